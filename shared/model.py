@@ -1,0 +1,193 @@
+"""The frozen values that every room speaks in. Nothing in here does anything but hold, compare and name itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from ipaddress import IPv4Network
+
+MAX_ADDRESSES = 20
+"""Records in one Azure Private DNS record set. Source: Azure DNS limits, 2024-10-08."""
+
+
+class State(StrEnum):
+    """What an endpoint does. Only `SERVING` is published."""
+
+    SERVING = "serving"
+    WARMING = "warming"
+    DRAINING = "draining"
+    STOPPED = "stopped"
+    GONE = "gone"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Address:
+    """A private IPv4 address and the VNet that it lives in (resource id in lower case, or "" if not known)."""
+
+    ip: str
+    network: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One observation of an ARM resource that answers inference traffic.
+
+    `tagged`: names claimed by tag. `own`: the resource's own name where it is claimed as well. `health`: whether ARM
+    reports application health for it. `doubt`: why the last look could not read it (then all else is what was known
+    before), or "". `faults`: what in its claims was refused, in words.
+    """
+
+    id: str
+    kind: str
+    region: str = ""
+    tagged: tuple[str, ...] = ()
+    own: str | None = None
+    addresses: tuple[Address, ...] = ()
+    state: State = State.UNKNOWN
+    health: bool = False
+    doubt: str = ""
+    faults: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """The id for comparison: ARM is case-preserving but not case-sensitive."""
+        return self.id.lower()
+
+    @property
+    def names(self) -> frozenset[str]:
+        """All names that this endpoint claims."""
+        return frozenset((*self.tagged, self.own) if self.own else self.tagged)
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointRow:
+    """The catalog's row of an endpoint. `todo`: names not yet marked dirty. `seen_at`: seconds since the epoch."""
+
+    endpoint: Endpoint
+    todo: frozenset[str] = frozenset()
+    seen_at: float = 0.0
+
+
+class Urgency(IntEnum):
+    """Which write goes first when the zone's budget is short."""
+
+    WITHDRAW = 0
+    FIRST = 1
+    MORE = 2
+    OTHER = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Dirty:
+    """A name of a zone that has to be looked at. Times in seconds since the epoch.
+
+    `cleared`: the guard has looked at this change, so it may empty the record set even where that rests on absence.
+    `adopt`: a person asked to take over a foreign record set of this name.
+    """
+
+    zone: str
+    name: str
+    urgency: Urgency = Urgency.OTHER
+    since: float = 0.0
+    cleared: bool = False
+    adopt: bool = False
+    attempts: int = 0
+    not_before: float = 0.0
+    last_error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """Says that the catalog knows every claim: as of `completed_at`, under the settings with this `digest`.
+
+    `attempted_at`: when the last sweep began. `refusals` and `alarms`: what the last sweep has to say to a person.
+    """
+
+    digest: str = ""
+    completed_at: float = 0.0
+    attempted_at: float = 0.0
+    refusals: tuple[str, ...] = ()
+    alarms: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """A person's order to withdraw an endpoint (its id in lower case) or a whole region until `until`."""
+
+    target: str
+    until: float
+
+    def covers(self, endpoint: Endpoint) -> bool:
+        """Whether this order is about that endpoint."""
+        return self.target in (endpoint.key, endpoint.region)
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """A private DNS zone, the region of its clients, and what those clients can reach."""
+
+    id: str
+    region: str
+    reach: tuple[IPv4Network, ...]
+
+    @property
+    def key(self) -> str:
+        """The id for comparison."""
+        return self.id.lower()
+
+    @property
+    def fqdn(self) -> str:
+        """The zone's DNS name, e.g. `ai.internal`."""
+        return self.id.rsplit("/", 1)[-1].lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How a name is answered. `regions`: only these, or any when empty. `ttl`: seconds, None for the default."""
+
+    min_endpoints: int = 1
+    tolerance_ms: float = 0.0
+    regions: frozenset[str] = frozenset()
+    fallback: tuple[str, ...] = ()
+    when_empty: str = "remove"
+    ttl: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Why one endpoint is in an answer or not."""
+
+    endpoint: str
+    region: str
+    state: State
+    addresses: tuple[str, ...]
+    included: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The A record set that a zone should hold for a name. `addresses` is None when what is there is to be kept."""
+
+    name: str
+    addresses: tuple[str, ...] | None
+    ttl: int
+    reason: str
+    decisions: tuple[Decision, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class RecordSet:
+    """An A record set as it stands in Azure. `etag` is sent back exactly as it came."""
+
+    name: str
+    ttl: int
+    addresses: tuple[str, ...]
+    metadata: tuple[tuple[str, str], ...] = ()
+    etag: str = ""
+    auto_registered: bool = False
+
+    def tag(self, key: str) -> str | None:
+        """A metadata value."""
+        return dict(self.metadata).get(key)

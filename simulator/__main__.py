@@ -1,0 +1,82 @@
+"""`python -m simulator`: Azure on localhost, until Ctrl-C or SIGTERM.
+
+Prints one JSON line with all addresses when it is ready. Exit code 2: the world file or a port cannot be used.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from simulator import dns
+from simulator.azure import Cloud
+from simulator.server import Options, Server
+from simulator.world import WorldError, read
+
+DEMO = Path(__file__).parent / "worlds" / "demo.json"
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m simulator", description="Azure on localhost.")
+    parser.add_argument("--world", type=Path, default=DEMO, help="world file (default: the demo's)")
+    parser.add_argument("--http", type=int, default=0, help="port of ARM, 0: any free one")
+    parser.add_argument("--dns", type=int, default=0, help="port of the DNS servers, 0: any free one")
+    parser.add_argument("--latency", type=float, default=1.0, help="multiplies the recorded latencies, 0: none")
+    parser.add_argument("--operations", type=float, default=1.0, help="multiplies how long VM operations take")
+    parser.add_argument("--seed", type=int, default=0, help="equal seeds: equal chance")
+    return parser.parse_args(argv)
+
+
+async def _run(cloud: Cloud, arguments: argparse.Namespace) -> None:
+    stop = asyncio.Event()
+    for each in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(each, stop.set)
+    server = Server(cloud, Options(arguments.http, arguments.latency, arguments.seed))
+    try:
+        await server.start()
+        vnets = [vnet.id for vnet in cloud.network.vnets]
+        resolvers = await dns.serve(vnets, cloud.private_dns.zones, port=arguments.dns)
+        try:
+            print(json.dumps(_ready(server, resolvers.addresses)), flush=True)
+            await stop.wait()
+        finally:
+            await resolvers.close()
+    finally:
+        await server.stop()
+
+
+def _ready(server: Server, resolvers: dict[str, str]) -> dict[str, object]:
+    return {
+        "arm": server.url,
+        "identity_endpoint": f"{server.url}/msi/token",
+        "identity_header": server.identity.secret,
+        "control": f"{server.url}/_simulator",
+        "dns": resolvers,
+        "pid": os.getpid(),
+    }
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run until told to stop; gives the exit code."""
+    arguments = _arguments(argv)
+    try:
+        world = read(arguments.world.read_bytes())
+        cloud = Cloud(world, seed=arguments.seed, operation_scale=arguments.operations)
+        asyncio.run(_run(cloud, arguments))
+    except WorldError as error:
+        print(f"{arguments.world}: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"{error.strerror or error}: {error.filename or 'address'}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,218 @@
+"""The one state machine of the simulated Azure Resource Manager: request in, response out.
+
+No sockets, no clock and no randomness of its own: both are passed in, so that one seed replays one history. Latency,
+faults and transport are the skins' affair (`server.py`, `transport.py`). What each resource provider does stands in its
+own file; here is what ARM itself does before and after it: routing by resource id, resource groups, long-running work
+that completes later, and the notice that a write, delete or action has completed.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import json
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any, Literal, Protocol
+
+Family = Literal["Write", "Delete", "Action"]
+Outcome = Literal["Success", "Failure", "Cancel"]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """An HTTP request to ARM: header names in lower case, query values decoded."""
+
+    method: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    base: str = "https://management.azure.com"
+    """Scheme and authority under which the caller reached ARM: links in answers begin with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What ARM answers: `content` is JSON-serialisable, or None for an empty body."""
+
+    status: int
+    content: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def body(self) -> bytes:
+        """The body as sent."""
+        return b"" if self.content is None else json.dumps(self.content).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request whose path has been understood.
+
+    `types` and `names` alternate in the path below the namespace: `/virtualMachines/vm1/start` gives types
+    ("virtualMachines", "start") and names ("vm1",). A list call or an action has one type more than names.
+    """
+
+    request: Request
+    subscription: str
+    group: str | None
+    namespace: str
+    types: tuple[str, ...]
+    names: tuple[str, ...]
+
+    @property
+    def method(self) -> str:
+        """The HTTP method, upper case."""
+        return self.request.method
+
+    @property
+    def kind(self) -> str:
+        """The resource type path in lower case, without the namespace: `privatednszones/a`."""
+        return "/".join(self.types).lower()
+
+    @property
+    def id(self) -> str:
+        """The path as sent, without a trailing slash."""
+        return self.request.path.rstrip("/")
+
+    def header(self, name: str) -> str | None:
+        """A request header's value, or None."""
+        return self.request.headers.get(name.lower())
+
+    def json(self) -> dict[str, Any]:
+        """The body as a JSON object; an empty body is an empty object. Raises ArmError 400 for anything else."""
+        try:
+            content = json.loads(self.request.body or b"{}")
+        except ValueError as error:
+            raise ArmError(
+                400, "InvalidRequestContent", f"The request content was invalid and could not be deserialized: {error}"
+            ) from error
+        if not isinstance(content, dict):
+            raise ArmError(400, "InvalidRequestContent", "The request content was invalid: an object is expected.")
+        return content
+
+
+class ArmError(Exception):
+    """An error answer. `wrapped`: made by ARM itself, which puts an `error` object around code and message."""
+
+    def __init__(
+        self, status: int, code: str, message: str, *, wrapped: bool = True, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(f"{status} {code}: {message}")
+        body = {"code": code, "message": message}
+        cause = {"x-ms-failure-cause": "gateway"} if wrapped else {}
+        self.response = Response(status, {"error": body} if wrapped else body, {**cause, **(headers or {})})
+
+
+class Provider(Protocol):
+    """A resource provider: everything below one top-level resource type."""
+
+    def handle(self, call: Call) -> Response:
+        """Answer a call; raise ArmError for an error answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """A PUT, PATCH, POST or DELETE on a resource that has completed: what Event Grid is told, when it is told."""
+
+    resource_id: str
+    operation: str
+    family: Family
+    outcome: Outcome
+    time: float
+    correlation_id: str
+
+
+class Azure:
+    """The simulated cloud. `clock` gives seconds since the epoch; `rng` is the only source of chance.
+
+    `operation_scale` multiplies the durations of long-running operations (start, deallocate, delete, ...).
+    """
+
+    def __init__(self, clock: Callable[[], float], rng: Random, *, operation_scale: float = 1.0) -> None:
+        self.clock = clock
+        self.rng = rng
+        self.operation_scale = operation_scale
+        self.groups: dict[tuple[str, str], str] = {}
+        self.completed: list[Callable[[Completed], None]] = []
+        self._providers: dict[tuple[str, str], Provider] = {}
+        self._agenda: list[tuple[float, int, Callable[[], None]]] = []
+        self._order = itertools.count()
+
+    def register(self, namespace: str, resource_type: str, provider: Provider) -> None:
+        """Let a provider answer for a top-level type, e.g. `Microsoft.Compute`, `virtualMachines`."""
+        self._providers[namespace.lower(), resource_type.lower()] = provider
+
+    def ensure_group(self, subscription: str, group: str) -> None:
+        """Make a resource group exist, without an event."""
+        self.groups.setdefault((subscription.lower(), group.lower()), group)
+
+    def handle(self, request: Request) -> Response:
+        """Answer one request at the clock's present time; whatever was due before it has happened."""
+        self.advance()
+        try:
+            call = parse(request)
+            provider = self._providers.get((call.namespace.lower(), call.types[0].lower()))
+            if provider is None:
+                raise ArmError(
+                    404,
+                    "InvalidResourceType",
+                    f"The resource type '{'/'.join(call.types)}' could not be found in the namespace "
+                    f"'{call.namespace}' for api version '{request.query.get('api-version', '')}'.",
+                )
+            if "api-version" not in request.query:
+                raise ArmError(
+                    400,
+                    "MissingApiVersionParameter",
+                    "The api-version query parameter (?api-version=) is required for all requests.",
+                )
+            self._check_group(call)
+            return provider.handle(call)
+        except ArmError as error:
+            return error.response
+
+    def _check_group(self, call: Call) -> None:
+        if call.group is not None and (call.subscription.lower(), call.group.lower()) not in self.groups:
+            raise ArmError(404, "ResourceGroupNotFound", f"Resource group '{call.group}' could not be found.")
+
+    def schedule(self, delay: float, action: Callable[[], None]) -> None:
+        """Do something `delay` seconds from now (already scaled by the caller where it is an operation)."""
+        heapq.heappush(self._agenda, (self.clock() + delay, next(self._order), action))
+
+    def next_due(self) -> float | None:
+        """When the next scheduled thing happens, in the clock's time, or None."""
+        return self._agenda[0][0] if self._agenda else None
+
+    def advance(self) -> None:
+        """Let everything happen that is due by the clock's present time, in order."""
+        while self._agenda and self._agenda[0][0] <= self.clock():
+            heapq.heappop(self._agenda)[2]()
+
+    def emit(self, resource_id: str, operation: str, family: Family, outcome: Outcome = "Success") -> None:
+        """Tell all listeners that an operation on a resource has completed now."""
+        note = Completed(resource_id, operation, family, outcome, self.clock(), self.new_guid())
+        for listener in self.completed:
+            listener(note)
+
+    def new_guid(self) -> str:
+        """A random GUID from the seeded source."""
+        return str(uuid.UUID(int=self.rng.getrandbits(128), version=4))
+
+
+def parse(request: Request) -> Call:
+    """Split an ARM path. Raises ArmError 404 for a path that is no resource path.
+
+    An extension resource (`{resource id}/providers/Microsoft.Resources/tags/default`) is routed by its last namespace;
+    its scope is the part of `call.id` before that namespace.
+    """
+    path = request.path.strip("/")
+    parts = path.split("/")
+    at = max((i for i, part in enumerate(parts) if part.lower() == "providers"), default=-1)
+    if parts[0].lower() != "subscriptions" or at < 0 or len(parts) < at + 3:
+        raise ArmError(404, "InvalidResourcePath", f"The path '/{path}' is not a resource path.")
+    group = parts[3] if len(parts) > 3 and parts[2].lower() == "resourcegroups" else None
+    rest = parts[at + 2 :]
+    return Call(request, parts[1], group, parts[at + 1], tuple(rest[::2]), tuple(rest[1::2]))

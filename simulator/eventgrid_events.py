@@ -1,0 +1,141 @@
+"""What Event Grid says of a completed operation: the bodies of its events, in both schemas. Pure.
+
+Sources: docs, event-grid/event-schema-subscriptions.md, and the OpenAPI examples of Microsoft.Resources 2018-01-01
+(read 2026-11-23). Neither carries anything of the resource itself: a reader has to ask ARM.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from simulator.core import Completed
+
+Schema = Literal["EventGridSchema", "CloudEventSchemaV1_0"]
+
+CONTENT_TYPES: Mapping[Schema, str] = {
+    "EventGridSchema": "application/json; charset=utf-8",
+    "CloudEventSchemaV1_0": "application/cloudevents+json; charset=utf-8",
+}
+
+TENANT = "00000000-0000-0000-0000-00000000aaaa"
+_PRINCIPAL = "00000000-0000-0000-0000-00000000bbbb"
+_METHODS = {"Delete": "DELETE", "Action": "POST"}
+# Inferred: the OpenAPI examples say "Succeeded" even for failures and cancellations, which looks like a slip.
+_STATUS = {"Success": "Succeeded", "Failure": "Failed", "Cancel": "Canceled"}
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event, before it has a schema."""
+
+    id: str
+    topic: str
+    subject: str
+    type: str
+    time: float
+    """Seconds since the epoch."""
+    data: Mapping[str, Any]
+
+    def body(self, schema: Schema) -> bytes:
+        """The body of a delivery: an array of one element, or one CloudEvent."""
+        time = datetime.fromtimestamp(self.time, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f0Z")
+        if schema == "CloudEventSchemaV1_0":
+            cloud_event = {"id": self.id, "source": self.topic, "subject": self.subject, "type": self.type}
+            return json.dumps({**cloud_event, "time": time, "data": self.data, "specversion": "1.0"}).encode()
+        event = {
+            "id": self.id,
+            "topic": self.topic,
+            "subject": self.subject,
+            "eventType": self.type,
+            "eventTime": time,
+            "data": self.data,
+            "dataVersion": "2",
+            "metadataVersion": "1",
+        }
+        return json.dumps([event]).encode()
+
+
+def event_of(note: Completed, event_id: str) -> Event:
+    """The event about a completed operation, as a subscription's system topic tells it."""
+    subscription = note.resource_id.split("/")[2]
+    return Event(
+        id=event_id,
+        topic=f"/subscriptions/{subscription}",
+        subject=note.resource_id,
+        type=f"Microsoft.Resources.Resource{note.family}{note.outcome}",
+        time=note.time,
+        data={
+            "authorization": _authorization(note, subscription),
+            "claims": _claims(note),
+            "correlationId": note.correlation_id,
+            **_http_request(note),
+            "resourceProvider": note.operation.split("/")[0],
+            "resourceUri": note.resource_id,
+            "operationName": note.operation,
+            "status": _STATUS[note.outcome],
+            "subscriptionId": subscription,
+            "tenantId": TENANT,
+        },
+    )
+
+
+def _authorization(note: Completed, subscription: str) -> dict[str, Any]:
+    evidence = {
+        "role": "Contributor",
+        "roleAssignmentScope": f"/subscriptions/{subscription}",
+        "roleAssignmentId": "00000000000000000000000000000001",
+        "roleDefinitionId": "b24988ac618042a0ab8820f7382dd24c",
+        "principalId": _PRINCIPAL.replace("-", ""),
+        "principalType": "ServicePrincipal",
+    }
+    return {"scope": note.resource_id, "action": note.operation, "evidence": evidence}
+
+
+def _claims(note: Completed) -> dict[str, str]:
+    issued = int(note.time) - 300
+    return {
+        "aud": "https://management.core.windows.net/",
+        "iss": f"https://sts.windows.net/{TENANT}/",
+        "iat": str(issued),
+        "nbf": str(issued),
+        "exp": str(issued + 3600),
+        "appid": _PRINCIPAL,
+        "appidacr": "2",
+        "http://schemas.microsoft.com/identity/claims/objectidentifier": _PRINCIPAL,
+        "http://schemas.microsoft.com/identity/claims/tenantid": TENANT,
+        "uti": "simulated",
+        "ver": "1.0",
+    }
+
+
+def _http_request(note: Completed) -> dict[str, Any]:
+    # Documented for updates and deletions, shown for actions. Whether a write was an update is not known here, so no
+    # write has it: less than Azure tells.
+    method = _METHODS.get(note.family)
+    if method is None:
+        return {}
+    tail = f"/{note.operation.split('/')[-2]}" if method == "POST" else ""
+    return {
+        "httpRequest": {
+            "clientRequestId": note.correlation_id,
+            "clientIpAddress": "203.0.113.1",
+            "method": method,
+            "url": f"https://management.azure.com{note.resource_id}{tail}?api-version=2024-03-01",
+        }
+    }
+
+
+def validation(code: str, event_id: str, time: float, schema: Schema) -> bytes:
+    """The handshake that asks an endpoint whether it wants events.
+
+    In the CloudEvents form `data` is a JSON string inside the JSON (webjobs extension, HttpRequestProcessor.cs).
+    """
+    data = {"validationCode": code, "validationUrl": f"https://rp-eastus.eventgrid.azure.net/validate?id={code}"}
+    event = Event(event_id, "/subscriptions", "", "Microsoft.EventGrid.SubscriptionValidationEvent", time, data)
+    if schema == "EventGridSchema":
+        return event.body(schema)
+    return json.dumps({**json.loads(event.body(schema)), "data": json.dumps(data)}).encode()

@@ -1,0 +1,183 @@
+"""The private DNS resource provider: where its parts are put together, and what the simulator reads and sets up in it.
+
+As recorded: zones and links change by long-running operations (`zone_calls.py`, `dns_operations.py`), record sets at
+once (`record_set_calls.py`). Conditions, budgets, locks and the switches for what nobody knows about Azure are in
+`dns_rules.py`. No DNS is spoken here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from simulator.core import ArmError, Azure, Call, Response
+from simulator.dns_operations import DnsOperations
+from simulator.dns_rules import Lock, Locks, Unknowns, ZoneBudgets
+from simulator.record_set_calls import RecordSetCalls, is_record_type
+from simulator.record_sets import FIELDS, Link, Zone, written
+from simulator.zone_calls import ZoneCalls, ZoneStore
+
+
+class PrivateDns:
+    """The resource provider for `privateDnsZones` and its operations.
+
+    `vnet_exists` tells whether a linked VNet is known (None: every one is). `accept_quoted_etag`: whether `"guid"` is
+    taken for the etag `guid` of a record set or zone, as azure-mgmt-privatedns 2.0.0 sends it. `limits`: whether the
+    published budgets per zone are enforced. These three may be changed at any time.
+    """
+
+    def __init__(
+        self,
+        azure: Azure,
+        *,
+        vnet_exists: Callable[[str], bool] | None = None,
+        accept_quoted_etag: bool = False,
+        limits: bool = False,
+        unknowns: Unknowns | None = None,
+    ) -> None:
+        unknowns = unknowns or Unknowns()
+        self._azure = azure
+        self._locks = Locks()
+        self._budgets = ZoneBudgets(enforced=limits)
+        self._sets = RecordSetCalls(azure, unknowns, self._budgets)
+        self._operations = DnsOperations(azure, unknowns, self._budgets)
+        self._store = ZoneStore(azure, {}, vnet_exists, self._sets.unregister_all)
+        self._zone_calls = ZoneCalls(self._store, self._operations, unknowns, self._budgets)
+        self.accept_quoted_etag = accept_quoted_etag
+
+    @property
+    def accept_quoted_etag(self) -> bool:
+        """Whether a quoted etag in a condition counts as the bare one."""
+        return self._sets.accept_quoted_etag
+
+    @accept_quoted_etag.setter
+    def accept_quoted_etag(self, accept: bool) -> None:
+        self._sets.accept_quoted_etag = self._zone_calls.accept_quoted_etag = accept
+
+    @property
+    def limits(self) -> bool:
+        """Whether the zones' budgets are enforced."""
+        return self._budgets.enforced
+
+    @limits.setter
+    def limits(self, enforced: bool) -> None:
+        self._budgets.enforced = enforced
+
+    @property
+    def vnet_exists(self) -> Callable[[str], bool] | None:
+        """What is asked whether a VNet is known when it is linked."""
+        return self._store.vnet_exists
+
+    @vnet_exists.setter
+    def vnet_exists(self, exists: Callable[[str], bool] | None) -> None:
+        self._store.vnet_exists = exists
+
+    def zones(self) -> Iterable[Zone]:
+        """All zones, by id. They are live: read them, change nothing."""
+        return [self._store.zones[zone_id] for zone_id in sorted(self._store.zones)]
+
+    def zone(self, zone_id: str) -> Zone | None:
+        """The zone of this resource id (any case), or None."""
+        return self._store.zones.get(zone_id.rstrip("/").lower())
+
+    def load_zone(
+        self,
+        zone_id: str,
+        *,
+        tags: Mapping[str, str] | None = None,
+        links: Sequence[Mapping[str, Any]] = (),
+        records: Sequence[Mapping[str, Any]] = (),
+    ) -> Zone:
+        """Put a zone in place at once and without events, instead of what was there; the fields are a world file's.
+
+        Links: name, vnet, registration. Records: name, type, ttl, addresses, metadata, auto_registered; for types other
+        than A, `records` holds the JSON of the type's field. Raises ArmError for values that Azure refuses.
+        """
+        parts = zone_id.strip("/").split("/")
+        self._azure.ensure_group(parts[1], parts[3])
+        zone = self._store.new_zone("/" + "/".join(parts), tags or None)
+        for link in links:
+            zone.links_by_name[link["name"].lower()] = Link(
+                link["name"], link["vnet"], link.get("registration", False), self._store.link_etag()
+            )
+        for record in records:
+            self._load_record(zone, record)
+        return zone
+
+    def _load_record(self, zone: Zone, record: Mapping[str, Any]) -> None:
+        name, record_type = record["name"], record.get("type", "A").upper()
+        if record.get("auto_registered"):
+            self._sets.register(zone, name, record["addresses"][0])
+            return
+        addresses = [{"ipv4Address": address} for address in record.get("addresses", ())]
+        properties = {
+            "ttl": record["ttl"],
+            "metadata": record.get("metadata") or None,
+            FIELDS[record_type]: addresses if record_type == "A" else record["records"],
+        }
+        zone.put(replace(written(None, record_type, name, properties), etag=self._azure.new_guid()))
+
+    def put_auto_registered(self, zone_id: str, name: str, ip: str) -> bool:
+        """Register a VM's name as Azure does for a registration link, without an event: TTL 10 s, no metadata.
+
+        False when a manual record set of that name is there: it stays, and the name is registered once it is deleted.
+        Raises KeyError for an unknown zone. Source: private-dns-autoregistration and dns-faq-private.yml.
+        """
+        return self._sets.register(self._store.zones[zone_id.lower()], name, ip)
+
+    def remove_auto_registered(self, zone_id: str, name: str) -> None:
+        """The VM is gone: its auto-registered set goes, a manual one of that name stays. KeyError: unknown zone."""
+        self._sets.unregister(self._store.zones[zone_id.lower()], name)
+
+    def lock(self, scope: str, level: Lock) -> None:
+        """Put a management lock on a subscription, group, zone or record set."""
+        self._locks.lock(scope, level)
+
+    def unlock(self, scope: str) -> None:
+        """Remove the management lock of exactly this scope."""
+        self._locks.unlock(scope)
+
+    def handle(self, call: Call) -> Response:
+        """Answer a call. Raises ArmError for an error answer, with ARM's countdown where ARM passed the call on."""
+        try:
+            return self._answer(call)
+        except ArmError as error:
+            if "x-ms-failure-cause" not in error.response.headers:
+                countdown = self._budgets.countdown(call, self._azure.clock())
+                error.response = replace(error.response, headers={**error.response.headers, **countdown})
+            raise
+
+    def _answer(self, call: Call) -> Response:
+        if call.types[0].lower() != "privatednszones":
+            return self._operations.poll(call)
+        self._locks.check(call)
+        if len(call.types) == 1:
+            return self._zone_calls.on_zone(call) if call.names else self._zone_calls.list_zones(call)
+        if len(call.types) == 2 and call.types[1].lower() == "virtualnetworklinks":
+            return self._zone_calls.on_link(call) if len(call.names) == 2 else self._zone_calls.list_links(call)
+        if len(call.types) == 2 and is_record_type(call.types[1]):
+            return self._sets.handle(call, self._zone_calls.parent(call))
+        raise ArmError(
+            404,
+            "InvalidResourceType",
+            f"The resource type '{'/'.join(call.types)}' could not be found in the namespace '{call.namespace}' for "
+            f"api version '{call.request.query.get('api-version', '')}'.",
+        )
+
+
+def register(
+    azure: Azure,
+    *,
+    vnet_exists: Callable[[str], bool] | None = None,
+    accept_quoted_etag: bool = False,
+    limits: bool = False,
+    unknowns: Unknowns | None = None,
+) -> PrivateDns:
+    """Make a provider and let it answer for its types; the options are those of PrivateDns."""
+    provider = PrivateDns(
+        azure, vnet_exists=vnet_exists, accept_quoted_etag=accept_quoted_etag, limits=limits, unknowns=unknowns
+    )
+    for resource_type in ("privateDnsZones", "privateDnsOperationStatuses", "privateDnsOperationResults"):
+        azure.register("Microsoft.Network", resource_type, provider)
+    return provider

@@ -1,0 +1,143 @@
+"""The HTTP skin: ARM, the identity endpoint and the simulator's own routes on one loopback port.
+
+Time passes here by itself: what is due happens when it is due, whether or not anybody asks. Nothing is decided here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from random import Random
+
+import aiohttp
+from aiohttp import web
+
+from simulator.azure import Cloud
+from simulator.control import Control
+from simulator.core import ArmError, Request, Response
+from simulator.eventgrid import ANSWER_TIMEOUT, LATE_ANSWER, EventGrid
+from simulator.identity import Identity
+from simulator.latency import Latency
+
+LARGEST_BODY = 4 * 1024 * 1024
+"""Bytes in a request that are still read; the limit and the error code of the 413 are unverified."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How the server behaves. `port` 0: any free one. `latency` multiplies the recorded latencies, 0: none."""
+
+    port: int = 0
+    latency: float = 1.0
+    seed: int = 0
+
+
+class Server:
+    """A running simulator. `url` is its base address once `start` has returned."""
+
+    def __init__(self, cloud: Cloud, options: Options) -> None:
+        self.cloud = cloud
+        self.identity = Identity(Random(f"{options.seed} identity").randbytes(16).hex())
+        self.url = ""
+        self._options = options
+        self._latency = Latency(Random(f"{options.seed} latency"), options.latency)
+        self.event_grid = EventGrid(cloud.azure, self._post, Random(f"{options.seed} events"))
+        self._changed = asyncio.Event()
+        self._open = contextlib.AsyncExitStack()
+        self._session: aiohttp.ClientSession | None = None
+
+    async def start(self) -> None:
+        """Listen on 127.0.0.1. Raises OSError for a taken port."""
+        timeout = aiohttp.ClientTimeout(total=ANSWER_TIMEOUT + LATE_ANSWER)
+        self._session = await self._open.enter_async_context(aiohttp.ClientSession(timeout=timeout))
+        self._open.push_async_callback(self.event_grid.close)
+        app = web.Application(client_max_size=LARGEST_BODY, middlewares=[_errors_as_arm])
+        app.add_routes([*Control(self).routes("/_simulator"), web.get("/msi/token", self._token)])
+        app.router.add_route("*", "/{path:.*}", self._arm)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        await runner.setup()
+        self._open.push_async_callback(runner.cleanup)
+        site = web.TCPSite(runner, "127.0.0.1", self._options.port)
+        await site.start()
+        host, port = runner.addresses[0][:2]
+        self.url = f"http://{host}:{port}"
+        passing = asyncio.create_task(self._let_time_pass())
+        self._open.push_async_callback(_end, passing)
+
+    async def stop(self) -> None:
+        """Stop listening and give up what is under way."""
+        await self._open.aclose()
+
+    async def _let_time_pass(self) -> None:
+        azure = self.cloud.azure
+        while True:
+            azure.advance()
+            due = azure.next_due()
+            self._changed.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(None if due is None else max(due - azure.clock(), 0.0)):
+                    await self._changed.wait()
+
+    async def _arm(self, request: web.Request) -> web.Response:
+        if not request.headers.get("authorization", "").startswith("Bearer "):
+            return _web(UNAUTHENTICATED)
+        understood = Request(
+            method=request.method,
+            path=request.path,
+            query=dict(request.query),
+            headers={name.lower(): value for name, value in request.headers.items()},
+            body=await request.read(),
+            base=f"{request.scheme}://{request.host}",
+        )
+        delay = self._latency.of(understood)
+        await asyncio.sleep(delay / 2)
+        response = self.cloud.handle(understood)
+        self._changed.set()
+        await asyncio.sleep(delay / 2)
+        return _web(response)
+
+    async def _token(self, request: web.Request) -> web.Response:
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        return _web(self.identity.token(request.query, headers, self.cloud.azure.clock()))
+
+    async def _post(self, url: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
+        if self._session is None:
+            raise ConnectionError("the server has not started")
+        try:
+            async with self._session.post(url, headers=headers, data=body) as answer:
+                return answer.status, await answer.read()
+        except aiohttp.ClientError as error:
+            raise ConnectionError(str(error)) from error
+
+
+UNAUTHENTICATED = ArmError(
+    401, "AuthenticationFailed", "Authentication failed. The 'Authorization' header is missing."
+).response
+TOO_LARGE = ArmError(
+    413, "RequestContentTooLarge", f"The request content is larger than {LARGEST_BODY} bytes."
+).response
+
+
+@web.middleware
+async def _errors_as_arm(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except web.HTTPRequestEntityTooLarge:
+        return _web(TOO_LARGE)
+
+
+def _web(response: Response) -> web.Response:
+    headers = dict(response.headers)
+    if response.content is not None:
+        headers.setdefault("content-type", "application/json; charset=utf-8")
+    return web.Response(status=response.status, body=response.body, headers=headers)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task

@@ -1,0 +1,195 @@
+"""Zones, links, their operations and all lists: what is promised, and by which recording or document."""
+
+from itertools import chain
+
+import pytest
+from dns_cloud import GROUP, GUID, LINK, VNET, ZONE, A, Cloud, link
+
+from simulator.core import ArmError
+
+
+@pytest.fixture
+def cloud():
+    return Cloud()
+
+
+# Lists
+
+
+def pages(cloud, path):
+    found, following = [], path
+    while following:
+        assert len(found) < 100, "the list has no end"
+        content = cloud.send("GET", following).content
+        found.append([item["name"] for item in content["value"]])
+        following = content.get("nextLink")
+    return found
+
+
+def test_a_list_comes_in_pages_of_at_most_100(cloud):
+    """OpenAPI 2020-06-01: up to 100 unless $top says less. Nothing is lost or doubled at the seams."""
+    names = [f"n{n:03}" for n in range(250)]
+    cloud.dns.load_zone(ZONE, records=[{"name": name, "ttl": 30, "addresses": []} for name in names])
+    assert [len(page) for page in pages(cloud, A)] == [100, 100, 50]
+    assert [len(page) for page in pages(cloud, f"{A}?$top=500")] == [100, 100, 50]
+    assert list(chain(*pages(cloud, f"{A}?$top=40"))) == names
+    assert list(chain(*pages(cloud, f"{ZONE}/ALL?$top=7"))) == ["@", *names]
+
+
+def test_a_page_boundary_survives_the_deletion_of_its_last_set(cloud):
+    cloud.dns.load_zone(ZONE, records=[{"name": name, "ttl": 30, "addresses": []} for name in "abcd"])
+    first = cloud.send("GET", f"{A}?$top=2").content
+    assert "$skipToken=" in first["nextLink"]
+    cloud.send("DELETE", f"{A}/b")
+    assert [item["name"] for item in cloud.send("GET", first["nextLink"]).content["value"]] == ["c", "d"]
+    assert pages(cloud, A) == [["a", "c", "d"]]
+
+
+def test_a_list_is_ordered_by_labels_from_the_right_and_then_by_type(cloud):
+    """azure-cli test_Private_Dns_Zone2_Import, call 40, and test_Private_Dns_Zone3_Import, call 22."""
+    for path in ("TXT/d1", "A/d1", "PTR/160.3", "A/200", "PTR/160.1", "SRV/_sip.test", "MX/test-mx", "A/_x"):
+        assert cloud.send("PUT", f"{ZONE}/{path}", {"properties": {"ttl": 30}}).status == 201
+    listed = cloud.send("GET", f"{ZONE}/ALL").content["value"]
+    order = [f"{item['type'].rsplit('/', 1)[1]}/{item['name']}" for item in listed]
+    assert order == (
+        "PTR/160.1 A/200 PTR/160.3 SOA/@ A/_x A/d1 TXT/d1 A/old SRV/_sip.test MX/test-mx".split()  # noqa: SIM905
+    )
+
+
+def test_a_suffix_selects_whole_labels(cloud):
+    for name in ("x.sub", "sub", "y.x.sub", "xsub"):
+        cloud.put(name, "10.0.0.2")
+    assert pages(cloud, f"{A}?$recordsetnamesuffix=sub") == [["x.sub", "y.x.sub"]]
+
+
+@pytest.mark.parametrize("query", ["$top=0", "$top=many", "$skipToken=%25", "$top=-1"])
+def test_a_list_refuses_what_it_cannot_read(cloud, query):
+    answer = cloud.send("GET", f"{A}?{query}")
+    assert (answer.status, answer.content["code"]) == (400, "BadRequest")
+
+
+def test_zones_are_listed_by_subscription_and_by_group(cloud):
+    other = ZONE.replace("dns-eastus", "dns-westus")
+    cloud.dns.load_zone(other)
+    cloud.dns.load_zone(other.replace("/s1/", "/s2/"))
+    listing = "providers/Microsoft.Network/privateDnsZones"
+    ids = [item["id"] for item in cloud.send("GET", f"/subscriptions/s1/{listing}").content["value"]]
+    assert ids == [ZONE, other]
+    assert pages(cloud, f"{GROUP}/{listing}") == [["ai.internal"]]
+    assert pages(cloud, f"/subscriptions/s1/{listing}?$top=1") == [["ai.internal"], ["ai.internal"]]
+
+
+# Zones, links and their operations
+
+
+def test_a_zone_comes_and_goes_by_operations(cloud):
+    """azure-cli test_DeleteZone_ZoneExists, azure-service-operator Test_Networking_PrivateDnsZone_20200601_CRUD."""
+    path = ZONE.replace("ai.", "new.")
+    begun = cloud.send("PUT", path, {"location": "global", "tags": {"k": "v"}})
+    assert (begun.status, begun.content) == (202, {})
+    running = cloud.send("GET", begun.headers["azure-asyncoperation"])
+    assert (running.status, running.content, running.headers["retry-after"]) == (202, {"status": "InProgress"}, "30")
+    assert cloud.send("GET", path).status == 404
+    assert cloud.finish(begun) == {"status": "Succeeded"}
+    answer = cloud.send("GET", path).content
+    assert (answer["tags"], answer["properties"]["numberOfRecordSets"]) == ({"k": "v"}, 1)
+    assert cloud.finish(cloud.send("PATCH", path, {"tags": {}})) == {"status": "Succeeded"}
+    assert cloud.send("GET", path).content["tags"] == {}
+    assert cloud.send("GET", path).headers["ETag"] != answer["etag"]
+    assert cloud.finish(cloud.send("PATCH", path, {})) == {"status": "Succeeded"}
+    assert cloud.send("GET", path).content["tags"] == {}
+    gone = cloud.send("DELETE", path)
+    assert (gone.status, gone.content) == (202, None)
+    assert cloud.finish(gone) == {"status": "Succeeded"}
+    assert cloud.send("GET", path).status == 404
+
+
+def test_a_failed_condition_on_a_zone_shows_in_the_status_and_changes_nothing(cloud):
+    """azure-cli test_PatchZone_ZoneExistsIfMatchFailure."""
+    failed = cloud.finish(cloud.send("PATCH", ZONE, {"tags": {"k": "v"}}, if_match=GUID))
+    assert failed == {
+        "error": {
+            "code": "PreconditionFailed",
+            "message": "The Zone ai.internal has been modified (etag mismatch).",
+        },
+        "status": "Failed",
+    }
+    assert cloud.dns.zone(ZONE).tags == {}
+    assert [(event.operation, event.outcome) for event in cloud.events] == [
+        ("Microsoft.Network/privateDnsZones/write", "Failure")
+    ]
+
+
+def test_a_link_has_a_quoted_etag_and_holds_its_zone(cloud):
+    """azure-cli test_PatchLink_LinkExistsIfMatchSuccess; azure-service-operator Test_Networking_PrivateDnsZone."""
+    assert cloud.finish(cloud.send("PUT", LINK, link())) == {"status": "Succeeded"}
+    etag = cloud.send("GET", LINK).headers["ETag"]
+    assert etag.startswith('"')
+    assert etag.endswith('0000"')
+    refused = cloud.send("DELETE", ZONE)
+    assert (refused.status, refused.content["error"]["code"]) == (409, "CannotDeleteResource")
+    assert cloud.finish(cloud.send("PATCH", LINK, {"tags": {"k": "v"}}, if_match="other"))["status"] == "Failed"
+    assert cloud.finish(cloud.send("PATCH", LINK, {"tags": {"k": "v"}}, if_match=etag)) == {"status": "Succeeded"}
+    assert cloud.send("GET", LINK).headers["ETag"] != etag
+    assert cloud.finish(cloud.send("DELETE", LINK)) == {"status": "Succeeded"}
+    assert cloud.dns.zone(ZONE).links == ()
+    assert cloud.finish(cloud.send("DELETE", ZONE)) == {"status": "Succeeded"}
+
+
+def test_a_network_is_linked_to_one_zone_of_a_name(cloud):
+    """MicrosoftDocs/azure-aks-docs#212, 2025-04-23; a child zone is fine (private-dns-privatednszone.md)."""
+    cloud.finish(cloud.send("PUT", LINK, link()))
+    twin, child = LINK.replace("dns-eastus", "dns-westus"), LINK.replace("ai.", "east.ai.")
+    for path in (twin, child):
+        cloud.dns.load_zone(path.split("/virtualNetworkLinks")[0])
+    failed = cloud.finish(cloud.send("PUT", twin, link()))
+    assert failed["error"]["code"] == "BadRequest"
+    assert "'ai.internal' and 'ai.internal' zones" in failed["error"]["message"]
+    assert cloud.finish(cloud.send("PUT", child, link())) == {"status": "Succeeded"}
+    assert cloud.finish(cloud.send("PUT", twin, link(f"{VNET}-2"))) == {"status": "Succeeded"}
+
+
+def test_only_a_known_network_can_be_linked():
+    cloud = Cloud(vnet_exists=lambda vnet: vnet == VNET)
+    assert cloud.send("PUT", LINK, link(f"{VNET}-2")).status == 404
+    assert cloud.send("PUT", LINK, link()).status == 202
+
+
+def test_registration_that_is_switched_on_takes_its_time(cloud):
+    """azure-cli test_PatchLink_EnableRegistration: the operation has succeeded, the link is still InProgress."""
+    cloud.finish(cloud.send("PUT", LINK, link()))
+    cloud.finish(cloud.send("PATCH", LINK, {"properties": {"registrationEnabled": True}}))
+    assert cloud.send("GET", LINK).content["properties"]["virtualNetworkLinkState"] == "InProgress"
+    cloud.now = cloud.azure.next_due()
+    assert cloud.send("GET", LINK).content["properties"]["virtualNetworkLinkState"] == "Completed"
+
+
+# World files
+
+
+def test_a_zone_is_loaded_whole_at_once_and_silently(cloud):
+    records = [
+        {"name": "db", "type": "A", "ttl": 300, "addresses": ["10.9.9.9"], "metadata": {"k": "v"}},
+        {"name": "vm", "type": "A", "ttl": 10, "addresses": ["10.0.0.4"], "auto_registered": True},
+        {"name": "t", "type": "TXT", "ttl": 60, "records": [{"value": ["x"]}]},
+    ]
+    links = [{"name": "eastus", "vnet": VNET, "registration": True}]
+    other = ZONE.replace("dns-eastus", "elsewhere")
+    cloud.dns.load_zone(other, tags={"t": "1"}, links=links, records=records)
+    zone = cloud.dns.zone(other.upper())
+    assert (zone.id, zone.name, zone.tags) == (other, "ai.internal", {"t": "1"})
+    assert [(one.name, one.vnet, one.registration) for one in zone.links] == [("eastus", VNET, True)]
+    assert [(one.name, one.type, one.addresses, one.ttl, one.metadata) for one in zone.record_sets] == [
+        ("@", "SOA", (), 3600, None),
+        ("db", "A", ("10.9.9.9",), 300, {"k": "v"}),
+        ("t", "TXT", (), 60, None),
+        ("vm", "A", ("10.0.0.4",), 10, None),
+    ]
+    assert cloud.send("GET", f"{other}/A/vm").content["properties"]["isAutoRegistered"] is True
+    assert cloud.events == []
+    assert list(cloud.dns.zones()) == [cloud.dns.zone(ZONE), zone]
+
+
+def test_a_zone_with_an_impossible_record_is_not_loaded(cloud):
+    with pytest.raises(ArmError, match=r"invalid IPv4 address.*10\.0\.0\.999"):
+        cloud.dns.load_zone(ZONE, records=[{"name": "x", "ttl": 1, "addresses": ["10.0.0.999"]}])

@@ -1,0 +1,105 @@
+"""A world file is read, loaded and written again without loss, and a faulty one is refused with the field's name."""
+
+import json
+
+import pytest
+from small_world import VNET, ZONE, Clock, Scene, a_vm, nic_id, small, vm_id
+
+from simulator.azure import Cloud
+from simulator.world import WorldError, read
+
+
+def rich():
+    world = small(
+        a_vm("gpu-1", "10.1.0.4", health="healthy", tags={"nearzone": "llama-70b"}),
+        a_vm("gpu-2", "10.1.0.5", power="deallocated"),
+    )
+    second = {"id": nic_id("second"), "vnet": VNET, "subnet": "small", "primary": False}
+    second["ip_configurations"] = [{"name": "a", "address": "10.1.5.4", "allocation": "Static"}]
+    world["vms"][0]["nics"].append(second)
+    world["zones"][0]["records"] = [
+        {"name": "db", "type": "A", "ttl": 300, "addresses": ["10.9.9.9"], "metadata": {"k": "v"}},
+        {"name": "auto", "type": "A", "ttl": 10, "addresses": ["10.1.0.5"], "auto_registered": True},
+        {"name": "alias", "type": "CNAME", "ttl": 60, "records": {"cname": "db.ai.internal"}},
+    ]
+    world["zones"][0]["tags"] = {"team": "ai"}
+    world["settings"] = {"NEARZONE_OWNER": "demo", "NEARZONE_TTL": 30}
+    return world
+
+
+def at(world, path):
+    for step in path[:-1]:
+        world = world[step]
+    return world, path[-1]
+
+
+def test_a_world_that_is_written_and_loaded_again_is_the_same_world():
+    first = Cloud(read(json.dumps(rich())), clock=Clock()).world()
+    assert Cloud(read(json.dumps(first)), clock=Clock()).world() == first
+
+
+def test_what_the_file_says_is_what_there_is():
+    world = Cloud(read(json.dumps(rich())), clock=Clock()).world()
+    assert [vm["power"] for vm in world["vms"]] == ["running", "deallocated"]
+    assert world["vms"][0]["tags"] == {"nearzone": "llama-70b"}
+    assert [nic["primary"] for nic in world["vms"][0]["nics"]] == [True, False]
+    assert world["vms"][0]["nics"][1]["ip_configurations"][0]["allocation"] == "Static"
+    records = {record["name"]: record for record in world["zones"][0]["records"]}
+    assert records["db"]["addresses"] == ["10.9.9.9"]
+    assert records["db"]["metadata"] == {"k": "v"}
+    assert records["auto"]["auto_registered"] is True
+    assert records["alias"]["records"] == {"cname": "db.ai.internal"}
+    assert world["settings"] == {"NEARZONE_OWNER": "demo", "NEARZONE_TTL": 30}
+
+
+def test_loading_a_world_tells_event_grid_nothing():
+    assert Scene(*rich()["vms"]).told == []
+
+
+def test_what_changed_since_is_in_the_world():
+    scene = Scene(a_vm("gpu", "10.1.0.4", "deallocated"))
+    scene.ask("POST", f"{vm_id('gpu')}/start")
+    assert scene.cloud.world()["vms"][0]["power"] == "starting"
+    scene.wait_for_all()
+    body = {"properties": {"ttl": 30, "aRecords": [{"ipv4Address": "10.1.0.4"}]}}
+    scene.ask("PUT", f"{ZONE}/A/llama", body)
+    world = scene.cloud.world()
+    assert world["vms"][0]["power"] == "running"
+    assert world["zones"][0]["records"][0]["addresses"] == ["10.1.0.4"]
+
+
+def test_a_power_state_on_its_way_is_read_as_the_one_where_it_leads():
+    assert Scene(a_vm("gpu", "10.1.0.4", "starting")).power("gpu") == "PowerState/running"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "named"),
+    [
+        (("vms", 0, "powr"), "running", "powr"),
+        (("vms", 0, "power"), "on", "$.vms[0].power"),
+        (("vms", 0, "id"), "gpu-1", "$.vms[0].id"),
+        (("vms", 0, "health"), "sick", "$.vms[0].health"),
+        (("vms", 0, "nics", 0, "vnet"), VNET + "-nope", "vms[0].nics[0].vnet"),
+        (("vms", 0, "nics", 0, "ip_configurations", 0, "address"), "10.1.0.x", "vms[0].nics[0].ip_configurations[0]"),
+        (("vms", 0, "nics", 0, "ip_configurations", 0, "address"), "10.2.0.4", "not in the prefixes"),
+        (("vms", 0, "nics", 0, "ip_configurations", 0, "address"), "10.1.0.5", "vms[1].nics[0].ip_configurations[0]"),
+        (("vnets", 0, "prefixes", 0), "10.1.0.0/99", "vnets[0].prefixes[0]"),
+        (("vnets", 0, "prefixes", 0), "10.1.0.1/16", "vnets[0].prefixes[0]"),
+        (("zones", 0, "links", 0, "vnet"), VNET + "-nope", "zones[0].links[0].vnet"),
+        (("zones", 0, "records", 0, "ttl"), "soon", "$.zones[0].records[0].ttl"),
+        (("zones", 0, "records", 0, "addresses"), ["10.9.9"], "zones[0]"),
+        (("settings",), [], "$.settings"),
+    ],
+)
+def test_a_faulty_world_is_refused_with_the_name_of_the_field(path, value, named):
+    world = rich()
+    where, last = at(world, path)
+    where[last] = value
+    with pytest.raises(WorldError) as caught:
+        Cloud(read(json.dumps(world)), clock=Clock())
+    assert named in str(caught.value)
+
+
+def test_text_that_is_no_json_is_refused():
+    with pytest.raises(WorldError):
+        read("{")
