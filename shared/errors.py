@@ -1,13 +1,13 @@
 """The words for everything that can go wrong; foreign errors are translated into them once, at the boundary.
 
-    NearzoneError
-    ├── Transient    may succeed when tried again later (throttled, server error, timeout, pending operation)
-    ├── Conflict     a condition failed: start again from the read
-    ├── Terminal     will fail again until somebody changes something in Azure (lock, quota, CNAME of that name)
-    │   └── Forbidden    Azure refuses to tell or to do it: a role is missing
-    ├── UnsafePlan   a plan that would remove too much at once
-    ├── BadSettings  every fault of the app settings
-    └── BadRequest   an HTTP request that names something wrong
+NearzoneError
+├── Transient    may succeed when tried again later (throttled, server error, timeout, pending operation)
+├── Conflict     a condition failed: start again from the read
+├── Terminal     will fail again until somebody changes something in Azure (lock, quota, CNAME of that name)
+│   └── Forbidden    Azure refuses to tell or to do it: a role is missing
+├── UnsafePlan   a plan that would remove too much at once
+├── BadSettings  every fault of the app settings
+└── BadRequest   an HTTP request that names something wrong
 """
 
 from __future__ import annotations

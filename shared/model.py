@@ -2,12 +2,42 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from ipaddress import IPv4Network
 
 MAX_ADDRESSES = 20
 """Records in one Azure Private DNS record set. Source: Azure DNS limits, 2024-10-08."""
+
+
+_SEGMENT = r"(?!\.{1,2}(?:/|$))[\w.()-]{1,260}"
+_RESOURCE_ID = re.compile(
+    rf"(?P<id>/subscriptions/(?P<subscription>{_SEGMENT})/resourceGroups/{_SEGMENT}"
+    rf"/providers/(?P<type>{_SEGMENT}/{_SEGMENT})/{_SEGMENT})(?P<rest>/.*)?",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceId:
+    """The id of a top-level ARM resource. `subscription` and `type` in lower case; `whole`: nothing came behind it."""
+
+    id: str
+    subscription: str
+    type: str
+    whole: bool
+
+
+def resource_id(text: str) -> ResourceId | None:
+    """Read a resource id, or the top-level part of a sub-resource's; None where the text is none.
+
+    Segments hold only what Azure allows in names, so that an id from an event is safe in a URL.
+    """
+    match = _RESOURCE_ID.fullmatch(text)
+    if not match:
+        return None
+    return ResourceId(match["id"], match["subscription"].lower(), match["type"].lower(), not match["rest"])
 
 
 class State(StrEnum):
@@ -33,7 +63,7 @@ class Address:
 class Endpoint:
     """One observation of an ARM resource that answers inference traffic.
 
-    `tagged`: names claimed by tag. `own`: the resource's own name where it is claimed as well. `health`: whether ARM
+    `tagged`: names claimed by tag. `own`: the resource's own name, where it opted in. `health`: whether ARM
     reports application health for it. `doubt`: why the last look could not read it (then all else is what was known
     before), or "". `faults`: what in its claims was refused, in words.
     """

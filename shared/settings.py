@@ -8,15 +8,17 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from shared.errors import BadSettings
 from shared.model import MAX_ADDRESSES, Policy, Zone
+
+T = TypeVar("T")
 
 PREFIX = "NEARZONE_"
 REACH = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")
@@ -71,14 +73,18 @@ class Settings:
     def digest(self) -> str:
         """Changes when a setting changes that could change an answer, whatever the order in which it was written."""
         parts = (
-            sorted(repr(zone) for zone in self.zones),
+            sorted(repr((zone.key, zone.region, sorted(zone.reach))) for zone in self.zones),
             sorted(self.subscriptions),
             sorted((pattern, sorted(scopes)) for pattern, scopes in self.claims.items()),
             (self.owner, self.host_names, self.ttl, self.host_ttl),
-            sorted((name, repr(replace(p, regions=frozenset())), sorted(p.regions)) for name, p in self.policies.items()),
+            sorted((n, repr(replace(p, regions=frozenset())), sorted(p.regions)) for n, p in self.policies.items()),
             sorted(self.latency.items()),
         )
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+    def watches(self, endpoint_id: str) -> bool:
+        """Whether an endpoint's subscription is one of those where endpoints are looked for."""
+        return endpoint_id.lower().removeprefix("/subscriptions/").split("/", 1)[0] in self.subscriptions
 
     def may_claim(self, name: str, endpoint_id: str) -> bool:
         """Whether an endpoint's subscription or resource group is allowed to claim a name.
@@ -152,16 +158,13 @@ class _Reader:
         if self.faults:
             raise BadSettings(self.faults)
 
-    def json(self, name: str, kind: type, expected: str, *, required: bool) -> Any:
+    def json(self, name: str, kind: type, expected: str, *, required: bool) -> Any:  # noqa: ANN401 - JSON, checked by the caller
         text = self.values.pop(name, "")
         if not text.strip():
             if required:
                 self.faults.append(f"{name}: missing, expected {expected}")
             return kind()
-        try:
-            value = json.loads(text)
-        except ValueError:
-            value = None
+        value = _json(text)
         if not isinstance(value, kind) or (required and not value):
             self.fault(name, text, expected)
             return kind()
@@ -175,7 +178,7 @@ class _Reader:
 
     def ttl(self, name: str, default: int) -> int:
         text = self.values.pop(name, "").strip() or str(default)
-        if not text.isascii() or not text.isdecimal() or not 1 <= int(text) <= MAX_TTL:
+        if not re.fullmatch("[0-9]{1,10}", text) or not 1 <= int(text) <= MAX_TTL:
             self.fault(name, text, f"seconds, 1 to {MAX_TTL}")
             return default
         return int(text)
@@ -224,24 +227,25 @@ class _Reader:
         return frozenset(self._list("NEARZONE_SUBSCRIPTIONS", items, "a subscription id (GUID)", _guid))
 
     def claims(self) -> Mapping[str, tuple[str, ...]]:
-        expected = 'a JSON object from name or glob to the subscriptions or resource groups that may claim it'
-        claims = {}
+        expected = "a JSON object from name or glob to the subscriptions or resource groups that may claim it"
+        claims: dict[str, tuple[str, ...]] = {}
         for pattern, scopes in self.json("NEARZONE_CLAIMS", dict, expected, required=True).items():
             where = f"NEARZONE_CLAIMS[{json.dumps(pattern)}]"
-            self._pattern(where, pattern)
+            self._pattern(where, pattern, claims)
             expect = "a subscription id or /subscriptions/ID/resourceGroups/NAME"
             claims[pattern.lower()] = tuple(self._list(where, scopes, expect, _scope))
         return claims
 
     def policies(self) -> Mapping[str, Policy]:
         items = self.json("NEARZONE_POLICIES", dict, "a JSON object from name or glob to a policy", required=False)
-        return {
-            pattern.lower(): self._policy(f"NEARZONE_POLICIES[{json.dumps(pattern)}]", pattern, item)
-            for pattern, item in items.items()
-        }
+        policies: dict[str, Policy] = {}
+        for pattern, item in items.items():
+            where = f"NEARZONE_POLICIES[{json.dumps(pattern)}]"
+            self._pattern(where, pattern, policies)
+            policies[pattern.lower()] = self._policy(where, item)
+        return policies
 
-    def _policy(self, where: str, pattern: str, item: object) -> Policy:
-        self._pattern(where, pattern)
+    def _policy(self, where: str, item: object) -> Policy:
         if not self._known(where, item, set(Policy.__dataclass_fields__)):
             return Policy()
         assert isinstance(item, dict)  # noqa: S101 - told to the type checker, checked by _known
@@ -265,14 +269,14 @@ class _Reader:
         pairs = {}
         for source, row in self.json("NEARZONE_LATENCY", dict, expected, required=False).items():
             where = f"NEARZONE_LATENCY[{json.dumps(source)}]"
+            client = self._region(where, source)
             if not isinstance(row, dict):
                 self.fault(where, row, "an object from endpoint region to milliseconds")
                 continue
             for target, ms in row.items():
                 if type(ms) not in (int, float) or not 0 <= ms <= 10_000:
                     self.fault(f"{where}[{json.dumps(target)}]", ms, "milliseconds, 0 to 10000")
-                pair = (self._region(where, source), self._region(f"{where}[{json.dumps(target)}]", target))
-                pairs[pair] = ms
+                pairs[client, self._region(f"{where}[{json.dumps(target)}]", target)] = ms
         return pairs
 
     def cloud(self) -> Cloud:
@@ -280,14 +284,12 @@ class _Reader:
         if text.lower() in CLOUDS:
             return CLOUDS[text.lower()]
         expected = f'{", ".join(CLOUDS)}, or {{"arm": URL, "audience": URL}} (http on loopback only)'
-        try:
-            value = json.loads(text)
-        except ValueError:
-            value = None
-        if not isinstance(value, dict) or set(value) != {"arm", "audience"} or not _safe_url(value["arm"]):
+        value = _json(text)
+        known = isinstance(value, dict) and set(value) == {"arm", "audience"}
+        if not known or not _safe_url(value["arm"]) or not _safe_url(value["audience"]):
             self.fault("NEARZONE_CLOUD", text, expected)
             return CLOUDS["public"]
-        return Cloud(str(value["arm"]).rstrip("/"), str(value["audience"]).rstrip("/"))
+        return Cloud(value["arm"].rstrip("/"), value["audience"].rstrip("/"))
 
     def _known(self, where: str, item: object, fields: set[str]) -> bool:
         if not isinstance(item, dict):
@@ -297,7 +299,9 @@ class _Reader:
             self.fault(f"{where}.{name}", item[name], "no such field; known are " + ", ".join(sorted(fields)))
         return not set(item) - fields
 
-    def _pattern(self, where: str, pattern: str) -> None:
+    def _pattern(self, where: str, pattern: str, others: Collection[str]) -> None:
+        if pattern.lower() in others:
+            self.fault(where, pattern, "each pattern once, whatever its case")
         if not _PATTERN.fullmatch(pattern.lower()):
             self.fault(where, pattern, "a DNS label or a glob of one ('*', '?')")
 
@@ -308,7 +312,7 @@ class _Reader:
             self.fault(where, value, "an Azure region such as westeurope")
             return ""
 
-    def _list(self, where: str, items: object, expected: str, convert: Any) -> list[Any]:
+    def _list(self, where: str, items: object, expected: str, convert: Callable[[object], T]) -> list[T]:
         if not isinstance(items, list):
             self.fault(where, items, f"a list, each {expected}")
             return []
@@ -362,5 +366,16 @@ def _scope(value: object) -> str:
 
 
 def _safe_url(value: object) -> bool:
-    url = urlsplit(value) if isinstance(value, str) else urlsplit("")
-    return url.scheme == "https" or (url.scheme == "http" and url.hostname in ("127.0.0.1", "localhost", "::1"))
+    try:
+        url = urlsplit(_text(value))
+    except ValueError:
+        return False
+    loopback = url.hostname in ("127.0.0.1", "localhost", "::1")
+    return bool(url.hostname) and (url.scheme == "https" or (url.scheme == "http" and loopback))
+
+
+def _json(text: str) -> Any:  # noqa: ANN401 - JSON, checked by the caller
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None

@@ -214,7 +214,6 @@ def app_settings(azure):
         "NEARZONE_ZONES": json.dumps([{"id": ZONE, "region": "eastus"}]),
         "NEARZONE_SUBSCRIPTIONS": json.dumps([VM.split("/")[2]]),
         "NEARZONE_CLAIMS": json.dumps({"*": [VM.split("/")[2]]}),
-        "NEARZONE_CATALOG": "memory",
         "NEARZONE_DRAIN_SCHEDULE": "*/30 * * * * *",
         "NEARZONE_SWEEP_SCHEDULE": "0 */10 * * * *",
     }

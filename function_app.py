@@ -1,0 +1,100 @@
+"""The triggers. Nothing is decided here: each one hands its input to the loop and its answer back to the host.
+
+The loop is made at the first call, not at import: the host indexes the app before anything may be called.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+import os
+from typing import Any
+
+import azure.functions as func
+
+from shared import resync as resync_body
+from shared.bootstrap import build
+from shared.errors import BadRequest, Transient
+from shared.reconcile import Reconciler
+from shared.report import Report
+from shared.settings import DRAIN_SCHEDULE, SWEEP_SCHEDULE
+
+app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
+
+# The Azure SDKs log two lines per request at INFO, which would be most of what is paid for.
+logging.getLogger("azure").setLevel(logging.WARNING)
+_log = logging.getLogger("nearzone")
+
+
+@functools.cache
+def loop() -> Reconciler:
+    """The process's one loop. Raises BadSettings with every fault."""
+    return build(os.environ)
+
+
+def schedule(setting: str, default: str) -> str:
+    """A timer's schedule: the host reads the setting where there is one."""
+    return f"%{setting}%" if os.environ.get(setting) else default
+
+
+@app.function_name("on_resource_event")
+@app.event_grid_trigger(arg_name="event")
+async def on_resource_event(event: str) -> None:
+    """Event Grid, both schemas. Fails, to be delivered again, only where the observation could not be kept."""
+    _noted(await loop().on_event(event))
+
+
+@app.function_name("drain")
+@app.timer_trigger(arg_name="timer", schedule=schedule("NEARZONE_DRAIN_SCHEDULE", DRAIN_SCHEDULE))
+async def drain(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the binding's name
+    """Settles what was left dirty. Fails where a write failed, so that somebody sees it."""
+    _must_succeed(await loop().drain())
+
+
+@app.function_name("correct_drift")
+@app.timer_trigger(arg_name="timer", schedule=schedule("NEARZONE_SWEEP_SCHEDULE", SWEEP_SCHEDULE))
+async def correct_drift(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the binding's name
+    """The full sweep."""
+    _must_succeed(await loop().correct_drift())
+
+
+@app.function_name("resync")
+@app.route(route="resync", methods=["POST"])
+async def resync(req: func.HttpRequest) -> func.HttpResponse:
+    """A sweep, a drain order or an adoption by hand; answers with the report."""
+    reconciler = loop()
+    try:
+        wanted = resync_body.parse(req.get_body(), reconciler.settings, reconciler.inventory.kinds)
+    except BadRequest as error:
+        return _json({"error": str(error)}, 400)
+    return _json((await reconciler.resync(wanted)).as_json())
+
+
+@app.function_name("status")
+@app.route(route="status", methods=["GET"])
+async def status(req: func.HttpRequest) -> func.HttpResponse:
+    """How things stand; with `zone` and `name`, why that zone answers that name as it does."""
+    reconciler = loop()
+    try:
+        asked = resync_body.question(req.params, reconciler.settings)
+    except BadRequest as error:
+        return _json({"error": str(error)}, 400)
+    return _json(await (reconciler.explain(*asked) if asked else reconciler.status()))
+
+
+def _json(content: dict[str, Any], status_code: int = 200) -> func.HttpResponse:
+    return func.HttpResponse(json.dumps(content), status_code=status_code, mimetype="application/json")
+
+
+def _noted(report: Report) -> None:
+    for what, error in report.failures:
+        _log.error("%s: %s", what, error)
+    for text in (*report.refusals, *report.alarms):
+        _log.warning("%s", text)
+
+
+def _must_succeed(report: Report) -> None:
+    _noted(report)
+    if report.failures or report.refusals:
+        raise Transient("; ".join((*(f"{what}: {error}" for what, error in report.failures), *report.refusals))[:2000])

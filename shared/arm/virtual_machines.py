@@ -1,0 +1,285 @@
+"""Virtual machines as endpoints: power state and health from the instance view, addresses from the primary NIC.
+
+Only the primary IPv4 configurations of the primary NIC are published. A stopped VM's NIC is not read: its last known
+addresses stay in the catalog, and say what its withdrawal explains.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from shared.arm.client import Arm, Page
+from shared.errors import Forbidden, NearzoneError
+from shared.model import Address, Endpoint, State
+from shared.ports import Listing
+from shared.settings import LABEL, region_name
+
+KIND = "microsoft.compute/virtualmachines"
+NIC = "microsoft.network/networkinterfaces"
+VM_API = "2024-07-01"
+NIC_API = "2024-01-01"
+TAG = "nearzone"
+DRAIN_TAG = "nearzone-drain"
+
+
+class _Resource(Protocol):
+    id: str
+
+
+R = TypeVar("R", bound=_Resource)
+
+
+class _Status(msgspec.Struct):
+    code: str = ""
+
+
+class _Health(msgspec.Struct):
+    status: _Status | None = None
+
+
+class _InstanceView(msgspec.Struct, rename="camel"):
+    statuses: list[_Status] | None = None
+    vm_health: _Health | None = None
+
+
+class _Primary(msgspec.Struct):
+    primary: bool | None = None
+
+
+class _NicLink(msgspec.Struct):
+    id: str
+    properties: _Primary | None = None
+
+
+class _NetworkProfile(msgspec.Struct, rename="camel"):
+    network_interfaces: list[_NicLink] | None = None
+
+
+class _VmProperties(msgspec.Struct, rename="camel"):
+    instance_view: _InstanceView | None = None
+    network_profile: _NetworkProfile | None = None
+
+
+class _Vm(msgspec.Struct):
+    id: str
+    name: str
+    location: str = ""
+    tags: dict[str, str] | None = None
+    properties: _VmProperties = msgspec.field(default_factory=_VmProperties)
+
+
+class _Link(msgspec.Struct):
+    id: str = ""
+
+
+class _IpProperties(msgspec.Struct, rename="camel"):
+    address: str | None = msgspec.field(name="privateIPAddress", default=None)
+    version: str | None = msgspec.field(name="privateIPAddressVersion", default=None)
+    primary: bool | None = None
+    subnet: _Link | None = None
+
+
+class _IpConfiguration(msgspec.Struct):
+    properties: _IpProperties = msgspec.field(default_factory=_IpProperties)
+
+
+class _NicProperties(msgspec.Struct, rename="camel"):
+    ip_configurations: list[_IpConfiguration] | None = None
+    virtual_machine: _Link | None = None
+
+
+class _Nic(msgspec.Struct):
+    id: str
+    properties: _NicProperties = msgspec.field(default_factory=_NicProperties)
+
+
+_vm = msgspec.json.Decoder(_Vm)
+_vms = msgspec.json.Decoder(Page[_Vm])
+_nic = msgspec.json.Decoder(_Nic)
+_nics = msgspec.json.Decoder(Page[_Nic])
+
+
+class VirtualMachines:
+    """One kind of endpoint: observe one, list all of a subscription, and find whose a NIC is."""
+
+    kind = KIND
+    depends_on = frozenset({NIC})
+
+    def __init__(self, arm: Arm) -> None:
+        self._arm = arm
+
+    async def owners(self, resource_id: str) -> Sequence[str]:
+        """The VM that a NIC is attached to. Raises Transient, Terminal."""
+        nic = await self._arm.get(resource_id, _nic, **{"api-version": NIC_API})
+        link = nic.properties.virtual_machine if nic else None
+        return [link.id] if link and link.id else []
+
+    async def observe(self, endpoint_id: str, known: Endpoint | None) -> Endpoint:
+        """Read one VM: its GET 404 makes it gone, 403 leaves what was known, in doubt. Raises Transient, Terminal."""
+        try:
+            vm = await self._arm.get(endpoint_id, _vm, **{"api-version": VM_API, "$expand": "instanceView"})
+            if vm is None:
+                return replace(known or Endpoint(endpoint_id, KIND), state=State.GONE, doubt="")
+            nic_id = primary_nic(vm)
+            nic = None
+            if nic_id and claims(vm) and power(vm) == "running":
+                nic = await self._arm.get(nic_id, _nic, **{"api-version": NIC_API})
+        except Forbidden as error:
+            return replace(known or Endpoint(endpoint_id, KIND), doubt=f"cannot be read: {error}")
+        return assess(vm, nic, known)
+
+    async def listing(self, subscription: str, known: Sequence[Endpoint]) -> Listing:
+        """All VMs of a subscription, from lists alone where they say enough; what they leave open is read by GET."""
+        path = f"/subscriptions/{subscription}/providers/"
+        vms, states, nics = (
+            f"{path}Microsoft.Compute/virtualMachines",
+            {"statusOnly": "true"},
+            f"{path}Microsoft.Network/",
+        )
+        try:
+            listed, viewed, cards = await asyncio.gather(
+                self._all(vms, _vms, {"api-version": VM_API}),
+                self._all(vms, _vms, {"api-version": VM_API, **states}),
+                self._all(f"{nics}networkInterfaces", _nics, {"api-version": NIC_API}),
+            )
+            found = await self._join(listed, viewed, cards, {endpoint.key: endpoint for endpoint in known})
+        except NearzoneError as error:
+            return Listing(subscription, KIND, (), f"{type(error).__name__}: {error}")
+        return Listing(subscription, KIND, tuple(found))
+
+    async def _all(self, path: str, decoder: msgspec.json.Decoder[Page[R]], query: dict[str, str]) -> dict[str, R]:
+        return {each.id.lower(): each async for each in self._arm.pages(path, decoder, **query)}
+
+    async def _join(
+        self,
+        listed: Mapping[str, _Vm],
+        viewed: Mapping[str, _Vm],
+        nics: Mapping[str, _Nic],
+        known: Mapping[str, Endpoint],
+    ) -> list[Endpoint]:
+        endpoints, unclear = [], []
+        for key in listed.keys() | viewed.keys():
+            vm, view, before = listed.get(key), viewed.get(key), known.get(key)
+            if vm and not claims(vm) and not (before and before.names):
+                continue
+            nic_id = primary_nic(vm) if vm else None
+            nic = nics.get(nic_id.lower()) if nic_id else None
+            if vm and view and view.properties.instance_view and told(view, before) and (nic or not nic_id):
+                vm.properties.instance_view = view.properties.instance_view
+                endpoints.append(assess(vm, nic, before))
+            else:
+                unclear.append((vm or view).id)  # type: ignore[union-attr] # the key is in one of the two
+        gate = asyncio.Semaphore(16)
+
+        async def read(endpoint_id: str) -> Endpoint:
+            async with gate:
+                return await self.observe(endpoint_id, known.get(endpoint_id.lower()))
+
+        return endpoints + await asyncio.gather(*(read(each) for each in unclear))
+
+
+def told(view: _Vm, known: Endpoint | None) -> bool:
+    """Whether a status-only list says enough of a VM.
+
+    It is not known whether such a list holds the health of VMs that report it. So a running VM without health in the
+    list is read by GET, unless its last GET has shown that it reports none.
+    """
+    instance = view.properties.instance_view
+    if power(view) in ("", "unknown"):
+        return False
+    if power(view) != "running" or (instance and instance.vm_health):
+        return True
+    return known is not None and not known.health and known.state == State.SERVING
+
+
+def power(vm: _Vm) -> str:
+    """The power state in lower case, e.g. `running`, or "" where the instance view tells none."""
+    view = vm.properties.instance_view
+    codes = [status.code.lower() for status in (view.statuses or ())] if view else []
+    return next((code.removeprefix("powerstate/") for code in codes if code.startswith("powerstate/")), "")
+
+
+def tag(vm: _Vm, name: str) -> str | None:
+    """A tag's value; tag names are not case-sensitive in Azure."""
+    return next((value for key, value in (vm.tags or {}).items() if key.lower() == name), None)
+
+
+def claims(vm: _Vm) -> bool:
+    """Whether the VM has opted in."""
+    return tag(vm, TAG) is not None
+
+
+def primary_nic(vm: _Vm) -> str | None:
+    """The id of the only NIC, or of the one that is marked primary."""
+    profile = vm.properties.network_profile
+    links = (profile.network_interfaces or []) if profile else []
+    if len(links) == 1:
+        return links[0].id
+    return next((link.id for link in links if link.properties and link.properties.primary), None)
+
+
+def assess(vm: _Vm, nic: _Nic | None, known: Endpoint | None) -> Endpoint:
+    """What a VM and its primary NIC amount to. An unknown power state leaves what was known, in doubt."""
+    wanted = [item.strip().lower() for item in (tag(vm, TAG) or "").split(",") if item.strip()]
+    own, opted = vm.name.lower(), claims(vm)
+    running, health = power(vm), _health(vm)
+    state = _state(running, health, (tag(vm, DRAIN_TAG) or "").strip().lower() == "true")
+    addresses = _addresses(nic, vm.id) if running == "running" and nic else (known.addresses if known else ())
+    if state == State.SERVING and opted and not addresses:
+        state = State.WARMING
+    doubt = ""
+    if running in ("", "unknown") and known and known.state != State.GONE:
+        state, doubt = known.state, "Azure does not tell its power state"
+    faults = [f"tag {TAG}: {item[:80]!r} is no DNS label" for item in wanted if not LABEL.fullmatch(item)]
+    if opted and not LABEL.fullmatch(own):
+        faults.append(f"its own name {own!r} is no DNS label and is not claimed")
+    return Endpoint(
+        id=vm.id,
+        kind=KIND,
+        region=region_name(vm.location),
+        tagged=tuple(sorted({item for item in wanted if LABEL.fullmatch(item)})),
+        own=own if opted and LABEL.fullmatch(own) else None,
+        addresses=addresses,
+        state=state,
+        health=health is not None or bool(known and known.health and running != "running"),
+        doubt=doubt,
+        faults=tuple(faults),
+    )
+
+
+def _health(vm: _Vm) -> str | None:
+    """The state that the Application Health extension reports, e.g. `healthy`, or None where none does."""
+    view = vm.properties.instance_view
+    if view is None or view.vm_health is None:
+        return None
+    status = view.vm_health.status
+    return (status.code if status else "").lower().removeprefix("healthstate/")
+
+
+def _state(running: str, health: str | None, drained: bool) -> State:
+    if running in ("starting", "", "unknown"):
+        return State.WARMING
+    if running != "running":
+        return State.STOPPED
+    if drained:
+        return State.DRAINING
+    return State.SERVING if health in (None, "healthy") else State.WARMING
+
+
+def _addresses(nic: _Nic, vm_id: str) -> tuple[Address, ...]:
+    """The primary IPv4 configurations' addresses; none while the NIC is attached to something else."""
+    owner = nic.properties.virtual_machine
+    if owner is None or owner.id.lower() != vm_id.lower():
+        return ()
+    found = []
+    for each in nic.properties.ip_configurations or ():
+        ip = each.properties
+        if ip.primary and ip.address and (ip.version or "IPv4") == "IPv4":
+            subnet = ip.subnet.id.lower() if ip.subnet else ""
+            found.append(Address(ip.address, subnet.split("/subnets/", 1)[0]))
+    return tuple(sorted(found))

@@ -1,0 +1,63 @@
+"""Wiring: environment, clock, credential and transport become a ready loop. Nothing is decided here.
+
+No call leaves this process before the first request does: clients are made when the first function runs, once, and live
+as long as the process.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from azure.core.credentials_async import AsyncTokenCredential
+from azure.identity.aio import DefaultAzureCredential
+from azure.mgmt.compute.aio import ComputeManagementClient
+from azure.mgmt.privatedns.aio import PrivateDnsManagementClient
+
+from shared import latency, settings
+from shared.arm.client import Arm, Throttle, client_options
+from shared.arm.endpoints import Endpoints
+from shared.arm.private_dns import PrivateDns
+from shared.catalog.memory import MemoryCatalog
+from shared.errors import BadSettings
+from shared.ports import Catalog
+from shared.reconcile import Reconciler
+
+LATENCY = Path(__file__).parent / "data" / "region_latency.csv"
+
+
+def build(
+    environment: Mapping[str, str],
+    *,
+    credential: AsyncTokenCredential | None = None,
+    transport: Any = None,  # noqa: ANN401 - any azure-core transport
+    catalog: Catalog | None = None,
+    clock: Callable[[], float] = time.time,
+    holder: str | None = None,
+) -> Reconciler:
+    """A loop ready to run. What is not given is the real thing. Raises BadSettings with every fault."""
+    wanted = settings.parse(environment)
+    if catalog is None and environment.get("WEBSITE_INSTANCE_ID"):
+        raise BadSettings(
+            ["catalog: found the one in memory, expected a durable one: in Azure every function has its own memory"]
+        )
+    credential = credential or DefaultAzureCredential(exclude_interactive_browser_credential=True)
+    options = client_options(wanted.cloud, Throttle(clock), transport)
+    reader = ComputeManagementClient(credential, min(wanted.subscriptions), **options)
+    arm = Arm(wanted.cloud, reader.send_request)
+    subscriptions = {zone.key.split("/")[2] for zone in wanted.zones}
+    writers: dict[str, Any] = {
+        each: PrivateDnsManagementClient(credential, each, **options).record_sets for each in subscriptions
+    }
+    return Reconciler(
+        settings=wanted,
+        latency=latency.parse(LATENCY.read_text(encoding="utf-8")).override(wanted.latency),
+        catalog=catalog or MemoryCatalog(),
+        inventory=Endpoints(arm),
+        record_sets=PrivateDns(arm, writers),
+        clock=clock,
+        holder=holder or uuid.uuid4().hex,
+    )

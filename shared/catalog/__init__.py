@@ -1,0 +1,1 @@
+"""Where observations are kept: implementations of `ports.Catalog`."""

@@ -1,0 +1,145 @@
+"""The catalog in the memory of one process: for the demo, a laptop and tests. Lost with the process.
+
+Every call gives way to other tasks once, so that interleavings which a remote store allows happen here as well.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Sequence
+from dataclasses import replace
+
+from shared.errors import Conflict
+from shared.model import Dirty, Drain, EndpointRow, Marker
+from shared.ports import Indexed, Lease, Stored
+
+
+class MemoryCatalog:
+    """Fulfils `ports.Catalog`."""
+
+    def __init__(self) -> None:
+        self._etags = (str(number) for number in itertools.count(1))
+        self._endpoints: dict[str, Stored[EndpointRow]] = {}
+        self._index: dict[tuple[str, str], Stored[Indexed]] = {}
+        self._by_name: dict[str, dict[str, None]] = {}
+        self._dirty: dict[str, dict[str, Stored[Dirty]]] = {}
+        self._leases: dict[str, tuple[str, float]] = {}
+        self._drains: dict[str, Stored[Drain]] = {}
+        self._marker = Marker()
+
+    async def endpoint(self, key: str) -> Stored[EndpointRow] | None:
+        await asyncio.sleep(0)
+        return self._endpoints.get(key)
+
+    async def endpoints(self) -> Sequence[Stored[EndpointRow]]:
+        await asyncio.sleep(0)
+        return tuple(self._endpoints.values())
+
+    async def claimants(self, name: str) -> Sequence[EndpointRow]:
+        await asyncio.sleep(0)
+        keys = tuple(self._by_name.get(name, ()))
+        await asyncio.sleep(0)
+        return tuple(row.value for key in keys if (row := self._endpoints.get(key)))
+
+    async def put_endpoint(self, row: EndpointRow, etag: str | None) -> str:
+        await asyncio.sleep(0)
+        key = row.endpoint.key
+        _check(self._endpoints.get(key), etag, f"endpoint row {key}")
+        self._endpoints[key] = Stored(row, next(self._etags))
+        return self._endpoints[key].etag
+
+    async def purge_endpoint(self, key: str, etag: str) -> None:
+        await asyncio.sleep(0)
+        _check(self._endpoints.get(key), etag, f"endpoint row {key}")
+        del self._endpoints[key]
+
+    async def index(self, name: str, key: str, now: float) -> None:
+        await asyncio.sleep(0)
+        self._index[name, key] = Stored(Indexed(name, key, now), next(self._etags))
+        self._by_name.setdefault(name, {})[key] = None
+
+    async def indexed(self) -> Sequence[Stored[Indexed]]:
+        await asyncio.sleep(0)
+        return tuple(self._index.values())
+
+    async def purge_index(self, row: Stored[Indexed]) -> None:
+        await asyncio.sleep(0)
+        name, key = row.value.name, row.value.key
+        _check(self._index.get((name, key)), row.etag, f"index row {name} {key}")
+        del self._index[name, key]
+        del self._by_name[name][key]
+
+    async def mark(self, dirty: Dirty) -> None:
+        await asyncio.sleep(0)
+        rows = self._dirty.setdefault(dirty.zone, {})
+        old = rows[dirty.name].value if dirty.name in rows else None
+        if old:
+            dirty = replace(
+                old,
+                urgency=min(old.urgency, dirty.urgency),
+                since=min(old.since, dirty.since),
+                cleared=old.cleared or dirty.cleared,
+                adopt=old.adopt or dirty.adopt,
+            )
+        rows[dirty.name] = Stored(dirty, next(self._etags))
+
+    async def dirty(self, zone: str) -> Sequence[Stored[Dirty]]:
+        await asyncio.sleep(0)
+        return tuple(self._dirty.get(zone, {}).values())
+
+    async def dirty_name(self, zone: str, name: str) -> Stored[Dirty] | None:
+        await asyncio.sleep(0)
+        return self._dirty.get(zone, {}).get(name)
+
+    async def put_dirty(self, dirty: Dirty, etag: str) -> None:
+        await asyncio.sleep(0)
+        rows = self._dirty.get(dirty.zone, {})
+        _check(rows.get(dirty.name), etag, f"dirty row {dirty.name}")
+        rows[dirty.name] = Stored(dirty, next(self._etags))
+
+    async def clear(self, zone: str, name: str, etag: str) -> None:
+        await asyncio.sleep(0)
+        rows = self._dirty.get(zone, {})
+        _check(rows.get(name), etag, f"dirty row {name}")
+        del rows[name]
+
+    async def acquire(self, zone: str, holder: str, now: float, seconds: float) -> Lease | None:
+        await asyncio.sleep(0)
+        other, expires = self._leases.get(zone, (holder, 0.0))
+        if other != holder and expires > now:
+            return None
+        self._leases[zone] = (holder, now + seconds)
+        return Lease(zone, now + seconds, taken_over=other != holder)
+
+    async def release(self, zone: str, holder: str) -> None:
+        await asyncio.sleep(0)
+        if self._leases.get(zone, ("", 0.0))[0] == holder:
+            del self._leases[zone]
+
+    async def marker(self) -> Marker:
+        await asyncio.sleep(0)
+        return self._marker
+
+    async def put_marker(self, marker: Marker) -> None:
+        await asyncio.sleep(0)
+        self._marker = marker
+
+    async def drains(self) -> Sequence[Stored[Drain]]:
+        await asyncio.sleep(0)
+        return tuple(self._drains.values())
+
+    async def put_drain(self, drain: Drain) -> None:
+        await asyncio.sleep(0)
+        self._drains[drain.target] = Stored(drain, next(self._etags))
+
+    async def purge_drain(self, target: str, etag: str | None = None) -> None:
+        await asyncio.sleep(0)
+        if etag is not None:
+            _check(self._drains.get(target), etag, f"drain order {target}")
+        self._drains.pop(target, None)
+
+
+def _check(row: Stored[object] | None, etag: str | None, what: str) -> None:
+    if (row.etag if row else None) != etag:
+        raise Conflict(f"{what} has changed")

@@ -1,0 +1,80 @@
+"""An event is a hint: from what Event Grid delivers, only the resource id and the operation family are taken.
+
+Anything else in the payload may be late, doubled, reordered or forged; the state is read from ARM. Events arrive in the
+Event Grid schema or as CloudEvents 1.0 and hold the same data (Microsoft Learn, event-schema-subscriptions).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import msgspec
+
+from shared.model import resource_id
+
+MAX_BYTES = 1024 * 1024
+"""Larger events are ignored. Source: Event Grid accepts events of up to 1 MB."""
+
+_TYPE = re.compile(r"Microsoft\.Resources\.Resource(Write|Delete|Action)(Success|Failure|Cancel)", re.IGNORECASE)
+_TAGS = "/providers/microsoft.resources/tags/default"
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """Look at this resource. `type` is its ARM type in lower case, e.g. `microsoft.network/networkinterfaces`."""
+
+    resource_id: str
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """Nothing to look at, and why. `outcome`: malformed, oversized, foreign or irrelevant."""
+
+    outcome: str
+    reason: str
+
+
+class _Data(msgspec.Struct, rename="camel"):
+    operation_name: str = ""
+    resource_uri: str = ""
+
+
+class _Event(msgspec.Struct, rename="camel"):
+    event_type: str = ""
+    type: str = ""
+    subject: str = ""
+    data: _Data | None = None
+
+
+_decoder = msgspec.json.Decoder(_Event)
+
+
+def hint(text: str | bytes, subscriptions: Collection[str], types: Collection[str]) -> Hint | Ignored:
+    """Read one event. `subscriptions` are watched, `types` are the ARM types that matter, both in lower case.
+
+    The subject of an action event may end in the action's name, and a tag event's subject in the tags resource; both
+    lead to the resource itself. A sub-resource (an extension, an IP configuration) leads to its parent.
+    """
+    if len(text) > MAX_BYTES:
+        return Ignored("oversized", f"event of {len(text)} characters, at most {MAX_BYTES} are read")
+    try:
+        event = _decoder.decode(text)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        return Ignored("malformed", f"event is not readable: {error}")
+    kind = event.event_type or event.type
+    if not _TYPE.fullmatch(kind):
+        return Ignored("irrelevant", f"event type {kind[:80]!r}")
+    target = event.subject or (event.data.resource_uri if event.data else "")
+    if target.lower().endswith(_TAGS):
+        target = target[: -len(_TAGS)]
+    found = resource_id(target)
+    if not found:
+        return Ignored("irrelevant", f"subject {target[:200]!r} is no resource that could be an endpoint")
+    if found.subscription not in subscriptions:
+        return Ignored("foreign", f"subscription {found.subscription[:80]!r} is not in NEARZONE_SUBSCRIPTIONS")
+    if found.type not in types:
+        return Ignored("irrelevant", f"resource type {found.type[:80]!r}")
+    return Hint(found.id, found.type)

@@ -1,0 +1,91 @@
+"""What a person asks in an incident: how do things stand, and why does this zone answer that? Reads, never writes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime
+from typing import Any
+
+from shared.drain import Drainer
+from shared.model import Dirty, Zone
+from shared.plan import OWNER_KEY
+from shared.routing import route
+
+
+async def status(drainer: Drainer) -> dict[str, Any]:
+    """Zones, dirty names, endpoints by state, the last sweep, drain orders, refusals and alarms."""
+    catalog, settings = drainer.catalog, drainer.settings
+    marker = await catalog.marker()
+    dirty = {zone.key: [row.value for row in await catalog.dirty(zone.key)] for zone in settings.zones}
+    endpoints = [row.value.endpoint for row in await catalog.endpoints()]
+    alarms = list(marker.alarms)
+    alarms += [f"{e.id}: {e.doubt}" for e in endpoints if e.doubt]
+    alarms += [f"{e.id}: {fault}" for e in endpoints for fault in e.faults]
+    alarms += [f"{d.name} in {d.zone}: {d.last_error}" for rows in dirty.values() for d in rows if d.attempts]
+    complete = await drainer.complete()
+    if not complete:
+        alarms.append("no complete sweep yet under these settings: no name is changed by an event before")
+    return {
+        "mode": "apply" if settings.apply else "shadow",
+        "owner": settings.owner,
+        "zones": [{"id": zone.id, "region": zone.region, "dirty": len(dirty[zone.key])} for zone in settings.zones],
+        "dirty": [_dirty(d) for rows in dirty.values() for d in sorted(rows, key=lambda d: (d.urgency, d.since))],
+        "endpoints": dict(sorted(Counter(e.state.value for e in endpoints).items())),
+        "last_sweep": {"completed_at": _time(marker.completed_at), "current": complete},
+        "drains": [{"target": order.target, "until": _time(order.until)} for order in await drainer.orders()],
+        "refusals": list(marker.refusals),
+        "alarms": alarms,
+    }
+
+
+async def explain(drainer: Drainer, zone: Zone, name: str) -> dict[str, Any]:
+    """One answer: every claim, in or out, and why, beside what the zone holds now. Raises Transient, Terminal."""
+    catalog = drainer.catalog
+    record = await drainer.record_sets.get(zone, name)
+    endpoints = [row.endpoint for row in await catalog.claimants(name)]
+    answer = route(zone, name, endpoints, await drainer.orders(), drainer.settings, drainer.latency)
+    dirty = await catalog.dirty_name(zone.key, name)
+    return {
+        "zone": zone.id,
+        "name": name,
+        "answer": {
+            "addresses": None if answer.addresses is None else list(answer.addresses),
+            "ttl": answer.ttl,
+            "reason": answer.reason,
+        },
+        "record": {
+            "addresses": list(record.addresses),
+            "ttl": record.ttl,
+            "owned": record.tag(OWNER_KEY) == drainer.settings.owner,
+        }
+        if record
+        else None,
+        "claims": [
+            {
+                "endpoint": decision.endpoint,
+                "region": decision.region,
+                "state": decision.state.value,
+                "addresses": list(decision.addresses),
+                "included": decision.included,
+                "reason": decision.reason,
+            }
+            for decision in answer.decisions
+        ],
+        "dirty": _dirty(dirty.value) if dirty else None,
+    }
+
+
+def _dirty(dirty: Dirty) -> dict[str, Any]:
+    return {
+        "zone": dirty.zone,
+        "name": dirty.name,
+        "urgency": dirty.urgency.name.lower(),
+        "since": _time(dirty.since),
+        "attempts": dirty.attempts,
+        "not_before": _time(dirty.not_before),
+        "last_error": dirty.last_error,
+    }
+
+
+def _time(seconds: float) -> str | None:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds") if seconds else None

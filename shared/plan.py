@@ -1,0 +1,135 @@
+r"""Answers x actual record sets -> changes and skips, and the guard that may refuse.
+
+actual \ answer       addresses            none             keep
+nothing              create               -                -
+ours, equal          -                    delete           -
+ours, different      update               delete           - (TTL as it is)
+foreign              skip (adopt: update) skip             skip
+auto-registered      skip                 skip             skip
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from shared.errors import UnsafePlan
+from shared.model import Answer, Drain, Endpoint, RecordSet, State, Urgency, Zone
+
+OWNER_KEY = "nearzone-owner"
+"""The metadata key that marks a record set as ours; its value is the owner."""
+
+MAX_SHARE = 0.3
+MAX_REMOVALS = 50
+
+Kind = Literal["create", "update", "delete"]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One write: from `before` (None: nothing there) to `after` (None: removed).
+
+    `seen`: the addresses that go away go for a reason that was seen in ARM (stopped, drained, deleted, moved away from
+    the name). Otherwise they rest on absence, changed settings or an orphaned record, and the guard counts them.
+    """
+
+    zone: str
+    name: str
+    before: RecordSet | None
+    after: RecordSet | None
+    reason: str
+    seen: bool = True
+
+    @property
+    def kind(self) -> Kind:
+        """Which of the zone's three write budgets it takes from."""
+        if self.before is None:
+            return "create"
+        return "delete" if self.after is None else "update"
+
+    @property
+    def empties(self) -> bool:
+        """Whether no address is left for clients who had one."""
+        return bool(self.before and self.before.addresses) and not (self.after and self.after.addresses)
+
+    @property
+    def urgency(self) -> Urgency:
+        """Withdraw a dead address first, then the first address of a name, then more, then everything else."""
+        before = set(self.before.addresses) if self.before else set()
+        after = set(self.after.addresses) if self.after else set()
+        if before - after:
+            return Urgency.WITHDRAW
+        if after and not before:
+            return Urgency.FIRST
+        return Urgency.MORE if after - before else Urgency.OTHER
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """What is left alone, and why."""
+
+    zone: str
+    name: str
+    reason: str
+
+
+def compare(
+    zone: Zone, answer: Answer, actual: RecordSet | None, owner: str, *, adopt: bool = False
+) -> Change | Skip | None:
+    """What it takes to make a zone's record set equal to its answer; None: nothing."""
+    if actual and actual.auto_registered:
+        return Skip(zone.key, answer.name, "auto-registered by Azure")
+    if actual and actual.tag(OWNER_KEY) != owner and not adopt:
+        mark = actual.tag(OWNER_KEY)
+        whose = f"belongs to owner {mark!r}" if mark else "is not ours"
+        return Skip(zone.key, answer.name, f"the record set {whose}; adopt takes it over")
+    if answer.addresses is None or (not answer.addresses and actual is None):
+        return None
+    if not answer.addresses and actual and actual.tag(OWNER_KEY) != owner:
+        return Skip(zone.key, answer.name, "not taken over: no endpoint serves this name now")
+    if not answer.addresses:
+        return Change(zone.key, answer.name, actual, None, answer.reason)
+    metadata = dict(actual.metadata if actual else ()) | {OWNER_KEY: owner}
+    wanted = RecordSet(answer.name, answer.ttl, answer.addresses, tuple(sorted(metadata.items())))
+    if actual and _same(actual, wanted):
+        return None
+    return Change(zone.key, answer.name, actual, wanted, answer.reason)
+
+
+def _same(actual: RecordSet, wanted: RecordSet) -> bool:
+    return (
+        actual.ttl == wanted.ttl
+        and sorted(actual.addresses) == sorted(wanted.addresses)
+        and dict(actual.metadata) == dict(wanted.metadata)
+    )
+
+
+def judge(change: Change, endpoints: Iterable[Endpoint], drains: Sequence[Drain] = ()) -> Change:
+    """The same change, with `seen` set by what is known of the name's endpoints."""
+    if not change.empties or change.before is None:
+        return change
+    explained = {
+        address.ip
+        for endpoint in endpoints
+        if change.name not in endpoint.names
+        or endpoint.state not in (State.SERVING, State.UNKNOWN)
+        or any(drain.covers(endpoint) for drain in drains)
+        for address in endpoint.addresses
+    }
+    return replace(change, seen=set(change.before.addresses) <= explained)
+
+
+def guard(zone: Zone, changes: Iterable[Change], owned: int) -> None:
+    """Raise UnsafePlan where too much would be removed or emptied on grounds that nobody has seen.
+
+    `owned`: record sets of ours in the zone. The limit is max(1, 30 % of them), and never more than 50.
+    """
+    removals = sum(1 for change in changes if change.empties and not change.seen)
+    limit = min(MAX_REMOVALS, max(1, int(owned * MAX_SHARE)))
+    if removals > limit:
+        raise UnsafePlan(
+            f"zone {zone.fqdn} ({zone.region}): refused to remove or empty {removals} of {owned} owned record sets "
+            f"that no endpoint accounts for; at most {limit} are allowed. If this is right, run a resync with "
+            '"force": true.'
+        )

@@ -1,0 +1,148 @@
+"""The protocols through which the loop reaches the world. Adapters fulfil them; nothing in here does anything."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from shared.model import Dirty, Drain, Endpoint, EndpointRow, Marker, RecordSet, Zone
+
+T = TypeVar("T", covariant=True)  # noqa: PLC0105 - a row is only read
+
+
+@dataclass(frozen=True, slots=True)
+class Stored(Generic[T]):
+    """A row as read, with the etag that a conditional write of it carries."""
+
+    value: T
+    etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Indexed:
+    """An index row: look at this endpoint's row for this name. `at`: when it was last upserted, in seconds."""
+
+    name: str
+    key: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to write a zone. `expires`: seconds since the epoch. `taken_over`: from a holder that let it expire."""
+
+    zone: str
+    expires: float
+    taken_over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a list of one kind in one subscription has shown. `error`: why it is not complete, or ""."""
+
+    subscription: str
+    kind: str
+    endpoints: tuple[Endpoint, ...]
+    error: str = ""
+
+
+class Catalog(Protocol):
+    """The cache of observations. Conditional writes raise Conflict; any call may raise Transient."""
+
+    async def endpoint(self, key: str) -> Stored[EndpointRow] | None:
+        """One endpoint's row."""
+
+    async def endpoints(self) -> Sequence[Stored[EndpointRow]]:
+        """Every endpoint's row."""
+
+    async def claimants(self, name: str) -> Sequence[EndpointRow]:
+        """The rows that the index of a name leads to: index first, rows second."""
+
+    async def put_endpoint(self, row: EndpointRow, etag: str | None) -> str:
+        """Write a row if it still has this etag (None: if it is absent); gives the new etag."""
+
+    async def purge_endpoint(self, key: str, etag: str) -> None:
+        """Remove a row on condition."""
+
+    async def index(self, name: str, key: str, now: float) -> None:
+        """Upsert an index row."""
+
+    async def indexed(self) -> Sequence[Stored[Indexed]]:
+        """Every index row."""
+
+    async def purge_index(self, row: Stored[Indexed]) -> None:
+        """Remove an index row on condition."""
+
+    async def mark(self, dirty: Dirty) -> None:
+        """Upsert a dirty row: always a new etag; keeps attempts, back-off, the older `since`, the greater urgency."""
+
+    async def dirty(self, zone: str) -> Sequence[Stored[Dirty]]:
+        """The dirty rows of a zone."""
+
+    async def dirty_name(self, zone: str, name: str) -> Stored[Dirty] | None:
+        """One dirty row."""
+
+    async def put_dirty(self, dirty: Dirty, etag: str) -> None:
+        """Change a dirty row on condition."""
+
+    async def clear(self, zone: str, name: str, etag: str) -> None:
+        """Remove a dirty row on condition."""
+
+    async def acquire(self, zone: str, holder: str, now: float, seconds: float) -> Lease | None:
+        """Take or prolong the lease of a zone; None where another holder has it."""
+
+    async def release(self, zone: str, holder: str) -> None:
+        """Give a lease back."""
+
+    async def marker(self) -> Marker:
+        """The completeness marker; an empty one where there is none."""
+
+    async def put_marker(self, marker: Marker) -> None:
+        """Replace the marker."""
+
+    async def drains(self) -> Sequence[Stored[Drain]]:
+        """All drain orders, expired ones as well."""
+
+    async def put_drain(self, drain: Drain) -> None:
+        """Upsert a drain order."""
+
+    async def purge_drain(self, target: str, etag: str | None = None) -> None:
+        """Remove a drain order, on condition where an etag is given."""
+
+
+class Inventory(Protocol):
+    """The truth about endpoints, read from ARM. Raises Transient."""
+
+    @property
+    def types(self) -> frozenset[str]:
+        """ARM types that a hint may name, in lower case: endpoints and what they depend on."""
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """ARM types of endpoints, in lower case."""
+
+    async def resolve(self, resource_id: str) -> Sequence[str]:
+        """The ids of the endpoints that a resource is or belongs to."""
+
+    async def observe(self, endpoint_id: str, known: Endpoint | None) -> Endpoint:
+        """Read one endpoint. 404 gives state gone, 403 what was known with `doubt` set."""
+
+    async def listings(self, subscription: str, known: Sequence[Endpoint]) -> Sequence[Listing]:
+        """List every kind in a subscription; an incomplete list says so instead of raising."""
+
+
+class RecordSets(Protocol):
+    """The A record sets of the zones. Raises Transient, Terminal; writes raise Conflict as well."""
+
+    async def get(self, zone: Zone, name: str) -> RecordSet | None:
+        """One record set."""
+
+    async def list(self, zone: Zone) -> Sequence[RecordSet]:
+        """All A record sets of a zone."""
+
+    async def put(self, zone: Zone, record_set: RecordSet, etag: str | None) -> None:
+        """Write on condition of the etag (None: that there is nothing)."""
+
+    async def delete(self, zone: Zone, name: str, etag: str) -> None:
+        """Remove on condition of the etag."""

@@ -1,0 +1,188 @@
+"""The loop: event, timer and HTTP come here, and differ only in scope.
+
+    scope    which endpoints or names to look at      (here)
+    observe  read the truth from ARM                  (record.py, through the inventory)
+    record   write it to the catalog                  (record.py)
+    route    claims x latency x policy x reach        (routing.py, pure)
+    plan     answers x actual record sets             (plan.py, pure)
+    apply    conditional writes inside the budgets    (drain.py)
+    report   seen, decided, written, skipped, failed  (report.py)
+
+The protocols through which it reaches the world stand in ports.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from shared import explain
+from shared.drain import Drainer
+from shared.errors import Conflict, NearzoneError, Transient
+from shared.events import Ignored, hint
+from shared.latency import Latency
+from shared.model import Drain, Endpoint, State, Zone
+from shared.ports import Catalog, Inventory, RecordSets
+from shared.record import Recorder
+from shared.report import Report
+from shared.resync import Resync
+from shared.settings import Settings
+from shared.sweep import Scope, Sweeper
+
+EVENT_SECONDS = 20.0
+"""Event Grid gives a delivery 30 s; what is not written by then is left to the drain."""
+DRAIN_SECONDS = 25.0
+SWEEP_SECONDS = 240.0
+"""host.json ends a function after 5 minutes."""
+RESYNC_SECONDS = 200.0
+"""Azure's load balancer ends an HTTP request after 230 s."""
+BOOTSTRAP_PAUSE = 60.0
+"""Seconds between attempts at the first complete sweep."""
+
+_log = logging.getLogger("nearzone")
+
+
+@dataclass
+class Reconciler:
+    """A ready loop. `clock`: seconds since the epoch. `holder`: names this process in leases."""
+
+    settings: Settings
+    latency: Latency
+    catalog: Catalog
+    inventory: Inventory
+    record_sets: RecordSets
+    clock: Callable[[], float]
+    holder: str
+    events: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self.drainer = Drainer(self.catalog, self.record_sets, self.settings, self.latency, self.clock, self.holder)
+        self.recorder = Recorder(self.catalog, self.inventory, self.settings.zones, self.clock)
+        self.sweeper = Sweeper(self.recorder, self.drainer)
+
+    async def on_event(self, text: str | bytes) -> Report:
+        """Look at what an event hints at. Raises only where the observation could not be made durable.
+
+        An event that is none of ours is counted, logged with its reason, and changes nothing.
+        """
+        report, deadline = Report("event"), self.clock() + EVENT_SECONDS
+        found = hint(text, self.settings.subscriptions, self.inventory.types)
+        if isinstance(found, Ignored):
+            self.events[found.outcome] += 1
+            _log.info("event ignored, %s: %s", found.outcome, found.reason)
+            return report
+        async with _within(EVENT_SECONDS):
+            for endpoint_id in await self.inventory.resolve(found.resource_id):
+                await self.recorder.look(endpoint_id)
+                report.observed += 1
+        self.events["accepted"] += 1
+        await self._settle(deadline, report)
+        return report
+
+    async def drain(self) -> Report:
+        """Settle what is dirty, look at warming endpoints again, end expired orders; sweep if none is complete."""
+        report, deadline = Report("drain"), self.clock() + DRAIN_SECONDS
+        marker = await self.catalog.marker()
+        if not await self.drainer.complete() and self.clock() - marker.attempted_at >= BOOTSTRAP_PAUSE:
+            await self._sweep(Scope(self.settings.zones), SWEEP_SECONDS, report)
+            return report
+        await self._end_orders()
+        for stored in await self.catalog.endpoints():
+            row = stored.value
+            if (row.endpoint.state == State.WARMING or row.todo) and self.clock() < deadline:
+                await self._look(row.endpoint, report)
+        await self.drainer.drain(self.settings.zones, deadline, report, wait=True)
+        return report
+
+    async def correct_drift(self) -> Report:
+        """Compare everything with the truth."""
+        report = Report("sweep")
+        await self._sweep(Scope(self.settings.zones), SWEEP_SECONDS, report)
+        return report
+
+    async def resync(self, wanted: Resync) -> Report:
+        """What a person asked for by hand."""
+        report, deadline = Report("resync", wanted.dry_run), self.clock() + RESYNC_SECONDS
+        if not wanted.dry_run and (wanted.drain or wanted.undrain):
+            await self._order(wanted)
+            await self._settle(deadline, report, wanted.zones)
+            return report
+        names = None if wanted.name is None else frozenset((wanted.name,))
+        if wanted.endpoint is not None:
+            seen = await self._seen(wanted.endpoint, wanted.dry_run)
+            names = seen if names is None else names & seen
+        elif wanted.adopt and names is None:
+            names = wanted.adopt
+        scope = Scope(wanted.zones, names, wanted.dry_run, wanted.force, wanted.adopt)
+        await self._sweep(scope, RESYNC_SECONDS, report)
+        return report
+
+    async def status(self) -> dict[str, Any]:
+        """How things stand."""
+        return {**await explain.status(self.drainer), "events": dict(sorted(self.events.items()))}
+
+    async def explain(self, zone: Zone, name: str) -> dict[str, Any]:
+        """Why a zone answers a name as it does."""
+        return await explain.explain(self.drainer, zone, name)
+
+    async def _settle(self, deadline: float, report: Report, zones: tuple[Zone, ...] = ()) -> None:
+        """Drain after something durable was recorded: what fails now is dirty, and no reason to fail the delivery."""
+        try:
+            await self.drainer.drain(zones or self.settings.zones, deadline, report)
+        except NearzoneError as error:
+            report.fail("drain", error)
+
+    async def _sweep(self, scope: Scope, seconds: float, report: Report) -> None:
+        async with _within(seconds + 10):
+            await self.sweeper.sweep(scope, self.clock() + seconds, report)
+
+    async def _look(self, endpoint: Endpoint, report: Report) -> None:
+        try:
+            await self.recorder.look(endpoint.id)
+            report.observed += 1
+        except NearzoneError as error:
+            report.fail(endpoint.id, error)
+
+    async def _seen(self, endpoint_id: str, dry_run: bool) -> frozenset[str]:
+        """The names of an endpoint, looked at now, with those that it had before."""
+        stored = await self.catalog.endpoint(endpoint_id.lower())
+        known = stored.value.endpoint if stored else None
+        if not dry_run:
+            await self.recorder.look(endpoint_id)
+        observed = await self.inventory.observe(endpoint_id, known)
+        return observed.names | (known.names if known else frozenset())
+
+    async def _order(self, wanted: Resync) -> None:
+        """Keep or drop a drain order, then mark the names that it is about: in this order nobody routes without it."""
+        target = wanted.drain or wanted.undrain or ""
+        if wanted.drain:
+            await self.catalog.put_drain(Drain(target, self.clock() + 60.0 * wanted.drain_minutes))
+        else:
+            await self.catalog.purge_drain(target)
+        await self._mark_covered(Drain(target, 0.0))
+
+    async def _end_orders(self) -> None:
+        for stored in await self.catalog.drains():
+            if stored.value.until <= self.clock():
+                await self._mark_covered(stored.value)
+                with suppress(Conflict):  # Somebody has just renewed it.
+                    await self.catalog.purge_drain(stored.value.target, stored.etag)
+
+    async def _mark_covered(self, order: Drain) -> None:
+        rows = [stored.value.endpoint for stored in await self.catalog.endpoints()]
+        await self.recorder.mark({name for endpoint in rows if order.covers(endpoint) for name in endpoint.names})
+
+
+@asynccontextmanager
+async def _within(seconds: float) -> AsyncIterator[None]:
+    """Ends what runs longer than so many seconds, as Transient."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as error:
+        raise Transient(f"not done within {seconds:g} s") from error

@@ -1,0 +1,57 @@
+"""What a run has seen, decided, written, skipped and failed at: what people and tests read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from shared.plan import Change, Skip
+
+
+@dataclass(slots=True)
+class Report:
+    """Grows while a run goes on. `left`: dirty names that the deadline or a back-off left for later."""
+
+    trigger: str
+    dry_run: bool = False
+    observed: int = 0
+    changes: list[Change] = field(default_factory=list)
+    skips: list[Skip] = field(default_factory=list)
+    failures: list[tuple[str, str]] = field(default_factory=list)
+    refusals: list[str] = field(default_factory=list)
+    alarms: list[str] = field(default_factory=list)
+    left: int = 0
+
+    def fail(self, what: str, error: Exception) -> None:
+        """Note a failure; the run goes on with the rest."""
+        self.failures.append((what, f"{type(error).__name__}: {error}"))
+
+    def as_json(self) -> dict[str, Any]:
+        """The report as JSON-ready values, in a stable order."""
+        return {
+            "trigger": self.trigger,
+            "dry_run": self.dry_run,
+            "observed": self.observed,
+            "changes": sorted((describe(c) for c in self.changes), key=lambda c: (c["zone"], c["name"], c["kind"])),
+            "skips": [
+                {"zone": s.zone, "name": s.name, "reason": s.reason}
+                for s in sorted(set(self.skips), key=lambda s: (s.zone, s.name, s.reason))
+            ],
+            "failures": [{"what": what, "error": error} for what, error in self.failures],
+            "refusals": self.refusals,
+            "alarms": self.alarms,
+            "left": self.left,
+        }
+
+
+def describe(change: Change) -> dict[str, Any]:
+    """One change for people."""
+    return {
+        "zone": change.zone,
+        "name": change.name,
+        "kind": change.kind,
+        "before": list(change.before.addresses) if change.before else [],
+        "after": list(change.after.addresses) if change.after else [],
+        "ttl": change.after.ttl if change.after else None,
+        "reason": change.reason,
+    }

@@ -1,0 +1,283 @@
+"""Sweeping: everything is compared with the truth, whatever events were lost and whoever edited records by hand.
+
+Reads record sets, catalog rows and the inventory, in this order: what an event handler writes meanwhile has a newer
+version than the sweep's, so that the sweep's write fails its condition instead of undoing it. The sweep writes no
+record itself; it marks names dirty after the guard has looked at the plan, and the drain does the rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+
+from shared.drain import Drainer
+from shared.errors import Conflict, NearzoneError, UnsafePlan
+from shared.model import Dirty, Drain, Endpoint, EndpointRow, RecordSet, State, Zone, resource_id
+from shared.plan import OWNER_KEY, Change, Skip, compare, guard, judge
+from shared.ports import Indexed, Listing, Stored
+from shared.record import Recorder
+from shared.report import Report
+from shared.routing import route
+
+TOMBSTONE = 3600.0
+"""Seconds after which nothing that saw an endpoint alive can still be running."""
+AT_ONCE = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a sweep plans for. `names` None: all. `force`: without the guard. `adopt`: names to take over."""
+
+    zones: tuple[Zone, ...]
+    names: frozenset[str] | None = None
+    dry_run: bool = False
+    force: bool = False
+    adopt: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Sweeper:
+    """Runs sweeps; records through the recorder, writes through the drainer."""
+
+    recorder: Recorder
+    drainer: Drainer
+
+    async def sweep(self, scope: Scope, deadline: float, report: Report) -> None:
+        """One whole sweep. What could not be read is frozen and reported; the rest goes on."""
+        catalog, clock, settings = self.recorder.catalog, self.recorder.clock, self.drainer.settings
+        before = await catalog.marker()
+        begun = replace(before, attempted_at=clock())
+        if not scope.dry_run:
+            await catalog.put_marker(begun)
+        actual = await self._record_sets(scope.zones, report)
+        rows = {stored.value.endpoint.key: stored for stored in await catalog.endpoints()}
+        listings = await self._list(rows.values(), report)
+        endpoints = await self._reconcile(rows, listings, scope, deadline, report)
+        knows_all = not any(listing.error for listing in listings) and endpoints is not None
+        plan = _Plan(self.drainer, scope, report, await self.drainer.orders(), knows_all)
+        claims = _by_name(endpoints or (), [row.value for row in await catalog.indexed()])
+        for zone in scope.zones:
+            if zone.key in actual:
+                plan.add(zone, actual[zone.key], claims)
+        report.alarms += _ambiguous(endpoints or ())
+        if scope.dry_run:
+            report.changes += plan.changes
+            return
+        for change in plan.changes:
+            mark = Dirty(
+                change.zone, change.name, change.urgency, clock(), cleared=True, adopt=change.name in scope.adopt
+            )
+            await catalog.mark(mark)
+        done = replace(begun, refusals=tuple(report.refusals), alarms=tuple(report.alarms))
+        if knows_all:
+            done = replace(done, digest=settings.digest, completed_at=clock())
+        await catalog.put_marker(done)
+        complete = await self.drainer.complete()
+        await self.drainer.drain(scope.zones, deadline, report, wait=True, partial=not complete)
+        await self._purge()
+
+    async def _record_sets(self, zones: Sequence[Zone], report: Report) -> dict[str, Sequence[RecordSet]]:
+        async def read(zone: Zone) -> Sequence[RecordSet] | None:
+            try:
+                return await self.drainer.record_sets.list(zone)
+            except NearzoneError as error:
+                report.fail(f"record sets of {zone.fqdn} ({zone.region})", error)
+                return None
+
+        found = await asyncio.gather(*(read(zone) for zone in zones))
+        return {zone.key: sets for zone, sets in zip(zones, found, strict=True) if sets is not None}
+
+    async def _list(self, rows: Iterable[Stored[EndpointRow]], report: Report) -> list[Listing]:
+        known = [stored.value.endpoint for stored in rows]
+        subscriptions = sorted(self.drainer.settings.subscriptions)
+        found = await asyncio.gather(*(self.recorder.inventory.listings(each, known) for each in subscriptions))
+        listings = [listing for group in found for listing in group]
+        for listing in listings:
+            if listing.error:
+                report.failures.append(
+                    (f"list of {listing.kind} in subscription {listing.subscription}", listing.error)
+                )
+        return listings
+
+    async def _reconcile(
+        self,
+        rows: Mapping[str, Stored[EndpointRow]],
+        listings: Sequence[Listing],
+        scope: Scope,
+        deadline: float,
+        report: Report,
+    ) -> tuple[Endpoint, ...] | None:
+        """Record what differs and look at what is missing; gives all endpoints, None where the time did not suffice."""
+        listed = {endpoint.key: endpoint for listing in listings for endpoint in listing.endpoints}
+        report.observed = len(listed)
+        work = _Reconciliation(self.recorder, scope.dry_run, report)
+        for key, endpoint in listed.items():
+            stored = rows.get(key)
+            if stored is None and not endpoint.names:
+                continue
+            if stored is None or stored.value.endpoint != endpoint or stored.value.todo:
+                work.add(endpoint, stored)
+        complete = {(listing.subscription, listing.kind) for listing in listings if not listing.error}
+        for key, stored in rows.items():
+            endpoint = stored.value.endpoint
+            where = resource_id(endpoint.id)
+            if key in listed or (endpoint.state == State.GONE and not stored.value.todo) or where is None:
+                continue
+            if (where.subscription, endpoint.kind) in complete or stored.value.todo:
+                work.add_missing(endpoint)
+        if not await work.run(deadline):
+            return None
+        if scope.dry_run:
+            known = {key: stored.value.endpoint for key, stored in rows.items()} | work.seen
+            return tuple(known.values())
+        return tuple(stored.value.endpoint for stored in await self.recorder.catalog.endpoints())
+
+    async def _purge(self) -> None:
+        """Remove tombstones and index rows that nobody can need any more."""
+        catalog, old = self.recorder.catalog, self.recorder.clock() - TOMBSTONE
+        rows = {stored.value.endpoint.key: stored for stored in await catalog.endpoints()}
+        for indexed in await catalog.indexed():
+            stored = rows.get(indexed.value.key)
+            claims = (
+                stored
+                and stored.value.endpoint.state != State.GONE
+                and indexed.value.name in stored.value.endpoint.names
+            )
+            if not claims and indexed.value.at < old:
+                with suppress(Conflict):
+                    await catalog.purge_index(indexed)
+        for stored in rows.values():
+            row = stored.value
+            dead = row.endpoint.state == State.GONE or not row.endpoint.names
+            if dead and not row.todo and row.seen_at < old:
+                with suppress(Conflict):
+                    await catalog.purge_endpoint(row.endpoint.key, stored.etag)
+
+
+@dataclass
+class _Reconciliation:
+    """Endpoints whose rows have to follow what was listed, a few at a time."""
+
+    recorder: Recorder
+    dry_run: bool
+    report: Report
+    seen: dict[str, Endpoint] = field(default_factory=dict)
+    _differing: list[tuple[Endpoint, Stored[EndpointRow] | None]] = field(default_factory=list)
+    _missing: list[Endpoint] = field(default_factory=list)
+
+    def add(self, endpoint: Endpoint, stored: Stored[EndpointRow] | None) -> None:
+        self._differing.append((endpoint, stored))
+
+    def add_missing(self, endpoint: Endpoint) -> None:
+        self._missing.append(endpoint)
+
+    async def run(self, deadline: float) -> bool:
+        """Whether everything was done before the deadline."""
+        todo = iter([*(self._follow(*pair) for pair in self._differing), *(self._suspect(e) for e in self._missing)])
+
+        async def work() -> None:
+            for step in todo:
+                if self.recorder.clock() >= deadline:
+                    step.close()
+                    late.append(True)
+                else:
+                    await step
+
+        late: list[bool] = []
+        await asyncio.gather(*(work() for _ in range(AT_ONCE)))
+        if late:
+            self.report.failures.append(("sweep", f"deadline: {len(late)} endpoints are left for the next one"))
+        return not late
+
+    async def _follow(self, endpoint: Endpoint, stored: Stored[EndpointRow] | None) -> None:
+        self.seen[endpoint.key] = endpoint
+        if self.dry_run:
+            return
+        try:
+            await self.recorder.write(stored, endpoint)
+        except Conflict:
+            await self._look(endpoint)  # An event handler was faster; what it saw may be older than the list.
+        except NearzoneError as error:
+            self.report.fail(endpoint.id, error)
+
+    async def _suspect(self, endpoint: Endpoint) -> None:
+        """Absence from a list is not evidence: only the endpoint's own GET is."""
+        if not self.dry_run:
+            await self._look(endpoint)
+            return
+        try:
+            self.seen[endpoint.key] = await self.recorder.inventory.observe(endpoint.id, endpoint)
+        except NearzoneError as error:
+            self.report.fail(endpoint.id, error)
+
+    async def _look(self, endpoint: Endpoint) -> None:
+        try:
+            await self.recorder.look(endpoint.id)
+        except NearzoneError as error:
+            self.report.fail(endpoint.id, error)
+
+
+@dataclass
+class _Plan:
+    """The plan of all zones in scope, after the guard."""
+
+    drainer: Drainer
+    scope: Scope
+    report: Report
+    drains: tuple[Drain, ...]
+    knows_all: bool
+    changes: list[Change] = field(default_factory=list)
+
+    def add(self, zone: Zone, record_sets: Sequence[RecordSet], claims: Mapping[str, Sequence[Endpoint]]) -> None:
+        settings = self.drainer.settings
+        actual = {each.name: each for each in record_sets}
+        owned = {name for name, each in actual.items() if each.tag(OWNER_KEY) == settings.owner}
+        changes: list[Change] = []
+        for name in sorted(owned | claims.keys()):
+            if self.scope.names is not None and name not in self.scope.names:
+                continue
+            claimants = claims.get(name, ())
+            answer = route(zone, name, claimants, self.drains, settings, self.drainer.latency)
+            found = compare(zone, answer, actual.get(name), settings.owner, adopt=name in self.scope.adopt)
+            if isinstance(found, Change):
+                changes.append(judge(found, claimants, self.drains))
+            elif found:
+                self.report.skips.append(found)
+        self.changes += self._after_guard(zone, changes, len(owned))
+
+    def _after_guard(self, zone: Zone, changes: list[Change], owned: int) -> list[Change]:
+        """What was seen is always written; what rests on absence only under the guard, and not from partial reading."""
+        unseen = [change for change in changes if change.empties and not change.seen]
+        rest = [change for change in changes if change.seen or not change.empties]
+        if unseen and not self.knows_all:
+            self.report.skips += [Skip(zone.key, change.name, "frozen: a list was not complete") for change in unseen]
+            return rest
+        try:
+            if not self.scope.force:
+                guard(zone, unseen, owned)
+        except UnsafePlan as error:
+            self.report.refusals.append(str(error))
+            self.report.skips += [Skip(zone.key, change.name, "refused by the guard") for change in unseen]
+            return rest
+        return rest + unseen
+
+
+def _by_name(endpoints: Iterable[Endpoint], indexed: Iterable[Indexed]) -> dict[str, list[Endpoint]]:
+    """Endpoints by name: those that claim it, and those that the index remembers to have claimed it lately."""
+    by_key = {endpoint.key: endpoint for endpoint in endpoints}
+    pairs = {(name, endpoint.key) for endpoint in by_key.values() for name in endpoint.names}
+    pairs |= {(row.name, row.key) for row in indexed if row.key in by_key}
+    claims: defaultdict[str, list[Endpoint]] = defaultdict(list)
+    for name, key in pairs:
+        claims[name].append(by_key[key])
+    return claims
+
+
+def _ambiguous(endpoints: Iterable[Endpoint]) -> list[str]:
+    """Addresses that serving endpoints of different VNets hold, whatever their names."""
+    pairs = {a for e in endpoints if e.state == State.SERVING and e.names for a in e.addresses}
+    twice = sorted(ip for ip, count in Counter(address.ip for address in pairs).items() if count > 1)
+    return [f"address {ip} is claimed from more than one VNet: refused where one name has both" for ip in twice]

@@ -1,0 +1,217 @@
+"""What happens in the demo, one function for each step: chosen by what a VM is, never by its name.
+
+A step looks for something in the world that can show it, says what it will do, and does it through `Outside`. Whether
+the answers were right is judged in `demo.py`; a world that cannot show a step says why with Skip.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+
+from simulator import demo_world as happen
+from simulator.demo_play import Play, Skip, Step, name_of
+from simulator.demo_trouble import lost_and_edited, region_goes, region_returns, rogue_claims
+from simulator.demo_world import Replica, Vm, concerned, most_telling
+from simulator.launch import DRAIN_SECONDS
+from simulator.oracle import serving
+
+_REPORTED = f"the VM reported itself healthy, of which there is no event: the app looks every {DRAIN_SECONDS} s"
+
+
+def first_sweep(play: Play) -> Step:
+    """Nothing is known yet."""
+
+    async def act() -> float:
+        since = time.time()
+        while (await play.outside.resync({}))["left"]:
+            pass
+        return since
+
+    count = len(play.replica.vms)
+    return Step(
+        "The first look",
+        f"The app has just started and knows nothing. POST /api/resync: it reads all {count} VMs and fills the zones.",
+        act,
+        names=play.replica.services()[:3]
+        or sorted({name for vm in play.replica.vms for name in play.replica.names(vm)})[:3],
+        since="POST /api/resync was sent",
+    )
+
+
+def starts(play: Play) -> Step:
+    """A stopped VM starts."""
+    idle = sorted(play.replica.idle(), key=lambda vm: vm["health"] is None)
+    if not idle:
+        raise Skip("no VM with a tag nearzone is stopped")
+    vm = next((each for each in idle if _reports_usefully(play.replica, each)), idle[0])
+    play.started = vm["id"]
+    waits = "It runs, but its model is not loaded: nothing may change yet." if vm["health"] else "It serves at once."
+    return Step(
+        f"{name_of(vm)} starts",
+        f"POST .../{vm['id'].rsplit('/', 1)[1]}/start. {waits}",
+        play.all_of("POST", [vm], "/start"),
+        happen.power([vm["id"]], "running"),
+        play.replica.names(vm)[:1],
+        play.heralds([vm]),
+    )
+
+
+def _reports_usefully(replica: Replica, vm: Vm) -> bool:
+    def change(trial: Replica) -> None:
+        happen.power([vm["id"]], "running")(trial)
+        happen.healthy([vm["id"]])(trial)
+
+    services = set(replica.services())
+    return any(name in services for _, name in happen.differing(replica.answers, replica.after(change)))
+
+
+def becomes_healthy(play: Play) -> Step:
+    """The model of the VM that started has loaded."""
+    warming = [vm for vm in play.replica.vms if vm["power"] == "running" and vm["health"] == "unhealthy"]
+    warming.sort(key=lambda vm: vm["id"] != play.started)
+    if not warming:
+        raise Skip("no VM that has started reports its health (Application Health extension)")
+    vm = warming[0]
+
+    async def act() -> float:
+        await play.outside.control("health", {"vm": vm["id"], "health": "healthy"})
+        return time.time()
+
+    return Step(
+        f"The model on {name_of(vm)} is loaded",
+        "Its Application Health extension says healthy. Azure sends no event for that.",
+        act,
+        happen.healthy([vm["id"]]),
+        play.replica.names(vm)[:1],
+        since=_REPORTED,
+    )
+
+
+def is_deallocated(play: Play) -> Step:
+    """A serving VM is deallocated."""
+    found = most_telling(play.replica, [(vm, happen.power([vm["id"]], "deallocated")) for vm in play.replica.serving()])
+    if not found:
+        raise Skip("no VM serves")
+    vm, change = found
+    return Step(
+        f"{name_of(vm)} is deallocated",
+        f"POST .../{vm['id'].rsplit('/', 1)[1]}/deallocate.",
+        play.all_of("POST", [vm], "/deallocate"),
+        change,
+        concerned(play.replica, play.replica.after(change), 1),
+        play.heralds([vm]),
+    )
+
+
+def starts_late(play: Play) -> Step:
+    """The VM that was deallocated starts, in a world where no other could."""
+    if play.started:
+        raise Skip("")
+    return starts(play)
+
+
+def ip_changes(play: Play) -> Step:
+    """The private address of a serving VM changes."""
+    choices = []
+    for vm in play.replica.serving():
+        address = play.replica.free_address(vm["nics"][0]) if len(vm["nics"]) == 1 else None
+        if address and len(serving(vm)) == 1:
+            choices.append(((vm, address), happen.readdressed(vm["id"], address)))
+    found = most_telling(play.replica, choices)
+    if not found:
+        raise Skip("no VM serves with one NIC and one address in a subnet that has another one free")
+    (vm, address), change = found
+    nic = vm["nics"][0]["id"]
+
+    async def act() -> None:
+        body = await play.outside.arm("GET", nic)
+        properties = next(
+            each["properties"] for each in body["properties"]["ipConfigurations"] if each["properties"]["primary"]
+        )
+        properties |= {"privateIPAddress": address, "privateIPAllocationMethod": "Static"}
+        await play.outside.arm("PUT", nic, body)
+
+    return Step(
+        f"{name_of(vm)} gets another address",
+        f"PUT .../{nic.rsplit('/', 1)[1]}: {next(iter(serving(vm)))} becomes {address}.",
+        act,
+        change,
+        concerned(play.replica, play.replica.after(change), 1),
+        play.heralds([vm], lambda vm: str(vm["nics"][0]["id"])),
+    )
+
+
+def is_deleted(play: Play) -> Step:
+    """A serving VM is deleted, while another one serves."""
+    vms = play.replica.serving()
+    found = most_telling(play.replica, [(vm, happen.deleted(vm["id"])) for vm in vms]) if len(vms) > 1 else None
+    if not found:
+        raise Skip("fewer than two VMs serve")
+    vm, change = found
+    return Step(
+        f"{name_of(vm)} is deleted",
+        f"DELETE .../{vm['id'].rsplit('/', 1)[1]}.",
+        play.all_of("DELETE", [vm], ""),
+        change,
+        concerned(play.replica, play.replica.after(change), 1),
+        play.heralds([vm]),
+    )
+
+
+def is_drained(play: Play) -> Step:
+    """A serving VM is drained by order."""
+    found = most_telling(play.replica, [(vm, happen.drained(vm["id"].lower())) for vm in play.replica.serving()])
+    if not found:
+        raise Skip("no VM serves")
+    vm, change = found
+    play.ordered = vm["id"]
+    return Step(
+        f"{name_of(vm)} is drained",
+        'POST /api/resync {"drain": {"endpoint": ..., "minutes": 10}}: it runs on, but nobody new is sent to it.',
+        _order(play, {"drain": {"endpoint": vm["id"], "minutes": 10}}),
+        change,
+        concerned(play.replica, play.replica.after(change), 1),
+        since="the drain was ordered",
+    )
+
+
+def is_undrained(play: Play) -> Step:
+    """The drain is taken back."""
+    if not play.ordered:
+        raise Skip("nothing is drained")
+    change = happen.drained(play.ordered.lower(), back=True)
+    return Step(
+        f"{name_of(play.replica.vm(play.ordered))} is taken back",
+        'POST /api/resync {"undrain": {"endpoint": ...}}.',
+        _order(play, {"undrain": {"endpoint": play.ordered}}),
+        change,
+        concerned(play.replica, play.replica.after(change), 1),
+        since="the drain was taken back",
+    )
+
+
+def _order(play: Play, body: Mapping[str, object]) -> Callable[[], Awaitable[float]]:
+    async def act() -> float:
+        since = time.time()
+        await play.outside.resync(body)
+        return since
+
+    return act
+
+
+STEPS: tuple[Callable[[Play], Step], ...] = (
+    first_sweep,
+    starts,
+    becomes_healthy,
+    is_deallocated,
+    starts_late,
+    ip_changes,
+    region_goes,
+    region_returns,
+    is_deleted,
+    is_drained,
+    is_undrained,
+    lost_and_edited,
+    rogue_claims,
+)

@@ -1,0 +1,77 @@
+"""Pacing: never more writes of a kind in any sliding minute than Azure's limit leaves to us, and no slower than needed."""
+
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.budget import MAX_BACK_OFF, WINDOW, WRITES, Budget, back_off
+
+KINDS = ("create", "update", "delete")
+
+
+def written(wishes):
+    """When each wished write goes: (kind, seconds since the wish before) in, (kind, time) out."""
+    budget, now, log = Budget(), 0.0, []
+    for kind, gap in wishes:
+        now += gap
+        now += budget.wait(kind, now)
+        assert budget.wait(kind, now) == 0, "after the wait it may go"
+        budget.spend(kind, now)
+        log.append((kind, now))
+    return log
+
+
+# Quarters of a second are exact in binary, so the border of the window is met exactly.
+GAPS = st.sampled_from([0.0, 0.25, 0.5, 1.0, 30.0, 59.75, 60.0, 200.0])
+
+
+@given(st.lists(st.tuples(st.sampled_from(KINDS), GAPS), min_size=60, max_size=300))
+def test_never_more_than_57_of_a_kind_in_any_sliding_minute(wishes):
+    log = written(wishes)
+    for start in {time for _, time in log}:
+        window = Counter(kind for kind, time in log if start <= time < start + 60)
+        assert max(window.values()) <= 57
+
+
+@given(st.integers(min_value=1, max_value=300))
+def test_a_storm_of_one_kind_goes_as_fast_as_the_limit_lets_it(count):
+    last = written([("update", 0.0)] * count)[-1][1]
+    assert last == (count - 1) // WRITES * WINDOW
+
+
+def test_each_kind_has_its_own_budget():
+    budget = Budget()
+    for _ in range(WRITES):
+        budget.spend("create", 0.0)
+    assert budget.wait("create", 1.0) == 59
+    assert budget.wait("update", 1.0) == budget.wait("delete", 1.0) == 0
+
+
+def test_a_write_is_forgotten_when_it_is_a_minute_old():
+    budget = Budget()
+    budget.spend("delete", 0.0)
+    for _ in range(WRITES - 1):
+        budget.spend("delete", 30.0)
+    assert budget.wait("delete", 59.0) == 1
+    assert budget.wait("delete", 60.0) == 0
+
+
+def test_who_knows_nothing_of_the_last_minute_waits_it_out():
+    budget = Budget()
+    budget.exhaust(100.0)
+    assert [budget.wait(kind, 100.0) for kind in KINDS] == [60, 60, 60]
+    assert [budget.wait(kind, 160.0) for kind in KINDS] == [0, 0, 0]
+
+
+def test_a_name_that_keeps_failing_is_tried_ever_more_rarely_up_to_a_limit():
+    waits = [back_off(attempts, None) for attempts in range(1, 30)]
+    assert waits == sorted(waits)
+    assert waits[0] < 5
+    assert waits[-1] == MAX_BACK_OFF
+
+
+@pytest.mark.parametrize(("attempts", "asked"), [(1, 60.0), (1, 1000.0), (12, 301.0)])
+def test_what_the_other_side_asks_for_is_never_undercut(attempts, asked):
+    assert back_off(attempts, asked) == asked

@@ -1,0 +1,277 @@
+"""Routing: which addresses a zone's clients get for a name, and why."""
+
+import random
+from ipaddress import IPv4Address
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pure_values import EAST, LATENCY, NORTH, SUB, WEST, parsed, vm, zone
+
+from shared.model import Drain, State
+from shared.routing import route
+
+
+def answer(endpoints, where=None, drains=(), name="llama", **changed):
+    return route(where or zone(), name, endpoints, drains, parsed(**changed), LATENCY)
+
+
+def policy(**fields):
+    return {"POLICIES": {"llama": fields}}
+
+
+# The zone's clients are in westeurope: northeurope is 20 ms away, eastus 85 ms, mars nobody knows.
+TRUTH = [
+    # promise, endpoints, settings, addresses
+    ("nobody claims it", [], {}, ()),
+    ("the endpoint of the own region", [vm("a", "10.0.0.1"), vm("b", "10.0.0.2", region=NORTH)], {}, ("10.0.0.1",)),
+    ("all of the nearest region", [vm("a", "10.0.0.2"), vm("b", "10.0.0.1")], {}, ("10.0.0.1", "10.0.0.2")),
+    ("the next nearest when the own has none", [vm("a", "10.0.0.1", region=NORTH), vm("b", "10.0.0.2", region=EAST)], {}, ("10.0.0.1",)),
+    ("an unpublished pair comes last", [vm("a", "10.0.0.1", region="mars"), vm("b", "10.0.0.2", region=EAST)], {}, ("10.0.0.2",)),
+    ("an unpublished pair is better than none", [vm("a", "10.0.0.1", region="mars")], {}, ("10.0.0.1",)),
+    ("of two unpublished pairs the first by name", [vm("a", "10.0.0.1", region="venus"), vm("b", "10.0.0.2", region="mars")], {}, ("10.0.0.2",)),
+    ("a stopped one is out", [vm("a", "10.0.0.1", state=State.STOPPED), vm("b", "10.0.0.2", region=EAST)], {}, ("10.0.0.2",)),
+    ("a warming one is out", [vm("a", "10.0.0.1", state=State.WARMING)], {}, ()),
+    ("a draining one is out", [vm("a", "10.0.0.1", state=State.DRAINING)], {}, ()),
+    ("a deleted one is out", [vm("a", "10.0.0.1", state=State.GONE)], {}, ()),
+    ("one that was never read is out", [vm("a", "10.0.0.1", state=State.UNKNOWN)], {}, ()),
+    ("one that cannot be read now keeps what was", [vm("a", "10.0.0.1", doubt="403")], {}, ("10.0.0.1",)),
+    ("one without address is out", [vm("a"), vm("b", "10.0.0.2", region=EAST)], {}, ("10.0.0.2",)),
+    ("one that claims another name is out", [vm("a", "10.0.0.1", tagged=("gpt",))], {}, ()),
+    ("one that may not claim it is out", [vm("a", "10.0.0.1", group="rogue")], {"CLAIMS": {"*": [f"/subscriptions/{SUB}/resourceGroups/gpu"]}}, ()),
+    ("an address out of reach is out", [vm("a", "192.168.0.1"), vm("b", "10.0.0.2", region=EAST)], {}, ("10.0.0.2",)),
+    ("the reachable address of one that has two", [vm("a", "192.168.0.1", "10.0.0.1")], {}, ("10.0.0.1",)),
+    ("a region that the policy leaves out", [vm("a", "10.0.0.1"), vm("b", "10.0.0.2", region=EAST)], policy(regions=["East US"]), ("10.0.0.2",)),
+    ("more regions until there are enough endpoints", [vm("a", "10.0.0.1"), vm("b", "10.0.0.2", region=NORTH), vm("c", "10.0.0.3", region=EAST)], policy(min_endpoints=2), ("10.0.0.1", "10.0.0.2")),
+    ("endpoints are counted, not addresses", [vm("a", "10.0.0.1", "10.0.0.3"), vm("b", "10.0.0.2", region=NORTH)], policy(min_endpoints=2), ("10.0.0.1", "10.0.0.2", "10.0.0.3")),
+    ("whole regions are taken", [vm("a", "10.0.0.1"), vm("b", "10.0.0.2", region=NORTH), vm("c", "10.0.0.3", region=NORTH)], policy(min_endpoints=2), ("10.0.0.1", "10.0.0.2", "10.0.0.3")),
+    ("fewer than wished are better than none", [vm("a", "10.0.0.1", region=EAST)], policy(min_endpoints=5), ("10.0.0.1",)),
+    ("a region within the tolerance", [vm("a", "10.0.0.1"), vm("b", "10.0.0.2", region=NORTH), vm("c", "10.0.0.3", region=EAST)], policy(tolerance_ms=20), ("10.0.0.1", "10.0.0.2")),
+    ("a region just outside the tolerance", [vm("a", "10.0.0.1"), vm("b", "10.0.0.2", region=NORTH)], policy(tolerance_ms=19.9), ("10.0.0.1",)),
+    ("tolerance is counted from the nearest region that has any", [vm("b", "10.0.0.2", region=NORTH), vm("c", "10.0.0.3", region=EAST)], policy(tolerance_ms=65), ("10.0.0.2", "10.0.0.3")),
+    ("no tolerance reaches an unpublished pair", [vm("a", "10.0.0.1"), vm("b", "10.0.0.2", region="mars")], policy(tolerance_ms=10_000), ("10.0.0.1",)),
+    ("nor two of them", [vm("a", "10.0.0.1", region="mars"), vm("b", "10.0.0.2", region="venus")], policy(tolerance_ms=10_000), ("10.0.0.1",)),
+    ("the same address from two VNets is refused for both", [vm("a", "10.0.0.1", network="x"), vm("b", "10.0.0.1", region=EAST, network="y")], {}, ()),
+    ("the rest of an ambiguous endpoint stays", [vm("a", ("10.0.0.1", "x"), ("10.0.0.2", "x")), vm("b", "10.0.0.1", network="y")], {}, ("10.0.0.2",)),
+    ("a stopped rival makes nothing ambiguous", [vm("a", "10.0.0.1", network="x"), vm("b", "10.0.0.1", network="y", state=State.STOPPED)], {}, ("10.0.0.1",)),
+    ("a rogue rival makes nothing ambiguous", [vm("a", "10.0.0.1", network="x"), vm("b", "10.0.0.1", network="y", group="rogue")], {"CLAIMS": {"*": [f"/subscriptions/{SUB}/resourceGroups/gpu"]}}, ("10.0.0.1",)),
+    ("the same address twice in one VNet is one address", [vm("a", "10.0.0.1"), vm("b", "10.0.0.1")], {}, ("10.0.0.1",)),
+    ("a name claimed by own name", [vm("llama", "10.0.0.1", tagged=(), own="llama")], {}, ("10.0.0.1",)),
+    ("an own name never joins a tagged name", [vm("llama", "10.0.0.1", tagged=(), own="llama"), vm("b", "10.0.0.2", region=EAST)], {}, ("10.0.0.2",)),
+    ("not even when the tagged one is stopped", [vm("llama", "10.0.0.1", tagged=(), own="llama"), vm("b", "10.0.0.2", state=State.STOPPED)], {}, ()),
+    ("but when it is deleted", [vm("llama", "10.0.0.1", tagged=(), own="llama"), vm("b", "10.0.0.2", state=State.GONE)], {}, ("10.0.0.1",)),
+    ("or may not claim the name", [vm("llama", "10.0.0.1", tagged=(), own="llama"), vm("b", "10.0.0.2", group="rogue")], {"CLAIMS": {"*": [f"/subscriptions/{SUB}/resourceGroups/gpu"]}}, ("10.0.0.1",)),
+    ("an own name that is tagged, too, counts as tagged", [vm("llama", "10.0.0.1", own="llama"), vm("b", "10.0.0.2")], {}, ("10.0.0.1", "10.0.0.2")),
+    ("the fallback when nobody serves", [vm("a", "10.0.0.1", state=State.STOPPED)], policy(fallback=["10.9.9.9"]), ("10.9.9.9",)),
+    ("the fallback within reach only", [], policy(fallback=["10.9.9.9", "192.168.0.1"]), ("10.9.9.9",)),
+    ("no fallback while somebody serves", [vm("a", "10.0.0.1", region="mars")], policy(fallback=["10.9.9.9"]), ("10.0.0.1",)),
+    ("what is there, where the policy keeps it", [], policy(when_empty="keep"), None),
+    ("the fallback before keeping", [], policy(when_empty="keep", fallback=["10.9.9.9"]), ("10.9.9.9",)),
+]
+
+
+@pytest.mark.parametrize(("endpoints", "changed", "addresses"), [row[1:] for row in TRUTH], ids=[row[0] for row in TRUTH])
+def test_the_answer_is(endpoints, changed, addresses):
+    assert answer(endpoints, **changed).addresses == addresses
+
+
+def test_an_override_makes_another_region_the_nearest():
+    overridden = LATENCY.override({(WEST, EAST): 5.0})
+    both = [vm("a", "10.0.0.1", region=NORTH), vm("b", "10.0.0.2", region=EAST)]
+    assert route(zone(), "llama", both, (), parsed(), overridden).addresses == ("10.0.0.2",)
+
+
+def test_each_zone_gets_what_is_nearest_to_its_own_clients():
+    both = [vm("a", "10.0.0.1", region=WEST), vm("b", "10.0.0.2", region=EAST)]
+    assert answer(both, zone(EAST)).addresses == ("10.0.0.2",)
+    assert answer(both, zone(NORTH)).addresses == ("10.0.0.1",)
+
+
+def test_a_drain_order_on_an_endpoint_or_a_region_withdraws_it():
+    east, west = vm("a", "10.0.0.1", region=EAST), vm("b", "10.0.0.2")
+    assert answer([east, west], drains=[Drain(west.key, 9.0)]).addresses == ("10.0.0.1",)
+    assert answer([east, west], drains=[Drain(WEST, 9.0)]).addresses == ("10.0.0.1",)
+    assert answer([east, west], drains=[Drain(WEST, 9.0), Drain(EAST, 9.0)]).addresses == ()
+
+
+TTLS = [
+    # endpoints, settings, TTL
+    ([vm("a", "10.0.0.1")], {}, 30),
+    ([vm("a", "10.0.0.1")], {"TTL": "17"}, 17),
+    ([vm("llama", "10.0.0.1", tagged=(), own="llama")], {}, 300),
+    ([vm("llama", "10.0.0.1", tagged=(), own="llama")], {"HOST_TTL": "60"}, 60),
+    ([vm("llama", "10.0.0.1", own="llama")], {}, 30),
+    ([vm("llama", "10.0.0.1", tagged=(), own="llama"), vm("b", state=State.STOPPED)], {}, 30),
+    ([vm("llama", "10.0.0.1", tagged=(), own="llama"), vm("b", state=State.GONE)], {}, 300),
+    ([vm("a", "10.0.0.1")], policy(ttl=5), 5),
+    ([vm("llama", "10.0.0.1", tagged=(), own="llama")], policy(ttl=5), 5),
+    ([], policy(fallback=["10.9.9.9"]), 30),
+]
+
+
+@pytest.mark.parametrize(("endpoints", "changed", "ttl"), TTLS)
+def test_the_ttl_is_short_for_services_and_long_for_host_names_unless_the_policy_says_otherwise(endpoints, changed, ttl):
+    assert answer(endpoints, **changed).ttl == ttl
+
+
+def test_every_claim_gets_a_decision_that_agrees_with_the_answer():
+    for promise, endpoints, changed, _ in TRUTH:
+        given_answer = answer(endpoints, **changed)
+        decided = {d.endpoint: d for d in given_answer.decisions}
+        assert set(decided) == {e.id for e in endpoints if "llama" in e.names}, promise
+        included = {ip for d in decided.values() if d.included for ip in d.addresses}
+        if included:
+            assert included == set(given_answer.addresses), promise
+        else:
+            assert given_answer.addresses in (None, (), ("10.9.9.9",)), promise
+        assert all(d.reason for d in decided.values()), promise
+
+
+REASONS = [
+    # endpoint beside one that serves in the own region, words in its reason
+    (vm("x", "10.0.0.9", region=EAST), "farther: eastus 85 ms"),
+    (vm("x", "10.0.0.9", region="mars"), "no published round-trip time"),
+    (vm("x", "10.0.0.9", state=State.WARMING), "warming"),
+    (vm("x", "10.0.0.9", state=State.STOPPED, doubt="HTTP 403"), "HTTP 403"),
+    (vm("x", "10.0.0.9", state=State.GONE), "deleted"),
+    (vm("x", "192.168.0.9"), "reach"),
+    (vm("x"), "address"),
+    (vm("llama", "10.0.0.9", tagged=(), own="llama"), "by its own name"),
+    (vm("x", "10.0.0.9", group="rogue"), "NEARZONE_CLAIMS"),
+]
+
+
+@pytest.mark.parametrize(("other", "words"), REASONS)
+def test_a_claim_that_is_out_says_why(other, words):
+    found = answer([vm("a", "10.0.0.1"), other], CLAIMS={"*": [f"/subscriptions/{SUB}/resourceGroups/gpu"]})
+    by_id = {d.endpoint: d for d in found.decisions}
+    assert words in by_id[other.id].reason
+    assert not by_id[other.id].included
+    assert by_id[vm("a").id].included
+
+
+def test_the_answer_says_where_it_comes_from():
+    assert answer([vm("a", "10.0.0.1")]).reason == "nearest: westeurope 0 ms"
+    assert answer([vm("a", "10.0.0.1", region=NORTH)]).reason.startswith("failover: westeurope has none")
+    assert "2 regions" in answer([vm("a", "10.0.0.1"), vm("b", "10.0.0.2", region=NORTH)], **policy(tolerance_ms=20)).reason
+
+
+def test_of_more_than_20_addresses_20_are_published_and_the_others_are_shown_as_cut():
+    found = answer([vm(f"v{i}", f"10.0.0.{i}") for i in range(1, 31)])
+    assert len(found.addresses) == 20
+    cut = [d for d in found.decisions if not d.included]
+    assert len(cut) == 10
+    assert all("load balancer" in d.reason for d in cut)
+
+
+def test_two_zones_cut_differently_so_that_no_endpoint_is_left_out_everywhere():
+    many = [vm(f"v{i}", f"10.0.0.{i}") for i in range(1, 41)]
+    assert set(answer(many).addresses) != set(answer(many, zone(WEST, group="other")).addresses)
+
+
+NUMBERS = st.integers(min_value=1, max_value=60)
+ENDPOINTS = st.lists(
+    st.builds(
+        lambda i, nets, region, state, tagged, networks: vm(
+            f"v{i}",
+            *[f"{net}.{i}" for net in nets],
+            region=region,
+            state=state,
+            tagged=("llama",) if tagged else (),
+            own=None if tagged else "llama",
+            network=networks,
+        ),
+        NUMBERS,
+        st.lists(st.sampled_from(["10.0.0", "10.0.1", "10.1.0", "192.168.0"]), max_size=3, unique=True),
+        st.sampled_from([WEST, NORTH, EAST, "mars"]),
+        st.sampled_from([State.SERVING] * 6 + list(State)),
+        st.sampled_from([True] * 9 + [False]),
+        st.sampled_from(["x"] * 15 + ["y"]),
+    ),
+    max_size=50,
+    unique_by=lambda e: e.id,
+)
+POLICIES = st.fixed_dictionaries(
+    {},
+    optional={
+        "min_endpoints": st.integers(1, 20),
+        "tolerance_ms": st.sampled_from([0, 20, 90]),
+        "regions": st.lists(st.sampled_from([WEST, NORTH, EAST]), max_size=2),
+    },
+)
+REACH = st.sampled_from([("10.0.0.0/8",), ("10.0.0.0/24",), ("10.0.0.0/8", "192.168.0.0/16")])
+
+
+@given(ENDPOINTS, POLICIES, REACH, st.randoms(use_true_random=False))
+def test_the_order_of_the_claims_changes_nothing(endpoints, rules, reach, chance):
+    shuffled = list(endpoints)
+    chance.shuffle(shuffled)
+    where = zone(WEST, *reach)
+    assert answer(shuffled, where, **policy(**rules)) == answer(endpoints, where, **policy(**rules))
+
+
+@given(ENDPOINTS, POLICIES, REACH)
+@settings(max_examples=200)
+def test_never_more_than_20_addresses_never_out_of_reach_never_of_one_that_does_not_serve(endpoints, rules, reach):
+    where = zone(WEST, *reach)
+    addresses = answer(endpoints, where, **policy(**rules)).addresses
+    assert len(addresses) == len(set(addresses)) <= 20
+    serving = {a.ip for e in endpoints if e.state == State.SERVING for a in e.addresses}
+    assert set(addresses) <= serving
+    assert all(any(IPv4Address(ip) in network for network in where.reach) for ip in addresses)
+
+
+@given(ENDPOINTS, POLICIES, REACH)
+@settings(max_examples=200)
+def test_somebody_is_published_whenever_somebody_unambiguous_serves_in_reach(endpoints, rules, reach):
+    where = zone(WEST, *reach)
+    networks = {a.ip: set() for e in endpoints for a in e.addresses}
+    tagged = any(e.tagged and e.state != State.GONE for e in endpoints)
+    running = [e for e in endpoints if e.state == State.SERVING and (e.tagged or not tagged)]
+    for each in running:
+        for a in each.addresses:
+            networks[a.ip].add(a.network)
+    wanted = rules.get("regions")
+    could = any(
+        len(networks[a.ip]) == 1 and any(IPv4Address(a.ip) in n for n in where.reach)
+        for e in running
+        if not wanted or e.region in wanted
+        for a in e.addresses
+    )
+    assert bool(answer(endpoints, where, **policy(**rules)).addresses) == could
+
+
+@given(ENDPOINTS, POLICIES)
+@settings(max_examples=200)
+def test_removing_an_endpoint_that_is_not_in_the_answer_changes_nothing(endpoints, rules):
+    whole = answer(endpoints, **policy(**rules))
+    published = set(whole.addresses)
+    for i, each in enumerate(endpoints):
+        # Who does not serve may be what keeps a host's own name out, and a rival what makes an address ambiguous.
+        bystander = each.state == State.SERVING and each.addresses and not {a.ip for a in each.addresses} & published
+        rivals = {a.ip for e in endpoints if e is not each for a in e.addresses}
+        if bystander and not {a.ip for a in each.addresses} & rivals and not _last_tagged(each, endpoints):
+            assert answer(endpoints[:i] + endpoints[i + 1 :], **policy(**rules)).addresses == whole.addresses
+
+
+def _last_tagged(each, endpoints):
+    return not any(e.tagged for e in endpoints if e is not each)
+
+
+@given(st.integers(min_value=2, max_value=60), st.integers(min_value=0, max_value=2**32))
+def test_removing_an_endpoint_that_is_in_the_answer_changes_only_its_own_place(count, seed):
+    many = [vm(f"v{i}", f"10.0.0.{i}") for i in range(1, count + 1)]
+    before = set(answer(many).addresses)
+    lost = random.Random(seed).choice(sorted(before))
+    after = set(answer([e for e in many if e.addresses[0].ip != lost]).addresses)
+    assert before - after == {lost}
+    assert len(after - before) == (1 if count > 20 else 0)
+
+
+@given(st.integers(min_value=1, max_value=60))
+def test_adding_an_endpoint_displaces_one_at_most(count):
+    many = [vm(f"v{i}", f"10.0.0.{i}") for i in range(1, count + 1)]
+    before = set(answer(many).addresses)
+    after = set(answer([*many, vm("new", "10.0.0.200")]).addresses)
+    assert after - before <= {"10.0.0.200"}
+    assert len(before - after) <= 1
