@@ -82,6 +82,7 @@ class Demo:
                 continue
             self.count.steps += 1
             self.screen.step(self.count.steps, step.title, step.story)
+            self.replica.shown.update(step.names)
             await self._play(step)
 
     async def _play(self, step: Step) -> None:
@@ -166,7 +167,7 @@ class Demo:
             timing = f"{_ms(max(right.values()) - since)} after {step.since}"
         elif right and (delays := _delays(step, right, sent)):
             self.count.delays.append(max(delays) * 1000)
-            timing = f"{_ms(max(delays))} from the delivery of the event (simulated, with recorded latencies)"
+            timing = f"{_ms(max(delays))} from the event's delivery (simulated, with recorded latencies)"
         asked = sum(1 for _ in self.replica.questions())
         self.screen.verdict(asked, zones, timing)
 

@@ -74,7 +74,7 @@ class Screen:
 
     def verdict(self, checks: int, zones: int, timing: str) -> None:
         """All answers were right."""
-        self.console.print(f"[green]✓[/green] {checks} answers from {zones} zones are right; {_plain(timing)}")
+        self.console.print(f"[green]✓[/green] {checks} answers of {zones} zones right: {_plain(timing)}")
 
     def wrong(self, replica: Replica, faults: Sequence[tuple[Question, Set, Set]], complaints: str) -> None:
         """Some answers are not right: expected and got."""

@@ -16,7 +16,7 @@ from simulator.demo_world import Replica, Vm, concerned, most_telling
 from simulator.launch import DRAIN_SECONDS
 from simulator.oracle import serving
 
-_REPORTED = f"the VM reported itself healthy, of which there is no event: the app looks every {DRAIN_SECONDS} s"
+_REPORTED = f"the health report (no event: the app looks every {DRAIN_SECONDS} s)"
 
 
 def first_sweep(play: Play) -> Step:

@@ -6,7 +6,8 @@ Pure. It is changed in step with the operations that the demo sends to ARM, and 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import Any, TypeAlias
@@ -38,12 +39,13 @@ class Question:
 
 
 class Replica:
-    """The copy. `answers`: what must be answered now."""
+    """The copy. `answers`: what must be answered now. `shown`: how often a name was on the screen."""
 
     def __init__(self, world: dict[str, Any], oracle: Oracle = expected) -> None:
         self.world = copy.deepcopy(world)
         self.drains: set[str] = set()
         self.answers: Answers = {}
+        self.shown: Counter[str] = Counter()
         self._oracle = oracle
 
     @property
@@ -139,25 +141,29 @@ def differing(before: Answers, after: Answers) -> set[tuple[str, str]]:
 
 
 def most_telling(replica: Replica, choices: Iterable[tuple[Any, Change]]) -> tuple[Any, Change] | None:
-    """The choice whose change moves most service answers elsewhere, then most answers at all; None if none does."""
+    """The choice whose change moves answers of services elsewhere, of those the least shown; None if none does."""
     services = set(replica.services())
 
-    def telling(choice: tuple[Any, Change]) -> tuple[int, int]:
+    def telling(choice: tuple[Any, Change]) -> tuple[bool, int, int, int]:
         after = replica.after(choice[1])
         changed = differing(replica.answers, after)
-        return sum(after.get(pair) is not None and pair[1] in services for pair in changed), len(changed)
+        moved = sum(after.get(pair) is not None and pair[1] in services for pair in changed)
+        shown = sum(replica.shown[name] for name in concerned(replica, after, 1))
+        return moved > 0, -shown, moved, len(changed)
 
     ranked = [(telling(choice), -number, choice) for number, choice in enumerate(list(choices)[:_TRIED])]
-    best = max(ranked, key=lambda each: each[:2], default=None)
-    return best[2] if best and best[0][1] else None
+    best = max((each for each in ranked if each[0][-1]), key=lambda each: each[:2], default=None)
+    return best[2] if best else None
 
 
 def concerned(replica: Replica, after: Answers, most: int) -> list[str]:
-    """The names that a change concerns most: services first, then those that change in most zones."""
+    """The names that a change concerns most: services that still have an answer first, then what changes most."""
     services = replica.services()
-    changed = [name for _, name in differing(replica.answers, after)]
-    order: Sequence[str] = sorted(set(changed), key=lambda name: (name not in services, -changed.count(name), name))
-    return list(order[:most])
+    changed = differing(replica.answers, after)
+    moved = {name for zone, name in changed if after.get((zone, name))}
+    count = Counter(name for _, name in changed)
+    order = sorted(count, key=lambda name: (name not in services, name not in moved, -count[name], name))
+    return order[:most]
 
 
 def power(vm_ids: Iterable[str], state: str) -> Change:

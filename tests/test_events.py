@@ -34,7 +34,11 @@ def hint(event):
     return events.hint(event if isinstance(event, str | bytes) else json.dumps(event), {SUB}, TYPES)
 
 
-KINDS = [f"Microsoft.Resources.Resource{what}{how}" for what in ("Write", "Delete", "Action") for how in ("Success", "Failure", "Cancel")]
+KINDS = [
+    f"Microsoft.Resources.Resource{what}{how}"
+    for what in ("Write", "Delete", "Action")
+    for how in ("Success", "Failure", "Cancel")
+]
 
 
 @pytest.mark.parametrize("schema", [native, cloud])

@@ -68,7 +68,9 @@ def word(found):
     return "-" if found is None else "skip" if isinstance(found, Skip) else found.kind
 
 
-@pytest.mark.parametrize(("there", "answer", "expected"), list(cells()), ids=lambda v: v if isinstance(v, str) else str(v.addresses))
+@pytest.mark.parametrize(
+    ("there", "answer", "expected"), list(cells()), ids=lambda v: v if isinstance(v, str) else str(v.addresses)
+)
 def test_the_table(there, answer, expected):
     adopt = there.startswith("adopt ")
     found = word(compare(ZONE, answer, THERE[there.removeprefix("adopt ")], "nearzone", adopt=adopt))

@@ -113,7 +113,12 @@ def test_anything_else_is_refused_and_the_field_is_named(body, field):
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from([VM, WEST, zone_id()]),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=8)
+    | st.sampled_from([VM, WEST, zone_id()]),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(st.sampled_from(["region", "endpoint", "minutes"]) | st.text(max_size=4), inner, max_size=3)

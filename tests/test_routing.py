@@ -26,11 +26,31 @@ TRUTH = [
     ("nobody claims it", [], {}, ()),
     ("the endpoint of the own region", [vm("a", "10.0.0.1"), vm("b", "10.0.0.2", region=NORTH)], {}, ("10.0.0.1",)),
     ("all of the nearest region", [vm("a", "10.0.0.2"), vm("b", "10.0.0.1")], {}, ("10.0.0.1", "10.0.0.2")),
-    ("the next nearest when the own has none", [vm("a", "10.0.0.1", region=NORTH), vm("b", "10.0.0.2", region=EAST)], {}, ("10.0.0.1",)),
-    ("an unpublished pair comes last", [vm("a", "10.0.0.1", region="mars"), vm("b", "10.0.0.2", region=EAST)], {}, ("10.0.0.2",)),
+    (
+        "the next nearest when the own has none",
+        [vm("a", "10.0.0.1", region=NORTH), vm("b", "10.0.0.2", region=EAST)],
+        {},
+        ("10.0.0.1",),
+    ),
+    (
+        "an unpublished pair comes last",
+        [vm("a", "10.0.0.1", region="mars"), vm("b", "10.0.0.2", region=EAST)],
+        {},
+        ("10.0.0.2",),
+    ),
     ("an unpublished pair is better than none", [vm("a", "10.0.0.1", region="mars")], {}, ("10.0.0.1",)),
-    ("of two unpublished pairs the first by name", [vm("a", "10.0.0.1", region="venus"), vm("b", "10.0.0.2", region="mars")], {}, ("10.0.0.2",)),
-    ("a stopped one is out", [vm("a", "10.0.0.1", state=State.STOPPED), vm("b", "10.0.0.2", region=EAST)], {}, ("10.0.0.2",)),
+    (
+        "of two unpublished pairs the first by name",
+        [vm("a", "10.0.0.1", region="venus"), vm("b", "10.0.0.2", region="mars")],
+        {},
+        ("10.0.0.2",),
+    ),
+    (
+        "a stopped one is out",
+        [vm("a", "10.0.0.1", state=State.STOPPED), vm("b", "10.0.0.2", region=EAST)],
+        {},
+        ("10.0.0.2",),
+    ),
     ("a warming one is out", [vm("a", "10.0.0.1", state=State.WARMING)], {}, ()),
     ("a draining one is out", [vm("a", "10.0.0.1", state=State.DRAINING)], {}, ()),
     ("a deleted one is out", [vm("a", "10.0.0.1", state=State.GONE)], {}, ()),
@@ -38,39 +58,156 @@ TRUTH = [
     ("one that cannot be read now keeps what was", [vm("a", "10.0.0.1", doubt="403")], {}, ("10.0.0.1",)),
     ("one without address is out", [vm("a"), vm("b", "10.0.0.2", region=EAST)], {}, ("10.0.0.2",)),
     ("one that claims another name is out", [vm("a", "10.0.0.1", tagged=("gpt",))], {}, ()),
-    ("one that may not claim it is out", [vm("a", "10.0.0.1", group="rogue")], {"CLAIMS": {"*": [f"/subscriptions/{SUB}/resourceGroups/gpu"]}}, ()),
+    (
+        "one that may not claim it is out",
+        [vm("a", "10.0.0.1", group="rogue")],
+        {"CLAIMS": {"*": [f"/subscriptions/{SUB}/resourceGroups/gpu"]}},
+        (),
+    ),
     ("an address out of reach is out", [vm("a", "192.168.0.1"), vm("b", "10.0.0.2", region=EAST)], {}, ("10.0.0.2",)),
     ("the reachable address of one that has two", [vm("a", "192.168.0.1", "10.0.0.1")], {}, ("10.0.0.1",)),
-    ("a region that the policy leaves out", [vm("a", "10.0.0.1"), vm("b", "10.0.0.2", region=EAST)], policy(regions=["East US"]), ("10.0.0.2",)),
-    ("more regions until there are enough endpoints", [vm("a", "10.0.0.1"), vm("b", "10.0.0.2", region=NORTH), vm("c", "10.0.0.3", region=EAST)], policy(min_endpoints=2), ("10.0.0.1", "10.0.0.2")),
-    ("endpoints are counted, not addresses", [vm("a", "10.0.0.1", "10.0.0.3"), vm("b", "10.0.0.2", region=NORTH)], policy(min_endpoints=2), ("10.0.0.1", "10.0.0.2", "10.0.0.3")),
-    ("whole regions are taken", [vm("a", "10.0.0.1"), vm("b", "10.0.0.2", region=NORTH), vm("c", "10.0.0.3", region=NORTH)], policy(min_endpoints=2), ("10.0.0.1", "10.0.0.2", "10.0.0.3")),
-    ("fewer than wished are better than none", [vm("a", "10.0.0.1", region=EAST)], policy(min_endpoints=5), ("10.0.0.1",)),
-    ("a region within the tolerance", [vm("a", "10.0.0.1"), vm("b", "10.0.0.2", region=NORTH), vm("c", "10.0.0.3", region=EAST)], policy(tolerance_ms=20), ("10.0.0.1", "10.0.0.2")),
-    ("a region just outside the tolerance", [vm("a", "10.0.0.1"), vm("b", "10.0.0.2", region=NORTH)], policy(tolerance_ms=19.9), ("10.0.0.1",)),
-    ("tolerance is counted from the nearest region that has any", [vm("b", "10.0.0.2", region=NORTH), vm("c", "10.0.0.3", region=EAST)], policy(tolerance_ms=65), ("10.0.0.2", "10.0.0.3")),
-    ("no tolerance reaches an unpublished pair", [vm("a", "10.0.0.1"), vm("b", "10.0.0.2", region="mars")], policy(tolerance_ms=10_000), ("10.0.0.1",)),
-    ("nor two of them", [vm("a", "10.0.0.1", region="mars"), vm("b", "10.0.0.2", region="venus")], policy(tolerance_ms=10_000), ("10.0.0.1",)),
-    ("the same address from two VNets is refused for both", [vm("a", "10.0.0.1", network="x"), vm("b", "10.0.0.1", region=EAST, network="y")], {}, ()),
-    ("the rest of an ambiguous endpoint stays", [vm("a", ("10.0.0.1", "x"), ("10.0.0.2", "x")), vm("b", "10.0.0.1", network="y")], {}, ("10.0.0.2",)),
-    ("a stopped rival makes nothing ambiguous", [vm("a", "10.0.0.1", network="x"), vm("b", "10.0.0.1", network="y", state=State.STOPPED)], {}, ("10.0.0.1",)),
-    ("a rogue rival makes nothing ambiguous", [vm("a", "10.0.0.1", network="x"), vm("b", "10.0.0.1", network="y", group="rogue")], {"CLAIMS": {"*": [f"/subscriptions/{SUB}/resourceGroups/gpu"]}}, ("10.0.0.1",)),
-    ("the same address twice in one VNet is one address", [vm("a", "10.0.0.1"), vm("b", "10.0.0.1")], {}, ("10.0.0.1",)),
+    (
+        "a region that the policy leaves out",
+        [vm("a", "10.0.0.1"), vm("b", "10.0.0.2", region=EAST)],
+        policy(regions=["East US"]),
+        ("10.0.0.2",),
+    ),
+    (
+        "more regions until there are enough endpoints",
+        [vm("a", "10.0.0.1"), vm("b", "10.0.0.2", region=NORTH), vm("c", "10.0.0.3", region=EAST)],
+        policy(min_endpoints=2),
+        ("10.0.0.1", "10.0.0.2"),
+    ),
+    (
+        "endpoints are counted, not addresses",
+        [vm("a", "10.0.0.1", "10.0.0.3"), vm("b", "10.0.0.2", region=NORTH)],
+        policy(min_endpoints=2),
+        ("10.0.0.1", "10.0.0.2", "10.0.0.3"),
+    ),
+    (
+        "whole regions are taken",
+        [vm("a", "10.0.0.1"), vm("b", "10.0.0.2", region=NORTH), vm("c", "10.0.0.3", region=NORTH)],
+        policy(min_endpoints=2),
+        ("10.0.0.1", "10.0.0.2", "10.0.0.3"),
+    ),
+    (
+        "fewer than wished are better than none",
+        [vm("a", "10.0.0.1", region=EAST)],
+        policy(min_endpoints=5),
+        ("10.0.0.1",),
+    ),
+    (
+        "a region within the tolerance",
+        [vm("a", "10.0.0.1"), vm("b", "10.0.0.2", region=NORTH), vm("c", "10.0.0.3", region=EAST)],
+        policy(tolerance_ms=20),
+        ("10.0.0.1", "10.0.0.2"),
+    ),
+    (
+        "a region just outside the tolerance",
+        [vm("a", "10.0.0.1"), vm("b", "10.0.0.2", region=NORTH)],
+        policy(tolerance_ms=19.9),
+        ("10.0.0.1",),
+    ),
+    (
+        "tolerance is counted from the nearest region that has any",
+        [vm("b", "10.0.0.2", region=NORTH), vm("c", "10.0.0.3", region=EAST)],
+        policy(tolerance_ms=65),
+        ("10.0.0.2", "10.0.0.3"),
+    ),
+    (
+        "no tolerance reaches an unpublished pair",
+        [vm("a", "10.0.0.1"), vm("b", "10.0.0.2", region="mars")],
+        policy(tolerance_ms=10_000),
+        ("10.0.0.1",),
+    ),
+    (
+        "nor two of them",
+        [vm("a", "10.0.0.1", region="mars"), vm("b", "10.0.0.2", region="venus")],
+        policy(tolerance_ms=10_000),
+        ("10.0.0.1",),
+    ),
+    (
+        "the same address from two VNets is refused for both",
+        [vm("a", "10.0.0.1", network="x"), vm("b", "10.0.0.1", region=EAST, network="y")],
+        {},
+        (),
+    ),
+    (
+        "the rest of an ambiguous endpoint stays",
+        [vm("a", ("10.0.0.1", "x"), ("10.0.0.2", "x")), vm("b", "10.0.0.1", network="y")],
+        {},
+        ("10.0.0.2",),
+    ),
+    (
+        "a stopped rival makes nothing ambiguous",
+        [vm("a", "10.0.0.1", network="x"), vm("b", "10.0.0.1", network="y", state=State.STOPPED)],
+        {},
+        ("10.0.0.1",),
+    ),
+    (
+        "a rogue rival makes nothing ambiguous",
+        [vm("a", "10.0.0.1", network="x"), vm("b", "10.0.0.1", network="y", group="rogue")],
+        {"CLAIMS": {"*": [f"/subscriptions/{SUB}/resourceGroups/gpu"]}},
+        ("10.0.0.1",),
+    ),
+    (
+        "the same address twice in one VNet is one address",
+        [vm("a", "10.0.0.1"), vm("b", "10.0.0.1")],
+        {},
+        ("10.0.0.1",),
+    ),
     ("a name claimed by own name", [vm("llama", "10.0.0.1", tagged=(), own="llama")], {}, ("10.0.0.1",)),
-    ("an own name never joins a tagged name", [vm("llama", "10.0.0.1", tagged=(), own="llama"), vm("b", "10.0.0.2", region=EAST)], {}, ("10.0.0.2",)),
-    ("not even when the tagged one is stopped", [vm("llama", "10.0.0.1", tagged=(), own="llama"), vm("b", "10.0.0.2", state=State.STOPPED)], {}, ()),
-    ("but when it is deleted", [vm("llama", "10.0.0.1", tagged=(), own="llama"), vm("b", "10.0.0.2", state=State.GONE)], {}, ("10.0.0.1",)),
-    ("or may not claim the name", [vm("llama", "10.0.0.1", tagged=(), own="llama"), vm("b", "10.0.0.2", group="rogue")], {"CLAIMS": {"*": [f"/subscriptions/{SUB}/resourceGroups/gpu"]}}, ("10.0.0.1",)),
-    ("an own name that is tagged, too, counts as tagged", [vm("llama", "10.0.0.1", own="llama"), vm("b", "10.0.0.2")], {}, ("10.0.0.1", "10.0.0.2")),
-    ("the fallback when nobody serves", [vm("a", "10.0.0.1", state=State.STOPPED)], policy(fallback=["10.9.9.9"]), ("10.9.9.9",)),
+    (
+        "an own name never joins a tagged name",
+        [vm("llama", "10.0.0.1", tagged=(), own="llama"), vm("b", "10.0.0.2", region=EAST)],
+        {},
+        ("10.0.0.2",),
+    ),
+    (
+        "not even when the tagged one is stopped",
+        [vm("llama", "10.0.0.1", tagged=(), own="llama"), vm("b", "10.0.0.2", state=State.STOPPED)],
+        {},
+        (),
+    ),
+    (
+        "but when it is deleted",
+        [vm("llama", "10.0.0.1", tagged=(), own="llama"), vm("b", "10.0.0.2", state=State.GONE)],
+        {},
+        ("10.0.0.1",),
+    ),
+    (
+        "or may not claim the name",
+        [vm("llama", "10.0.0.1", tagged=(), own="llama"), vm("b", "10.0.0.2", group="rogue")],
+        {"CLAIMS": {"*": [f"/subscriptions/{SUB}/resourceGroups/gpu"]}},
+        ("10.0.0.1",),
+    ),
+    (
+        "an own name that is tagged, too, counts as tagged",
+        [vm("llama", "10.0.0.1", own="llama"), vm("b", "10.0.0.2")],
+        {},
+        ("10.0.0.1", "10.0.0.2"),
+    ),
+    (
+        "the fallback when nobody serves",
+        [vm("a", "10.0.0.1", state=State.STOPPED)],
+        policy(fallback=["10.9.9.9"]),
+        ("10.9.9.9",),
+    ),
     ("the fallback within reach only", [], policy(fallback=["10.9.9.9", "192.168.0.1"]), ("10.9.9.9",)),
-    ("no fallback while somebody serves", [vm("a", "10.0.0.1", region="mars")], policy(fallback=["10.9.9.9"]), ("10.0.0.1",)),
+    (
+        "no fallback while somebody serves",
+        [vm("a", "10.0.0.1", region="mars")],
+        policy(fallback=["10.9.9.9"]),
+        ("10.0.0.1",),
+    ),
     ("what is there, where the policy keeps it", [], policy(when_empty="keep"), None),
     ("the fallback before keeping", [], policy(when_empty="keep", fallback=["10.9.9.9"]), ("10.9.9.9",)),
 ]
 
 
-@pytest.mark.parametrize(("endpoints", "changed", "addresses"), [row[1:] for row in TRUTH], ids=[row[0] for row in TRUTH])
+@pytest.mark.parametrize(
+    ("endpoints", "changed", "addresses"), [row[1:] for row in TRUTH], ids=[row[0] for row in TRUTH]
+)
 def test_the_answer_is(endpoints, changed, addresses):
     assert answer(endpoints, **changed).addresses == addresses
 
@@ -110,7 +247,9 @@ TTLS = [
 
 
 @pytest.mark.parametrize(("endpoints", "changed", "ttl"), TTLS)
-def test_the_ttl_is_short_for_services_and_long_for_host_names_unless_the_policy_says_otherwise(endpoints, changed, ttl):
+def test_the_ttl_is_short_for_services_and_long_for_host_names_unless_the_policy_says_otherwise(
+    endpoints, changed, ttl
+):
     assert answer(endpoints, **changed).ttl == ttl
 
 
@@ -153,7 +292,10 @@ def test_a_claim_that_is_out_says_why(other, words):
 def test_the_answer_says_where_it_comes_from():
     assert answer([vm("a", "10.0.0.1")]).reason == "nearest: westeurope 0 ms"
     assert answer([vm("a", "10.0.0.1", region=NORTH)]).reason.startswith("failover: westeurope has none")
-    assert "2 regions" in answer([vm("a", "10.0.0.1"), vm("b", "10.0.0.2", region=NORTH)], **policy(tolerance_ms=20)).reason
+    assert (
+        "2 regions"
+        in answer([vm("a", "10.0.0.1"), vm("b", "10.0.0.2", region=NORTH)], **policy(tolerance_ms=20)).reason
+    )
 
 
 def test_of_more_than_20_addresses_20_are_published_and_the_others_are_shown_as_cut():

@@ -47,7 +47,12 @@ VALID = [
     ("POLICIES", {"a": {"min_endpoints": 20}}, lambda s: s.policy("a").min_endpoints, 20),
     ("POLICIES", {"a": {"tolerance_ms": 2.5}}, lambda s: s.policy("a").tolerance_ms, 2.5),
     ("POLICIES", {"A": {"regions": ["East US"]}}, lambda s: s.policy("a").regions, frozenset({"eastus"})),
-    ("POLICIES", {"a": {"fallback": ["10.0.0.2", "10.0.0.1"]}}, lambda s: s.policy("a").fallback, ("10.0.0.1", "10.0.0.2")),
+    (
+        "POLICIES",
+        {"a": {"fallback": ["10.0.0.2", "10.0.0.1"]}},
+        lambda s: s.policy("a").fallback,
+        ("10.0.0.1", "10.0.0.2"),
+    ),
     ("POLICIES", {"a": {"when_empty": "keep"}}, lambda s: s.policy("a").when_empty, "keep"),
     ("POLICIES", {"a": {"ttl": 5}}, lambda s: s.policy("a").ttl, 5),
     ("LATENCY", {"East US": {"westeurope": 7}}, lambda s: dict(s.latency), {(EAST, WEST): 7}),
@@ -248,7 +253,8 @@ TEXTS = st.one_of(
         lambda inner: (
             st.lists(inner, max_size=3)
             | st.dictionaries(
-                st.text(max_size=5) | st.sampled_from(["id", "region", "reach", "a", "ttl", "fallback", "arm", "audience"]),
+                st.text(max_size=5)
+                | st.sampled_from(["id", "region", "reach", "a", "ttl", "fallback", "arm", "audience"]),
                 inner,
                 max_size=3,
             )
