@@ -20,7 +20,7 @@ from pathlib import Path
 
 from simulator.demo_play import Play, Skip, Step
 from simulator.demo_screen import Row, Screen
-from simulator.demo_steps import STEPS
+from simulator.demo_steps import steps
 from simulator.demo_world import Oracle, Question, Replica
 from simulator.launch import DEMO, DRAIN_SECONDS, OPERATIONS, LaunchError, Pair, load, run, running
 from simulator.oracle import Answers, expected
@@ -77,8 +77,7 @@ class Demo:
             try:
                 step = each(play)
             except Skip as reason:
-                if str(reason):
-                    self.screen.skipped((each.__doc__ or "").rstrip("."), str(reason))
+                self.screen.skipped((each.__doc__ or "").rstrip("."), str(reason))
                 continue
             self.count.steps += 1
             self.screen.step(self.count.steps, step.title, step.story)
@@ -207,7 +206,7 @@ async def _demo(world: dict[str, object], oracle: Oracle, limit: float, operatio
         _introduce(screen, pair, demo.replica, operations)
         try:
             await outside.subscribe()
-            await demo.perform(STEPS)
+            await demo.perform(steps(demo.replica))
         except WrongError as wrong:
             screen.wrong(demo.replica, wrong.faults, pair.complaints)
         except OutsideError as error:

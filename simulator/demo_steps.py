@@ -10,11 +10,11 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 
 from simulator import demo_world as happen
+from simulator.claims import serving
 from simulator.demo_play import Play, Skip, Step, name_of
 from simulator.demo_trouble import lost_and_edited, region_goes, region_returns, rogue_claims
 from simulator.demo_world import Replica, Vm, concerned, most_telling
 from simulator.launch import DRAIN_SECONDS
-from simulator.oracle import serving
 
 _REPORTED = f"the health report (no event: the app looks every {DRAIN_SECONDS} s)"
 
@@ -102,13 +102,6 @@ def is_deallocated(play: Play) -> Step:
         concerned(play.replica, play.replica.after(change), 1),
         play.heralds([vm]),
     )
-
-
-def starts_late(play: Play) -> Step:
-    """The VM that was deallocated starts, in a world where no other could."""
-    if play.started:
-        raise Skip("")
-    return starts(play)
 
 
 def ip_changes(play: Play) -> Step:
@@ -200,18 +193,18 @@ def _order(play: Play, body: Mapping[str, object]) -> Callable[[], Awaitable[flo
     return act
 
 
-STEPS: tuple[Callable[[Play], Step], ...] = (
-    first_sweep,
-    starts,
-    becomes_healthy,
-    is_deallocated,
-    starts_late,
-    ip_changes,
-    region_goes,
-    region_returns,
-    is_deleted,
-    is_drained,
-    is_undrained,
-    lost_and_edited,
-    rogue_claims,
-)
+def steps(replica: Replica) -> list[Callable[[Play], Step]]:
+    """All steps in their order. Where no VM is stopped that could start, one is deallocated first."""
+    start = [starts, becomes_healthy]
+    return [
+        first_sweep,
+        *([*start, is_deallocated] if replica.idle() else [is_deallocated, *start]),
+        ip_changes,
+        region_goes,
+        region_returns,
+        is_deleted,
+        is_drained,
+        is_undrained,
+        lost_and_edited,
+        rogue_claims,
+    ]

@@ -9,9 +9,9 @@ import time
 from collections.abc import Mapping
 
 from simulator import demo_world as happen
+from simulator.claims import claims, permitted
 from simulator.demo_play import Play, Skip, Step, name_of
-from simulator.demo_world import Replica, Vm, concerned, most_telling
-from simulator.oracle import claims, permitted
+from simulator.demo_world import Change, Replica, Vm, concerned, differing, most_telling
 
 HAND = "10.66.66.66"
 """The address that somebody enters by hand."""
@@ -35,7 +35,7 @@ def region_goes(play: Play) -> Step:
     play.away = [vm["id"] for vm in gone]
     return Step(
         f"All of {region} goes",
-        f"Its {_count(gone)} deallocated at once. Its clients fail over to the next nearest region.",
+        f"Its {_count(gone)} deallocated at once.{_next(play.replica, change)}",
         play.all_of("POST", gone, "/deallocate"),
         change,
         concerned(play.replica, play.replica.after(change), 3),
@@ -71,6 +71,12 @@ def region_returns(play: Play) -> Step:
         play.heralds(vms),
         since=f"the last of {len(reporting)} VMs reported itself healthy (no event)" if reporting else "",
     )
+
+
+def _next(replica: Replica, change: Change) -> str:
+    after = replica.after(change)
+    moved = any(after.get(pair) for pair in differing(replica.answers, after))
+    return " Its clients fail over to the next nearest region." if moved else " Nobody else has their names."
 
 
 def _count(vms: list[Vm]) -> str:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import Any, TypeAlias
 
-from simulator.oracle import Answers, claims, expected, permitted, serving
+from simulator.claims import claims, permitted, serving
+from simulator.oracle import Answers, expected
 
 Vm: TypeAlias = dict[str, Any]
 Change: TypeAlias = Callable[["Replica"], None]

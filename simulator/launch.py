@@ -20,6 +20,7 @@ from typing import Any
 
 import msgspec
 
+from simulator.claims import decoded
 from simulator.world import World, read
 
 ROOT = Path(__file__).parent.parent
@@ -65,7 +66,7 @@ class Ports:
 def load(path: Path) -> dict[str, Any]:
     """A world file with all defaults filled in, and with settings where it has none. Raises WorldError, OSError."""
     world: dict[str, Any] = msgspec.to_builtins(read(path.read_bytes()))
-    world["settings"] = _derived(world) | world["settings"]
+    world["settings"] = _derived(world) | decoded(world["settings"])
     return world
 
 

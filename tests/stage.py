@@ -157,9 +157,10 @@ class Stage:
 
     async def _post(self, url, headers, body):
         try:
-            for event in json.loads(body):
+            content = json.loads(body)
+            for event in content if isinstance(content, list) else [content]:
                 await self.app.on_event(json.dumps(event))
-        except Exception as error:  # the host answers so
+        except Exception as error:  # noqa: BLE001 - the host answers so, whatever it was
             return 500, str(error).encode()
         return 202, b""
 
@@ -178,15 +179,19 @@ class Stage:
     def record(self, region, name, zone="ai.internal"):
         """The addresses of a zone's A record set, or None."""
         held = self.cloud.private_dns.zone(zone_id(region, zone)).record_sets
-        found = [each for each in _values(held) if each.type == "A" and each.name == name]
+        found = [each for each in held if each.type == "A" and each.name == name]
         return sorted(found[0].addresses) if found else None
+
+    async def quiet_operations(self):
+        """Let operations end; their events may still be on their way."""
+        while (due := self.cloud.azure.next_due()) is not None:
+            await asyncio.sleep(max(0.0, due - self.clock()))
+            self.cloud.azure.advance()
 
     async def quiet(self, seconds=0.0):
         """Let operations end and events be delivered."""
         await asyncio.sleep(seconds)
-        while (due := self.cloud.azure.next_due()) is not None:
-            await asyncio.sleep(max(0.0, due - self.clock()))
-            self.cloud.azure.advance()
+        await self.quiet_operations()
         await self.event_grid.idle()
 
     def wrong(self, drains=frozenset()):
@@ -201,14 +206,10 @@ class Stage:
         return {key: (got.get(key), answer) for key, answer in want.items() if got.get(key) != answer}
 
 
-def _values(held):
-    return held.values() if isinstance(held, dict) else held
-
-
 def staged(story, world, **options):
     """Run `story(stage)` in virtual time."""
 
-    async def play(loop):  # noqa: ARG001 - given by the runner
+    async def play(loop):
         stage = Stage(world, **options)
         return await story(stage)
 

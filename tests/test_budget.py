@@ -1,4 +1,4 @@
-"""Pacing: never more writes of a kind in any sliding minute than Azure's limit leaves to us, and no slower than needed."""
+"""Pacing: never more writes of a kind in a sliding minute than Azure's limit leaves to us, and no slower."""
 
 from collections import Counter
 

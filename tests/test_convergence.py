@@ -7,8 +7,8 @@ from random import Random
 import pytest
 
 from shared.catalog.memory import MemoryCatalog
-from tests.stage import NIC_API, REGIONS, Stage, a_vm, a_world, nic_id, vm_id, zone_id
 from tests.simulator.small_world import in_virtual_time
+from tests.stage import REGIONS, Stage, a_vm, a_world, nic_id, vm_id, zone_id
 
 SEEDS = range(40)
 STEPS = 40
@@ -30,10 +30,9 @@ class Fleet:
         self.fresh = itertools.count(100)
 
     def act(self):
-        act = self.rng.choice(
-            (self.start, self.start, self.stop, self.stop, self.tag, self.address, self.edit, self.heal, self.shutdown)
-            + (self.delete, self.wipe)
-        )
+        often = (self.start, self.stop, self.start, self.stop)
+        others = (self.tag, self.address, self.edit, self.heal, self.shutdown, self.delete, self.wipe)
+        act = self.rng.choice((*often, *others))
         act(self.rng.choice(self.alive))
 
     def start(self, name):
@@ -75,7 +74,8 @@ class Fleet:
         self.stage.cloud.compute.guest_shutdown(vm_id(name))
 
     def wipe(self, _):
-        self.stage.restart(MemoryCatalog())
+        if self.rng.random() < 0.15:  # Often enough, and seldom enough for a lost event to matter.
+            self.stage.restart(MemoryCatalog())
 
 
 def untouchable(stage):
@@ -84,7 +84,7 @@ def untouchable(stage):
     return sorted(
         (zone.id, each.name, each.etag, tuple(each.addresses))
         for zone in world
-        for each in (zone.record_sets.values() if isinstance(zone.record_sets, dict) else zone.record_sets)
+        for each in zone.record_sets
         if each.name in ("db", "vm-5", "embed") and each.type == "A"
     )
 
@@ -131,9 +131,3 @@ def test_one_sweep_after_the_last_event_makes_every_zone_right(seed):
         assert again.changes == [], "a right world needs no plan"
 
     in_virtual_time(story)
-
-
-def test_the_api_versions_that_the_stage_speaks_are_those_of_the_app():
-    from shared.arm import virtual_machines
-
-    assert virtual_machines.NIC_API == NIC_API

@@ -16,9 +16,11 @@ from shared import settings
 ROOT = Path(__file__).parents[1]
 APP = {"function_app.py", "host.json", "requirements.txt", "shared"}
 SOURCES = [ROOT / "function_app.py", *sorted((ROOT / "shared").rglob("*.py"))]
-SETTINGS = {
-    *("ZONES SUBSCRIPTIONS CLAIMS OWNER MODE HOST_NAMES TTL HOST_TTL POLICIES LATENCY".split()),
-    *("SWEEP_SCHEDULE DRAIN_SCHEDULE CLOUD".split()),
+SETTINGS = {"ZONES", "SUBSCRIPTIONS", "CLAIMS", "OWNER", "MODE", "HOST_NAMES", "TTL", "HOST_TTL", "POLICIES"} | {
+    "LATENCY",
+    "SWEEP_SCHEDULE",
+    "DRAIN_SCHEDULE",
+    "CLOUD",
 }
 
 
@@ -131,11 +133,11 @@ def test_the_app_requires_what_it_imports_and_nothing_else():
     names = {name for _, name in imported(SOURCES) if name.split(".")[0] not in own | set(sys.stdlib_module_names)}
     needed = set()
     for name in names:
-        # Distributions of the azure namespace are told apart by their name: azure.mgmt.privatedns.aio is azure-mgmt-privatedns.
+        # Those of the azure namespace are told apart by name: azure.mgmt.privatedns.aio is azure-mgmt-privatedns.
         candidates = {d.lower() for d in owners.get(name.split(".")[0], [])}
         dashed = name.replace(".", "-") + "-"
         needed |= {d for d in candidates if dashed.startswith(d + "-") or len(candidates) == 1}
-    # azure-core comes with every Azure SDK in the version that it needs; its async pipeline needs aiohttp, which it does not require.
+    # azure-core comes with the Azure SDKs; its async pipeline needs aiohttp, which it does not require by itself.
     assert needed - {"azure-core"} | {"aiohttp"} == {name for name, _ in requirements("requirements.txt")}
 
 

@@ -1,0 +1,59 @@
+"""Who claims which name in a world, who may, and who serves: a VM by itself, for the oracle and the demo.
+
+Written from the design alone, as `oracle.py` is; nothing of the app may enter, and nothing about zones or routing.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Set as AbstractSet
+from fnmatch import fnmatchcase
+from typing import Any, TypeAlias
+
+Json: TypeAlias = Any
+
+
+def decoded(settings: Json) -> Json:
+    """App settings, which are JSON or the text of it, as JSON."""
+    text = re.compile(r"[\[{].*|true|false|\d+", re.DOTALL)
+    return {k: json.loads(v) if isinstance(v, str) and text.fullmatch(v.strip()) else v for k, v in settings.items()}
+
+
+def claims(vm: Json, settings: Json) -> dict[str, bool]:
+    """The names that a VM claims, each with whether it does so by tag; nothing if it is not looked at."""
+    tag = {key.lower(): value for key, value in vm.get("tags", {}).items()}.get("nearzone")
+    if tag is None or vm["id"].split("/")[2].lower() not in map(str.lower, settings["NEARZONE_SUBSCRIPTIONS"]):
+        return {}
+    own = [vm["id"].rsplit("/", 1)[1].lower()] if settings.get("NEARZONE_HOST_NAMES", True) else []
+    tagged = [name.strip().lower() for name in tag.split(",")]
+    return {n: n in tagged for n in own + tagged if re.fullmatch("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", n)}
+
+
+def permitted(vm: Json, name: str, settings: Json) -> bool:
+    """Whether NEARZONE_CLAIMS lets a VM claim a name."""
+    scopes = [each.lower().rstrip("/") for each in most_specific(name, settings["NEARZONE_CLAIMS"], [])]
+    return any(vm["id"].lower().startswith((f"{each}/", f"/subscriptions/{each}/")) for each in scopes)
+
+
+def serving(vm: Json, drains: AbstractSet[str] = frozenset()) -> dict[str, str]:
+    """The addresses at which a VM serves, each with its VNet's id; none when it does not serve."""
+    drained = {"nearzone-drain=true"} & {f"{k}={v}".lower() for k, v in vm.get("tags", {}).items()}
+    drained |= {vm["id"].lower(), region(vm["location"])} & {region(each) for each in drains}
+    if vm["power"] != "running" or vm.get("health") == "unhealthy" or drained:
+        return {}
+    nics = [nic for nic in vm["nics"] if len(vm["nics"]) == 1 or nic.get("primary", True)]
+    ips = [(each, nic["vnet"].lower()) for nic in nics[:1] for each in nic["ip_configurations"]]
+    return {ip["address"]: net for ip, net in ips if ip.get("primary", True) and ip.get("version", "IPv4") == "IPv4"}
+
+
+def most_specific(name: str, patterns: Json, default: Json) -> Json:
+    """What the exact name has, else the matching glob with the most literal characters (ties: by alphabet)."""
+    found = [each for each in patterns if fnmatchcase(name, each.lower())]
+    found.sort(key=lambda each: (each.lower() != name, -len(re.sub("[*?]", "", each)), each.lower()))
+    return patterns[found[0]] if found else default
+
+
+def region(text: str) -> str:
+    """`East US` as `eastus`."""
+    return text.replace(" ", "").lower()

@@ -1,0 +1,6 @@
+"""What holds for all tests: generated examples have no time limit, because a slow machine is not a broken promise."""
+
+from hypothesis import settings
+
+settings.register_profile("nearzone", deadline=None, print_blob=True)
+settings.load_profile("nearzone")
