@@ -85,16 +85,29 @@ class Drainer:
         while self.clock() < deadline and await self._due(zone):
             if lock.locked() and not wait:
                 return
-            async with lock:
-                lease = await self.catalog.acquire(zone.key, self.holder, self.clock(), LEASE)
-                if lease is None:
+            try:
+                async with asyncio.timeout(deadline - self.clock()):
+                    await lock.acquire()
+            except TimeoutError:
+                return
+            try:
+                if not await self._drain_held(zone, deadline, report, partial):
                     return
-                if lease.taken_over:
-                    self._budgets[zone.key].exhaust(self.clock())
-                try:
-                    await _Run(self, zone, deadline, report, partial, lease.expires).batch(await self._due(zone))
-                finally:
-                    await self.catalog.release(zone.key, self.holder)
+            finally:
+                lock.release()
+
+    async def _drain_held(self, zone: Zone, deadline: float, report: Report, partial: bool) -> bool:
+        """One batch under the zone's lease; False where another instance has it."""
+        lease = await self.catalog.acquire(zone.key, self.holder, self.clock(), LEASE)
+        if lease is None:
+            return False
+        if lease.taken_over:
+            self._budgets[zone.key].exhaust(self.clock())
+        try:
+            await _Run(self, zone, deadline, report, partial, lease.expires).batch(await self._due(zone))
+        finally:
+            await self.catalog.release(zone.key, self.holder)
+        return True
 
     async def _due(self, zone: Zone) -> list[Stored[Dirty]]:
         now = self.clock()

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -23,10 +23,10 @@ from typing import Any
 
 from shared import explain
 from shared.drain import Drainer
-from shared.errors import Conflict, NearzoneError, Transient
+from shared.errors import Conflict, NearzoneError, Terminal, Transient
 from shared.events import Ignored, hint
 from shared.latency import Latency
-from shared.model import Drain, Endpoint, State, Zone
+from shared.model import Drain, State, Zone
 from shared.ports import Catalog, Inventory, RecordSets
 from shared.record import Recorder
 from shared.report import Report
@@ -41,6 +41,9 @@ SWEEP_SECONDS = 240.0
 """host.json ends a function after 5 minutes."""
 RESYNC_SECONDS = 200.0
 """Azure's load balancer ends an HTTP request after 230 s."""
+GRACE = 7.0
+"""Seconds for what was begun before a deadline; then it is broken off, and stays dirty."""
+AT_ONCE = 8
 BOOTSTRAP_PAUSE = 60.0
 """Seconds between attempts at the first complete sweep."""
 
@@ -76,10 +79,15 @@ class Reconciler:
             self.events[found.outcome] += 1
             _log.info("event ignored, %s: %s", found.outcome, found.reason)
             return report
-        async with _within(EVENT_SECONDS):
-            for endpoint_id in await self.inventory.resolve(found.resource_id):
-                await self.recorder.look(endpoint_id)
-                report.observed += 1
+        try:
+            async with _within(EVENT_SECONDS):
+                for endpoint_id in await self.inventory.resolve(found.resource_id):
+                    await self.recorder.look(endpoint_id)
+                    report.observed += 1
+        except Terminal as error:  # Another delivery would not fare better; the sweep says so again.
+            self.events["unreadable"] += 1
+            report.fail(found.resource_id, error)
+            return report
         self.events["accepted"] += 1
         await self._settle(deadline, report)
         return report
@@ -91,12 +99,10 @@ class Reconciler:
         if not await self.drainer.complete() and self.clock() - marker.attempted_at >= BOOTSTRAP_PAUSE:
             await self._sweep(Scope(self.settings.zones), SWEEP_SECONDS, report)
             return report
-        await self._end_orders()
-        for stored in await self.catalog.endpoints():
-            row = stored.value
-            if (row.endpoint.state == State.WARMING or row.todo) and self.clock() < deadline:
-                await self._look(row.endpoint, report)
-        await self.drainer.drain(self.settings.zones, deadline, report, wait=True)
+        async with _within(DRAIN_SECONDS + GRACE):
+            await self._end_orders()
+            await self._look_again(deadline, report)
+            await self.drainer.drain(self.settings.zones, deadline, report, wait=True)
         return report
 
     async def correct_drift(self) -> Report:
@@ -108,9 +114,9 @@ class Reconciler:
     async def resync(self, wanted: Resync) -> Report:
         """What a person asked for by hand."""
         report, deadline = Report("resync", wanted.dry_run), self.clock() + RESYNC_SECONDS
-        if not wanted.dry_run and (wanted.drain or wanted.undrain):
+        if wanted.drain or wanted.undrain:
             await self._order(wanted)
-            await self._settle(deadline, report, wanted.zones)
+            await self._settle(deadline, report, wait=True)
             return report
         names = None if wanted.name is None else frozenset((wanted.name,))
         if wanted.endpoint is not None:
@@ -130,23 +136,33 @@ class Reconciler:
         """Why a zone answers a name as it does."""
         return await explain.explain(self.drainer, zone, name)
 
-    async def _settle(self, deadline: float, report: Report, zones: tuple[Zone, ...] = ()) -> None:
+    async def _settle(self, deadline: float, report: Report, *, wait: bool = False) -> None:
         """Drain after something durable was recorded: what fails now is dirty, and no reason to fail the delivery."""
         try:
-            await self.drainer.drain(zones or self.settings.zones, deadline, report)
+            async with _within(max(0.0, deadline - self.clock()) + GRACE):
+                await self.drainer.drain(self.settings.zones, deadline, report, wait=wait)
         except NearzoneError as error:
             report.fail("drain", error)
 
     async def _sweep(self, scope: Scope, seconds: float, report: Report) -> None:
-        async with _within(seconds + 10):
+        async with _within(seconds + GRACE):
             await self.sweeper.sweep(scope, self.clock() + seconds, report)
 
-    async def _look(self, endpoint: Endpoint, report: Report) -> None:
-        try:
-            await self.recorder.look(endpoint.id)
-            report.observed += 1
-        except NearzoneError as error:
-            report.fail(endpoint.id, error)
+    async def _look_again(self, deadline: float, report: Report) -> None:
+        """Observe what was warming, or left half recorded by a crash; what was not seen for longest comes first."""
+        rows = sorted((stored.value for stored in await self.catalog.endpoints()), key=lambda row: row.seen_at)
+        queue = deque(row.endpoint.id for row in rows if row.endpoint.state == State.WARMING or row.todo)
+
+        async def work() -> None:
+            while queue and self.clock() < deadline:
+                endpoint_id = queue.popleft()
+                try:
+                    await self.recorder.look(endpoint_id)
+                    report.observed += 1
+                except NearzoneError as error:
+                    report.fail(endpoint_id, error)
+
+        await asyncio.gather(*(work() for _ in range(AT_ONCE)))
 
     async def _seen(self, endpoint_id: str, dry_run: bool) -> frozenset[str]:
         """The names of an endpoint, looked at now, with those that it had before."""

@@ -67,8 +67,10 @@ def parse(body: bytes, settings: Settings, types: frozenset[str]) -> Resync:
         wanted = msgspec.json.decode(body.strip() or b"{}", type=_Body)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise BadRequest(f"body: {error}") from error
-    if wanted.drain and wanted.undrain:
-        raise BadRequest("undrain: not together with drain")
+    for order in ("drain", "undrain"):
+        others = [f for f in _Body.__struct_fields__ if f != order and getattr(wanted, f) != getattr(_Body(), f)]
+        if getattr(wanted, order) and others:
+            raise BadRequest(f"{others[0]}: not together with {order}")
     return Resync(
         zones=_zones(wanted.zone, settings),
         name=None if wanted.name is None else label("name", wanted.name),

@@ -246,6 +246,10 @@ class _Plan:
                 changes.append(judge(found, claimants, self.drains))
             elif found:
                 self.report.skips.append(found)
+        self.report.skips += [
+            Skip(zone.key, name, "not adopted: nobody claims this name")
+            for name in sorted(self.scope.adopt - owned - claims.keys())
+        ]
         self.changes += self._after_guard(zone, changes, len(owned))
 
     def _after_guard(self, zone: Zone, changes: list[Change], owned: int) -> list[Change]:

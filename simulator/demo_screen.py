@@ -56,7 +56,9 @@ class Screen:
         by_name: dict[str, list[Row]] = {}
         for row in rows:
             by_name.setdefault(row.question.fqdn, []).append(row)
-        for fqdn, some in by_name.items():
+        for number, (fqdn, some) in enumerate(by_name.items()):
+            if number:
+                self.console.print()
             table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
             table.add_column("", width=1)
             table.add_column("clients in", no_wrap=True)

@@ -7,7 +7,7 @@ import pytest
 
 from shared.errors import Transient
 from simulator.core import Response
-from simulator.transport import Lost
+from simulator.transport import Lost, Slow
 from tests.stage import REGIONS, SUB, a_vm, a_world, nic_id, staged, vm_id, vnet, zone_id
 
 EAST, WEST, ASIA = REGIONS
@@ -397,6 +397,56 @@ def test_an_event_that_could_not_be_observed_is_delivered_again():
         await stage.quiet()
         assert stage.wrong() == {}
         assert 500 in {each.status for each in stage.event_grid.deliveries}
+
+    staged(story, fleet())
+
+
+def test_an_event_of_a_nic_that_may_not_be_read_is_acknowledged_and_changes_nothing():
+    forbidden = Response(403, {"error": {"code": "AuthorizationFailed", "message": "no role"}})
+
+    async def story(stage):
+        await swept(stage)
+        before = answers(stage)
+        stage.faults = lambda request: forbidden if "/networkInterfaces/" in request.path else None
+        report = await stage.app.on_event(event(nic_id("w-1"), "Microsoft.Resources.ResourceWriteSuccess"))
+        assert "no role" in report.failures[0][1]
+        assert answers(stage) == before
+
+    staged(story, fleet())
+
+
+def test_an_event_is_answered_before_event_grid_gives_up_on_it_however_slow_azure_is():
+    async def story(stage):
+        await swept(stage)
+        stage.faults = lambda request: Slow(9.0)
+        begun = stage.clock()
+        stage.arm("POST", f"{vm_id('e-1')}/powerOff")
+        await stage.quiet_operations()
+        begun = stage.clock()
+        await stage.app.on_event(event(vm_id("e-1")))
+        assert stage.clock() - begun < 30
+        stage.faults = None
+        await stage.quiet()
+        await asyncio.sleep(300)
+        await stage.app.drain()
+        assert stage.wrong() == {}
+
+    staged(story, fleet())
+
+
+def test_a_zone_that_another_instance_writes_is_left_to_it_and_taken_over_when_its_lease_ends():
+    async def story(stage):
+        await swept(stage)
+        await stage.app.catalog.acquire(zone_id(EAST).lower(), "another instance", stage.clock(), 60)
+        stage.arm("POST", f"{vm_id('e-1')}/powerOff")
+        await stage.quiet()
+        assert answers(stage)[0] == ["10.1.0.4", "10.1.0.5"]
+        await asyncio.sleep(120)
+        report = await stage.app.drain()
+        while report.left:  # what the other one wrote in the last minute is not known
+            await asyncio.sleep(30)
+            report = await stage.app.drain()
+        assert stage.wrong() == {}
 
     staged(story, fleet())
 

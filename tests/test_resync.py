@@ -55,6 +55,8 @@ INVALID = [
     (b"{", "body"),
     (b"\xff", "body"),
     (b"[" * 60_000, "body"),
+    (b'{"drain": ' + b"[" * 60_000, "drain"),
+    (b'{"x": ' + b"[" * 60_000, "body"),
     ([], "body"),
     ("text", "body"),
     (b" " * (MAX_BYTES + 1), "body"),

@@ -1,7 +1,10 @@
 """Settings: everything valid is understood, everything else is refused with its name, and all at once."""
 
 import json
+import subprocess
+import sys
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given
@@ -203,6 +206,24 @@ def test_the_digest_does_not_depend_on_the_order_in_which_things_are_written():
 )
 def test_the_digest_changes_with_every_setting_that_could_change_an_answer(name, value):
     assert parsed(**{name: value}).digest != parsed().digest
+
+
+def test_the_digest_is_the_same_in_every_process():
+    subscriptions = [f"{i:08x}{SUB[8:]}" for i in range(9)]
+    given_to_all = {**values(SUBSCRIPTIONS=subscriptions, POLICIES={"a": {"regions": [EAST, WEST, "x", "y", "z"]}})}
+    print_it = "import os; from shared import settings; print(settings.parse(os.environ).digest)"
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", print_it],
+            env={**given_to_all, "PYTHONHASHSEED": seed},
+            cwd=Path(__file__).parents[1],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert digests == {settings.parse(given_to_all).digest + "\n"}
 
 
 def test_the_digest_does_not_change_when_only_the_mode_does():

@@ -118,7 +118,7 @@ class Arm:
                 yield item
             if not page.next_link:
                 return
-            if urlsplit(page.next_link)[:2] != urlsplit(self._cloud.arm)[:2]:
+            if not same_service(page.next_link, self._cloud.arm):
                 raise Terminal(f"the list of {path} goes on at a foreign host")  # It would be sent our token.
             url, arguments = page.next_link, {}
         raise Terminal(f"the list of {path} does not end within {MAX_PAGES} pages")
@@ -145,7 +145,7 @@ async def translated() -> AsyncIterator[None]:
     except ClientAuthenticationError as error:
         raise Transient(f"no token: {error.message}") from error
     except HttpResponseError as error:
-        raise error_of(error.status_code or 0, _content(error.response), None) from error
+        raise error_of(error.status_code or 0, *_answer(error.response)) from error
     except AzureError as error:
         raise Transient(f"ARM cannot be reached: {error.message}") from error
     except TimeoutError as error:
@@ -187,8 +187,17 @@ def _code(content: bytes) -> tuple[str, str]:
     return error.code or "", error.message or ""
 
 
-def _content(response: Any) -> bytes:  # noqa: ANN401 - the SDK's errors hold responses of two generations
-    return bytes(response.content) if response is not None else b""
+def same_service(link: str, arm: str) -> bool:
+    """Whether a link leads to the ARM that was asked: the same host, with or without its port, or one below it."""
+    there, here = urlsplit(link), urlsplit(arm)
+    default = {"https": 443, "http": 80}.get(here.scheme)
+    host, own = there.hostname or "", here.hostname or ""
+    ports = (there.port or default) == (here.port or default)
+    return there.scheme == here.scheme and ports and (host == own or host.endswith(f".{own}"))
+
+
+def _answer(response: Any) -> tuple[bytes, str | None]:  # noqa: ANN401 - the SDK's errors hold two kinds of responses
+    return (bytes(response.content), response.headers.get("Retry-After")) if response is not None else (b"", None)
 
 
 def _seconds(retry_after: str | None) -> float | None:
