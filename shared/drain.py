@@ -200,15 +200,22 @@ class _Run:
             await sets.put(self.zone, change.after, etag)
 
     async def _pace(self, kind: str) -> None:
-        """Wait for the budget, then make sure that the lease outlasts the request."""
+        """Wait for the budget, and make sure that the lease outlasts the request."""
         budget, clock = self.of._budgets[self.zone.key], self.of.clock  # noqa: SLF001 - one room, two classes
-        while (wait := budget.wait(kind, clock())) > 0:
+        while True:  # No await between the last look at the budget and spending from it: four names share it.
+            wait = budget.wait(kind, clock())
             if clock() + wait > self.deadline:
                 raise _BudgetSpentError(kind, wait)
-            await asyncio.sleep(wait)
-        if self.lease_expires - clock() <= REQUEST:
-            lease = await self.of.catalog.acquire(self.zone.key, self.of.holder, clock(), LEASE)
-            if lease is None:
-                raise Transient("another instance has taken the zone over")
-            self.lease_expires = lease.expires
-        budget.spend(kind, clock())
+            if wait > 0:
+                await asyncio.sleep(wait)
+            elif self.lease_expires - clock() <= REQUEST:
+                await self._prolong()
+            else:
+                budget.spend(kind, clock())
+                return
+
+    async def _prolong(self) -> None:
+        lease = await self.of.catalog.acquire(self.zone.key, self.of.holder, self.of.clock(), LEASE)
+        if lease is None:
+            raise Transient("another instance has taken the zone over")
+        self.lease_expires = lease.expires

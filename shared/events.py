@@ -18,7 +18,6 @@ MAX_BYTES = 1024 * 1024
 """Larger events are ignored. Source: Event Grid accepts events of up to 1 MB."""
 
 _TYPE = re.compile(r"Microsoft\.Resources\.Resource(Write|Delete|Action)(Success|Failure|Cancel)", re.IGNORECASE)
-_TAGS = "/providers/microsoft.resources/tags/default"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +67,6 @@ def hint(text: str | bytes, subscriptions: Collection[str], types: Collection[st
     if not _TYPE.fullmatch(kind):
         return Ignored("irrelevant", f"event type {kind[:80]!r}")
     target = event.subject or (event.data.resource_uri if event.data else "")
-    if target.lower().endswith(_TAGS):
-        target = target[: -len(_TAGS)]
     found = resource_id(target)
     if not found:
         return Ignored("irrelevant", f"subject {target[:200]!r} is no resource that could be an endpoint")

@@ -80,7 +80,7 @@ def _subnet(vnets: Collection[Vnet], nic_id: str, subnet_id: str) -> tuple[Vnet,
     return vnet, subnet
 
 
-def _address(  # noqa: PLR0913, PLR0917 - all that decides about one address, and nothing of it changes here
+def _address(
     vnet: Vnet, subnet: Subnet, nic_id: str, wanted: Wanted, old: IpConfiguration | None, taken: set[str]
 ) -> str:
     if wanted.properties.private_ip_allocation_method == "Static":

@@ -22,7 +22,7 @@ from simulator.demo_play import Play, Skip, Step
 from simulator.demo_screen import Row, Screen
 from simulator.demo_steps import steps
 from simulator.demo_world import Oracle, Question, Replica
-from simulator.launch import DEMO, DRAIN_SECONDS, OPERATIONS, LaunchError, Pair, load, run, running
+from simulator.launch import DEMO, DRAIN_SECONDS, LaunchError, Pair, Scale, load, run, running
 from simulator.oracle import Answers, expected
 from simulator.outside import Outside, OutsideError, Set
 from simulator.world import WorldError
@@ -62,11 +62,13 @@ class Count:
 class Demo:
     """One performance: a world, the two processes, a screen."""
 
-    def __init__(self, replica: Replica, outside: Outside, screen: Screen, limit: float) -> None:
+    def __init__(self, replica: Replica, outside: Outside, screen: Screen, limit: float, scale: Scale) -> None:
         self.replica = replica
         self.outside = outside
         self.screen = screen
         self.limit = limit
+        slower = "" if scale.latency == 1 else f" times {scale.latency:g}"
+        self._label = f"simulated, with recorded latencies{slower}"
         self.count = Count()
         self._before: Answers = {}
 
@@ -166,7 +168,7 @@ class Demo:
             timing = f"{_ms(max(right.values()) - since)} after {step.since}"
         elif right and (delays := _delays(step, right, sent)):
             self.count.delays.append(max(delays) * 1000)
-            timing = f"{_ms(max(delays))} from the event's delivery (simulated, with recorded latencies)"
+            timing = f"{_ms(max(delays))} from the event's delivery ({self._label})"
         asked = sum(1 for _ in self.replica.questions())
         self.screen.verdict(asked, zones, timing)
 
@@ -186,24 +188,25 @@ def _ms(seconds: float) -> str:
     return f"{seconds * 1000:,.0f} ms"
 
 
-def _introduce(screen: Screen, pair: Pair, replica: Replica, operations: float) -> None:
+def _introduce(screen: Screen, pair: Pair, replica: Replica, scale: Scale) -> None:
     zones = replica.settings["NEARZONE_ZONES"]
     screen.say("nearzone on a simulated Azure", "bold")
     screen.say(
         f"{len(replica.vms)} VMs, {len(zones)} zones ({', '.join(zone['region'] for zone in zones)}). "
         f"ARM at {pair.simulator['arm']}, the function app at {pair.app['url']}, both on this machine alone."
     )
+    answers = "as long as recorded" if scale.latency == 1 else f"{scale.latency:g} times as long as recorded"
     screen.say(
-        "Simulated, with recorded latencies: ARM's answers take as long as recorded, VM and NIC operations "
-        f"{operations:g} times as long. The app's drain timer runs every {DRAIN_SECONDS} s here instead of every 30 s."
+        f"Simulated, with recorded latencies: ARM's answers take {answers}, VM and NIC operations {scale.operations:g} "
+        f"times as long. The app's drain timer runs every {DRAIN_SECONDS} s here instead of every 30 s."
     )
 
 
-async def _demo(world: dict[str, object], oracle: Oracle, limit: float, operations: float) -> tuple[bool, Count]:
+async def _demo(world: dict[str, object], oracle: Oracle, limit: float, scale: Scale) -> tuple[bool, Count]:
     screen = Screen()
-    async with running(world, operations=operations) as pair, Outside(pair) as outside:
-        demo = Demo(Replica(world, oracle), outside, screen, limit)
-        _introduce(screen, pair, demo.replica, operations)
+    async with running(world, scale=scale) as pair, Outside(pair) as outside:
+        demo = Demo(Replica(world, oracle), outside, screen, limit, scale)
+        _introduce(screen, pair, demo.replica, scale)
         try:
             await outside.subscribe()
             await demo.perform(steps(demo.replica))
@@ -220,7 +223,10 @@ async def _demo(world: dict[str, object], oracle: Oracle, limit: float, operatio
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m simulator.demo", description="nearzone at work, checked by DNS.")
     parser.add_argument("--world", type=Path, default=DEMO, help="world file (default: the demo's)")
-    parser.add_argument("--operations", type=float, default=OPERATIONS, help="multiplies how long VM operations take")
+    parser.add_argument(
+        "--operations", type=float, default=Scale().operations, help="multiplies how long VM operations take"
+    )
+    parser.add_argument("--latency", type=float, default=Scale().latency, help="multiplies ARM's recorded latencies")
     return parser.parse_args(argv)
 
 
@@ -230,9 +236,10 @@ def main(argv: Sequence[str] | None = None, *, oracle: Oracle = expected, limit:
     `oracle` says what is right; `limit` is the time (seconds) that the app has for it.
     """
     arguments = _arguments(argv)
+    scale = Scale(arguments.operations, arguments.latency)
     began = time.monotonic()
     try:
-        converged, count = run(_demo(load(arguments.world), oracle, limit, arguments.operations))
+        converged, count = run(_demo(load(arguments.world), oracle, limit, scale))
     except (WorldError, LaunchError, OSError) as error:
         print(f"simulator.demo: {arguments.world}: {error}", file=sys.stderr)
         return 2

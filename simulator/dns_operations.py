@@ -18,7 +18,7 @@ RETRY_AFTER = 30
 """Seconds in the Retry-After header of a 202 (azure-service-operator, 2023 and 2024), scaled like the operation."""
 
 
-class OperationFailed(Exception):  # noqa: N818 - the status word that Azure uses
+class OperationFailed(Exception):
     """The operation ends with status Failed and this code and message."""
 
     def __init__(self, code: str, message: str) -> None:

@@ -55,6 +55,14 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
+class Scale:
+    """What multiplies the recorded times: of VM and NIC operations, and of ARM's answers."""
+
+    operations: float = OPERATIONS
+    latency: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class Ports:
     """Ports to listen on, 0: any free one."""
 
@@ -84,15 +92,16 @@ def _derived(world: Mapping[str, Any]) -> dict[str, Any]:
 
 @contextlib.asynccontextmanager
 async def running(
-    world: Mapping[str, Any], ports: Ports | None = None, *, operations: float = OPERATIONS
+    world: Mapping[str, Any], ports: Ports | None = None, scale: Scale | None = None
 ) -> AsyncIterator[Pair]:
-    """Simulator and app, until the block is left. `operations` scales VM operations. Raises LaunchError."""
-    ports = ports or Ports()
+    """Simulator and app, until the block is left. Raises LaunchError."""
+    ports, scale = ports or Ports(), scale or Scale()
     async with contextlib.AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nearzone-")))
         (folder / "world.json").write_bytes(msgspec.json.encode(msgspec.convert(world, World)))
         simulator = _Process("simulator", folder / "simulator.err")
-        arguments = ["--world", str(folder / "world.json"), "--operations", str(operations)]
+        arguments = ["--world", str(folder / "world.json"), "--operations", str(scale.operations)]
+        arguments += ["--latency", str(scale.latency)]
         arguments += ["--http", str(ports.arm), "--dns", str(ports.dns)]
         stack.push_async_callback(simulator.end)
         ready = await simulator.start(arguments, dict(os.environ))

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from simulator.demo_world import Replica, Vm
-from simulator.launch import DEMO, DRAIN_SECONDS, OPERATIONS, LaunchError, Pair, Ports, load, run, running
+from simulator.launch import DEMO, DRAIN_SECONDS, OPERATIONS, LaunchError, Pair, Ports, Scale, load, run, running
 from simulator.outside import Outside, OutsideError
 from simulator.world import WorldError
 
@@ -67,7 +67,7 @@ def _vm_calls(pair: Pair, vm: Vm) -> list[str]:
 
 async def _up(world: dict[str, Any], arguments: argparse.Namespace) -> None:
     ports = Ports(arguments.arm, arguments.dns, arguments.app)
-    async with running(world, ports, operations=arguments.operations) as pair, Outside(pair) as outside:
+    async with running(world, ports, Scale(arguments.operations)) as pair, Outside(pair) as outside:
         await outside.subscribe()
         report = await outside.resync({})
         replica = Replica(world)

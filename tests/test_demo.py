@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 WORLDS = ROOT / "simulator" / "worlds"
-DEMO = ["-m", "simulator.demo", "--operations", "0.02"]
+DEMO = ["-m", "simulator.demo", "--operations", "0.02", "--latency", "0.1"]
 MISTAKEN = """
 import sys
 from simulator.demo import main

@@ -54,6 +54,11 @@ CASES = {
         "b",
     ),
     "a region that nobody has measured comes last": (world(vm("m", "moon", "10.8.0.4"), C), "c", "c"),
+    "of two such regions the first by name, however tolerant": (
+        world(vm("a", "moon", "10.1.0.4"), vm("b", "neptune", "10.2.0.4"), **policy(tolerance_ms=9)),
+        "a",
+        "a",
+    ),
     "unhealthy is not serving": (world(A | {"health": "unhealthy"}, B), "b", "b"),
     "healthy is serving": (world(A | {"health": "healthy"}, B), "a", "b"),
     "the tag nearzone-drain withdraws": (world(A | {"tags": A["tags"] | {"nearzone-drain": "true"}}, B), "b", "b"),
@@ -88,7 +93,7 @@ CASES = {
 def test_clients_of_each_region_get_the_nearest_permitted_serving_claims(given, eastus, westeurope):
     answers = expected(given)
     for zone, vms in ((EUS, eastus), (WEU, westeurope)):
-        assert answers[zone, "llm"] == ((30, frozenset(IPS[each] for each in vms)) if vms else None)
+        assert answers.get((zone, "llm")) == ((30, frozenset(IPS[each] for each in vms)) if vms else None)
 
 
 def test_a_foreign_record_set_of_the_name_stays_as_it_is():
@@ -135,5 +140,5 @@ def test_at_most_20_addresses_of_which_each_zone_has_its_own_choice():
     chosen = {zone: answers[zone, "llm"][1] for zone in (EUS, WEU)}
     assert [len(each) for each in chosen.values()] == [20, 20]
     assert chosen[EUS] != chosen[WEU]
-    # The five that come first by sha256(zone, newline, endpoint), worked out apart from the oracle.
-    assert {"10.1.0.28", "10.1.0.19"} <= chosen[EUS]
+    # The ten that come last by sha256(zone, newline, endpoint), worked out apart from the oracle.
+    assert not {f"10.1.0.{n}" for n in (36, 29, 34, 16, 12, 15, 24, 32, 11, 19)} & chosen[EUS]
