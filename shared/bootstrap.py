@@ -17,7 +17,7 @@ from azure.identity.aio import DefaultAzureCredential
 from azure.mgmt.compute.aio import ComputeManagementClient
 from azure.mgmt.privatedns.aio import PrivateDnsManagementClient
 
-from shared import latency, settings
+from shared import latency, settings_parser
 from shared.arm.client import Arm, Throttle, client_options
 from shared.arm.endpoints import Endpoints
 from shared.arm.private_dns import PrivateDns
@@ -39,7 +39,7 @@ def build(
     holder: str | None = None,
 ) -> Reconciler:
     """A loop ready to run. What is not given is the real thing. Raises BadSettings with every fault."""
-    wanted = settings.parse(environment)
+    wanted = settings_parser.parse(environment)
     if catalog is None and environment.get("WEBSITE_INSTANCE_ID"):
         raise BadSettings(
             ["catalog: found the one in memory, expected a durable one: in Azure every function has its own memory"]

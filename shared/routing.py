@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 
@@ -50,7 +50,8 @@ def route(
         else:
             serving.append(endpoint)
     candidates = _reachable(zone, _unambiguous(serving, out), policy, out)
-    chosen, why, reasons = _nearest(zone, candidates, policy, latency)
+    claimed = {e.region for e in permitted if name in e.tagged or not tagged}
+    chosen, why, reasons = _nearest(zone, candidates, policy, latency, claimed)
     out |= {c.endpoint.key: reasons[c.endpoint.region] for c in candidates if c not in chosen}
     addresses = _cut(zone, chosen, out)
     decisions = tuple(_decision(e, addresses, out, why) for e in claimants)
@@ -108,14 +109,18 @@ def reaches(zone: Zone, ip: str) -> bool:
 
 
 def _nearest(
-    zone: Zone, candidates: list[Candidate], policy: Policy, latency: Latency
+    zone: Zone, candidates: list[Candidate], policy: Policy, latency: Latency, claimed: Collection[str]
 ) -> tuple[list[Candidate], str, Mapping[str, str]]:
     """The candidates of the nearest regions, why these, and for each other region why not."""
     regions: defaultdict[str, list[Candidate]] = defaultdict(list)
     for candidate in candidates:
         regions[candidate.endpoint.region].append(candidate)
-    times = {region: latency.ms(zone.region, region) for region in regions}
-    order = sorted(regions, key=lambda region: (_ms(times[region]), region))
+    times = {region: latency.ms(zone.region, region) for region in {*regions, *claimed}}
+
+    def distance(region: str) -> tuple[float, str]:
+        return _ms(times[region]), region
+
+    order = sorted(regions, key=distance)
     chosen: list[Candidate] = []
     used: list[str] = []
     reasons = {}
@@ -129,10 +134,8 @@ def _nearest(
         else:
             reasons[region] = f"farther: {region} {_shown(times[region])}"
     why = ", ".join(f"{region} {_shown(times[region])}" for region in used)
-    if used and used[0] != zone.region:
-        why = f"failover: {zone.region} has none; nearest is {why}"
-    else:
-        why = f"nearest: {why}"
+    nearer = sorted((r for r in claimed if used and distance(r) < distance(used[0])), key=distance)
+    why = f"failover: nobody serves in {', '.join(nearer)}; nearest is {why}" if nearer else f"nearest: {why}"
     if len(used) > 1:
         why += f" (mixed: clients spread evenly over {len(used)} regions)"
     return chosen, why, reasons

@@ -3,7 +3,7 @@
 import json
 from ipaddress import IPv4Network
 
-from shared import settings
+from shared import settings_parser
 from shared.latency import Latency
 from shared.model import Address, Endpoint, RecordSet, State, Zone
 
@@ -51,7 +51,7 @@ def values(**changed):
 
 
 def parsed(**changed):
-    return settings.parse(values(**changed))
+    return settings_parser.parse(values(**changed))
 
 
 def ours(name, *addresses, ttl=30, owner="nearzone", **more):

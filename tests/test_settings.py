@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pure_values import EAST, OTHER_SUB, SUB, WEST, parsed, values, vm_id, zone_id
 
-from shared import settings
+from shared import settings, settings_parser
 from shared.errors import BadSettings
 from shared.model import Policy
 
@@ -174,7 +174,7 @@ def test_a_fault_says_what_was_found_and_stays_readable_when_that_is_long():
 
 
 def test_settings_of_others_are_none_of_our_business():
-    assert settings.parse({**values(), "AzureWebJobsStorage": "x", "WEBSITE_NEARZONE": "y"}) == parsed()
+    assert settings_parser.parse({**values(), "AzureWebJobsStorage": "x", "WEBSITE_NEARZONE": "y"}) == parsed()
 
 
 def test_the_digest_does_not_depend_on_the_order_in_which_things_are_written():
@@ -211,7 +211,7 @@ def test_the_digest_changes_with_every_setting_that_could_change_an_answer(name,
 def test_the_digest_is_the_same_in_every_process():
     subscriptions = [f"{i:08x}{SUB[8:]}" for i in range(9)]
     given_to_all = {**values(SUBSCRIPTIONS=subscriptions, POLICIES={"a": {"regions": [EAST, WEST, "x", "y", "z"]}})}
-    print_it = "import os; from shared import settings; print(settings.parse(os.environ).digest)"
+    print_it = "import os; from shared import settings_parser; print(settings_parser.parse(os.environ).digest)"
     digests = {
         subprocess.run(
             [sys.executable, "-c", print_it],
@@ -223,7 +223,7 @@ def test_the_digest_is_the_same_in_every_process():
         ).stdout
         for seed in ("1", "2", "3")
     }
-    assert digests == {settings.parse(given_to_all).digest + "\n"}
+    assert digests == {settings_parser.parse(given_to_all).digest + "\n"}
 
 
 def test_the_digest_does_not_change_when_only_the_mode_does():
@@ -291,4 +291,4 @@ TEXTS = st.one_of(
 @example({"NEARZONE_CLOUD": '{"arm": "http://[", "audience": ""}'})
 def test_no_mapping_of_text_makes_it_raise_anything_but_bad_settings(mapping):
     with suppress(BadSettings):
-        assert settings.parse({**values(), **mapping}).zones
+        assert settings_parser.parse({**values(), **mapping}).zones
