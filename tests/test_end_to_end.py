@@ -8,7 +8,7 @@ import aiohttp
 import dns.resolver
 import pytest
 
-from simulator.launch import running
+from simulator.launch import Scale, running
 from tests.stage import REGIONS, SUB, a_vm, a_world, nic_id, vm_id, vnet, zone_id
 
 EAST, WEST, _ = REGIONS
@@ -22,7 +22,7 @@ def play(story, world=None):
     async def run():
         given = world or a_world(a_vm("server1", EAST, 4, "llama"), a_vm("server2", WEST, 4, "llama"))
         given["settings"]["NEARZONE_DRAIN_SCHEDULE"] = "0 0 0 1 1 *"
-        async with running(given, operations=0.001) as pair, aiohttp.ClientSession() as session:
+        async with running(given, scale=Scale(operations=0.001)) as pair, aiohttp.ClientSession() as session:
             await story(Clients(pair, session))
 
     asyncio.run(run())

@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ENGINE = Path(__file__).with_name("functions_engine.py")
-REQUIRED = "NEARZONE_REQUIRE_RUNTIME"
+REQUIRED = "REQUIRE_FUNCTIONS_RUNTIME"
 WATCHED = "Microsoft.Compute/virtualMachines/deallocate/action"
 
 
