@@ -26,6 +26,9 @@ from shared.errors import BadSettings
 from shared.ports import Catalog
 from shared.reconcile import Reconciler
 
+IN_AZURE = ("WEBSITE_INSTANCE_ID", "WEBSITE_SKU", "WEBSITE_POD_NAME", "CONTAINER_NAME")
+"""One of these is set on every hosting plan, Flex Consumption included. Source: how azure-functions-host tells its plan
+(`IsAppService`, `IsFlexConsumptionSku`, `IsLinuxConsumptionOnLegion`), read 2026-11-23."""
 LATENCY = Path(__file__).parent / "data" / "region_latency.csv"
 
 
@@ -40,7 +43,7 @@ def build(
 ) -> Reconciler:
     """A loop ready to run. What is not given is the real thing. Raises BadSettings with every fault."""
     wanted = settings_parser.parse(environment)
-    if catalog is None and environment.get("WEBSITE_INSTANCE_ID"):
+    if catalog is None and any(environment.get(name) for name in IN_AZURE):
         raise BadSettings(
             ["catalog: found the one in memory, expected a durable one: in Azure every function has its own memory"]
         )
