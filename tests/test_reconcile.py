@@ -202,11 +202,19 @@ def test_a_list_that_breaks_removes_nothing_and_is_reported():
     async def story(stage):
         await swept(stage)
         before = answers(stage)
+        stage.arm("PUT", f"{zone_id(EAST)}/A/orphan", orphan)
         stage.faults = listing_fails(502)
+        stage.witness.requests.clear()
         report = await stage.app.correct_drift()
         assert "ProviderError" in report.failures[0][1]
         assert answers(stage) == before
+        assert stage.record(EAST, "orphan") == ["10.1.9.9"], "somebody in the broken list may have claimed it"
+        assert not [path for _, path in stage.witness.requests if "/virtualMachines/" in path], "nobody is a suspect"
+        stage.faults = None
+        await swept(stage)
+        assert stage.record(EAST, "orphan") is None
 
+    orphan = {"properties": {"ttl": 30, "aRecords": [{"ipv4Address": "10.1.9.9"}], "metadata": OURS}}
     staged(story, fleet())
 
 
@@ -291,6 +299,11 @@ def test_a_dry_run_tells_the_plan_and_writes_nothing():
         assert {(change.kind, change.name) for change in report.changes} >= {("create", "llama"), ("create", "e-1")}
         assert stage.witness.writes == []
         assert await stage.app.catalog.endpoints() == ()
+        await swept(stage)
+        stage.arm("DELETE", f"{zone_id(EAST)}/A/llama")
+        report = await stage.resync(dry_run=True)
+        assert [(change.kind, change.name) for change in report.changes] == [("create", "llama")]
+        assert answers(stage)[0] is None
 
     staged(story, fleet())
 
@@ -381,7 +394,7 @@ def test_a_locked_zone_fails_loudly_and_does_not_stop_the_others():
         assert answers(stage)[1:] == [["10.1.0.4", "10.1.0.5"]] * 2
         assert {each.status for each in stage.event_grid.deliveries} == {202}, "no delivery fails for it"
         status = await stage.app.status()
-        assert any("lock" in row["last_error"] for row in status["dirty"])
+        assert any("a management lock forbids it" in row["last_error"] for row in status["dirty"])
         stage.cloud.private_dns.unlock(zone_id(EAST))
         await asyncio.sleep(600)
         await stage.app.drain()
@@ -423,13 +436,13 @@ def test_an_event_of_a_nic_that_may_not_be_read_is_acknowledged_and_changes_noth
 def test_an_event_is_answered_before_event_grid_gives_up_on_it_however_slow_azure_is():
     async def story(stage):
         await swept(stage)
-        stage.faults = lambda request: Slow(9.0)
+        stage.faults = lambda request: Slow(9.3)
         begun = stage.clock()
         stage.arm("POST", f"{vm_id('e-1')}/powerOff")
         await stage.quiet_operations()
         begun = stage.clock()
         await stage.app.on_event(event(vm_id("e-1")))
-        assert stage.clock() - begun < 30
+        assert stage.clock() - begun < 27.5, "Event Grid waits 30 s"
         stage.faults = None
         await stage.quiet()
         await asyncio.sleep(300)
