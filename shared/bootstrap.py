@@ -26,7 +26,7 @@ from shared.errors import BadSettings
 from shared.ports import Catalog
 from shared.reconcile import Reconciler
 
-IN_AZURE = ("WEBSITE_INSTANCE_ID", "WEBSITE_SKU", "WEBSITE_POD_NAME", "CONTAINER_NAME")
+IN_AZURE = ("WEBSITE_INSTANCE_ID", "WEBSITE_SKU", "WEBSITE_POD_NAME")
 """One of these is set on every hosting plan, Flex Consumption included. Source: how azure-functions-host tells its plan
 (`IsAppService`, `IsFlexConsumptionSku`, `IsLinuxConsumptionOnLegion`), read 2026-11-23."""
 LATENCY = Path(__file__).parent / "data" / "region_latency.csv"

@@ -16,10 +16,14 @@ from tests.stage import Token
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.mark.parametrize("mark", ["WEBSITE_INSTANCE_ID", "WEBSITE_SKU", "WEBSITE_POD_NAME", "CONTAINER_NAME"])
+@pytest.mark.parametrize("mark", ["WEBSITE_INSTANCE_ID", "WEBSITE_SKU", "WEBSITE_POD_NAME"])
 def test_the_catalog_in_memory_is_refused_in_azure_whatever_the_plan(mark):
     with pytest.raises(BadSettings, match="durable"):
         build({**values(), mark: "x"}, credential=Token())
+
+
+def test_a_container_of_somebody_elses_is_not_taken_for_azure():
+    assert build({**values(), "CONTAINER_NAME": "laptop"}, credential=Token())
 
 
 def test_importing_the_app_needs_no_settings_and_opens_no_connection():

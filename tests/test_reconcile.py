@@ -437,7 +437,7 @@ def test_an_event_is_answered_before_event_grid_gives_up_on_it_however_slow_azur
     async def story(stage):
         await swept(stage)
         stage.faults = lambda request: Slow(9.3)
-        begun = stage.clock()
+        stage.event_grid.disturbance.lose_next = 1
         stage.arm("POST", f"{vm_id('e-1')}/powerOff")
         await stage.quiet_operations()
         begun = stage.clock()
@@ -459,6 +459,7 @@ def test_a_zone_that_another_instance_writes_is_left_to_it_and_taken_over_when_i
         stage.arm("POST", f"{vm_id('e-1')}/powerOff")
         await stage.quiet()
         assert answers(stage)[0] == ["10.1.0.4", "10.1.0.5"]
+        assert {row["urgency"] for row in (await stage.app.status())["dirty"]} == {"withdraw"}
         await asyncio.sleep(120)
         report = await stage.app.drain()
         assert (report.left, report.changes) == (2, []), "what the other one wrote in the last minute is not known"
