@@ -9,13 +9,14 @@ import functools
 import json
 import logging
 import os
+from collections.abc import Awaitable
 from typing import Any
 
 import azure.functions as func
 
 from shared import resync as resync_body
 from shared.bootstrap import build
-from shared.errors import BadRequest, Transient
+from shared.errors import BadRequest, NearzoneError, Transient
 from shared.reconcile import Reconciler
 from shared.report import Report
 from shared.settings import DRAIN_SCHEDULE, SWEEP_SCHEDULE
@@ -63,24 +64,37 @@ async def correct_drift(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the
 @app.route(route="resync", methods=["POST"])
 async def resync(req: func.HttpRequest) -> func.HttpResponse:
     """A sweep, a drain order or an adoption by hand; answers with the report."""
-    reconciler = loop()
-    try:
+
+    async def report() -> dict[str, Any]:
+        reconciler = loop()
         wanted = resync_body.parse(req.get_body(), reconciler.settings, reconciler.inventory.kinds)
-    except BadRequest as error:
-        return _json({"error": str(error)}, 400)
-    return _json((await reconciler.resync(wanted)).as_json())
+        return (await reconciler.resync(wanted)).as_json()
+
+    return await _answer(report())
 
 
 @app.function_name("status")
 @app.route(route="status", methods=["GET"])
 async def status(req: func.HttpRequest) -> func.HttpResponse:
     """How things stand; with `zone` and `name`, why that zone answers that name as it does."""
-    reconciler = loop()
-    try:
+
+    async def told() -> dict[str, Any]:
+        reconciler = loop()
         asked = resync_body.question(req.params, reconciler.settings)
+        return await (reconciler.explain(*asked) if asked else reconciler.status())
+
+    return await _answer(told())
+
+
+async def _answer(content: Awaitable[dict[str, Any]]) -> func.HttpResponse:
+    """200; 400 where the request is wrong; 503 where Azure, the catalog or the settings stand in the way."""
+    try:
+        return _json(await content)
     except BadRequest as error:
         return _json({"error": str(error)}, 400)
-    return _json(await (reconciler.explain(*asked) if asked else reconciler.status()))
+    except NearzoneError as error:
+        _log.error("%s", error)
+        return _json({"error": str(error)}, 503)
 
 
 def _json(content: dict[str, Any], status_code: int = 200) -> func.HttpResponse:

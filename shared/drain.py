@@ -184,7 +184,7 @@ class _Run:
         before = set(change.before.addresses) if change.before else set()
         after = set(change.after.addresses) if change.after else set()
         if self.partial and (before - after or change.kind == "delete"):
-            return Skip(self.zone.key, change.name, "not narrowed before a complete sweep")
+            return Skip(self.zone.id, change.name, "not narrowed before a complete sweep")
         if change.empties and not change.seen and not dirty.cleared:
             return Skip(
                 self.zone.key, change.name, "no endpoint accounts for its addresses: a sweep decides, under guard"

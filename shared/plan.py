@@ -79,22 +79,22 @@ def compare(
 ) -> Change | Skip | None:
     """What it takes to make a zone's record set equal to its answer; None: nothing."""
     if actual and actual.auto_registered:
-        return Skip(zone.key, answer.name, "auto-registered by Azure")
+        return Skip(zone.id, answer.name, "auto-registered by Azure")
     if actual and actual.tag(OWNER_KEY) != owner and not adopt:
         mark = actual.tag(OWNER_KEY)
         whose = f"belongs to owner {mark!r}" if mark else "is not ours"
-        return Skip(zone.key, answer.name, f"the record set {whose}; adopt takes it over")
+        return Skip(zone.id, answer.name, f"the record set {whose}; adopt takes it over")
     if answer.addresses is None or (not answer.addresses and actual is None):
         return None
     if not answer.addresses and actual and actual.tag(OWNER_KEY) != owner:
-        return Skip(zone.key, answer.name, "not taken over: no endpoint serves this name now")
+        return Skip(zone.id, answer.name, "not taken over: no endpoint serves this name now")
     if not answer.addresses:
-        return Change(zone.key, answer.name, actual, None, answer.reason)
+        return Change(zone.id, answer.name, actual, None, answer.reason)
     metadata = dict(actual.metadata if actual else ()) | {OWNER_KEY: owner}
     wanted = RecordSet(answer.name, answer.ttl, answer.addresses, tuple(sorted(metadata.items())))
     if actual and _same(actual, wanted):
         return None
-    return Change(zone.key, answer.name, actual, wanted, answer.reason)
+    return Change(zone.id, answer.name, actual, wanted, answer.reason)
 
 
 def _same(actual: RecordSet, wanted: RecordSet) -> bool:

@@ -68,7 +68,12 @@ class Sweeper:
             return
         for change in plan.changes:
             mark = Dirty(
-                change.zone, change.name, change.urgency, clock(), cleared=True, adopt=change.name in scope.adopt
+                change.zone.lower(),
+                change.name,
+                change.urgency,
+                clock(),
+                cleared=True,
+                adopt=change.name in scope.adopt,
             )
             await catalog.mark(mark)
         done = replace(begun, refusals=tuple(report.refusals), alarms=tuple(report.alarms))
@@ -247,7 +252,7 @@ class _Plan:
             elif found:
                 self.report.skips.append(found)
         self.report.skips += [
-            Skip(zone.key, name, "not adopted: nobody claims this name")
+            Skip(zone.id, name, "not adopted: nobody claims this name")
             for name in sorted(self.scope.adopt - owned - claims.keys())
         ]
         self.changes += self._after_guard(zone, changes, len(owned))
@@ -257,14 +262,14 @@ class _Plan:
         unseen = [change for change in changes if change.empties and not change.seen]
         rest = [change for change in changes if change.seen or not change.empties]
         if unseen and not self.knows_all:
-            self.report.skips += [Skip(zone.key, change.name, "frozen: a list was not complete") for change in unseen]
+            self.report.skips += [Skip(zone.id, change.name, "frozen: a list was not complete") for change in unseen]
             return rest
         try:
             if not self.scope.force:
                 guard(zone, unseen, owned)
         except UnsafePlan as error:
             self.report.refusals.append(str(error))
-            self.report.skips += [Skip(zone.key, change.name, "refused by the guard") for change in unseen]
+            self.report.skips += [Skip(zone.id, change.name, "refused by the guard") for change in unseen]
             return rest
         return rest + unseen
 

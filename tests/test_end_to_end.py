@@ -134,6 +134,16 @@ def test_the_doors_open_only_with_the_right_key_and_bad_requests_name_their_fiel
     play(story)
 
 
+def test_settings_with_faults_are_told_to_whoever_asks():
+    async def story(clients):
+        status, answer = await clients.api("GET", "status")
+        assert status == 503
+        assert 'NEARZONE_TTL: found "soon"' in answer["error"]
+        assert "NEARZONE_MODE" in answer["error"]
+
+    play(story, a_world(a_vm("server1", EAST, 4), TTL="soon", MODE="maybe"))
+
+
 def test_event_grid_gets_its_handshake_and_rubbish_is_acknowledged():
     async def story(clients):
         code = {"validationCode": "42", "validationUrl": "https://x"}

@@ -81,7 +81,7 @@ def test_the_table(there, answer, expected):
 def test_a_created_record_set_carries_the_answer_and_our_mark():
     change = compare(ZONE, wants(A, B, ttl=7), None, "me")
     assert change.after == RecordSet("llama", 7, (A, B), (("nearzone-owner", "me"),))
-    assert (change.zone, change.name, change.before, change.reason) == (ZONE.key, "llama", None, "because")
+    assert (change.zone, change.name, change.before, change.reason) == (ZONE.id, "llama", None, "because")
 
 
 def test_a_change_carries_the_etag_that_was_read_and_keeps_the_metadata_of_others():
