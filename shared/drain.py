@@ -10,7 +10,6 @@ import asyncio
 import logging
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from shared.budget import Budget, back_off
@@ -66,7 +65,10 @@ class Drainer:
         if not partial and not await self.complete():
             report.alarms.append("no complete sweep yet under these settings: names wait for it")
         else:
-            await asyncio.gather(*(self._drain_zone(zone, deadline, report, wait, partial) for zone in zones))
+            work = (self._drain_zone(zone, deadline, report, wait, partial) for zone in zones)
+            for outcome in await asyncio.gather(*work, return_exceptions=True):
+                if outcome is not None:  # Only after every zone has come to its end, and given its lease back.
+                    raise outcome
         report.left = sum([len(await self.catalog.dirty(zone.key)) for zone in zones])
 
     async def complete(self) -> bool:
@@ -159,8 +161,12 @@ class _Run:
             not_before=self.of.clock() + delay,
             last_error=str(error)[:500],
         )
-        with suppress(Conflict):  # Marked again meanwhile: it will be looked at in any case.
+        try:
             await self.of.catalog.put_dirty(later, row.etag)
+        except Conflict:
+            pass  # Marked again meanwhile: it will be looked at in any case.
+        except NearzoneError as worse:  # The row stays as it was: dirty, and due.
+            self.report.fail(f"{row.value.name} in {self.zone.fqdn} ({self.zone.region})", worse)
 
     async def _settle(self, row: Stored[Dirty]) -> None:
         dirty, zone, of = row.value, self.zone, self.of
@@ -187,7 +193,7 @@ class _Run:
             return Skip(self.zone.id, change.name, "not narrowed before a complete sweep")
         if change.empties and not change.seen and not dirty.cleared:
             return Skip(
-                self.zone.key, change.name, "no endpoint accounts for its addresses: a sweep decides, under guard"
+                self.zone.id, change.name, "no endpoint accounts for its addresses: a sweep decides, under guard"
             )
         return change
 

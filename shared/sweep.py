@@ -72,7 +72,7 @@ class Sweeper:
                 change.name,
                 change.urgency,
                 clock(),
-                cleared=True,
+                cleared=change.empties,
                 adopt=change.name in scope.adopt,
             )
             await catalog.mark(mark)
