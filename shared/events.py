@@ -37,7 +37,6 @@ class Ignored:
 
 
 class _Data(msgspec.Struct, rename="camel"):
-    operation_name: str = ""
     resource_uri: str = ""
 
 

@@ -26,7 +26,7 @@ from shared.drain import Drainer
 from shared.errors import Conflict, NearzoneError, Terminal, Transient
 from shared.events import Ignored, hint
 from shared.latency import Latency
-from shared.model import Drain, State, Zone
+from shared.model import Drain, Endpoint, State, Zone
 from shared.ports import Catalog, Inventory, RecordSets
 from shared.record import Recorder
 from shared.report import Report
@@ -166,12 +166,15 @@ class Reconciler:
 
     async def _seen(self, endpoint_id: str, dry_run: bool) -> frozenset[str]:
         """The names of an endpoint, looked at now, with those that it had before."""
-        stored = await self.catalog.endpoint(endpoint_id.lower())
-        known = stored.value.endpoint if stored else None
-        if not dry_run:
+        before = await self.catalog.endpoint(endpoint_id.lower())
+        known = before.value.endpoint if before else None
+        if dry_run:
+            now: Endpoint | None = await self.inventory.observe(endpoint_id, known)
+        else:
             await self.recorder.look(endpoint_id)
-        observed = await self.inventory.observe(endpoint_id, known)
-        return observed.names | (known.names if known else frozenset())
+            after = await self.catalog.endpoint(endpoint_id.lower())
+            now = after.value.endpoint if after else None
+        return frozenset(name for endpoint in (known, now) if endpoint for name in endpoint.names)
 
     async def _order(self, wanted: Resync) -> None:
         """Keep or drop a drain order, then mark the names that it is about: in this order nobody routes without it."""

@@ -117,10 +117,6 @@ class MemoryCatalog:
         if self._leases.get(zone, ("", 0.0))[0] == holder:
             del self._leases[zone]
 
-    def lease_expires(self, zone: str) -> float:
-        """When the present lease of a zone ends; for tests to look at."""
-        return self._leases[zone][1]
-
     async def marker(self) -> Marker:
         await asyncio.sleep(0)
         return self._marker
