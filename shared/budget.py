@@ -6,33 +6,42 @@ Azure's published limits per private zone and minute are 60 creates, 60 updates 
 
 from __future__ import annotations
 
-from collections import deque
+from collections.abc import Iterable
+
+from shared.model import Write
 
 WINDOW = 60.0
 WRITES = 57
+KINDS = ("create", "update", "delete")
 
 
 class Budget:
-    """The writes of one zone in the last minute, by kind."""
+    """The writes of one zone in the last minute."""
 
     def __init__(self) -> None:
-        self._spent: dict[str, deque[float]] = {}
+        self._writes: set[Write] = set()
+        self._unknown_until = 0.0
 
     def wait(self, kind: str, now: float) -> float:
         """Seconds until the next write of this kind may go; 0 when it may go now."""
-        spent = self._spent.get(kind)
-        if spent is None or len(spent) < WRITES:
-            return 0.0
-        return max(0.0, spent[-WRITES] + WINDOW - now)
+        spent = sorted(write.at for write in self._writes if write.kind == kind)
+        freed = spent[-WRITES] + WINDOW if len(spent) >= WRITES else 0.0
+        return max(0.0, freed - now, self._unknown_until - now)
 
-    def spend(self, kind: str, now: float) -> None:
+    def spend(self, kind: str, name: str, now: float) -> None:
         """Note a write that goes now."""
-        self._spent.setdefault(kind, deque(maxlen=WRITES)).append(now)
+        self._writes = {*self.writes(now), Write(kind, name, now)}
 
-    def exhaust(self, now: float) -> None:
-        """Know nothing of what somebody else wrote in the last minute: assume the worst."""
-        for kind in ("create", "update", "delete"):
-            self._spent[kind] = deque([now] * WRITES, maxlen=WRITES)
+    def writes(self, now: float) -> tuple[Write, ...]:
+        """What was written in the last minute, oldest first."""
+        return tuple(sorted((w for w in self._writes if w.at > now - WINDOW), key=lambda w: (w.at, w.kind, w.name)))
+
+    def learn(self, spent: Iterable[Write] | None, now: float) -> None:
+        """Take in what a holder before has written; None: nobody knows, so assume the worst for a minute."""
+        if spent is None:
+            self._unknown_until = now + WINDOW
+        else:
+            self._writes |= set(spent)
 
 
 BACK_OFF = 2.0

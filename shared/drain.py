@@ -103,12 +103,12 @@ class Drainer:
         lease = await self.catalog.acquire(zone.key, self.holder, self.clock(), LEASE)
         if lease is None:
             return False
-        if lease.taken_over:
-            self._budgets[zone.key].exhaust(self.clock())
+        budget = self._budgets[zone.key]
+        budget.learn(lease.spent, self.clock())
         try:
             await _Run(self, zone, deadline, report, partial, lease.expires).batch(await self._due(zone))
         finally:
-            await self.catalog.release(zone.key, self.holder)
+            await self.catalog.release(zone.key, self.holder, budget.writes(self.clock()))
         return True
 
     async def _due(self, zone: Zone) -> list[Stored[Dirty]]:
@@ -198,14 +198,14 @@ class _Run:
         return change
 
     async def _write(self, change: Change) -> None:
-        await self._pace(change.kind)
+        await self._pace(change.kind, change.name)
         sets, etag = self.of.record_sets, change.before.etag if change.before else None
         if change.after is None:
             await sets.delete(self.zone, change.name, etag or "")
         else:
             await sets.put(self.zone, change.after, etag)
 
-    async def _pace(self, kind: str) -> None:
+    async def _pace(self, kind: str, name: str) -> None:
         """Wait for the budget, and make sure that the lease outlasts the request."""
         budget, clock = self.of._budgets[self.zone.key], self.of.clock  # noqa: SLF001 - one room, two classes
         while True:  # No await between the last look at the budget and spending from it: four names share it.
@@ -217,7 +217,7 @@ class _Run:
             elif self.lease_expires - clock() <= REQUEST:
                 await self._prolong()
             else:
-                budget.spend(kind, clock())
+                budget.spend(kind, name, clock())
                 return
 
     async def _prolong(self) -> None:

@@ -128,6 +128,15 @@ class Dirty:
 
 
 @dataclass(frozen=True, slots=True)
+class Write:
+    """A write that has gone to a zone. `kind`: create, update or delete. `at`: seconds since the epoch."""
+
+    kind: str
+    name: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Marker:
     """Says that the catalog knows every claim: as of `completed_at`, under the settings with this `digest`.
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from shared.model import Dirty, Drain, Endpoint, EndpointRow, Marker, RecordSet, Zone
+from shared.model import Dirty, Drain, Endpoint, EndpointRow, Marker, RecordSet, Write, Zone
 
 T = TypeVar("T", covariant=True)  # noqa: PLC0105 - a row is only read
 
@@ -30,11 +30,15 @@ class Indexed:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to write a zone. `expires`: seconds since the epoch. `taken_over`: from a holder that let it expire."""
+    """The right to write a zone. `expires`: seconds since the epoch.
+
+    `spent`: the writes of the last minute that the holder before left behind, or None where it let its lease expire, so
+    that nobody knows what it wrote.
+    """
 
     zone: str
     expires: float
-    taken_over: bool = False
+    spent: tuple[Write, ...] | None = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +96,8 @@ class Catalog(Protocol):
     async def acquire(self, zone: str, holder: str, now: float, seconds: float) -> Lease | None:
         """Take or prolong the lease of a zone; None where another holder has it."""
 
-    async def release(self, zone: str, holder: str) -> None:
-        """Give a lease back."""
+    async def release(self, zone: str, holder: str, spent: Sequence[Write]) -> None:
+        """Give a lease back, and tell the next holder what was written in the last minute. Not mine: nothing happens."""
 
     async def marker(self) -> Marker:
         """The completeness marker; an empty one where there is none."""

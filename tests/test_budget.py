@@ -18,7 +18,7 @@ def written(wishes):
         now += gap
         now += budget.wait(kind, now)
         assert budget.wait(kind, now) == 0, "after the wait it may go"
-        budget.spend(kind, now)
+        budget.spend(kind, f"n{len(log)}", now)
         log.append((kind, now))
     return log
 
@@ -43,26 +43,36 @@ def test_a_storm_of_one_kind_goes_as_fast_as_the_limit_lets_it(count):
 
 def test_each_kind_has_its_own_budget():
     budget = Budget()
-    for _ in range(WRITES):
-        budget.spend("create", 0.0)
+    for number in range(WRITES):
+        budget.spend("create", f"n{number}", 0.0)
     assert budget.wait("create", 1.0) == 59
     assert budget.wait("update", 1.0) == budget.wait("delete", 1.0) == 0
 
 
 def test_a_write_is_forgotten_when_it_is_a_minute_old():
     budget = Budget()
-    budget.spend("delete", 0.0)
-    for _ in range(WRITES - 1):
-        budget.spend("delete", 30.0)
+    budget.spend("delete", "first", 0.0)
+    for number in range(WRITES - 1):
+        budget.spend("delete", f"n{number}", 30.0)
     assert budget.wait("delete", 59.0) == 1
     assert budget.wait("delete", 60.0) == 0
 
 
 def test_who_knows_nothing_of_the_last_minute_waits_it_out():
     budget = Budget()
-    budget.exhaust(100.0)
+    budget.learn(None, 100.0)
     assert [budget.wait(kind, 100.0) for kind in KINDS] == [60, 60, 60]
     assert [budget.wait(kind, 160.0) for kind in KINDS] == [0, 0, 0]
+
+
+def test_what_one_holder_has_spent_the_next_one_does_not_spend_again():
+    mine, yours = Budget(), Budget()
+    for number in range(WRITES):
+        mine.spend("create", f"n{number}", float(number) / 4)
+    yours.learn(mine.writes(20.0), 20.0)
+    assert yours.wait("create", 20.0) == 40.0
+    assert yours.wait("update", 20.0) == 0.0
+    assert mine.writes(61.0) == yours.writes(61.0), "older ones are forgotten"
 
 
 def test_a_name_that_keeps_failing_is_tried_ever_more_rarely_up_to_a_limit():

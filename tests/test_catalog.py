@@ -4,7 +4,7 @@ import pytest
 
 from shared.catalog.memory import MemoryCatalog
 from shared.errors import Conflict
-from shared.model import Dirty, Drain, EndpointRow, Marker, Urgency
+from shared.model import Dirty, Drain, EndpointRow, Marker, Urgency, Write
 from tests.pure_values import vm
 
 CATALOGS = [MemoryCatalog]
@@ -87,12 +87,24 @@ async def test_a_zone_has_one_holder_until_the_lease_is_released_or_ends(catalog
     assert (await catalog.acquire("z", "me", 0.0, 60.0)).expires == 60.0
     assert await catalog.acquire("z", "you", 59.0, 60.0) is None
     assert (await catalog.acquire("z", "me", 30.0, 60.0)).expires == 90.0, "the holder prolongs it"
-    assert (await catalog.acquire("z", "you", 90.0, 60.0)).taken_over
-    await catalog.release("z", "me")
+    assert (await catalog.acquire("z", "you", 90.0, 60.0)).expires == 150.0, "it ended"
+    await catalog.release("z", "me", ())
     assert await catalog.acquire("z", "me", 91.0, 60.0) is None, "nobody releases another's lease"
-    await catalog.release("z", "you")
-    assert not (await catalog.acquire("z", "me", 92.0, 60.0)).taken_over
+    await catalog.release("z", "you", ())
+    assert (await catalog.acquire("z", "me", 92.0, 60.0)).expires == 152.0
     assert (await catalog.acquire("y", "you", 92.0, 60.0)) is not None
+
+
+async def test_the_next_holder_learns_what_was_written_or_that_nobody_knows(catalog):
+    wrote = (Write("create", "llama", 10.5), Write("delete", "mistral", 11.25))
+    assert (await catalog.acquire("z", "me", 0.0, 60.0)).spent == (), "nothing was written before"
+    await catalog.release("z", "me", wrote)
+    assert (await catalog.acquire("z", "you", 20.0, 60.0)).spent == wrote
+    assert (await catalog.acquire("z", "you", 40.0, 60.0)).spent == wrote, "prolonged: still what came before"
+    assert (await catalog.acquire("z", "me", 100.0, 60.0)).spent is None, "you let it expire: who knows what you wrote"
+    assert (await catalog.acquire("z", "me", 130.0, 60.0)).spent is None
+    await catalog.release("z", "me", wrote[:1])
+    assert (await catalog.acquire("z", "you", 131.0, 60.0)).spent == wrote[:1]
 
 
 async def test_the_marker_and_the_drain_orders_are_kept(catalog):

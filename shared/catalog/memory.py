@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from shared.errors import Conflict
-from shared.model import Dirty, Drain, EndpointRow, Marker
+from shared.model import Dirty, Drain, EndpointRow, Marker, Write
 from shared.ports import Indexed, Lease, Stored
 
 
@@ -24,7 +24,7 @@ class MemoryCatalog:
         self._index: dict[tuple[str, str], Stored[Indexed]] = {}
         self._by_name: dict[str, dict[str, None]] = {}
         self._dirty: dict[str, dict[str, Stored[Dirty]]] = {}
-        self._leases: dict[str, tuple[str, float]] = {}
+        self._leases: dict[str, tuple[str, float, tuple[Write, ...] | None]] = {}
         self._drains: dict[str, Stored[Drain]] = {}
         self._marker = Marker()
 
@@ -106,16 +106,17 @@ class MemoryCatalog:
 
     async def acquire(self, zone: str, holder: str, now: float, seconds: float) -> Lease | None:
         await asyncio.sleep(0)
-        other, expires = self._leases.get(zone, (holder, 0.0))
-        if other != holder and expires > now:
+        other, expires, spent = self._leases.get(zone, ("", 0.0, ()))
+        if other not in ("", holder) and expires > now:
             return None
-        self._leases[zone] = (holder, now + seconds)
-        return Lease(zone, now + seconds, taken_over=other != holder)
+        known = spent if other in ("", holder) else None
+        self._leases[zone] = (holder, now + seconds, known)
+        return Lease(zone, now + seconds, known)
 
-    async def release(self, zone: str, holder: str) -> None:
+    async def release(self, zone: str, holder: str, spent: Sequence[Write]) -> None:
         await asyncio.sleep(0)
-        if self._leases.get(zone, ("", 0.0))[0] == holder:
-            del self._leases[zone]
+        if self._leases.get(zone, ("", 0.0, ()))[0] == holder:
+            self._leases[zone] = ("", 0.0, tuple(spent))
 
     async def marker(self) -> Marker:
         await asyncio.sleep(0)
