@@ -1,47 +1,82 @@
-"""How fast a zone may be written: at most 57 of each kind of write in any sliding minute.
+"""How fast a zone may be read and written: a little less than Azure allows in any sliding minute.
 
-Azure's published limits per private zone and minute are 60 creates, 60 updates and 60 deletes (Azure DNS limits,
-2024-10-08). Three are left for requests that Azure counts later than we do. The clock is an argument.
+Azure's published limits per private zone and minute are 60 creates, 60 updates and 60 deletes, 200 gets and 100 lists
+of record sets (Azure DNS limits, 2024-10-08). What is left of each is for requests that Azure counts later than we do,
+and for reads of other instances. The clock is an argument.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import insort
+from collections import deque
+from collections.abc import Iterable, Mapping
+from operator import attrgetter
 
 from shared.model import Write
 
 WINDOW = 60.0
-WRITES = 57
-KINDS = ("create", "update", "delete")
+LIMITS: Mapping[str, int] = {"create": 57, "update": 57, "delete": 57, "get": 150, "list": 95}
+WRITES = ("create", "update", "delete")
+RESERVE = 20
+"""Writes of each kind that host names leave to service names while these change."""
+CALM = 0.15
+"""Up to this share of a minute's budget a name is written as often as it changes."""
+LONGEST_GAP = 15.0
 
 
 class Budget:
-    """The writes of one zone in the last minute."""
+    """What one zone has had in the last minute."""
 
     def __init__(self) -> None:
-        self._writes: set[Write] = set()
+        self._spent: dict[str, deque[Write]] = {kind: deque() for kind in LIMITS}
+        self._written: dict[str, float] = {}
         self._unknown_until = 0.0
 
-    def wait(self, kind: str, now: float) -> float:
-        """Seconds until the next write of this kind may go; 0 when it may go now."""
-        spent = sorted(write.at for write in self._writes if write.kind == kind)
-        freed = spent[-WRITES] + WINDOW if len(spent) >= WRITES else 0.0
+    def wait(self, kind: str, now: float, reserve: int = 0) -> float:
+        """Seconds until the next call of this kind may go, so that `reserve` are left; 0 when it may go now."""
+        spent, limit = self._recent(kind, now), LIMITS[kind] - reserve
+        freed = spent[-limit].at + WINDOW if len(spent) >= limit else 0.0
         return max(0.0, freed - now, self._unknown_until - now)
 
+    def gap(self, kind: str, name: str, now: float) -> float:
+        """Seconds for which a name that was just written waits for more changes of its answer to come together.
+
+        None while there is plenty; the fuller the minute, the longer: in a storm every event changes the answers of the
+        same few names, and each of them needs a share of the budget.
+        """
+        gap = LONGEST_GAP * max(0.0, self.used(kind, now) / LIMITS[kind] - CALM) / (1 - CALM)
+        return max(0.0, self._written.get(name, 0.0) + gap - now)
+
+    def used(self, kind: str, now: float) -> int:
+        """How many calls of this kind went in the last minute."""
+        return len(self._recent(kind, now))
+
     def spend(self, kind: str, name: str, now: float) -> None:
-        """Note a write that goes now."""
-        self._writes = {*self.writes(now), Write(kind, name, now)}
+        """Note a call that goes now."""
+        self._recent(kind, now).append(Write(kind, name, now))
+        if kind in WRITES:
+            self._written[name] = now
 
     def writes(self, now: float) -> tuple[Write, ...]:
-        """What was written in the last minute, oldest first."""
-        return tuple(sorted((w for w in self._writes if w.at > now - WINDOW), key=lambda w: (w.at, w.kind, w.name)))
+        """What was written in the last minute."""
+        return tuple(write for kind in WRITES for write in self._recent(kind, now))
 
     def learn(self, spent: Iterable[Write] | None, now: float) -> None:
         """Take in what a holder before has written; None: nobody knows, so assume the worst for a minute."""
         if spent is None:
             self._unknown_until = now + WINDOW
-        else:
-            self._writes |= set(spent)
+            return
+        for write in set(spent).difference(*self._spent.values()):
+            insort(self._spent[write.kind], write, key=attrgetter("at"))
+            self._written[write.name] = max(write.at, self._written.get(write.name, 0.0))
+
+    def _recent(self, kind: str, now: float) -> deque[Write]:
+        spent = self._spent[kind]
+        while spent and spent[0].at <= now - WINDOW:
+            old = spent.popleft()
+            if self._written.get(old.name, now) <= old.at:
+                del self._written[old.name]
+        return spent
 
 
 BACK_OFF = 2.0

@@ -8,37 +8,47 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import defaultdict, deque
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from shared.budget import Budget, back_off
+from shared.budget import back_off
 from shared.errors import Conflict, NearzoneError, Terminal, Transient
 from shared.latency import Latency
-from shared.model import Dirty, Drain, Zone
+from shared.model import Dirty, Drain, RecordSet, Zone
 from shared.plan import Change, Skip, compare, judge
 from shared.ports import Catalog, RecordSets, Stored
+from shared.queue import Queue
+from shared.reader import Reader
 from shared.report import Report
 from shared.routing import route
 from shared.settings import Settings
+from shared.turn import Turn
 
 LEASE = 60.0
 """Seconds for which a zone is taken."""
 REQUEST = 10.0
 """Seconds that a request may take: a write starts only while more of the lease than this is left."""
 AT_ONCE = 4
-BATCH = 40
+LOOK = 0.5
+"""Seconds after which the dirty rows are read again, to find what other instances have marked."""
+MANY = 8
+"""So many record sets that have to be read are worth a list."""
+LIST_PAUSE = 10.0
+"""Seconds between the beginnings of two lists of a zone."""
 PATIENCE = 5
+"""Failed conditions of a name after which it is backed off."""
 
 _log = logging.getLogger("nearzone")
 
 
-class _BudgetSpentError(NearzoneError):
-    """Nothing failed: the zone's budget lets this write go only after the deadline."""
+class _NotYetError(NearzoneError):
+    """Nothing failed: the zone's budget lets this change go later. `change`: which one."""
 
-    def __init__(self, kind: str, wait: float) -> None:
-        super().__init__(f"waits {wait:.0f} s for the zone's budget of {kind}s")
-        self.wait = wait
+    def __init__(self, change: Change) -> None:
+        super().__init__(f"{change.kind} waits for the zone's budget")
+        self.change = change
 
 
 @dataclass
@@ -51,16 +61,20 @@ class Drainer:
     latency: Latency
     clock: Callable[[], float]
     holder: str
-    _budgets: defaultdict[str, Budget] = field(default_factory=lambda: defaultdict(Budget))
-    _locks: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
+    _turns: defaultdict[str, Turn] = field(default_factory=lambda: defaultdict(Turn))
+    _queues: dict[str, Queue] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.reader = Reader(self.record_sets, self.clock)
 
     async def drain(
         self, zones: Sequence[Zone], deadline: float, report: Report, *, wait: bool = False, partial: bool = False
     ) -> None:
-        """Settle what is dirty and due in these zones until the deadline; failures go into the report.
+        """Settle what is dirty until the deadline; failures go into the report.
 
-        `wait`: where somebody in this process drains a zone already, wait for it instead of leaving it to them.
-        `partial`: the catalog does not know every claim, so write only what narrows nothing.
+        Where somebody in this process drains a zone already, the last one who comes waits, to take over when that one's
+        time is up, and everybody else leaves it to them, unless they `wait`. `partial`: the catalog does not know every
+        claim, so write only what narrows nothing.
         """
         if not partial and not await self.complete():
             report.alarms.append("no complete sweep yet under these settings: names wait for it")
@@ -69,7 +83,8 @@ class Drainer:
             for outcome in await asyncio.gather(*work, return_exceptions=True):
                 if outcome is not None:  # Only after every zone has come to its end, and given its lease back.
                     raise outcome
-        report.left = sum([len(await self.catalog.dirty(zone.key)) for zone in zones])
+        if wait:  # Somebody reads the report.
+            report.left = sum([len(await self.catalog.dirty(zone.key)) for zone in zones])
 
     async def complete(self) -> bool:
         """Whether the catalog knows every claim under the present settings."""
@@ -81,45 +96,54 @@ class Drainer:
         now = self.clock()
         return tuple(stored.value for stored in await self.catalog.drains() if stored.value.until > now)
 
+    def foresee(self, names: Iterable[str]) -> None:
+        """Read the record sets of names that may be dirty in a moment, beside what else has to be read."""
+        for name in names:
+            for zone in self.settings.zones:
+                self.reader.foresee(zone, name)
+
+    def turn(self, zone: Zone) -> Turn:
+        """Who works on a zone in this process."""
+        return self._turns[zone.key]
+
+    def queue(self, zone: Zone) -> Queue:
+        """What is dirty in a zone, as this process sees it."""
+        return self._queues.setdefault(zone.key, Queue(self.reader.budgets[zone.key]))
+
     async def _drain_zone(self, zone: Zone, deadline: float, report: Report, wait: bool, partial: bool) -> None:
-        """Until nothing is due. Looking again after the lease is released finds what was marked by those who left."""
-        lock = self._locks[zone.key]
-        while self.clock() < deadline and await self._due(zone):
-            if lock.locked() and not wait:
-                return
-            try:
-                async with asyncio.timeout(deadline - self.clock()):
-                    await lock.acquire()
-            except TimeoutError:
-                return
-            try:
+        """Until nothing can be done before the deadline. Looking again after a release finds what was marked late."""
+        turn, queue = self._turns[zone.key], self.queue(zone)
+        turn.news.set()  # Who works on this zone already shall see what the caller has marked.
+        if not await turn.take(deadline - self.clock(), stays=wait):
+            return
+        try:
+            while True:
+                turn.news.clear()
+                queue.take(await self.catalog.dirty(zone.key), self.clock())
+                if queue.soonest(self.clock()) >= deadline:
+                    return
                 if not await self._drain_held(zone, deadline, report, partial):
                     return
-            finally:
-                lock.release()
+        finally:
+            turn.give()
 
     async def _drain_held(self, zone: Zone, deadline: float, report: Report, partial: bool) -> bool:
-        """One batch under the zone's lease; False where another instance has it."""
+        """Work under the zone's lease; False where another instance has it."""
         lease = await self.catalog.acquire(zone.key, self.holder, self.clock(), LEASE)
         if lease is None:
             return False
-        budget = self._budgets[zone.key]
+        budget = self.reader.budgets[zone.key]
         budget.learn(lease.spent, self.clock())
         try:
-            await _Run(self, zone, deadline, report, partial, lease.expires).batch(await self._due(zone))
+            await _Run(self, zone, deadline, report, partial, lease.expires).work()
         finally:
             await self.catalog.release(zone.key, self.holder, budget.writes(self.clock()))
         return True
 
-    async def _due(self, zone: Zone) -> list[Stored[Dirty]]:
-        now = self.clock()
-        due = [row for row in await self.catalog.dirty(zone.key) if row.value.not_before <= now]
-        return sorted(due, key=lambda row: (row.value.urgency, row.value.since, row.value.name))[:BATCH]
-
 
 @dataclass
 class _Run:
-    """One batch of names of one zone, under one lease."""
+    """The work on one zone under one lease."""
 
     of: Drainer
     zone: Zone
@@ -127,37 +151,106 @@ class _Run:
     report: Report
     partial: bool
     lease_expires: float
+    _error: NearzoneError | None = None
+    _looking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _list: asyncio.Task[None] | None = None
 
-    async def batch(self, rows: Sequence[Stored[Dirty]]) -> None:
-        queue = deque(rows)
+    def __post_init__(self) -> None:
+        self.queue, self.turn, self.reader = self.of.queue(self.zone), self.of.turn(self.zone), self.of.reader
+        self._looked_at = self.of.clock()
 
-        async def work() -> None:
-            while queue and self.of.clock() < self.deadline:
-                await self._try(queue.popleft())
+    async def work(self) -> None:
+        """Settle name after name, a few at a time, until nothing can be done before the deadline."""
+        self._read_ahead()
+        try:
+            await asyncio.gather(*(self._work() for _ in range(AT_ONCE)))
+        finally:
+            self.queue.hold(())
+            if self._list:
+                self._list.cancel()
+        if self._error:
+            raise self._error
 
-        await asyncio.gather(*(work() for _ in range(AT_ONCE)))
+    async def _work(self) -> None:
+        try:
+            while row := await self._next():
+                try:
+                    await self._try(row)
+                finally:
+                    self.queue.done(row)
+        except NearzoneError as error:  # The others end as well, before the lease is given back.
+            self._error = self._error or error
+
+    async def _next(self) -> Stored[Dirty] | None:
+        """The most urgent name, as soon as one may go; None where none will before the deadline."""
+        while (now := self.of.clock()) < self.deadline and not self._error:
+            async with self._looking:
+                await self._look()
+            if row := self.queue.next(self.of.clock()):
+                return row
+            soonest = self.queue.soonest(now)
+            if soonest >= self.deadline and not self.queue.busy and not self._list:
+                return None
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(max(soonest - now, 0.01), LOOK)):
+                    await self.turn.news.wait()
+        return None
+
+    async def _look(self) -> None:
+        """Read the dirty rows again, where names were marked in this process, or may have been in another one."""
+        if self.turn.news.is_set() or self.of.clock() >= self._looked_at + LOOK:
+            self.turn.news.clear()
+            self.queue.take(await self.of.catalog.dirty(self.zone.key), self.of.clock())
+            self._looked_at = self.of.clock()
+            self._read_ahead()
+
+    def _read_ahead(self) -> None:
+        """Where many record sets have to be read, a list reads them, and names that are not urgent wait for it."""
+        now, turn = self.of.clock(), self.turn
+        if self._list and self._list.done():
+            self._list = None
+        unread = [row for row in self.queue.due(now) if self.reader.known(self.zone, row.value.name) is None]
+        if len(unread) < MANY or turn.next_list > now + LIST_PAUSE:
+            self.queue.hold(())
+            return
+        self.queue.hold(row.value.name for row in unread if row.value.urgency.host)
+        if self._list is None and turn.next_list <= now:
+            turn.next_list = now + LIST_PAUSE
+            self._list = asyncio.get_running_loop().create_task(self._list_for(unread))
+
+    async def _list_for(self, rows: Sequence[Stored[Dirty]]) -> None:
+        try:
+            await self.reader.read_ahead(self.zone, rows)
+        except NearzoneError:  # They are read one by one, and meet the error there.
+            self.turn.next_list = self.of.clock() + 10 * LIST_PAUSE
+        self.turn.news.set()
 
     async def _try(self, row: Stored[Dirty]) -> None:
         """Settle one name, or note when to try it again."""
         dirty = row.value
         try:
             await self._settle(row)
-        except _BudgetSpentError as error:
-            await self._later(row, error.wait, error, failed=False)
+            return
+        except _NotYetError as error:
+            self.queue.decided(row, error.change)
+            return
         except Conflict as error:
             delay = 0.0 if dirty.attempts < PATIENCE else back_off(dirty.attempts - PATIENCE + 1, None)
             await self._later(row, delay, error)
         except Transient as error:
             self.report.fail(f"{dirty.name} in {self.zone.fqdn} ({self.zone.region})", error)
+            if error.retry_after:
+                self.queue.pause(self.of.clock() + error.retry_after)
             await self._later(row, back_off(dirty.attempts + 1, error.retry_after), error)
         except Terminal as error:
             self.report.fail(f"{dirty.name} in {self.zone.fqdn} ({self.zone.region})", error)
             await self._later(row, back_off(dirty.attempts + 6, None), error)
+        self.reader.forget(self.zone, dirty.name)
 
-    async def _later(self, row: Stored[Dirty], delay: float, error: NearzoneError, *, failed: bool = True) -> None:
+    async def _later(self, row: Stored[Dirty], delay: float, error: NearzoneError) -> None:
         later = replace(
             row.value,
-            attempts=row.value.attempts + failed,
+            attempts=row.value.attempts + 1,
             not_before=self.of.clock() + delay,
             last_error=str(error)[:500],
         )
@@ -169,22 +262,31 @@ class _Run:
             self.report.fail(f"{row.value.name} in {self.zone.fqdn} ({self.zone.region})", worse)
 
     async def _settle(self, row: Stored[Dirty]) -> None:
-        dirty, zone, of = row.value, self.zone, self.of
-        actual = await of.record_sets.get(zone, dirty.name)
-        endpoints = [claimant.endpoint for claimant in await of.catalog.claimants(dirty.name)]
-        drains = await of.orders()
-        answer = route(zone, dirty.name, endpoints, drains, of.settings, of.latency)
-        found = compare(zone, answer, actual, of.settings.owner, adopt=dirty.adopt)
-        if isinstance(found, Change):
-            found = self._permit(judge(found, endpoints, drains), dirty)
+        name = row.value.name
+        known = await self.reader.latest(self.zone, row)
+        found = await self._decide(row.value, known.record_set)
+        if not isinstance(found, Change) and known.row != row.etag:
+            known = await self.reader.get(self.zone, name, row.etag)
+            found = await self._decide(row.value, known.record_set)
         if isinstance(found, Skip):
             self.report.skips.append(found)
-        elif found and of.settings.apply:
-            await self._write(found)
         if isinstance(found, Change):
+            if self.of.settings.apply:
+                self.reader.remember(self.zone, name, known.record_set, known.row)
+                await self._write(found)
             self.report.changes.append(found)
-            _log.info("%s %s in %s: %s", found.kind, found.name, zone.fqdn, found.reason)
-        await of.catalog.clear(zone.key, dirty.name, row.etag)
+            _log.info("%s %s in %s: %s", found.kind, name, self.zone.fqdn, found.reason)
+        with suppress(Conflict):  # Marked again meanwhile: again.
+            await self.of.catalog.clear(self.zone.key, name, row.etag)
+
+    async def _decide(self, dirty: Dirty, actual: RecordSet | None) -> Change | Skip | None:
+        """What has to be done, by claims that are read after the record set was."""
+        of = self.of
+        claimants, drains = await asyncio.gather(of.catalog.claimants(dirty.name), of.orders())
+        endpoints = [claimant.endpoint for claimant in claimants]
+        answer = route(self.zone, dirty.name, endpoints, drains, of.settings, of.latency)
+        found = compare(self.zone, answer, actual, of.settings.owner, adopt=dirty.adopt)
+        return self._permit(judge(found, endpoints, drains), dirty) if isinstance(found, Change) else found
 
     def _permit(self, change: Change, dirty: Dirty) -> Change | Skip:
         before = set(change.before.addresses) if change.before else set()
@@ -198,27 +300,20 @@ class _Run:
         return change
 
     async def _write(self, change: Change) -> None:
-        await self._pace(change.kind, change.name)
+        """Write on condition, inside the budget and the lease. Raises _NotYetError, Conflict, Transient, Terminal."""
+        if self.lease_expires - self.of.clock() <= REQUEST:
+            await self._prolong()
+        now = self.of.clock()  # No await between the look at the budget and spending from it: four names share it.
+        if self.queue.wait(change, now) > 0:
+            raise _NotYetError(change)
+        self.reader.budgets[self.zone.key].spend(change.kind, change.name, now)
         sets, etag = self.of.record_sets, change.before.etag if change.before else None
+        written = None
         if change.after is None:
             await sets.delete(self.zone, change.name, etag or "")
         else:
-            await sets.put(self.zone, change.after, etag)
-
-    async def _pace(self, kind: str, name: str) -> None:
-        """Wait for the budget, and make sure that the lease outlasts the request."""
-        budget, clock = self.of._budgets[self.zone.key], self.of.clock  # noqa: SLF001 - one room, two classes
-        while True:  # No await between the last look at the budget and spending from it: four names share it.
-            wait = budget.wait(kind, clock())
-            if clock() + wait > self.deadline:
-                raise _BudgetSpentError(kind, wait)
-            if wait > 0:
-                await asyncio.sleep(wait)
-            elif self.lease_expires - clock() <= REQUEST:
-                await self._prolong()
-            else:
-                budget.spend(kind, name, clock())
-                return
+            written = await sets.put(self.zone, change.after, etag)
+        self.reader.remember(self.zone, change.name, written)
 
     async def _prolong(self) -> None:
         lease = await self.of.catalog.acquire(self.zone.key, self.of.holder, self.of.clock(), LEASE)

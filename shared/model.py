@@ -63,9 +63,9 @@ class Address:
 class Endpoint:
     """One observation of an ARM resource that answers inference traffic.
 
-    `tagged`: names claimed by tag. `own`: the resource's own name, where it opted in. `health`: whether ARM
-    reports application health for it. `doubt`: why the last look could not read it (then all else is what was known
-    before), or "". `faults`: what in its claims was refused, in words.
+    `tagged`: names claimed by tag. `own`: the resource's own name, where it opted in. `health`: whether ARM reports
+    application health for it, None as long as it was not seen running. `doubt`: why the last look could not read it
+    (then all else is what was known before), or "". `faults`: what in its claims was refused, in words.
     """
 
     id: str
@@ -75,7 +75,7 @@ class Endpoint:
     own: str | None = None
     addresses: tuple[Address, ...] = ()
     state: State = State.UNKNOWN
-    health: bool = False
+    health: bool | None = None
     doubt: str = ""
     faults: tuple[str, ...] = ()
 
@@ -100,12 +100,22 @@ class EndpointRow:
 
 
 class Urgency(IntEnum):
-    """Which write goes first when the zone's budget is short."""
+    """Which write goes first when the zone's budget is short.
+
+    Host names come after service names: a client that asks for a service has nobody else to tell it who is dead.
+    """
 
     WITHDRAW = 0
     FIRST = 1
     MORE = 2
-    OTHER = 3
+    HOST_WITHDRAW = 3
+    HOST_FIRST = 4
+    OTHER = 5
+
+    @property
+    def host(self) -> bool:
+        """Whether this is no service name's address: it leaves a part of the budget to those."""
+        return self >= Urgency.HOST_WITHDRAW
 
 
 @dataclass(frozen=True, slots=True)

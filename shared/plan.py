@@ -10,7 +10,7 @@ auto-registered      skip                 skip             skip
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -32,6 +32,7 @@ class Change:
 
     `seen`: the addresses that go away go for a reason that was seen in ARM (stopped, drained, deleted, moved away from
     the name). Otherwise they rest on absence, changed settings or an orphaned record, and the guard counts them.
+    `host`: nobody claims the name by tag.
     """
 
     zone: str
@@ -40,6 +41,7 @@ class Change:
     after: RecordSet | None
     reason: str
     seen: bool = True
+    host: bool = False
 
     @property
     def kind(self) -> Kind:
@@ -59,7 +61,9 @@ class Change:
         before = set(self.before.addresses) if self.before else set()
         after = set(self.after.addresses) if self.after else set()
         if before - after:
-            return Urgency.WITHDRAW
+            return Urgency.HOST_WITHDRAW if self.host else Urgency.WITHDRAW
+        if self.host:
+            return Urgency.HOST_FIRST if after - before else Urgency.OTHER
         if after and not before:
             return Urgency.FIRST
         return Urgency.MORE if after - before else Urgency.OTHER
@@ -105,10 +109,11 @@ def _same(actual: RecordSet, wanted: RecordSet) -> bool:
     )
 
 
-def judge(change: Change, endpoints: Iterable[Endpoint], drains: Sequence[Drain] = ()) -> Change:
-    """The same change, with `seen` set by what is known of the name's endpoints."""
+def judge(change: Change, endpoints: Collection[Endpoint], drains: Sequence[Drain] = ()) -> Change:
+    """The same change, with `seen` and `host` set by what is known of the name's endpoints."""
+    host = not any(change.name in endpoint.tagged for endpoint in endpoints)
     if not change.empties or change.before is None:
-        return change
+        return replace(change, host=host)
     explained = {
         address.ip
         for endpoint in endpoints
@@ -117,7 +122,7 @@ def judge(change: Change, endpoints: Iterable[Endpoint], drains: Sequence[Drain]
         or any(drain.covers(endpoint) for drain in drains)
         for address in endpoint.addresses
     }
-    return replace(change, seen=set(change.before.addresses) <= explained)
+    return replace(change, host=host, seen=set(change.before.addresses) <= explained)
 
 
 def guard(zone: Zone, changes: Iterable[Change], owned: int) -> None:

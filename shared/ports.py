@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -97,7 +97,7 @@ class Catalog(Protocol):
         """Take or prolong the lease of a zone; None where another holder has it."""
 
     async def release(self, zone: str, holder: str, spent: Sequence[Write]) -> None:
-        """Give a lease back, and tell the next holder what was written in the last minute. Not mine: nothing happens."""
+        """Give a lease back with the writes of the last minute, for the next holder; nothing where it is another's."""
 
     async def marker(self) -> Marker:
         """The completeness marker; an empty one where there is none."""
@@ -132,6 +132,9 @@ class Inventory(Protocol):
     async def observe(self, endpoint_id: str, known: Endpoint | None) -> Endpoint:
         """Read one endpoint. 404 gives state gone, 403 what was known with `doubt` set."""
 
+    async def several(self, wanted: Mapping[str, Endpoint | None]) -> Mapping[str, Endpoint]:
+        """Read many endpoints (id, and what is known of it) by lists; what these leave open is not in the answer."""
+
     async def listings(self, subscription: str, known: Sequence[Endpoint]) -> Sequence[Listing]:
         """List every kind in a subscription; an incomplete list says so instead of raising."""
 
@@ -142,11 +145,11 @@ class RecordSets(Protocol):
     async def get(self, zone: Zone, name: str) -> RecordSet | None:
         """One record set."""
 
-    async def list(self, zone: Zone) -> Sequence[RecordSet]:
-        """All A record sets of a zone."""
+    async def list(self, zone: Zone, turn: Callable[[], Awaitable[None]]) -> Sequence[RecordSet]:
+        """All A record sets of a zone; waits for `turn` before it asks for a page, and lets its errors through."""
 
-    async def put(self, zone: Zone, record_set: RecordSet, etag: str | None) -> None:
-        """Write on condition of the etag (None: that there is nothing)."""
+    async def put(self, zone: Zone, record_set: RecordSet, etag: str | None) -> RecordSet:
+        """Write on condition of the etag (None: that there is nothing); gives what stands there now."""
 
     async def delete(self, zone: Zone, name: str, etag: str) -> None:
         """Remove on condition of the etag."""

@@ -26,7 +26,8 @@ from shared.drain import Drainer
 from shared.errors import Conflict, NearzoneError, Terminal, Transient
 from shared.events import Ignored, hint
 from shared.latency import Latency
-from shared.model import Drain, Endpoint, State, Zone
+from shared.model import Drain, Endpoint, State, Urgency, Zone
+from shared.observe import Observer
 from shared.ports import Catalog, Inventory, RecordSets
 from shared.record import Recorder
 from shared.report import Report
@@ -41,7 +42,7 @@ SWEEP_SECONDS = 240.0
 """host.json ends a function after 5 minutes."""
 RESYNC_SECONDS = 200.0
 """Azure's load balancer ends an HTTP request after 230 s."""
-GRACE = 7.0
+GRACE = 4.0
 """Seconds for what was begun before a deadline; then it is broken off, and stays dirty."""
 AT_ONCE = 8
 BOOTSTRAP_PAUSE = 60.0
@@ -65,7 +66,8 @@ class Reconciler:
 
     def __post_init__(self) -> None:
         self.drainer = Drainer(self.catalog, self.record_sets, self.settings, self.latency, self.clock, self.holder)
-        self.recorder = Recorder(self.catalog, self.inventory, self.settings.zones, self.clock)
+        observer = Observer(self.inventory, self.clock)
+        self.recorder = Recorder(self.catalog, observer, self.settings.zones, self.clock, self.drainer.foresee)
         self.sweeper = Sweeper(self.recorder, self.drainer)
 
     async def on_event(self, text: str | bytes) -> Report:
@@ -193,8 +195,14 @@ class Reconciler:
                     await self.catalog.purge_drain(stored.value.target, stored.etag)
 
     async def _mark_covered(self, order: Drain) -> None:
-        rows = [stored.value.endpoint for stored in await self.catalog.endpoints()]
-        await self.recorder.mark({name for endpoint in rows if order.covers(endpoint) for name in endpoint.names})
+        """What an order withdraws, or gives back, is as urgent as a stop or a start."""
+        urgencies: dict[str, Urgency] = {}
+        for stored in await self.catalog.endpoints():
+            endpoint = stored.value.endpoint
+            if order.covers(endpoint):
+                urgencies |= dict.fromkeys(endpoint.names - urgencies.keys(), Urgency.HOST_WITHDRAW)
+                urgencies |= dict.fromkeys(endpoint.tagged, Urgency.WITHDRAW)
+        await self.recorder.mark(urgencies)
 
 
 @asynccontextmanager

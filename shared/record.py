@@ -7,31 +7,39 @@ older observation fail and look again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
 from shared.errors import Conflict, Transient
 from shared.model import Dirty, Endpoint, EndpointRow, State, Urgency, Zone
-from shared.ports import Catalog, Inventory, Stored
+from shared.observe import Observer
+from shared.ports import Catalog, Stored
+from shared.together import all_of
 
 ATTEMPTS = 20
 
 
 @dataclass(frozen=True)
 class Recorder:
-    """Writes what is observed. `clock`: seconds since the epoch."""
+    """Writes what is observed. `clock`: seconds since the epoch.
+
+    `foresee` is told, before an endpoint is observed, which names this may make dirty.
+    """
 
     catalog: Catalog
-    inventory: Inventory
+    observer: Observer
     zones: tuple[Zone, ...]
     clock: Callable[[], float]
+    foresee: Callable[[Iterable[str]], None]
 
     async def look(self, endpoint_id: str) -> frozenset[str]:
         """Observe an endpoint and record it; gives the names made dirty. Raises Transient, Forbidden."""
         for _ in range(ATTEMPTS):
             stored = await self.catalog.endpoint(endpoint_id.lower())
-            observed = await self.inventory.observe(endpoint_id, stored.value.endpoint if stored else None)
+            known = stored.value.endpoint if stored else None
+            self.foresee(known.names if known else ())
+            observed = await self.observer.observe(endpoint_id, known)
             try:
                 return await self.write(stored, observed)
             except Conflict:
@@ -48,29 +56,34 @@ class Recorder:
         row = EndpointRow(observed, todo, self.clock())
         etag = await self.catalog.put_endpoint(row, stored.etag if stored else None)
         if todo:
-            await self._publish(row, etag, urgency(old, observed))
+            await self._publish(row, etag, old)
         return todo
 
-    async def _publish(self, row: EndpointRow, etag: str, urgency: Urgency) -> None:
+    async def _publish(self, row: EndpointRow, etag: str, old: Endpoint | None) -> None:
         now = self.clock()
-        for name in sorted(row.todo):
-            await self.catalog.index(name, row.endpoint.key, now)
-        await self.mark(row.todo, urgency)
+        await all_of(self.catalog.index(name, row.endpoint.key, now) for name in sorted(row.todo))
+        await self.mark({name: urgency(old, row.endpoint, name) for name in row.todo})
         with suppress(Conflict):  # Somebody newer has the row now, and carries the names on.
             await self.catalog.put_endpoint(EndpointRow(row.endpoint, frozenset(), row.seen_at), etag)
 
-    async def mark(self, names: Iterable[str], urgency: Urgency = Urgency.OTHER, *, adopt: bool = False) -> None:
+    async def mark(self, names: Mapping[str, Urgency]) -> None:
         """Make names dirty in every zone."""
         now = self.clock()
-        for name in sorted(names):
-            for zone in self.zones:
-                await self.catalog.mark(Dirty(zone.key, name, urgency, now, adopt=adopt))
+        rows = [Dirty(zone.key, name, how, now) for name, how in sorted(names.items()) for zone in self.zones]
+        await all_of(self.catalog.mark(row) for row in rows)
 
 
-def urgency(old: Endpoint | None, new: Endpoint) -> Urgency:
-    """How urgent the names of a changed endpoint are."""
-    was = set(old.addresses) if old and old.state == State.SERVING else set()
-    now = set(new.addresses) if new.state == State.SERVING else set()
+def urgency(old: Endpoint | None, new: Endpoint, name: str) -> Urgency:
+    """How urgent a name of a changed endpoint is."""
+    was, now = _served(old, name), _served(new, name)
+    host = not any(endpoint and name in endpoint.tagged for endpoint in (old, new))
     if was - now:
-        return Urgency.WITHDRAW
-    return Urgency.FIRST if now - was else Urgency.OTHER
+        return Urgency.HOST_WITHDRAW if host else Urgency.WITHDRAW
+    if now - was:
+        return Urgency.HOST_FIRST if host else Urgency.FIRST
+    return Urgency.OTHER
+
+
+def _served(endpoint: Endpoint | None, name: str) -> set[object]:
+    serves = endpoint and endpoint.state == State.SERVING and name in endpoint.names
+    return set(endpoint.addresses) if endpoint and serves else set()

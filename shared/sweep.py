@@ -21,6 +21,7 @@ from shared.ports import Indexed, Listing, Stored
 from shared.record import Recorder
 from shared.report import Report
 from shared.routing import route
+from shared.together import all_of
 
 TOMBSTONE = 3600.0
 """Seconds after which nothing that saw an endpoint alive can still be running."""
@@ -66,16 +67,7 @@ class Sweeper:
         if scope.dry_run:
             report.changes += plan.changes
             return
-        for change in plan.changes:
-            mark = Dirty(
-                change.zone.lower(),
-                change.name,
-                change.urgency,
-                clock(),
-                cleared=change.empties,
-                adopt=change.name in scope.adopt,
-            )
-            await catalog.mark(mark)
+        await self._mark(plan.changes, scope)
         done = replace(begun, refusals=tuple(report.refusals), alarms=tuple(report.alarms))
         if knows_all:
             done = replace(done, digest=settings.digest, completed_at=clock())
@@ -84,10 +76,20 @@ class Sweeper:
         await self.drainer.drain(scope.zones, deadline, report, wait=True, partial=not complete)
         await self._purge()
 
+    async def _mark(self, changes: Iterable[Change], scope: Scope) -> None:
+        """Leave the writing to the drain, with what was read of the record sets."""
+        now, zones = self.recorder.clock(), {zone.key: zone for zone in scope.zones}
+        marks = []
+        for change in changes:
+            zone, adopt = change.zone.lower(), change.name in scope.adopt
+            self.drainer.reader.remember(zones[zone], change.name, change.before)
+            marks.append(Dirty(zone, change.name, change.urgency, now, cleared=change.empties, adopt=adopt))
+        await all_of(self.recorder.catalog.mark(mark) for mark in marks)
+
     async def _record_sets(self, zones: Sequence[Zone], report: Report) -> dict[str, Sequence[RecordSet]]:
         async def read(zone: Zone) -> Sequence[RecordSet] | None:
             try:
-                return await self.drainer.record_sets.list(zone)
+                return await self.drainer.reader.all(zone)
             except NearzoneError as error:
                 report.fail(f"record sets of {zone.fqdn} ({zone.region})", error)
                 return None
@@ -98,7 +100,9 @@ class Sweeper:
     async def _list(self, rows: Iterable[Stored[EndpointRow]], report: Report) -> list[Listing]:
         known = [stored.value.endpoint for stored in rows]
         subscriptions = sorted(self.drainer.settings.subscriptions)
-        found = await asyncio.gather(*(self.recorder.inventory.listings(each, known) for each in subscriptions))
+        found = await asyncio.gather(
+            *(self.recorder.observer.inventory.listings(each, known) for each in subscriptions)
+        )
         listings = [listing for group in found for listing in group]
         for listing in listings:
             if listing.error:
@@ -214,7 +218,7 @@ class _Reconciliation:
             await self._look(endpoint)
             return
         try:
-            self.seen[endpoint.key] = await self.recorder.inventory.observe(endpoint.id, endpoint)
+            self.seen[endpoint.key] = await self.recorder.observer.inventory.observe(endpoint.id, endpoint)
         except NearzoneError as error:
             self.report.fail(endpoint.id, error)
 

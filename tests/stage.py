@@ -106,11 +106,10 @@ class Witness:
     def handle(self, request):
         response = self.cloud.handle(request)
         self.requests.append((request.method, request.path))
-        if request.method == "GET":
-            self._remember(response.content)
-        else:
+        if request.method != "GET":
             self._check(request)
             self.writes.append((request.method, request.path.rsplit("/", 1)[-1], response.status))
+        self._remember(response.content)
         return response
 
     def _remember(self, content):

@@ -120,7 +120,21 @@ def test_a_change_knows_how_urgent_it_is(there, answer, urgency):
 
 
 def test_a_dead_address_goes_before_a_first_one_before_more_before_the_rest():
-    assert sorted(Urgency) == [Urgency.WITHDRAW, Urgency.FIRST, Urgency.MORE, Urgency.OTHER]
+    assert sorted(u for u in Urgency if not u.host) == [Urgency.WITHDRAW, Urgency.FIRST, Urgency.MORE]
+
+
+@pytest.mark.parametrize(
+    ("there", "answer", "urgency"),
+    [
+        (ours("a", A), NONE, Urgency.HOST_WITHDRAW),
+        (None, wants(A), Urgency.HOST_FIRST),
+        (ours("a", A), wants(A, ttl=5), Urgency.OTHER),
+    ],
+)
+def test_a_host_name_waits_until_no_service_name_is_as_urgent(there, answer, urgency):
+    change = compare(ZONE, answer, there, "nearzone")
+    assert judge(change, [vm("a", A, tagged=(), own="a")]).urgency is urgency
+    assert max(u for u in Urgency if not u.host) < urgency
 
 
 IPS = st.sampled_from([A, B, C, "10.0.0.4"])

@@ -459,7 +459,7 @@ def test_a_zone_that_another_instance_writes_is_left_to_it_and_taken_over_when_i
         stage.arm("POST", f"{vm_id('e-1')}/powerOff")
         await stage.quiet()
         assert answers(stage)[0] == ["10.1.0.4", "10.1.0.5"]
-        assert {row["urgency"] for row in (await stage.app.status())["dirty"]} == {"withdraw"}
+        assert {row["urgency"] for row in (await stage.app.status())["dirty"]} == {"withdraw", "host_withdraw"}
         await asyncio.sleep(120)
         report = await stage.app.drain()
         assert (report.left, report.changes) == (2, []), "what the other one wrote in the last minute is not known"

@@ -24,4 +24,16 @@ SERVING = vm("a", "10.0.0.1")
     ],
 )
 def test_a_dead_address_is_withdrawn_before_a_new_one_is_added(old, new, expected):
-    assert urgency(old, new) == expected
+    assert urgency(old, new, "llama") == expected
+
+
+def test_host_names_come_after_service_names():
+    assert urgency(None, SERVING, "a") == Urgency.OTHER, "it does not claim that name"
+    assert urgency(None, vm("a", "10.0.0.1", own="a"), "a") == Urgency.HOST_FIRST
+    stopped = vm("a", "10.0.0.1", own="a", state=State.STOPPED)
+    assert urgency(vm("a", "10.0.0.1", own="a"), stopped, "a") == Urgency.HOST_WITHDRAW
+
+
+def test_a_name_that_an_endpoint_no_longer_claims_is_withdrawn():
+    assert urgency(SERVING, vm("a", "10.0.0.1", tagged=("mistral",)), "llama") == Urgency.WITHDRAW
+    assert urgency(SERVING, vm("a", "10.0.0.1", tagged=("mistral",)), "mistral") == Urgency.FIRST

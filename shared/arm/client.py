@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote, urlsplit
@@ -24,6 +24,12 @@ from shared.settings import Cloud
 
 REQUEST_SECONDS = 10.0
 MAX_PAGES = 5000
+BUCKETS = {"reads": (250.0, 25.0), "writes": (200.0, 10.0), "deletes": (200.0, 10.0)}
+"""Tokens of ARM's buckets and their refill per second; see `Throttle`."""
+RESERVE = 10.0
+"""Tokens that are left to other processes of the same identity."""
+PATIENCE = 3.0
+"""Seconds for which a request waits for a token; longer, and its caller has something better to do."""
 
 T = TypeVar("T")
 
@@ -49,25 +55,79 @@ class _Body(msgspec.Struct):
 
 
 class Throttle(AsyncHTTPPolicy[Any, Any]):
-    """Nothing is sent while ARM has told this process to wait. `clock`: seconds."""
+    """Keeps the whole process within what ARM allows it. `clock`: seconds.
+
+    Nothing is sent to where a 429 has told this process to wait: everywhere when ARM itself has said so, otherwise to
+    that provider (for DNS: that zone), reads and writes apart. And ARM's token buckets are not emptied: their headers
+    say how much is left, and refill rates are published (250 reads, refilled with 25 per second; 200 writes and 200
+    deletes, 10 per second; request-limits-and-throttling, 2026).
+    """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         super().__init__()
         self._clock = clock
-        self._until = 0.0
+        self._until: dict[str, float] = {}
+        self._buckets: dict[tuple[str, str], tuple[float, float]] = {}
 
     async def send(self, request: PipelineRequest[Any]) -> PipelineResponse[Any, Any]:
-        """Pass a request on, unless it is known that it would be refused. Raises Transient."""
-        wait = self._until - self._clock()
+        """Pass a request on when it may go. Raises Transient where it would have to wait for long."""
+        method, url = request.http_request.method, request.http_request.url
+        where = _provider(method, url)
+        wait = max(self._until.get("", 0.0), self._until.get(where, 0.0)) - self._clock()
         if wait > 0:
-            raise Transient(f"ARM throttles this process for another {wait:.0f} s", wait)
+            raise Transient(f"throttled: Azure has asked to wait for another {wait:.0f} s", wait)
+        bucket = _bucket(method, url)
+        await self._take(bucket)
         response = await self.next.send(request)
+        headers = response.http_response.headers
+        self._note(bucket, headers.get(f"x-ms-ratelimit-remaining-subscription-{bucket[1]}"))
         if response.http_response.status_code == 429:
-            asked = _seconds(response.http_response.headers.get("Retry-After"))
+            asked = _seconds(headers.get("Retry-After"))
             if asked:
-                self._until = max(self._until, self._clock() + asked)
+                scope = "" if headers.get("x-ms-failure-cause") == "gateway" else where
+                self._until[scope] = max(self._until.get(scope, 0.0), self._clock() + asked)
             raise Transient("throttled (HTTP 429)", asked)
         return response
+
+    async def _take(self, bucket: tuple[str, str]) -> None:
+        """Wait for a token where the bucket is known to be nearly empty."""
+        if bucket not in self._buckets:
+            return
+        level, at = self._buckets[bucket]
+        size, refill = BUCKETS[bucket[1]]
+        level = min(size, level + (self._clock() - at) * refill) - 1
+        self._buckets[bucket] = (level, self._clock())
+        if level < RESERVE:
+            wait = (RESERVE - level) / refill
+            if wait > PATIENCE:
+                self._buckets[bucket] = (level + 1, self._clock())
+                raise Transient(f"ARM has hardly any {bucket[1]} left for this process", wait)
+            await asyncio.sleep(wait)
+
+    def _note(self, bucket: tuple[str, str], remaining: str | None) -> None:
+        if remaining and remaining.isdigit():
+            size, _ = BUCKETS[bucket[1]]
+            if int(remaining) <= size:  # Larger numbers come from subscriptions with raised limits, or older models.
+                self._buckets[bucket] = (float(remaining), self._clock())
+            else:
+                self._buckets.pop(bucket, None)
+
+
+def _bucket(method: str, url: str) -> tuple[str, str]:
+    """Subscription and operation class, as ARM counts them."""
+    parts = url.split("/subscriptions/", 1)[-1].lower()
+    return re.split(r"[/?]", parts, maxsplit=1)[0], {"GET": "reads", "DELETE": "deletes"}.get(method, "writes")
+
+
+def _provider(method: str, url: str) -> str:
+    """Who throttles a call: a private DNS zone by its budgets, any other provider per subscription."""
+    path = urlsplit(url).path.lower()
+    action = "read" if method == "GET" else "write"
+    zone = re.match(r".*/privatednszones/[^/]+", path)
+    if zone:
+        return f"{action} {zone[0]}"
+    provider = re.match(r".*/providers/[^/]+", path)
+    return f"{action} {_bucket(method, url)[0]} {provider[0].rsplit('/', 1)[1] if provider else path}"
 
 
 class PlainHttp(SansIOHTTPPolicy[Any, Any]):
@@ -107,15 +167,25 @@ class Arm:
         """One resource, or None where ARM says 404. Raises Transient, Forbidden, Terminal."""
         return await self._read(self._cloud.arm + quote(path), decoder, query)
 
-    async def pages(self, path: str, decoder: msgspec.json.Decoder[Page[T]], **query: str) -> AsyncIterator[T]:
-        """The items of all pages of a list. Raises Transient, Forbidden, Terminal, also in the middle of it."""
-        url, arguments = self._cloud.arm + quote(path), query
+    async def pages(
+        self,
+        path: str,
+        decoder: msgspec.json.Decoder[Page[T]],
+        query: Mapping[str, str],
+        turn: Callable[[], Awaitable[None]] | None = None,
+    ) -> AsyncIterator[list[T]]:
+        """The pages of a list. Raises Transient, Forbidden, Terminal, also in the middle of it.
+
+        `turn` is waited for before each request.
+        """
+        url, arguments = self._cloud.arm + quote(path), dict(query)
         for _ in range(MAX_PAGES):
+            if turn:
+                await turn()
             page = await self._read(url, decoder, arguments)
             if page is None:
                 raise Terminal(f"there is no {path}")
-            for item in page.value:
-                yield item
+            yield page.value
             if not page.next_link:
                 return
             if not same_service(page.next_link, self._cloud.arm):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from shared.arm.client import Arm
@@ -25,6 +26,9 @@ class Kind(Protocol):
 
     async def observe(self, endpoint_id: str, known: Endpoint | None) -> Endpoint:
         """Read one."""
+
+    async def several(self, subscription: str, wanted: Mapping[str, Endpoint | None]) -> Sequence[Endpoint]:
+        """Read those of the wanted ones (by id in lower case) of which lists say enough."""
 
     async def listing(self, subscription: str, known: Sequence[Endpoint]) -> Listing:
         """Read all of a subscription."""
@@ -59,6 +63,17 @@ class Endpoints:
         """Read one endpoint of whatever kind."""
         found = resource_id(endpoint_id)
         return await self._by_type[found.type if found else ""].observe(endpoint_id, known)
+
+    async def several(self, wanted: Mapping[str, Endpoint | None]) -> Mapping[str, Endpoint]:
+        """Many endpoints by lists, of each kind and subscription among them."""
+        groups: defaultdict[tuple[str, str], dict[str, Endpoint | None]] = defaultdict(dict)
+        for endpoint_id, known in wanted.items():
+            found = resource_id(endpoint_id)
+            if found:
+                groups[found.type, found.subscription][endpoint_id.lower()] = known
+        read = [self._by_type[kind].several(subscription, group) for (kind, subscription), group in groups.items()]
+        seen = {endpoint.key: endpoint for endpoints in await asyncio.gather(*read) for endpoint in endpoints}
+        return {endpoint_id: seen[endpoint_id.lower()] for endpoint_id in wanted if endpoint_id.lower() in seen}
 
     async def listings(self, subscription: str, known: Sequence[Endpoint]) -> Sequence[Listing]:
         """Every kind of a subscription."""

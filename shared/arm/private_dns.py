@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 import msgspec
@@ -57,13 +58,14 @@ class PrivateDns:
         found = await self._arm.get(f"{zone.id}/A/{name}", _one, **{"api-version": API_VERSION})
         return _value(found) if found else None
 
-    async def list(self, zone: Zone) -> Sequence[RecordSet]:
-        """All A record sets of a zone."""
+    async def list(self, zone: Zone, turn: Callable[[], Awaitable[None]]) -> Sequence[RecordSet]:
+        """All A record sets of a zone; waits for `turn` before each page."""
         query = {"api-version": API_VERSION, "$top": "100"}
-        return [_value(each) async for each in self._arm.pages(f"{zone.id}/A", _page, **query)]
+        pages = self._arm.pages(f"{zone.id}/A", _page, query, turn)
+        return [_value(each) async for page in pages for each in page]
 
-    async def put(self, zone: Zone, record_set: RecordSet, etag: str | None) -> None:
-        """Create (`etag` None) or replace a record set on condition.
+    async def put(self, zone: Zone, record_set: RecordSet, etag: str | None) -> RecordSet:
+        """Create (`etag` None) or replace a record set on condition; gives it with its new etag.
 
         The header carries exactly the etag that Azure gave. The SDK's own `etag=` would put quotes around it, and no
         recorded conditional write of a record set that succeeded has them.
@@ -77,9 +79,10 @@ class PrivateDns:
         }
         headers = {"If-None-Match": "*"} if etag is None else {"If-Match": _known(etag)}
         async with translated():
-            await self._writer(zone).create_or_update(
+            written = await self._writer(zone).create_or_update(
                 *_names(zone), "A", record_set.name, body, headers=headers, retry_total=0
             )
+        return replace(record_set, etag=written.etag or "")
 
     async def delete(self, zone: Zone, name: str, etag: str) -> None:
         """Remove a record set on condition."""

@@ -18,6 +18,7 @@ from shared.errors import Forbidden, NearzoneError
 from shared.model import Address, Endpoint, State
 from shared.ports import Listing
 from shared.settings import LABEL, region_name
+from shared.together import all_of
 
 KIND = "microsoft.compute/virtualmachines"
 NIC = "microsoft.network/networkinterfaces"
@@ -135,66 +136,67 @@ class VirtualMachines:
 
     async def listing(self, subscription: str, known: Sequence[Endpoint]) -> Listing:
         """All VMs of a subscription, from lists alone where they say enough; what they leave open is read by GET."""
-        path = f"/subscriptions/{subscription}/providers/"
-        vms, states, nics = (
-            f"{path}Microsoft.Compute/virtualMachines",
-            {"statusOnly": "true"},
-            f"{path}Microsoft.Network/",
-        )
+        before = {endpoint.key: endpoint for endpoint in known}
         try:
-            listed, viewed, cards = await asyncio.gather(
-                self._all(vms, _vms, {"api-version": VM_API}),
-                self._all(vms, _vms, {"api-version": VM_API, **states}),
-                self._all(f"{nics}networkInterfaces", _nics, {"api-version": NIC_API}),
-            )
-            found = await self._join(listed, viewed, cards, {endpoint.key: endpoint for endpoint in known})
+            endpoints, unclear = _join(*await self._lists(subscription), before)
+            endpoints += await all_of((self.observe(each, before.get(each.lower())) for each in unclear), 16)
         except NearzoneError as error:
             return Listing(subscription, KIND, (), f"{type(error).__name__}: {error}")
-        return Listing(subscription, KIND, tuple(found))
+        return Listing(subscription, KIND, tuple(endpoints))
+
+    async def several(self, subscription: str, wanted: Mapping[str, Endpoint | None]) -> Sequence[Endpoint]:
+        """Those of the wanted VMs (by id in lower case) of which lists say enough. Raises Transient, Terminal."""
+        vms, views, nics = await self._lists(subscription)
+        vms = {key: vm for key, vm in vms.items() if key in wanted}
+        views = {key: vm for key, vm in views.items() if key in vms}
+        endpoints, _ = _join(vms, views, nics, {key: known for key, known in wanted.items() if known})
+        return endpoints
+
+    async def _lists(self, subscription: str) -> tuple[dict[str, _Vm], dict[str, _Vm], dict[str, _Nic]]:
+        """VMs with tags and NICs, VMs with power states, and NICs; each by id in lower case."""
+        path = f"/subscriptions/{subscription}/providers/"
+        vms, nics = f"{path}Microsoft.Compute/virtualMachines", f"{path}Microsoft.Network/networkInterfaces"
+        return await asyncio.gather(
+            self._all(vms, _vms, {"api-version": VM_API}),
+            self._all(vms, _vms, {"api-version": VM_API, "statusOnly": "true"}),
+            self._all(nics, _nics, {"api-version": NIC_API}),
+        )
 
     async def _all(self, path: str, decoder: msgspec.json.Decoder[Page[R]], query: dict[str, str]) -> dict[str, R]:
-        return {each.id.lower(): each async for each in self._arm.pages(path, decoder, **query)}
+        return {each.id.lower(): each async for page in self._arm.pages(path, decoder, query) for each in page}
 
-    async def _join(
-        self,
-        listed: Mapping[str, _Vm],
-        viewed: Mapping[str, _Vm],
-        nics: Mapping[str, _Nic],
-        known: Mapping[str, Endpoint],
-    ) -> list[Endpoint]:
-        endpoints, unclear = [], []
-        for key in listed.keys() | viewed.keys():
-            vm, view, before = listed.get(key), viewed.get(key), known.get(key)
-            if vm and not claims(vm) and not (before and before.names):
-                continue
-            nic_id = primary_nic(vm) if vm else None
-            nic = nics.get(nic_id.lower()) if nic_id else None
-            if vm and view and view.properties.instance_view and told(view, before) and (nic or not nic_id):
-                vm.properties.instance_view = view.properties.instance_view
-                endpoints.append(assess(vm, nic, before))
-            else:
-                unclear.append((vm or view).id)  # type: ignore[union-attr] # the key is in one of the two
-        gate = asyncio.Semaphore(16)
 
-        async def read(endpoint_id: str) -> Endpoint:
-            async with gate:
-                return await self.observe(endpoint_id, known.get(endpoint_id.lower()))
-
-        return endpoints + await asyncio.gather(*(read(each) for each in unclear))
+def _join(
+    listed: Mapping[str, _Vm], viewed: Mapping[str, _Vm], nics: Mapping[str, _Nic], known: Mapping[str, Endpoint]
+) -> tuple[list[Endpoint], list[str]]:
+    """Endpoints of which the lists say enough, and the ids of those that they leave open."""
+    endpoints, unclear = [], []
+    for key in listed.keys() | viewed.keys():
+        vm, view, before = listed.get(key), viewed.get(key), known.get(key)
+        if vm and not claims(vm) and not (before and before.names):
+            continue
+        nic_id = primary_nic(vm) if vm else None
+        nic = nics.get(nic_id.lower()) if nic_id else None
+        if vm and view and view.properties.instance_view and told(view, before) and (nic or not nic_id):
+            vm.properties.instance_view = view.properties.instance_view
+            endpoints.append(assess(vm, nic, before))
+        else:
+            unclear.append((vm or view).id)  # type: ignore[union-attr] # the key is in one of the two
+    return endpoints, unclear
 
 
 def told(view: _Vm, known: Endpoint | None) -> bool:
     """Whether a status-only list says enough of a VM.
 
     It is not known whether such a list holds the health of VMs that report it. So a running VM without health in the
-    list is read by GET, unless its last GET has shown that it reports none.
+    list is read by GET, unless a GET of it running has shown that it reports none.
     """
     instance = view.properties.instance_view
     if power(view) in ("", "unknown"):
         return False
     if power(view) != "running" or (instance and instance.vm_health):
         return True
-    return known is not None and not known.health and known.state == State.SERVING
+    return known is not None and known.health is False
 
 
 def power(vm: _Vm) -> str:
@@ -246,7 +248,7 @@ def assess(vm: _Vm, nic: _Nic | None, known: Endpoint | None) -> Endpoint:
         own=own if opted and LABEL.fullmatch(own) else None,
         addresses=addresses,
         state=state,
-        health=health is not None or bool(known and known.health and running != "running"),
+        health=health is not None if running == "running" else known.health if known else None,
         doubt=doubt,
         faults=tuple(faults),
     )

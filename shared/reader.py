@@ -1,0 +1,119 @@
+"""Record sets as they are, read within the zones' budgets and with as few requests as possible.
+
+A record set that was read at any time may be written on condition of its etag. A decision to do nothing must rest on a
+reading that began after the dirty row was read: `Known.row` is the etag of that row, or "".
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from shared.budget import Budget
+from shared.errors import NearzoneError
+from shared.model import Dirty, RecordSet, Zone
+from shared.ports import RecordSets, Stored
+
+EARLY = 60
+"""GETs of a zone in a minute up to which record sets are read before it is known that they are needed."""
+EARLY_SECONDS = 10.0
+REMEMBERED_SECONDS = 900.0
+MAX_REMEMBERED = 30_000
+
+_Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A record set (None: nothing there) as read at `at`, after the dirty row with the etag `row` ("": no such row)."""
+
+    record_set: RecordSet | None
+    at: float
+    row: str = ""
+
+
+class _TooManyPagesError(Exception):
+    """The list is longer than it is worth."""
+
+
+@dataclass
+class Reader:
+    """Reads for the whole process. `clock`: seconds since the epoch."""
+
+    record_sets: RecordSets
+    clock: Callable[[], float]
+    budgets: defaultdict[str, Budget] = field(default_factory=lambda: defaultdict(Budget))
+    _known: dict[_Key, Known] = field(default_factory=dict)
+    _early: dict[_Key, tuple[float, asyncio.Task[Known | None]]] = field(default_factory=dict)
+
+    async def get(self, zone: Zone, name: str, row: str = "") -> Known:
+        """One record set, now. Raises Transient, Terminal."""
+        await self._pace(zone, "get")
+        return Known(await self.record_sets.get(zone, name), self.clock(), row)
+
+    async def all(self, zone: Zone, most: int | None = None) -> Sequence[RecordSet] | None:
+        """Every record set of a zone; None where that takes more than `most` pages. Raises Transient, Terminal."""
+        pages = 0
+
+        async def turn() -> None:
+            nonlocal pages
+            pages += 1
+            if most is not None and pages > most:
+                raise _TooManyPagesError
+            await self._pace(zone, "list")
+
+        try:
+            return await self.record_sets.list(zone, turn)
+        except _TooManyPagesError:
+            return None
+
+    async def _pace(self, zone: Zone, kind: str) -> None:
+        budget = self.budgets[zone.key]
+        while (wait := budget.wait(kind, self.clock())) > 0:  # noqa: ASYNC110 - time frees it, nobody sets an event
+            await asyncio.sleep(wait)
+        budget.spend(kind, "", self.clock())
+
+    def foresee(self, zone: Zone, name: str) -> None:
+        """Begin to read what will probably be written in a moment, where reads are not scarce."""
+        now, key = self.clock(), (zone.key, name)
+        self._early = {k: early for k, early in self._early.items() if early[0] > now - EARLY_SECONDS}
+        calm = self.budgets[zone.key].used("get", now) < EARLY
+        if calm and key not in self._early and self.known(zone, name) is None:
+            self._early[key] = now, asyncio.get_running_loop().create_task(self._read_early(zone, name))
+
+    async def _read_early(self, zone: Zone, name: str) -> Known | None:
+        try:
+            return await self.get(zone, name)
+        except NearzoneError:
+            return None  # Whoever needs it reads it again, and meets the error.
+
+    def known(self, zone: Zone, name: str) -> Known | None:
+        """What is remembered of a name."""
+        found = self._known.get((zone.key, name))
+        return found if found and found.at > self.clock() - REMEMBERED_SECONDS else None
+
+    async def latest(self, zone: Zone, row: Stored[Dirty]) -> Known:
+        """What is remembered or on its way, otherwise what a GET says now. Raises Transient, Terminal."""
+        _, early = self._early.pop((zone.key, row.value.name), (0.0, None))
+        found = self.known(zone, row.value.name) or (await early if early else None)
+        return found or await self.get(zone, row.value.name, row.etag)
+
+    def remember(self, zone: Zone, name: str, record_set: RecordSet | None, row: str = "") -> None:
+        """Keep a record set as it stands after a write, or in a list that was begun after `row` was read."""
+        if len(self._known) >= MAX_REMEMBERED:
+            self._known.clear()
+        self._known[zone.key, name] = Known(record_set, self.clock(), row)
+
+    def forget(self, zone: Zone, name: str) -> None:
+        """Something is not as it was thought to be."""
+        self._known.pop((zone.key, name), None)
+
+    async def read_ahead(self, zone: Zone, rows: Sequence[Stored[Dirty]]) -> None:
+        """Read the record sets of many dirty names by a list, as long as it has fewer pages than there are names."""
+        found = await self.all(zone, most=len(rows))
+        if found is not None:
+            by_name = {each.name: each for each in found}
+            for row in rows:
+                self.remember(zone, row.value.name, by_name.get(row.value.name), row.etag)

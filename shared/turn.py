@@ -1,0 +1,50 @@
+"""Who works on a zone in this process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+
+class Turn:
+    """One at a time in this process, and one more who waits: the last who came, for it can stay longest.
+
+    `news`: names were marked. `next_list`: when the zone's record sets may be listed again, in seconds.
+    """
+
+    def __init__(self) -> None:
+        self.news = asyncio.Event()
+        self.next_list = 0.0
+        self._taken = False
+        self._waiting: deque[asyncio.Future[bool]] = deque()
+        self._last: asyncio.Future[bool] | None = None
+
+    async def take(self, seconds: float, *, stays: bool) -> bool:
+        """Whether it is the caller's turn within so many seconds. Who `stays` is not sent away by a later one."""
+        if not self._taken:
+            self._taken = True
+            return True
+        mine: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._waiting.append(mine)
+        if not stays:
+            if self._last and not self._last.done():
+                self._last.set_result(False)
+            self._last = mine
+        try:
+            async with asyncio.timeout(max(0.0, seconds)):
+                return await mine
+        except BaseException as error:
+            if mine.done() and not mine.cancelled() and mine.result():  # Given in the very moment of giving up.
+                self.give()
+            if isinstance(error, TimeoutError):
+                return False
+            raise
+
+    def give(self) -> None:
+        """The next one's turn."""
+        while self._waiting:
+            future = self._waiting.popleft()
+            if not future.done():
+                future.set_result(True)
+                return
+        self._taken = False
