@@ -38,14 +38,14 @@ class Budget:
         freed = spent[-limit].at + WINDOW if len(spent) >= limit else 0.0
         return max(0.0, freed - now, self._unknown_until - now)
 
-    def gap(self, kind: str, name: str, now: float) -> float:
-        """Seconds for which a name that was just written waits for more changes of its answer to come together.
+    def gap(self, name: str, now: float, looked: float = 0.0) -> float:
+        """Seconds for which a name that was just written, or looked at, is not updated, so that changes come together.
 
         None while there is plenty; the fuller the minute, the longer: in a storm every event changes the answers of the
         same few names, and each of them needs a share of the budget.
         """
-        gap = LONGEST_GAP * max(0.0, self.used(kind, now) / LIMITS[kind] - CALM) / (1 - CALM)
-        return max(0.0, self._written.get(name, 0.0) + gap - now)
+        gap = LONGEST_GAP * max(0.0, self.used("update", now) / LIMITS["update"] - CALM) / (1 - CALM)
+        return max(0.0, max(looked, self._written.get(name, 0.0)) + gap - now)
 
     def used(self, kind: str, now: float) -> int:
         """How many calls of this kind went in the last minute."""

@@ -31,7 +31,7 @@ LEASE = 60.0
 REQUEST = 10.0
 """Seconds that a request may take: a write starts only while more of the lease than this is left."""
 AT_ONCE = 4
-LOOK = 0.5
+LOOK = 0.25
 """Seconds after which the dirty rows are read again, to find what other instances have marked."""
 MANY = 8
 """So many record sets that have to be read are worth a list."""
@@ -114,12 +114,13 @@ class Drainer:
         """Until nothing can be done before the deadline. Looking again after a release finds what was marked late."""
         turn, queue = self._turns[zone.key], self.queue(zone)
         turn.news.set()  # Who works on this zone already shall see what the caller has marked.
-        if not await turn.take(deadline - self.clock(), stays=wait):
+        if not await turn.take(self.clock(), deadline, stays=wait):
             return
         try:
             while True:
                 turn.news.clear()
-                queue.take(await self.catalog.dirty(zone.key), self.clock())
+                read_at = self.clock()
+                queue.take(await self.catalog.dirty(zone.key), read_at, self.clock())
                 if queue.soonest(self.clock()) >= deadline:
                     return
                 if not await self._drain_held(zone, deadline, report, partial):
@@ -134,6 +135,7 @@ class Drainer:
             return False
         budget = self.reader.budgets[zone.key]
         budget.learn(lease.spent, self.clock())
+        self.reader.learn(zone, lease.spent)
         try:
             await _Run(self, zone, deadline, report, partial, lease.expires).work()
         finally:
@@ -174,10 +176,11 @@ class _Run:
     async def _work(self) -> None:
         try:
             while row := await self._next():
+                waits = None
                 try:
-                    await self._try(row)
+                    waits = await self._try(row)
                 finally:
-                    self.queue.done(row)
+                    self.queue.done(row, self.of.clock(), waits)
         except NearzoneError as error:  # The others end as well, before the lease is given back.
             self._error = self._error or error
 
@@ -200,7 +203,8 @@ class _Run:
         """Read the dirty rows again, where names were marked in this process, or may have been in another one."""
         if self.turn.news.is_set() or self.of.clock() >= self._looked_at + LOOK:
             self.turn.news.clear()
-            self.queue.take(await self.of.catalog.dirty(self.zone.key), self.of.clock())
+            read_at = self.of.clock()
+            self.queue.take(await self.of.catalog.dirty(self.zone.key), read_at, self.of.clock())
             self._looked_at = self.of.clock()
             self._read_ahead()
 
@@ -210,6 +214,8 @@ class _Run:
         if self._list and self._list.done():
             self._list = None
         unread = [row for row in self.queue.due(now) if self.reader.known(self.zone, row.value.name) is None]
+        for row in [row for row in unread if not row.value.urgency.host][:MANY]:
+            self.reader.foresee(self.zone, row.value.name)
         if len(unread) < MANY or turn.next_list > now + LIST_PAUSE:
             self.queue.hold(())
             return
@@ -225,15 +231,14 @@ class _Run:
             self.turn.next_list = self.of.clock() + 10 * LIST_PAUSE
         self.turn.news.set()
 
-    async def _try(self, row: Stored[Dirty]) -> None:
-        """Settle one name, or note when to try it again."""
+    async def _try(self, row: Stored[Dirty]) -> Change | None:
+        """Settle one name, or note when to try it again; gives the change that has to wait for the budget."""
         dirty = row.value
         try:
             await self._settle(row)
-            return
+            return None
         except _NotYetError as error:
-            self.queue.decided(row, error.change)
-            return
+            return error.change
         except Conflict as error:
             delay = 0.0 if dirty.attempts < PATIENCE else back_off(dirty.attempts - PATIENCE + 1, None)
             await self._later(row, delay, error)
@@ -246,6 +251,7 @@ class _Run:
             self.report.fail(f"{dirty.name} in {self.zone.fqdn} ({self.zone.region})", error)
             await self._later(row, back_off(dirty.attempts + 6, None), error)
         self.reader.forget(self.zone, dirty.name)
+        return None
 
     async def _later(self, row: Stored[Dirty], delay: float, error: NearzoneError) -> None:
         later = replace(

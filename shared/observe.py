@@ -26,6 +26,7 @@ TOO_LONG = 12.0
 DISTRUST = 300.0
 """Seconds for which nothing is listed after lists failed or took too long."""
 LATELY = 10.0
+MOMENT = 0.5
 
 
 @dataclass(eq=False, slots=True)
@@ -48,9 +49,16 @@ class Observer:
     _next_list: float = 0.0
     _distrusted_until: float = 0.0
     _took: float = 0.0
+    _last: float = 0.0
+
+    @property
+    def calm(self) -> bool:
+        """Whether nothing has been observed for a moment: what comes now is alone."""
+        return self.clock() >= self._last + MOMENT
 
     async def observe(self, endpoint_id: str, known: Endpoint | None) -> Endpoint:
         """The truth about an endpoint, as of after this call. Raises Transient, Terminal."""
+        self._last = self.clock()
         if self._first_of_a_name(known):
             return await self.inventory.observe(endpoint_id, known)
         asked = _Asked(endpoint_id, known)

@@ -43,11 +43,15 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What a list of one kind in one subscription has shown. `error`: why it is not complete, or ""."""
+    """What a list of one kind in one subscription has shown.
+
+    `unclear`: ids of endpoints of which it does not say enough. `error`: why it is not complete, or "".
+    """
 
     subscription: str
     kind: str
-    endpoints: tuple[Endpoint, ...]
+    endpoints: tuple[Endpoint, ...] = ()
+    unclear: tuple[str, ...] = ()
     error: str = ""
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from shared.budget import Budget
 from shared.errors import NearzoneError
-from shared.model import Dirty, RecordSet, Zone
+from shared.model import Dirty, RecordSet, Write, Zone
 from shared.ports import RecordSets, Stored
 
 EARLY = 60
@@ -109,6 +109,17 @@ class Reader:
     def forget(self, zone: Zone, name: str) -> None:
         """Something is not as it was thought to be."""
         self._known.pop((zone.key, name), None)
+
+    def learn(self, zone: Zone, writes: Iterable[Write] | None) -> None:
+        """Forget what a holder of the zone before has written since it was read; None: nobody knows what it was."""
+        if writes is None:
+            self._known = {key: known for key, known in self._known.items() if key[0] != zone.key}
+            self._early = {key: early for key, early in self._early.items() if key[0] != zone.key}
+        for key, write in (((zone.key, write.name), write) for write in writes or ()):
+            if key in self._known and self._known[key].at < write.at:
+                del self._known[key]
+            if key in self._early and self._early[key][0] < write.at:
+                del self._early[key]
 
     async def read_ahead(self, zone: Zone, rows: Sequence[Stored[Dirty]]) -> None:
         """Read the record sets of many dirty names by a list, as long as it has fewer pages than there are names."""

@@ -151,9 +151,17 @@ class Reconciler:
             await self.sweeper.sweep(scope, self.clock() + seconds, report)
 
     async def _look_again(self, deadline: float, report: Report) -> None:
-        """Observe what was warming, or left half recorded by a crash; what was not seen for longest comes first."""
+        """Observe what was warming, or left half recorded by a crash; what was not seen for longest comes first.
+
+        After these, what only lists have shown: how it reports its health is learned here, and not when it starts.
+        """
         rows = sorted((stored.value for stored in await self.catalog.endpoints()), key=lambda row: row.seen_at)
-        queue = deque(row.endpoint.id for row in rows if row.endpoint.state == State.WARMING or row.todo)
+        due: dict[bool, list[str]] = {True: [], False: []}
+        for row in rows:
+            endpoint, first = row.endpoint, row.endpoint.state == State.WARMING or bool(row.todo)
+            if first or (endpoint.health is None and endpoint.names and endpoint.state != State.GONE):
+                due[first].append(endpoint.id)
+        queue = deque(due[True] + due[False])
 
         async def work() -> None:
             while queue and self.clock() < deadline:

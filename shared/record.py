@@ -38,7 +38,8 @@ class Recorder:
         for _ in range(ATTEMPTS):
             stored = await self.catalog.endpoint(endpoint_id.lower())
             known = stored.value.endpoint if stored else None
-            self.foresee(known.names if known else ())
+            if known and self.observer.calm:
+                self.foresee(known.names)
             observed = await self.observer.observe(endpoint_id, known)
             try:
                 return await self.write(stored, observed)

@@ -66,7 +66,7 @@ def parse(body: bytes, settings: Settings, types: frozenset[str]) -> Resync:
     try:
         wanted = msgspec.json.decode(body.strip() or b"{}", type=_Body)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise BadRequest(f"body: {error}") from error
+        raise BadRequest(f"body: {error}"[:500]) from error  # It quotes names of fields.
     for order in ("drain", "undrain"):
         others = [f for f in _Body.__struct_fields__ if f != order and getattr(wanted, f) != getattr(_Body(), f)]
         if getattr(wanted, order) and others:
@@ -136,5 +136,5 @@ def _target(field: str, target: _Target | _Drain, settings: Settings, types: fro
         return _endpoint(f"{field}.endpoint", target.endpoint, settings, types).lower()
     region = region_name(target.region or "")
     if not re.fullmatch(r"[a-z][a-z0-9]*", region):
-        raise BadRequest(f"{field}.region: {target.region!r} is not an Azure region such as westeurope")
+        raise BadRequest(f"{field}.region: {str(target.region)[:200]!r} is not an Azure region such as westeurope")
     return region

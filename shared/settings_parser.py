@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from shared.errors import BadSettings
-from shared.model import MAX_ADDRESSES, Policy, Zone
+from shared.model import MAX_ADDRESSES, Policy, Zone, resource_id
 from shared.settings import CLOUDS, DRAIN_SCHEDULE, SWEEP_SCHEDULE, Cloud, Settings, region_name
 
 T = TypeVar("T")
@@ -23,11 +23,9 @@ MAX_TTL = 2**31 - 1
 GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _PATTERN = re.compile(r"[a-z0-9*?-]{1,63}")
 _REGION = re.compile(r"[a-z][a-z0-9]*")
-_ZONE_ID = re.compile(
-    r"/subscriptions/(?P<subscription>[^/]+)/resourceGroups/[^/]+/providers/Microsoft\.Network/privateDnsZones/[^/]+",
-    re.IGNORECASE,
-)
+_ZONE = "microsoft.network/privatednszones"
 _SCOPE = re.compile(r"/subscriptions/(?P<subscription>[^/]+)(/resourceGroups/[^/]+)?", re.IGNORECASE)
+_URL = re.compile(r"https?://[a-zA-Z0-9.:[\]-]+(/[a-zA-Z0-9._/-]*)?")
 _CRON_FIELD = re.compile(r"[0-9A-Za-z*/,-]+")
 
 
@@ -61,7 +59,10 @@ class _Reader:
         self.faults: list[str] = []
 
     def fault(self, name: str, found: object, expected: str) -> None:
-        shown = json.dumps(found, default=str)
+        try:
+            shown = json.dumps(found, default=str)
+        except RecursionError:  # It was just shallow enough to be read.
+            shown = "something nested too deeply"
         self.faults.append(f"{name}: found {shown if len(shown) <= 80 else shown[:77] + '...'}, expected {expected}")
 
     def finish(self) -> None:
@@ -125,8 +126,8 @@ class _Reader:
         assert isinstance(item, dict)  # noqa: S101 - told to the type checker, checked by _known
         found = len(self.faults)
         zone_id, region, reach = item.get("id"), item.get("region"), item.get("reach", list(REACH))
-        match = _ZONE_ID.fullmatch(zone_id) if isinstance(zone_id, str) else None
-        if not match or not GUID.fullmatch(match["subscription"]):
+        named = resource_id(zone_id) if isinstance(zone_id, str) else None
+        if not named or not named.whole or named.type != _ZONE or not GUID.fullmatch(named.subscription):
             self.fault(f"{where}.id", zone_id, "the resource id of a private DNS zone")
         region = self._region(f"{where}.region", region)
         networks = self._list(f"{where}.reach", reach, "an IPv4 network such as 10.0.0.0/8", _network)
@@ -278,12 +279,15 @@ def _scope(value: object) -> str:
 
 
 def _safe_url(value: object) -> bool:
+    if not isinstance(value, str) or not _URL.fullmatch(value):
+        return False
     try:
-        url = urlsplit(_text(value))
-    except ValueError:
+        url = urlsplit(value)
+        port = url.port
+    except ValueError:  # A port beyond 65535, a bracket that does not close.
         return False
     loopback = url.hostname in ("127.0.0.1", "localhost", "::1")
-    return bool(url.hostname) and (url.scheme == "https" or (url.scheme == "http" and loopback))
+    return bool(url.hostname) and port != 0 and (url.scheme == "https" or loopback)
 
 
 def _json(text: str) -> Any:  # noqa: ANN401 - JSON, checked by the caller

@@ -121,7 +121,8 @@ class Sweeper:
     ) -> tuple[Endpoint, ...] | None:
         """Record what differs and look at what is missing; gives all endpoints, None where the time did not suffice."""
         listed = {endpoint.key: endpoint for listing in listings for endpoint in listing.endpoints}
-        report.observed = len(listed)
+        unclear = {endpoint_id.lower(): endpoint_id for listing in listings for endpoint_id in listing.unclear}
+        report.observed = len(listed) + len(unclear)
         work = _Reconciliation(self.recorder, scope.dry_run, report)
         for key, endpoint in listed.items():
             stored = rows.get(key)
@@ -133,10 +134,14 @@ class Sweeper:
         for key, stored in rows.items():
             endpoint = stored.value.endpoint
             where = resource_id(endpoint.id)
-            if key in listed or (endpoint.state == State.GONE and not stored.value.todo) or where is None:
+            # Lists tell of every VM whether it claims names: the row of one that claims none may grow old.
+            over = (endpoint.state == State.GONE or not endpoint.names) and not stored.value.todo
+            if key in listed or key in unclear or over or where is None:
                 continue
             if (where.subscription, endpoint.kind) in complete or stored.value.todo:
-                work.add_missing(endpoint)
+                work.add_missing(endpoint.id, endpoint)
+        for key, endpoint_id in unclear.items():
+            work.add_missing(endpoint_id, rows[key].value.endpoint if key in rows else None)
         if not await work.run(deadline):
             return None
         if scope.dry_run:
@@ -175,17 +180,20 @@ class _Reconciliation:
     report: Report
     seen: dict[str, Endpoint] = field(default_factory=dict)
     _differing: list[tuple[Endpoint, Stored[EndpointRow] | None]] = field(default_factory=list)
-    _missing: list[Endpoint] = field(default_factory=list)
+    _missing: list[tuple[str, Endpoint | None]] = field(default_factory=list)
+    _blind: bool = False
 
     def add(self, endpoint: Endpoint, stored: Stored[EndpointRow] | None) -> None:
         self._differing.append((endpoint, stored))
 
-    def add_missing(self, endpoint: Endpoint) -> None:
-        self._missing.append(endpoint)
+    def add_missing(self, endpoint_id: str, known: Endpoint | None) -> None:
+        self._missing.append((endpoint_id, known))
 
     async def run(self, deadline: float) -> bool:
-        """Whether everything was done before the deadline."""
-        todo = iter([*(self._follow(*pair) for pair in self._differing), *(self._suspect(e) for e in self._missing)])
+        """Whether everything was done before the deadline, and nothing that was never seen is left unread."""
+        todo = iter(
+            [*(self._follow(*pair) for pair in self._differing), *(self._suspect(*pair) for pair in self._missing)]
+        )
 
         async def work() -> None:
             for step in todo:
@@ -199,7 +207,7 @@ class _Reconciliation:
         await asyncio.gather(*(work() for _ in range(AT_ONCE)))
         if late:
             self.report.failures.append(("sweep", f"deadline: {len(late)} endpoints are left for the next one"))
-        return not late
+        return not late and not self._blind
 
     async def _follow(self, endpoint: Endpoint, stored: Stored[EndpointRow] | None) -> None:
         self.seen[endpoint.key] = endpoint
@@ -208,25 +216,28 @@ class _Reconciliation:
         try:
             await self.recorder.write(stored, endpoint)
         except Conflict:
-            await self._look(endpoint)  # An event handler was faster; what it saw may be older than the list.
+            await self._look(endpoint.id)  # An event handler was faster; what it saw may be older than the list.
         except NearzoneError as error:
             self.report.fail(endpoint.id, error)
 
-    async def _suspect(self, endpoint: Endpoint) -> None:
+    async def _suspect(self, endpoint_id: str, known: Endpoint | None) -> None:
         """Absence from a list is not evidence: only the endpoint's own GET is."""
         if not self.dry_run:
-            await self._look(endpoint)
+            self._blind |= not await self._look(endpoint_id) and known is None
             return
         try:
-            self.seen[endpoint.key] = await self.recorder.observer.inventory.observe(endpoint.id, endpoint)
+            self.seen[endpoint_id.lower()] = await self.recorder.observer.inventory.observe(endpoint_id, known)
         except NearzoneError as error:
-            self.report.fail(endpoint.id, error)
+            self._blind |= known is None
+            self.report.fail(endpoint_id, error)
 
-    async def _look(self, endpoint: Endpoint) -> None:
+    async def _look(self, endpoint_id: str) -> bool:
         try:
-            await self.recorder.look(endpoint.id)
+            await self.recorder.look(endpoint_id)
         except NearzoneError as error:
-            self.report.fail(endpoint.id, error)
+            self.report.fail(endpoint_id, error)
+            return False
+        return True
 
 
 @dataclass

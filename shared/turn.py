@@ -7,7 +7,7 @@ from collections import deque
 
 
 class Turn:
-    """One at a time in this process, and one more who waits: the last who came, for it can stay longest.
+    """One at a time in this process, and one more who waits: the one with the latest deadline, for it can stay longest.
 
     `news`: names were marked. `next_list`: when the zone's record sets may be listed again, in seconds.
     """
@@ -17,21 +17,23 @@ class Turn:
         self.next_list = 0.0
         self._taken = False
         self._waiting: deque[asyncio.Future[bool]] = deque()
-        self._last: asyncio.Future[bool] | None = None
+        self._last: tuple[float, asyncio.Future[bool]] | None = None
 
-    async def take(self, seconds: float, *, stays: bool) -> bool:
-        """Whether it is the caller's turn within so many seconds. Who `stays` is not sent away by a later one."""
+    async def take(self, now: float, deadline: float, *, stays: bool) -> bool:
+        """Whether it is the caller's turn before its deadline (in seconds). Who `stays` is not sent away by another."""
         if not self._taken:
             self._taken = True
             return True
         mine: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._waiting.append(mine)
         if not stays:
-            if self._last and not self._last.done():
-                self._last.set_result(False)
-            self._last = mine
+            if self._last and not self._last[1].done():
+                if self._last[0] >= deadline:
+                    return False
+                self._last[1].set_result(False)
+            self._last = (deadline, mine)
+        self._waiting.append(mine)
         try:
-            async with asyncio.timeout(max(0.0, seconds)):
+            async with asyncio.timeout(max(0.0, deadline - now)):
                 return await mine
         except BaseException as error:
             if mine.done() and not mine.cancelled() and mine.result():  # Given in the very moment of giving up.

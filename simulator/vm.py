@@ -78,13 +78,25 @@ class Vm:
         }
         if expand:
             properties["instanceView"] = self.instance_view()
-        return {
+        body = {
             "name": self.name,
             "id": self.id,
             "type": VM_TYPE,
             "location": self.location,
             "tags": dict(self.tags),
             "properties": properties,
+        }
+        # As recorded, a GET holds the VM's extensions, whatever its power state; no list of VMs that have some is.
+        return body | {"resources": [self._health_extension()]} if expand and self.health else body
+
+    def _health_extension(self) -> dict[str, Any]:
+        kind = "ApplicationHealthLinux"
+        return {
+            "name": kind,
+            "id": f"{self.id}/extensions/{kind}",
+            "type": f"{VM_TYPE}/extensions",
+            "location": self.location,
+            "properties": {"provisioningState": "Succeeded", "publisher": "Microsoft.ManagedServices", "type": kind},
         }
 
     def instance_view(self) -> dict[str, Any]:

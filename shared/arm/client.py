@@ -57,8 +57,9 @@ class _Body(msgspec.Struct):
 class Throttle(AsyncHTTPPolicy[Any, Any]):
     """Keeps the whole process within what ARM allows it. `clock`: seconds.
 
-    Nothing is sent to where a 429 has told this process to wait: everywhere when ARM itself has said so, otherwise to
-    that provider (for DNS: that zone), reads and writes apart. And ARM's token buckets are not emptied: their headers
+    Nothing is sent to where a 429 has told this process to wait, reads and writes apart: everywhere when ARM's buckets
+    are empty, to the provider when ARM's limit for that is reached (`ResourceRequestsThrottled`), otherwise to the zone
+    or the resource that was asked. And ARM's token buckets are not emptied: their headers
     say how much is left, and refill rates are published (250 reads, refilled with 25 per second; 200 writes and 200
     deletes, 10 per second; request-limits-and-throttling, 2026).
     """
@@ -72,8 +73,7 @@ class Throttle(AsyncHTTPPolicy[Any, Any]):
     async def send(self, request: PipelineRequest[Any]) -> PipelineResponse[Any, Any]:
         """Pass a request on when it may go. Raises Transient where it would have to wait for long."""
         method, url = request.http_request.method, request.http_request.url
-        where = _provider(method, url)
-        wait = max(self._until.get("", 0.0), self._until.get(where, 0.0)) - self._clock()
+        wait = max(self._until.get(each, 0.0) for each in _scopes(method, url)) - self._clock()
         if wait > 0:
             raise Transient(f"throttled: Azure has asked to wait for another {wait:.0f} s", wait)
         bucket = _bucket(method, url)
@@ -84,7 +84,7 @@ class Throttle(AsyncHTTPPolicy[Any, Any]):
         if response.http_response.status_code == 429:
             asked = _seconds(headers.get("Retry-After"))
             if asked:
-                scope = "" if headers.get("x-ms-failure-cause") == "gateway" else where
+                scope = _throttled(method, url, response.http_response)
                 self._until[scope] = max(self._until.get(scope, 0.0), self._clock() + asked)
             raise Transient("throttled (HTTP 429)", asked)
         return response
@@ -119,15 +119,23 @@ def _bucket(method: str, url: str) -> tuple[str, str]:
     return re.split(r"[/?]", parts, maxsplit=1)[0], {"GET": "reads", "DELETE": "deletes"}.get(method, "writes")
 
 
-def _provider(method: str, url: str) -> str:
-    """Who throttles a call: a private DNS zone by its budgets, any other provider per subscription."""
+def _scopes(method: str, url: str) -> tuple[str, str, str]:
+    """What may be throttled of a call: all of its kind, its provider in its subscription, and its zone or resource."""
     path = urlsplit(url).path.lower()
     action = "read" if method == "GET" else "write"
     zone = re.match(r".*/privatednszones/[^/]+", path)
-    if zone:
-        return f"{action} {zone[0]}"
-    provider = re.match(r".*/providers/[^/]+", path)
-    return f"{action} {_bucket(method, url)[0]} {provider[0].rsplit('/', 1)[1] if provider else path}"
+    provider = re.match(r".*/providers/([^/]+/[^/]+)", path)
+    within = f"{action} {_bucket(method, url)[0]} {provider[1] if provider else ''}"
+    return action, within, f"{action} {zone[0] if zone else path}"
+
+
+def _throttled(method: str, url: str, response: Any) -> str:  # noqa: ANN401 - the SDK's two kinds of responses
+    """Which of a call's scopes an HTTP 429 is about."""
+    everything, provider, resource = _scopes(method, url)
+    if response.headers.get("x-ms-failure-cause") != "gateway":
+        return resource
+    code, _ = _code(response.content)
+    return provider if code.startswith("Resource") else everything
 
 
 class PlainHttp(SansIOHTTPPolicy[Any, Any]):

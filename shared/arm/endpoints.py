@@ -9,6 +9,7 @@ from typing import Protocol
 
 from shared.arm.client import Arm
 from shared.arm.virtual_machines import VirtualMachines
+from shared.errors import Terminal
 from shared.model import Endpoint, resource_id
 from shared.ports import Listing
 
@@ -21,7 +22,7 @@ class Kind(Protocol):
     kind: str
     depends_on: frozenset[str]
 
-    async def owners(self, resource_id: str) -> Sequence[str]:
+    async def owners(self, dependency: str) -> Sequence[str]:
         """The endpoints that a resource of a type in `depends_on` belongs to."""
 
     async def observe(self, endpoint_id: str, known: Endpoint | None) -> Endpoint:
@@ -62,7 +63,9 @@ class Endpoints:
     async def observe(self, endpoint_id: str, known: Endpoint | None) -> Endpoint:
         """Read one endpoint of whatever kind."""
         found = resource_id(endpoint_id)
-        return await self._by_type[found.type if found else ""].observe(endpoint_id, known)
+        if found is None or found.type not in self._by_type:
+            raise Terminal(f"{endpoint_id} is no endpoint of a known kind")
+        return await self._by_type[found.type].observe(endpoint_id, known)
 
     async def several(self, wanted: Mapping[str, Endpoint | None]) -> Mapping[str, Endpoint]:
         """Many endpoints by lists, of each kind and subscription among them."""

@@ -15,10 +15,9 @@ import msgspec
 
 from shared.arm.client import Arm, Page
 from shared.errors import Forbidden, NearzoneError
-from shared.model import Address, Endpoint, State
+from shared.model import Address, Endpoint, State, resource_id
 from shared.ports import Listing
 from shared.settings import LABEL, region_name
-from shared.together import all_of
 
 KIND = "microsoft.compute/virtualmachines"
 NIC = "microsoft.network/networkinterfaces"
@@ -66,12 +65,21 @@ class _VmProperties(msgspec.Struct, rename="camel"):
     network_profile: _NetworkProfile | None = None
 
 
+class _ExtensionProperties(msgspec.Struct):
+    type: str = ""
+
+
+class _Extension(msgspec.Struct):
+    properties: _ExtensionProperties | None = None
+
+
 class _Vm(msgspec.Struct):
     id: str
     name: str
     location: str = ""
     tags: dict[str, str] | None = None
     properties: _VmProperties = msgspec.field(default_factory=_VmProperties)
+    resources: list[_Extension] | None = None
 
 
 class _Link(msgspec.Struct):
@@ -114,11 +122,12 @@ class VirtualMachines:
     def __init__(self, arm: Arm) -> None:
         self._arm = arm
 
-    async def owners(self, resource_id: str) -> Sequence[str]:
+    async def owners(self, dependency: str) -> Sequence[str]:
         """The VM that a NIC is attached to. Raises Transient, Terminal."""
-        nic = await self._arm.get(resource_id, _nic, **{"api-version": NIC_API})
+        nic = await self._arm.get(dependency, _nic, **{"api-version": NIC_API})
         link = nic.properties.virtual_machine if nic else None
-        return [link.id] if link and link.id else []
+        owner = resource_id(link.id) if link else None  # A scale set's VM owns NICs of its own kind.
+        return [owner.id] if owner and owner.whole and owner.type == KIND else []
 
     async def observe(self, endpoint_id: str, known: Endpoint | None) -> Endpoint:
         """Read one VM: its GET 404 makes it gone, 403 leaves what was known, in doubt. Raises Transient, Terminal."""
@@ -132,17 +141,16 @@ class VirtualMachines:
                 nic = await self._arm.get(nic_id, _nic, **{"api-version": NIC_API})
         except Forbidden as error:
             return replace(known or Endpoint(endpoint_id, KIND), doubt=f"cannot be read: {error}")
-        return assess(vm, nic, known)
+        return replace(assess(vm, nic, known), health=reports_health(vm))
 
     async def listing(self, subscription: str, known: Sequence[Endpoint]) -> Listing:
-        """All VMs of a subscription, from lists alone where they say enough; what they leave open is read by GET."""
+        """All VMs of a subscription, as far as lists say enough."""
         before = {endpoint.key: endpoint for endpoint in known}
         try:
             endpoints, unclear = _join(*await self._lists(subscription), before)
-            endpoints += await all_of((self.observe(each, before.get(each.lower())) for each in unclear), 16)
         except NearzoneError as error:
-            return Listing(subscription, KIND, (), f"{type(error).__name__}: {error}")
-        return Listing(subscription, KIND, tuple(endpoints))
+            return Listing(subscription, KIND, error=f"{type(error).__name__}: {error}")
+        return Listing(subscription, KIND, tuple(endpoints), tuple(unclear))
 
     async def several(self, subscription: str, wanted: Mapping[str, Endpoint | None]) -> Sequence[Endpoint]:
         """Those of the wanted VMs (by id in lower case) of which lists say enough. Raises Transient, Terminal."""
@@ -189,7 +197,7 @@ def told(view: _Vm, known: Endpoint | None) -> bool:
     """Whether a status-only list says enough of a VM.
 
     It is not known whether such a list holds the health of VMs that report it. So a running VM without health in the
-    list is read by GET, unless a GET of it running has shown that it reports none.
+    list is read by GET, unless an earlier GET has shown that it reports none.
     """
     instance = view.properties.instance_view
     if power(view) in ("", "unknown"):
@@ -248,10 +256,16 @@ def assess(vm: _Vm, nic: _Nic | None, known: Endpoint | None) -> Endpoint:
         own=own if opted and LABEL.fullmatch(own) else None,
         addresses=addresses,
         state=state,
-        health=health is not None if running == "running" else known.health if known else None,
+        health=True if health is not None else known.health if known else None,
         doubt=doubt,
         faults=tuple(faults),
     )
+
+
+def reports_health(vm: _Vm) -> bool:
+    """Whether a VM that was read by GET has the Application Health extension; recorded GETs hold all extensions."""
+    extensions = [each.properties.type.lower() for each in vm.resources or () if each.properties]
+    return _health(vm) is not None or any(each.startswith("applicationhealth") for each in extensions)
 
 
 def _health(vm: _Vm) -> str | None:
