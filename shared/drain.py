@@ -181,6 +181,8 @@ class _Run:
                     waits = await self._try(row)
                 finally:
                     self.queue.done(row, self.of.clock(), waits)
+                if not self.queue.busy:
+                    self.turn.news.set()  # Who waits for the others need not wait any longer.
         except NearzoneError as error:  # The others end as well, before the lease is given back.
             self._error = self._error or error
 

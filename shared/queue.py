@@ -7,7 +7,8 @@ a name that has to wait costs nothing while it waits.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 
 from shared.budget import LONGEST_GAP, RESERVE, Budget
 from shared.model import Dirty, Urgency
@@ -22,11 +23,16 @@ _GUESS = {Urgency.HOST_FIRST: "create", Urgency.HOST_WITHDRAW: "delete"}
 
 
 class Queue:
-    """The dirty names of one zone. Times in seconds since the epoch."""
+    """The dirty names of one zone. Times in seconds since the epoch.
+
+    Service names stand one by one; host names, which may be thousands, in lanes: those that wait for the same budget.
+    """
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
-        self._rows: list[Stored[Dirty]] = []
+        self._rows: dict[str, Stored[Dirty]] = {}
+        self._services: list[Stored[Dirty]] = []
+        self._lanes: dict[tuple[Urgency, str], list[Stored[Dirty]]] = {}
         self._busy: dict[str, bool] = {}
         """Names in work, and whether they are host names: while service names change, only one of these at a time."""
         self._held: frozenset[str] = frozenset()
@@ -38,46 +44,71 @@ class Queue:
 
     def take(self, rows: Sequence[Stored[Dirty]], read_at: float, now: float) -> None:
         """What is dirty, instead of what was, as read at `read_at`."""
-        present = {row.value.name: row.etag for row in rows}
-        self._decided = {name: found for name, found in self._decided.items() if present.get(name) == found[0]}
-        late = {name for name, (etag, at) in self._settled.items() if at >= read_at and present.get(name) == etag}
-        self._settled = {name: found for name, found in self._settled.items() if name in late}
-        self._rows = sorted((row for row in rows if row.value.name not in late), key=self._order)
-        if any(not self._urgency(row).host and not row.value.attempts for row in rows):
+        found = {row.value.name: row for row in rows}
+        # Rows that were read before a name was settled may still hold it.
+        late = {name: at for name, at in self._settled.items() if at[1] >= read_at}
+        self._settled = {name: at for name, at in late.items() if name in found and found[name].etag == at[0]}
+        self._rows = {name: row for name, row in found.items() if name not in self._settled}
+        self._decided = {
+            name: at for name, at in self._decided.items() if name in self._rows and self._rows[name].etag == at[0]
+        }
+        self._arrange()
+        if any(not row.value.attempts for row in self._services):
             self._stirred = now
+
+    def _arrange(self) -> None:
+        lanes = defaultdict(list)
+        for row in sorted(self._rows.values(), key=lambda row: (row.value.since, row.value.name)):
+            lanes[self._urgency(row), self._kind(row)].append(row)
+        self._services = [row for lane in sorted(lanes) if not lane[0].host for row in lanes[lane]]
+        self._lanes = {lane: lanes[lane] for lane in sorted(lanes) if lane[0].host}
 
     def next(self, now: float) -> Stored[Dirty] | None:
         """The most urgent name that may go now; it is the caller's until `done`."""
-        full = now < self._stirred + STIR and any(self._busy.values())
-        for row in self._rows:
-            host = self._urgency(row).host
-            if host and full:  # All rows behind it are less urgent.
-                return None
-            if row.value.name not in self._busy and self._when(row, now) <= now:
-                self._busy[row.value.name] = host
-                return row
-        return None
-
-    def done(self, row: Stored[Dirty], now: float, waits: Change | None = None) -> None:
-        """A name was settled or put off, until it is found dirty again; or `waits`: this has to be written for it."""
-        self._looked = {name: at for name, at in self._looked.items() if at > now - LONGEST_GAP}
-        self._looked[row.value.name] = now
-        self._busy.pop(row.value.name, None)
-        self._decided.pop(row.value.name, None)
-        if waits:
-            self._decided[row.value.name] = (row.etag, waits)
-            self._rows.sort(key=self._order)
-        else:
-            self._settled[row.value.name] = row.etag, now  # Rows that were read before may still hold this one.
-            self._rows = [each for each in self._rows if each is not row]
+        row = next(self._ready(now), None)
+        if row:
+            self._busy[row.value.name] = self._urgency(row).host
+        return row
 
     def due(self, now: float) -> list[Stored[Dirty]]:
         """All that may go now."""
-        return [row for row in self._rows if row.value.name not in self._busy and self._when(row, now) <= now]
+        return list(self._ready(now))
+
+    def _ready(self, now: float) -> Iterator[Stored[Dirty]]:
+        for row in self._services:
+            if self._free(row, now) and self._allowed(self._kind(row), self._urgency(row), row.value.name, now) <= now:
+                yield row
+        if now < self._stirred + STIR and any(self._busy.values()):
+            return
+        for (urgency, kind), rows in self._lanes.items():
+            if self._allowed(kind, urgency, "", now) <= now:
+                yield from (row for row in rows if self._free(row, now))
 
     def soonest(self, now: float) -> float:
         """When the next name may go; `NEVER` where there is none."""
-        return min((self._when(row, now) for row in self._rows if row.value.name not in self._busy), default=NEVER)
+        soonest = NEVER
+        for row in self._services:
+            if self._free(row, NEVER):
+                allowed = self._allowed(self._kind(row), self._urgency(row), row.value.name, now)
+                soonest = min(soonest, max(row.value.not_before, allowed))
+        for (urgency, kind), rows in self._lanes.items():
+            first = min((row.value.not_before for row in rows if self._free(row, NEVER)), default=NEVER)
+            soonest = min(soonest, max(first, self._allowed(kind, urgency, "", now)))
+        return soonest
+
+    def done(self, row: Stored[Dirty], now: float, waits: Change | None = None) -> None:
+        """A name was settled or put off, until it is found dirty again; or `waits`: this has to be written for it."""
+        name = row.value.name
+        self._busy.pop(name, None)
+        self._looked = {each: at for each, at in self._looked.items() if at > now - LONGEST_GAP}
+        self._looked[name] = now
+        self._decided.pop(name, None)
+        if waits:
+            self._decided[name] = (row.etag, waits)
+            self._arrange()
+        else:
+            self._settled[name] = row.etag, now
+            self._rows.pop(name, None)
 
     @property
     def busy(self) -> bool:
@@ -96,13 +127,10 @@ class Queue:
         """Seconds until this write may go; 0 when it may go now."""
         return max(0.0, self._allowed(change.kind, change.urgency, change.name, now) - now)
 
-    def _when(self, row: Stored[Dirty], now: float) -> float:
+    def _free(self, row: Stored[Dirty], now: float) -> bool:
         dirty = row.value
-        if dirty.name in self._held:
-            return NEVER
-        urgency, found = self._urgency(row), self._decided.get(dirty.name)
-        kind = found[1].kind if found else _GUESS.get(urgency, "update")
-        return max(dirty.not_before, self._allowed(kind, urgency, dirty.name, now))
+        name = dirty.name
+        return name not in self._busy and name not in self._held and name in self._rows and dirty.not_before <= now
 
     def _allowed(self, kind: str, urgency: Urgency, name: str, now: float) -> float:
         wait = self._budget.wait(kind, now)
@@ -112,9 +140,10 @@ class Queue:
             wait = max(wait, self._budget.gap(name, now, self._looked.get(name, 0.0)))
         return max(now + wait, self._paused_until)
 
-    def _order(self, row: Stored[Dirty]) -> tuple[Urgency, float, str]:
-        return self._urgency(row), row.value.since, row.value.name
-
     def _urgency(self, row: Stored[Dirty]) -> Urgency:
         found = self._decided.get(row.value.name)
-        return found[1].urgency if found and found[0] == row.etag else row.value.urgency
+        return found[1].urgency if found else row.value.urgency
+
+    def _kind(self, row: Stored[Dirty]) -> str:
+        found = self._decided.get(row.value.name)
+        return found[1].kind if found else _GUESS.get(row.value.urgency, "update")

@@ -84,6 +84,7 @@ class Throttle(AsyncHTTPPolicy[Any, Any]):
         if response.http_response.status_code == 429:
             asked = _seconds(headers.get("Retry-After"))
             if asked:
+                await response.http_response.read()
                 scope = _throttled(method, url, response.http_response)
                 self._until[scope] = max(self._until.get(scope, 0.0), self._clock() + asked)
             raise Transient("throttled (HTTP 429)", asked)
@@ -167,7 +168,7 @@ def client_options(cloud: Cloud, throttle: Throttle, transport: Any) -> dict[str
 class Arm:
     """Typed reads through an SDK client's `send_request`."""
 
-    def __init__(self, cloud: Cloud, send: Callable[[HttpRequest], Awaitable[Any]]) -> None:
+    def __init__(self, cloud: Cloud, send: Callable[..., Awaitable[Any]]) -> None:
         self._cloud = cloud
         self._send = send
 
@@ -203,13 +204,15 @@ class Arm:
 
     async def _read(self, url: str, decoder: msgspec.json.Decoder[T], query: dict[str, str]) -> T | None:
         async with translated():
-            response = await self._send(HttpRequest("GET", url, params=query or None))
+            # As a stream, or the SDK's pipeline decodes every body as JSON once more.
+            response = await self._send(HttpRequest("GET", url, params=query or None), stream=True)
+            content = await response.read()
             if response.status_code == 404:
                 return None
             if response.status_code != 200:
-                raise error_of(response.status_code, response.content, response.headers.get("Retry-After"))
+                raise error_of(response.status_code, content, response.headers.get("Retry-After"))
             try:
-                return decoder.decode(response.content)
+                return decoder.decode(content)
             except msgspec.DecodeError as error:
                 raise Terminal(f"ARM's answer to {url} is not what its specification says: {error}") from error
 
