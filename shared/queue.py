@@ -142,7 +142,9 @@ class Queue:
 
     def _urgency(self, row: Stored[Dirty]) -> Urgency:
         found = self._decided.get(row.value.name)
-        return found[1].urgency if found else row.value.urgency
+        urgency = found[1].urgency if found else row.value.urgency
+        # Who marks a name does not know whether it is answered already; who was looked at a moment ago is.
+        return Urgency.MORE if urgency == Urgency.FIRST and row.value.name in self._looked else urgency
 
     def _kind(self, row: Stored[Dirty]) -> str:
         found = self._decided.get(row.value.name)

@@ -86,7 +86,9 @@ class Throttle(AsyncHTTPPolicy[Any, Any]):
             if asked:
                 await response.http_response.read()
                 scope = _throttled(method, url, response.http_response)
-                self._until[scope] = max(self._until.get(scope, 0.0), self._clock() + asked)
+                now = self._clock()
+                self._until = {each: until for each, until in self._until.items() if until > now}  # It would grow.
+                self._until[scope] = max(self._until.get(scope, 0.0), now + asked)
             raise Transient("throttled (HTTP 429)", asked)
         return response
 
