@@ -10,7 +10,6 @@ import binascii
 import bisect
 from collections.abc import Callable, Iterator
 from itertools import islice
-from operator import itemgetter
 from typing import Any, Generic, Protocol, TypeVar
 from urllib.parse import quote
 
@@ -36,7 +35,9 @@ class Collection(Generic[R]):
     def __init__(self, resource_type: str) -> None:
         self.type = resource_type
         self._by_id: dict[str, R] = {}
-        self._order: list[tuple[str, R]] | None = None
+        self._keys: dict[str, str] = {}
+        self._order: list[str] = []
+        """The keys, sorted: location and id, so that a list goes through one region after the other."""
 
     def __iter__(self) -> Iterator[R]:
         return iter(list(self._by_id.values()))
@@ -46,13 +47,23 @@ class Collection(Generic[R]):
 
     def add(self, resource: R) -> None:
         """Put a resource under its id, in place of one that has it."""
-        self._by_id[resource.id.lower()] = resource
-        self._order = None
+        name = resource.id.lower()
+        key = f"{resource.location.lower()} {name}"
+        if self._keys.get(name) != key:
+            self._forget(name)
+            self._keys[name] = key
+            bisect.insort(self._order, key)
+        self._by_id[name] = resource
 
     def remove(self, resource: R) -> None:
         """Forget a resource; nothing happens when it is not there."""
-        self._by_id.pop(resource.id.lower(), None)
-        self._order = None
+        self._forget(resource.id.lower())
+
+    def _forget(self, name: str) -> None:
+        key = self._keys.pop(name, None)
+        if key is not None:
+            del self._order[bisect.bisect_left(self._order, key)]
+            del self._by_id[name]
 
     def find(self, resource_id: str) -> R | None:
         """The resource with this id, or None."""
@@ -78,23 +89,23 @@ class Collection(Generic[R]):
         """One page of a listing; the continuation names the last resource given, so that deletions shift nothing."""
         after = _decode(call.request.query.get("$skiptoken"))
         scope = call.id[: call.id.lower().rindex("/providers/")].lower() + "/"
-        found = self._after(after, scope, size + 1)
-        content: dict[str, Any] = {"value": [body(item) for item in found[:size]]}
+        found = list(islice(self._below(scope, after), size + 1))
+        content: dict[str, Any] = {"value": [body(self._by_id[_name(key)]) for key in found[:size]]}
         if len(found) > size:
-            content["nextLink"] = _next_link(call, _key(found[size - 1]))
+            content["nextLink"] = _next_link(call, found[size - 1])
         return Response(200, content)
 
-    def _after(self, key: str, scope: str, count: int) -> list[R]:
-        """Up to `count` resources below a scope, in listing order, behind a key."""
-        if self._order is None:
-            self._order = sorted(((_key(item), item) for item in self._by_id.values()), key=itemgetter(0))
-        start = bisect.bisect_right(self._order, key, key=itemgetter(0))
-        below = (item for _, item in islice(self._order, start, None) if item.id.lower().startswith(scope))
-        return list(islice(below, count))
+    def _below(self, scope: str, after: str) -> Iterator[str]:
+        """The keys behind `after` of what is below a scope, in listing order."""
+        for at in range(bisect.bisect_right(self._order, after), len(self._order)):
+            key = self._order[at]
+            if _name(key).startswith(scope):
+                yield key
 
 
-def _key(resource: Resource) -> str:
-    return f"{resource.location.lower()} {resource.id.lower()}"
+def _name(key: str) -> str:
+    """The id in lower case; a location has no slash."""
+    return key[key.index("/") :]
 
 
 def _next_link(call: Call, after: str) -> str:

@@ -16,6 +16,7 @@ import msgspec
 from simulator.collection import Collection, decode, rejected
 from simulator.compute_limits import Limits
 from simulator.core import ArmError, Azure, Call, Family, Outcome, Response
+from simulator.inline_nics import InlineNic, create
 from simulator.latency import Spread
 from simulator.network import Network
 from simulator.operations import Fault, Operations
@@ -54,7 +55,8 @@ class _NicReference(msgspec.Struct):
 
 
 class _NetworkProfile(msgspec.Struct, rename="camel"):
-    network_interfaces: list[_NicReference]
+    network_interfaces: list[_NicReference] = []
+    network_interface_configurations: list[InlineNic] = []
 
 
 class _Properties(msgspec.Struct, rename="camel"):
@@ -74,7 +76,8 @@ class _VmPatch(msgspec.Struct):
 class Compute:
     """Answers for `Microsoft.Compute/virtualMachines`.
 
-    `status_only_health`: whether a listing with `statusOnly=true` carries `vmHealth` (unknown, so a switch).
+    Unknown, so switches: `status_only_health`, whether a listing with `statusOnly=true` carries `vmHealth`;
+    `inline_nic_event`, whether a NIC made with its VM raises an event of its own.
     """
 
     def __init__(self, azure: Azure, network: Network) -> None:
@@ -82,6 +85,7 @@ class Compute:
         self.network = network
         self.vms: Collection[Vm] = Collection(VM_TYPE)
         self.status_only_health = True
+        self.inline_nic_event = False
         self.page_sizes = PAGE_SIZES
         self.limits = Limits(azure.clock)
         self._operations = Operations(azure, "Microsoft.Compute", detailed=True)
@@ -164,20 +168,30 @@ class Compute:
     def _put(self, call: Call) -> Response:
         body = decode(call, _VmBody)
         vm_id = self.vms.id_of(call)
-        links = [NicLink(each.id, each.properties) for each in body.properties.network_profile.network_interfaces]
-        self._check_nics(vm_id, links)
         old = self.vms.find(vm_id)
         if old is not None:
             _refuse_while_deleting(old, "write")
         now = self.azure.clock()
         location = body.location.lower().replace(" ", "")
         vm = old or Vm(vm_id, location, {}, "starting", None, [], self.azure.new_guid(), now, now)
+        links = self._links(vm, body.properties.network_profile, is_new=old is None)
         self._release_nics(vm, keep={link.id.lower() for link in links})
         vm.nics, vm.tags = links, dict(body.tags or {})
         properties = call.json()["properties"]
         vm.settings |= {key: value for key, value in properties.items() if key != "networkProfile"}
         self.load(vm)
         return self._write(call, vm, created=old is None)
+
+    def _links(self, vm: Vm, profile: _NetworkProfile, *, is_new: bool) -> list[NicLink]:
+        """The NICs that a VM has after being written, those that it asked for inline made already."""
+        links = [NicLink(each.id, each.properties) for each in profile.network_interfaces]
+        self._check_nics(vm.id, links)
+        inline = profile.network_interface_configurations
+        if inline:  # that an update with such a body leaves the NICs as they are is inferred
+            links = links + create(self.network, vm, inline, told=self.inline_nic_event) if is_new else vm.nics
+        if not links:  # inferred
+            raise rejected(400, "InvalidParameter", "The networkInterfaces of a virtual machine are missing.")
+        return links
 
     def _check_nics(self, vm_id: str, links: list[NicLink]) -> None:
         for link in links:

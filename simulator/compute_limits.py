@@ -7,10 +7,12 @@ Docs, virtual-machines/compute-throttling-limits (2024-05-27); header names as r
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from simulator.core import ArmError, Call, Response
+from simulator.throttles import TokenBucket
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,43 +33,39 @@ GET_OPERATION = _Policy("GetOperation", (15, 45), (5000, 15000))
 
 
 @dataclass(slots=True)
-class _Bucket:
-    size: int
-    per_second: float
-    level: float
-    at: float
-
-    def fill(self, now: float) -> None:
-        self.level = min(self.size, self.level + (now - self.at) * self.per_second)
-        self.at = now
-
-
-@dataclass(slots=True)
 class Limits:
-    """All buckets of the compute provider. `clock` gives seconds."""
+    """All buckets of the compute provider. `clock`: seconds.
+
+    `throttled` counts the refused calls by whose bucket was empty (subscription or VM) and which.
+    """
 
     clock: Callable[[], float]
     enforce: bool = False
-    _buckets: dict[tuple[str, str], _Bucket] = field(default_factory=dict)
+    throttled: Counter[tuple[str, str]] = field(default_factory=Counter)
+    _buckets: dict[tuple[str, str], TokenBucket] = field(default_factory=dict)
 
     def charge(self, call: Call) -> dict[str, str]:
         """Take a token for a call and give the header that says what is left. Raises ArmError 429 when enforced."""
-        policy = policy_of(call)
-        counted = [(f"{policy.name}SubscriptionMaximum", call.subscription.lower(), policy.subscription)]
+        policy, now = policy_of(call), self.clock()
+        buckets = {}
+        buckets[call.subscription.lower(), f"{policy.name}SubscriptionMaximum"] = policy.subscription
         if policy.resource:
-            counted.append((f"{policy.name}Resource", _target(call), policy.resource))
-        buckets = [(name, self._bucket(name, key, limit)) for name, key, limit in counted]
-        if self.enforce:
-            _refuse_when_empty(buckets)
-        for _, bucket in buckets:
-            bucket.level = max(0.0, bucket.level - 1)
-        return {"x-ms-ratelimit-remaining-resource": _remaining(buckets)}
+            buckets[_target(call), f"{policy.name}Resource"] = policy.resource
+        found = {key: self._bucket(key, limit) for key, limit in buckets.items()}
+        for key, bucket in found.items():
+            if self.enforce and bucket.wait(now):
+                self.throttled[key] += 1
+                raise _refusal(key[1], math.ceil(bucket.wait(now)), _remaining(found, now))
+        for bucket in found.values():
+            bucket.take(now)
+        return {"x-ms-ratelimit-remaining-resource": _remaining(found, now)}
 
-    def _bucket(self, name: str, key: str, limit: tuple[int, int]) -> _Bucket:
-        per_minute, size = limit
-        bucket = self._buckets.setdefault((name, key), _Bucket(size, per_minute / 60, size, self.clock()))
-        bucket.fill(self.clock())
-        return bucket
+    def _bucket(self, key: tuple[str, str], limit: tuple[int, int]) -> TokenBucket:
+        found = self._buckets.get(key)
+        if found is None:
+            per_minute, size = limit
+            found = self._buckets[key] = TokenBucket(size, per_minute / 60)
+        return found
 
 
 def _target(call: Call) -> str:
@@ -76,21 +74,18 @@ def _target(call: Call) -> str:
     return whole if len(call.types) == len(call.names) else whole.rsplit("/", 1)[0]
 
 
-def _remaining(buckets: list[tuple[str, _Bucket]]) -> str:
-    return ",".join(f"Microsoft.Compute/{name};{int(bucket.level)}" for name, bucket in buckets)
+def _remaining(buckets: Mapping[tuple[str, str], TokenBucket], now: float) -> str:
+    return ",".join(f"Microsoft.Compute/{name};{bucket.left(now)}" for (_, name), bucket in buckets.items())
 
 
-def _refuse_when_empty(buckets: list[tuple[str, _Bucket]]) -> None:
-    for name, bucket in buckets:
-        if bucket.level < 1:
-            wait = math.ceil((1 - bucket.level) / bucket.per_second)
-            error = ArmError(429, "OperationNotAllowed", "")
-            message = "The server rejected the request because too many requests have been received."
-            detail = {"code": "TooManyRequests", "target": name, "message": message}
-            content = {"error": {"code": "OperationNotAllowed", "message": message, "details": [detail]}}
-            headers = {"retry-after": str(wait), "x-ms-ratelimit-remaining-resource": _remaining(buckets)}
-            error.response = Response(429, content, headers)
-            raise error
+def _refusal(bucket: str, wait: int, remaining: str) -> ArmError:
+    error = ArmError(429, "OperationNotAllowed", "")
+    message = "The server rejected the request because too many requests have been received."
+    detail = {"code": "TooManyRequests", "target": bucket, "message": message}
+    content = {"error": {"code": "OperationNotAllowed", "message": message, "details": [detail]}}
+    headers = {"retry-after": str(wait), "x-ms-ratelimit-remaining-resource": remaining}
+    error.response = Response(429, content, headers)
+    return error
 
 
 def policy_of(call: Call) -> _Policy:

@@ -5,7 +5,8 @@ Azure has nothing of the kind; everything that Azure itself can do goes through 
 
 from __future__ import annotations
 
-from typing import Annotated, Protocol, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Literal, Protocol, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -13,6 +14,8 @@ from aiohttp import web
 from simulator.azure import Cloud
 from simulator.eventgrid import EventGrid, RefusedError, Subscription
 from simulator.eventgrid_events import Schema
+from simulator.faults import Faults, Rates
+from simulator.regions import all_regions
 from simulator.vm import Health
 
 
@@ -35,6 +38,21 @@ class _Subscription(msgspec.Struct, forbid_unknown_fields=True):
     operations: list[str] = []
 
 
+class _Outage(msgspec.Struct, forbid_unknown_fields=True):
+    region: str
+    seconds: Annotated[float, msgspec.Meta(ge=0)]
+
+
+class _Limits(msgspec.Struct, forbid_unknown_fields=True):
+    enforced: bool
+
+
+class _Foreign(msgspec.Struct, forbid_unknown_fields=True):
+    zone: str
+    kind: Literal["create", "update", "delete", "get", "list"]
+    count: Annotated[int, msgspec.Meta(ge=0)]
+
+
 class _BadRequestError(Exception):
     pass
 
@@ -44,6 +62,7 @@ class Simulation(Protocol):
 
     cloud: Cloud
     event_grid: EventGrid
+    faults: Faults
 
 
 T = TypeVar("T")
@@ -60,10 +79,15 @@ class Control:
         return [
             web.get(f"{prefix}/world", self._world),
             web.get(f"{prefix}/deliveries", self._deliveries),
-            web.post(f"{prefix}/health", self._health),
-            web.post(f"{prefix}/guest-shutdown", self._guest_shutdown),
-            web.post(f"{prefix}/lose", self._lose),
-            web.post(f"{prefix}/subscriptions", self._subscribe),
+            web.get(f"{prefix}/refused", self._refused),
+            web.post(f"{prefix}/health", _route(_Health, self._health)),
+            web.post(f"{prefix}/guest-shutdown", _route(_Vm, self._guest_shutdown)),
+            web.post(f"{prefix}/lose", _route(_Lose, self._lose)),
+            web.post(f"{prefix}/subscriptions", _route(_Subscription, self._subscribe)),
+            web.post(f"{prefix}/faults", _route(Rates, self._faults)),
+            web.post(f"{prefix}/outage", _route(_Outage, self._outage)),
+            web.post(f"{prefix}/limits", _route(_Limits, self._limits)),
+            web.post(f"{prefix}/foreign-calls", _route(_Foreign, self._foreign_calls)),
         ]
 
     async def _world(self, _: web.Request) -> web.Response:
@@ -77,39 +101,71 @@ class Control:
             return _bad("after: a whole number is expected")
         return web.json_response(self._simulation.event_grid.log_after(after))
 
-    async def _health(self, request: web.Request) -> web.Response:
-        try:
-            wanted = await _read(request, _Health)
-            self._simulation.cloud.compute.set_health(wanted.vm, wanted.health)
-        except (_BadRequestError, KeyError) as error:
-            return _bad(_reason(error))
-        return web.json_response({})
+    async def _refused(self, _: web.Request) -> web.Response:
+        """What was answered with 429 for a limit, and which faults were made."""
+        throttled = [
+            {"by": by, "scope": scope, "kind": kind, "calls": calls}
+            for (by, scope, kind), calls in sorted(self._simulation.cloud.throttled.items())
+        ]
+        return web.json_response({"throttled": throttled, "faults": dict(self._simulation.faults.made)})
 
-    async def _guest_shutdown(self, request: web.Request) -> web.Response:
-        try:
-            wanted = await _read(request, _Vm)
-            self._simulation.cloud.compute.guest_shutdown(wanted.vm)
-        except (_BadRequestError, KeyError) as error:
-            return _bad(_reason(error))
-        return web.json_response({})
+    def _check_vm(self, vm: str) -> None:
+        if self._simulation.cloud.compute.vms.find(vm) is None:
+            raise _BadRequestError(f"vm: no VM has the id {vm!r}")
 
-    async def _lose(self, request: web.Request) -> web.Response:
-        try:
-            wanted = await _read(request, _Lose)
-        except _BadRequestError as error:
-            return _bad(_reason(error))
+    async def _health(self, wanted: _Health) -> object:
+        self._check_vm(wanted.vm)
+        self._simulation.cloud.compute.set_health(wanted.vm, wanted.health)
+        return {}
+
+    async def _guest_shutdown(self, wanted: _Vm) -> object:
+        self._check_vm(wanted.vm)
+        self._simulation.cloud.compute.guest_shutdown(wanted.vm)
+        return {}
+
+    async def _lose(self, wanted: _Lose) -> object:
         self._simulation.event_grid.disturbance.lose_next = wanted.events
-        return web.json_response({})
+        return {}
 
-    async def _subscribe(self, request: web.Request) -> web.Response:
+    async def _subscribe(self, wanted: _Subscription) -> object:
+        subscription = Subscription(wanted.endpoint, wanted.schema, tuple(wanted.operations))
+        await self._simulation.event_grid.subscribe(subscription)
+        return {}
+
+    async def _faults(self, wanted: Rates) -> object:
+        if wanted == Rates():
+            self._simulation.faults.stop()
+        self._simulation.faults.rates = wanted
+        return {}
+
+    async def _outage(self, wanted: _Outage) -> object:
+        regions = all_regions(self._simulation.cloud)
+        if wanted.region not in regions:
+            raise _BadRequestError(f"region: {wanted.region!r} is none of {regions}")
+        self._simulation.faults.fail_region(wanted.region, wanted.seconds)
+        return {}
+
+    async def _limits(self, wanted: _Limits) -> object:
+        self._simulation.cloud.enforce_limits(enforced=wanted.enforced)
+        return {}
+
+    async def _foreign_calls(self, wanted: _Foreign) -> object:
+        dns = self._simulation.cloud.private_dns
+        if dns.zone(wanted.zone) is None:
+            raise _BadRequestError(f"zone: no zone has the id {wanted.zone!r}")
+        return {"let_through": dns.spend_foreign(wanted.zone, wanted.kind, wanted.count)}
+
+
+def _route(body: type[T], act: Callable[[T], Awaitable[object]]) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """A route that reads a body, acts, and answers with what that gave."""
+
+    async def answer(request: web.Request) -> web.Response:
         try:
-            wanted = await _read(request, _Subscription)
-            await self._simulation.event_grid.subscribe(
-                Subscription(wanted.endpoint, wanted.schema, tuple(wanted.operations))
-            )
+            return web.json_response(await act(await _read(request, body)))
         except (_BadRequestError, RefusedError) as error:
-            return _bad(_reason(error))
-        return web.json_response({})
+            return _bad(str(error))
+
+    return answer
 
 
 async def _read(request: web.Request, body: type[T]) -> T:
@@ -117,10 +173,6 @@ async def _read(request: web.Request, body: type[T]) -> T:
         return msgspec.json.decode(await request.read(), type=body)
     except msgspec.DecodeError as error:
         raise _BadRequestError(str(error)) from error
-
-
-def _reason(error: Exception) -> str:
-    return f"vm: no VM has the id {error.args[0]!r}" if isinstance(error, KeyError) else str(error)
 
 
 def _bad(message: str) -> web.Response:

@@ -13,9 +13,11 @@ import itertools
 import json
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any, Literal, Protocol
+
+import msgspec
 
 Family = Literal["Write", "Delete", "Action"]
 Outcome = Literal["Success", "Failure", "Cancel"]
@@ -45,7 +47,7 @@ class Response:
     @property
     def body(self) -> bytes:
         """The body as sent."""
-        return b"" if self.content is None else json.dumps(self.content).encode()
+        return b"" if self.content is None else msgspec.json.encode(self.content)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,13 @@ class Provider(Protocol):
         """Answer a call; raise ArmError for an error answer."""
 
 
+class Gate(Protocol):
+    """What ARM asks before a provider is."""
+
+    def charge(self, call: Call) -> Mapping[str, str]:
+        """Headers for the answer; raise ArmError for a call that ARM does not pass on."""
+
+
 @dataclass(frozen=True, slots=True)
 class Completed:
     """A PUT, PATCH, POST or DELETE on a resource that has completed: what Event Grid is told, when it is told."""
@@ -129,13 +138,16 @@ class Completed:
 class Azure:
     """The simulated cloud. `clock` gives seconds since the epoch; `rng` is the only source of chance.
 
-    `operation_scale` multiplies the durations of long-running operations (start, deallocate, delete, ...).
+    `operation_scale` multiplies the durations of long-running operations (start, deallocate, delete, ...). `gate`:
+    ARM's own limits, None: there are none.
     """
 
     def __init__(self, clock: Callable[[], float], rng: Random, *, operation_scale: float = 1.0) -> None:
         self.clock = clock
         self.rng = rng
         self.operation_scale = operation_scale
+        self.gate: Gate | None = None
+        self.action_in_subject = False
         self.groups: dict[tuple[str, str], str] = {}
         self.completed: list[Callable[[Completed], None]] = []
         self._providers: dict[tuple[str, str], Provider] = {}
@@ -169,8 +181,9 @@ class Azure:
                     "MissingApiVersionParameter",
                     "The api-version query parameter (?api-version=) is required for all requests.",
                 )
+            counted = self.gate.charge(call) if self.gate else {}
             self._check_group(call)
-            return provider.handle(call)
+            return _with(counted, provider, call)
         except ArmError as error:
             return error.response
 
@@ -202,6 +215,20 @@ class Azure:
         return str(uuid.UUID(int=self.rng.getrandbits(128), version=4))
 
 
+def _with(headers: Mapping[str, str], provider: Provider, call: Call) -> Response:
+    """A provider's answer with these headers; an error that ARM makes itself has none of them, as recorded."""
+    try:
+        response = provider.handle(call)
+    except ArmError as error:
+        response = error.response
+        if "x-ms-failure-cause" in response.headers:
+            return response
+    return replace(response, headers={**response.headers, **headers}) if headers else response
+
+
+_PROVIDERS = "/providers/"
+
+
 def parse(request: Request) -> Call:
     """Split an ARM path. Raises ArmError 404 for a path that is no resource path.
 
@@ -209,10 +236,9 @@ def parse(request: Request) -> Call:
     its scope is the part of `call.id` before that namespace.
     """
     path = request.path.strip("/")
-    parts = path.split("/")
-    at = max((i for i, part in enumerate(parts) if part.lower() == "providers"), default=-1)
-    if parts[0].lower() != "subscriptions" or at < 0 or len(parts) < at + 3:
+    at = f"/{path}/".lower().rfind(_PROVIDERS)
+    parts, rest = path.split("/", 4), path[max(at, 0) + len(_PROVIDERS) - 1 :].split("/")
+    if parts[0].lower() != "subscriptions" or at < 0 or len(rest) < 2:
         raise ArmError(404, "InvalidResourcePath", f"The path '/{path}' is not a resource path.")
     group = parts[3] if len(parts) > 3 and parts[2].lower() == "resourcegroups" else None
-    rest = parts[at + 2 :]
-    return Call(request, parts[1], group, parts[at + 1], tuple(rest[::2]), tuple(rest[1::2]))
+    return Call(request, parts[1], group, rest[0], tuple(rest[1::2]), tuple(rest[2::2]))

@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from simulator.core import ArmError, Azure, Call, Response
-from simulator.dns_rules import Unknowns, ZoneBudgets
+from simulator.dns_budgets import ZoneBudgets
+from simulator.dns_rules import Unknowns
 
 RETRY_AFTER = 30
 """Seconds in the Retry-After header of a 202 (azure-service-operator, 2023 and 2024), scaled like the operation."""
@@ -85,7 +86,7 @@ class DnsOperations:
             "azure-asyncoperation": link("Statuses"),
             "location": link("Results"),
             "retry-after": str(math.ceil(RETRY_AFTER * self._azure.operation_scale)),
-            **self._budgets.countdown(call, self._azure.clock()),
+            **self._budgets.countdown(call),
         }
 
     def poll(self, call: Call) -> Response:
@@ -96,6 +97,4 @@ class DnsOperations:
         if operation.status == "InProgress":
             return Response(202, {"status": operation.status}, self._headers(call, call.names[0]))
         content = {"error": operation.error} if operation.error else {}
-        return Response(
-            200, {**content, "status": operation.status}, self._budgets.countdown(call, self._azure.clock())
-        )
+        return Response(200, {**content, "status": operation.status}, self._budgets.countdown(call))

@@ -1,32 +1,29 @@
-"""What may stop a private DNS call before it does anything: conditions, zone budgets, locks; and Azure's unknowns.
+"""What may stop a private DNS call before it does anything: conditions and locks; and all of Azure's unknowns.
 
 No state of zones and records enters here. Each rule names the recording or the document that it follows; where there is
-none, it is an unknown with a switch, so that a client can be tried under either answer.
+none, it is an unknown with a switch, so that a client can be tried under either answer. Budgets: `dns_budgets.py`.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from random import Random
+from typing import Any, Literal, Self
 
 from simulator.core import ArmError, Call
+from simulator.throttles import Algorithm
 
 Failure = Literal["exists", "modified"]
 Lock = Literal["CanNotDelete", "ReadOnly"]
-Budget = Literal["create", "update", "delete", "get", "list"]
-
-ZONE_BUDGETS: Mapping[Budget, int] = {"create": 60, "update": 60, "delete": 60, "get": 200, "list": 100}
-"""Record set calls per zone and minute. Source: dns-limits.md, 2024-10-08."""
-RETRY_AFTER = 10
-"""Seconds in the Retry-After header of the resource provider's 429. Source: kubernetes-sigs/external-dns#4839."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unknowns:
     """What no recording or document tells about Azure; the defaults are guesses, and each can be turned round."""
 
+    accept_quoted_etag: bool = False
+    """Whether `"guid"` is taken for the etag `guid` of a record set or zone: azure-mgmt-privatedns 2.0.0 sends that."""
     delete_missing: Literal[204, 404] = 204
     """Status for DELETE of a record set that does not exist, in a zone that does (204 by the OpenAPI text only)."""
     if_match_missing: Literal[412, 404] = 412
@@ -43,6 +40,43 @@ class Unknowns:
     """How long a zone or link operation runs: recorded ones were running after 4 s and over after 30 s."""
     registration_seconds: float = 30.0
     """How long a link whose registration was switched on stays InProgress after its operation has succeeded."""
+    throttle: Algorithm = "sliding"
+    """How the published budgets of a zone are counted."""
+    list_pages_counted: bool = True
+    """Whether every page of a list of record sets spends the zone's list budget, or its first page only."""
+    large_top: bool = False
+    """Whether `$top` above 100 is honoured for record sets; otherwise a page never has more than 100."""
+    status_only_health: bool = True
+    """Whether a list of VMs with `statusOnly=true` holds the health that VMs report."""
+    inline_nic_event: bool = False
+    """Whether a NIC that is created inline with its VM raises an event of its own."""
+    action_in_subject: bool = False
+    """Whether the subject of an action's event ends in the action's name; otherwise it is the resource's id."""
+
+    @classmethod
+    def draw(cls, rng: Random) -> Self:
+        """A random setting of all of them."""
+        return cls(**{name: rng.choice(choices) for name, choices in CHOICES.items()})
+
+
+CHOICES: Mapping[str, tuple[Any, ...]] = {
+    "accept_quoted_etag": (False, True),
+    "delete_missing": (204, 404),
+    "if_match_missing": (412, 404),
+    "check_body_etag": (False, True),
+    "put_keeps_metadata": (False, True),
+    "refuse_auto_registered_delete": (False, True),
+    "overlap_at_once": (False, True),
+    "operation_seconds": (5.0, 10.0, 29.0),
+    "registration_seconds": (0.0, 30.0, 120.0),
+    "throttle": ("fixed", "sliding", "bucket"),
+    "list_pages_counted": (False, True),
+    "large_top": (False, True),
+    "status_only_health": (False, True),
+    "inline_nic_event": (False, True),
+    "action_in_subject": (False, True),
+}
+"""What each unknown of `Unknowns` may be."""
 
 
 def failed_condition(call: Call, etag: str | None, *, strip_quotes: bool = False) -> Failure | None:
@@ -61,45 +95,6 @@ def failed_condition(call: Call, etag: str | None, *, strip_quotes: bool = False
     return None if wanted == etag else "modified"
 
 
-class ZoneBudgets:
-    """Calls per zone and kind in the last 60 seconds (sliding), and ARM's countdown header, which is always there."""
-
-    def __init__(self, *, enforced: bool) -> None:
-        self.enforced = enforced
-        self._spent: defaultdict[tuple[str, Budget], deque[float]] = defaultdict(deque)
-        self._counted: dict[tuple[str, str, str], tuple[int, int]] = {}
-
-    def spend(self, zone_id: str, kind: Budget, now: float) -> None:
-        """Take one call at `now` (seconds) from the zone's budget. Raises ArmError 429 when it is used up."""
-        if not self.enforced:
-            return
-        spent = self._spent[zone_id.lower(), kind]
-        while spent and spent[0] <= now - 60:
-            spent.popleft()
-        if len(spent) >= ZONE_BUDGETS[kind]:
-            raise ArmError(
-                429,
-                "TooManyRequests",  # the body is not public: code and words are ours, header and status are reported
-                f"The zone has had {ZONE_BUDGETS[kind]} {kind} requests within a minute.",
-                wrapped=False,
-                headers={"Retry-After": str(RETRY_AFTER)},
-            )
-        spent.append(now)
-
-    def countdown(self, call: Call, now: float) -> dict[str, str]:
-        """The header that counts requests down per subscription, type and action, in windows of 5 minutes.
-
-        Recorded: reads from 499 down, writes and deletes each from 11999 down. It is shown, and never enforced here.
-        """
-        action = {"GET": "read", "DELETE": "delete"}.get(call.method, "write")
-        key, window = (call.subscription.lower(), call.kind, action), int(now // 300)
-        since, used = self._counted.get(key, (window, 0))
-        used = used + 1 if since == window else 1
-        self._counted[key] = (window, used)
-        left = max(0, (500 if action == "read" else 12_000) - used)
-        return {"x-ms-ratelimit-remaining-subscription-resource-requests": str(left)}
-
-
 class Locks:
     """Management locks: what ARM refuses before the resource provider hears of it."""
 
@@ -115,19 +110,43 @@ class Locks:
         self._levels.pop(scope.rstrip("/").lower(), None)
 
     def check(self, call: Call) -> None:
-        """Raise ArmError 409 ScopeLocked where a lock forbids the call.
-
-        Words as seen in openshift/installer#2300 (a record set below a locked zone) and azure-sdk-for-java#2560.
-        """
+        """Raise ArmError 409 ScopeLocked where a lock forbids the call."""
         if call.method == "GET":
             return
         operation = "delete" if call.method == "DELETE" else "write"
         below = f"{call.id.lower()}/"
         for locked, (scope, level) in self._levels.items():
             if below.startswith(f"{locked}/") and (level == "ReadOnly" or operation == "delete"):
-                raise ArmError(
-                    409,
-                    "ScopeLocked",
-                    f"The scope '{call.id}' cannot perform {operation} operation because following scope(s) are "
-                    f"locked: '{scope}'. Please remove the lock and try again.",
-                )
+                raise scope_locked(call, scope)
+
+
+def scope_locked(call: Call, scope: str) -> ArmError:
+    """ARM's 409 for a lock: openshift/installer#2300 (a record set below a locked zone), azure-sdk-for-java#2560."""
+    operation = "delete" if call.method == "DELETE" else "write"
+    return ArmError(
+        409,
+        "ScopeLocked",
+        f"The scope '{call.id}' cannot perform {operation} operation because following scope(s) are locked: '{scope}'. "
+        "Please remove the lock and try again.",
+    )
+
+
+def cname_in_the_way(record_type: str) -> ArmError:
+    """A CNAME stands alone at its name: as seen on public DNS (rcl-letsencrypt-auto-ssl#26 and external-dns#5358)."""
+    other = "another record" if record_type == "CNAME" else "a CNAME record"
+    return conflict(
+        f"The {record_type} record could not be created because {other} with the same name already exists in this zone."
+    )
+
+
+def zone_full(zone: str, sets: int, limit: int) -> ArmError:
+    """The zone has as many record sets as it may have: as seen on public DNS (console-operator#927)."""
+    return conflict(
+        f"You have reached or exceeded the maximum number of record resources in zone '{zone}'. You have {sets} record "
+        f"resources of {limit} allowed."
+    )
+
+
+def conflict(message: str) -> ArmError:
+    """A 409 of the private DNS provider: its meanings share a code and differ in their words."""
+    return ArmError(409, "Conflict", message, wrapped=False)

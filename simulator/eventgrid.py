@@ -10,12 +10,14 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from random import Random
 from typing import Any, TypeAlias
 
 from simulator.core import Azure, Completed
+from simulator.eventgrid_delay import Patience
 from simulator.eventgrid_events import CONTENT_TYPES, Event, Schema, event_of, validation
 
 ANSWER_TIMEOUT = 30.0
@@ -104,7 +106,10 @@ def judge(attempt: int, status: int | None) -> float | str | None:
 
 @dataclass
 class EventGrid:
-    """A subscription's system topic. Needs a running event loop as soon as an operation completes."""
+    """A subscription's system topic. Needs a running event loop as soon as an operation completes.
+
+    `delayed_delivery`: whether an endpoint that keeps failing is left alone for a while.
+    """
 
     azure: Azure
     post: Post
@@ -114,6 +119,8 @@ class EventGrid:
     deliveries: list[Delivery] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
     lost: list[Event] = field(default_factory=list)
+    delayed_delivery: bool = True
+    _patience: defaultdict[str, Patience] = field(default_factory=lambda: defaultdict(Patience))
     _tasks: set[asyncio.Task[Any]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -135,7 +142,7 @@ class EventGrid:
 
     def publish(self, note: Completed) -> None:
         """Tell everybody of a completed operation."""
-        event = event_of(note, self.azure.new_guid())
+        event = event_of(note, self.azure.new_guid(), action_in_subject=self.azure.action_in_subject)
         for subscription in self.subscriptions:
             if not subscription.wants(event):
                 continue
@@ -163,16 +170,23 @@ class EventGrid:
 
     async def _deliver(self, subscription: Subscription, event: Event, hold: float) -> None:
         await asyncio.sleep(hold)
+        await self._delay(subscription.endpoint)
         for attempt in itertools.count(1):
             status, answer = await self._attempt(subscription, event, attempt)
             verdict = judge(attempt, status)
+            self._patience[subscription.endpoint].note(self.azure.clock(), delivered=verdict is None)
             if isinstance(verdict, float | int):
                 await asyncio.sleep(verdict * self.rng.uniform(1.0, 1.1))
+                await self._delay(subscription.endpoint)
                 verdict = self._second_thoughts(attempt, event, answer, verdict)
             if isinstance(verdict, str):
                 self.dead_letters.append(DeadLetter(event, subscription.endpoint, verdict, attempt))
             if verdict is None or isinstance(verdict, str):
                 return
+
+    async def _delay(self, endpoint: str) -> None:
+        if self.delayed_delivery:
+            await asyncio.sleep(self._patience[endpoint].delay(self.azure.clock()))
 
     def _second_thoughts(
         self, attempt: int, event: Event, answer: asyncio.Task[int | None], verdict: float

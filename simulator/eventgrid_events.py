@@ -59,13 +59,17 @@ class Event:
         return json.dumps([event]).encode()
 
 
-def event_of(note: Completed, event_id: str) -> Event:
-    """The event about a completed operation, as a subscription's system topic tells it."""
+def event_of(note: Completed, event_id: str, *, action_in_subject: bool = False) -> Event:
+    """The event about a completed operation, as a subscription's system topic tells it.
+
+    `action_in_subject`: an action's subject ends in the action, as in one third-party sample. Unknown; the documented
+    sample of an action has the bare resource id.
+    """
     subscription = note.resource_id.split("/")[2]
     return Event(
         id=event_id,
         topic=f"/subscriptions/{subscription}",
-        subject=note.resource_id,
+        subject=note.resource_id + (_action(note) if action_in_subject else ""),
         type=f"Microsoft.Resources.Resource{note.family}{note.outcome}",
         time=note.time,
         data={
@@ -112,19 +116,22 @@ def _claims(note: Completed) -> dict[str, str]:
     }
 
 
+def _action(note: Completed) -> str:
+    return f"/{note.operation.split('/')[-2]}" if note.family == "Action" else ""
+
+
 def _http_request(note: Completed) -> dict[str, Any]:
     # Documented for updates and deletions, shown for actions. Whether a write was an update is not known here, so no
     # write has it: less than Azure tells.
     method = _METHODS.get(note.family)
     if method is None:
         return {}
-    tail = f"/{note.operation.split('/')[-2]}" if method == "POST" else ""
     return {
         "httpRequest": {
             "clientRequestId": note.correlation_id,
             "clientIpAddress": "203.0.113.1",
             "method": method,
-            "url": f"https://management.azure.com{note.resource_id}{tail}?api-version=2024-03-01",
+            "url": f"https://management.azure.com{note.resource_id}{_action(note)}?api-version=2024-03-01",
         }
     }
 

@@ -15,6 +15,7 @@ from simulator.addresses import Wanted, configure
 from simulator.collection import Collection, decode, rejected
 from simulator.core import ArmError, Azure, Call, Response
 from simulator.latency import Spread
+from simulator.network_limits import NetworkLimits
 from simulator.nic import NIC_TYPE, VNET_TYPE, Nic, Subnet, Vnet, vnet_body
 from simulator.operations import Operations
 
@@ -68,6 +69,7 @@ class Network:
         self.azure = azure
         self.nics: Collection[Nic] = Collection(NIC_TYPE)
         self.vnets: Collection[Vnet] = Collection(VNET_TYPE)
+        self.limits = NetworkLimits(azure.clock)
         self._operations = Operations(azure, "Microsoft.Network", detailed=False)
         self._routes: dict[tuple[str, int, str], Callable[[Call], Response]] = {
             ("networkinterfaces", 0, "GET"): self._list_nics,
@@ -84,6 +86,7 @@ class Network:
 
     def handle(self, call: Call) -> Response:
         """Answer a call on a NIC, a VNet or a network operation."""
+        self.limits.charge(call)
         answer = self._routes.get((call.kind, len(call.names), call.method))
         if answer is None:
             raise ArmError(405, "MethodNotAllowed", f"{call.method} on {'/'.join(call.types)} is not simulated.")

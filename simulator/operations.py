@@ -6,6 +6,7 @@ Operator (Test_Compute_VM_20201201_CRUD.yaml, 2026). What an operation does when
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -103,6 +104,7 @@ class Operations:
         return body
 
 
+@functools.lru_cache(maxsize=4096)
 def stamp(seconds: float) -> str:
     """A time as compute writes it: seven digits of the second and an offset."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f0+00:00")

@@ -1,19 +1,21 @@
 """The private DNS resource provider: where its parts are put together, and what the simulator reads and sets up in it.
 
 As recorded: zones and links change by long-running operations (`zone_calls.py`, `dns_operations.py`), record sets at
-once (`record_set_calls.py`). Conditions, budgets, locks and the switches for what nobody knows about Azure are in
-`dns_rules.py`. No DNS is spoken here.
+once (`record_set_calls.py`). Conditions, locks and the switches for what nobody knows about Azure are in
+`dns_rules.py`, limits in `dns_budgets.py`. No DNS is spoken here.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from simulator.core import ArmError, Azure, Call, Response
+from simulator.dns_budgets import Budget, ZoneBudgets, budget_of
 from simulator.dns_operations import DnsOperations
-from simulator.dns_rules import Lock, Locks, Unknowns, ZoneBudgets
+from simulator.dns_rules import Lock, Locks, Unknowns
 from simulator.record_set_calls import RecordSetCalls, is_record_type
 from simulator.record_sets import FIELDS, Link, Zone, written
 from simulator.zone_calls import ZoneCalls, ZoneStore
@@ -22,9 +24,8 @@ from simulator.zone_calls import ZoneCalls, ZoneStore
 class PrivateDns:
     """The resource provider for `privateDnsZones` and its operations.
 
-    `vnet_exists` tells whether a linked VNet is known (None: every one is). `accept_quoted_etag`: whether `"guid"` is
-    taken for the etag `guid` of a record set or zone, as azure-mgmt-privatedns 2.0.0 sends it. `limits`: whether the
-    published budgets per zone are enforced. These three may be changed at any time.
+    `vnet_exists` tells whether a linked VNet is known (None: every one is). `limits`: whether the published budgets per
+    zone and minute are enforced. Both may be changed at any time; `unknowns` may not.
     """
 
     def __init__(
@@ -32,37 +33,35 @@ class PrivateDns:
         azure: Azure,
         *,
         vnet_exists: Callable[[str], bool] | None = None,
-        accept_quoted_etag: bool = False,
         limits: bool = False,
         unknowns: Unknowns | None = None,
     ) -> None:
         unknowns = unknowns or Unknowns()
         self._azure = azure
         self._locks = Locks()
-        self._budgets = ZoneBudgets(enforced=limits)
-        self._sets = RecordSetCalls(azure, unknowns, self._budgets)
-        self._operations = DnsOperations(azure, unknowns, self._budgets)
+        self.budgets = ZoneBudgets(azure.clock, unknowns.throttle, enforced=limits)
+        self._sets = RecordSetCalls(azure, unknowns, self.budgets)
+        self._operations = DnsOperations(azure, unknowns, self.budgets)
         self._store = ZoneStore(azure, {}, vnet_exists, self._sets.unregister_all)
-        self._zone_calls = ZoneCalls(self._store, self._operations, unknowns, self._budgets)
-        self.accept_quoted_etag = accept_quoted_etag
-
-    @property
-    def accept_quoted_etag(self) -> bool:
-        """Whether a quoted etag in a condition counts as the bare one."""
-        return self._sets.accept_quoted_etag
-
-    @accept_quoted_etag.setter
-    def accept_quoted_etag(self, accept: bool) -> None:
-        self._sets.accept_quoted_etag = self._zone_calls.accept_quoted_etag = accept
+        self._zone_calls = ZoneCalls(self._store, self._operations, unknowns, self.budgets)
 
     @property
     def limits(self) -> bool:
-        """Whether the zones' budgets are enforced."""
-        return self._budgets.enforced
+        """Whether the zones' budgets per minute are enforced."""
+        return self.budgets.enforced
 
     @limits.setter
     def limits(self, enforced: bool) -> None:
-        self._budgets.enforced = enforced
+        self.budgets.enforced = enforced
+
+    @property
+    def throttled(self) -> Counter[tuple[str, str]]:
+        """How many calls were refused for a limit, by scope (a zone's id in lower case, ...) and kind of call."""
+        return self.budgets.throttled
+
+    def spend_foreign(self, zone_id: str, kind: Budget, count: int) -> int:
+        """Somebody else makes record set calls in a zone now; gives how many were let through and are spent."""
+        return self.budgets.spend_foreign(zone_id, kind, count)
 
     @property
     def vnet_exists(self) -> Callable[[str], bool] | None:
@@ -140,11 +139,12 @@ class PrivateDns:
 
     def handle(self, call: Call) -> Response:
         """Answer a call. Raises ArmError for an error answer, with ARM's countdown where ARM passed the call on."""
+        self.budgets.admit(call)
         try:
             return self._answer(call)
         except ArmError as error:
             if "x-ms-failure-cause" not in error.response.headers:
-                countdown = self._budgets.countdown(call, self._azure.clock())
+                countdown = self.budgets.countdown(call)
                 error.response = replace(error.response, headers={**error.response.headers, **countdown})
             raise
 
@@ -152,6 +152,7 @@ class PrivateDns:
         if call.types[0].lower() != "privatednszones":
             return self._operations.poll(call)
         self._locks.check(call)
+        self._spend(call)
         if len(call.types) == 1:
             return self._zone_calls.on_zone(call) if call.names else self._zone_calls.list_zones(call)
         if len(call.types) == 2 and call.types[1].lower() == "virtualnetworklinks":
@@ -165,19 +166,26 @@ class PrivateDns:
             f"api version '{call.request.query.get('api-version', '')}'.",
         )
 
+    def _spend(self, call: Call) -> None:
+        """Take a call on a zone or a link from its budget; those on record sets are counted where they are answered."""
+        if len(call.types) > 1 and call.types[1].lower() != "virtualnetworklinks":
+            return
+        zone = self._zone_calls.zone_of(call) if call.names else None
+        link = zone.links_by_name.get(call.names[1].lower()) if zone and len(call.names) > 1 else None
+        spent = budget_of(call, exists=(zone if len(call.types) == 1 else link) is not None)
+        if spent:
+            self.budgets.spend(*spent)
+
 
 def register(
     azure: Azure,
     *,
     vnet_exists: Callable[[str], bool] | None = None,
-    accept_quoted_etag: bool = False,
     limits: bool = False,
     unknowns: Unknowns | None = None,
 ) -> PrivateDns:
     """Make a provider and let it answer for its types; the options are those of PrivateDns."""
-    provider = PrivateDns(
-        azure, vnet_exists=vnet_exists, accept_quoted_etag=accept_quoted_etag, limits=limits, unknowns=unknowns
-    )
+    provider = PrivateDns(azure, vnet_exists=vnet_exists, limits=limits, unknowns=unknowns)
     for resource_type in ("privateDnsZones", "privateDnsOperationStatuses", "privateDnsOperationResults"):
         azure.register("Microsoft.Network", resource_type, provider)
     return provider

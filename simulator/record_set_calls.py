@@ -13,7 +13,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 from simulator.core import ArmError, Azure, Call, Response
-from simulator.dns_rules import Budget, Failure, Unknowns, ZoneBudgets, failed_condition
+from simulator.dns_budgets import Budget, ZoneBudgets
+from simulator.dns_rules import Failure, Unknowns, cname_in_the_way, failed_condition, zone_full
 from simulator.record_sets import (
     AUTO_REGISTERED_TTL,
     FIELDS,
@@ -33,7 +34,6 @@ class RecordSetCalls:
     """Answers record set calls and keeps what auto-registration would put back after a DELETE."""
 
     def __init__(self, azure: Azure, unknowns: Unknowns, budgets: ZoneBudgets) -> None:
-        self.accept_quoted_etag = False
         self._azure = azure
         self._unknowns = unknowns
         self._budgets = budgets
@@ -49,7 +49,7 @@ class RecordSetCalls:
         old = zone.get(record_type, call.names[1])
         budget: dict[str, Budget] = {"GET": "get", "DELETE": "delete"}
         change: Budget = "update" if old else "create"
-        self._budgets.spend(zone.id, budget.get(call.method, change), self._azure.clock())
+        self._budgets.spend(zone.id, budget.get(call.method, change))
         if call.method == "GET":
             return self._answer(call, zone, self._existing(call, old))
         self._check_conditions(call, old)
@@ -70,7 +70,7 @@ class RecordSetCalls:
 
     def _check_conditions(self, call: Call, old: RecordSet | None) -> None:
         failure: Failure | None = failed_condition(
-            call, old.etag if old else None, strip_quotes=self.accept_quoted_etag
+            call, old.etag if old else None, strip_quotes=self._unknowns.accept_quoted_etag
         )
         if self._unknowns.check_body_etag and call.method != "DELETE" and old and failure is None:
             failure = "modified" if call.json().get("etag", old.etag) != old.etag else None
@@ -109,29 +109,15 @@ class RecordSetCalls:
             return
         others = zone.types_at(new.name)
         if others and (new.type == "CNAME" or "CNAME" in others):
-            # Status, code and words as seen on public DNS (rcl-letsencrypt-auto-ssl#26 and external-dns#5358).
-            other = "another record" if new.type == "CNAME" else "a CNAME record"
-            raise ArmError(
-                409,
-                "Conflict",
-                f"The {new.type} record could not be created because {other} with the same name already exists in this "
-                "zone.",
-                wrapped=False,
-            )
-        if len(zone) >= SETS_PER_ZONE:  # status, code and words as seen on public DNS (console-operator#927)
-            raise ArmError(
-                409,
-                "Conflict",
-                f"You have reached or exceeded the maximum number of record resources in zone '{zone.name}'. You have "
-                f"{len(zone)} record resources of {SETS_PER_ZONE} allowed.",
-                wrapped=False,
-            )
+            raise cname_in_the_way(new.type)
+        if len(zone) >= SETS_PER_ZONE:
+            raise zone_full(zone.name, len(zone), SETS_PER_ZONE)
 
     def _delete(self, call: Call, zone: Zone, old: RecordSet | None) -> Response:
         if old is None:
             if self._unknowns.delete_missing == 404:
                 self._existing(call, old)
-            return Response(204, None, self._budgets.countdown(call, self._azure.clock()))
+            return Response(204, None, self._budgets.countdown(call))
         if old.type == "SOA":
             raise refused("The SOA record set of a zone cannot be deleted.")
         if old.auto_registered and self._unknowns.refuse_auto_registered_delete:
@@ -141,7 +127,7 @@ class RecordSetCalls:
         address = self._registered.get((zone.id.lower(), old.name.lower())) if old.type == "A" else None
         if address is not None:  # documented: registered again while the VM exists (private-dns-autoregistration)
             self.register(zone, old.name, address)
-        return Response(200, None, self._budgets.countdown(call, self._azure.clock()))
+        return Response(200, None, self._budgets.countdown(call))
 
     def _emit(self, zone: Zone, record_set: RecordSet, verb: str) -> None:
         self._azure.emit(
@@ -151,24 +137,25 @@ class RecordSetCalls:
         )
 
     def _answer(self, call: Call, zone: Zone, record_set: RecordSet, status: int = 200) -> Response:
-        headers = {"ETag": record_set.etag, **self._budgets.countdown(call, self._azure.clock())}
+        headers = {"ETag": record_set.etag, **self._budgets.countdown(call)}
         return Response(status, record_set_json(zone, record_set), headers)
 
     def _list(self, call: Call, zone: Zone, record_type: str | None) -> Response:
-        self._budgets.spend(zone.id, "list", self._azure.clock())
         query = call.request.query
-        top, suffix = _page_size(query), query.get("$recordsetnamesuffix", "").lower()
+        if self._unknowns.list_pages_counted or "$skipToken" not in query:
+            self._budgets.spend(zone.id, "list")
+        top, suffix = _page_size(query, large=self._unknowns.large_top), query.get("$recordsetnamesuffix", "").lower()
         chosen = (
             found
-            for found in zone.sets_after(_position(query.get("$skipToken")))
-            if record_type in {None, found.type} and (not suffix or found.name.lower().endswith(f".{suffix}"))
+            for found in zone.sets_after(_position(query.get("$skipToken")), record_type)
+            if not suffix or found.name.lower().endswith(f".{suffix}")
         )
         page = list(itertools.islice(chosen, top))
         content: dict[str, Any] = {"value": [record_set_json(zone, found) for found in page]}
         if len(page) == top and next(chosen, None) is not None:
             content["nextLink"] = _next_link(call, page[-1])
         left = {"x-ms-ratelimit-remaining-subscription-resource-entities-read": str(60_000 - len(page))}
-        return Response(200, content, {**left, **self._budgets.countdown(call, self._azure.clock())})
+        return Response(200, content, {**left, **self._budgets.countdown(call)})
 
     def register(self, zone: Zone, name: str, address: str) -> bool:
         """Auto-register an A set, TTL 10 s. False when a manual set of that name is in the way, which stays."""
@@ -199,11 +186,11 @@ def is_record_type(text: str) -> bool:
     return text.upper() in FIELDS or text.upper() == "ALL"
 
 
-def _page_size(query: Mapping[str, str]) -> int:
+def _page_size(query: Mapping[str, str], *, large: bool) -> int:
     text = query.get("$top", str(PAGE))
     if not text.isascii() or not text.isdigit() or int(text) == 0:
         raise refused(f"The value '{text}' of $top is invalid: a positive number is expected.")
-    return min(int(text), PAGE)
+    return int(text) if large else min(int(text), PAGE)
 
 
 def _next_link(call: Call, last: RecordSet) -> str:

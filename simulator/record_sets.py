@@ -8,6 +8,7 @@ Values only: no request, no clock, no condition enters here; those are the affai
 from __future__ import annotations
 
 import bisect
+import heapq
 import ipaddress
 import re
 from collections.abc import Iterator, Mapping
@@ -93,7 +94,8 @@ class Zone:
     stated_tags: Mapping[str, str] | None = None
     links_by_name: dict[str, Link] = field(default_factory=dict)
     _sets: dict[tuple[str, str], RecordSet] = field(default_factory=dict)
-    _order: list[tuple[tuple[str, ...], str]] = field(default_factory=list)
+    _order: dict[str, list[tuple[str, ...]]] = field(default_factory=dict)
+    """Of each type, the names in listing order, as labels from the right: a page is found without a scan."""
 
     @property
     def tags(self) -> Mapping[str, str]:
@@ -141,25 +143,35 @@ class Zone:
         """Store a record set in place of the one of the same type and name."""
         key = (record_set.type, record_set.name.lower())
         if key not in self._sets:
-            bisect.insort(self._order, _place(key))
+            bisect.insort(self._order.setdefault(record_set.type, []), _labels(key[1]))
         self._sets[key] = record_set
 
     def remove(self, record_set: RecordSet) -> None:
         """Take a record set out."""
         key = (record_set.type, record_set.name.lower())
         del self._sets[key]
-        del self._order[bisect.bisect_left(self._order, _place(key))]
+        names = self._order[record_set.type]
+        del names[bisect.bisect_left(names, _labels(key[1]))]
 
-    def sets_after(self, last: tuple[str, str] | None) -> Iterator[RecordSet]:
-        """The record sets behind (type, name) in listing order, whether or not that one still exists; None: all."""
-        start = 0 if last is None else bisect.bisect_right(self._order, _place((last[0], last[1].lower())))
-        for labels, record_type in self._order[start:]:
-            yield self._sets[record_type, ".".join(reversed(labels))]
+    def sets_after(self, last: tuple[str, str] | None, record_type: str | None = None) -> Iterator[RecordSet]:
+        """The record sets of one type or of all, in listing order: by labels, then by type (Zone2 and Zone3 import).
+
+        Only those behind `last` (type and name), whether or not that one still exists; None: from the start.
+        """
+        kinds = self._order if record_type is None else self._order.keys() & {record_type}
+        for labels, kind in heapq.merge(*(self._names_after(last, kind) for kind in kinds)):
+            yield self._sets[kind, ".".join(reversed(labels))]
+
+    def _names_after(self, last: tuple[str, str] | None, kind: str) -> Iterator[tuple[tuple[str, ...], str]]:
+        names, start = self._order[kind], 0
+        if last is not None:
+            find = bisect.bisect_left if kind > last[0] else bisect.bisect_right
+            start = find(names, _labels(last[1].lower()))
+        return ((names[at], kind) for at in range(start, len(names)))
 
 
-def _place(key: tuple[str, str]) -> tuple[tuple[str, ...], str]:
-    # Recorded order (Zone2 and Zone3 import): by the name's labels from the right, then by type.
-    return tuple(reversed(key[1].split("."))), key[0]
+def _labels(name: str) -> tuple[str, ...]:
+    return tuple(reversed(name.split(".")))
 
 
 def new_soa(etag: str) -> RecordSet:

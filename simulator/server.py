@@ -18,6 +18,7 @@ from simulator.azure import Cloud
 from simulator.control import Control
 from simulator.core import ArmError, Request, Response
 from simulator.eventgrid import ANSWER_TIMEOUT, LATE_ANSWER, EventGrid
+from simulator.faults import Faults, Lost, Slow
 from simulator.identity import Identity
 from simulator.latency import Latency
 
@@ -43,6 +44,7 @@ class Server:
         self.url = ""
         self._options = options
         self._latency = Latency(Random(f"{options.seed} latency"), options.latency)
+        self.faults = Faults(cloud, Random(f"{options.seed} faults"))
         self.event_grid = EventGrid(cloud.azure, self._post, Random(f"{options.seed} events"))
         self._changed = asyncio.Event()
         self._open = contextlib.AsyncExitStack()
@@ -91,12 +93,15 @@ class Server:
             body=await request.read(),
             base=f"{request.scheme}://{request.host}",
         )
+        fault = self.faults(understood)
         delay = self._latency.of(understood)
         await asyncio.sleep(delay / 2)
-        response = self.cloud.handle(understood)
+        if isinstance(fault, Lost) and not fault.after:
+            return _broken(request)
+        response = fault if isinstance(fault, Response) else self.cloud.handle(understood)
         self._changed.set()
-        await asyncio.sleep(delay / 2)
-        return _web(response)
+        await asyncio.sleep(delay / 2 + (fault.seconds if isinstance(fault, Slow) else 0.0))
+        return _broken(request) if isinstance(fault, Lost) else _web(response)
 
     async def _token(self, request: web.Request) -> web.Response:
         headers = {name.lower(): value for name, value in request.headers.items()}
@@ -110,6 +115,13 @@ class Server:
                 return answer.status, await answer.read()
         except aiohttp.ClientError as error:
             raise ConnectionError(str(error)) from error
+
+
+def _broken(request: web.Request) -> web.Response:
+    """Break the connection; what is given back goes nowhere."""
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response()
 
 
 UNAUTHENTICATED = ArmError(

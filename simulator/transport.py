@@ -7,12 +7,10 @@ loop with a virtual clock runs it in no time. Which faults happen is decided by 
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from http import HTTPStatus
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeAlias, cast
+from typing import Any, Protocol, Self, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from azure.core.exceptions import ServiceRequestError, ServiceResponseError
@@ -22,7 +20,10 @@ from azure.core.rest._http_response_impl_async import AsyncHttpResponseImpl
 from multidict import CIMultiDict
 
 from simulator.core import Request, Response
+from simulator.faults import Fault, Lost, Slow
 from simulator.latency import Latency
+
+__all__ = ["Cloud", "Fault", "Lost", "SimulatorTransport", "Slow", "understand"]
 
 
 class Cloud(Protocol):
@@ -30,24 +31,6 @@ class Cloud(Protocol):
 
     def handle(self, request: Request) -> Response:
         """Answer a request."""
-
-
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """The connection breaks. `after`: the request took effect, and only its answer is lost."""
-
-    after: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Slow:
-    """The answer comes this many seconds later than it would."""
-
-    seconds: float
-
-
-Fault: TypeAlias = "Response | Lost | Slow | None"
-"""What goes wrong with a request: this answer instead of Azure's, a broken connection, a slow answer, or nothing."""
 
 
 class SimulatorTransport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
@@ -99,11 +82,11 @@ class SimulatorTransport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
         fault = self._faults(request) if self._faults else None
         delay = self._latency.of(request) if self._latency else 0.0
         await asyncio.sleep(delay / 2)
-        if fault == Lost(after=False):
+        if isinstance(fault, Lost) and not fault.after:
             raise ServiceRequestError("the connection broke before the request was sent")
         response = fault if isinstance(fault, Response) else self._cloud.handle(request)
         await asyncio.sleep(delay / 2 + (fault.seconds if isinstance(fault, Slow) else 0.0))
-        if fault == Lost(after=True):
+        if isinstance(fault, Lost):
             raise ServiceResponseError("the connection broke before the answer came")
         return response
 
@@ -140,9 +123,8 @@ class _Answer(AsyncHttpResponseImpl):
 
     def __init__(self, request: HttpRequest, response: Response) -> None:
         headers = CIMultiDict(response.headers)
-        body = b""
+        body = response.body
         if response.content is not None:
-            body = json.dumps(response.content).encode()
             headers.setdefault("content-type", "application/json; charset=utf-8")
         headers["content-length"] = str(len(body))
         super().__init__(

@@ -13,8 +13,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 from simulator.core import ArmError, Azure, Call, Response
+from simulator.dns_budgets import ZoneBudgets
 from simulator.dns_operations import DnsOperations, OperationFailed, Work
-from simulator.dns_rules import Unknowns, ZoneBudgets, failed_condition
+from simulator.dns_rules import Unknowns, failed_condition
 from simulator.record_sets import Link, Zone, link_json, new_soa, refused, valid_name, zone_json
 
 ZONE_TYPE = "Microsoft.Network/privateDnsZones"
@@ -52,7 +53,6 @@ class ZoneCalls:
     """Answers calls on zones and links."""
 
     def __init__(self, store: ZoneStore, operations: DnsOperations, unknowns: Unknowns, budgets: ZoneBudgets) -> None:
-        self.accept_quoted_etag = False
         self._store = store
         self._operations = operations
         self._unknowns = unknowns
@@ -109,7 +109,7 @@ class ZoneCalls:
         return Response(200, content, {**left, **self._countdown(call)})
 
     def _countdown(self, call: Call) -> Mapping[str, str]:
-        return self._budgets.countdown(call, self._store.azure.clock())
+        return self._budgets.countdown(call)
 
     def on_zone(self, call: Call) -> Response:
         """Answer a call on one zone."""
@@ -139,7 +139,9 @@ class ZoneCalls:
         return self._operations.begin(call, work)
 
     def _check_zone(self, call: Call, zone: Zone | None) -> None:
-        failure = failed_condition(call, zone.etag if zone is not None else None, strip_quotes=self.accept_quoted_etag)
+        failure = failed_condition(
+            call, zone.etag if zone is not None else None, strip_quotes=self._unknowns.accept_quoted_etag
+        )
         name = call.names[0]
         if failure == "exists":
             raise OperationFailed(

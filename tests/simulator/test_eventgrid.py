@@ -1,6 +1,7 @@
 """Event Grid tells of what has completed, at least once, in the documented shapes and at the documented times."""
 
 import asyncio
+import itertools
 import json
 from random import Random
 
@@ -230,6 +231,70 @@ def test_an_endpoint_that_does_not_answer_the_handshake_is_refused_and_gets_noth
         return grid.subscriptions
 
     assert in_virtual_time(story) == []
+
+
+# Delayed delivery, by the document of 2026-02-09: when the first ten events fail
+
+
+def delayed(*answers, first, second, until, on=True):
+    """Some events at once, and one more after `second` seconds; when each attempt was made, and for which event."""
+
+    async def story(loop):
+        scene = Scene(clock=loop.time)
+        endpoint = Endpoint(loop, *answers)
+        grid = EventGrid(scene.cloud.azure, endpoint.post, Random(3), delayed_delivery=on)
+        grid.subscriptions = [Subscription(URL)]
+        began = loop.time()
+        for number in range(first):
+            scene.cloud.azure.emit(vm_id(f"gpu-{number}"), START, "Action")
+        await asyncio.sleep(second)
+        scene.cloud.azure.emit(vm_id("late"), START, "Action")
+        await asyncio.sleep(until - second)
+        await grid.close()
+        return [(at - began, content[0]["subject"].rsplit("/", 1)[1]) for at, *_, content in endpoint.got]
+
+    return in_virtual_time(story)
+
+
+def late(attempts):
+    return [round(at) for at, name in attempts if name == "late"]
+
+
+def test_ten_failures_in_a_row_delay_new_events_and_retries_too():
+    attempts = delayed(500, first=10, second=5, until=61)
+    assert late(attempts) == [60]
+    assert not [at for at, _ in attempts if 0.1 < at < 59.9], "the retries that were due after 10 s wait as well"
+    assert late(delayed(500, first=10, second=5, until=61, on=False))[0] == 5
+
+
+def test_nine_failures_delay_nobody():
+    assert late(delayed(500, first=9, second=5, until=9)) == [5]
+
+
+def test_one_success_among_the_failures_begins_the_count_anew():
+    answers = [500] * 9 + [200] + [500] * 9 + [200]
+    assert late(delayed(*answers, first=19, second=5, until=9)) == [5]
+
+
+def test_an_endpoint_that_goes_on_failing_is_left_alone_longer_each_time():
+    at = sorted(at for at, _ in delayed(500, first=10, second=1, until=40_000))
+    silences = [round(after - before) for before, after in itertools.pairwise(at) if after - before > 45]
+    assert silences[:4] == [60, 300, 900, 3600]
+    assert all(each >= 10800 for each in silences[4:])
+
+
+def test_an_endpoint_that_has_recovered_is_served_at_once_again():
+    answers = [500] * 10 + [200]
+    attempts = delayed(*answers, first=10, second=200, until=210)
+    assert late(attempts) == [200]
+    assert len(attempts) == 21
+
+
+def test_events_that_wait_out_a_delay_still_grow_too_old():
+    grid, _, began = telling(500, events=12)
+    assert {letter.reason for letter in grid.dead_letters} == {"TimeToLiveExceeded"}
+    assert len(grid.dead_letters) == 12
+    assert grid.deliveries[-1].sent_at - began < 86400
 
 
 def test_equal_seeds_make_equal_histories():

@@ -205,6 +205,65 @@ async def test_the_control_routes_change_the_world_and_tell_nobody(tmp_path):
         assert (await ask("GET", f"{control}/deliveries"))[1] == []
 
 
+async def get_vm(addresses):
+    """A VM's GET over HTTP: status and body, or the error of a connection that broke."""
+    url = f"{addresses['arm']}{vm_id('gpu')}?api-version=2024-03-01"
+    try:
+        return await ask("GET", url, Authorization="Bearer x")
+    except aiohttp.ClientError as error:
+        return type(error), None
+
+
+async def test_faults_can_be_switched_on_and_off_over_http(tmp_path):
+    async with running(tmp_path) as (addresses, process):
+        control = addresses["control"]
+        assert (await get_vm(addresses))[0] == 200
+        assert (await ask("POST", f"{control}/faults", {"internal_error": 1.0}))[0] == 200
+        status, content = await get_vm(addresses)
+        assert (status, content["error"]["code"]) == (500, "InternalServerError")
+        for kind in ("lost_before", "lost_after"):
+            await ask("POST", f"{control}/faults", {kind: 1})
+            assert issubclass((await get_vm(addresses))[0], aiohttp.ClientConnectionError)
+        await ask("POST", f"{control}/faults", {"slow": 1.0, "slowest": 0.01})
+        assert (await get_vm(addresses))[0] == 200
+        made = (await ask("GET", f"{control}/refused"))[1]["faults"]
+        assert (made["internal_error"], made["slow"]) == (1, 1)
+        assert made.keys() == {"internal_error", "lost_before", "lost_after", "slow"}
+        assert (await ask("POST", f"{control}/outage", {"region": "eastus", "seconds": 600}))[0] == 200
+        assert (await get_vm(addresses))[0] == 503
+        await ask("POST", f"{control}/faults", {})
+        assert (await get_vm(addresses))[0] == 200
+        process.send_signal(signal.SIGTERM)
+        assert (await process.communicate())[1] == b"", "a broken connection is no error of the simulator's"
+
+
+async def test_a_connection_breaks_before_the_request_took_effect_or_after(tmp_path):
+    async with running(tmp_path) as (addresses, _), aiohttp.ClientSession() as session:
+        url = f"{addresses['arm']}{ZONE}/A/lost?api-version=2024-06-01"
+        bearer = {"Authorization": "Bearer x"}
+        body = {"properties": {"ttl": 30, "aRecords": [{"ipv4Address": "10.1.0.9"}]}}
+        for kind, found in (("lost_before", 404), ("lost_after", 200)):
+            await ask("POST", f"{addresses['control']}/faults", {kind: 1})
+            with pytest.raises(aiohttp.ClientConnectionError):
+                await session.put(url, json=body, headers=bearer)
+            await ask("POST", f"{addresses['control']}/faults", {})
+            assert (await ask("GET", url, **bearer))[0] == found
+
+
+async def test_limits_and_foreign_calls_can_be_made_over_http(tmp_path):
+    async with running(tmp_path) as (addresses, _):
+        control, bearer = addresses["control"], {"Authorization": "Bearer x"}
+        url = f"{addresses['arm']}{ZONE}/A/db?api-version=2024-06-01"
+        assert (await ask("POST", f"{control}/limits", {"enforced": True}))[0] == 200
+        foreign = {"zone": ZONE, "kind": "get", "count": 500}
+        assert await ask("POST", f"{control}/foreign-calls", foreign) == (200, {"let_through": 200})
+        assert (await ask("GET", url, **bearer))[0] == 429
+        refused = (await ask("GET", f"{control}/refused"))[1]["throttled"]
+        assert refused == [{"by": "dns", "scope": ZONE.lower(), "kind": "get", "calls": 1}]
+        await ask("POST", f"{control}/limits", {"enforced": False})
+        assert (await ask("GET", url, **bearer))[0] == 200
+
+
 @pytest.mark.parametrize(
     ("route", "body", "named"),
     [
@@ -217,6 +276,13 @@ async def test_the_control_routes_change_the_world_and_tell_nobody(tmp_path):
         ("subscriptions", {"endpoint": "http://127.0.0.1:9/hook", "schema": "Other"}, "$.schema"),
         ("subscriptions", {"endpoint": "http://127.0.0.1:9/hook"}, "did not answer"),
         ("lose", [], "object"),
+        ("faults", {"slow": 1.5}, "$.slow"),
+        ("faults", {"fast": 1}, "fast"),
+        ("faults", {"forbidden": {"virtualmachines": -1}}, "$.forbidden"),
+        ("outage", {"region": "eastsu", "seconds": 1}, "['eastus']"),
+        ("limits", {"enforced": "yes"}, "$.enforced"),
+        ("foreign-calls", {"zone": ZONE + "x", "kind": "get", "count": 1}, "zone"),
+        ("foreign-calls", {"zone": ZONE, "kind": "zone get", "count": 1}, "$.kind"),
     ],
 )
 async def test_a_faulty_control_request_is_400_and_names_the_field(route, body, named, control):

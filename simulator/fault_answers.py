@@ -1,0 +1,71 @@
+"""The error answers that Azure may give to a request that it does not carry out, in their recorded or reported shapes.
+
+Pure: which request gets one, and when, is the affair of `faults.py`. Errors of the private DNS provider are bare, those
+of ARM and of the other providers are wrapped (recorded). Where the words are not public, they are ours, and say so.
+"""
+
+from __future__ import annotations
+
+from simulator.arm_limits import principal, throttled
+from simulator.core import ArmError, Call, Response
+from simulator.dns_budgets import RETRY_AFTER, too_many
+from simulator.dns_rules import conflict
+
+OBJECT_ID = "00000000-0000-0000-0000-00000000cccc"
+
+
+def is_dns(call: Call) -> bool:
+    """Whether the private DNS provider answers this call, whose errors are bare."""
+    return call.types[0].lower().startswith("privatedns")
+
+
+def throttled_by_dns(call: Call, *, retry_after: bool) -> Response:
+    """The 429 of the private DNS provider."""
+    return too_many(f"Too many requests on '{call.names[0]}'.", RETRY_AFTER if retry_after else None).response
+
+
+def throttled_by_gateway(call: Call, *, wait: int | None) -> Response:
+    """The 429 of ARM. `wait`: seconds, None: it does not tell."""
+    kind = {"GET": "reads", "DELETE": "deletes"}.get(call.method, "writes")
+    return throttled(call.subscription.lower(), principal(call.header("authorization") or ""), kind, wait).response
+
+
+def server_error(call: Call, status: int) -> Response:
+    """A 500 or 503 of the provider; codes as in ARM's common errors, words are ours."""
+    code, words = {
+        500: ("InternalServerError", "An error occurred while processing this request."),
+        503: ("ServiceUnavailable", "The service is temporarily unavailable. Please try again later."),
+    }[status]
+    error = ArmError(status, code, words, wrapped=not is_dns(call))
+    headers = {} if is_dns(call) else {"x-ms-failure-cause": "service"}
+    return Response(status, error.response.content, headers)
+
+
+def broken_page(call: Call) -> Response:
+    """The 502 in the middle of a listing. Source: azure-rest-api-specs#13843, azure-sdk-for-net#38625."""
+    return ArmError(
+        502,
+        "ProviderError",
+        f"Resource provider '{call.namespace}' failed to return collection response for type '{'/'.join(call.types)}'.",
+    ).response
+
+
+def forbidden(call: Call) -> Response:
+    """The 403 of ARM for a caller without a role, in Azure's public words."""
+    action = {"GET": "read", "DELETE": "delete", "POST": "action"}.get(call.method, "write")
+    return ArmError(
+        403,
+        "AuthorizationFailed",
+        f"The client '{OBJECT_ID}' with object id '{OBJECT_ID}' does not have authorization to perform action "
+        f"'{call.namespace}/{'/'.join(call.types)}/{action}' over scope '{call.id}' or the scope is invalid. If access "
+        "was recently granted, please refresh your credentials.",
+    ).response
+
+
+def pending(call: Call) -> Response:
+    """Another write of the same set is under way. Source: DNSControl#4363 (public DNS, and links of private DNS)."""
+    group = call.id.replace("/", "|")
+    return conflict(
+        "Another operation is pending for requested object. Operation group '/operations/groups/id/"
+        f"{group}' already has 1 operations like '/operations/type/UpsertRecordSet' queued."
+    ).response
