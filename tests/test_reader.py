@@ -1,0 +1,140 @@
+"""Record sets are read within the zones' budgets, with few requests, and never too early for what rests on them."""
+
+import asyncio
+from collections import Counter
+
+from shared.budget import LIMITS
+from shared.errors import Transient
+from shared.model import Dirty, RecordSet, Write
+from shared.ports import Stored
+from shared.reader import EARLY, Reader
+from tests.pure_values import zone
+from tests.simulator.small_world import in_virtual_time
+
+ZONE = zone()
+
+
+class Sets:
+    """A zone that counts how it is asked."""
+
+    def __init__(self, clock, names=()):
+        self.clock, self.asked, self.fails = clock, [], False
+        self.held = {name: RecordSet(name, 30, ("10.0.0.1",), (), "etag") for name in names}
+
+    async def get(self, zone, name):
+        self.asked.append(("get", self.clock()))
+        await asyncio.sleep(0.2)
+        if self.fails:
+            raise Transient("HTTP 500")
+        return self.held.get(name)
+
+    async def list(self, zone, turn):
+        found, names = [], sorted(self.held)
+        for start in range(0, max(1, len(names)), 100):
+            await turn()
+            self.asked.append(("list", self.clock()))
+            await asyncio.sleep(0.3)
+            found += [self.held[name] for name in names[start : start + 100]]
+        return found
+
+    def count(self):
+        return Counter(kind for kind, _ in self.asked)
+
+
+def played(story, *names):
+    async def play(loop):
+        sets = Sets(loop.time, names)
+        await story(sets, Reader(sets, loop.time), loop.time)
+
+    in_virtual_time(play)
+
+
+def row(name, etag="1"):
+    return Stored(Dirty(ZONE.key, name), etag)
+
+
+def test_lists_are_paced_page_by_page_and_the_last_page_waits_for_nobody():
+    async def story(sets, reader, clock):
+        begun = clock()
+        assert len(await reader.all(ZONE)) == 25_000
+        times = [at for _, at in sets.asked]
+        assert max(sum(at <= each < at + 60 for each in times) for at in times) == LIMITS["list"]
+        assert clock() - begun < 150
+
+    played(story, *(f"n{i}" for i in range(25_000)))
+
+
+def test_gets_are_paced():
+    async def story(sets, reader, clock):
+        await asyncio.gather(*(reader.get(ZONE, f"n{i}") for i in range(2 * LIMITS["get"])))
+        times = [at for _, at in sets.asked]
+        assert max(sum(at <= each < at + 60 for each in times) for at in times) == LIMITS["get"]
+
+    played(story)
+
+
+def test_a_list_that_is_longer_than_it_is_worth_is_given_up():
+    async def story(sets, reader, clock):
+        await reader.read_ahead(ZONE, [row("n1"), row("n2"), row("n3")])
+        assert sets.count() == {"list": 3}
+        assert reader.known(ZONE, "n1") is None
+
+    played(story, *(f"n{i}" for i in range(1000)))
+
+
+def test_a_list_tells_of_every_dirty_name_also_of_those_that_are_not_there():
+    async def story(sets, reader, clock):
+        await reader.read_ahead(ZONE, [row("n1", "7"), row("absent", "8")])
+        assert (reader.known(ZONE, "n1").record_set, reader.known(ZONE, "n1").row) == (sets.held["n1"], "7")
+        assert (reader.known(ZONE, "absent").record_set, reader.known(ZONE, "absent").row) == (None, "8")
+
+    played(story, *(f"n{i}" for i in range(150)))
+
+
+def test_what_was_read_early_saves_a_request_but_is_not_taken_for_read_after_the_row():
+    async def story(sets, reader, clock):
+        reader.foresee(ZONE, "n1")
+        await asyncio.sleep(1)
+        known = await reader.latest(ZONE, row("n1", "7"))
+        assert (known.record_set, known.row, sets.count()) == (sets.held["n1"], "", {"get": 1})
+        assert (await reader.latest(ZONE, row("n1", "7"))).row == "7"
+
+    played(story, "n1")
+
+
+def test_reading_early_stops_long_before_the_budget_does():
+    async def story(sets, reader, clock):
+        for number in range(500):
+            reader.foresee(ZONE, f"n{number}")
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(1)
+        assert sets.count()["get"] <= EARLY
+
+    played(story)
+
+
+def test_an_early_read_that_fails_is_nobodys_failure():
+    async def story(sets, reader, clock):
+        sets.fails = True
+        reader.foresee(ZONE, "n1")
+        await asyncio.sleep(1)
+        sets.fails = False
+        assert (await reader.latest(ZONE, row("n1"))).record_set == sets.held["n1"]
+
+    played(story, "n1")
+
+
+def test_what_another_holder_has_written_since_is_forgotten():
+    async def story(sets, reader, clock):
+        reader.remember(ZONE, "old", sets.held["old"])
+        reader.remember(ZONE, "mine", sets.held["mine"])
+        reader.foresee(ZONE, "early")
+        await asyncio.sleep(1)
+        reader.learn(ZONE, [Write("update", "old", clock()), Write("update", "mine", clock() - 30)])
+        assert reader.known(ZONE, "old") is None
+        assert reader.known(ZONE, "mine")
+        reader.learn(ZONE, None)
+        assert reader.known(ZONE, "mine") is None, "nobody knows what was written"
+        assert (await reader.latest(ZONE, row("early", "3"))).row == "3"
+
+    played(story, "old", "mine", "early")
