@@ -21,10 +21,13 @@ from shared import latency, settings_parser
 from shared.arm.client import Arm, Throttle, client_options
 from shared.arm.endpoints import Endpoints
 from shared.arm.private_dns import PrivateDns
+from shared.catalog import account
 from shared.catalog.memory import MemoryCatalog
+from shared.catalog.table import TableCatalog
 from shared.errors import BadSettings
 from shared.ports import Catalog
 from shared.reconcile import Reconciler
+from shared.settings import CLOUDS, Cloud, Settings
 
 IN_AZURE = ("WEBSITE_INSTANCE_ID", "WEBSITE_SKU", "WEBSITE_POD_NAME")
 """One of these is set on every hosting plan, Flex Consumption included. Source: how azure-functions-host tells its plan
@@ -42,11 +45,7 @@ def build(
     holder: str | None = None,
 ) -> Reconciler:
     """A loop ready to run. What is not given is the real thing. Raises BadSettings with every fault."""
-    wanted = settings_parser.parse(environment)
-    if catalog is None and any(environment.get(name) for name in IN_AZURE):
-        raise BadSettings(
-            ["catalog: found the one in memory, expected a durable one: in Azure every function has its own memory"]
-        )
+    wanted = _settings(environment)
     credential = credential or DefaultAzureCredential(exclude_interactive_browser_credential=True)
     options = client_options(wanted.cloud, Throttle(clock), transport)
     reader = ComputeManagementClient(credential, min(wanted.subscriptions), **options)
@@ -58,9 +57,33 @@ def build(
     return Reconciler(
         settings=wanted,
         latency=latency.parse(LATENCY.read_text(encoding="utf-8")).override(wanted.latency),
-        catalog=catalog or MemoryCatalog(),
+        catalog=catalog or _catalog(environment, wanted.cloud, credential),
         inventory=Endpoints(arm),
         record_sets=PrivateDns(arm, writers),
         clock=clock,
         holder=holder or uuid.uuid4().hex,
     )
+
+
+def _settings(environment: Mapping[str, str]) -> Settings:
+    """The app settings. Raises BadSettings with their faults and those of the storage account's settings."""
+    try:
+        return settings_parser.parse(environment)
+    except BadSettings as error:
+        faults = list(error.faults)
+        try:
+            account.parse(environment, CLOUDS["public"])
+        except BadSettings as others:
+            faults += others.faults
+        raise BadSettings(faults) from error
+
+
+def _catalog(environment: Mapping[str, str], cloud: Cloud, credential: AsyncTokenCredential) -> Catalog:
+    """The durable catalog where a storage account is named, else the one in memory. Raises BadSettings."""
+    where = account.parse(environment, cloud)
+    if where:
+        return TableCatalog(account.connect(where, credential))
+    if any(environment.get(name) for name in IN_AZURE):
+        found = "catalog: found the one in memory, expected a durable one, because in Azure every function has its own"
+        raise BadSettings([f"{found} memory: set {account.CONNECTION}, {account.ACCOUNT} or {account.SERVICE}"])
+    return MemoryCatalog()

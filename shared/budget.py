@@ -30,13 +30,12 @@ class Budget:
     def __init__(self) -> None:
         self._spent: dict[str, deque[Write]] = {kind: deque() for kind in LIMITS}
         self._written: dict[str, float] = {}
-        self._unknown_until = 0.0
 
     def wait(self, kind: str, now: float, reserve: int = 0) -> float:
         """Seconds until the next call of this kind may go, so that `reserve` are left; 0 when it may go now."""
         spent, limit = self._recent(kind, now), LIMITS[kind] - reserve
         freed = spent[-limit].at + WINDOW if len(spent) >= limit else 0.0
-        return max(0.0, freed - now, self._unknown_until - now)
+        return max(0.0, freed - now)
 
     def gap(self, name: str, now: float, looked: float = 0.0) -> float:
         """Seconds for which a name that was just written, or looked at, is not updated, so that changes come together.
@@ -58,14 +57,13 @@ class Budget:
             self._written[name] = now
 
     def writes(self, now: float) -> tuple[Write, ...]:
-        """What was written in the last minute."""
+        """What was written in the last minute, or has to be taken for written."""
         return tuple(write for kind in WRITES for write in self._recent(kind, now))
 
     def learn(self, spent: Iterable[Write] | None, now: float) -> None:
-        """Take in what a holder before has written; None: nobody knows, so assume the worst for a minute."""
+        """Take in what a holder before has written; None: nobody knows, so assume the worst."""
         if spent is None:
-            self._unknown_until = now + WINDOW
-            return
+            spent = [Write(kind, f"unknown {number}", now) for kind in WRITES for number in range(LIMITS[kind])]
         for write in set(spent).difference(*self._spent.values()):
             insort(self._spent[write.kind], write, key=attrgetter("at"))
             self._written[write.name] = max(write.at, self._written.get(write.name, 0.0))

@@ -37,6 +37,8 @@ MANY = 8
 """So many record sets that have to be read are worth a list."""
 LIST_PAUSE = 10.0
 """Seconds between the beginnings of two lists of a zone."""
+UNKNOWN_PAUSE = 10.0
+"""Seconds after which a name is looked at again that the catalog did not know enough of."""
 PATIENCE = 5
 """Failed conditions of a name after which it is backed off."""
 
@@ -49,6 +51,19 @@ class _NotYetError(NearzoneError):
     def __init__(self, change: Change) -> None:
         super().__init__(f"{change.kind} waits for the zone's budget")
         self.change = change
+
+
+class _NotKnownError(NearzoneError):
+    """Addresses would go away, and the catalog does not know every claim."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a drain is asked for. `epoch`: of the catalog that knows every claim, or "": write what narrows nothing."""
+
+    deadline: float
+    report: Report
+    epoch: str
 
 
 @dataclass
@@ -76,20 +91,23 @@ class Drainer:
         time is up, and everybody else leaves it to them, unless they `wait`. `partial`: the catalog does not know every
         claim, so write only what narrows nothing.
         """
-        if not partial and not await self.complete():
+        epoch = await self.complete()
+        if not partial and not epoch:
             report.alarms.append("no complete sweep yet under these settings: names wait for it")
         else:
-            work = (self._drain_zone(zone, deadline, report, wait, partial) for zone in zones)
+            task = Task(deadline, report, "" if partial else epoch)
+            work = (self._drain_zone(zone, task, stays=wait) for zone in zones)
             for outcome in await asyncio.gather(*work, return_exceptions=True):
                 if outcome is not None:  # Only after every zone has come to its end, and given its lease back.
                     raise outcome
         if wait:  # Somebody reads the report.
             report.left = sum([len(await self.catalog.dirty(zone.key)) for zone in zones])
 
-    async def complete(self) -> bool:
-        """Whether the catalog knows every claim under the present settings."""
-        marker = await self.catalog.marker()
-        return marker.completed_at > 0 and marker.digest == self.settings.digest
+    async def complete(self) -> str:
+        """The catalog's epoch where it knows every claim under the present settings, otherwise ""."""
+        stored = await self.catalog.marker()
+        known = stored and stored.value.completed_at > 0 and stored.value.digest == self.settings.digest
+        return stored.value.epoch if stored and known else ""
 
     async def orders(self) -> tuple[Drain, ...]:
         """The drain orders in force now."""
@@ -110,37 +128,42 @@ class Drainer:
         """What is dirty in a zone, as this process sees it."""
         return self._queues.setdefault(zone.key, Queue(self.reader.budgets[zone.key]))
 
-    async def _drain_zone(self, zone: Zone, deadline: float, report: Report, wait: bool, partial: bool) -> None:
+    async def _drain_zone(self, zone: Zone, task: Task, *, stays: bool) -> None:
         """Until nothing can be done before the deadline. Looking again after a release finds what was marked late."""
         turn, queue = self._turns[zone.key], self.queue(zone)
         turn.news.set()  # Who works on this zone already shall see what the caller has marked.
-        if not await turn.take(self.clock(), deadline, stays=wait):
+        if not await turn.take(self.clock(), task.deadline, stays=stays):
             return
         try:
             while True:
                 turn.news.clear()
                 read_at = self.clock()
                 queue.take(await self.catalog.dirty(zone.key), read_at, self.clock())
-                if queue.soonest(self.clock()) >= deadline:
-                    return
-                if not await self._drain_held(zone, deadline, report, partial):
+                if queue.soonest(self.clock()) >= task.deadline or not await self._drain_held(zone, task):
                     return
         finally:
             turn.give()
 
-    async def _drain_held(self, zone: Zone, deadline: float, report: Report, partial: bool) -> bool:
+    async def _drain_held(self, zone: Zone, task: Task) -> bool:
         """Work under the zone's lease; False where another instance has it."""
+        expires = await self.hold(zone)
+        if expires is None:
+            return False
+        try:
+            await _Run(self, zone, task, expires).work()
+        finally:
+            spent = self.reader.budgets[zone.key].writes(self.clock())
+            await self.catalog.release(zone.key, self.holder, spent)
+        return True
+
+    async def hold(self, zone: Zone) -> float | None:
+        """Take or prolong a zone's lease and learn what others have written; gives its end, None where it is taken."""
         lease = await self.catalog.acquire(zone.key, self.holder, self.clock(), LEASE)
         if lease is None:
-            return False
-        budget = self.reader.budgets[zone.key]
-        budget.learn(lease.spent, self.clock())
+            return None
+        self.reader.budgets[zone.key].learn(lease.spent, self.clock())
         self.reader.learn(zone, lease.spent)
-        try:
-            await _Run(self, zone, deadline, report, partial, lease.expires).work()
-        finally:
-            await self.catalog.release(zone.key, self.holder, budget.writes(self.clock()))
-        return True
+        return lease.expires
 
 
 @dataclass
@@ -149,9 +172,7 @@ class _Run:
 
     of: Drainer
     zone: Zone
-    deadline: float
-    report: Report
-    partial: bool
+    task: Task
     lease_expires: float
     _error: NearzoneError | None = None
     _looking: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -188,13 +209,14 @@ class _Run:
 
     async def _next(self) -> Stored[Dirty] | None:
         """The most urgent name, as soon as one may go; None where none will before the deadline."""
-        while (now := self.of.clock()) < self.deadline and not self._error:
+        deadline = self.task.deadline
+        while (now := self.of.clock()) < deadline and not self._error:
             async with self._looking:
                 await self._look()
             if row := self.queue.next(self.of.clock()):
                 return row
             soonest = self.queue.soonest(now)
-            if soonest >= self.deadline and not self.queue.busy and not self._list:
+            if soonest >= deadline and not self.queue.busy and not self._list:
                 return None
             with suppress(TimeoutError):
                 async with asyncio.timeout(min(max(soonest - now, 0.01), LOOK)):
@@ -241,24 +263,27 @@ class _Run:
             return None
         except _NotYetError as error:
             return error.change
+        except _NotKnownError as error:
+            self.task.report.skips.append(Skip(self.zone.id, dirty.name, str(error)))
+            await self._later(row, UNKNOWN_PAUSE, error, failed=False)
         except Conflict as error:
             delay = 0.0 if dirty.attempts < PATIENCE else back_off(dirty.attempts - PATIENCE + 1, None)
             await self._later(row, delay, error)
         except Transient as error:
-            self.report.fail(f"{dirty.name} in {self.zone.fqdn} ({self.zone.region})", error)
+            self.task.report.fail(f"{dirty.name} in {self.zone.fqdn} ({self.zone.region})", error)
             if error.retry_after:
                 self.queue.pause(self.of.clock() + error.retry_after)
             await self._later(row, back_off(dirty.attempts + 1, error.retry_after), error)
         except Terminal as error:
-            self.report.fail(f"{dirty.name} in {self.zone.fqdn} ({self.zone.region})", error)
+            self.task.report.fail(f"{dirty.name} in {self.zone.fqdn} ({self.zone.region})", error)
             await self._later(row, back_off(dirty.attempts + 6, None), error)
         self.reader.forget(self.zone, dirty.name)
         return None
 
-    async def _later(self, row: Stored[Dirty], delay: float, error: NearzoneError) -> None:
+    async def _later(self, row: Stored[Dirty], delay: float, error: NearzoneError, *, failed: bool = True) -> None:
         later = replace(
             row.value,
-            attempts=row.value.attempts + 1,
+            attempts=row.value.attempts + failed,
             not_before=self.of.clock() + delay,
             last_error=str(error)[:500],
         )
@@ -267,7 +292,7 @@ class _Run:
         except Conflict:
             pass  # Marked again meanwhile: it will be looked at in any case.
         except NearzoneError as worse:  # The row stays as it was: dirty, and due.
-            self.report.fail(f"{row.value.name} in {self.zone.fqdn} ({self.zone.region})", worse)
+            self.task.report.fail(f"{row.value.name} in {self.zone.fqdn} ({self.zone.region})", worse)
 
     async def _settle(self, row: Stored[Dirty]) -> None:
         name = row.value.name
@@ -277,12 +302,12 @@ class _Run:
             known = await self.reader.get(self.zone, name, row.etag)
             found = await self._decide(row.value, known.record_set)
         if isinstance(found, Skip):
-            self.report.skips.append(found)
+            self.task.report.skips.append(found)
         if isinstance(found, Change):
             if self.of.settings.apply:
                 self.reader.remember(self.zone, name, known.record_set, known.row)
                 await self._write(found)
-            self.report.changes.append(found)
+            self.task.report.changes.append(found)
             _log.info("%s %s in %s: %s", found.kind, name, self.zone.fqdn, found.reason)
         with suppress(Conflict):  # Marked again meanwhile: again.
             await self.of.catalog.clear(self.zone.key, name, row.etag)
@@ -294,13 +319,14 @@ class _Run:
         endpoints = [claimant.endpoint for claimant in claimants]
         answer = route(self.zone, dirty.name, endpoints, drains, of.settings, of.latency)
         found = compare(self.zone, answer, actual, of.settings.owner, adopt=dirty.adopt)
-        return self._permit(judge(found, endpoints, drains), dirty) if isinstance(found, Change) else found
+        if not isinstance(found, Change):
+            return found
+        # Asked after the claims were read: a catalog that was lost before would have shown none.
+        if found.narrows and (not self.task.epoch or await of.complete() != self.task.epoch):
+            raise _NotKnownError("not narrowed before a complete sweep")
+        return self._permit(judge(found, endpoints, drains), dirty)
 
     def _permit(self, change: Change, dirty: Dirty) -> Change | Skip:
-        before = set(change.before.addresses) if change.before else set()
-        after = set(change.after.addresses) if change.after else set()
-        if self.partial and (before - after or change.kind == "delete"):
-            return Skip(self.zone.id, change.name, "not narrowed before a complete sweep")
         if change.empties and not change.seen and not dirty.cleared:
             return Skip(
                 self.zone.id, change.name, "no endpoint accounts for its addresses: a sweep decides, under guard"
@@ -309,7 +335,7 @@ class _Run:
 
     async def _write(self, change: Change) -> None:
         """Write on condition, inside the budget and the lease. Raises _NotYetError, Conflict, Transient, Terminal."""
-        if self.lease_expires - self.of.clock() <= REQUEST:
+        while self.lease_expires - self.of.clock() <= REQUEST:  # Taking it may have taken long.
             await self._prolong()
         now = self.of.clock()  # No await between the look at the budget and spending from it: four names share it.
         if self.queue.wait(change, now) > 0:
@@ -324,7 +350,7 @@ class _Run:
         self.reader.remember(self.zone, change.name, written)
 
     async def _prolong(self) -> None:
-        lease = await self.of.catalog.acquire(self.zone.key, self.of.holder, self.of.clock(), LEASE)
-        if lease is None:
+        expires = await self.of.hold(self.zone)
+        if expires is None:
             raise Transient("another instance has taken the zone over")
-        self.lease_expires = lease.expires
+        self.lease_expires = expires

@@ -7,15 +7,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shared.drain import Drainer
-from shared.model import Dirty, Zone
+from shared.model import Dirty, Marker, Zone
 from shared.plan import OWNER_KEY
-from shared.routing import route
+from shared.routing import decisions, route
 
 
 async def status(drainer: Drainer) -> dict[str, Any]:
     """Zones, dirty names, endpoints by state, the last sweep, drain orders, refusals and alarms."""
     catalog, settings = drainer.catalog, drainer.settings
-    marker = await catalog.marker()
+    stored = await catalog.marker()
+    marker = stored.value if stored else Marker()
     dirty = {zone.key: [row.value for row in await catalog.dirty(zone.key)] for zone in settings.zones}
     endpoints = [row.value.endpoint for row in await catalog.endpoints()]
     alarms = list(marker.alarms)
@@ -31,7 +32,7 @@ async def status(drainer: Drainer) -> dict[str, Any]:
         "zones": [{"id": zone.id, "region": zone.region, "dirty": len(dirty[zone.key])} for zone in settings.zones],
         "dirty": [_dirty(d) for rows in dirty.values() for d in sorted(rows, key=lambda d: (d.urgency, d.since))],
         "endpoints": dict(sorted(Counter(e.state.value for e in endpoints).items())),
-        "last_sweep": {"completed_at": _time(marker.completed_at), "current": complete},
+        "last_sweep": {"completed_at": _time(marker.completed_at), "current": bool(complete)},
         "drains": [{"target": order.target, "until": _time(order.until)} for order in await drainer.orders()],
         "refusals": list(marker.refusals),
         "alarms": alarms,
@@ -43,7 +44,8 @@ async def explain(drainer: Drainer, zone: Zone, name: str) -> dict[str, Any]:
     catalog = drainer.catalog
     record = await drainer.record_sets.get(zone, name)
     endpoints = [row.endpoint for row in await catalog.claimants(name)]
-    answer = route(zone, name, endpoints, await drainer.orders(), drainer.settings, drainer.latency)
+    known = (zone, name, endpoints, await drainer.orders(), drainer.settings, drainer.latency)
+    answer = route(*known)
     dirty = await catalog.dirty_name(zone.key, name)
     return {
         "zone": zone.id,
@@ -69,7 +71,7 @@ async def explain(drainer: Drainer, zone: Zone, name: str) -> dict[str, Any]:
                 "included": decision.included,
                 "reason": decision.reason,
             }
-            for decision in answer.decisions
+            for decision in decisions(*known)
         ],
         "dirty": _dirty(dirty.value) if dirty else None,
     }

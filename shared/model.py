@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum, StrEnum
-from ipaddress import IPv4Network
+from functools import cached_property
+from ipaddress import IPv4Address, IPv4Network
 
 MAX_ADDRESSES = 20
 """Records in one Azure Private DNS record set. Source: Azure DNS limits, 2024-10-08."""
 
 
-_SEGMENT = r"(?!\.{1,2}(?:/|$))[\w.()-]{1,260}"
+_SEGMENT = r"(?!\.{1,2}(?:/|$))(?:[\w.()-](?<![\u0130\u03f4\u2126\u212a\u212b])){1,260}"
+"""Groups may have letters of any alphabet. Left out are those that `lower()` makes equal to another letter, such as the
+Kelvin sign to a k: an id with one would be taken for the id of another resource, and that one's 404 for its end."""
 _RESOURCE_ID = re.compile(
-    rf"(?P<id>/subscriptions/(?P<subscription>{_SEGMENT})/resourceGroups/{_SEGMENT}"
-    rf"/providers/(?P<type>{_SEGMENT}/{_SEGMENT})/{_SEGMENT})(?P<rest>/.*)?",
-    re.IGNORECASE | re.DOTALL,
+    rf"(?P<id>(?ai:/subscriptions)/(?P<subscription>(?a:[\w-]{{1,64}}))(?ai:/resourceGroups)/{_SEGMENT}"
+    rf"(?ai:/providers)/(?P<type>(?a:[\w.-]{{1,260}}/\w{{1,260}}))/{_SEGMENT})(?P<rest>/.*)?",
+    re.DOTALL,
 )
 
 
@@ -51,20 +54,25 @@ class State(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, order=True)
 class Address:
     """A private IPv4 address and the VNet that it lives in (resource id in lower case, or "" if not known)."""
 
     ip: str
     network: str = ""
 
+    @cached_property
+    def number(self) -> int:
+        """The address as a number, to be held against what a zone's clients can reach."""
+        return int(IPv4Address(self.ip))
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)
 class Endpoint:
     """One observation of an ARM resource that answers inference traffic.
 
     `tagged`: names claimed by tag. `own`: the resource's own name, where it opted in. `health`: whether ARM reports
-    application health for it, None as long as it was not seen running. `doubt`: why the last look could not read it
+    application health for it, None as long as it was not read by GET. `doubt`: why the last look could not read it
     (then all else is what was known before), or "". `faults`: what in its claims was refused, in words.
     """
 
@@ -79,12 +87,17 @@ class Endpoint:
     doubt: str = ""
     faults: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The id for comparison: ARM is case-preserving but not case-sensitive."""
         return self.id.lower()
 
-    @property
+    @cached_property
+    def subscription(self) -> str:
+        """The id of its subscription, in lower case."""
+        return self.key.removeprefix("/subscriptions/").split("/", 1)[0]
+
+    @cached_property
     def names(self) -> frozenset[str]:
         """All names that this endpoint claims."""
         return frozenset((*self.tagged, self.own) if self.own else self.tagged)
@@ -151,6 +164,7 @@ class Marker:
     """Says that the catalog knows every claim: as of `completed_at`, under the settings with this `digest`.
 
     `attempted_at`: when the last sweep began. `refusals` and `alarms`: what the last sweep has to say to a person.
+    `epoch`: made with the first marker of a catalog, and kept: another one means that the catalog was lost meanwhile.
     """
 
     digest: str = ""
@@ -158,6 +172,7 @@ class Marker:
     attempted_at: float = 0.0
     refusals: tuple[str, ...] = ()
     alarms: tuple[str, ...] = ()
+    epoch: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +187,7 @@ class Drain:
         return self.target in (endpoint.key, endpoint.region)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Zone:
     """A private DNS zone, the region of its clients, and what those clients can reach."""
 
@@ -180,10 +195,15 @@ class Zone:
     region: str
     reach: tuple[IPv4Network, ...]
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The id for comparison."""
         return self.id.lower()
+
+    @cached_property
+    def ranges(self) -> tuple[tuple[int, int], ...]:
+        """What its clients can reach, as the first and the last address of each network."""
+        return tuple((int(network[0]), int(network[-1])) for network in self.reach)
 
     @property
     def fqdn(self) -> str:
@@ -223,7 +243,6 @@ class Answer:
     addresses: tuple[str, ...] | None
     ttl: int
     reason: str
-    decisions: tuple[Decision, ...] = field(default=())
 
 
 @dataclass(frozen=True, slots=True)

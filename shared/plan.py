@@ -56,6 +56,12 @@ class Change:
         return bool(self.before and self.before.addresses) and not (self.after and self.after.addresses)
 
     @property
+    def narrows(self) -> bool:
+        """Whether addresses go away."""
+        after = self.after.addresses if self.after else ()
+        return self.after is None or (self.before is not None and not set(self.before.addresses) <= set(after))
+
+    @property
     def urgency(self) -> Urgency:
         """Withdraw a dead address first, then the first address of a name, then more, then everything else."""
         before = set(self.before.addresses) if self.before else set()
@@ -82,31 +88,23 @@ def compare(
     zone: Zone, answer: Answer, actual: RecordSet | None, owner: str, *, adopt: bool = False
 ) -> Change | Skip | None:
     """What it takes to make a zone's record set equal to its answer; None: nothing."""
+    mark = actual.tag(OWNER_KEY) if actual else None
     if actual and actual.auto_registered:
         return Skip(zone.id, answer.name, "auto-registered by Azure")
-    if actual and actual.tag(OWNER_KEY) != owner and not adopt:
-        mark = actual.tag(OWNER_KEY)
+    if actual and mark != owner and not adopt:
         whose = f"belongs to owner {mark!r}" if mark else "is not ours"
         return Skip(zone.id, answer.name, f"the record set {whose}; adopt takes it over")
     if answer.addresses is None or (not answer.addresses and actual is None):
         return None
-    if not answer.addresses and actual and actual.tag(OWNER_KEY) != owner:
+    if not answer.addresses and mark != owner:
         return Skip(zone.id, answer.name, "not taken over: no endpoint serves this name now")
     if not answer.addresses:
         return Change(zone.id, answer.name, actual, None, answer.reason)
+    if actual and mark == owner and actual.ttl == answer.ttl and sorted(actual.addresses) == sorted(answer.addresses):
+        return None
     metadata = dict(actual.metadata if actual else ()) | {OWNER_KEY: owner}
     wanted = RecordSet(answer.name, answer.ttl, answer.addresses, tuple(sorted(metadata.items())))
-    if actual and _same(actual, wanted):
-        return None
     return Change(zone.id, answer.name, actual, wanted, answer.reason)
-
-
-def _same(actual: RecordSet, wanted: RecordSet) -> bool:
-    return (
-        actual.ttl == wanted.ttl
-        and sorted(actual.addresses) == sorted(wanted.addresses)
-        and dict(actual.metadata) == dict(wanted.metadata)
-    )
 
 
 def judge(change: Change, endpoints: Collection[Endpoint], drains: Sequence[Drain] = ()) -> Change:

@@ -83,7 +83,7 @@ class Catalog(Protocol):
         """Remove an index row on condition."""
 
     async def mark(self, dirty: Dirty) -> None:
-        """Upsert a dirty row: always a new etag; keeps attempts, back-off, the older `since`, the greater urgency."""
+        """Upsert a dirty row: always a new etag; keeps attempts, back-off, `since`, the greater urgency."""
 
     async def dirty(self, zone: str) -> Sequence[Stored[Dirty]]:
         """The dirty rows of a zone."""
@@ -103,11 +103,11 @@ class Catalog(Protocol):
     async def release(self, zone: str, holder: str, spent: Sequence[Write]) -> None:
         """Give a lease back with the writes of the last minute, for the next holder; nothing where it is another's."""
 
-    async def marker(self) -> Marker:
-        """The completeness marker; an empty one where there is none."""
+    async def marker(self) -> Stored[Marker] | None:
+        """The completeness marker."""
 
-    async def put_marker(self, marker: Marker) -> None:
-        """Replace the marker."""
+    async def put_marker(self, marker: Marker, etag: str | None) -> str:
+        """Write the marker if it still has this etag (None: if there is none); gives the new etag."""
 
     async def drains(self) -> Sequence[Stored[Drain]]:
         """All drain orders, expired ones as well."""

@@ -97,8 +97,9 @@ class Reconciler:
     async def drain(self) -> Report:
         """Settle what is dirty, look at warming endpoints again, end expired orders; sweep if none is complete."""
         report, deadline = Report("drain"), self.clock() + DRAIN_SECONDS
-        marker = await self.catalog.marker()
-        if not await self.drainer.complete() and self.clock() - marker.attempted_at >= BOOTSTRAP_PAUSE:
+        stored = await self.catalog.marker()
+        attempted_at = stored.value.attempted_at if stored else 0.0
+        if not await self.drainer.complete() and self.clock() - attempted_at >= BOOTSTRAP_PAUSE:
             await self._sweep(Scope(self.settings.zones), SWEEP_SECONDS, report)
             return report
         async with _within(DRAIN_SECONDS + GRACE):

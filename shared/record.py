@@ -33,8 +33,8 @@ class Recorder:
     clock: Callable[[], float]
     foresee: Callable[[Iterable[str]], None]
 
-    async def look(self, endpoint_id: str) -> frozenset[str]:
-        """Observe an endpoint and record it; gives the names made dirty. Raises Transient, Forbidden."""
+    async def look(self, endpoint_id: str) -> Endpoint:
+        """Observe an endpoint and record it; gives what was seen. Raises Transient, Terminal."""
         for _ in range(ATTEMPTS):
             stored = await self.catalog.endpoint(endpoint_id.lower())
             known = stored.value.endpoint if stored else None
@@ -42,12 +42,13 @@ class Recorder:
                 self.foresee(known.names)
             observed = await self.observer.observe(endpoint_id, known)
             try:
-                return await self.write(stored, observed)
+                await self.write(stored, observed)
             except Conflict:
                 continue
+            return observed
         raise Transient(f"the catalog row of {endpoint_id} changed {ATTEMPTS} times while it was written")
 
-    async def write(self, stored: Stored[EndpointRow] | None, observed: Endpoint) -> frozenset[str]:
+    async def write(self, stored: Stored[EndpointRow] | None, observed: Endpoint) -> None:
         """Record an observation made after `stored` was read. Raises Conflict where the row has changed since."""
         old = stored.value.endpoint if stored else None
         changed = observed != old
@@ -58,7 +59,6 @@ class Recorder:
         etag = await self.catalog.put_endpoint(row, stored.etag if stored else None)
         if todo:
             await self._publish(row, etag, old)
-        return todo
 
     async def _publish(self, row: EndpointRow, etag: str, old: Endpoint | None) -> None:
         now = self.clock()

@@ -1,4 +1,4 @@
-"""Claims x region latency x policy x reach -> answer, with the reason for every claim, in or out.
+"""Claims x region latency x policy x reach -> answer, and for a person the reason for every claim, in or out.
 
 Pure: equal inputs give equal answers, in whatever order the claims come.
 """
@@ -7,23 +7,21 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from ipaddress import IPv4Address
+from collections.abc import Collection, Iterable, Sequence
+from typing import NamedTuple
 
 from shared.latency import Latency
-from shared.model import MAX_ADDRESSES, Answer, Decision, Drain, Endpoint, Policy, State, Zone
+from shared.model import MAX_ADDRESSES, Address, Answer, Decision, Drain, Endpoint, Policy, State, Zone
 from shared.settings import Settings
 
 _FAR = float("inf")
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class _Candidate(NamedTuple):
     """A serving claim with those of its addresses that may be published in the zone."""
 
     endpoint: Endpoint
-    addresses: tuple[str, ...]
+    addresses: Collection[str]
 
 
 def route(
@@ -33,35 +31,75 @@ def route(
 
     `endpoints` may hold others than claimants of the name; they do not count. `drains` are the orders in force now.
     """
+    return _decide(zone, name, endpoints, drains, settings, latency, {})[0]
+
+
+def decisions(
+    zone: Zone,
+    name: str,
+    endpoints: Collection[Endpoint],
+    drains: Sequence[Drain],
+    settings: Settings,
+    latency: Latency,
+) -> tuple[Decision, ...]:
+    """Why each claim is in the answer that `route` gives, or why it is not."""
+    out: dict[str, str] = {}
+    answer, regions = _decide(zone, name, endpoints, drains, settings, latency, out)
+    found = []
+    for endpoint in sorted((e for e in endpoints if name in e.names), key=lambda e: e.key):
+        held = {address.ip for address in endpoint.addresses}
+        published = held.intersection(answer.addresses or ())
+        reason = out.get(endpoint.key, "")
+        if not reason and endpoint.region not in regions:
+            reason = f"farther: {_shown(*_distance(zone, endpoint.region, latency))}"
+        elif not reason and not published:
+            reason = f"cut: a record set holds {MAX_ADDRESSES} addresses (put an internal load balancer in front)"
+        shown = tuple(sorted(held if reason else published))
+        found.append(Decision(endpoint.id, endpoint.region, endpoint.state, shown, not reason, reason or answer.reason))
+    return tuple(found)
+
+
+def _decide(
+    zone: Zone,
+    name: str,
+    endpoints: Iterable[Endpoint],
+    drains: Sequence[Drain],
+    settings: Settings,
+    latency: Latency,
+    out: dict[str, str],
+) -> tuple[Answer, Collection[str]]:
+    """The answer and the regions that it comes from. `out` takes, by key, why a claim is not even a candidate."""
     policy = settings.policy(name)
-    claimants = sorted((e for e in endpoints if name in e.names), key=lambda e: e.key)
-    permitted = [e for e in claimants if e.state != State.GONE and settings.may_claim(name, e.id)]
-    tagged = any(name in e.tagged for e in permitted)
+    claimants = [e for e in endpoints if name in e.names]
+    permitted = _passing(claimants, [_refused(e, name, settings) for e in claimants], out)
+    tagged = [e for e in permitted if name in e.tagged]
+    serving = _passing(permitted, [_held_back(e, name, bool(tagged), drains, settings) for e in permitted], out)
+    candidates = _candidates(zone, serving, policy, out)
+    claimed = {e.region for e in tagged or permitted}
+    chosen, regions, reason = _nearest(zone, candidates, claimed, policy, latency)
+    addresses: tuple[str, ...] | None = _cut(zone, chosen)
+    if not addresses:
+        addresses, reason = _nobody_serves(zone, policy, claimants)
     ttl = policy.ttl or (settings.ttl if tagged or not permitted else settings.host_ttl)
-
-    refused = (e for e in claimants if e not in permitted)
-    out = {e.key: "NEARZONE_CLAIMS does not let it claim this name" for e in refused}
-    out |= {e.key: "deleted" for e in claimants if e.state == State.GONE}
-    serving = []
-    for endpoint in permitted:
-        reason = _out_of_the_running(endpoint, name, tagged, drains, settings)
-        if reason:
-            out[endpoint.key] = reason
-        else:
-            serving.append(endpoint)
-    candidates = _reachable(zone, _unambiguous(serving, out), policy, out)
-    claimed = {e.region for e in permitted if name in e.tagged or not tagged}
-    chosen, why, reasons = _nearest(zone, candidates, policy, latency, claimed)
-    out |= {c.endpoint.key: reasons[c.endpoint.region] for c in candidates if c not in chosen}
-    addresses = _cut(zone, chosen, out)
-    decisions = tuple(_decision(e, addresses, out, why) for e in claimants)
-    return _answer(zone, replace(policy, ttl=ttl), name, addresses, why, decisions)
+    return Answer(name, addresses, ttl, reason), regions
 
 
-def _out_of_the_running(
-    endpoint: Endpoint, name: str, tagged: bool, drains: Sequence[Drain], settings: Settings
-) -> str:
-    if not settings.watches(endpoint.id):
+def _passing(endpoints: list[Endpoint], faults: list[str], out: dict[str, str]) -> list[Endpoint]:
+    """Those endpoints whose fault is ""; those of the others come into `out`."""
+    if not any(faults):
+        return endpoints
+    out |= {e.key: fault for e, fault in zip(endpoints, faults, strict=True) if fault}
+    return [e for e, fault in zip(endpoints, faults, strict=True) if not fault]
+
+
+def _refused(endpoint: Endpoint, name: str, settings: Settings) -> str:
+    if endpoint.state == State.GONE:
+        return "deleted"
+    return "" if settings.may_claim(name, endpoint.id) else "NEARZONE_CLAIMS does not let it claim this name"
+
+
+def _held_back(endpoint: Endpoint, name: str, tagged: bool, drains: Sequence[Drain], settings: Settings) -> str:
+    if endpoint.subscription not in settings.subscriptions:
         return "its subscription is not in NEARZONE_SUBSCRIPTIONS"
     if name not in endpoint.tagged and not settings.host_names:
         return "claims it only by its own name, and NEARZONE_HOST_NAMES is false"
@@ -74,79 +112,73 @@ def _out_of_the_running(
     return "" if endpoint.addresses else "has no private IPv4 address"
 
 
-def _unambiguous(serving: list[Endpoint], out: dict[str, str]) -> list[Endpoint]:
-    """Without the addresses that are claimed from two VNets: nobody can say where such a packet would arrive."""
-    networks = defaultdict(set)
-    for endpoint in serving:
-        for address in endpoint.addresses:
-            networks[address.ip].add(address.network)
-    kept = []
-    for endpoint in serving:
-        addresses = tuple(a for a in endpoint.addresses if len(networks[a.ip]) == 1)
-        if addresses:
-            kept.append(replace(endpoint, addresses=addresses))
-        else:
-            out[endpoint.key] = "ambiguous: the same address is claimed from another VNet"
-    return kept
-
-
-def _reachable(zone: Zone, serving: list[Endpoint], policy: Policy, out: dict[str, str]) -> list[Candidate]:
+def _candidates(zone: Zone, serving: list[Endpoint], policy: Policy, out: dict[str, str]) -> list[_Candidate]:
+    """With the addresses that the zone's clients can reach, and that are not ambiguous."""
+    ambiguous = ambiguous_addresses(serving)
     candidates = []
     for endpoint in serving:
-        addresses = tuple(sorted({a.ip for a in endpoint.addresses if reaches(zone, a.ip)}))
-        if policy.regions and endpoint.region not in policy.regions:
+        clear = [address for address in endpoint.addresses if address.ip not in ambiguous]
+        reachable = [address.ip for address in clear if reaches(zone, address)]
+        if not clear:
+            out[endpoint.key] = "ambiguous: the same address is claimed from another VNet"
+        elif policy.regions and endpoint.region not in policy.regions:
             out[endpoint.key] = "its region is not in the policy's regions"
-        elif not addresses:
+        elif not reachable:
             out[endpoint.key] = "clients of this zone cannot reach its address"
         else:
-            candidates.append(Candidate(endpoint, addresses))
+            candidates.append(_Candidate(endpoint, reachable))
     return candidates
 
 
-def reaches(zone: Zone, ip: str) -> bool:
+def ambiguous_addresses(serving: Iterable[Endpoint]) -> set[str]:
+    """The addresses that are claimed from two VNets: nobody can say where such a packet would arrive."""
+    networks: dict[str, str] = {}
+    ambiguous = set()
+    for endpoint in serving:
+        for address in endpoint.addresses:
+            if networks.setdefault(address.ip, address.network) != address.network:
+                ambiguous.add(address.ip)
+    return ambiguous
+
+
+def reaches(zone: Zone, address: Address) -> bool:
     """Whether the zone's clients can connect to an address."""
-    return any(IPv4Address(ip) in network for network in zone.reach)
+    return any(first <= address.number <= last for first, last in zone.ranges)
 
 
 def _nearest(
-    zone: Zone, candidates: list[Candidate], policy: Policy, latency: Latency, claimed: Collection[str]
-) -> tuple[list[Candidate], str, Mapping[str, str]]:
-    """The candidates of the nearest regions, why these, and for each other region why not."""
-    regions: defaultdict[str, list[Candidate]] = defaultdict(list)
+    zone: Zone, candidates: list[_Candidate], claimed: Collection[str], policy: Policy, latency: Latency
+) -> tuple[list[_Candidate], list[str], str]:
+    """The candidates of the nearest of the claimed regions, these regions, and why these."""
+    by_region: defaultdict[str, list[_Candidate]] = defaultdict(list)
     for candidate in candidates:
-        regions[candidate.endpoint.region].append(candidate)
-    times = {region: latency.ms(zone.region, region) for region in {*regions, *claimed}}
-
-    def distance(region: str) -> tuple[float, str]:
-        return _ms(times[region]), region
-
-    order = sorted(regions, key=distance)
-    chosen: list[Candidate] = []
-    used: list[str] = []
-    reasons = {}
-    for region in order:
-        if (
-            len(chosen) < policy.min_endpoints
-            or _ms(times[region]) <= _ms(times[order[0]]) + policy.tolerance_ms < _FAR
-        ):
-            chosen += regions[region]
-            used.append(region)
-        else:
-            reasons[region] = f"farther: {region} {_shown(times[region])}"
-    why = ", ".join(f"{region} {_shown(times[region])}" for region in used)
-    nearer = sorted((r for r in claimed if used and distance(r) < distance(used[0])), key=distance)
-    why = f"failover: nobody serves in {', '.join(nearer)}; nearest is {why}" if nearer else f"nearest: {why}"
-    if len(used) > 1:
-        why += f" (mixed: clients spread evenly over {len(used)} regions)"
-    return chosen, why, reasons
+        by_region[candidate.endpoint.region].append(candidate)
+    chosen: list[_Candidate] = []
+    near: list[tuple[float, str]] = []
+    missed: list[str] = []
+    for ms, region in sorted([_distance(zone, region, latency) for region in claimed]):
+        if region not in by_region:
+            missed += [] if near else [region]
+        elif len(chosen) < policy.min_endpoints or ms <= near[0][0] + policy.tolerance_ms < _FAR:
+            near.append((ms, region))
+            chosen += by_region[region]
+    return chosen, [region for _, region in near], _why(near, missed)
 
 
-def _ms(time: float | None) -> float:
-    return _FAR if time is None else time
+def _distance(zone: Zone, region: str, latency: Latency) -> tuple[float, str]:
+    """What regions are ordered by: a pair that nobody has published comes last, and ties go by name."""
+    ms = latency.ms(zone.region, region)
+    return (_FAR if ms is None else ms), region
 
 
-def _shown(time: float | None) -> str:
-    return "(no published round-trip time)" if time is None else f"{time:g} ms"
+def _why(near: list[tuple[float, str]], missed: list[str]) -> str:
+    why = ", ".join([_shown(*each) for each in near])
+    why = f"failover: nobody serves in {', '.join(missed)}; nearest is {why}" if missed else f"nearest: {why}"
+    return why if len(near) < 2 else f"{why} (mixed: clients spread evenly over {len(near)} regions)"
+
+
+def _shown(ms: float, region: str) -> str:
+    return f"{region} (no published round-trip time)" if ms == _FAR else f"{region} {ms:g} ms"
 
 
 def rank(zone: Zone, endpoint_id: str) -> str:
@@ -154,37 +186,21 @@ def rank(zone: Zone, endpoint_id: str) -> str:
     return hashlib.sha256(f"{zone.key}\n{endpoint_id.lower()}".encode()).hexdigest()
 
 
-def _cut(zone: Zone, chosen: list[Candidate], out: dict[str, str]) -> tuple[str, ...]:
-    """At most as many addresses as a record set holds, by rendezvous hashing."""
-    addresses: dict[str, None] = {}
-    for candidate in sorted(chosen, key=lambda c: rank(zone, c.endpoint.id)):
-        for ip in candidate.addresses:
-            if len(addresses) < MAX_ADDRESSES:
-                addresses[ip] = None
-        if not addresses.keys() & set(candidate.addresses):
-            out[candidate.endpoint.key] = (
-                f"cut: a record set holds {MAX_ADDRESSES} addresses (put an internal load balancer in front)"
-            )
+def _cut(zone: Zone, chosen: list[_Candidate]) -> tuple[str, ...]:
+    """Their addresses; where a record set does not hold so many, those of the first ones by rendezvous hashing."""
+    addresses = {ip for candidate in chosen for ip in candidate.addresses}
+    if len(addresses) > MAX_ADDRESSES:
+        ranked = sorted(chosen, key=lambda candidate: rank(zone, candidate.endpoint.id))
+        in_turn = dict.fromkeys(ip for candidate in ranked for ip in sorted(candidate.addresses))
+        addresses = set(list(in_turn)[:MAX_ADDRESSES])
     return tuple(sorted(addresses))
 
 
-def _decision(endpoint: Endpoint, addresses: tuple[str, ...], out: Mapping[str, str], why: str) -> Decision:
-    included = endpoint.key not in out
-    ips = tuple(sorted({a.ip for a in endpoint.addresses} & set(addresses))) if included else ()
-    shown = ips or tuple(sorted({a.ip for a in endpoint.addresses}))
-    reason = why if included else out[endpoint.key]
-    return Decision(endpoint.id, endpoint.region, endpoint.state, shown, included, reason)
-
-
-def _answer(
-    zone: Zone, policy: Policy, name: str, addresses: tuple[str, ...], why: str, decisions: tuple[Decision, ...]
-) -> Answer:
-    ttl = policy.ttl or 0
-    if addresses:
-        return Answer(name, addresses, ttl, why, decisions)
-    fallback = tuple(ip for ip in policy.fallback if reaches(zone, ip))
+def _nobody_serves(zone: Zone, policy: Policy, claimants: list[Endpoint]) -> tuple[tuple[str, ...] | None, str]:
+    """What to answer then, and why."""
+    fallback = tuple(ip for ip in policy.fallback if reaches(zone, Address(ip)))
     if fallback:
-        return Answer(name, fallback, ttl, "fallback: no endpoint serves", decisions)
+        return fallback, "fallback: no endpoint serves"
     if policy.when_empty == "keep":
-        return Answer(name, None, ttl, "kept: no endpoint serves, and the policy keeps what is there", decisions)
-    return Answer(name, (), ttl, "no endpoint serves" if decisions else "nobody claims this name", decisions)
+        return None, "kept: no endpoint serves, and the policy keeps what is there"
+    return (), "no endpoint serves" if claimants else "nobody claims this name"

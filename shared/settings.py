@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import fnmatch
 import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Generic, TypeVar
 
 from shared.model import Policy, Zone
 
 SWEEP_SCHEDULE = "0 */10 * * * *"
 DRAIN_SCHEDULE = "*/30 * * * * *"
 
+T = TypeVar("T")
+
 LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+
+_DEFAULT = Policy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +35,32 @@ CLOUDS = {
     "usgovernment": Cloud("https://management.usgovcloudapi.net", "https://management.usgovcloudapi.net"),
     "china": Cloud("https://management.chinacloudapi.cn", "https://management.chinacloudapi.cn"),
 }
+
+
+class Patterns(Generic[T]):
+    """Entries by exact name or glob (`*`, `?`); what a glob means is worked out once, for a sweep asks very often.
+
+    Of a name's entries the most specific counts alone: the exact name, else the matching glob with the most literal
+    characters, ties by alphabet.
+    """
+
+    def __init__(self, entries: Mapping[str, T]) -> None:
+        globs = sorted((p for p in entries if "*" in p or "?" in p), key=lambda p: (-len(re.sub(r"[*?]", "", p)), p))
+        self._exact = entries
+        self._globs = [(_glob(pattern), entries[pattern]) for pattern in globs]
+
+    def find(self, name: str) -> T | None:
+        """The entry of a name, None where it has none."""
+        if name in self._exact:
+            return self._exact[name]
+        for glob, entry in self._globs:
+            if glob.fullmatch(name):
+                return entry
+        return None
+
+
+def _glob(pattern: str) -> re.Pattern[str]:
+    return re.compile(fnmatch.translate(pattern))  # Its `*` do not try each other's places again and again.
 
 
 @dataclass(frozen=True)
@@ -61,36 +92,22 @@ class Settings:
         )
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
-    def watches(self, endpoint_id: str) -> bool:
-        """Whether an endpoint's subscription is one of those where endpoints are looked for."""
-        return endpoint_id.lower().removeprefix("/subscriptions/").split("/", 1)[0] in self.subscriptions
-
     def may_claim(self, name: str, endpoint_id: str) -> bool:
-        """Whether an endpoint's subscription or resource group is allowed to claim a name.
-
-        The most specific entry decides alone: the exact name, else the matching glob with the most literal characters.
-        """
-        pattern = most_specific(name, self.claims)
-        wanted = endpoint_id.lower() + "/"
-        return pattern is not None and any(wanted.startswith(scope + "/") for scope in self.claims[pattern])
+        """Whether an endpoint's subscription or resource group is allowed to claim a name."""
+        scopes = self._scopes.find(name)
+        return scopes is not None and f"{endpoint_id.lower()}/".startswith(scopes)
 
     def policy(self, name: str) -> Policy:
-        """The policy of a name, found in the same way as its claims entry; the default policy where there is none."""
-        pattern = most_specific(name, self.policies)
-        return Policy() if pattern is None else self.policies[pattern]
+        """The policy of a name; the default policy where there is none."""
+        return self._policies.find(name) or _DEFAULT
 
+    @cached_property
+    def _scopes(self) -> Patterns[tuple[str, ...]]:
+        return Patterns({name: tuple(f"{scope}/" for scope in scopes) for name, scopes in self.claims.items()})
 
-def most_specific(name: str, patterns: Mapping[str, Any]) -> str | None:
-    """The exact name, else the matching glob (`*`, `?`) with the most literal characters, ties by alphabet."""
-    if name in patterns:
-        return name
-    fitting = [p for p in patterns if ("*" in p or "?" in p) and _glob(p).fullmatch(name)]
-    return min(fitting, key=lambda p: (-len(p.replace("*", "").replace("?", "")), p), default=None)
-
-
-def _glob(pattern: str) -> re.Pattern[str]:
-    # Names hold no character that a regular expression gives a meaning to, but for these two.
-    return re.compile(pattern.replace("*", ".*").replace("?", "."))
+    @cached_property
+    def _policies(self) -> Patterns[Policy]:
+        return Patterns(self.policies)
 
 
 def region_name(text: str) -> str:

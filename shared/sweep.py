@@ -8,19 +8,20 @@ record itself; it marks names dirty after the guard has looked at the plan, and 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from shared.drain import Drainer
 from shared.errors import Conflict, NearzoneError, UnsafePlan
-from shared.model import Dirty, Drain, Endpoint, EndpointRow, RecordSet, State, Zone, resource_id
+from shared.model import Dirty, Drain, Endpoint, EndpointRow, Marker, RecordSet, State, Zone, resource_id
 from shared.plan import OWNER_KEY, Change, Skip, compare, guard, judge
 from shared.ports import Indexed, Listing, Stored
 from shared.record import Recorder
 from shared.report import Report
-from shared.routing import route
+from shared.routing import ambiguous_addresses, route
 from shared.together import all_of
 
 TOMBSTONE = 3600.0
@@ -49,10 +50,7 @@ class Sweeper:
     async def sweep(self, scope: Scope, deadline: float, report: Report) -> None:
         """One whole sweep. What could not be read is frozen and reported; the rest goes on."""
         catalog, clock, settings = self.recorder.catalog, self.recorder.clock, self.drainer.settings
-        before = await catalog.marker()
-        begun = replace(before, attempted_at=clock())
-        if not scope.dry_run:
-            await catalog.put_marker(begun)
+        epoch = "" if scope.dry_run else await self._begin()
         actual = await self._record_sets(scope.zones, report)
         rows = {stored.value.endpoint.key: stored for stored in await catalog.endpoints()}
         listings = await self._list(rows.values(), report)
@@ -68,13 +66,33 @@ class Sweeper:
             report.changes += plan.changes
             return
         await self._mark(plan.changes, scope)
-        done = replace(begun, refusals=tuple(report.refusals), alarms=tuple(report.alarms))
+        said: dict[str, Any] = {"refusals": tuple(report.refusals), "alarms": tuple(report.alarms)}
         if knows_all:
-            done = replace(done, digest=settings.digest, completed_at=clock())
-        await catalog.put_marker(done)
+            said |= {"digest": settings.digest, "completed_at": clock()}
+        if not await self._put_marker(epoch, said):
+            report.failures.append(("sweep", "the catalog was lost meanwhile: the next sweep fills it"))
         complete = await self.drainer.complete()
         await self.drainer.drain(scope.zones, deadline, report, wait=True, partial=not complete)
         await self._purge()
+
+    async def _begin(self) -> str:
+        """Note that a sweep has begun; gives the catalog's epoch, a new one where it is new or was lost."""
+        while True:
+            stored, now = await self.recorder.catalog.marker(), self.recorder.clock()
+            begun = replace(stored.value if stored else Marker(), attempted_at=now)
+            if not begun.epoch:
+                begun = replace(begun, epoch=f"{self.drainer.holder} {now}", completed_at=0.0)
+            with suppress(Conflict):
+                await self.recorder.catalog.put_marker(begun, stored.etag if stored else None)
+                return begun.epoch
+
+    async def _put_marker(self, epoch: str, said: Mapping[str, Any]) -> bool:
+        """Note what a sweep has found; False where this is not the catalog any more in which it began."""
+        while (stored := await self.recorder.catalog.marker()) and stored.value.epoch == epoch:
+            with suppress(Conflict):  # Another sweep has just begun or ended.
+                await self.recorder.catalog.put_marker(replace(stored.value, **said), stored.etag)
+                return True
+        return False
 
     async def _mark(self, changes: Iterable[Change], scope: Scope) -> None:
         """Leave the writing to the drain, with what was read of the record sets."""
@@ -218,12 +236,13 @@ class _Reconciliation:
         except Conflict:
             await self._look(endpoint.id)  # An event handler was faster; what it saw may be older than the list.
         except NearzoneError as error:
+            self._blind = True
             self.report.fail(endpoint.id, error)
 
     async def _suspect(self, endpoint_id: str, known: Endpoint | None) -> None:
         """Absence from a list is not evidence: only the endpoint's own GET is."""
         if not self.dry_run:
-            self._blind |= not await self._look(endpoint_id) and known is None
+            await self._look(endpoint_id)
             return
         try:
             self.seen[endpoint_id.lower()] = await self.recorder.observer.inventory.observe(endpoint_id, known)
@@ -231,13 +250,15 @@ class _Reconciliation:
             self._blind |= known is None
             self.report.fail(endpoint_id, error)
 
-    async def _look(self, endpoint_id: str) -> bool:
+    async def _look(self, endpoint_id: str) -> None:
+        """What cannot be read, or not be recorded, leaves the catalog incomplete, unless its names are known anyhow."""
         try:
-            await self.recorder.look(endpoint_id)
+            seen = await self.recorder.look(endpoint_id)
         except NearzoneError as error:
+            self._blind = True
             self.report.fail(endpoint_id, error)
-            return False
-        return True
+        else:
+            self._blind |= bool(seen.doubt) and not seen.names
 
 
 @dataclass
@@ -292,16 +313,18 @@ class _Plan:
 def _by_name(endpoints: Iterable[Endpoint], indexed: Iterable[Indexed]) -> dict[str, list[Endpoint]]:
     """Endpoints by name: those that claim it, and those that the index remembers to have claimed it lately."""
     by_key = {endpoint.key: endpoint for endpoint in endpoints}
-    pairs = {(name, endpoint.key) for endpoint in by_key.values() for name in endpoint.names}
-    pairs |= {(row.name, row.key) for row in indexed if row.key in by_key}
     claims: defaultdict[str, list[Endpoint]] = defaultdict(list)
-    for name, key in pairs:
-        claims[name].append(by_key[key])
+    for endpoint in by_key.values():
+        for name in endpoint.names:
+            claims[name].append(endpoint)
+    for row in indexed:
+        past = by_key.get(row.key)
+        if past and row.name not in past.names:
+            claims[row.name].append(past)
     return claims
 
 
 def _ambiguous(endpoints: Iterable[Endpoint]) -> list[str]:
     """Addresses that serving endpoints of different VNets hold, whatever their names."""
-    pairs = {a for e in endpoints if e.state == State.SERVING and e.names for a in e.addresses}
-    twice = sorted(ip for ip, count in Counter(address.ip for address in pairs).items() if count > 1)
-    return [f"address {ip} is claimed from more than one VNet: refused where one name has both" for ip in twice]
+    twice = ambiguous_addresses(e for e in endpoints if e.state == State.SERVING and e.names)
+    return [f"address {ip} is claimed from more than one VNet: refused where one name has both" for ip in sorted(twice)]

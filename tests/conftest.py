@@ -2,5 +2,9 @@
 
 from hypothesis import settings
 
+from tests.azurite import azurite
+
+__all__ = ["azurite"]  # a fixture for all tests
+
 settings.register_profile("nearzone", deadline=None, print_blob=True)
 settings.load_profile("nearzone")

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.budget import MAX_BACK_OFF, WINDOW, WRITES, Budget, back_off
+from shared.budget import LIMITS, MAX_BACK_OFF, WINDOW, Budget, back_off
 
 KINDS = ("create", "update", "delete")
+LIMIT = LIMITS["create"]
 
 
 def written(wishes):
@@ -38,12 +39,12 @@ def test_never_more_than_57_of_a_kind_in_any_sliding_minute(wishes):
 @given(st.integers(min_value=1, max_value=300))
 def test_a_storm_of_one_kind_goes_as_fast_as_the_limit_lets_it(count):
     last = written([("update", 0.0)] * count)[-1][1]
-    assert last == (count - 1) // WRITES * WINDOW
+    assert last == (count - 1) // LIMIT * WINDOW
 
 
 def test_each_kind_has_its_own_budget():
     budget = Budget()
-    for number in range(WRITES):
+    for number in range(LIMIT):
         budget.spend("create", f"n{number}", 0.0)
     assert budget.wait("create", 1.0) == 59
     assert budget.wait("update", 1.0) == budget.wait("delete", 1.0) == 0
@@ -52,7 +53,7 @@ def test_each_kind_has_its_own_budget():
 def test_a_write_is_forgotten_when_it_is_a_minute_old():
     budget = Budget()
     budget.spend("delete", "first", 0.0)
-    for number in range(WRITES - 1):
+    for number in range(LIMIT - 1):
         budget.spend("delete", f"n{number}", 30.0)
     assert budget.wait("delete", 59.0) == 1
     assert budget.wait("delete", 60.0) == 0
@@ -61,13 +62,16 @@ def test_a_write_is_forgotten_when_it_is_a_minute_old():
 def test_who_knows_nothing_of_the_last_minute_waits_it_out():
     budget = Budget()
     budget.learn(None, 100.0)
+    next_one = Budget()
+    next_one.learn(budget.writes(120.0), 120.0)
+    assert [next_one.wait(kind, 120.0) for kind in KINDS] == [40, 40, 40], "and who comes next waits no longer"
     assert [budget.wait(kind, 100.0) for kind in KINDS] == [60, 60, 60]
     assert [budget.wait(kind, 160.0) for kind in KINDS] == [0, 0, 0]
 
 
 def test_what_one_holder_has_spent_the_next_one_does_not_spend_again():
     mine, yours = Budget(), Budget()
-    for number in range(WRITES):
+    for number in range(LIMIT):
         mine.spend("create", f"n{number}", float(number) / 4)
     yours.learn(mine.writes(20.0), 20.0)
     assert yours.wait("create", 20.0) == 40.0

@@ -1,20 +1,35 @@
 """What every catalog promises; a new implementation joins the list and passes the same tests."""
 
+import asyncio
+import hashlib
+from contextlib import suppress
+
 import pytest
 
-from shared.catalog.memory import MemoryCatalog
 from shared.errors import Conflict
-from shared.model import Dirty, Drain, EndpointRow, Marker, Urgency, Write
+from shared.model import Dirty, Drain, EndpointRow, Marker, State, Urgency, Write
+from tests.catalogs import opened
 from tests.pure_values import vm
 
-CATALOGS = [MemoryCatalog]
 ROW = EndpointRow(vm("a", "10.0.0.1"), frozenset({"llama"}), 1.0)
 KEY = ROW.endpoint.key
 
 
-@pytest.fixture(params=CATALOGS)
-def catalog(request):
-    return request.param()
+@pytest.fixture(params=["memory", "simulated", "azurite"])
+async def shared(request):
+    async for each in opened(request):
+        yield each
+
+
+@pytest.fixture
+async def catalog(shared):
+    return await shared.open()
+
+
+@pytest.fixture
+async def other(shared, catalog):
+    """The same catalog as another process has it."""
+    return await shared.open()
 
 
 async def test_a_row_is_created_only_where_there_is_none(catalog):
@@ -107,10 +122,20 @@ async def test_the_next_holder_learns_what_was_written_or_that_nobody_knows(cata
     assert (await catalog.acquire("z", "you", 131.0, 60.0)).spent == wrote[:1]
 
 
-async def test_the_marker_and_the_drain_orders_are_kept(catalog):
-    assert await catalog.marker() == Marker()
-    await catalog.put_marker(Marker("digest", 2.0))
-    assert await catalog.marker() == Marker("digest", 2.0)
+async def test_the_marker_is_written_only_over_the_one_that_was_read(catalog):
+    assert await catalog.marker() is None
+    first = await catalog.put_marker(Marker("digest", 2.0, epoch="one"), None)
+    stored = await catalog.marker()
+    assert (stored.value, stored.etag) == (Marker("digest", 2.0, epoch="one"), first)
+    with pytest.raises(Conflict):
+        await catalog.put_marker(Marker(), None)
+    second = await catalog.put_marker(Marker(epoch="two"), first)
+    with pytest.raises(Conflict):
+        await catalog.put_marker(Marker(), first)
+    assert (await catalog.marker()).etag == second
+
+
+async def test_drain_orders_are_kept(catalog):
     await catalog.put_drain(Drain("eastus", 5.0))
     (old,) = await catalog.drains()
     await catalog.put_drain(Drain("eastus", 9.0))
@@ -120,3 +145,172 @@ async def test_the_marker_and_the_drain_orders_are_kept(catalog):
     await catalog.purge_drain("eastus")
     await catalog.purge_drain("eastus")
     assert await catalog.drains() == ()
+
+
+async def test_each_process_sees_and_condition_what_the_others_have_written(catalog, other):
+    etag = await catalog.put_endpoint(ROW, None)
+    stored = await other.endpoint(KEY)
+    assert (stored.value, stored.etag) == (ROW, etag)
+    newer = await other.put_endpoint(EndpointRow(ROW.endpoint, frozenset(), 2.0), etag)
+    with pytest.raises(Conflict):
+        await catalog.put_endpoint(ROW, etag)
+    assert [row.etag for row in await catalog.endpoints()] == [newer]
+    await catalog.index("llama", KEY, 1.0)
+    assert [row.endpoint.key for row in await other.claimants("llama")] == [KEY]
+    await catalog.mark(Dirty("z", "llama"))
+    (dirty,) = await other.dirty("z")
+    await other.clear("z", "llama", dirty.etag)
+    assert await catalog.dirty("z") == ()
+    await catalog.put_marker(Marker("digest", 2.0), None)
+    await catalog.put_drain(Drain("eastus", 5.0))
+    assert (await other.marker()).value == Marker("digest", 2.0)
+    assert [row.value for row in await other.drains()] == [Drain("eastus", 5.0)]
+
+
+async def test_of_those_who_race_for_a_zone_exactly_one_gets_it(catalog, other):
+    for now in (0.0, 100.0, 200.0):  # first a zone that nobody had, then one whose lease has ended
+        racers = [each.acquire("z", who, now, 60.0) for each, who in ((catalog, "me"), (other, "you")) * 2]
+        got = await asyncio.gather(*racers)
+        holders = {"me" if lease is got[0] or lease is got[2] else "you" for lease in got if lease}
+        assert len(holders) == 1
+        assert [lease.expires for lease in got if lease] == [now + 60.0] * 2, "once held, the holder prolongs it"
+
+
+async def test_a_holder_prolongs_from_many_tasks_at_once_and_the_others_stay_out(catalog, other):
+    await catalog.acquire("z", "me", 0.0, 60.0)
+    leases = await asyncio.gather(*(catalog.acquire("z", "me", float(now), 60.0) for now in range(4)))
+    assert all(leases)
+    assert await other.acquire("z", "you", 4.0, 56.0) is None
+    await catalog.release("z", "me", ())
+    assert await other.acquire("z", "you", 4.0, 60.0)
+    await catalog.release("z", "me", ())
+    assert await catalog.acquire("z", "me", 5.0, 60.0) is None
+
+
+async def test_a_lease_that_was_lost_meanwhile_is_neither_prolonged_nor_given_back(catalog, other):
+    assert await catalog.acquire("z", "me", 0.0, 60.0)
+    assert (await other.acquire("z", "you", 60.0, 60.0)).spent is None
+    await catalog.release("z", "me", [Write("create", "late", 61.0)])
+    assert await catalog.acquire("z", "me", 62.0, 60.0) is None
+    await other.release("z", "you", ())
+    assert (await catalog.acquire("z", "me", 63.0, 60.0)).spent == ()
+
+
+async def test_a_zone_that_was_given_back_elsewhere_is_free_at_once(catalog, other):
+    assert await catalog.acquire("z", "me", 0.0, 60.0)
+    await other.release("z", "me", [Write("create", "llama", 0.5)])
+    assert (await catalog.acquire("z", "you", 1.0, 60.0)).spent == (Write("create", "llama", 0.5),)
+
+
+async def test_a_full_minute_of_writes_is_handed_on(catalog, other):
+    name = "n" * 60
+    wrote = tuple(
+        Write(kind, f"{name}{n:03}", 1795475091.123456 + n) for kind in ("create", "update") for n in range(86)
+    )
+    await catalog.acquire("z", "me", 0.0, 60.0)
+    await catalog.release("z", "me", wrote)
+    assert (await other.acquire("z", "you", 1.0, 60.0)).spent == wrote
+
+
+async def test_a_mark_that_races_with_a_clear_is_never_lost(catalog, other):
+    for _ in range(10):
+        await catalog.mark(Dirty("z", "llama", Urgency.OTHER, 5.0))
+        seen = await other.dirty_name("z", "llama")
+
+        async def clear(etag=seen.etag):
+            with suppress(Conflict):
+                await other.clear("z", "llama", etag)
+
+        await asyncio.gather(clear(), catalog.mark(Dirty("z", "llama", Urgency.WITHDRAW, 6.0)))
+        left = await other.dirty_name("z", "llama")
+        assert left.value.urgency == Urgency.WITHDRAW
+        assert left.value.since in (5.0, 6.0)
+        await other.clear("z", "llama", left.etag)
+
+
+async def test_marks_at_the_same_time_add_up(catalog, other):
+    rows = [Dirty("z", "llama", Urgency.MORE), Dirty("z", "llama", Urgency.FIRST, cleared=True)]
+    rows += [Dirty("z", "llama", Urgency.OTHER, adopt=True), Dirty("z", "mistral")]
+    await asyncio.gather(*(each.mark(row) for row, each in zip(rows, (catalog, other) * 2, strict=True)))
+    found = {row.value.name: row.value for row in await catalog.dirty("z")}
+    assert found == {
+        "llama": Dirty("z", "llama", Urgency.FIRST, cleared=True, adopt=True),
+        "mistral": Dirty("z", "mistral"),
+    }
+
+
+@pytest.mark.parametrize("urgency", list(Urgency))
+async def test_every_urgency_is_kept(catalog, urgency):
+    await catalog.mark(Dirty("z", "llama", urgency))
+    await catalog.mark(Dirty("z", "mistral", Urgency.OTHER))
+    await catalog.mark(Dirty("z", "mistral", urgency))
+    assert {row.value.urgency for row in await catalog.dirty("z")} == {urgency}
+
+
+ODD = ["a" * 63, "A", "a_b.c", "it's", "a/b", "x y#?%2f", "é", "-", "a" * 64, hashlib.sha256(b"A").hexdigest()]
+
+
+async def test_names_zones_and_endpoints_may_be_long_and_odd_and_are_told_apart(catalog):
+    zone = "/subscriptions/s/resourcegroups/{}/providers/microsoft.network/privatednszones/ai.internal"
+    zones = [zone.format(group) for group in ("g" * 90, "g" * 89 + "h", "a(b).c_d'e")]
+    for each in zones:
+        for name in ODD:
+            await catalog.mark(Dirty(each, name))
+    for each in zones:
+        rows = await catalog.dirty(each)
+        assert sorted((row.value.zone, row.value.name) for row in rows) == sorted((each, name) for name in ODD)
+        assert (await catalog.dirty_name(each, "it's")).value == Dirty(each, "it's")
+    endpoints = [EndpointRow(vm(f"vm(1)_{group}é", "10.0.0.1", group=group)) for group in ("g" * 90, "G.h_(i)")]
+    for row in endpoints:
+        await catalog.put_endpoint(row, None)
+        for name in ODD:
+            await catalog.index(name, row.endpoint.key, 1.0)
+    for name in ODD:
+        assert {row.endpoint.key for row in await catalog.claimants(name)} == {row.endpoint.key for row in endpoints}
+    assert {(row.value.name, row.value.key) for row in await catalog.indexed()} == {
+        (name, row.endpoint.key) for name in ODD for row in endpoints
+    }
+    await catalog.put_drain(Drain(endpoints[0].endpoint.key, 1.0))
+    await catalog.purge_drain(endpoints[0].endpoint.key)
+    assert await catalog.drains() == ()
+
+
+async def test_times_keep_their_full_precision(catalog):
+    time = 1795475091.1234567
+    await catalog.mark(Dirty("z", "llama", since=time))
+    (row,) = await catalog.dirty("z")
+    await catalog.put_dirty(Dirty("z", "llama", since=time, attempts=3, not_before=time + 1e-6), row.etag)
+    assert (await catalog.dirty_name("z", "llama")).value == Dirty(
+        "z", "llama", since=time, attempts=3, not_before=time + 1e-6
+    )
+    await catalog.put_endpoint(EndpointRow(ROW.endpoint, frozenset(), time), None)
+    assert (await catalog.endpoint(KEY)).value.seen_at == time
+    await catalog.index("llama", KEY, time)
+    assert [row.value.at for row in await catalog.indexed()] == [time]
+    assert (await catalog.acquire("z", "me", time, 60.0)).expires == time + 60.0
+    await catalog.release("z", "me", [Write("create", "llama", time)])
+    assert (await catalog.acquire("z", "me", time, 60.0)).spent == (Write("create", "llama", time),)
+    await catalog.put_marker(Marker("digest", time, time), None)
+    assert (await catalog.marker()).value == Marker("digest", time, time)
+    await catalog.put_drain(Drain("eastus", time))
+    assert [row.value for row in await catalog.drains()] == [Drain("eastus", time)]
+
+
+async def test_every_fact_about_an_endpoint_is_kept(catalog):
+    for state in State:
+        endpoint = vm(state, ("10.0.0.1", "vnet"), own="own", tagged=("a", "b"), state=state, doubt="d", faults=("f",))
+        row = EndpointRow(endpoint, frozenset({"a", "own"}), 3.5)
+        await catalog.put_endpoint(row, None)
+        assert (await catalog.endpoint(endpoint.key)).value == row
+
+
+@pytest.mark.parametrize("count", [5, 60])
+async def test_few_and_many_claimants_of_a_name_are_all_found(catalog, count):
+    keys = []
+    for number in range(count):
+        row = EndpointRow(vm(f"vm{number}", "10.0.0.1"))
+        keys.append(row.endpoint.key)
+        await catalog.put_endpoint(row, None)
+        await catalog.index("llama", keys[-1], 1.0)
+    await catalog.index("llama", "gone", 1.0)
+    assert sorted(row.endpoint.key for row in await catalog.claimants("llama")) == sorted(keys)

@@ -4,11 +4,16 @@ import pytest
 from pure_values import EAST, LATENCY, NORTH, SUB, WEST, parsed, vm, zone
 
 from shared.model import Drain, State
-from shared.routing import route
+from shared.routing import decisions, route
 
 
 def answer(endpoints, where=None, drains=(), name="llama", **changed):
     return route(where or zone(), name, endpoints, drains, parsed(**changed), LATENCY)
+
+
+def decided(endpoints, **changed):
+    """The decisions on that answer, by endpoint."""
+    return {d.endpoint: d for d in decisions(zone(), "llama", endpoints, (), parsed(**changed), LATENCY)}
 
 
 def policy(**fields):
@@ -251,14 +256,14 @@ def test_the_ttl_is_short_for_services_and_long_for_host_names_unless_the_policy
 def test_every_claim_gets_a_decision_that_agrees_with_the_answer():
     for promise, endpoints, changed, _ in TRUTH:
         given_answer = answer(endpoints, **changed)
-        decided = {d.endpoint: d for d in given_answer.decisions}
-        assert set(decided) == {e.id for e in endpoints if "llama" in e.names}, promise
-        included = {ip for d in decided.values() if d.included for ip in d.addresses}
+        found = decided(endpoints, **changed)
+        assert set(found) == {e.id for e in endpoints if "llama" in e.names}, promise
+        included = {ip for d in found.values() if d.included for ip in d.addresses}
         if included:
             assert included == set(given_answer.addresses), promise
         else:
             assert given_answer.addresses in (None, (), ("10.9.9.9",)), promise
-        assert all(d.reason for d in decided.values()), promise
+        assert all(d.reason for d in found.values()), promise
 
 
 REASONS = [
@@ -277,11 +282,10 @@ REASONS = [
 
 @pytest.mark.parametrize(("other", "words"), REASONS)
 def test_a_claim_that_is_out_says_why(other, words):
-    found = answer([vm("a", "10.0.0.1"), other], CLAIMS={"*": [f"/subscriptions/{SUB}/resourceGroups/gpu"]})
-    by_id = {d.endpoint: d for d in found.decisions}
-    assert words in by_id[other.id].reason
-    assert not by_id[other.id].included
-    assert by_id[vm("a").id].included
+    found = decided([vm("a", "10.0.0.1"), other], CLAIMS={"*": [f"/subscriptions/{SUB}/resourceGroups/gpu"]})
+    assert words in found[other.id].reason
+    assert not found[other.id].included
+    assert found[vm("a").id].included
 
 
 def test_the_answer_says_where_it_comes_from():
@@ -297,9 +301,9 @@ def test_the_answer_says_where_it_comes_from():
 
 
 def test_of_more_than_20_addresses_20_are_published_and_the_others_are_shown_as_cut():
-    found = answer([vm(f"v{i}", f"10.0.0.{i}") for i in range(1, 31)])
-    assert len(found.addresses) == 20
-    cut = [d for d in found.decisions if not d.included]
+    many = [vm(f"v{i}", f"10.0.0.{i}") for i in range(1, 31)]
+    assert len(answer(many).addresses) == 20
+    cut = [d for d in decided(many).values() if not d.included]
     assert len(cut) == 10
     assert all("load balancer" in d.reason for d in cut)
 

@@ -15,18 +15,18 @@ from shared.model import RecordSet, Zone
 API_VERSION = "2024-06-01"
 
 
-class _ARecord(msgspec.Struct):
+class _ARecord(msgspec.Struct, gc=False):
     address: str = msgspec.field(name="ipv4Address", default="")
 
 
-class _Properties(msgspec.Struct, rename="camel"):
+class _Properties(msgspec.Struct, rename="camel", gc=False):
     ttl: int = 0
     a_records: list[_ARecord] | None = None
     metadata: dict[str, str] | None = None
     is_auto_registered: bool | None = None
 
 
-class _RecordSet(msgspec.Struct):
+class _RecordSet(msgspec.Struct, gc=False):
     name: str
     properties: _Properties
     etag: str = ""
@@ -111,7 +111,7 @@ def _value(found: _RecordSet) -> RecordSet:
     return RecordSet(
         name=found.name.lower(),
         ttl=properties.ttl,
-        addresses=tuple(sorted(record.address for record in properties.a_records or ())),
+        addresses=tuple(sorted([record.address for record in properties.a_records or ()])),
         metadata=tuple(sorted((properties.metadata or {}).items())),
         etag=found.etag,
         auto_registered=bool(properties.is_auto_registered),

@@ -34,46 +34,46 @@ class _Resource(Protocol):
 R = TypeVar("R", bound=_Resource)
 
 
-class _Status(msgspec.Struct):
+class _Status(msgspec.Struct, gc=False):
     code: str = ""
 
 
-class _Health(msgspec.Struct):
+class _Health(msgspec.Struct, gc=False):
     status: _Status | None = None
 
 
-class _InstanceView(msgspec.Struct, rename="camel"):
+class _InstanceView(msgspec.Struct, rename="camel", gc=False):
     statuses: list[_Status] | None = None
     vm_health: _Health | None = None
 
 
-class _Primary(msgspec.Struct):
+class _Primary(msgspec.Struct, gc=False):
     primary: bool | None = None
 
 
-class _NicLink(msgspec.Struct):
+class _NicLink(msgspec.Struct, gc=False):
     id: str
     properties: _Primary | None = None
 
 
-class _NetworkProfile(msgspec.Struct, rename="camel"):
+class _NetworkProfile(msgspec.Struct, rename="camel", gc=False):
     network_interfaces: list[_NicLink] | None = None
 
 
-class _VmProperties(msgspec.Struct, rename="camel"):
+class _VmProperties(msgspec.Struct, rename="camel", gc=False):
     instance_view: _InstanceView | None = None
     network_profile: _NetworkProfile | None = None
 
 
-class _ExtensionProperties(msgspec.Struct):
+class _ExtensionProperties(msgspec.Struct, gc=False):
     type: str = ""
 
 
-class _Extension(msgspec.Struct):
+class _Extension(msgspec.Struct, gc=False):
     properties: _ExtensionProperties | None = None
 
 
-class _Vm(msgspec.Struct):
+class _Vm(msgspec.Struct, gc=False):
     id: str
     name: str
     location: str = ""
@@ -82,27 +82,27 @@ class _Vm(msgspec.Struct):
     resources: list[_Extension] | None = None
 
 
-class _Link(msgspec.Struct):
+class _Link(msgspec.Struct, gc=False):
     id: str = ""
 
 
-class _IpProperties(msgspec.Struct, rename="camel"):
+class _IpProperties(msgspec.Struct, rename="camel", gc=False):
     address: str | None = msgspec.field(name="privateIPAddress", default=None)
     version: str | None = msgspec.field(name="privateIPAddressVersion", default=None)
     primary: bool | None = None
     subnet: _Link | None = None
 
 
-class _IpConfiguration(msgspec.Struct):
+class _IpConfiguration(msgspec.Struct, gc=False):
     properties: _IpProperties = msgspec.field(default_factory=_IpProperties)
 
 
-class _NicProperties(msgspec.Struct, rename="camel"):
+class _NicProperties(msgspec.Struct, rename="camel", gc=False):
     ip_configurations: list[_IpConfiguration] | None = None
     virtual_machine: _Link | None = None
 
 
-class _Nic(msgspec.Struct):
+class _Nic(msgspec.Struct, gc=False):
     id: str
     properties: _NicProperties = msgspec.field(default_factory=_NicProperties)
 
@@ -199,10 +199,10 @@ def told(view: _Vm, known: Endpoint | None) -> bool:
     It is not known whether such a list holds the health of VMs that report it. So a running VM without health in the
     list is read by GET, unless an earlier GET has shown that it reports none.
     """
-    instance = view.properties.instance_view
-    if power(view) in ("", "unknown"):
+    instance, state = view.properties.instance_view, power(view)
+    if state in ("", "unknown"):
         return False
-    if power(view) != "running" or (instance and instance.vm_health):
+    if state != "running" or (instance and instance.vm_health):
         return True
     return known is not None and known.health is False
 
@@ -210,13 +210,19 @@ def told(view: _Vm, known: Endpoint | None) -> bool:
 def power(vm: _Vm) -> str:
     """The power state in lower case, e.g. `running`, or "" where the instance view tells none."""
     view = vm.properties.instance_view
-    codes = [status.code.lower() for status in (view.statuses or ())] if view else []
-    return next((code.removeprefix("powerstate/") for code in codes if code.startswith("powerstate/")), "")
+    for status in (view.statuses or ()) if view else ():
+        kind, _, state = status.code.lower().partition("/")
+        if kind == "powerstate":
+            return state
+    return ""
 
 
 def tag(vm: _Vm, name: str) -> str | None:
     """A tag's value; tag names are not case-sensitive in Azure."""
-    return next((value for key, value in (vm.tags or {}).items() if key.lower() == name), None)
+    for key, value in (vm.tags or {}).items():
+        if key.lower() == name:
+            return value
+    return None
 
 
 def claims(vm: _Vm) -> bool:
@@ -235,31 +241,41 @@ def primary_nic(vm: _Vm) -> str | None:
 
 def assess(vm: _Vm, nic: _Nic | None, known: Endpoint | None) -> Endpoint:
     """What a VM and its primary NIC amount to. An unknown power state leaves what was known, in doubt."""
-    wanted = [item.strip().lower() for item in (tag(vm, TAG) or "").split(",") if item.strip()]
-    own, opted = vm.name.lower(), claims(vm)
+    tagged, own, faults = _names(vm)
     running, health = power(vm), _health(vm)
     state = _state(running, health, (tag(vm, DRAIN_TAG) or "").strip().lower() == "true")
     addresses = _addresses(nic, vm.id) if running == "running" and nic else (known.addresses if known else ())
-    if state == State.SERVING and opted and not addresses:
+    if state == State.SERVING and not addresses and claims(vm):
         state = State.WARMING
     doubt = ""
     if running in ("", "unknown") and known and known.state != State.GONE:
         state, doubt = known.state, "Azure does not tell its power state"
-    faults = [f"tag {TAG}: {item[:80]!r} is no DNS label" for item in wanted if not LABEL.fullmatch(item)]
-    if opted and not LABEL.fullmatch(own):
-        faults.append(f"its own name {own!r} is no DNS label and is not claimed")
     return Endpoint(
         id=vm.id,
         kind=KIND,
         region=region_name(vm.location),
-        tagged=tuple(sorted({item for item in wanted if LABEL.fullmatch(item)})),
-        own=own if opted and LABEL.fullmatch(own) else None,
+        tagged=tagged,
+        own=own,
         addresses=addresses,
         state=state,
         health=True if health is not None else known.health if known else None,
         doubt=doubt,
-        faults=tuple(faults),
+        faults=faults,
     )
+
+
+def _names(vm: _Vm) -> tuple[tuple[str, ...], str | None, tuple[str, ...]]:
+    """The names that it claims by tag, its own where it has opted in, and what is no DNS label among them, in words."""
+    text = tag(vm, TAG)
+    if text is None:
+        return (), None, ()
+    wanted = [item.strip().lower() for item in text.split(",") if item.strip()]
+    labels = {item for item in wanted if LABEL.fullmatch(item)}
+    faults = [f"tag {TAG}: {item[:80]!r} is no DNS label" for item in wanted if item not in labels]
+    own = vm.name.lower()
+    if LABEL.fullmatch(own):
+        return tuple(sorted(labels)), own, tuple(faults)
+    return tuple(sorted(labels)), None, (*faults, f"its own name {own!r} is no DNS label and is not claimed")
 
 
 def reports_health(vm: _Vm) -> bool:

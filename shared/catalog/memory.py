@@ -26,7 +26,7 @@ class MemoryCatalog:
         self._dirty: dict[str, dict[str, Stored[Dirty]]] = {}
         self._leases: dict[str, tuple[str, float, tuple[Write, ...] | None]] = {}
         self._drains: dict[str, Stored[Drain]] = {}
-        self._marker = Marker()
+        self._marker: Stored[Marker] | None = None
 
     async def endpoint(self, key: str) -> Stored[EndpointRow] | None:
         await asyncio.sleep(0)
@@ -118,13 +118,15 @@ class MemoryCatalog:
         if self._leases.get(zone, ("", 0.0, ()))[0] == holder:
             self._leases[zone] = ("", 0.0, tuple(spent))
 
-    async def marker(self) -> Marker:
+    async def marker(self) -> Stored[Marker] | None:
         await asyncio.sleep(0)
         return self._marker
 
-    async def put_marker(self, marker: Marker) -> None:
+    async def put_marker(self, marker: Marker, etag: str | None) -> str:
         await asyncio.sleep(0)
-        self._marker = marker
+        _check(self._marker, etag, "the marker")
+        self._marker = Stored(marker, next(self._etags))
+        return self._marker.etag
 
     async def drains(self) -> Sequence[Stored[Drain]]:
         await asyncio.sleep(0)

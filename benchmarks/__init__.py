@@ -1,0 +1,1 @@
+"""Figures at scale, measured on one machine against the simulated Azure: `make bench`."""

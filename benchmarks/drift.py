@@ -1,0 +1,102 @@
+"""Drift: one record set in a hundred of a full zone was edited or removed by somebody else; a sweep finds and mends it.
+
+In turn, a set gets a wrong TTL, a wrong address, or is gone. Azure's limits are on, so that the writes take minutes:
+what the sweep's deadline leaves over is done by the `drain` timer. Counted is every request to ARM from the beginning
+of the sweep until all is right, but for the pages of the lists that a sweep reads anyway.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from benchmarks import settled, worlds
+from benchmarks.harness import Figure, Say, Scenario
+from benchmarks.stage import Sent, Stage
+from benchmarks.virtual_time import in_virtual_time
+from shared.reconcile import Reconciler
+
+HOSTS, SERVICES = 10_000, 14_999
+SHARE = 100
+"""One set in so many has drifted."""
+DRAIN_SECONDS = 30.0
+PATIENCE = 3600.0
+LISTS = ("/A", "/virtualmachines", "/networkinterfaces")
+
+FIGURES = {
+    "calls_per_drift": Figure("", "ARM calls for each drifted set, beyond the lists", "<= 1.1"),
+    "drifted": Figure("", "record sets edited or removed"),
+    "pages": Figure("", "pages of the lists"),
+    "seconds": Figure("s", "from the sweep's beginning until every set is right again"),
+}
+
+
+def measure(hosts: int, services: int, say: Say) -> dict[str, float]:
+    """All figures of a world of this size."""
+    return in_virtual_time(lambda: _drift(hosts, services, say))
+
+
+async def _drift(hosts: int, services: int, say: Say) -> dict[str, float]:
+    stage = Stage(worlds.world(worlds.fleet(hosts, services), [settled.CLIENTS]))
+    zone = worlds.zone_id(settled.CLIENTS)
+    app = stage.app()
+    await stage.know(app)
+    right = stage.held(zone)
+    drifted = sorted(right)[::SHARE]
+    _edit(stage, zone, drifted)
+    say(f"{len(drifted)} of {len(right):,} record sets have drifted")
+    stage.sent.clear()
+    begun = stage.clock()
+    await app.correct_drift()
+    say(f"swept in {stage.clock() - begun:.0f} s of virtual time; {stage_left(stage, zone, right)} sets are left")
+    await _until_right(stage, app, right)
+    pages = [each for each in stage.sent if is_page(each)]
+    return {
+        "calls_per_drift": (len(stage.sent) - len(pages)) / len(drifted),
+        "drifted": len(drifted),
+        "pages": len(pages),
+        "seconds": stage.clock() - begun,
+    }
+
+
+def _edit(stage: Stage, zone: str, names: Sequence[str]) -> None:
+    """What somebody does to these record sets by hand; our mark stays."""
+    stage.cloud.enforce_limits(enforced=False)
+    for number, name in enumerate(names):
+        path = f"{zone}/A/{name}"
+        if number % 3 == 2:
+            stage.arm("DELETE", path)
+            continue
+        properties = stage.arm("GET", path)["properties"]
+        edit = {"aRecords": [{"ipv4Address": "10.99.99.99"}]} if number % 3 else {"ttl": 3600}
+        kept = {key: properties[key] for key in ("ttl", "aRecords", "metadata")}
+        stage.arm("PUT", path, {"properties": kept | edit})
+    stage.cloud.enforce_limits()
+
+
+def stage_left(stage: Stage, zone: str, right: dict[str, tuple[int, tuple[str, ...]]]) -> int:
+    """How many record sets are not right."""
+    held = stage.held(zone)
+    return sum(held.get(name) != wanted for name, wanted in right.items())
+
+
+async def _until_right(stage: Stage, app: Reconciler, right: dict[str, tuple[int, tuple[str, ...]]]) -> None:
+    """Let the drain timer run. Raises RuntimeError where the zone does not get right."""
+    begun = stage.clock()
+    while stage_left(stage, worlds.zone_id(settled.CLIENTS), right):
+        if stage.clock() > begun + PATIENCE:
+            raise RuntimeError(f"not right after {PATIENCE:.0f} s: {(await app.status())['alarms'][:5]}")
+        await asyncio.sleep(DRAIN_SECONDS)
+        await app.drain()
+
+
+def is_page(each: Sent) -> bool:
+    """Whether a request is for a page of one of the lists."""
+    return each.method == "GET" and each.path.lower().endswith(tuple(path.lower() for path in LISTS))
+
+
+def _run(quick: bool, say: Say) -> dict[str, float]:
+    return measure(800, 1199, say) if quick else measure(HOSTS, SERVICES, say)
+
+
+SCENARIO = Scenario("One in a hundred of 25,000 record sets was edited or removed by hand.", FIGURES, _run)

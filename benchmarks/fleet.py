@@ -1,0 +1,202 @@
+"""What the storms share: many VMs that change at once, Event Grid, the timers, and the figures of it.
+
+Nothing of the app is looked into: events go in, and what counts is what the simulated zones hold, and since when.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
+from operator import eq
+from random import Random
+from typing import Any, NoReturn, TypeAlias
+
+from benchmarks import worlds
+from benchmarks.harness import Say
+from benchmarks.history import History, Key
+from benchmarks.stage import Stage
+from shared.errors import NearzoneError
+from shared.reconcile import Reconciler
+from simulator.eventgrid import ANSWER_TIMEOUT, EventGrid, Subscription
+from simulator.oracle import Answers, expected
+from simulator.vm import VM_TYPE, Power
+
+Json: TypeAlias = Any
+
+WATCHED = ("Microsoft.Compute/virtualMachines/", "Microsoft.Network/networkInterfaces/", "Microsoft.Resources/tags/")
+"""What the app's subscription to events lets through."""
+EVENTS_WITHIN = 10.0
+"""Seconds in which all VMs change."""
+LIMIT = 3600.0
+"""Seconds after the last event when nobody waits any more: a figure as large as this says `not within it`."""
+DRAIN_EVERY, SWEEP_EVERY = 30.0, 600.0
+"""Seconds between runs of the timers' functions."""
+BUDGET = 60
+"""Creates, updates or deletes of one zone in a minute. Source: Azure DNS limits, 2024-10-08."""
+SEEDS = 3
+"""How many times a storm is played, each with its own chances; of each figure the worst counts."""
+STEP = 5.0
+"""Virtual seconds between two looks at whether all is right."""
+
+
+def a_fleet(hosts: int, services: int, power: Power) -> list[Json]:
+    """VMs of a world file without a health extension, spread over the regions; each claims one of the services."""
+    found = []
+    for number in range(hosts):
+        region = worlds.REGIONS[number // services % len(worlds.REGIONS)]
+        found.append(worlds.vm(number, region, [f"svc-{number % services:05}"], health=None) | {"power": power})
+    return found
+
+
+def is_service(key: Key) -> bool:
+    """Whether a name is claimed by tag, and no host name."""
+    return key[1].startswith("svc-")
+
+
+def a_world(vms: Sequence[Json]) -> Json:
+    """A world in which every zone holds already what the oracle says for these VMs."""
+    world = worlds.world(vms, settled=False)
+    zones = {zone["id"].lower(): zone for zone in world["zones"]}
+    for (zone_id, name), answer in sorted(expected(world).items()):
+        if answer:
+            record = {"name": name, "type": "A", "ttl": answer[0], "addresses": sorted(answer[1])}
+            zones[zone_id]["records"].append(record | {"metadata": {"nearzone-owner": "nearzone"}})
+    return world
+
+
+class Fleet:
+    """A stage with Event Grid, which delivers to any of the handlers by chance. Needs a virtual event loop."""
+
+    def __init__(self, stage: Stage, handlers: Sequence[Callable[[str], Awaitable[object]]], seed: int = 0) -> None:
+        self.stage = stage
+        self.clock = stage.clock
+        self.history = History(stage.cloud)
+        self.struck: dict[str, float] = {}
+        """When each VM (resource id) changed and its event was told, in this order."""
+        self.errors: Counter[str] = Counter()
+        self._handlers = handlers
+        self._rng = Random(seed)
+        self._timers: list[asyncio.Task[NoReturn]] = []
+        self.event_grid = EventGrid(stage.cloud.azure, self._post, Random(seed))
+        self.event_grid.subscriptions = [Subscription("app", "EventGridSchema", WATCHED)]
+
+    async def _post(self, _url: str, _headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
+        handle = self._rng.choice(self._handlers)
+        try:
+            for event in json.loads(body):
+                await handle(json.dumps(event))
+        except Exception as error:  # noqa: BLE001 - the host answers so, whatever it was
+            self.errors[type(error).__name__] += 1
+            return 500, b""
+        return 202, b""
+
+    def start_timers(self, app: Reconciler) -> None:
+        """Run drain and sweep on one instance: Azure runs a timer's function on one instance at a time."""
+        work = ((app.drain, DRAIN_EVERY), (app.correct_drift, SWEEP_EVERY))
+        self._timers = [asyncio.ensure_future(self._repeat(*each)) for each in work]
+
+    async def _repeat(self, work: Callable[[], Awaitable[object]], every: float) -> NoReturn:
+        while True:
+            await asyncio.sleep(every - self.clock() % every)
+            try:
+                await work()
+            except NearzoneError as error:
+                self.errors[f"timer: {type(error).__name__}"] += 1
+
+    async def close(self, say: Say) -> None:
+        """End timers and deliveries, and say what went wrong in them."""
+        for timer in self._timers:
+            timer.cancel()
+        await asyncio.gather(*self._timers, return_exceptions=True)
+        await self.event_grid.close()
+        if self.errors:
+            say(f"errors: {dict(self.errors)}")
+
+    async def strike(self, vms: Iterable[Json], power: Power) -> None:
+        """Let VMs of a world file come to a power state at instants by chance; each one's event is told at once."""
+        begun = self.clock()
+        for instant, vm_id in sorted((self._rng.uniform(0, EVENTS_WITHIN), vm["id"]) for vm in vms):
+            await asyncio.sleep(begun + instant - self.clock())
+            vm = self.stage.cloud.compute.vms.find(vm_id)
+            if vm is None:
+                raise KeyError(vm_id)
+            vm.power, vm.changed = power, self.clock()
+            self.struck[vm_id] = self.clock()
+            action = "start" if power == "running" else "deallocate"
+            self.stage.cloud.azure.emit(vm_id, f"{VM_TYPE}/{action}/action", "Action")
+
+    def expected(self) -> Answers:
+        """What every zone must answer for every name of the world as it is now."""
+        return expected(self.stage.cloud.world())
+
+    async def until_right(self, want: Answers, say: Say) -> None:
+        """Let virtual time pass until every zone answers as wanted, or the limit is reached."""
+        wrong = list(want)
+        while wrong and self._after(self.clock()) < LIMIT:
+            await asyncio.sleep(STEP)
+            wrong = [key for key in wrong if self.history.now(key) != want[key]] or self._wrong(want)
+            if self.clock() % 60.0 < STEP:
+                say(f"{self._after(self.clock()):.0f} virtual s: {len(wrong)} of {len(want)} answers are not yet right")
+
+    def _wrong(self, want: Answers) -> list[Key]:
+        return [key for key, answer in want.items() if self.history.now(key) != answer]
+
+    def since_right(self, want: Answers) -> dict[Key, float]:
+        """Since when each zone has answered as wanted; infinite where it does not."""
+        return {key: self.history.since(key, partial(eq, answer)) for key, answer in want.items()}
+
+    def _after(self, instant: float) -> float:
+        return instant - max(self.struck.values())
+
+    def latest(self, instants: Iterable[float]) -> float:
+        """Seconds from the last event to the latest of these instants."""
+        return min(LIMIT, max(0.0, *(self._after(each) for each in instants)))
+
+    def first_answer(self, answers: Iterable[Key]) -> float:
+        """Seconds from a service's first event to its first address, of the slowest answer."""
+        begun: dict[str, float] = {}
+        for vm_id, at in self.struck.items():
+            begun.setdefault(self._service(vm_id), at)
+        return min(LIMIT, max(self.history.first(key) - begun[key[1]] for key in answers))
+
+    def _service(self, vm_id: str) -> str:
+        vm = self.stage.cloud.compute.vms.find(vm_id)
+        return vm.tags["nearzone"] if vm else ""
+
+    def writes(self) -> Counter[Key]:
+        """How many writes were sent for each answer."""
+        paths = (each.path.rsplit("/", 2) for each in self.stage.sent if each.method in ("PUT", "DELETE"))
+        return Counter((zone_id.lower(), name.lower()) for zone_id, _, name in paths)
+
+    def costs(self, services: Collection[Key]) -> dict[str, float]:
+        """What a storm has cost so far: figures that every storm has. `services`: the service names' answers."""
+        sent, deliveries, writes = self.stage.sent, self.event_grid.deliveries, self.writes()
+        per_service = [writes[key] for key in services]
+        waited = (
+            ANSWER_TIMEOUT if each.answered_at is None else each.answered_at - each.sent_at for each in deliveries
+        )
+        return {
+            "writes_per_answer": sum(per_service) / len(per_service),
+            "writes_of_worst": max(per_service),
+            "reads_per_event": sum(each.method == "GET" for each in sent) / len(self.struck),
+            "throttled": sum(each.status == 429 for each in sent),
+            "ack_max_s": max(waited),
+            "failed_deliveries": sum(each.status != 202 for each in deliveries),
+        }
+
+
+def worst(runs: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Of each figure the worst value in several runs: the least use of a budget, the most of everything else."""
+    return {name: (min if name.endswith("budget_use") else max)(run[name] for run in runs) for name in runs[0]}
+
+
+def budget_use(instants: Mapping[Key, float]) -> float:
+    """How much of its zone's budget writes made use of from the first to the last one; of the zones, the least."""
+    by_zone: defaultdict[str, list[float]] = defaultdict(list)
+    for (zone, _), at in instants.items():
+        by_zone[zone].append(at)
+    per_minute = ((len(own) - 1) * 60.0 / (max(own) - min(own)) for own in by_zone.values())
+    return min(per_minute) / BUDGET

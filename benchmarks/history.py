@@ -1,0 +1,58 @@
+"""What every simulated zone answered for every name, and since when."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from simulator.azure import Cloud
+from simulator.core import Completed
+
+Answer: TypeAlias = "tuple[int, frozenset[str]] | None"
+"""TTL in seconds and addresses, or None: no A record set."""
+Key: TypeAlias = tuple[str, str]
+"""Zone id in lower case, and name."""
+
+
+class History:
+    """Watches a cloud from now on. A write counts from the instant at which it took effect."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+        self._begun = cloud.azure.clock()
+        self._answers: dict[Key, list[tuple[float, Answer]]] = {}
+        for zone in cloud.private_dns.zones():
+            for each in zone.record_sets:
+                if each.type == "A":
+                    answer = (each.ttl, frozenset(each.addresses))
+                    self._answers[zone.id.lower(), each.name.lower()] = [(self._begun, answer)]
+        cloud.azure.completed.append(self._note)
+
+    def _note(self, note: Completed) -> None:
+        if not note.operation.startswith("Microsoft.Network/privateDnsZones/A/"):
+            return
+        zone_id, _, name = note.resource_id.rsplit("/", 2)
+        zone = self._cloud.private_dns.zone(zone_id)
+        found = zone.get("A", name) if zone else None
+        answer = (found.ttl, frozenset(found.addresses)) if found else None
+        self._of((zone_id.lower(), name.lower())).append((note.time, answer))
+
+    def _of(self, key: Key) -> list[tuple[float, Answer]]:
+        return self._answers.setdefault(key, [(self._begun, None)])
+
+    def now(self, key: Key) -> Answer:
+        """What a zone answers for a name now."""
+        return self._of(key)[-1][1]
+
+    def first(self, key: Key) -> float:
+        """When the name got its first address; infinite where it has had none."""
+        return next((at for at, answer in self._of(key) if answer and answer[1]), float("inf"))
+
+    def since(self, key: Key, right: Callable[[Answer], bool]) -> float:
+        """Since when every answer has been right; infinite where the present one is not."""
+        last = float("inf")
+        for at, answer in reversed(self._of(key)):
+            if not right(answer):
+                break
+            last = at
+        return last

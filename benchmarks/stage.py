@@ -1,0 +1,216 @@
+"""One simulated Azure, one catalog and any number of app instances, wired as a scenario needs them.
+
+The app is the real one, from `shared.bootstrap.build` up; what is replaced is the transport (the simulator, with the
+recorded spreads of latency), the clock (the event loop's) and the catalog (in memory, but as far away as a table is).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sized
+from dataclasses import dataclass
+from random import Random
+from typing import Any, TypeAlias, cast
+
+import msgspec
+from azure.core.rest import AsyncHttpResponse, HttpRequest
+
+from benchmarks.recorded import Kept, Token
+from shared.bootstrap import build
+from shared.catalog.memory import MemoryCatalog
+from shared.model import Endpoint, EndpointRow, Marker
+from shared.ports import Catalog
+from shared.reconcile import Reconciler
+from simulator.azure import Cloud
+from simulator.core import Completed, Request, Response
+from simulator.eventgrid_events import event_of
+from simulator.latency import Latency
+from simulator.transport import Cloud as Answering
+from simulator.transport import Fault, SimulatorTransport
+from simulator.world import read
+
+Json: TypeAlias = Any
+
+CATALOG_SECONDS = 0.010
+ROWS_PER_CALL = 1000
+"""Rows that Azure Table Storage gives at once (docs, query-timeout-and-pagination): a longer list is several calls."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One request of an app. Times in seconds by the loop's clock; `status` 0: no answer came."""
+
+    method: str
+    url: str
+    began: float
+    ended: float
+    status: int
+
+    @property
+    def path(self) -> str:
+        """The URL's path."""
+        return "/" + self.url.split("?", 1)[0].split("/", 3)[3]
+
+
+class Timed:
+    """A cloud that counts the CPU seconds that it has worked itself."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+        self.cpu = 0.0
+
+    def handle(self, request: Request) -> Response:
+        """Answer a request."""
+        begun = time.process_time()
+        try:
+            return self._cloud.handle(request)
+        finally:
+            self.cpu += time.process_time() - begun
+
+
+class Wire(SimulatorTransport):
+    """The simulator's transport, which also writes down what is sent."""
+
+    def __init__(self, cloud: Answering, latency: Latency | None, faults: Callable[[Request], Fault] | None) -> None:
+        super().__init__(cloud, latency, faults)
+        self.sent: list[Sent] = []
+        self.answers: list[Kept] | None = None
+        """The answer to every GET, once this is a list: `recorded.keep` takes it."""
+
+    async def send(self, request: HttpRequest, **kwargs: Any) -> AsyncHttpResponse:  # noqa: ANN401 - azure-core's own signature
+        """Send a request and give its answer."""
+        now = asyncio.get_running_loop().time
+        began, status = now(), 0
+        try:
+            response = await super().send(request, **kwargs)
+            status = response.status_code
+            if self.answers is not None and request.method == "GET":
+                self.answers.append(Kept(request.url, status, response.headers, response.content))
+        finally:
+            self.sent.append(Sent(request.method, request.url, began, now(), status))
+        return response
+
+
+class Remote:
+    """A catalog whose every call takes `seconds`: half of them before it takes effect, half after.
+
+    A list takes as many calls as a table needs for its rows. `asked` counts by the names of the protocol.
+    """
+
+    def __init__(self, catalog: Catalog, seconds: float) -> None:
+        self._catalog = catalog
+        self._seconds = seconds
+        self.calls = 0
+        self.asked: Counter[str] = Counter()
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        call = getattr(self._catalog, name)
+
+        async def later(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - any call of the protocol
+            self.asked[name] += 1
+            await asyncio.sleep(self._seconds / 2)
+            found = await call(*args, **kwargs)
+            rows = len(found) if isinstance(found, Sized) and not isinstance(found, str) else 1
+            needed = max(1, math.ceil(rows / ROWS_PER_CALL))
+            self.calls += needed
+            await asyncio.sleep(self._seconds * (needed - 0.5))
+            return found
+
+        return later
+
+
+class Stage:
+    """Made inside a running loop, virtual or real, whose clock everybody shares.
+
+    `latency` multiplies the recorded latencies (0: none). `limits`: whether Azure enforces what it publishes.
+    """
+
+    def __init__(
+        self,
+        world: Json,
+        *,
+        seed: int = 0,
+        latency: float = 1.0,
+        limits: bool = True,
+        catalog_seconds: float = CATALOG_SECONDS,
+        faults: Callable[[Request], Fault] | None = None,
+    ) -> None:
+        self.clock = asyncio.get_running_loop().time
+        self.cloud = Cloud(read(json.dumps(world)), clock=self.clock, seed=seed)
+        self.cloud.enforce_limits(enforced=limits)
+        self.timed = Timed(self.cloud)
+        self.wire = Wire(self.timed, Latency(Random(seed), latency), faults)
+        self.remote = Remote(MemoryCatalog(), catalog_seconds)
+        self.catalog = cast("Catalog", self.remote)
+        self.environment = {key: json.dumps(value) for key, value in world["settings"].items()}
+        self.told: list[Completed] = []
+        """What Event Grid was told, in order: `event(note)` makes a delivery of one."""
+        self.cloud.azure.completed.append(self.told.append)
+
+    @property
+    def sent(self) -> list[Sent]:
+        """Every request of every app so far, by the time of its answer; clear it where a measurement begins."""
+        return self.wire.sent
+
+    def app(self, holder: str = "app", catalog: Catalog | None = None, **changed: str) -> Reconciler:
+        """An instance of the app on the stage's catalog, or on another one."""
+        environment: Mapping[str, str] = self.environment | changed
+        return build(
+            environment,
+            credential=Token(),
+            transport=self.wire,
+            catalog=catalog or self.catalog,
+            clock=self.clock,
+            holder=holder,
+        )
+
+    async def know(self, app: Reconciler) -> None:
+        """Fill the app's catalog with what a sweep would have left there: every endpoint, indexed, and the marker."""
+        await know(app, self.clock())
+
+    def arm(self, method: str, path: str, body: Json = None, **query: str) -> Json:
+        """What somebody else does to Azure, at once. Gives the answer's content."""
+        version = "2024-06-01" if "privatednszones" in path.lower() else "2024-01-01"
+        version = "2024-07-01" if "microsoft.compute" in path.lower() else version
+        content = b"" if body is None else msgspec.json.encode(body)
+        response = self.cloud.handle(Request(method, path, {"api-version": version, **query}, {}, content))
+        if response.status >= 300:
+            raise RuntimeError(f"{method} {path}: {response.status} {response.content}")
+        return response.content
+
+    def event(self, note: Completed) -> str:
+        """One event as the function gets it."""
+        (body,) = json.loads(event_of(note, self.cloud.azure.new_guid()).body("EventGridSchema"))
+        return json.dumps(body)
+
+    def held(self, zone_id: str) -> dict[str, tuple[int, tuple[str, ...]]]:
+        """The A record sets of a zone now: TTL and sorted addresses by name."""
+        zone = self.cloud.private_dns.zone(zone_id)
+        if zone is None:
+            raise KeyError(zone_id)
+        return {each.name: (each.ttl, tuple(sorted(each.addresses))) for each in zone.record_sets if each.type == "A"}
+
+
+async def know(app: Reconciler, now: float) -> None:
+    """Fill an app's catalog with what a sweep and the drains behind it would have left there.
+
+    They read every VM by GET once, to learn that it has no Application Health extension; that is not done here.
+    """
+    for subscription in sorted(app.settings.subscriptions):
+        for first in await app.inventory.listings(subscription, ()):
+            ids = [*first.unclear, *(endpoint.id for endpoint in first.endpoints)]
+            learned = [Endpoint(each, first.kind, health=False) for each in ids]
+            (listing,) = (
+                each for each in await app.inventory.listings(subscription, learned) if each.kind == first.kind
+            )
+            if listing.error or listing.unclear:
+                raise RuntimeError(f"the world could not be read: {listing.error or listing.unclear[:3]}")
+            for endpoint in listing.endpoints:
+                await app.catalog.put_endpoint(EndpointRow(endpoint, frozenset(), now), None)
+                for name in sorted(endpoint.names):
+                    await app.catalog.index(name, endpoint.key, now)
+    await app.catalog.put_marker(Marker(digest=app.settings.digest, completed_at=now, attempted_at=now, epoch="known"), None)

@@ -1,0 +1,103 @@
+"""A thousand known VMs start within ten seconds: how soon every service is answered right, and at what cost.
+
+Two instances share the events by chance; the timers run on the first one. Several storms are played, and of each figure
+the worst one counts. Beside them one storm with the function that people write by hand (`naive.py`), which is given as
+much time as the app took for all names.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from functools import partial
+
+from benchmarks.fleet import SEEDS, Fleet, a_fleet, a_world, budget_use, is_service, worst
+from benchmarks.harness import Figure, Say, Scenario
+from benchmarks.history import Answer
+from benchmarks.naive import ADDRESSES, Naive
+from benchmarks.stage import Stage
+from benchmarks.virtual_time import in_virtual_time
+
+FIGURES = {
+    "first_answer_s": Figure("s", "a name's first event to its first address in every zone, slowest name", "<= 3"),
+    "settled_s": Figure("s", "last event to every service name right in every zone", "<= 30"),
+    "writes_per_answer": Figure("", "writes sent per zone and service name", "<= 5"),
+    "writes_of_worst": Figure("", "the same, of the zone and service name with most"),
+    "reads_per_event": Figure("", "ARM reads until all names are right (a page of a list is one), per event", "<= 0.3"),
+    "budget_use": Figure("", "creates of host names as a share of 60 a minute, slowest zone", ">= 0.9"),
+    "hosts_s": Figure("s", "last event to every host name right in every zone"),
+    "throttled": Figure("", "requests refused with 429", "= 0"),
+    "ack_max_s": Figure("s", "slowest answer to a delivery", "<= 25"),
+    "failed_deliveries": Figure("", "deliveries that failed or got no answer in time"),
+    "naive_first_answer_s": Figure("s", "by hand: a name's first event to its first address, slowest name"),
+    "naive_full_answers": Figure("", "by hand: share of service answers that hold all addresses they can, in the end"),
+    "naive_hosts": Figure("", "by hand: share of host names that are there, in the end"),
+    "naive_writes_per_answer": Figure("", "by hand: writes sent per zone and service name"),
+    "naive_writes_of_worst": Figure("", "by hand: the same, of the zone and service name with most"),
+    "naive_reads_per_event": Figure("", "by hand: ARM reads per event"),
+    "naive_throttled": Figure("", "by hand: requests refused with 429"),
+    "naive_ack_max_s": Figure("s", "by hand: slowest answer to a delivery, at most Event Grid's 30 s"),
+    "naive_failed_deliveries": Figure("", "by hand: deliveries that failed or got no answer in time"),
+}
+
+
+def measure(hosts: int, services: int, seeds: int, say: Say) -> dict[str, float]:
+    """Play so many storms with the app, then one with the function by hand."""
+    found = worst([in_virtual_time(partial(_with_app, hosts, services, seed, say)) for seed in range(seeds)])
+    by_hand = in_virtual_time(lambda: _by_hand(hosts, services, found["hosts_s"], say))
+    return found | {f"naive_{name}": value for name, value in by_hand.items()}
+
+
+async def _with_app(hosts: int, services: int, seed: int, say: Say) -> dict[str, float]:
+    say(f"storm with seed {seed}")
+    vms = a_fleet(hosts, services, "deallocated")
+    stage = Stage(a_world(vms), seed=seed)
+    apps = [stage.app("app-1"), stage.app("app-2")]
+    await stage.know(apps[0])
+    stage.sent.clear()
+    fleet = Fleet(stage, [app.on_event for app in apps], seed)
+    fleet.start_timers(apps[0])
+    await fleet.strike(vms, "running")
+    want = fleet.expected()
+    await fleet.until_right(want, say)
+    await fleet.close(say)
+    right, of_services = fleet.since_right(want), [key for key in want if is_service(key)]
+    hosts_right = {key: at for key, at in right.items() if not is_service(key)}
+    return {
+        **fleet.costs(of_services),
+        "first_answer_s": fleet.first_answer(of_services),
+        "settled_s": fleet.latest(right[key] for key in of_services),
+        "budget_use": budget_use(hosts_right),
+        "hosts_s": fleet.latest(hosts_right.values()),
+    }
+
+
+async def _by_hand(hosts: int, services: int, seconds: float, say: Say) -> dict[str, float]:
+    vms = a_fleet(hosts, services, "deallocated")
+    stage = Stage(a_world(vms))
+    fleet = Fleet(stage, [Naive(stage).on_event, Naive(stage).on_event])
+    await fleet.strike(vms, "running")
+    want = fleet.expected()
+    say(f"now by hand, for {seconds:.0f} virtual s")
+    await asyncio.sleep(seconds)
+    await fleet.close(say)
+    of_services = [key for key in want if is_service(key)]
+    hosts_now = [fleet.history.now(key) for key in want if not is_service(key)]
+    return {
+        **fleet.costs(of_services),
+        "first_answer_s": fleet.first_answer(of_services),
+        "full_answers": _share([fleet.history.now(key) for key in of_services], min(ADDRESSES, hosts // services)),
+        "hosts": _share(hosts_now, 1),
+    }
+
+
+def _share(answers: Collection[Answer], at_least: int) -> float:
+    """How many of these answers hold so many addresses."""
+    return sum(answer is not None and len(answer[1]) >= at_least for answer in answers) / len(answers)
+
+
+def _run(quick: bool, say: Say) -> dict[str, float]:
+    return measure(90, 3, 1, say) if quick else measure(1000, 10, SEEDS, say)
+
+
+SCENARIO = Scenario("A thousand VMs of ten services start within ten seconds, in three regions.", FIGURES, _run)

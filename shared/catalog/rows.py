@@ -1,0 +1,174 @@
+"""What the rows of the durable catalog look like: from values to rows and back. Nothing is read or written here.
+
+    partition          key                          columns
+    endpoints          hash of the endpoint's id    the row as JSON
+    index              NAME:hash of the endpoint    name, id and time as JSON
+    dirty:HASH         name                         the facts as JSON; what was said by marks since then (see `mark`)
+    leases             hash of the zone's id        holder, expiry and what was written as JSON
+    drains             hash of the target           the order as JSON
+    marker             marker                       the marker as JSON
+
+Keys may not hold a `/`, so ids are hashed, and so is a NAME that is no DNS label; HASH is that of the zone's id. Rows
+that are listed together are one partition, because an answer may end where a partition does (docs, "Query timeout and
+pagination"), and the index of 25,000 names would be as many calls. Columns that a newer version has added are ignored,
+those that an older one has not written have their defaults.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import msgspec
+from azure.data.tables import TableEntity
+
+from shared.errors import Terminal
+from shared.model import Dirty, Drain, EndpointRow, Marker, Urgency
+from shared.ports import Indexed, Stored
+
+T = TypeVar("T")
+
+MAX_CHARACTERS = 32 * 1024
+"""UTF-16 code units that a text column holds. Source: Understanding the Table service data model."""
+MARKER_BYTES = 12_000
+"""Of the refusals and of the alarms that the marker keeps."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseRow:
+    """Who holds a zone, "" for nobody. `spent` as in `Lease`, each write as kind, name and time, to keep it short."""
+
+    zone: str
+    holder: str = ""
+    expires: float = 0.0
+    spent: tuple[tuple[str, str, float], ...] | None = ()
+
+
+class DirtyRow(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a dirty row holds as JSON: `Dirty` without its urgency, whose numbers are not those of other versions."""
+
+    name: str
+    since: float = 0.0
+    cleared: bool = False
+    adopt: bool = False
+    attempts: int = 0
+    not_before: float = 0.0
+    last_error: str = ""
+
+
+ENDPOINT = msgspec.json.Decoder(EndpointRow)
+INDEXED = msgspec.json.Decoder(Indexed)
+LEASE = msgspec.json.Decoder(LeaseRow)
+MARKER = msgspec.json.Decoder(Marker)
+DRAIN = msgspec.json.Decoder(Drain)
+DIRTY = msgspec.json.Decoder(DirtyRow)
+
+BODY = ("body",)
+"""Columns of the rows that hold a value as JSON."""
+FACTS = ("body", "mark", "cleared", "adopt", *(f"urgency_{urgency.name.lower()}" for urgency in Urgency))
+"""Columns of the dirty rows. Few are filled: each costs the SDK 5 us, and all rows are read again and again."""
+
+
+def digest(text: str) -> str:
+    """An id as a key."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def label(name: str) -> str:
+    """A name as a key. A DNS label is shorter than a hash, so that no name meets another one's hash."""
+    return name if re.fullmatch("[a-z0-9-]{1,63}", name) else digest(name)
+
+
+def index_key(name: str, key: str) -> str:
+    """The key of an index row."""
+    return f"{label(name)}:{digest(key)}"
+
+
+def indexed_under(name: str) -> str:
+    """A filter for the index rows of a name: `;` comes after `:`, and neither is in a label."""
+    return f"PartitionKey eq 'index' and RowKey ge '{label(name)}:' and RowKey lt '{label(name)};'"
+
+
+def dirty_in(zone: str) -> str:
+    """The partition of a zone's dirty rows."""
+    return f"dirty:{digest(zone)}"
+
+
+def entity(partition: str, key: str, value: object, what: str) -> dict[str, Any]:
+    """A row that holds a value as JSON. Raises Terminal where that is too long."""
+    body = msgspec.json.encode(value).decode()
+    if len(body.encode("utf-16-le")) > 2 * MAX_CHARACTERS:
+        raise Terminal(f"{what} does not fit into the catalog: {len(body)} characters, at most {MAX_CHARACTERS} do")
+    return {"PartitionKey": partition, "RowKey": key, "body": body}
+
+
+def read(row: TableEntity, decoder: msgspec.json.Decoder[T], column: str = "body") -> Stored[T]:
+    """The value that a row holds as JSON. Raises Terminal for a row that this version cannot read."""
+    try:
+        return Stored(decoder.decode(row[column]), str(row.metadata["etag"]))
+    except (KeyError, TypeError, msgspec.DecodeError) as error:
+        raise Terminal(
+            f"a row of the catalog cannot be read ({error}): delete its table, and the next sweep fills a new one"
+        ) from error
+
+
+def dirty(value: Dirty) -> dict[str, Any]:
+    """A whole dirty row."""
+    facts = DirtyRow(
+        value.name, value.since, value.cleared, value.adopt, value.attempts, value.not_before, value.last_error
+    )
+    return {**_dirty_keys(value), "zone": value.zone, "body": msgspec.json.encode(facts).decode()}
+
+
+def mark(value: Dirty) -> dict[str, Any]:
+    """What a mark adds to a dirty row, blindly: it can take back nothing of what the row holds or another mark says.
+
+    Its time counts only where the row was cleared meanwhile, so that there is no other one.
+    """
+    said = {column: True for column, fact in (("cleared", value.cleared), ("adopt", value.adopt)) if fact}
+    return {**_dirty_keys(value), **said, "mark": msgspec.json.encode(DirtyRow(value.name, value.since)).decode()}
+
+
+def read_dirty(zone: str, row: TableEntity) -> Stored[Dirty]:
+    """A dirty row with all that marks have said. Raises Terminal."""
+    stored = read(row, DIRTY, "body" if row.get("body") else "mark")
+    facts = stored.value
+    said = [urgency for urgency in Urgency if row.get(_urgency(urgency))]
+    value = Dirty(
+        zone,
+        facts.name,
+        min(said, default=Urgency.OTHER),
+        facts.since,
+        facts.cleared or bool(row.get("cleared")),
+        facts.adopt or bool(row.get("adopt")),
+        facts.attempts,
+        facts.not_before,
+        facts.last_error,
+    )
+    return Stored(value, stored.etag)
+
+
+def bounded(marker: Marker) -> Marker:
+    """The marker with as many refusals and alarms as its row has room for, and how many more there were."""
+    return replace(marker, refusals=_first(marker.refusals), alarms=_first(marker.alarms))
+
+
+def _first(texts: Sequence[str]) -> tuple[str, ...]:
+    room = MARKER_BYTES
+    for count, text in enumerate(texts):
+        room -= len(msgspec.json.encode(text)) + 1
+        if room < 0:
+            return (*texts[:count], f"... and {len(texts) - count} more")
+    return tuple(texts)
+
+
+def _dirty_keys(value: Dirty) -> dict[str, Any]:
+    """The keys of a dirty row, and its urgency in words."""
+    return {"PartitionKey": dirty_in(value.zone), "RowKey": label(value.name), _urgency(value.urgency): True}
+
+
+def _urgency(urgency: Urgency) -> str:
+    return f"urgency_{urgency.name.lower()}"

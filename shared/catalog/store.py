@@ -1,0 +1,151 @@
+"""The way to the table for the whole process: conditions, paging, the time that a call may take, and its errors.
+
+Knows rows, partitions, keys and etags, and nothing of what the rows mean. The SDK's errors become ours here and nowhere
+else. The table is made when a write finds it missing: at the first use, and after somebody has deleted it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from azure.core import MatchConditions
+from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsError, ResourceNotFoundError
+from azure.data.tables import TableEntity, UpdateMode
+from azure.data.tables.aio import TableClient
+
+from shared.errors import Conflict, Forbidden, Terminal, Transient
+
+CALL_SECONDS = 10.0
+"""How long a call may take, the SDK's own retries included; of a listing, each page."""
+
+_CODE = re.compile(rb'"code":\s*"(\w+)"')
+
+_AGAIN = {"retry_on_methods": frozenset({"POST", "PUT", "PATCH"})}
+"""Lets the SDK send a write again whose answer was lost. A second insert is a conflict, the others change nothing."""
+
+Row = Mapping[str, Any]
+
+
+class Store:
+    """Rows of one table. Every call may raise Transient, Forbidden and Terminal."""
+
+    def __init__(self, client: TableClient) -> None:
+        self._client = client
+
+    async def get(self, partition: str, key: str) -> TableEntity | None:
+        """One row; None where there is none, or no table."""
+        async with _translated():
+            try:
+                return await self._client.get_entity(partition, key)
+            except ResourceNotFoundError:
+                return None
+
+    async def query(self, where: str, columns: Sequence[str]) -> list[TableEntity]:
+        """These columns of all rows that a filter finds; none where there is no table.
+
+        A row comes with its etag whatever is selected, and a selected column that it lacks is None or not there.
+        Sources: recording `test_query_entities_with_select` of azure-data-tables, Azure/Azurite#2535.
+        """
+        pages = self._client.query_entities(where, select=list(columns)).by_page()
+        rows: list[TableEntity] = []
+        while True:
+            async with _translated():
+                try:
+                    page = await anext(pages, None)
+                    if page is None:
+                        return rows
+                    rows += [row async for row in page]
+                except ResourceNotFoundError:  # Also where the table goes in the middle of it.
+                    return []
+
+    async def insert(self, row: Row) -> str:
+        """Write a row that is not there yet; gives its etag. Raises Conflict."""
+        options = {"response_preference": "return-no-content", **_AGAIN}
+        return await self._write(lambda: self._client.create_entity(row, **options))
+
+    async def replace(self, row: Row, etag: str) -> str:
+        """Write a row anew if it still has this etag; gives the new one. Raises Conflict."""
+        return await self._write(lambda: self._client.update_entity(row, UpdateMode.REPLACE, **_condition(etag)))
+
+    async def upsert(self, row: Row, *, merge: bool = False) -> str:
+        """Write a row whatever was there; `merge`: keep the columns that are not given. Gives its etag."""
+        mode = UpdateMode.MERGE if merge else UpdateMode.REPLACE
+        return await self._write(lambda: self._client.upsert_entity(row, mode, **_AGAIN))
+
+    async def delete(self, partition: str, key: str, etag: str | None) -> None:
+        """Remove a row if it still has this etag (None: whatever it has). Raises Conflict, also where it is gone."""
+        statuses: list[int] = []  # The SDK says nothing when a row is not there.
+        async with _translated():
+            await self._client.delete_entity(
+                partition,
+                key,
+                raw_response_hook=lambda answer: statuses.append(answer.http_response.status_code),
+                **_condition(etag),
+            )
+        if etag and statuses[-1] == 404:
+            raise Conflict(f"the row {key} of {partition} is gone")
+
+    async def _write(self, call: Callable[[], Awaitable[Mapping[str, Any]]]) -> str:
+        async with _translated():
+            try:
+                written = await call()
+            except HttpResponseError as error:
+                if _code(error) != "TableNotFound":
+                    raise
+                with suppress(ResourceExistsError):  # Somebody was faster.
+                    await self._client.create_table()
+                written = await call()
+        return str(written["etag"])
+
+
+def _condition(etag: str | None) -> dict[str, Any]:
+    return {"etag": etag, "match_condition": MatchConditions.IfNotModified} if etag else {}
+
+
+@asynccontextmanager
+async def _translated() -> AsyncIterator[None]:
+    """Every error of the SDK inside becomes one of ours, and no call takes longer than `CALL_SECONDS`."""
+    try:
+        async with asyncio.timeout(CALL_SECONDS):
+            yield
+    except HttpResponseError as error:
+        raise error_of(error) from error
+    except AzureError as error:
+        raise Transient(f"the catalog's storage account cannot be reached: {error.message}") from error
+    except TimeoutError as error:
+        raise Transient(f"the catalog's storage account has not answered within {CALL_SECONDS:g} s") from error
+
+
+def error_of(error: HttpResponseError) -> Exception:
+    """What an error of the SDK means, by its HTTP status: not all of its errors carry a code."""
+    response: Any = error.response
+    status, code = error.status_code, _code(error)
+    words = error.message.splitlines()[0] if error.message else ""
+    if response is None or status is None:
+        return Transient(f"no token for the catalog's storage account: {words}")
+    text = f"the catalog's storage account answers HTTP {status} {code}: {words}"[:500]
+    if status in (401, 403):
+        return Forbidden(
+            f"{text} (the identity needs the role Storage Table Data Contributor on it, a connection string a key "
+            "that is valid, and its network rules have to let the app in)"
+        )
+    if status in (408, 429) or status >= 500 or status < 400 or code in ("TableNotFound", "TableBeingDeleted"):
+        return Transient(text, _seconds(response.headers.get("Retry-After")))
+    return Conflict(text) if status in (404, 409, 412) else Terminal(text)
+
+
+def _code(error: HttpResponseError) -> str:
+    response: Any = error.response  # Of the SDK's own class, or of azure-core's older one.
+    found = _CODE.search(bytes(response.content)) if response is not None else None
+    return found[1].decode() if found else ""
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    try:
+        return max(0.0, float(retry_after)) if retry_after else None
+    except ValueError:
+        return None

@@ -1,0 +1,56 @@
+"""Drain orders: the one kind of body here that rightly writes, played by itself and judged by the oracle."""
+
+import asyncio
+
+from shared import resync
+from shared.errors import BadRequest
+from tests.fuzz.kinds import plain
+from tests.fuzz.world import Broken, Settled
+
+
+class Ordered:
+    """A stage on which drain orders are given; `due` says until when each is in force."""
+
+    def __init__(self, stage):
+        self.stage = stage
+        self.due = {}
+
+    @classmethod
+    async def made(cls):
+        return cls(await Settled.made(locked=False))
+
+    async def give(self, body):
+        """Give an order and look at every zone: only what the order covers may have changed, and only by it."""
+        app = self.stage.app
+        try:
+            wanted = resync.parse(body, app.settings, app.inventory.kinds)
+        except BadRequest as error:
+            return f"refused: {plain(str(error))}"
+        if not (wanted.drain or wanted.undrain):
+            return "no order"
+        await app.resync(wanted)
+        if wanted.drain:
+            self.due[wanted.drain] = self.stage.clock() + 60 * wanted.drain_minutes
+        else:
+            self.due.pop(wanted.undrain, None)
+        await asyncio.sleep(90)  # So that no zone's budget is short.
+        await app.drain()
+        self._judge()
+        return "given" if wanted.drain else "taken back"
+
+    def _judge(self):
+        in_force = frozenset(target for target, until in self.due.items() if until > self.stage.clock())
+        if wrong := self.stage.wrong(in_force):
+            raise Broken(f"with orders for {sorted(in_force)}: {wrong}")
+        if strayed := self.stage.transport.strayed:
+            raise Broken(strayed[0])
+
+    async def end(self, _):
+        """A week and a day later no order is in force, and everything is as it was."""
+        await asyncio.sleep(8 * 24 * 3600)
+        await self.stage.app.drain()
+        await asyncio.sleep(90)
+        await self.stage.app.drain()
+        self._judge()
+        await self.stage.verify()
+        return "all expired"

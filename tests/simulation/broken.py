@@ -1,0 +1,251 @@
+"""The variants: what is taken away, where, and how. `old` stands exactly once in its file."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A replacement of text in one file."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+
+
+RECORD, DRAIN, SWEEP = "shared/record.py", "shared/drain.py", "shared/sweep.py"
+MEMORY, DNS = "shared/catalog/memory.py", "shared/arm/private_dns.py"
+
+VARIANTS = (
+    Variant(
+        "catalog row: written without a condition",
+        MEMORY,
+        """        key = row.endpoint.key
+        _check(self._endpoints.get(key), etag, f"endpoint row {key}")
+""",
+        """        key = row.endpoint.key
+""",
+    ),
+    Variant(
+        "catalog row: after a conflict the old observation is written again",
+        RECORD,
+        """            except Conflict:
+                continue
+            return observed
+""",
+        """            except Conflict:
+                await self.write(await self.catalog.endpoint(endpoint_id.lower()), observed)
+            return observed
+""",
+    ),
+    Variant(
+        "catalog row: not written when nothing has changed",
+        RECORD,
+        """        row = EndpointRow(observed, todo, self.clock())
+""",
+        """        if not todo and stored:
+            return
+        row = EndpointRow(observed, todo, self.clock())
+""",
+    ),
+    Variant(
+        "catalog row: no tombstone for what was never seen",
+        RECORD,
+        """        row = EndpointRow(observed, todo, self.clock())
+""",
+        """        if stored is None and observed.state == "gone":
+            return
+        row = EndpointRow(observed, todo, self.clock())
+""",
+    ),
+    Variant(
+        "catalog row: todo is emptied before the marks are there",
+        RECORD,
+        """        await all_of(self.catalog.index(name, row.endpoint.key, now) for name in sorted(row.todo))
+""",
+        """        with suppress(Conflict):
+            etag = await self.catalog.put_endpoint(EndpointRow(row.endpoint, frozenset(), row.seen_at), etag)
+        await all_of(self.catalog.index(name, row.endpoint.key, now) for name in sorted(row.todo))
+""",
+    ),
+    Variant(
+        "catalog row: marked before the index leads to it",
+        RECORD,
+        """        await all_of(self.catalog.index(name, row.endpoint.key, now) for name in sorted(row.todo))
+        await self.mark({name: urgency(old, row.endpoint, name) for name in row.todo})
+""",
+        """        await self.mark({name: urgency(old, row.endpoint, name) for name in row.todo})
+        await all_of(self.catalog.index(name, row.endpoint.key, now) for name in sorted(row.todo))
+""",
+    ),
+    Variant(
+        "event: acknowledged though nothing was recorded",
+        "shared/reconcile.py",
+        """        except Terminal as error:  # Another delivery""",
+        """        except NearzoneError as error:  # Another delivery""",
+    ),
+    Variant(
+        "event: writes before the first complete sweep",
+        DRAIN,
+        """        if not partial and not epoch:
+""",
+        """        if False:
+""",
+    ),
+    Variant(
+        "dirty row: a mark does not change it",
+        MEMORY,
+        """        rows[dirty.name] = Stored(dirty, next(self._etags))
+
+    async def dirty(""",
+        """        rows[dirty.name] = Stored(dirty, rows[dirty.name].etag if old else next(self._etags))
+
+    async def dirty(""",
+    ),
+    Variant(
+        "dirty row: read late, after the claims",
+        DRAIN,
+        """        with suppress(Conflict):  # Marked again meanwhile: again.
+            await self.of.catalog.clear(""",
+        """        row = await self.of.catalog.dirty_name(self.zone.key, name) or row
+        with suppress(Conflict):  # Marked again meanwhile: again.
+            await self.of.catalog.clear(""",
+    ),
+    Variant(
+        "dirty row: cleared though nothing was narrowed yet",
+        DRAIN,
+        """            await self._later(row, UNKNOWN_PAUSE, error, failed=False)
+""",
+        """            await self.of.catalog.clear(self.zone.key, dirty.name, row.etag)
+""",
+    ),
+    Variant(
+        "record set: written without a condition",
+        DNS,
+        """        headers = {"If-None-Match": "*"} if etag is None else {"If-Match": _known(etag)}
+""",
+        """        headers = {"If-None-Match": "*"} if etag is None else {}
+""",
+    ),
+    Variant(
+        "record set: If-Match: *",
+        DNS,
+        """        headers = {"If-None-Match": "*"} if etag is None else {"If-Match": _known(etag)}
+""",
+        """        headers = {"If-None-Match": "*"} if etag is None else {"If-Match": "*"}
+""",
+    ),
+    Variant(
+        "record set: a failed write counts as done",
+        DRAIN,
+        """                await self._write(found)
+""",
+        """                with suppress(Transient, Terminal):
+                    await self._write(found)
+""",
+    ),
+    Variant(
+        "record set: somebody else's is taken for ours",
+        "shared/plan.py",
+        """    if actual and mark != owner and not adopt:
+""",
+        """    if actual and mark == "nobody" and not adopt:
+""",
+    ),
+    Variant(
+        "record set: nothing is done on what was remembered",
+        DRAIN,
+        """        if not isinstance(found, Change) and known.row != row.etag:
+""",
+        """        if False:
+""",
+    ),
+    Variant(
+        "lease: ignored",
+        DRAIN,
+        """        if lease is None:
+            return None
+""",
+        """        if lease is None:
+            return self.clock() + LEASE
+""",
+    ),
+    Variant(
+        "lease: not looked at again before a write",
+        DRAIN,
+        """        while self.lease_expires - self.of.clock() <= REQUEST:  # Taking it may have taken long.
+            await self._prolong()
+""",
+        "",
+    ),
+    Variant(
+        "budget: not handed to the next holder",
+        DRAIN,
+        """            await self.catalog.release(zone.key, self.holder, spent)
+""",
+        """            await self.catalog.release(zone.key, self.holder, ())
+""",
+    ),
+    Variant(
+        "budget: what a dead holder wrote counts as nothing",
+        "shared/budget.py",
+        """        if spent is None:
+""",
+        """        if spent is None:
+            return
+        if spent is False:
+""",
+    ),
+    Variant(
+        "sweep: what a list lacks counts as gone",
+        SWEEP,
+        """        if not self.dry_run:
+            await self._look(endpoint_id)
+            return
+""",
+        """        if not self.dry_run:
+            stored = await self.recorder.catalog.endpoint(endpoint_id.lower())
+            if stored and known:
+                await self.recorder.write(stored, replace(known, state=State.GONE))
+                return
+            await self._look(endpoint_id)
+            return
+""",
+    ),
+    Variant(
+        "sweep: writes record sets itself",
+        SWEEP,
+        """            marks.append(Dirty(zone, change.name, change.urgency, now, cleared=change.empties, adopt=adopt))
+""",
+        """            if change.after:
+                etag = change.before.etag if change.before else None
+                await self.drainer.record_sets.put(zones[zone], change.after, etag)
+                continue
+            marks.append(Dirty(zone, change.name, change.urgency, now, cleared=change.empties, adopt=adopt))
+""",
+    ),
+    Variant(
+        "sweep: complete though endpoints could not be recorded",
+        SWEEP,
+        """        return not late and not self._blind
+""",
+        """        return not late
+""",
+    ),
+    Variant(
+        "sweep: completes a catalog that was lost meanwhile",
+        SWEEP,
+        """        while (stored := await self.recorder.catalog.marker()) and stored.value.epoch == epoch:
+""",
+        """        while (stored := await self.recorder.catalog.marker()) or (stored := Stored(Marker(epoch=epoch), None)):
+""",
+    ),
+    Variant(
+        "lost catalog: a drain does not ask again whether it is complete",
+        DRAIN,
+        """        if found.narrows and (not self.task.epoch or await of.complete() != self.task.epoch):
+""",
+        """        if found.narrows and not self.task.epoch:
+""",
+    ),
+)

@@ -1,0 +1,139 @@
+"""What every VM was, when; and whether a record set is the oracle's answer for what may have been seen of them.
+
+The app reads a VM's power, tags and addresses with several requests, and of several VMs at several times. So what it
+may know is, for each VM, any combination of what each of the three was since some time; for each VM that time differs.
+"""
+
+import bisect
+import itertools
+
+import msgspec
+
+from simulator import oracle
+from simulator.claims import claims, decoded, serving
+from simulator.world import _vm_entry
+
+MOST = 3000
+"""Combinations that are tried before the question is given up as undecided."""
+START = float("-inf")
+
+
+class Variant:
+    """A VM as it may have been seen. `vm` None: there was none."""
+
+    def __init__(self, vm, settings):
+        self.vm = vm
+        self.claims = claims(vm, settings) if vm else {}
+        self.names = frozenset(claims(vm, {**settings, "NEARZONE_HOST_NAMES": True}) if vm else ())
+        self.serving = tuple(sorted(serving(vm).items())) if vm else ()
+
+    def stance(self, name):
+        """What counts of it for a name; None: nothing."""
+        return (self.claims[name], self.serving) if name in self.claims else None
+
+
+class History:
+    """Follows every VM of a cloud."""
+
+    def __init__(self, cloud, clock):
+        self.cloud, self.clock = cloud, clock
+        self.settings = decoded(cloud.settings)
+        self.zones = {zone["id"].lower(): zone for zone in self.settings["NEARZONE_ZONES"]}
+        self.undecided = 0
+        self._past, self._variants, self._answers, self._options = {}, {}, {}, {}
+        self._gone = Variant(None, self.settings)
+        cloud.azure.completed.append(self._completed)
+        for vm in cloud.compute.vms:
+            self._past[vm.id.lower()] = [(START, self._entry(vm))]
+
+    def _completed(self, note):
+        if "/virtualmachines/" in note.resource_id.lower():
+            self._look_at("/".join(note.resource_id.lower().split("/")[:9]))
+
+    def look(self):
+        """Something may have been changed."""
+        for key in {vm.id.lower() for vm in self.cloud.compute.vms} | self._past.keys():
+            self._look_at(key)
+
+    def _look_at(self, key):
+        vm = self.cloud.compute.vms.find(key)
+        now = self._entry(vm) if vm else None
+        past = self._past.setdefault(key, [(START, None)])
+        if past[-1][1] != now:
+            past.append((self.clock(), now))
+
+    def _entry(self, vm):
+        return msgspec.to_builtins(_vm_entry(self.cloud, vm))
+
+    def keys(self):
+        """The ids of all VMs that there ever were, in lower case."""
+        return self._past.keys()
+
+    def seen(self, key, since):
+        """What may have been seen of a VM by requests begun after `since`, as variants, the present one first."""
+        past = self._past.get(key, [(START, None)])
+        first = max(0, bisect.bisect_left(past, since, key=lambda entry: entry[0]) - 1)
+        found = self._variants.get((key, first, len(past)))
+        if found is None:
+            found = self._variants[key, first, len(past)] = self._mix([vm for _, vm in past[first:]])
+        return found
+
+    def _mix(self, states):
+        gone = [self._gone] if None in states else []
+        states = [vm for vm in reversed(states) if vm]
+        parts = [_distinct((vm["power"], vm["health"]) for vm in states)]
+        parts += [_distinct(vm[part] for vm in states) for part in ("tags", "nics")]
+        mixed = [
+            Variant({**states[0], "power": power, "health": health, "tags": tags, "nics": nics}, self.settings)
+            for (power, health), tags, nics in itertools.product(*parts)
+        ]
+        return gone + mixed if states and states[0] is None else mixed + gone
+
+    def explains(self, zone, name, got, since, orders, *, written=False):
+        """Whether `got` (TTL and addresses, or None) is the answer for something that may have been seen.
+
+        `since`: for each VM (id in lower case) from when on. `orders`: sets of drain orders that may have been in force.
+        `written`: it was written, which it is not where the policy keeps what is there.
+        """
+        combinations = [self._stances(key, name, since(key)) for key in sorted(self._past)]
+        combinations = [each for each in combinations if each != [self._gone]]
+        tried = 0
+        for drains in orders:
+            for combination in itertools.product(*combinations):
+                tried += 1
+                if tried > MOST:
+                    self.undecided += 1
+                    return True
+                answer = self._answer(zone, name, combination, drains)
+                unasked = got is None and all(each.vm is None for each in combination)  # Not even a fallback is due.
+                if answer == got or ((answer is _KEPT or unasked) and not written):
+                    return True
+        return False
+
+    def _stances(self, key, name, since):
+        seen = self.seen(key, since)
+        option = (key, name, id(seen))
+        if option not in self._options:
+            found = {}
+            for each in seen:
+                found.setdefault(each.stance(name), self._gone if each.stance(name) is None else each)
+            self._options[option] = list(found.values())
+        return self._options[option]
+
+    def _answer(self, zone, name, combination, drains):
+        key = (zone, name, tuple(map(id, combination)), drains)
+        if key not in self._answers:
+            claiming = [(each.vm, each.claims) for each in combination if each.vm]
+            self._answers[key] = oracle._route(claiming, self.settings, drains, self.zones[zone], name, _KEPT)
+        return self._answers[key]
+
+
+_KEPT = object()
+
+
+def _distinct(values):
+    found = []
+    for value in values:
+        if value not in found:
+            found.append(value)
+    return found

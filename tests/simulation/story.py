@@ -1,0 +1,233 @@
+"""One seed, from its first event to the verdict: instances, deliveries, timers, faults, and then quiet."""
+
+import asyncio
+import json
+from random import Random
+from weakref import WeakKeyDictionary
+
+from simulator.azure import Cloud
+from simulator.dns_rules import Unknowns
+from simulator.eventgrid import EventGrid, Subscription
+from simulator.faults import Faults
+from simulator.latency import Latency
+from simulator.oracle import expected
+from simulator.world import read
+from tests.simulation.catalogs import InMemory, InTable
+from tests.simulation.cluster import Cluster, resync
+from tests.simulation.draw import draw
+from tests.simulation.faults import ShortLists, storms
+from tests.simulation.frail import Weather
+from tests.simulation.history import History
+from tests.simulation.ledger import Ledger
+from tests.simulation.life import Fates
+from tests.simulation.people import People, foreign_writer
+from tests.simulation.trace import Trace
+from tests.simulation.witness import Witness
+from tests.simulator.small_world import in_virtual_time
+
+DRAIN = 30.0
+WATCHED = ("Microsoft.Compute/", "Microsoft.Network/networkInterfaces/", "Microsoft.Resources/tags/")
+DELIVERIES = 120.0
+"""Seconds for which deliveries are waited for once the faults have stopped; then they are lost."""
+REST = 300.0
+"""Seconds before the verdict: so long does the longest of Azure's limits count what was before."""
+QUIET = 400.0
+"""No function runs longer than this, not even one that was frozen."""
+DRAINS = 60
+
+
+class Story:
+    """One seed's simulation."""
+
+    def __init__(self, seed, clock, parents, *, trace=False):
+        self.drawn, self.clock = draw(seed), clock
+        drawn, self.rng, self.trace = self.drawn, Random(f"chance {seed}"), Trace(clock, on=trace)
+        self._azure(seed)
+        self.history = History(self.cloud, clock)
+        self.witness = Witness(self.cloud, self.history, self.trace, clock)
+        self.ledger = self.witness.ledger = Ledger(self.history, self.trace, clock, self.witness.settled, parents)
+        self.short_lists = self.witness.short_lists = ShortLists(self.rng, drawn.short_lists, self.ledger, self.trace)
+        self.weather = self._weather(*drawn.catalog)
+        made = InTable if drawn.table else InMemory
+        self.catalog = made(self.ledger, self.weather, drawn.catalog_seconds, self.trace)
+        self.fates = Fates(self.rng, crash=drawn.crash_every, freeze=drawn.freeze_every, loss=drawn.loss_every)
+        self.cluster = Cluster(self, drawn.instances)
+        self.event_grid = EventGrid(self.cloud.azure, self.cluster.deliver, Random(f"events {seed}"))
+        schema = "CloudEventSchemaV1_0" if drawn.cloud_events else "EventGridSchema"
+        self.event_grid.subscriptions = [Subscription("app", schema, WATCHED)]
+        trouble = self.event_grid.disturbance
+        trouble.loss, trouble.duplication, trouble.reordering = drawn.loss, drawn.duplication, drawn.reordering
+        self.people = People(self, Random(f"people {seed}"))
+
+    def _azure(self, seed):
+        unknowns = Unknowns.draw(Random(f"unknowns {seed}"))
+        world = read(json.dumps(self.drawn.world))
+        self.cloud = Cloud(world, clock=self.clock, seed=seed, unknowns=unknowns)
+        self.cloud.enforce_limits(enforced=self.drawn.limits == "all")
+        self.cloud.private_dns.limits = self.drawn.limits != "none"
+        self.cloud.compute.page_sizes = (5, 9)
+        self.faults = Faults(self.cloud, Random(f"faults {seed}"))
+        self.latency = Latency(Random(seed), self.drawn.arm_latency)
+
+    def fault(self, request):
+        """What goes wrong with a request to Azure."""
+        fault = self.faults(request)
+        if fault is not None and self.trace.on:
+            self.trace("azure", f"fails {request.method} {request.path[-60:]}", fault)
+        return fault
+
+    def _weather(self, calm, stormy, times):
+        now = self.clock()
+        return Weather(self.rng, self.clock, calm, stormy, [(now + a, now + b) for a, b in times])
+
+    def counts(self):
+        """What the story was full of."""
+        return {
+            "requests": self.witness.requests,
+            "writes": self.witness.writes,
+            "late writes": self.witness.late,
+            "deliveries": len(self.event_grid.deliveries),
+            "crashes": self.fates.count["crash"],
+            "freezes": self.fates.count["freeze"],
+            "lost catalogs": self.fates.count["loss"],
+            "faults of Azure": self.faults.made.total(),
+            "refusals for a limit": self.cloud.throttled.total(),
+            "faults of the catalog": self.weather.count,
+            "undecided": self.history.undecided,
+        }
+
+    def edited(self, path):
+        """A person has changed a record set."""
+        self.witness.edited(path)
+
+    def lose_catalog(self):
+        """Every row is gone, for everybody, at once."""
+        self.catalog.wipe()
+        self.ledger.wipe()
+        self.witness.wiped()
+
+    # --- time
+
+    async def _timer(self, kind, seconds, work):
+        await asyncio.sleep(self.rng.uniform(0.0, seconds))
+        while True:
+            for _ in range(1 + (self.rng.random() < self.drawn.overlap)):
+                self.cluster.run(kind, work)
+            await asyncio.sleep(seconds)
+
+    async def _operations(self):
+        """Long-running operations end when they are due."""
+        while True:
+            due = self.cloud.azure.next_due()
+            await asyncio.sleep(0.5 if due is None else max(0.0, due - self.clock()))
+            self.cloud.azure.advance()
+
+    def _background(self):
+        drawn = self.drawn
+        work = [
+            self._timer("drain", DRAIN, lambda app: app.drain()),
+            self._timer("sweep", drawn.sweep_every, lambda app: app.correct_drift()),
+            self._operations(),
+            storms(self.faults, *drawn.arm),
+        ]
+        if drawn.foreign_writes:
+            work.append(foreign_writer(self, Random(f"foreign {drawn.seed}"), drawn.foreign_writes))
+        return [asyncio.get_running_loop().create_task(each) for each in work]
+
+    async def play(self):
+        """The whole story. Gives the promises that were broken."""
+        background = self._background()
+        await asyncio.sleep(self.rng.uniform(0, 40))
+        for _ in range(self.drawn.operations):
+            if self.trace.violations:
+                break
+            self.people.act()
+            await asyncio.sleep(self.rng.uniform(0, self.drawn.tempo))
+        await self._quiet(background)
+        if not self.trace.violations:
+            await self._verdict()
+        return self.trace.violations
+
+    async def _quiet(self, background):
+        """Faults stop, deliveries end, and every function that still runs comes to its end."""
+        self.trace("story", "faults stop")
+        for task in background:
+            task.cancel()
+        await asyncio.gather(*background, return_exceptions=True)
+        for each in (self.fates, self.weather, self.faults):
+            each.stop()
+        self.short_lists.chance = 0.0
+        for life in self.cluster.lives:
+            life.thaw()
+        while (due := self.cloud.azure.next_due()) is not None:
+            await asyncio.sleep(max(0.0, due - self.clock()))
+            self.cloud.azure.advance()
+        try:
+            async with asyncio.timeout(DELIVERIES):
+                await self.event_grid.idle()
+        except TimeoutError:
+            await self.event_grid.close()
+        if self.cluster.running:
+            await asyncio.wait(list(self.cluster.running), timeout=QUIET)
+        if self.cluster.running:
+            self.trace.violation("every function ends", f"{len(self.cluster.running)} still run")
+        soon = [until - self.clock() for until in self.ledger.orders[-1][1].values() if until - self.clock() < QUIET]
+        await asyncio.sleep(max([REST, *soon]))  # And nobody is dead any more, and no order ends from now on.
+        for name in sorted({name for known in self.ledger.rows.values() for name in known.row.endpoint.names}):
+            self.ledger.check_name(name, "at the end")
+
+    async def _verdict(self):
+        """One sweep, and drains until nothing is dirty: then everything is right."""
+        before, finish = self.witness.untouchable(), self.cluster.finish
+        report = await finish("sweep", lambda app: app.correct_drift())
+        if report and report.refusals:
+            await finish("resync", lambda app: resync(app, {"force": True}))
+        for _ in range(DRAINS):
+            if not await self._dirty():
+                break
+            await asyncio.sleep(DRAIN)
+            await finish("drain", lambda app: app.drain())
+        if dirty := await self._dirty():
+            self.trace.violation("drains settle every name", f"after {DRAINS}: {dirty}")
+        for key, (got, want) in self._wrong().items():
+            self.trace.violation("one sweep makes every zone right", f"{key}: {got}, expected {want}")
+        plan = await finish("resync", lambda app: resync(app, {"dry_run": True}))
+        if plan is None or plan.changes or plan.failures:
+            self.trace.violation("a right world needs no plan", f"{plan}")
+        if self.witness.untouchable() != before:
+            self.trace.violation("foreign and auto-registered record sets never change", "at the end")
+
+    async def _dirty(self):
+        rows = [row.value for zone in self.history.zones for row in await self.catalog.whole.dirty(zone)]
+        return [(row.zone.split("/")[4], row.name, row.attempts, row.last_error) for row in rows]
+
+    def _wrong(self):
+        world = self.cloud.world()
+        got = {
+            (zone["id"].lower(), each["name"]): (each["ttl"], frozenset(each["addresses"]))
+            for zone in world["zones"]
+            for each in zone["records"]
+            if each["type"] == "A"
+        }
+        orders, now = self.ledger.orders[-1][1], self.clock()
+        want = expected(world, frozenset(target for target, until in orders.items() if until > now))
+        return {key: (got.get(key), answer) for key, answer in want.items() if got.get(key) != answer}
+
+
+def tell(seed, *, trace=False):
+    """Play a seed's story in virtual time; gives the story when it is over."""
+
+    async def play(loop):
+        parents = WeakKeyDictionary()
+
+        def begin(loop, work, **options):
+            task = asyncio.Task(work, loop=loop, **options)
+            parents[task] = asyncio.current_task(loop)
+            return task
+
+        loop.set_task_factory(begin)
+        story = Story(seed, loop.time, parents, trace=trace)
+        await story.play()
+        return story
+
+    return in_virtual_time(play)

@@ -1,0 +1,273 @@
+"""What the catalog in a table promises beyond what every catalog does: its cost, its limits, what it survives."""
+
+import asyncio
+import json
+from contextlib import suppress
+from dataclasses import replace
+from random import Random
+
+import pytest
+
+from shared.catalog import rows
+from shared.catalog.account import Account, connect
+from shared.catalog.table import TableCatalog
+from shared.errors import Conflict, Terminal
+from shared.model import Dirty, EndpointRow, Marker, Urgency
+from simulator.core import Request
+from tests.catalogs import Bench, on_bench
+from tests.pure_values import vm
+from tests.stage import Token, a_vm, a_world, staged, vm_id
+
+ROW = EndpointRow(vm("a", "10.0.0.1"), frozenset({"llama"}), 1.0)
+KEY = ROW.endpoint.key
+
+
+def test_the_table_is_made_by_the_first_write_of_whoever_comes_first_and_reading_makes_none():
+    async def story(bench):
+        assert await bench.catalog.endpoint(KEY) is None
+        assert await bench.catalog.endpoints() == ()
+        assert await bench.catalog.marker() is None
+        with pytest.raises(Conflict):
+            await bench.catalog.clear("z", "llama", "W/\"datetime'2026-11-23T00%3A00%3A00Z'\"")
+        assert {request.method for request in bench.requests} == {"GET", "DELETE"}
+        processes = [bench.open() for _ in range(5)]
+        await asyncio.gather(*(each.index("llama", str(n), 1.0) for n, each in enumerate(processes)))
+        assert len(await bench.catalog.indexed()) == 5
+
+    on_bench(story)
+
+
+def test_a_table_that_somebody_deletes_or_empties_is_an_empty_catalog_that_goes_on():
+    async def story(bench):
+        etag = await bench.catalog.put_endpoint(ROW, None)
+        assert (await bench.catalog.acquire("z", "me", 0.0, 60.0)).spent == ()
+        bench.tables.handle(Request("DELETE", "/Tables('nearzone')"))
+        assert await bench.catalog.endpoints() == ()
+        with pytest.raises(Conflict):
+            await bench.catalog.put_endpoint(ROW, etag)
+        assert (await bench.catalog.acquire("z", "me", 1.0, 60.0)).expires == 61.0
+        await bench.catalog.put_endpoint(ROW, None)
+        bench.tables.wipe()
+        await bench.catalog.release("z", "me", ())
+        assert await bench.catalog.endpoint(KEY) is None
+        assert await bench.catalog.acquire("z", "you", 2.0, 60.0)
+
+    on_bench(story)
+
+
+def test_calls_cost_as_few_requests_as_can_be():
+    async def story(bench):
+        catalog, cost = bench.catalog, bench.cost
+        await catalog.index("llama", KEY, 1.0)  # makes the table
+        assert await cost(catalog.endpoint(KEY)) == 1
+        assert await cost(catalog.put_endpoint(ROW, None)) == 1
+        assert await cost(catalog.put_endpoint(ROW, bench.result)) == 1
+        assert await cost(catalog.index("llama", KEY, 2.0)) == 1
+        assert await cost(catalog.mark(Dirty("z", "llama"))) == 1
+        assert await cost(catalog.mark(Dirty("z", "llama"))) == 2
+        assert await cost(catalog.dirty("z")) == 1
+        assert await cost(catalog.put_dirty(Dirty("z", "llama"), bench.result[0].etag)) == 1
+        assert await cost(catalog.claimants("llama")) == 2
+        assert await cost(catalog.acquire("z", "me", 0.0, 60.0)) == 2, "what the row holds has to be read"
+        assert await cost(catalog.acquire("z", "me", 1.0, 60.0)) == 1
+        assert await cost(catalog.release("z", "me", ())) == 1
+        assert await cost(catalog.acquire("z", "me", 2.0, 60.0)) == 1, "nobody else had it meanwhile"
+        assert await cost(bench.open().acquire("z", "you", 3.0, 60.0)) == 1, "another one has it"
+
+    on_bench(story)
+
+
+def test_the_claimants_of_a_name_are_read_one_by_one_or_in_one_scan_whatever_costs_less():
+    async def story(bench):
+        for number in range(150):
+            row = EndpointRow(vm(f"vm{number}", "10.0.0.1"))
+            await bench.catalog.put_endpoint(row, None)
+            await bench.catalog.index("all", row.endpoint.key, 1.0)
+            if number < 3:
+                await bench.catalog.index("few", row.endpoint.key, 1.0)
+        assert await bench.cost(bench.open().claimants("few")) == 4
+        assert await bench.cost(bench.open().claimants("all")) == 2
+        assert len(bench.result) == 150
+        await bench.catalog.endpoints()
+        assert await bench.cost(bench.catalog.claimants("few")) == 2, "there are hardly any others"
+
+    on_bench(story)
+
+
+def test_a_name_that_is_cleared_between_the_two_calls_of_a_mark_is_dirty_since_that_mark():
+    async def story(bench):
+        await bench.catalog.mark(Dirty("z", "llama", Urgency.FIRST, 5.0, attempts=3, last_error="old"))
+
+        def clear_first(request):
+            if request.method == "PATCH":
+                assert bench.raw("DELETE", f"(PartitionKey='{rows.dirty_in('z')}',RowKey='llama')").status == 204
+
+        bench.faults = clear_first
+        await bench.catalog.mark(Dirty("z", "llama", Urgency.MORE, 7.0))
+        bench.faults = lambda request: None
+        assert (await bench.catalog.dirty_name("z", "llama")).value == Dirty("z", "llama", Urgency.MORE, 7.0)
+
+    on_bench(story)
+
+
+def test_columns_of_a_newer_version_are_ignored_and_missing_ones_have_their_defaults():
+    async def story(bench):
+        await bench.catalog.put_marker(Marker(), None)
+        small = {"endpoint": {"id": "/A", "kind": "k", "color": "red"}, "shape": []}
+        bench.raw("POST", "", PartitionKey="endpoints", RowKey=rows.digest("/a"), body=json.dumps(small), more=1)
+        (row,) = await bench.catalog.endpoints()
+        assert row.value == EndpointRow(replace(vm("a"), id="/A", kind="k", region="", tagged=(), state="unknown"))
+        where = {"PartitionKey": rows.dirty_in("z"), "RowKey": "llama"}
+        bench.raw("POST", "", **where, body='{"name": "llama", "shape": 1}', urgency_immediate=True, colour="red")
+        (row,) = await bench.catalog.dirty("z")
+        assert row.value == Dirty("z", "llama")
+        bench.raw("POST", "", PartitionKey="leases", RowKey=rows.digest("z"), body='{"zone": "z", "since": 1}')
+        assert (await bench.catalog.acquire("z", "me", 0.0, 60.0)).spent == ()
+
+    on_bench(story)
+
+
+def test_a_row_that_cannot_be_read_says_what_to_do():
+    async def story(bench):
+        await bench.catalog.put_marker(Marker(), None)
+        bench.raw("POST", "", PartitionKey="endpoints", RowKey=rows.digest(KEY), body='{"endpoint": 7}')
+        for call in (bench.catalog.endpoint(KEY), bench.catalog.endpoints()):
+            with pytest.raises(Terminal, match="delete its table"):
+                await call
+
+    on_bench(story)
+
+
+@pytest.mark.parametrize(("letter", "most"), [("x", 32_000), ("é", 32_000), ("\N{ROCKET}", 16_000)])
+def test_an_endpoint_that_does_not_fit_is_named(letter, most):
+    async def story(bench):
+        fits = vm("fits", "10.0.0.1", faults=(letter * most,))
+        await bench.catalog.put_endpoint(EndpointRow(fits), None)
+        assert (await bench.catalog.endpoint(fits.key)).value.endpoint == fits
+        large = vm("large", "10.0.0.1", faults=(letter * (most + 800),))
+        with pytest.raises(Terminal, match=r"virtualMachines/large does not fit .* at most 32768"):
+            await bench.catalog.put_endpoint(EndpointRow(large), None)
+
+    on_bench(story)
+
+
+@pytest.mark.parametrize("text", ["refused: a zone", '"\\\n\x01' * 100, "é" * 3000])
+def test_the_marker_keeps_the_first_refusals_and_alarms_and_counts_the_rest(text):
+    async def story(bench):
+        texts = tuple(f"{number} {text}" for number in range(2000))
+        await bench.catalog.put_marker(Marker("digest", 1.0, 2.0, texts, texts[:2]), None)
+        marker = (await bench.catalog.marker()).value
+        kept = len(marker.refusals) - 1
+        assert marker.refusals == (*texts[:kept], f"... and {2000 - kept} more")
+        assert kept > 0
+        assert marker.alarms[0] == texts[0]
+        assert (marker.digest, marker.completed_at, marker.attempted_at) == ("digest", 1.0, 2.0)
+
+    on_bench(story)
+
+
+def test_a_list_goes_on_over_every_page_and_every_partition():
+    async def story(bench):
+        for number in range(25):
+            await bench.catalog.put_endpoint(EndpointRow(vm(f"vm{number}", "10.0.0.1")), None)
+            await bench.catalog.index(f"name{number % 7}", str(number), 1.0)
+            await bench.catalog.mark(Dirty("z", f"name{number}"))
+        assert len({row.value.endpoint.key for row in await bench.catalog.endpoints()}) == 25
+        assert len({row.value.key for row in await bench.catalog.indexed()}) == 25
+        assert len({row.value.name for row in await bench.catalog.dirty("z")}) == 25
+
+    on_bench(story, page=4, split=True)
+
+
+def test_a_list_whose_table_goes_in_the_middle_of_it_has_no_rows_instead_of_some():
+    async def story(bench):
+        for number in range(8):
+            await bench.catalog.put_endpoint(EndpointRow(vm(f"vm{number}", "10.0.0.1")), None)
+
+        def delete_first(request):
+            if "NextRowKey" in request.query:
+                bench.tables.handle(Request("DELETE", "/Tables('nearzone')"))
+
+        bench.faults = delete_first
+        assert await bench.catalog.endpoints() == ()
+
+    on_bench(story, page=4)
+
+
+async def test_2500_rows_are_all_listed(azurite):
+    async with connect(Account(connection=azurite), Token(), table="manyrows") as table:
+        catalog = TableCatalog(table)
+        await catalog.put_endpoint(ROW, None)
+        every = [EndpointRow(vm(f"vm{number}", "10.0.0.1")) for number in range(2499)]
+        entities = [rows.entity("endpoints", rows.digest(row.endpoint.key), row, "") for row in every]
+        for begin in range(0, len(entities), 100):
+            await table.submit_transaction([("create", entity) for entity in entities[begin : begin + 100]])
+        assert {row.value.endpoint.key for row in await catalog.endpoints()} == {KEY, *(r.endpoint.key for r in every)}
+
+
+class Jitter:
+    """Latencies of 1 to 30 ms, by a seed."""
+
+    def __init__(self, seed):
+        self._random = Random(seed)
+
+    def of(self, request):
+        return self._random.uniform(0.001, 0.030)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_in_any_interleaving_a_zone_has_one_holder_and_no_mark_is_lost(seed):
+    """Processes mark one name and drain it: whoever clears it last has acted on what every mark was about."""
+
+    async def story(bench):
+        random, inside = Random(seed), set()
+        facts, acted_on = 0, 0
+
+        async def mark(catalog):
+            nonlocal facts
+            for _ in range(5):
+                facts += 1
+                await catalog.mark(Dirty("z", "llama", since=bench.loop.time()))
+                await asyncio.sleep(random.uniform(0, 0.2))
+
+        async def drain(catalog, who):
+            nonlocal acted_on
+            if not await catalog.acquire("z", who, bench.loop.time(), 60.0):
+                return
+            assert not inside
+            inside.add(who)
+            for row in await catalog.dirty("z"):
+                seen = facts
+                with suppress(Conflict):
+                    await catalog.clear("z", "llama", row.etag)
+                    acted_on = seen
+            inside.remove(who)
+            await catalog.release("z", who, ())
+
+        async def work(catalog, who):
+            for _ in range(15):
+                await drain(catalog, who)
+                await asyncio.sleep(random.uniform(0, 0.1))
+
+        processes = [bench.open(Jitter(f"{seed} {number}")) for number in range(4)]
+        await asyncio.gather(*map(mark, processes), *(work(each, str(n)) for n, each in enumerate(processes)))
+        await drain(processes[0], "last")
+        assert await bench.catalog.dirty("z") == ()
+        assert acted_on == facts
+
+    on_bench(story)
+
+
+def test_the_whole_loop_runs_on_a_table_and_a_new_process_goes_on_where_the_old_one_stopped():
+    async def story(stage):
+        bench = Bench(asyncio.get_running_loop())
+        stage.restart(bench.catalog)
+        await stage.resync()
+        assert stage.wrong() == {}
+        stage.restart(bench.open())
+        stage.arm("POST", f"{vm_id('a')}/deallocate")
+        await stage.quiet(60)
+        assert stage.wrong() == {}
+        assert stage.record("eastus", "llama") == ["10.2.0.5"], "failover to what only the table knew"
+
+    staged(story, a_world(a_vm("a", "eastus", 4), a_vm("b", "westeurope", 5), a_vm("c", "southeastasia", 6)))
