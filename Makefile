@@ -1,16 +1,21 @@
 # One command each. Everything sets itself up: a virtual environment with the pinned requirements, made once.
 #   make demo [WORLD=FILE]     make up [WORLD=FILE]     make test [ARGS="-k routing"]     make check     make clean
+#   make simulate [SEEDS=1000] [FIRST=0]     make fuzz [INPUTS=1000000]     make bench [ONLY=storm]     make azurite
 # Another Python: make test PYTHON=/path/to/python3.12 VENV=.venv-3.12
 
 VENV ?= .venv
 PYTHON ?=
 WORLD ?=
 ARGS ?=
+SEEDS ?= 1000
+FIRST ?= 0
+INPUTS ?= 1000000
+ONLY ?=
 bin := $(VENV)/bin
 stamp := $(VENV)/.requirements-installed
 world := $(if $(WORLD),--world "$(WORLD)")
 
-.PHONY: setup test check demo up clean
+.PHONY: setup test check demo up simulate fuzz bench azurite clean
 .DEFAULT_GOAL := setup
 
 setup: $(stamp)
@@ -42,6 +47,30 @@ demo: setup
 up: setup
 	@$(bin)/python -m simulator.up $(world)
 
+simulate: setup
+	@$(bin)/python -m tests.simulation --seeds $(SEEDS) --first $(FIRST) --jobs 2
+
+fuzz: setup
+	@$(bin)/python -m tests.fuzz --inputs $(INPUTS) --jobs 2
+
+# octodns-azure needs an older SDK than the app, so octoDNS has an environment of its own, on the same interpreter.
+bench_stamp := .venv-bench/.requirements-installed
+bench: setup $(bench_stamp)
+	@$(bin)/python -m benchmarks $(if $(ONLY),--only $(ONLY))
+
+$(bench_stamp): requirements-bench.txt $(stamp)
+	@$(bin)/python -m venv --clear .venv-bench
+	@echo "Installing octoDNS into .venv-bench, once"
+	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements-bench.txt
+	@touch $@
+
+# Azurite, Microsoft's emulator of Azure Storage, for the tests of the catalog in a table. Needs Node.js; nothing else does.
+azurite: .azurite/node_modules/.bin/azurite-table
+
+.azurite/node_modules/.bin/azurite-table:
+	mkdir -p .azurite
+	npm install --prefix .azurite --no-save --no-audit --no-fund azurite@3.35.0
+
 clean:
-	rm -rf .venv .venv-* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .azurite .venv .venv-* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -213,4 +213,6 @@ async def know(app: Reconciler, now: float) -> None:
                 await app.catalog.put_endpoint(EndpointRow(endpoint, frozenset(), now), None)
                 for name in sorted(endpoint.names):
                     await app.catalog.index(name, endpoint.key, now)
-    await app.catalog.put_marker(Marker(digest=app.settings.digest, completed_at=now, attempted_at=now, epoch="known"), None)
+    await app.catalog.put_marker(
+        Marker(digest=app.settings.digest, completed_at=now, attempted_at=now, epoch="known"), None
+    )

@@ -52,16 +52,21 @@ class Sweeper:
         catalog, clock, settings = self.recorder.catalog, self.recorder.clock, self.drainer.settings
         epoch = "" if scope.dry_run else await self._begin()
         actual = await self._record_sets(scope.zones, report)
-        rows = {stored.value.endpoint.key: stored for stored in await catalog.endpoints()}
+        rows = await self._rows()
         listings = await self._list(rows.values(), report)
-        endpoints = await self._reconcile(rows, listings, scope, deadline, report)
-        knows_all = not any(listing.error for listing in listings) and endpoints is not None
+        work = self._compare(rows, listings, scope, report)
+        finished = await work.run(deadline)
+        if work.written:
+            rows = await self._rows()
+        endpoints = {key: stored.value.endpoint for key, stored in rows.items()} | work.seen if finished else {}
+        index = await catalog.indexed()
+        knows_all = finished and not any(listing.error for listing in listings)
         plan = _Plan(self.drainer, scope, report, await self.drainer.orders(), knows_all)
-        claims = _by_name(endpoints or (), [row.value for row in await catalog.indexed()])
+        claims = _by_name(endpoints, [row.value for row in index])
         for zone in scope.zones:
             if zone.key in actual:
                 plan.add(zone, actual[zone.key], claims)
-        report.alarms += _ambiguous(endpoints or ())
+        report.alarms += _ambiguous(endpoints.values())
         if scope.dry_run:
             report.changes += plan.changes
             return
@@ -73,7 +78,7 @@ class Sweeper:
             report.failures.append(("sweep", "the catalog was lost meanwhile: the next sweep fills it"))
         complete = await self.drainer.complete()
         await self.drainer.drain(scope.zones, deadline, report, wait=True, partial=not complete)
-        await self._purge()
+        await self._purge(rows, index)
 
     async def _begin(self) -> str:
         """Note that a sweep has begun; gives the catalog's epoch, a new one where it is new or was lost."""
@@ -129,15 +134,13 @@ class Sweeper:
                 )
         return listings
 
-    async def _reconcile(
-        self,
-        rows: Mapping[str, Stored[EndpointRow]],
-        listings: Sequence[Listing],
-        scope: Scope,
-        deadline: float,
-        report: Report,
-    ) -> tuple[Endpoint, ...] | None:
-        """Record what differs and look at what is missing; gives all endpoints, None where the time did not suffice."""
+    async def _rows(self) -> dict[str, Stored[EndpointRow]]:
+        return {stored.value.endpoint.key: stored for stored in await self.recorder.catalog.endpoints()}
+
+    def _compare(
+        self, rows: Mapping[str, Stored[EndpointRow]], listings: Sequence[Listing], scope: Scope, report: Report
+    ) -> _Reconciliation:
+        """What has to be recorded because it differs, and looked at because it is missing."""
         listed = {endpoint.key: endpoint for listing in listings for endpoint in listing.endpoints}
         unclear = {endpoint_id.lower(): endpoint_id for listing in listings for endpoint_id in listing.unclear}
         report.observed = len(listed) + len(unclear)
@@ -160,18 +163,12 @@ class Sweeper:
                 work.add_missing(endpoint.id, endpoint)
         for key, endpoint_id in unclear.items():
             work.add_missing(endpoint_id, rows[key].value.endpoint if key in rows else None)
-        if not await work.run(deadline):
-            return None
-        if scope.dry_run:
-            known = {key: stored.value.endpoint for key, stored in rows.items()} | work.seen
-            return tuple(known.values())
-        return tuple(stored.value.endpoint for stored in await self.recorder.catalog.endpoints())
+        return work
 
-    async def _purge(self) -> None:
-        """Remove tombstones and index rows that nobody can need any more."""
+    async def _purge(self, rows: Mapping[str, Stored[EndpointRow]], index: Sequence[Stored[Indexed]]) -> None:
+        """Remove tombstones and index rows that nobody can need any more, unless they have changed meanwhile."""
         catalog, old = self.recorder.catalog, self.recorder.clock() - TOMBSTONE
-        rows = {stored.value.endpoint.key: stored for stored in await catalog.endpoints()}
-        for indexed in await catalog.indexed():
+        for indexed in index:
             stored = rows.get(indexed.value.key)
             claims = (
                 stored
@@ -197,6 +194,9 @@ class _Reconciliation:
     dry_run: bool
     report: Report
     seen: dict[str, Endpoint] = field(default_factory=dict)
+    """What a dry run has seen and not recorded."""
+    written: bool = False
+    """Whether rows may have changed."""
     _differing: list[tuple[Endpoint, Stored[EndpointRow] | None]] = field(default_factory=list)
     _missing: list[tuple[str, Endpoint | None]] = field(default_factory=list)
     _blind: bool = False
@@ -228,9 +228,10 @@ class _Reconciliation:
         return not late and not self._blind
 
     async def _follow(self, endpoint: Endpoint, stored: Stored[EndpointRow] | None) -> None:
-        self.seen[endpoint.key] = endpoint
         if self.dry_run:
+            self.seen[endpoint.key] = endpoint
             return
+        self.written = True
         try:
             await self.recorder.write(stored, endpoint)
         except Conflict:
@@ -252,6 +253,7 @@ class _Reconciliation:
 
     async def _look(self, endpoint_id: str) -> None:
         """What cannot be read, or not be recorded, leaves the catalog incomplete, unless its names are known anyhow."""
+        self.written = True
         try:
             seen = await self.recorder.look(endpoint_id)
         except NearzoneError as error:
@@ -310,15 +312,14 @@ class _Plan:
         return rest + unseen
 
 
-def _by_name(endpoints: Iterable[Endpoint], indexed: Iterable[Indexed]) -> dict[str, list[Endpoint]]:
+def _by_name(endpoints: Mapping[str, Endpoint], indexed: Iterable[Indexed]) -> dict[str, list[Endpoint]]:
     """Endpoints by name: those that claim it, and those that the index remembers to have claimed it lately."""
-    by_key = {endpoint.key: endpoint for endpoint in endpoints}
     claims: defaultdict[str, list[Endpoint]] = defaultdict(list)
-    for endpoint in by_key.values():
+    for endpoint in endpoints.values():
         for name in endpoint.names:
             claims[name].append(endpoint)
     for row in indexed:
-        past = by_key.get(row.key)
+        past = endpoints.get(row.key)
         if past and row.name not in past.names:
             claims[row.name].append(past)
     return claims

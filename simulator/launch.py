@@ -113,7 +113,11 @@ async def running(
 
 def _environment(settings: Mapping[str, Any], ready: Mapping[str, Any]) -> dict[str, str]:
     """The app's environment: nothing of Azure or nearzone that happens to be set here, and no proxy on the way."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("NEARZONE_", "AZURE_", "AzureWebJobsStorage"))}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("NEARZONE_", "AZURE_", "AzureWebJobsStorage"))
+    }
     given = {name: value if isinstance(value, str) else json.dumps(value) for name, value in settings.items()}
     return {
         **kept,

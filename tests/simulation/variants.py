@@ -78,7 +78,9 @@ def main():
             if found.seed is None:
                 escaped.append(variant.name)
             longest = max(longest, 1 + (found.seed or 0))
-            print(f"{'not' if found.seed is None else 1 + found.seed:>5}  {variant.name:60} {found.promise}", flush=True)
+            print(
+                f"{'not' if found.seed is None else 1 + found.seed:>5}  {variant.name:60} {found.promise}", flush=True
+            )
         found = simulate(tree, longest, wanted.jobs)
         print(f"{longest:5}  as it is{'' if found.seed is None else f': seed {found.seed} fails, {found.promise}'}")
     if escaped:

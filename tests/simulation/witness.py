@@ -53,7 +53,8 @@ class Witness:
             self.writes += 1
             if before and not self._owned(before):
                 self.trace.violation(
-                    "foreign and auto-registered record sets never change", f"{life.name} {request.method} {name} {zone}"
+                    "foreign and auto-registered record sets never change",
+                    f"{life.name} {request.method} {name} {zone}",
                 )
             if self._ends.pop(_which(life, request), START) < self.clock():  # It was frozen, or the catalog is gone.
                 self.late += 1
