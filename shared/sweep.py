@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
+from zlib import crc32
 
 from shared.drain import Drainer
 from shared.errors import Conflict, NearzoneError, UnsafePlan
@@ -26,6 +27,9 @@ from shared.together import all_of
 
 TOMBSTONE = 3600.0
 """Seconds after which nothing that saw an endpoint alive can still be running."""
+LOOK_AGAIN = 86_400.0
+"""Seconds after which a VM that has reported no health is read by GET again: nobody knows whether lists show that it
+has come to report some, and the event of that may be lost."""
 AT_ONCE = 16
 
 
@@ -50,10 +54,10 @@ class Sweeper:
     async def sweep(self, scope: Scope, deadline: float, report: Report) -> None:
         """One whole sweep. What could not be read is frozen and reported; the rest goes on."""
         catalog, clock, settings = self.recorder.catalog, self.recorder.clock, self.drainer.settings
-        epoch = "" if scope.dry_run else await self._begin()
+        begun = None if scope.dry_run else await self._begin()
         actual = await self._record_sets(scope.zones, report)
         rows = await self._rows()
-        listings = await self._list(rows.values(), report)
+        listings = await self._list(self._known(rows, begun), report)
         work = self._compare(rows, listings, scope, report)
         finished = await work.run(deadline)
         if work.written:
@@ -67,21 +71,21 @@ class Sweeper:
             if zone.key in actual:
                 plan.add(zone, actual[zone.key], claims)
         report.alarms += _ambiguous(endpoints.values())
-        if scope.dry_run:
+        if begun is None:
             report.changes += plan.changes
             return
         await self._mark(plan.changes, scope)
         said: dict[str, Any] = {"refusals": tuple(report.refusals), "alarms": tuple(report.alarms)}
         if knows_all:
             said |= {"digest": settings.digest, "completed_at": clock()}
-        if not await self._put_marker(epoch, said):
+        if not await self._put_marker(begun.epoch, said):
             report.failures.append(("sweep", "the catalog was lost meanwhile: the next sweep fills it"))
         complete = await self.drainer.complete()
         await self.drainer.drain(scope.zones, deadline, report, wait=True, partial=not complete)
         await self._purge(rows, index)
 
-    async def _begin(self) -> str:
-        """Note that a sweep has begun; gives the catalog's epoch, a new one where it is new or was lost."""
+    async def _begin(self) -> Marker:
+        """Note that a sweep has begun; the catalog gets an epoch where it is new or was lost."""
         while True:
             stored, now = await self.recorder.catalog.marker(), self.recorder.clock()
             begun = replace(stored.value if stored else Marker(), attempted_at=now)
@@ -89,7 +93,7 @@ class Sweeper:
                 begun = replace(begun, epoch=f"{self.drainer.holder} {now}", completed_at=0.0)
             with suppress(Conflict):
                 await self.recorder.catalog.put_marker(begun, stored.etag if stored else None)
-                return begun.epoch
+                return begun
 
     async def _put_marker(self, epoch: str, said: Mapping[str, Any]) -> bool:
         """Note what a sweep has found; False where this is not the catalog any more in which it began."""
@@ -120,8 +124,14 @@ class Sweeper:
         found = await asyncio.gather(*(read(zone) for zone in zones))
         return {zone.key: sets for zone, sets in zip(zones, found, strict=True) if sets is not None}
 
-    async def _list(self, rows: Iterable[Stored[EndpointRow]], report: Report) -> list[Listing]:
-        known = [stored.value.endpoint for stored in rows]
+    def _known(self, rows: Mapping[str, Stored[EndpointRow]], begun: Marker | None) -> list[Endpoint]:
+        """What the catalog knows, but not what has to be looked at again since the last complete sweep."""
+        endpoints = [stored.value.endpoint for stored in rows.values()]
+        if begun is None:
+            return endpoints
+        return [replace(each, health=None) if _unsure(each) and _due(each.key, begun) else each for each in endpoints]
+
+    async def _list(self, known: Sequence[Endpoint], report: Report) -> list[Listing]:
         subscriptions = sorted(self.drainer.settings.subscriptions)
         found = await asyncio.gather(
             *(self.recorder.observer.inventory.listings(each, known) for each in subscriptions)
@@ -323,6 +333,16 @@ def _by_name(endpoints: Mapping[str, Endpoint], indexed: Iterable[Indexed]) -> d
         if past and row.name not in past.names:
             claims[row.name].append(past)
     return claims
+
+
+def _unsure(endpoint: Endpoint) -> bool:
+    return endpoint.health is False and endpoint.state != State.STOPPED
+
+
+def _due(key: str, begun: Marker) -> bool:
+    """Whether a sweep is the first one after an endpoint's time, which comes once in `LOOK_AGAIN`, spread over it."""
+    offset = crc32(key.encode()) / 2**32 * LOOK_AGAIN
+    return (begun.attempted_at - offset) // LOOK_AGAIN > (begun.completed_at - offset) // LOOK_AGAIN
 
 
 def _ambiguous(endpoints: Iterable[Endpoint]) -> list[str]:

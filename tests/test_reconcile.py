@@ -95,6 +95,25 @@ def test_a_vm_whose_model_still_loads_is_published_by_the_drain_timer_once_it_is
     staged(story, a_world(a_vm("w-1", WEST, 4), a_vm("w-2", WEST, 5, power="deallocated", health="unhealthy")))
 
 
+@pytest.mark.parametrize("shown", [True, False], ids=["lists show health", "lists show none"])
+def test_health_that_a_vm_has_come_to_report_unseen_is_found_by_sweeps_within_a_day(shown):
+    async def story(stage):
+        stage.cloud.compute.status_only_health = shown
+        await swept(stage)
+        for name in ("w-1", "w-2"):
+            stage.cloud.compute.set_health(vm_id(name), "unhealthy")
+        reads = []
+        for _ in range(25):
+            await asyncio.sleep(3600.0)
+            stage.witness.requests.clear()
+            await stage.app.correct_drift()
+            reads += [path for _, path in stage.witness.requests if path == vm_id("w-3")]
+        assert stage.wrong() == {}
+        assert 1 <= len(reads) <= 2, "a VM without health is read again once a day, and not in every sweep"
+
+    staged(story, a_world(*(a_vm(f"w-{n}", WEST, 3 + n) for n in (1, 2, 3))))
+
+
 def test_only_the_primary_address_of_the_primary_nic_is_published():
     vm = a_vm("w-1", WEST, 4)
     vm["nics"][0]["ip_configurations"] += [{"name": "second", "address": "10.2.0.5", "primary": False}]

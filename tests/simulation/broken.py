@@ -237,7 +237,7 @@ VARIANTS = (
         SWEEP,
         """        while (stored := await self.recorder.catalog.marker()) and stored.value.epoch == epoch:
 """,
-        """        while (stored := await self.recorder.catalog.marker()) or (stored := Stored(Marker(epoch=epoch), None)):
+        """        while stored := await self.recorder.catalog.marker() or Stored(Marker(epoch=epoch), None):
 """,
     ),
     Variant(

@@ -162,7 +162,8 @@ def settings(rng, regions, subscriptions):
 
 
 def vnet_id(region):
-    return f"/subscriptions/{SUBSCRIPTIONS[0]}/resourceGroups/net/providers/Microsoft.Network/virtualNetworks/vnet-{region}"
+    group = f"/subscriptions/{SUBSCRIPTIONS[0]}/resourceGroups/net"
+    return f"{group}/providers/Microsoft.Network/virtualNetworks/vnet-{region}"
 
 
 def zone_id(region):

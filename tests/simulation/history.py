@@ -65,7 +65,7 @@ class History:
     def _entry(self, vm):
         return msgspec.to_builtins(_vm_entry(self.cloud, vm))
 
-    def keys(self):
+    def vms(self):
         """The ids of all VMs that there ever were, in lower case."""
         return self._past.keys()
 
@@ -75,13 +75,24 @@ class History:
         first = max(0, bisect.bisect_left(past, since, key=lambda entry: entry[0]) - 1)
         found = self._variants.get((key, first, len(past)))
         if found is None:
-            found = self._variants[key, first, len(past)] = self._mix([vm for _, vm in past[first:]])
+            states = [vm for _, vm in past[first:]]
+            found = self._variants[key, first, len(past)] = self._mix(states, self._hidden(past))
         return found
 
-    def _mix(self, states):
+    def _hidden(self, past):
+        """Whether a VM has come to report health, and lists do not show it: only a GET does, which is due in a day."""
+        health = [vm["health"] for _, vm in past if vm]
+        return not self.cloud.compute.status_only_health and None in health[:-1] and health[-1] is not None
+
+    def late(self):
+        """Whether a VM may be misjudged until its next GET."""
+        return any(self._hidden(past) for past in self._past.values())
+
+    def _mix(self, states, hidden):
         gone = [self._gone] if None in states else []
         states = [vm for vm in reversed(states) if vm]
-        parts = [_distinct((vm["power"], vm["health"]) for vm in states)]
+        alive = [(vm["power"], vm["health"]) for vm in states]
+        parts = [_distinct([*alive, *((power, None) for power, _ in alive if hidden)])]
         parts += [_distinct(vm[part] for vm in states) for part in ("tags", "nics")]
         mixed = [
             Variant({**states[0], "power": power, "health": health, "tags": tags, "nics": nics}, self.settings)
@@ -92,7 +103,8 @@ class History:
     def explains(self, zone, name, got, since, orders, *, written=False):
         """Whether `got` (TTL and addresses, or None) is the answer for something that may have been seen.
 
-        `since`: for each VM (id in lower case) from when on. `orders`: sets of drain orders that may have been in force.
+        `since`: for each VM (id in lower case) from when on. `orders`: sets of drain orders that may have been in
+        force.
         `written`: it was written, which it is not where the policy keeps what is there.
         """
         combinations = [self._stances(key, name, since(key)) for key in sorted(self._past)]

@@ -188,7 +188,7 @@ class Ledger:
         begun = min(at for at, of in ERRAND.get().reads if of is None)  # What was listed was listed after this.
         self.completed_at = marker.completed_at
         self.swept, self.complete = max(begun, self.swept), self.complete or self.clock()
-        for key in self.history.keys():
+        for key in self.history.vms():
             self._check_swept(key, begun)
         for known in self.rows.values():
             if known.put < begun and not known.row.todo and not known.row.endpoint.doubt:

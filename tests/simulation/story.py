@@ -5,6 +5,7 @@ import json
 from random import Random
 from weakref import WeakKeyDictionary
 
+from shared.sweep import LOOK_AGAIN
 from simulator.azure import Cloud
 from simulator.dns_rules import Unknowns
 from simulator.eventgrid import EventGrid, Subscription
@@ -178,6 +179,8 @@ class Story:
 
     async def _verdict(self):
         """One sweep, and drains until nothing is dirty: then everything is right."""
+        if self.history.late():
+            await asyncio.sleep(LOOK_AGAIN)
         before, finish = self.witness.untouchable(), self.cluster.finish
         report = await finish("sweep", lambda app: app.correct_drift())
         if report and report.refusals:
