@@ -100,13 +100,13 @@ class Queue:
         """A name was settled or put off, until it is found dirty again; or `waits`: this has to be written for it."""
         name = row.value.name
         self._busy.pop(name, None)
-        self._looked = {each: at for each, at in self._looked.items() if at > now - LONGEST_GAP}
-        self._looked[name] = now
         self._decided.pop(name, None)
         if waits:
             self._decided[name] = (row.etag, waits)
             self._arrange()
         else:
+            self._looked = {each: at for each, at in self._looked.items() if at > now - LONGEST_GAP}
+            self._looked[name] = now
             self._settled[name] = row.etag, now
             self._rows.pop(name, None)
 

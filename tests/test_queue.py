@@ -139,6 +139,15 @@ def test_in_a_busy_minute_a_name_waits_for_more_changes_to_come_together():
     assert 105.0 < busy.soonest(101.0) < 115.0
 
 
+def test_a_name_that_has_to_wait_is_not_put_off_for_having_been_looked_at():
+    queue = queue_of(row("llama", Urgency.MORE), budget=full("update", 40))
+    before, after = (RecordSet("llama", 30, addresses) for addresses in (("10.0.0.1",), ("10.0.0.1", "10.0.0.2")))
+    wider = Change("z", "llama", before, after, "")
+    queue.done(queue.next(100.0), 100.0, wider)
+    assert queue.wait(wider, 100.0) == 0.0
+    assert queue.next(100.0)
+
+
 def test_a_name_that_loses_its_last_address_is_removed_at_once_in_a_busy_minute():
     queue = queue_of(row("llama", Urgency.WITHDRAW), budget=full("update", 40))
     found = queue.next(100.0)

@@ -5,6 +5,7 @@ simulation's. For each endpoint it knows from when on the row's observation must
 """
 
 import asyncio
+import math
 from collections import defaultdict
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
@@ -36,12 +37,11 @@ class Known:
 
 @dataclass(eq=False)
 class Read:
-    """The claims of a name as read `at`; `since`: from when on they reflect each endpoint.
+    """The claims of a name as read; `since`: from when on they reflect each endpoint.
 
     `whole`: the catalog knew every claim, until after they were read.
     """
 
-    at: float
     since: object
     whole: bool = False
 
@@ -59,7 +59,8 @@ class Ledger:
         self.rows, self.dirty, self.marks, self.leases, self.acked = {}, set(), {}, {}, {}
         self.orders = [(START, {})]
         self.wiped, self.swept, self.completed_at, self.complete = START, START, 0.0, None
-        self.versions, self.indexed, self.read = {}, defaultdict(set), WeakKeyDictionary()
+        self.versions, self.indexed = {}, defaultdict(set)
+        self.read, self.ordered = WeakKeyDictionary(), WeakKeyDictionary()
 
     def wipe(self):
         """Every row is gone."""
@@ -92,9 +93,11 @@ class Ledger:
     def orders_since(self, since):
         """Sets of drain orders that were in force at some time since then."""
         now = self.clock()
-        times = {since, now} | {at for at, _ in self.orders if since < at}
+        times = {since, now} | {at for at, _ in self.orders if since <= at}
         times |= {until for _, orders in self.orders for until in orders.values() if since < until <= now}
-        return {frozenset(t for t, until in self._orders_at(at).items() if until > at) for at in times}
+        before = self._orders_at(math.nextafter(since, START))  # What changed in that instant may have come later.
+        found = [(self._orders_at(at), at) for at in times] + [(before, since)]
+        return {frozenset(t for t, until in orders.items() if until > at) for orders, at in found}
 
     def _orders_at(self, at):
         return next(orders for begun, orders in reversed(self.orders) if begun <= at)
@@ -135,9 +138,19 @@ class Ledger:
         self.rows[key] = known
 
     def before_claimants(self, name):
-        reader, read = asyncio.current_task(), Read(self.clock(), self.since(name))
-        while reader:
+        read = Read(self.since(name))
+        for reader in self._readers():
             self.read.setdefault(reader, {})[name] = read
+
+    def before_drains(self):
+        for reader in self._readers():
+            self.ordered[reader] = self.clock()
+
+    def _readers(self):
+        """This task, the one that has begun it, and so on."""
+        reader = asyncio.current_task()
+        while reader:
+            yield reader
             reader = self.parents.get(reader)
 
     def after_claimants(self, _rows, began, name):
@@ -146,6 +159,10 @@ class Ledger:
     def claims_read(self, name):
         """What this task, or one begun by it, has read last of the claims of a name; None: nothing."""
         return self.read.get(asyncio.current_task(), {}).get(name)
+
+    def orders_read(self):
+        """Sets of drain orders of which this task, or one begun by it, may have read any."""
+        return self.orders_since(self.ordered[asyncio.current_task()])
 
     def after_index(self, _none, _began, name, key, _now):
         self.indexed[name].add(key)

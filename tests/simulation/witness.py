@@ -110,7 +110,7 @@ class Witness:
             gone = set(record.addresses if meant else ()) - (got[1] if got else set())
             if gone:
                 self.trace.violation("an incomplete catalog narrows nothing", f"{who}: {sorted(gone)} would go")
-        elif not self.history.explains(zone, name, got, read.since, ledger.orders_since(read.at), written=True):
+        elif not self.history.explains(zone, name, got, read.since, ledger.orders_read(), written=True):
             self.trace.violation("what is written is true of something that may have been seen", f"{who}: {show(got)}")
 
     # --- a record set as it stands
