@@ -25,7 +25,8 @@ FIGURES = {
     "host_budget_use": Figure("", "deletes of host names as a share of 60 a minute, slowest zone, worse case"),
     "hosts_s": Figure("s", "last event until every host name of a stopped VM is gone, worse case"),
     "reads_per_event": Figure(
-        "", "ARM reads until all names are right (a page of a list is one), per event, worse case"
+        "",
+        "ARM reads per event until all is right, a page of a list being one; without the sweeps', worse case",
     ),
     "writes_per_answer": Figure("", "writes sent per zone and service name, worse case"),
     "throttled": Figure("", "requests refused with 429, worse case", "= 0"),
@@ -70,7 +71,7 @@ async def _stop(vms: Sequence[Json], stopping: Sequence[Json], seed: int, say: S
     gone = {key: at for key, at in right.items() if want[key] is None and not is_service(key)}
     of_services = [key for key in want if is_service(key)]
     return {
-        **fleet.costs(of_services),
+        **await fleet.costs(of_services, apps[0]),
         "dead_address_s": fleet.latest(fleet.history.since(key, alive) for key in of_services),
         "settled_s": fleet.latest(right[key] for key in of_services),
         "host_budget_use": budget_use(gone),

@@ -14,7 +14,8 @@ from operator import attrgetter
 
 from shared.model import Write
 
-WINDOW = 60.0
+WINDOW = 60.5
+"""Seconds for which a call counts: a minute, and the time by which it may reach Azure later than one sent after it."""
 LIMITS: Mapping[str, int] = {"create": 57, "update": 57, "delete": 57, "get": 150, "list": 95}
 WRITES = ("create", "update", "delete")
 RESERVE = 20

@@ -46,7 +46,7 @@ def test_each_kind_has_its_own_budget():
     budget = Budget()
     for number in range(LIMIT):
         budget.spend("create", f"n{number}", 0.0)
-    assert budget.wait("create", 1.0) == 59
+    assert budget.wait("create", 1.0) == WINDOW - 1
     assert budget.wait("update", 1.0) == budget.wait("delete", 1.0) == 0
 
 
@@ -55,8 +55,8 @@ def test_a_write_is_forgotten_when_it_is_a_minute_old():
     budget.spend("delete", "first", 0.0)
     for number in range(LIMIT - 1):
         budget.spend("delete", f"n{number}", 30.0)
-    assert budget.wait("delete", 59.0) == 1
-    assert budget.wait("delete", 60.0) == 0
+    assert budget.wait("delete", WINDOW - 1) == 1
+    assert budget.wait("delete", WINDOW) == 0
 
 
 def test_who_knows_nothing_of_the_last_minute_waits_it_out():
@@ -64,9 +64,9 @@ def test_who_knows_nothing_of_the_last_minute_waits_it_out():
     budget.learn(None, 100.0)
     next_one = Budget()
     next_one.learn(budget.writes(120.0), 120.0)
-    assert [next_one.wait(kind, 120.0) for kind in KINDS] == [40, 40, 40], "and who comes next waits no longer"
-    assert [budget.wait(kind, 100.0) for kind in KINDS] == [60, 60, 60]
-    assert [budget.wait(kind, 160.0) for kind in KINDS] == [0, 0, 0]
+    assert [next_one.wait(kind, 120.0) for kind in KINDS] == [WINDOW - 20] * 3, "and who comes next waits no longer"
+    assert [budget.wait(kind, 100.0) for kind in KINDS] == [WINDOW] * 3
+    assert [budget.wait(kind, 100.0 + WINDOW) for kind in KINDS] == [0, 0, 0]
 
 
 def test_what_one_holder_has_spent_the_next_one_does_not_spend_again():
@@ -74,7 +74,7 @@ def test_what_one_holder_has_spent_the_next_one_does_not_spend_again():
     for number in range(LIMIT):
         mine.spend("create", f"n{number}", float(number) / 4)
     yours.learn(mine.writes(20.0), 20.0)
-    assert yours.wait("create", 20.0) == 40.0
+    assert yours.wait("create", 20.0) == WINDOW - 20
     assert yours.wait("update", 20.0) == 0.0
     assert mine.writes(61.0) == yours.writes(61.0), "older ones are forgotten"
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.budget import LIMITS, RESERVE, Budget
+from shared.budget import LIMITS, RESERVE, WINDOW, Budget
 from shared.model import Dirty, RecordSet, Urgency
 from shared.plan import Change
 from shared.ports import Stored
@@ -92,8 +92,8 @@ def full(kind, count=None, now=100.0):
 def test_a_withdrawal_does_not_wait_behind_creates_that_have_no_budget():
     queue = queue_of(row("host", Urgency.HOST_FIRST), row("dead", Urgency.HOST_WITHDRAW), budget=full("create"))
     assert order(queue) == ["dead"]
-    assert queue.soonest(100.0) == 160.0
-    assert order(queue, 160.0) == ["host"]
+    assert queue.soonest(100.0) == 100.0 + WINDOW
+    assert order(queue, 100.0 + WINDOW) == ["host"]
 
 
 def test_what_a_name_needs_is_remembered_while_it_waits():
@@ -101,7 +101,7 @@ def test_what_a_name_needs_is_remembered_while_it_waits():
     found = queue.next(100.0)
     queue.done(found, 100.0, creation("a"))
     assert queue.next(101.0) is None
-    assert queue.wait(creation("a"), 101.0) == queue.soonest(101.0) - 101.0 == 59.0
+    assert queue.wait(creation("a"), 101.0) == queue.soonest(101.0) - 101.0 == WINDOW - 1
     queue.take([row("a", etag="2")], 102.0, 102.0)
     assert queue.next(102.0), "it was marked again: what it needs may be something else now"
 
