@@ -13,12 +13,12 @@ from shared.errors import NearzoneError
 from shared.model import Endpoint
 from shared.ports import Inventory
 
-SINGLY = 8
+SINGLY = 6
 """Endpoints that are read at a time, one by one."""
 PROMOTE = 16
 """So many waiting endpoints are worth a list, more where the last lists took longer than that many GETs."""
-GETS_PER_SECOND = 12.0
-"""What `SINGLY` at a time come to, at 0.42 s for a VM and 0.2 s for its NIC (recorded medians)."""
+GETS_PER_SECOND = 9.0
+"""About what `SINGLY` at a time come to, at 0.42 s for a VM and 0.2 s for its NIC (recorded medians)."""
 PAUSE = 5.0
 """Seconds between the beginnings of two lists: what comes in between shares the second one."""
 TOO_LONG = 12.0
