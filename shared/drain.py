@@ -33,6 +33,10 @@ REQUEST = 10.0
 AT_ONCE = 4
 LOOK = 0.25
 """Seconds after which the dirty rows are read again, to find what other instances have marked."""
+LOOK_SHARE = 0.00025
+"""Seconds for each dirty row in which it is not read again, so that reading many of them does not become the work."""
+TAKEN_PAUSE = 2.0
+"""Seconds after which a zone is tried again that another instance has."""
 MANY = 8
 """So many record sets that have to be read are worth a list."""
 LIST_PAUSE = 10.0
@@ -139,8 +143,12 @@ class Drainer:
                 turn.news.clear()
                 read_at = self.clock()
                 queue.take(await self.catalog.dirty(zone.key), read_at, self.clock())
-                if queue.soonest(self.clock()) >= task.deadline or not await self._drain_held(zone, task):
+                if queue.soonest(self.clock()) >= task.deadline:
                     return
+                if not await self._drain_held(zone, task):
+                    if not stays or self.clock() + TAKEN_PAUSE >= task.deadline:
+                        return
+                    await asyncio.sleep(TAKEN_PAUSE)
         finally:
             turn.give()
 
@@ -180,7 +188,7 @@ class _Run:
 
     def __post_init__(self) -> None:
         self.queue, self.turn, self.reader = self.of.queue(self.zone), self.of.turn(self.zone), self.of.reader
-        self._looked_at = self.of.clock()
+        self._look_at = self.of.clock() + LOOK_SHARE * self.queue.size
 
     async def work(self) -> None:
         """Settle name after name, a few at a time, until nothing can be done before the deadline."""
@@ -218,6 +226,9 @@ class _Run:
             soonest = self.queue.soonest(now)
             if soonest >= deadline and not self.queue.busy and not self._list:
                 return None
+            if self.turn.news.is_set():  # It was too early to read the rows again.
+                await asyncio.sleep(max(self._look_at - now, 0.01))
+                continue
             with suppress(TimeoutError):
                 async with asyncio.timeout(min(max(soonest - now, 0.01), LOOK)):
                     await self.turn.news.wait()
@@ -225,11 +236,11 @@ class _Run:
 
     async def _look(self) -> None:
         """Read the dirty rows again, where names were marked in this process, or may have been in another one."""
-        if self.turn.news.is_set() or self.of.clock() >= self._looked_at + LOOK:
+        if self.of.clock() >= self._look_at + (0.0 if self.turn.news.is_set() else LOOK):
             self.turn.news.clear()
             read_at = self.of.clock()
             self.queue.take(await self.of.catalog.dirty(self.zone.key), read_at, self.of.clock())
-            self._looked_at = self.of.clock()
+            self._look_at = self.of.clock() + LOOK_SHARE * self.queue.size
             self._read_ahead()
 
     def _read_ahead(self) -> None:

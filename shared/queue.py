@@ -111,6 +111,11 @@ class Queue:
             self._rows.pop(name, None)
 
     @property
+    def size(self) -> int:
+        """How many names there are."""
+        return len(self._rows)
+
+    @property
     def busy(self) -> bool:
         """Whether somebody has a name in work."""
         return bool(self._busy)

@@ -490,6 +490,23 @@ def test_a_zone_that_another_instance_writes_is_left_to_it_and_taken_over_when_i
     staged(story, fleet())
 
 
+def test_the_drain_timer_waits_for_a_zone_that_another_instance_is_about_to_give_back():
+    async def story(stage):
+        await swept(stage)
+        zone, catalog = zone_id(EAST).lower(), stage.app.catalog
+        await catalog.acquire(zone, "another instance", stage.clock(), 60)
+        stage.arm("POST", f"{vm_id('e-1')}/powerOff")
+        await stage.quiet()
+        drain = asyncio.ensure_future(stage.app.drain())
+        await asyncio.sleep(15)
+        assert not drain.done()
+        await catalog.release(zone, "another instance", ())
+        assert (await drain).left == 0
+        assert stage.wrong() == {}
+
+    staged(story, fleet())
+
+
 def event(subject, kind="Microsoft.Resources.ResourceActionSuccess"):
     return json.dumps([{"eventType": kind, "subject": subject, "data": {"operationName": "x"}}][0])
 
