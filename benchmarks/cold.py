@@ -19,8 +19,8 @@ from pathlib import Path
 from benchmarks import recorded, worlds
 from benchmarks.harness import Figure, Say, Scenario
 from benchmarks.stage import Stage
-from benchmarks.virtual_time import in_virtual_time
 from simulator.core import Completed
+from simulator.virtual_time import in_virtual_time
 
 RUNS = 11
 SDKS = (

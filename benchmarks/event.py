@@ -25,7 +25,7 @@ from benchmarks.harness import Figure, Say, Scenario
 from benchmarks.history import History
 from benchmarks.stage import Stage, Wire
 from benchmarks.tables import Shared
-from benchmarks.virtual_time import in_virtual_time
+from simulator.virtual_time import in_virtual_time
 from simulator.vm import VM_TYPE, Power
 
 FIGURES = {

@@ -22,8 +22,8 @@ from pathlib import Path
 from benchmarks import settled, worker, worlds
 from benchmarks.harness import Figure, Say, Scenario
 from benchmarks.stage import Stage
-from benchmarks.virtual_time import in_virtual_time
 from simulator.core import Completed
+from simulator.virtual_time import in_virtual_time
 
 SIZES = {"1k": (400, 600), "5k": (2_000, 3_000), "25k": (10_000, 14_999)}
 """VMs and service names; together as many record sets."""

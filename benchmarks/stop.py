@@ -14,7 +14,7 @@ from benchmarks.fleet import SEEDS, Fleet, Json, a_fleet, a_world, budget_use, i
 from benchmarks.harness import Figure, Say, Scenario
 from benchmarks.history import Answer
 from benchmarks.stage import Stage
-from benchmarks.virtual_time import in_virtual_time
+from simulator.virtual_time import in_virtual_time
 
 FIGURES = {
     "dead_address_s": Figure("s", "last event until no service's answer holds a dead address, worse case", "<= 15"),

@@ -24,10 +24,10 @@ from azure.core.pipeline import policies
 from azure.core.rest import HttpRequest
 
 from benchmarks.recorded import Recorded, Token, memory_mb
-from benchmarks.virtual_time import in_virtual_time
 from shared.bootstrap import build
 from shared.catalog.memory import MemoryCatalog
 from shared.reconcile import Reconciler
+from simulator.virtual_time import in_virtual_time
 
 ARM = "https://management.azure.com"
 

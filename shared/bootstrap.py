@@ -47,7 +47,7 @@ def build(
     """A loop ready to run. What is not given is the real thing. Raises BadSettings with every fault."""
     wanted = _settings(environment)
     credential = credential or DefaultAzureCredential(exclude_interactive_browser_credential=True)
-    options = client_options(wanted.cloud, Throttle(clock), transport)
+    options = client_options(wanted.cloud, Throttle(clock), transport, proxied=account.proxied(environment))
     reader = ComputeManagementClient(credential, min(wanted.subscriptions), **options)
     arm = Arm(wanted.cloud, reader.send_request)
     subscriptions = {zone.key.split("/")[2] for zone in wanted.zones}

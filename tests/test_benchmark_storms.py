@@ -10,7 +10,7 @@ from benchmarks.fleet import LIMIT, Fleet, a_fleet, a_world, budget_use, worst
 from benchmarks.history import History
 from benchmarks.naive import Naive
 from benchmarks.stage import Stage
-from benchmarks.virtual_time import in_virtual_time
+from simulator.virtual_time import in_virtual_time
 
 ZONE = worlds.zone_id("eastus")
 HELD = [

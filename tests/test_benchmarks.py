@@ -9,8 +9,8 @@ import pytest
 from benchmarks import cold, drift, growth, plot, results, settled, sweep, table_rows, worlds
 from benchmarks.harness import Figure, Scenario, judged
 from benchmarks.stage import Sent, Stage
-from benchmarks.virtual_time import START, in_virtual_time
 from simulator.oracle import expected
+from simulator.virtual_time import START, in_virtual_time
 
 SCENARIO = Scenario(
     "A try.", {"ratio": Figure("x", "ours over theirs", "<= 2.0"), "size": Figure("", "things")}, lambda *_: {}

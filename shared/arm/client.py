@@ -149,8 +149,18 @@ class PlainHttp(SansIOHTTPPolicy[Any, Any]):
         request.context.options["enforce_https"] = False
 
 
-def client_options(cloud: Cloud, throttle: Throttle, transport: Any) -> dict[str, Any]:  # noqa: ANN401 - any transport
-    """Keyword arguments that every SDK client of this process is made with."""
+def client_options(
+    cloud: Cloud,
+    throttle: Throttle,
+    transport: Any,  # noqa: ANN401 - any azure-core transport
+    *,
+    proxied: bool,
+) -> dict[str, Any]:
+    """Keyword arguments that every SDK client of this process is made with.
+
+    `proxied`: the environment may have a proxy on the way. Where it has none, aiohttp need not look for one, and for a
+    netrc file, before every request.
+    """
     options: dict[str, Any] = {
         "base_url": cloud.arm,
         "credential_scopes": [f"{cloud.audience}/.default"],
@@ -162,9 +172,7 @@ def client_options(cloud: Cloud, throttle: Throttle, transport: Any) -> dict[str
     }
     if cloud.arm.startswith("http://"):
         options["per_call_policies"] = [PlainHttp()]
-    if transport is not None:
-        options["transport"] = transport
-    return options
+    return options | ({"use_env_settings": proxied} if transport is None else {"transport": transport})
 
 
 class Arm:

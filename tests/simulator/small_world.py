@@ -1,11 +1,11 @@
 """A small world, a clock that is set by hand, and an event loop whose time costs nothing."""
 
 import asyncio
-import heapq
 import json
 
 import msgspec
 
+from simulator import virtual_time
 from simulator.azure import Cloud
 from simulator.core import Request
 from simulator.world import read
@@ -91,27 +91,10 @@ class Scene:
         return [(note.resource_id.rsplit("/", 1)[1], note.operation, note.outcome) for note in self.told]
 
 
-class VirtualLoop(asyncio.SelectorEventLoop):
-    """An event loop that jumps to the next timer instead of waiting for it."""
-
-    def __init__(self):
-        super().__init__()
-        self.now = 1_800_000_000.0
-        self._clock_resolution = 1e-6  # a float of this size cannot tell less apart
-
-    def time(self):
-        return self.now
-
-    def _run_once(self):
-        while self._scheduled and self._scheduled[0]._cancelled:
-            self._timer_cancelled_count -= 1
-            heapq.heappop(self._scheduled)._scheduled = False
-        if not self._ready and self._scheduled:
-            self.now = max(self.now, self._scheduled[0]._when)
-        super()._run_once()
-
-
 def in_virtual_time(story):
-    """Run `story(loop)`, a coroutine function, on a virtual loop and give its result."""
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        return runner.run(story(runner.get_loop()))
+    """Run `story(loop)`, a coroutine function, in virtual time and give its result."""
+
+    async def play():
+        return await story(asyncio.get_running_loop())
+
+    return virtual_time.in_virtual_time(play)
