@@ -18,7 +18,7 @@ from tests.azurite import connection
 from tests.simulation.frail import FrailCatalog, FrailTransport, Uniform, table_faults
 from tests.stage import Token
 
-READS = ("endpoint", "endpoints", "claimants")
+READS = ("endpoint", "endpoints", "claimants", "drains")
 
 
 class Noted:
