@@ -48,7 +48,7 @@ up: setup
 	@$(bin)/python -m simulator.up $(world)
 
 simulate: setup
-	@$(bin)/python -m tests.simulation --seeds $(SEEDS) --first $(FIRST) --jobs 2
+	@$(bin)/python -m tests.simulation --seeds $(SEEDS) --first $(FIRST) --jobs 2 $(ARGS)
 
 fuzz: setup
 	@$(bin)/python -m tests.fuzz --inputs $(INPUTS) --jobs 2

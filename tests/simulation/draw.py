@@ -78,7 +78,7 @@ def draw(seed):
         seed=seed,
         world=a_world(rng, regions),
         regions=regions,
-        instances=rng.choice((2, 2, 3, 4)),
+        instances=rng.choice((3, 3, 4)),
         operations=operations,
         tempo=tempo,
         arm_latency=rng.choice((0.1, 0.5, 1.0)),

@@ -9,6 +9,7 @@ from shared.sweep import LOOK_AGAIN
 from simulator.azure import Cloud
 from simulator.dns_rules import Unknowns
 from simulator.eventgrid import EventGrid, Subscription
+from simulator.eventgrid_events import event_of
 from simulator.faults import Faults
 from simulator.latency import Latency
 from simulator.oracle import expected
@@ -26,6 +27,8 @@ from tests.simulation.trace import Trace
 from tests.simulation.witness import Witness
 from tests.simulator.small_world import in_virtual_time
 
+EVENTS = 40
+"""So many at least are told in each story, whatever becomes of them then."""
 DRAIN = 30.0
 WATCHED = ("Microsoft.Compute/", "Microsoft.Network/networkInterfaces/", "Microsoft.Resources/tags/")
 DELIVERIES = 120.0
@@ -56,6 +59,8 @@ class Story:
         self.event_grid = EventGrid(self.cloud.azure, self.cluster.deliver, Random(f"events {seed}"))
         schema = "CloudEventSchemaV1_0" if drawn.cloud_events else "EventGridSchema"
         self.event_grid.subscriptions = [Subscription("app", schema, WATCHED)]
+        self.told = 0
+        self.cloud.azure.completed.append(self._count)
         trouble = self.event_grid.disturbance
         trouble.loss, trouble.duplication, trouble.reordering = drawn.loss, drawn.duplication, drawn.reordering
         self.people = People(self, Random(f"people {seed}"))
@@ -81,9 +86,14 @@ class Story:
         now = self.clock()
         return Weather(self.rng, self.clock, calm, stormy, [(now + a, now + b) for a, b in times])
 
+    def _count(self, note):
+        event = event_of(note, "", action_in_subject=False)
+        self.told += any(each.wants(event) for each in self.event_grid.subscriptions)
+
     def counts(self):
         """What the story was full of."""
         return {
+            "events": self.told,
             "requests": self.witness.requests,
             "writes": self.witness.writes,
             "late writes": self.witness.late,
@@ -139,10 +149,10 @@ class Story:
         """The whole story. Gives the promises that were broken."""
         background = self._background()
         await asyncio.sleep(self.rng.uniform(0, 40))
-        for _ in range(self.drawn.operations):
-            if self.trace.violations:
-                break
+        acted = 0
+        while (acted < self.drawn.operations or self.told < EVENTS) and not self.trace.violations:
             self.people.act()
+            acted += 1
             await asyncio.sleep(self.rng.uniform(0, self.drawn.tempo))
         await self._quiet(background)
         if not self.trace.violations:
