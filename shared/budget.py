@@ -41,10 +41,11 @@ class Budget:
     def gap(self, name: str, now: float, looked: float = 0.0) -> float:
         """Seconds for which a name that was just written, or looked at, is not updated, so that changes come together.
 
-        None while there is plenty; the fuller the minute, the longer: in a storm every event changes the answers of the
-        same few names, and each of them needs a share of the budget.
+        None while there is plenty; the fuller the minute, of updates or of reads, the longer: in a storm every event
+        may change the answers of the same few names, and each of them needs a share of the budget.
         """
-        gap = LONGEST_GAP * max(0.0, self.used("update", now) / LIMITS["update"] - CALM) / (1 - CALM)
+        share = max(self.used(kind, now) / LIMITS[kind] for kind in ("update", "get"))
+        gap = LONGEST_GAP * max(0.0, share - CALM) / (1 - CALM)
         return max(0.0, max(looked, self._written.get(name, 0.0)) + gap - now)
 
     def used(self, kind: str, now: float) -> int:

@@ -76,7 +76,7 @@ class Queue:
 
     def _ready(self, now: float) -> Iterator[Stored[Dirty]]:
         for row in self._services:
-            if self._free(row, now) and self._allowed(self._kind(row), self._urgency(row), row.value.name, now) <= now:
+            if self._free(row, now) and self._service_allowed(row, now) <= now:
                 yield row
         if now < self._stirred + STIR and any(self._busy.values()):
             return
@@ -89,8 +89,7 @@ class Queue:
         soonest = NEVER
         for row in self._services:
             if self._free(row, NEVER):
-                allowed = self._allowed(self._kind(row), self._urgency(row), row.value.name, now)
-                soonest = min(soonest, max(row.value.not_before, allowed))
+                soonest = min(soonest, max(row.value.not_before, self._service_allowed(row, now)))
         for (urgency, kind), rows in self._lanes.items():
             first = min((row.value.not_before for row in rows if self._free(row, NEVER)), default=NEVER)
             soonest = min(soonest, max(first, self._allowed(kind, urgency, "", now)))
@@ -144,6 +143,11 @@ class Queue:
         if kind == "update" and not urgency.host:
             wait = max(wait, self._budget.gap(name, now, self._looked.get(name, 0.0)))
         return max(now + wait, self._paused_until)
+
+    def _service_allowed(self, row: Stored[Dirty], now: float) -> float:
+        allowed = self._allowed(self._kind(row), self._urgency(row), row.value.name, now)
+        undecided = row.value.name not in self._decided  # Then it may have to be read.
+        return max(allowed, now + self._budget.wait("get", now)) if undecided else allowed
 
     def _urgency(self, row: Stored[Dirty]) -> Urgency:
         found = self._decided.get(row.value.name)

@@ -46,6 +46,10 @@ class Reader:
     clock: Callable[[], float]
     budgets: defaultdict[str, Budget] = field(default_factory=lambda: defaultdict(Budget))
     _known: dict[_Key, Known] = field(default_factory=dict)
+    _listed: dict[str, float] = field(default_factory=dict)
+    """When a list has shown all record sets of a zone, by its key: what is not remembered is not there."""
+    _unsure: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """Names of a zone for which that does not hold any more."""
     _early: dict[_Key, tuple[float, asyncio.Task[Known | None]]] = field(default_factory=dict)
 
     async def get(self, zone: Zone, name: str, row: str = "") -> Known:
@@ -92,6 +96,8 @@ class Reader:
     def known(self, zone: Zone, name: str) -> Known | None:
         """What is remembered of a name."""
         found = self._known.get((zone.key, name))
+        if found is None and zone.key in self._listed and name not in self._unsure[zone.key]:
+            found = Known(None, self._listed[zone.key])
         return found if found and found.at > self.clock() - REMEMBERED_SECONDS else None
 
     async def latest(self, zone: Zone, row: Stored[Dirty]) -> Known:
@@ -102,29 +108,48 @@ class Reader:
 
     def remember(self, zone: Zone, name: str, record_set: RecordSet | None, row: str = "") -> None:
         """Keep a record set as it stands after a write, or in a list that was begun after `row` was read."""
-        if len(self._known) >= MAX_REMEMBERED:
-            self._known.clear()
+        self._make_room(1)
         self._known[zone.key, name] = Known(record_set, self.clock(), row)
+
+    def _make_room(self, count: int) -> None:
+        if len(self._known) + count > MAX_REMEMBERED:
+            self._known.clear()
+            self._listed.clear()
 
     def forget(self, zone: Zone, name: str) -> None:
         """Something is not as it was thought to be."""
         self._known.pop((zone.key, name), None)
+        self._unsure[zone.key].add(name)
 
     def learn(self, zone: Zone, writes: Iterable[Write] | None) -> None:
         """Forget what a holder of the zone before has written since it was read; None: nobody knows what it was."""
         if writes is None:
             self._known = {key: known for key, known in self._known.items() if key[0] != zone.key}
             self._early = {key: early for key, early in self._early.items() if key[0] != zone.key}
-        for key, write in (((zone.key, write.name), write) for write in writes or ()):
-            if key in self._known and self._known[key].at < write.at:
-                del self._known[key]
+            self._listed.pop(zone.key, None)
+        for write in writes or ():
+            key, known = (zone.key, write.name), self.known(zone, write.name)
+            if known and known.at < write.at:
+                self.forget(zone, write.name)
             if key in self._early and self._early[key][0] < write.at:
                 del self._early[key]
 
     async def read_ahead(self, zone: Zone, rows: Sequence[Stored[Dirty]]) -> None:
-        """Read the record sets of many dirty names by a list, as long as it has fewer pages than there are names."""
+        """Read the record sets of many dirty names by a list, as long as it has fewer pages than there are names.
+
+        The others that it shows are remembered, too, unless they were written meanwhile.
+        """
+        begun = self.clock()
+        self._listed.pop(zone.key, None)
+        self._unsure[zone.key] = set()
         found = await self.all(zone, most=len(rows))
-        if found is not None:
-            by_name = {each.name: each for each in found}
-            for row in rows:
-                self.remember(zone, row.value.name, by_name.get(row.value.name), row.etag)
+        if found is None:
+            return
+        by_name = {each.name: each for each in found}
+        marked = {row.value.name: row.etag for row in rows}
+        self._make_room(len(by_name) + len(marked))
+        for name in by_name.keys() | marked.keys():
+            known = self._known.get((zone.key, name))
+            if (known is None or known.at < begun) and name not in self._unsure[zone.key]:
+                self._known[zone.key, name] = Known(by_name.get(name), begun, marked.get(name, ""))
+        self._listed[zone.key] = begun

@@ -91,6 +91,27 @@ def test_a_list_tells_of_every_dirty_name_also_of_those_that_are_not_there():
     played(story, *(f"n{i}" for i in range(150)))
 
 
+def test_a_list_tells_of_names_that_are_dirty_later_unless_they_have_changed_meanwhile():
+    async def story(sets, reader, clock):
+        reading = asyncio.ensure_future(reader.read_ahead(ZONE, [row("n1"), row("n2")]))
+        await asyncio.sleep(0.4)
+        written = RecordSet("n3", 30, ("10.0.0.9",), (), "newer")
+        reader.remember(ZONE, "n3", written)
+        reader.forget(ZONE, "n4")
+        await reading
+        assert (reader.known(ZONE, "n5").record_set, reader.known(ZONE, "n5").row) == (sets.held["n5"], "")
+        assert reader.known(ZONE, "later").record_set is None
+        assert reader.known(ZONE, "n3").record_set == written
+        assert reader.known(ZONE, "n4") is None
+        reader.forget(ZONE, "later")
+        assert reader.known(ZONE, "later") is None
+        reader.learn(ZONE, [Write("create", "another", clock())])
+        assert reader.known(ZONE, "another") is None
+        assert sets.count() == {"list": 2}
+
+    played(story, *(f"n{i}" for i in range(150)))
+
+
 def test_what_was_read_early_saves_a_request_but_is_not_taken_for_read_after_the_row():
     async def story(sets, reader, clock):
         reader.foresee(ZONE, "n1")
