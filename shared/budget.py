@@ -23,6 +23,8 @@ RESERVE = 20
 CALM = 0.15
 """Up to this share of a minute's budget a name is written as often as it changes."""
 LONGEST_GAP = 15.0
+WITHDRAW_GAP = 7.5
+"""The same for a name that holds a dead address."""
 
 
 class Budget:
@@ -38,14 +40,14 @@ class Budget:
         freed = spent[-limit].at + WINDOW if len(spent) >= limit else 0.0
         return max(0.0, freed - now)
 
-    def gap(self, name: str, now: float, looked: float = 0.0) -> float:
+    def gap(self, name: str, now: float, looked: float = 0.0, longest: float = LONGEST_GAP) -> float:
         """Seconds for which a name that was just written, or looked at, is not updated, so that changes come together.
 
         None while there is plenty; the fuller the minute, of updates or of reads, the longer: in a storm every event
         may change the answers of the same few names, and each of them needs a share of the budget.
         """
         share = max(self.used(kind, now) / LIMITS[kind] for kind in ("update", "get"))
-        gap = LONGEST_GAP * max(0.0, share - CALM) / (1 - CALM)
+        gap = longest * max(0.0, share - CALM) / (1 - CALM)
         return max(0.0, max(looked, self._written.get(name, 0.0)) + gap - now)
 
     def used(self, kind: str, now: float) -> int:

@@ -32,7 +32,7 @@ class Change:
 
     `seen`: the addresses that go away go for a reason that was seen in ARM (stopped, drained, deleted, moved away from
     the name). Otherwise they rest on absence, changed settings or an orphaned record, and the guard counts them.
-    `host`: nobody claims the name by tag.
+    `host`: nobody claims the name by tag. `dead`: an address that goes away is not served by any claimant.
     """
 
     zone: str
@@ -42,6 +42,7 @@ class Change:
     reason: str
     seen: bool = True
     host: bool = False
+    dead: bool = True
 
     @property
     def kind(self) -> Kind:
@@ -66,7 +67,7 @@ class Change:
         """Withdraw a dead address first, then the first address of a name, then more, then everything else."""
         before = set(self.before.addresses) if self.before else set()
         after = set(self.after.addresses) if self.after else set()
-        if before - after:
+        if before - after and self.dead:
             return Urgency.HOST_WITHDRAW if self.host else Urgency.WITHDRAW
         if self.host:
             return Urgency.HOST_FIRST if after - before else Urgency.OTHER
@@ -108,19 +109,19 @@ def compare(
 
 
 def judge(change: Change, endpoints: Collection[Endpoint], drains: Sequence[Drain] = ()) -> Change:
-    """The same change, with `seen` and `host` set by what is known of the name's endpoints."""
+    """The same change, with `seen`, `host` and `dead` set by what is known of the name's endpoints."""
     host = not any(change.name in endpoint.tagged for endpoint in endpoints)
-    if not change.empties or change.before is None:
-        return replace(change, host=host)
-    explained = {
-        address.ip
-        for endpoint in endpoints
-        if change.name not in endpoint.names
-        or endpoint.state not in (State.SERVING, State.UNKNOWN)
-        or any(drain.covers(endpoint) for drain in drains)
-        for address in endpoint.addresses
-    }
-    return replace(change, host=host, seen=set(change.before.addresses) <= explained)
+    explained, served = set(), set()
+    for endpoint in endpoints:
+        claims = change.name in endpoint.names and not any(drain.covers(endpoint) for drain in drains)
+        addresses = {address.ip for address in endpoint.addresses}
+        if not claims or endpoint.state not in (State.SERVING, State.UNKNOWN):
+            explained |= addresses
+        elif endpoint.state == State.SERVING:
+            served |= addresses
+    before, after = (set(each.addresses) if each else set() for each in (change.before, change.after))
+    seen = not change.empties or before <= explained
+    return replace(change, host=host, seen=seen, dead=not before - after <= served)
 
 
 def guard(zone: Zone, changes: Iterable[Change], owned: int) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
-from shared.budget import LONGEST_GAP, RESERVE, Budget
+from shared.budget import LONGEST_GAP, RESERVE, WITHDRAW_GAP, Budget
 from shared.model import Dirty, Urgency
 from shared.plan import Change
 from shared.ports import Stored
@@ -141,7 +141,8 @@ class Queue:
         if urgency.host and now < self._stirred + STIR:
             wait = max(wait, min(self._budget.wait(kind, now, RESERVE), self._stirred + STIR - now))
         if kind == "update" and not urgency.host:
-            wait = max(wait, self._budget.gap(name, now, self._looked.get(name, 0.0)))
+            longest = WITHDRAW_GAP if urgency == Urgency.WITHDRAW else LONGEST_GAP
+            wait = max(wait, self._budget.gap(name, now, self._looked.get(name, 0.0), longest))
         return max(now + wait, self._paused_until)
 
     def _service_allowed(self, row: Stored[Dirty], now: float) -> float:

@@ -200,6 +200,21 @@ def test_every_address_has_to_be_accounted_for():
     assert judge(change, [*stopped, vm("b", B, state=State.STOPPED)]).seen
 
 
+@pytest.mark.parametrize(
+    ("endpoints", "drains", "urgency"),
+    [
+        ([vm("a", A, state=State.STOPPED), vm("b", B)], [], Urgency.WITHDRAW),
+        ([vm("a", A), vm("b", B)], [Drain(vm("a").key, 9.0)], Urgency.WITHDRAW),
+        ([vm("b", B)], [], Urgency.WITHDRAW),
+        ([vm("a", A), vm("b", B)], [], Urgency.MORE),
+    ],
+    ids=["stopped", "drained", "nobody's", "still serves, but others are nearer"],
+)
+def test_only_addresses_that_nobody_serves_are_withdrawn_in_a_hurry(endpoints, drains, urgency):
+    change = compare(ZONE, wants(B), ours("llama", A), "nearzone")
+    assert judge(change, endpoints, drains).urgency is urgency
+
+
 def removals(count, *, seen=False):
     there = [replace(ours(f"n{i}", A), name=f"n{i}") for i in range(count)]
     return [Change(ZONE.key, each.name, each, None, "gone", seen) for each in there]
