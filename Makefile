@@ -1,6 +1,7 @@
 # One command each. Everything sets itself up: a virtual environment with the pinned requirements, made once.
 #   make demo [WORLD=FILE]     make up [WORLD=FILE]     make test [ARGS="-k routing"]     make check     make clean
-#   make simulate [SEEDS=1000] [FIRST=0]     make fuzz [INPUTS=1000000]     make bench [ONLY=storm]     make azurite
+#   make simulate [SEEDS=1000] [FIRST=0] [ARGS=--trace]     make variants     make fuzz [INPUTS=1000000]
+#   make bench [ONLY=storm]     make azurite
 # Another Python: make test PYTHON=/path/to/python3.12 VENV=.venv-3.12
 
 VENV ?= .venv
@@ -15,7 +16,7 @@ bin := $(VENV)/bin
 stamp := $(VENV)/.requirements-installed
 world := $(if $(WORLD),--world "$(WORLD)")
 
-.PHONY: setup test check demo up simulate fuzz bench azurite clean
+.PHONY: setup test check demo up simulate variants fuzz bench azurite clean
 .DEFAULT_GOAL := setup
 
 setup: $(stamp)
@@ -49,6 +50,9 @@ up: setup
 
 simulate: setup
 	@$(bin)/python -m tests.simulation --seeds $(SEEDS) --first $(FIRST) --jobs 2 $(ARGS)
+
+variants: setup
+	@$(bin)/python -m tests.simulation.variants --seeds $(SEEDS) --jobs 2
 
 fuzz: setup
 	@$(bin)/python -m tests.fuzz --inputs $(INPUTS) --jobs 2

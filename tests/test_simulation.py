@@ -15,7 +15,7 @@ from tests.simulation.broken import VARIANTS
 from tests.simulation.variants import broken
 
 ROOT = Path(__file__).parent.parent
-FIRST = range(12)
+FIRST = range(24)
 REGRESSIONS = (24, 36, 56, 78, 640)
 """Seeds that have failed once, on the app or on one of its broken variants."""
 
@@ -27,7 +27,9 @@ def simulated(*arguments):
     )
 
 
-@pytest.mark.parametrize("seeds", [FIRST[:6], FIRST[6:], REGRESSIONS], ids=["first", "second", "regressions"])
+@pytest.mark.parametrize(
+    "seeds", [FIRST[:8], FIRST[8:16], FIRST[16:], REGRESSIONS], ids=["first", "with a table", "more", "regressions"]
+)
 def test_no_promise_is_broken(seeds):
     done = simulated("--only", *seeds)
     assert done.returncode == 0, done.stdout

@@ -68,7 +68,7 @@ class Life:
     def __init__(self, name, fates, clock, trace, died, lost):
         self.name, self.fates, self.clock, self.trace = name, fates, clock, trace
         self.died, self.lost = died, lost
-        self.alive, self.frozen_at, self.refused_at = True, 0.0, 0.0
+        self.alive, self.refused_at = True, 0.0
         self.going = asyncio.Event()
         self.going.set()
         self.tasks = {}
@@ -112,7 +112,6 @@ class Life:
 
     def freeze(self, seconds, what):
         self.trace(self.name, f"freezes for {seconds:.0f} s at", what)
-        self.frozen_at = self.clock()
         self.going.clear()
         asyncio.get_running_loop().call_later(seconds, self.thaw)
 

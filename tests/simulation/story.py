@@ -195,6 +195,8 @@ class Story:
         report = await finish("sweep", lambda app: app.correct_drift())
         if report and report.refusals:
             await finish("resync", lambda app: resync(app, {"force": True}))
+        if report and report.failures:
+            self.trace.violation("without faults nothing fails", f"sweep: {report.failures[:3]}")
         for _ in range(DRAINS):
             if not await self._dirty():
                 break

@@ -35,7 +35,6 @@ GET_VM = Request("GET", vm_id("gpu"), COMPUTE)
 START = Request("POST", f"{vm_id('gpu')}/start", COMPUTE)
 GET_NIC = Request("GET", nic_id("gpu-nic"), NETWORK)
 EVERYTHING = (GET_SET, PUT_SET, PUT_OLD, DELETE_SET, LIST_SETS, NEXT_SETS, NEXT_VMS, GET_VM, START, GET_NIC)
-ON_SETS = {GET_SET.path, PUT_SET.path, SETS}
 
 
 def a_cloud(clock=None):
