@@ -1,26 +1,42 @@
 """A cold start: from a fresh process to the first event acknowledged, over a bare import of the SDKs that the app uses.
 
 Both are whole processes, from their start to a line on standard output, in turns, on one interpreter; the median of
-several counts. Ours imports `function_app`, builds the loop and handles one event, whose VM and NIC it reads from kept
-answers, through all of its own code but for the sockets. The bare process imports those of the SDKs that
-`function_app` brings with it, no more.
+several counts. Ours imports `function_app` and handles one event with what is deployed: a token by
+`DefaultAzureCredential`, which finds a managed identity; ARM through the SDK clients and aiohttp; the catalog in a
+table. It reads the VM and its NIC, keeps what it saw, routes, and writes the VM's two names: in turn, the VM has
+stopped and has started again. Only the addresses are others than in Azure: all three services are simulated, on
+loopback ports of the measuring process (`loopback.py`). What they work counts as ours; TLS and the network's latencies
+are missing.
+
+The bare process imports those SDK modules that ours has imported by the time its event is acknowledged, no more.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any, TypeAlias
 
-from benchmarks import recorded, worlds
+from benchmarks import worlds
 from benchmarks.harness import Figure, Say, Scenario
-from benchmarks.stage import Stage
+from benchmarks.loopback import serving
+from benchmarks.recorded import Token
+from benchmarks.stage import event_text, know
+from benchmarks.tables import Shared
+from shared.bootstrap import build
+from simulator.azure import Cloud
 from simulator.core import Completed
-from simulator.virtual_time import in_virtual_time
+from simulator.transport import SimulatorTransport
+from simulator.vm import VM_TYPE
+from simulator.world import read
+
+Json: TypeAlias = Any
 
 RUNS = 11
 SDKS = (
@@ -30,71 +46,76 @@ SDKS = (
     "azure.mgmt.privatedns.aio",
     "azure.data.tables.aio",
     "aiohttp",
-    "msgspec",
 )
 """Those of them that the app imports are the bare process's imports."""
+ZONE, VM = "eastus", "vm-00000"
 _ROOT = Path(__file__).parent.parent
 
 FIGURES = {
-    "import_ratio": Figure("x", "first event acknowledged over a bare import of the SDKs", "<= 1.3", "real"),
+    "import_ratio": Figure(
+        "x",
+        "fresh process to first event acknowledged, wired as deployed, over a bare import of the SDKs it uses",
+        "<= 1.3",
+        "real",
+    ),
     "first_event_s": Figure("s", "fresh process to first event acknowledged, median", None, "real"),
     "bare_import_s": Figure("s", "fresh process to the SDKs imported, median", None, "real"),
-    "rest_mb": Figure("MB", "memory of that process after its first event", None, "real"),
+    "rest_mb": Figure("MB", "memory of the app's process after its first event, median", None, "real"),
 }
 
 
 def measure(runs: int, say: Say) -> dict[str, float]:
     """All figures, as medians of so many runs of each process."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        in_virtual_time(lambda: _keep(folder))
-        ours = [sys.executable, "-m", "benchmarks.first_event", name]
-        imports = _used()
-        say(f"importing {', '.join(imports)}: the bare process, {runs} times in turn with ours")
-        bare = [sys.executable, "-c", f"import {', '.join(imports)}; print(0)"]
-        pairs = [(_timed(ours), _timed(bare)) for _ in range(runs)]
-    first, floor = (statistics.median(seconds for (seconds, _) in column) for column in zip(*pairs, strict=True))
+    return asyncio.run(_measure(runs, say))
+
+
+@asynccontextmanager
+async def deployed() -> AsyncIterator[tuple[Cloud, Shared, Mapping[str, str]]]:
+    """One VM that the app knows, in one zone that is right; gives also the environment of the app's process."""
+    world = worlds.world(worlds.fleet(1, 1, names_each=1), [ZONE])
+    cloud, account = Cloud(read(json.dumps(world))), Shared(time.time, seconds=0.0)
+    cloud.enforce_limits(enforced=False)
+    settings = {name: json.dumps(value) for name, value in world["settings"].items()}
+    transport = SimulatorTransport(cloud)
+    await know(build(settings, credential=Token(), transport=transport, catalog=account.open()), time.time())
+    async with serving(cloud, account.tables, world["settings"]) as environment:
+        yield cloud, account, environment
+
+
+async def _measure(runs: int, say: Say) -> dict[str, float]:
+    async with deployed() as (cloud, _, environment):
+        _, told = await first_event(cloud, environment)  # The first one also compiles what was never imported.
+        bare = (sys.executable, "-c", f"import {', '.join(told['sdks'])}; print(0)")
+        say(f"importing {', '.join(told['sdks'])}: the bare process, {runs} times in turn with ours")
+        pairs = [(await first_event(cloud, environment), await _timed(bare, environment)) for _ in range(runs)]
+    first, floor = (statistics.median(seconds for seconds, _ in column) for column in zip(*pairs, strict=True))
     return {
         "import_ratio": first / floor,
         "first_event_s": first,
         "bare_import_s": floor,
-        "rest_mb": statistics.median(memory for (_, memory), _ in pairs),
+        "rest_mb": statistics.median(told["rest_mb"] for (_, told), _ in pairs),
     }
 
 
-async def _keep(folder: Path) -> None:
-    """What Azure answers to the first event of a small world, for an app that knows nothing yet."""
-    stage = Stage(worlds.world(worlds.fleet(1, 1, names_each=1), ["eastus"]), latency=0, catalog_seconds=0)
-    app = stage.app()
-    stage.wire.answers = []
-    operation = "Microsoft.Compute/virtualMachines/start/action"
-    note = Completed(worlds.vm_id("vm-00000"), operation, "Action", "Success", stage.clock(), "note")
-    event = stage.event(note)
-    report = await app.on_event(event)
-    if report.observed != 1 or report.failures:
-        raise RuntimeError(f"the event was not handled: {report.as_json()}")
-    recorded.keep(folder, stage.wire.answers)
-    (folder / "event.json").write_text(event)
-    (folder / "environment.json").write_text(json.dumps(stage.environment))
+async def first_event(cloud: Cloud, environment: Mapping[str, str]) -> tuple[float, Json]:
+    """Let the VM start or stop, whichever it can, and a fresh process of the app hear of it: as `_timed`."""
+    vm = cloud.compute.vms.find(worlds.vm_id(VM))
+    if vm is None:
+        raise KeyError(VM)
+    vm.power, action = ("deallocated", "deallocate") if vm.power == "running" else ("running", "start")
+    note = Completed(vm.id, f"{VM_TYPE}/{action}/action", "Action", "Success", time.time(), cloud.azure.new_guid())
+    return await _timed((sys.executable, "-m", "benchmarks.first_event", event_text(cloud, note), *SDKS), environment)
 
 
-def _used() -> list[str]:
-    """The SDKs that the app imports."""
-    program = f"import function_app, json, sys; print(json.dumps([s for s in {SDKS!r} if s in sys.modules]))"
-    done = subprocess.run([sys.executable, "-c", program], cwd=_ROOT, check=True, capture_output=True)  # noqa: S603 - our own
-    found: list[str] = json.loads(done.stdout)
-    return found
-
-
-def _timed(command: list[str]) -> tuple[float, float]:
-    """Seconds until a process has printed its one line, and the number in it. Raises RuntimeError where it failed."""
+async def _timed(command: tuple[str, ...], environment: Mapping[str, str]) -> tuple[float, Json]:
+    """Seconds until a process has printed its one line, and the JSON in it. Raises RuntimeError where it failed."""
     begun = time.perf_counter()
-    with subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own
-        line = process.stdout.readline() if process.stdout else ""
-        seconds = time.perf_counter() - begun
-    if process.returncode or not line:
+    process = await asyncio.create_subprocess_exec(*command, cwd=_ROOT, env=environment, stdout=asyncio.subprocess.PIPE)
+    line = await process.stdout.readline() if process.stdout else b""
+    seconds = time.perf_counter() - begun
+    if await process.wait() or not line:
         raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}")
-    return seconds, float(line)
+    return seconds, json.loads(line)
 
 
 def _run(quick: bool, say: Say) -> dict[str, float]:

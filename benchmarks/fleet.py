@@ -17,7 +17,7 @@ from typing import Any, NoReturn, TypeAlias
 from benchmarks import worlds
 from benchmarks.harness import Say
 from benchmarks.history import History, Key
-from benchmarks.stage import Sent, Stage
+from benchmarks.stage import Stage, sweeping
 from shared.errors import NearzoneError
 from shared.reconcile import Reconciler
 from simulator.eventgrid import ANSWER_TIMEOUT, EventGrid, Subscription
@@ -77,8 +77,6 @@ class Fleet:
         self.struck: dict[str, float] = {}
         """When each VM (resource id) changed and its event was told, in this order."""
         self.errors: Counter[str] = Counter()
-        self.sweeps = 0
-        """How many sweeps have ended."""
         self._handlers = handlers
         self._rng = Random(seed)
         self._timers: list[asyncio.Task[NoReturn]] = []
@@ -97,7 +95,12 @@ class Fleet:
 
     def start_timers(self, app: Reconciler) -> None:
         """Run drain and sweep on one instance: Azure runs a timer's function on one instance at a time."""
-        work = ((app.drain, DRAIN_EVERY), (app.correct_drift, SWEEP_EVERY))
+
+        async def sweep() -> None:
+            with sweeping():
+                await app.correct_drift()
+
+        work: Sequence[tuple[Callable[[], Awaitable[object]], float]] = ((app.drain, DRAIN_EVERY), (sweep, SWEEP_EVERY))
         self._timers = [asyncio.ensure_future(self._repeat(*each)) for each in work]
 
     async def _repeat(self, work: Callable[[], Awaitable[object]], every: float) -> NoReturn:
@@ -107,7 +110,6 @@ class Fleet:
                 await work()
             except NearzoneError as error:
                 self.errors[f"timer: {type(error).__name__}"] += 1
-            self.sweeps += every == SWEEP_EVERY
 
     async def close(self, say: Say) -> None:
         """End timers and deliveries, and say what went wrong in them."""
@@ -174,13 +176,13 @@ class Fleet:
         paths = (each.path.rsplit("/", 2) for each in self.stage.sent if each.method in ("PUT", "DELETE"))
         return Counter((zone_id.lower(), name.lower()) for zone_id, _, name in paths)
 
-    async def costs(self, services: Collection[Key], app: Reconciler | None = None) -> dict[str, float]:
+    def costs(self, services: Collection[Key]) -> dict[str, float]:
         """What a storm has cost so far: figures that every storm has. `services`: the service names' answers.
 
-        The sweeps among it are not of the storm: what one of `app` reads in a calm is left out as often as there were.
+        What the timer's sweeps have read is not of the storm, and left out.
         """
-        sent, deliveries, writes = tuple(self.stage.sent), self.event_grid.deliveries, self.writes()
-        of_sweeps = self.sweeps * await self._reads_of_a_sweep(app) if app and self.sweeps else 0
+        sent, deliveries, writes = self.stage.sent, self.event_grid.deliveries, self.writes()
+        reads = sum(each.method == "GET" and not each.of_sweep for each in sent)
         per_service = [writes[key] for key in services]
         waited = (
             ANSWER_TIMEOUT if each.answered_at is None else each.answered_at - each.sent_at for each in deliveries
@@ -188,21 +190,31 @@ class Fleet:
         return {
             "writes_per_answer": sum(per_service) / len(per_service),
             "writes_of_worst": max(per_service),
-            "reads_per_event": (_reads(sent) - of_sweeps) / len(self.struck),
+            "reads_per_event": reads / len(self.struck),
             "throttled": sum(each.status == 429 for each in sent),
             "ack_max_s": max(waited),
             "failed_deliveries": sum(each.status != 202 for each in deliveries),
         }
 
-    async def _reads_of_a_sweep(self, app: Reconciler) -> int:
-        await asyncio.sleep(SWEEP_EVERY)
-        before = _reads(self.stage.sent)
-        await app.correct_drift()
-        return _reads(self.stage.sent) - before
 
+async def played(
+    vms: Sequence[Json], striking: Iterable[Json], power: Power, seed: int, say: Say
+) -> tuple[Fleet, Answers]:
+    """Let some of a world's VMs change and two instances of the app, which know them all, follow until all is right.
 
-def _reads(sent: Iterable[Sent]) -> int:
-    return sum(each.method == "GET" for each in sent)
+    Events go to either of them by chance; the timers run on the first one. Gives what must be answered in the end, too.
+    """
+    stage = Stage(a_world(vms), seed=seed)
+    apps = [stage.app("app-1"), stage.app("app-2")]
+    await stage.know(apps[0])
+    stage.sent.clear()
+    fleet = Fleet(stage, [app.on_event for app in apps], seed)
+    fleet.start_timers(apps[0])
+    await fleet.strike(striking, power)
+    want = fleet.expected()
+    await fleet.until_right(want, say)
+    await fleet.close(say)
+    return fleet, want
 
 
 def worst(runs: Sequence[Mapping[str, float]]) -> dict[str, float]:

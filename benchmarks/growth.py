@@ -60,7 +60,10 @@ def measure(sizes: dict[str, tuple[int, int]], rounds: int, events: int, say: Sa
 
 
 def _keep(folder: Path, hosts: int, services: int) -> None:
-    in_virtual_time(lambda: settled.swept(folder, hosts, services, latency=0))
+    async def keep() -> None:
+        await settled.swept(folder, settled.a_stage(hosts, services, latency=0))
+
+    in_virtual_time(keep)
 
 
 def slope(points: Sequence[tuple[float, float]]) -> float:

@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from simulator.azure import Cloud
 from simulator.core import Completed
+from simulator.oracle import held
 
 Answer: TypeAlias = "tuple[int, frozenset[str]] | None"
 """TTL in seconds and addresses, or None: no A record set."""
@@ -20,12 +21,9 @@ class History:
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
         self._begun = cloud.azure.clock()
-        self._answers: dict[Key, list[tuple[float, Answer]]] = {}
-        for zone in cloud.private_dns.zones():
-            for each in zone.record_sets:
-                if each.type == "A":
-                    answer = (each.ttl, frozenset(each.addresses))
-                    self._answers[zone.id.lower(), each.name.lower()] = [(self._begun, answer)]
+        self._answers: dict[Key, list[tuple[float, Answer]]] = {
+            key: [(self._begun, answer)] for key, answer in held(cloud.world()).items()
+        }
         cloud.azure.completed.append(self._note)
 
     def _note(self, note: Completed) -> None:

@@ -3,7 +3,7 @@
 Runs in an environment of its own, for octodns-azure needs an older azure-mgmt-privatedns than the app; so this file
 imports nothing of the project. The zone's pages come from a folder, and so does its source, a YAML file. Prints one
 line of JSON: the smallest CPU seconds of reading the source, and of planning (reading the zone through the SDK,
-making its records, comparing).
+making its records, comparing), in so many rounds after one that does not count.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def main() -> None:
     about = json.loads((folder / "about.json").read_text())
     reading, planning = [], []
     records = changes = 0
-    for _ in range(rounds):
+    for _ in range(1 + rounds):
         desired = Zone(f"{about['zone']}.", [])
         begun = time.process_time()
         YamlProvider("config", str(folder)).populate(desired)
@@ -100,7 +100,7 @@ def main() -> None:
         plan = provider.plan(desired)
         planning.append(time.process_time() - begun)
         records, changes = len(desired.records), len(plan.changes) if plan else 0
-    found = {"source": min(reading), "plan": min(planning), "records": records, "changes": changes}
+    found = {"source": min(reading[1:]), "plan": min(planning[1:]), "records": records, "changes": changes}
     sys.stdout.write(json.dumps(found) + "\n")
 
 

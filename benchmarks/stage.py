@@ -11,7 +11,9 @@ import json
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sized
+from collections.abc import Callable, Iterator, Sized
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from random import Random
 from typing import Any, TypeAlias, cast
@@ -30,7 +32,7 @@ from simulator.core import Completed, Request, Response
 from simulator.eventgrid_events import event_of
 from simulator.latency import Latency
 from simulator.transport import Cloud as Answering
-from simulator.transport import Fault, SimulatorTransport
+from simulator.transport import SimulatorTransport
 from simulator.world import read
 
 Json: TypeAlias = Any
@@ -38,17 +40,32 @@ Json: TypeAlias = Any
 CATALOG_SECONDS = 0.010
 ROWS_PER_CALL = 1000
 """Rows that Azure Table Storage gives at once (docs, query-timeout-and-pagination): a longer list is several calls."""
+_SWEEPING: ContextVar[bool] = ContextVar("sweeping", default=False)
+
+
+@contextmanager
+def sweeping() -> Iterator[None]:
+    """What is sent in this block, also by tasks that begin in it, is written down as sent by a sweep."""
+    before = _SWEEPING.set(True)
+    try:
+        yield
+    finally:
+        _SWEEPING.reset(before)
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """One request of an app. Times in seconds by the loop's clock; `status` 0: no answer came."""
+    """One request of an app. Times in seconds by the loop's clock; `status` 0: no answer came.
+
+    `of_sweep`: it was sent from within `sweeping()`.
+    """
 
     method: str
     url: str
     began: float
     ended: float
     status: int
+    of_sweep: bool = False
 
     @property
     def path(self) -> str:
@@ -75,8 +92,8 @@ class Timed:
 class Wire(SimulatorTransport):
     """The simulator's transport, which also writes down what is sent."""
 
-    def __init__(self, cloud: Answering, latency: Latency | None, faults: Callable[[Request], Fault] | None) -> None:
-        super().__init__(cloud, latency, faults)
+    def __init__(self, cloud: Answering, latency: Latency | None = None) -> None:
+        super().__init__(cloud, latency)
         self.sent: list[Sent] = []
         self.answers: list[Kept] | None = None
         """The answer to every GET, once this is a list: `recorded.keep` takes it."""
@@ -91,7 +108,7 @@ class Wire(SimulatorTransport):
             if self.answers is not None and request.method == "GET":
                 self.answers.append(Kept(request.url, status, response.headers, response.content))
         finally:
-            self.sent.append(Sent(request.method, request.url, began, now(), status))
+            self.sent.append(Sent(request.method, request.url, began, now(), status, _SWEEPING.get()))
         return response
 
 
@@ -104,7 +121,6 @@ class Remote:
     def __init__(self, catalog: Catalog, seconds: float) -> None:
         self._catalog = catalog
         self._seconds = seconds
-        self.calls = 0
         self.asked: Counter[str] = Counter()
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
@@ -116,7 +132,6 @@ class Remote:
             found = await call(*args, **kwargs)
             rows = len(found) if isinstance(found, Sized) and not isinstance(found, str) else 1
             needed = max(1, math.ceil(rows / ROWS_PER_CALL))
-            self.calls += needed
             await asyncio.sleep(self._seconds * (needed - 0.5))
             return found
 
@@ -137,13 +152,12 @@ class Stage:
         latency: float = 1.0,
         limits: bool = True,
         catalog_seconds: float = CATALOG_SECONDS,
-        faults: Callable[[Request], Fault] | None = None,
     ) -> None:
         self.clock = asyncio.get_running_loop().time
         self.cloud = Cloud(read(json.dumps(world)), clock=self.clock, seed=seed)
         self.cloud.enforce_limits(enforced=limits)
         self.timed = Timed(self.cloud)
-        self.wire = Wire(self.timed, Latency(Random(seed), latency), faults)
+        self.wire = Wire(self.timed, Latency(Random(seed), latency))
         self.remote = Remote(MemoryCatalog(), catalog_seconds)
         self.catalog = cast("Catalog", self.remote)
         self.environment = {key: json.dumps(value) for key, value in world["settings"].items()}
@@ -156,11 +170,10 @@ class Stage:
         """Every request of every app so far, by the time of its answer; clear it where a measurement begins."""
         return self.wire.sent
 
-    def app(self, holder: str = "app", catalog: Catalog | None = None, **changed: str) -> Reconciler:
+    def app(self, holder: str = "app", catalog: Catalog | None = None) -> Reconciler:
         """An instance of the app on the stage's catalog, or on another one."""
-        environment: Mapping[str, str] = self.environment | changed
         return build(
-            environment,
+            self.environment,
             credential=Token(),
             transport=self.wire,
             catalog=catalog or self.catalog,
@@ -184,8 +197,7 @@ class Stage:
 
     def event(self, note: Completed) -> str:
         """One event as the function gets it."""
-        (body,) = json.loads(event_of(note, self.cloud.azure.new_guid()).body("EventGridSchema"))
-        return json.dumps(body)
+        return event_text(self.cloud, note)
 
     def held(self, zone_id: str) -> dict[str, tuple[int, tuple[str, ...]]]:
         """The A record sets of a zone now: TTL and sorted addresses by name."""
@@ -193,6 +205,12 @@ class Stage:
         if zone is None:
             raise KeyError(zone_id)
         return {each.name: (each.ttl, tuple(sorted(each.addresses))) for each in zone.record_sets if each.type == "A"}
+
+
+def event_text(cloud: Cloud, note: Completed) -> str:
+    """One event as the function gets it."""
+    (body,) = json.loads(event_of(note, cloud.azure.new_guid()).body("EventGridSchema"))
+    return json.dumps(body)
 
 
 async def know(app: Reconciler, now: float) -> None:

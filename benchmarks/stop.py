@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from benchmarks.fleet import SEEDS, Fleet, Json, a_fleet, a_world, budget_use, is_service, worst
+from benchmarks.fleet import SEEDS, Json, a_fleet, budget_use, is_service, played, worst
 from benchmarks.harness import Figure, Say, Scenario
 from benchmarks.history import Answer
-from benchmarks.stage import Stage
 from simulator.virtual_time import in_virtual_time
 
 FIGURES = {
@@ -52,16 +51,7 @@ def measure(hosts: int, services: int, seeds: int, say: Say) -> dict[str, float]
 
 
 async def _stop(vms: Sequence[Json], stopping: Sequence[Json], seed: int, say: Say) -> dict[str, float]:
-    stage = Stage(a_world(vms), seed=seed)
-    apps = [stage.app("app-1"), stage.app("app-2")]
-    await stage.know(apps[0])
-    stage.sent.clear()
-    fleet = Fleet(stage, [app.on_event for app in apps], seed)
-    fleet.start_timers(apps[0])
-    await fleet.strike(stopping, "deallocated")
-    want = fleet.expected()
-    await fleet.until_right(want, say)
-    await fleet.close(say)
+    fleet, want = await played(vms, stopping, "deallocated", seed, say)
     dead = frozenset(vm["nics"][0]["ip_configurations"][0]["address"] for vm in stopping)
 
     def alive(answer: Answer) -> bool:
@@ -71,7 +61,7 @@ async def _stop(vms: Sequence[Json], stopping: Sequence[Json], seed: int, say: S
     gone = {key: at for key, at in right.items() if want[key] is None and not is_service(key)}
     of_services = [key for key in want if is_service(key)]
     return {
-        **await fleet.costs(of_services, apps[0]),
+        **fleet.costs(of_services),
         "dead_address_s": fleet.latest(fleet.history.since(key, alive) for key in of_services),
         "settled_s": fleet.latest(right[key] for key in of_services),
         "host_budget_use": budget_use(gone),

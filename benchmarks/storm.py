@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Collection
 from functools import partial
 
-from benchmarks.fleet import SEEDS, Fleet, a_fleet, a_world, budget_use, is_service, worst
+from benchmarks.fleet import SEEDS, Fleet, a_fleet, a_world, budget_use, is_service, played, worst
 from benchmarks.harness import Figure, Say, Scenario
 from benchmarks.history import Answer
 from benchmarks.naive import ADDRESSES, Naive
@@ -55,20 +55,11 @@ def measure(hosts: int, services: int, seeds: int, say: Say) -> dict[str, float]
 async def _with_app(hosts: int, services: int, seed: int, say: Say) -> dict[str, float]:
     say(f"storm with seed {seed}")
     vms = a_fleet(hosts, services, "deallocated")
-    stage = Stage(a_world(vms), seed=seed)
-    apps = [stage.app("app-1"), stage.app("app-2")]
-    await stage.know(apps[0])
-    stage.sent.clear()
-    fleet = Fleet(stage, [app.on_event for app in apps], seed)
-    fleet.start_timers(apps[0])
-    await fleet.strike(vms, "running")
-    want = fleet.expected()
-    await fleet.until_right(want, say)
-    await fleet.close(say)
+    fleet, want = await played(vms, vms, "running", seed, say)
     right, of_services = fleet.since_right(want), [key for key in want if is_service(key)]
     hosts_right = {key: at for key, at in right.items() if not is_service(key)}
     return {
-        **await fleet.costs(of_services, apps[0]),
+        **fleet.costs(of_services),
         "first_answer_s": fleet.first_answer(of_services),
         "settled_s": fleet.latest(right[key] for key in of_services),
         "budget_use": budget_use(hosts_right),
@@ -88,7 +79,7 @@ async def _by_hand(hosts: int, services: int, seconds: float, say: Say) -> dict[
     of_services = [key for key in want if is_service(key)]
     hosts_now = [fleet.history.now(key) for key in want if not is_service(key)]
     return {
-        **await fleet.costs(of_services),
+        **fleet.costs(of_services),
         "first_answer_s": fleet.first_answer(of_services),
         "full_answers": _share([fleet.history.now(key) for key in of_services], min(ADDRESSES, hosts // services)),
         "hosts": _share(hosts_now, 1),

@@ -38,7 +38,7 @@ async def keep(folder: Path, app: Reconciler) -> None:
     for row in indexed:
         key = rows.index_key(row.value.name, row.value.key)
         _post(tables, TABLE, rows.entity("index", key, row.value, "an index row"))
-    wire = Wire(tables, None, None)
+    wire = Wire(tables)
     wire.answers = []
     async with connect(ACCOUNT, Token(), wire) as client:
         catalog = TableCatalog(client)

@@ -12,7 +12,7 @@ from benchmarks.recorded import Token
 from benchmarks.stage import CATALOG_SECONDS
 from shared.catalog.account import Account, connect
 from shared.catalog.table import TableCatalog
-from simulator.core import Request, Response
+from simulator.core import Request
 from simulator.latency import Latency
 from simulator.tables import Tables
 from simulator.transport import SimulatorTransport
@@ -32,15 +32,9 @@ class Shared:
     """A storage account with the catalog's table. `seconds`: how long a request takes."""
 
     def __init__(self, clock: Callable[[], float], seconds: float = CATALOG_SECONDS) -> None:
-        self.requests = 0
-        self._tables = Tables(clock)
+        self.tables = Tables(clock)
         self._seconds = seconds
-
-    def handle(self, request: Request) -> Response:
-        """Answer a request of the table service, and count it."""
-        self.requests += 1
-        return self._tables.handle(request)
 
     def open(self) -> TableCatalog:
         """The catalog as one instance has it."""
-        return TableCatalog(connect(ACCOUNT, Token(), SimulatorTransport(self, Near(Random(), self._seconds))))
+        return TableCatalog(connect(ACCOUNT, Token(), SimulatorTransport(self.tables, Near(Random(), self._seconds))))

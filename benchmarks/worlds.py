@@ -59,9 +59,7 @@ def vm(number: int, region: str, names: Iterable[str], *, health: str | None = "
     }
 
 
-def world(
-    vms: Sequence[Json], zones: Sequence[str] = REGIONS, *, settled: bool = True, regions: Sequence[str] = REGIONS
-) -> Json:
+def world(vms: Sequence[Json], zones: Sequence[str] = REGIONS, *, settled: bool = True) -> Json:
     """A world file of these VMs, with a zone for the clients of each region in `zones`.
 
     `settled`: every zone holds the right record set of every claimed name already, with our mark.
@@ -69,7 +67,7 @@ def world(
     return {
         "vnets": [
             {"id": vnet_id(each), "location": each, "prefixes": [f"10.{REGIONS.index(each) + 1}.0.0/16"]}
-            for each in regions
+            for each in REGIONS
         ],
         "zones": [
             {
@@ -116,7 +114,7 @@ def answers(vms: Iterable[Json], region: str) -> dict[str, list[str]]:
     }
 
 
-def fleet(hosts: int, services: int, *, names_each: int = 3, regions: Sequence[str] = REGIONS) -> list[Json]:
+def fleet(hosts: int, services: int, *, names_each: int = 3) -> list[Json]:
     """`hosts` VMs spread over the regions; each claims `names_each` of the names `svc-00000` ... by tag, in turn.
 
     With as many claims as there are services, or more, every service is claimed.
@@ -124,7 +122,7 @@ def fleet(hosts: int, services: int, *, names_each: int = 3, regions: Sequence[s
     return [
         vm(
             number,
-            regions[number % len(regions)],
+            REGIONS[number % len(REGIONS)],
             [f"svc-{(number * names_each + each) % services:05}" for each in range(names_each)] if services else [],
         )
         for number in range(hosts)

@@ -20,16 +20,19 @@ from shared.model import Dirty, Drain, RecordSet, Zone
 from shared.plan import Change, Skip, compare, judge
 from shared.ports import Catalog, RecordSets, Stored
 from shared.queue import Queue
-from shared.reader import Reader
+from shared.reader import Known, Reader, TooLateError
 from shared.report import Report
 from shared.routing import route
 from shared.settings import Settings
+from shared.together import all_of
 from shared.turn import Turn
 
 LEASE = 60.0
 """Seconds for which a zone is taken."""
 REQUEST = 10.0
 """Seconds that a request may take: a write starts only while more of the lease than this is left."""
+RELEASE = 3.0
+"""Seconds that giving a lease back may take: an event has to be answered."""
 AT_ONCE = 4
 LOOK = 0.25
 """Seconds after which the dirty rows are read again, to find what other instances have marked."""
@@ -59,6 +62,14 @@ class _NotYetError(NearzoneError):
 
 class _NotKnownError(NearzoneError):
     """Addresses would go away, and the catalog does not know every claim."""
+
+
+class _StaleError(NearzoneError):
+    """The lease has lapsed since the claims were read: somebody else may have settled the name meanwhile."""
+
+
+class _TakenError(NearzoneError):
+    """The lease is another instance's: nothing may be written any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +145,7 @@ class Drainer:
 
     async def _drain_zone(self, zone: Zone, task: Task, *, stays: bool) -> None:
         """Until nothing can be done before the deadline. Looking again after a release finds what was marked late."""
-        turn, queue = self._turns[zone.key], self.queue(zone)
+        turn, queue = self.turn(zone), self.queue(zone)
         turn.news.set()  # Who works on this zone already shall see what the caller has marked.
         if not await turn.take(self.clock(), task.deadline, stays=stays):
             return
@@ -144,8 +155,12 @@ class Drainer:
                 read_at = self.clock()
                 queue.take(await self.catalog.dirty(zone.key), read_at, self.clock())
                 if queue.soonest(self.clock()) >= task.deadline:
+                    if turn.news.is_set():  # Marked while the rows were read, by somebody who has left it to this one.
+                        continue
                     return
                 if not await self._drain_held(zone, task):
+                    if turn.news.is_set() and self.clock() < task.deadline:
+                        continue
                     if not stays or self.clock() + TAKEN_PAUSE >= task.deadline:
                         return
                     await asyncio.sleep(TAKEN_PAUSE)
@@ -159,9 +174,13 @@ class Drainer:
             return False
         try:
             await _Run(self, zone, task, expires).work()
+        except _TakenError:
+            return False
         finally:
             spent = self.reader.budgets[zone.key].writes(self.clock())
-            await self.catalog.release(zone.key, self.holder, spent)
+            with suppress(TimeoutError):  # Then it expires.
+                async with asyncio.timeout(RELEASE):
+                    await self.catalog.release(zone.key, self.holder, spent)
         return True
 
     async def hold(self, zone: Zone) -> float | None:
@@ -171,6 +190,9 @@ class Drainer:
             return None
         self.reader.budgets[zone.key].learn(lease.spent, self.clock())
         self.reader.learn(zone, lease.spent)
+        if lease.spent is None:  # Written down, or prolonging the lease would assume the worst once more.
+            await self.catalog.release(zone.key, self.holder, self.reader.budgets[zone.key].writes(self.clock()))
+            return await self.hold(zone)
         return lease.expires
 
 
@@ -182,6 +204,8 @@ class _Run:
     zone: Zone
     task: Task
     lease_expires: float
+    _tenure: int = 0
+    """Goes up when the lease has lapsed and was taken again."""
     _error: NearzoneError | None = None
     _looking: asyncio.Lock = field(default_factory=asyncio.Lock)
     _list: asyncio.Task[None] | None = None
@@ -194,7 +218,7 @@ class _Run:
         """Settle name after name, a few at a time, until nothing can be done before the deadline."""
         self._read_ahead()
         try:
-            await asyncio.gather(*(self._work() for _ in range(AT_ONCE)))
+            await all_of(self._work() for _ in range(AT_ONCE))
         finally:
             self.queue.hold(())
             if self._list:
@@ -230,12 +254,14 @@ class _Run:
                 await asyncio.sleep(max(self._look_at - now, 0.01))
                 continue
             with suppress(TimeoutError):
-                async with asyncio.timeout(min(max(soonest - now, 0.01), LOOK)):
+                async with asyncio.timeout(min(soonest - now, LOOK) if soonest > now else LOOK):
                     await self.turn.news.wait()
         return None
 
     async def _look(self) -> None:
         """Read the dirty rows again, where names were marked in this process, or may have been in another one."""
+        if self.lease_expires - self.of.clock() <= LEASE / 2:  # Also while all wait: a lease that lapses is a crash.
+            await self._prolong()
         if self.of.clock() >= self._look_at + (0.0 if self.turn.news.is_set() else LOOK):
             self.turn.news.clear()
             read_at = self.of.clock()
@@ -248,21 +274,23 @@ class _Run:
         now, turn = self.of.clock(), self.turn
         if self._list and self._list.done():
             self._list = None
+        self.queue.hold(())  # Those held until now are due as well.
         unread = [row for row in self.queue.due(now) if self.reader.known(self.zone, row.value.name) is None]
         for row in [row for row in unread if not row.value.urgency.host][:MANY]:
             self.reader.foresee(self.zone, row.value.name)
-        if len(unread) < MANY or turn.next_list > now + LIST_PAUSE:
-            self.queue.hold(())
-            return
-        self.queue.hold(row.value.name for row in unread if row.value.urgency.host)
-        if self._list is None and turn.next_list <= now:
+        if self._list is None and len(unread) >= MANY and turn.next_list <= now:
             turn.next_list = now + LIST_PAUSE
             self._list = asyncio.get_running_loop().create_task(self._list_for(unread))
+        if self._list:
+            self.queue.hold(row.value.name for row in unread if row.value.urgency.host)
 
     async def _list_for(self, rows: Sequence[Stored[Dirty]]) -> None:
         try:
-            await self.reader.read_ahead(self.zone, rows)
-        except NearzoneError:  # They are read one by one, and meet the error there.
+            async with asyncio.timeout(LIST_PAUSE):  # Names wait for it.
+                worth = await self.reader.read_ahead(self.zone, rows)
+        except (NearzoneError, TimeoutError):  # They are read one by one, and meet the error there.
+            worth = False
+        if not worth:
             self.turn.next_list = self.of.clock() + 10 * LIST_PAUSE
         self.turn.news.set()
 
@@ -274,6 +302,8 @@ class _Run:
             return None
         except _NotYetError as error:
             return error.change
+        except (TooLateError, _StaleError):
+            return None  # Dirty and due as before.
         except _NotKnownError as error:
             self.task.report.skips.append(Skip(self.zone.id, dirty.name, str(error)))
             await self._later(row, UNKNOWN_PAUSE, error, failed=False)
@@ -306,18 +336,18 @@ class _Run:
             self.task.report.fail(f"{row.value.name} in {self.zone.fqdn} ({self.zone.region})", worse)
 
     async def _settle(self, row: Stored[Dirty]) -> None:
-        name = row.value.name
-        known = await self.reader.latest(self.zone, row)
+        name, tenure = row.value.name, self._tenure
+        known = await self.reader.latest(self.zone, row, self.task.deadline)
         found = await self._decide(row.value, known.record_set)
         if not isinstance(found, Change) and known.row != row.etag:
-            known = await self.reader.get(self.zone, name, row.etag)
+            known = await self.reader.get(self.zone, name, row.etag, self.task.deadline)
             found = await self._decide(row.value, known.record_set)
         if isinstance(found, Skip):
             self.task.report.skips.append(found)
         if isinstance(found, Change):
             if self.of.settings.apply:
-                self.reader.remember(self.zone, name, known.record_set, known.row)
-                await self._write(found)
+                self.reader.remember(self.zone, name, known)
+                await self._write(found, tenure)
             self.task.report.changes.append(found)
             _log.info("%s %s in %s: %s", found.kind, name, self.zone.fqdn, found.reason)
         with suppress(Conflict):  # Marked again meanwhile: again.
@@ -344,10 +374,15 @@ class _Run:
             )
         return change
 
-    async def _write(self, change: Change) -> None:
-        """Write on condition, inside the budget and the lease. Raises _NotYetError, Conflict, Transient, Terminal."""
+    async def _write(self, change: Change, tenure: int) -> None:
+        """Write on condition, inside the budget and the lease in which the claims were read.
+
+        Raises _NotYetError, _StaleError, Conflict, Transient, Terminal.
+        """
         while self.lease_expires - self.of.clock() <= REQUEST:  # Taking it may have taken long.
             await self._prolong()
+        if self._tenure != tenure:
+            raise _StaleError(f"the lease of {self.zone.fqdn} ({self.zone.region}) has lapsed")
         now = self.of.clock()  # No await between the look at the budget and spending from it: four names share it.
         if self.queue.wait(change, now) > 0:
             raise _NotYetError(change)
@@ -358,10 +393,11 @@ class _Run:
             await sets.delete(self.zone, change.name, etag or "")
         else:
             written = await sets.put(self.zone, change.after, etag)
-        self.reader.remember(self.zone, change.name, written)
+        self.reader.remember(self.zone, change.name, Known(written, self.of.clock()))
 
     async def _prolong(self) -> None:
         expires = await self.of.hold(self.zone)
         if expires is None:
-            raise Transient("another instance has taken the zone over")
+            raise _TakenError("another instance has taken the zone over")
+        self._tenure += self.of.clock() >= self.lease_expires
         self.lease_expires = expires

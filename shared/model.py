@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
 from functools import cached_property
 from ipaddress import IPv4Address, IPv4Network
@@ -91,6 +91,10 @@ class Endpoint:
     def key(self) -> str:
         """The id for comparison: ARM is case-preserving but not case-sensitive."""
         return self.id.lower()
+
+    def same(self, other: Endpoint) -> bool:
+        """Whether both say the same; lists and GETs may spell an id differently."""
+        return self == other or self == replace(other, id=self.id)
 
     @cached_property
     def subscription(self) -> str:

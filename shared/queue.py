@@ -19,6 +19,7 @@ STIR = 20.0
 """Seconds after a service name was dirty for which host names leave a part of the budget to service names."""
 NEVER = float("inf")
 
+_Lane = tuple[Urgency, str]
 _GUESS = {Urgency.HOST_FIRST: "create", Urgency.HOST_WITHDRAW: "delete"}
 
 
@@ -26,13 +27,14 @@ class Queue:
     """The dirty names of one zone. Times in seconds since the epoch.
 
     Service names stand one by one; host names, which may be thousands, in lanes: those that wait for the same budget.
+    Any name whose change is not urgent stands among these, too.
     """
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
         self._rows: dict[str, Stored[Dirty]] = {}
         self._services: list[Stored[Dirty]] = []
-        self._lanes: dict[tuple[Urgency, str], list[Stored[Dirty]]] = {}
+        self._lanes: dict[_Lane, dict[str, Stored[Dirty]]] = {}
         self._busy: dict[str, bool] = {}
         """Names in work, and whether they are host names: while service names change, only one of these at a time."""
         self._held: frozenset[str] = frozenset()
@@ -57,10 +59,10 @@ class Queue:
             self._stirred = now
 
     def _arrange(self) -> None:
-        lanes = defaultdict(list)
+        lanes: defaultdict[_Lane, dict[str, Stored[Dirty]]] = defaultdict(dict)
         for row in sorted(self._rows.values(), key=lambda row: (row.value.since, row.value.name)):
-            lanes[self._urgency(row), self._kind(row)].append(row)
-        self._services = [row for lane in sorted(lanes) if not lane[0].host for row in lanes[lane]]
+            lanes[self._lane(row)][row.value.name] = row
+        self._services = [row for lane in sorted(lanes) if not lane[0].host for row in lanes[lane].values()]
         self._lanes = {lane: lanes[lane] for lane in sorted(lanes) if lane[0].host}
 
     def next(self, now: float) -> Stored[Dirty] | None:
@@ -82,7 +84,7 @@ class Queue:
             return
         for (urgency, kind), rows in self._lanes.items():
             if self._allowed(kind, urgency, "", now) <= now:
-                yield from (row for row in rows if self._free(row, now))
+                yield from (row for row in rows.values() if self._free(row, now))
 
     def soonest(self, now: float) -> float:
         """When the next name may go; `NEVER` where there is none."""
@@ -91,7 +93,7 @@ class Queue:
             if self._free(row, NEVER):
                 soonest = min(soonest, max(row.value.not_before, self._service_allowed(row, now)))
         for (urgency, kind), rows in self._lanes.items():
-            first = min((row.value.not_before for row in rows if self._free(row, NEVER)), default=NEVER)
+            first = min((row.value.not_before for row in rows.values() if self._free(row, NEVER)), default=NEVER)
             soonest = min(soonest, max(first, self._allowed(kind, urgency, "", now)))
         return soonest
 
@@ -99,10 +101,11 @@ class Queue:
         """A name was settled or put off, until it is found dirty again; or `waits`: this has to be written for it."""
         name = row.value.name
         self._busy.pop(name, None)
+        before = self._lane(row)
         self._decided.pop(name, None)
         if waits:
             self._decided[name] = (row.etag, waits)
-            self._arrange()
+            self._move(row, before, self._lane(row))
         else:
             self._looked = {each: at for each, at in self._looked.items() if at > now - LONGEST_GAP}
             self._looked[name] = now
@@ -149,6 +152,17 @@ class Queue:
         allowed = self._allowed(self._kind(row), self._urgency(row), row.value.name, now)
         undecided = row.value.name not in self._decided  # Then it may have to be read.
         return max(allowed, now + self._budget.wait("get", now)) if undecided else allowed
+
+    def _move(self, row: Stored[Dirty], before: _Lane, after: _Lane) -> None:
+        """Into another lane, without sorting thousands of host names for each."""
+        if before in self._lanes and after in self._lanes:
+            self._lanes[before].pop(row.value.name, None)
+            self._lanes[after][row.value.name] = row
+        else:
+            self._arrange()
+
+    def _lane(self, row: Stored[Dirty]) -> _Lane:
+        return self._urgency(row), self._kind(row)
 
     def _urgency(self, row: Stored[Dirty]) -> Urgency:
         found = self._decided.get(row.value.name)

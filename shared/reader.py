@@ -10,6 +10,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from math import inf
 
 from shared.budget import Budget
 from shared.errors import NearzoneError
@@ -34,6 +35,10 @@ class Known:
     row: str = ""
 
 
+class TooLateError(NearzoneError):
+    """Nothing failed: the budget lets this read go only after the deadline."""
+
+
 class _TooManyPagesError(Exception):
     """The list is longer than it is worth."""
 
@@ -52,9 +57,9 @@ class Reader:
     """Names of a zone for which that does not hold any more."""
     _early: dict[_Key, tuple[float, asyncio.Task[Known | None]]] = field(default_factory=dict)
 
-    async def get(self, zone: Zone, name: str, row: str = "") -> Known:
-        """One record set, now. Raises Transient, Terminal."""
-        await self._pace(zone, "get")
+    async def get(self, zone: Zone, name: str, row: str = "", until: float = inf) -> Known:
+        """One record set, now. Raises Transient, Terminal; TooLateError where its turn comes after `until`."""
+        await self._pace(zone, "get", until)
         return Known(await self.record_sets.get(zone, name), self.clock(), row)
 
     async def all(self, zone: Zone, most: int | None = None) -> Sequence[RecordSet] | None:
@@ -73,9 +78,11 @@ class Reader:
         except _TooManyPagesError:
             return None
 
-    async def _pace(self, zone: Zone, kind: str) -> None:
+    async def _pace(self, zone: Zone, kind: str, until: float = inf) -> None:
         budget = self.budgets[zone.key]
-        while (wait := budget.wait(kind, self.clock())) > 0:  # noqa: ASYNC110 - time frees it, nobody sets an event
+        while (wait := budget.wait(kind, self.clock())) > 0:
+            if self.clock() + wait >= until:
+                raise TooLateError("no more reads of this zone before the deadline")
             await asyncio.sleep(wait)
         budget.spend(kind, "", self.clock())
 
@@ -100,16 +107,19 @@ class Reader:
             found = Known(None, self._listed[zone.key])
         return found if found and found.at > self.clock() - REMEMBERED_SECONDS else None
 
-    async def latest(self, zone: Zone, row: Stored[Dirty]) -> Known:
+    async def latest(self, zone: Zone, row: Stored[Dirty], until: float = inf) -> Known:
         """What is remembered or on its way, otherwise what a GET says now. Raises Transient, Terminal."""
-        _, early = self._early.pop((zone.key, row.value.name), (0.0, None))
-        found = self.known(zone, row.value.name) or (await early if early else None)
-        return found or await self.get(zone, row.value.name, row.etag)
+        begun, early = self._early.pop((zone.key, row.value.name), (0.0, None))
+        fresh = early if begun > self.clock() - EARLY_SECONDS else None
+        found = self.known(zone, row.value.name) or (await fresh if fresh else None)
+        return found or await self.get(zone, row.value.name, row.etag, until)
 
-    def remember(self, zone: Zone, name: str, record_set: RecordSet | None, row: str = "") -> None:
-        """Keep a record set as it stands after a write, or in a list that was begun after `row` was read."""
+    def remember(self, zone: Zone, name: str, known: Known) -> None:
+        """Keep how a record set stands, unless something newer is known."""
         self._make_room(1)
-        self._known[zone.key, name] = Known(record_set, self.clock(), row)
+        key = (zone.key, name)
+        if key not in self._known or self._known[key].at <= known.at:
+            self._known[key] = known
 
     def _make_room(self, count: int) -> None:
         if len(self._known) + count > MAX_REMEMBERED:
@@ -134,8 +144,8 @@ class Reader:
             if key in self._early and self._early[key][0] < write.at:
                 del self._early[key]
 
-    async def read_ahead(self, zone: Zone, rows: Sequence[Stored[Dirty]]) -> None:
-        """Read the record sets of many dirty names by a list, as long as it has fewer pages than there are names.
+    async def read_ahead(self, zone: Zone, rows: Sequence[Stored[Dirty]]) -> bool:
+        """Read the record sets of many dirty names by a list; False where it has more pages than there are names.
 
         The others that it shows are remembered, too, unless they were written meanwhile.
         """
@@ -144,7 +154,7 @@ class Reader:
         self._unsure[zone.key] = set()
         found = await self.all(zone, most=len(rows))
         if found is None:
-            return
+            return False
         by_name = {each.name: each for each in found}
         marked = {row.value.name: row.etag for row in rows}
         self._make_room(len(by_name) + len(marked))
@@ -153,3 +163,4 @@ class Reader:
             if (known is None or known.at < begun) and name not in self._unsure[zone.key]:
                 self._known[zone.key, name] = Known(by_name.get(name), begun, marked.get(name, ""))
         self._listed[zone.key] = begun
+        return True

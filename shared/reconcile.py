@@ -34,6 +34,7 @@ from shared.report import Report
 from shared.resync import Resync
 from shared.settings import Settings
 from shared.sweep import Scope, Sweeper
+from shared.together import all_of
 
 EVENT_SECONDS = 20.0
 """Event Grid gives a delivery 30 s; what is not written by then is left to the drain."""
@@ -104,7 +105,7 @@ class Reconciler:
             return report
         async with _within(DRAIN_SECONDS + GRACE):
             await self._end_orders()
-            await self._look_again(deadline, report)
+            await self._look_again(deadline - DRAIN_SECONDS / 2, report)
             await self.drainer.drain(self.settings.zones, deadline, report, wait=True)
         return report
 
@@ -160,7 +161,8 @@ class Reconciler:
         due: dict[bool, list[str]] = {True: [], False: []}
         for row in rows:
             endpoint, first = row.endpoint, row.endpoint.state == State.WARMING or bool(row.todo)
-            if first or (endpoint.health is None and endpoint.names and endpoint.state != State.GONE):
+            unread = endpoint.health is None and endpoint.names and endpoint.state != State.GONE
+            if first or (unread and not endpoint.doubt):
                 due[first].append(endpoint.id)
         queue = deque(due[True] + due[False])
 
@@ -173,7 +175,7 @@ class Reconciler:
                 except NearzoneError as error:
                     report.fail(endpoint_id, error)
 
-        await asyncio.gather(*(work() for _ in range(AT_ONCE)))
+        await all_of(work() for _ in range(AT_ONCE))
 
     async def _seen(self, endpoint_id: str, dry_run: bool) -> frozenset[str]:
         """The names of an endpoint, looked at now, with those that it had before."""

@@ -51,19 +51,18 @@ class Recorder:
     async def write(self, stored: Stored[EndpointRow] | None, observed: Endpoint) -> None:
         """Record an observation made after `stored` was read. Raises Conflict where the row has changed since."""
         old = stored.value.endpoint if stored else None
-        changed = observed != old
-        todo = stored.value.todo if stored else frozenset()
-        if changed:
+        todo = left = stored.value.todo if stored else frozenset()
+        if old is None or not observed.same(old):
             todo |= observed.names | (old.names if old else frozenset())
         row = EndpointRow(observed, todo, self.clock())
         etag = await self.catalog.put_endpoint(row, stored.etag if stored else None)
         if todo:
-            await self._publish(row, etag, old)
+            await self._publish(row, etag, {name: urgency(old, observed, name, again=name in left) for name in todo})
 
-    async def _publish(self, row: EndpointRow, etag: str, old: Endpoint | None) -> None:
+    async def _publish(self, row: EndpointRow, etag: str, urgencies: Mapping[str, Urgency]) -> None:
         now = self.clock()
         await all_of(self.catalog.index(name, row.endpoint.key, now) for name in sorted(row.todo))
-        await self.mark({name: urgency(old, row.endpoint, name) for name in row.todo})
+        await self.mark(urgencies)
         with suppress(Conflict):  # Somebody newer has the row now, and carries the names on.
             await self.catalog.put_endpoint(EndpointRow(row.endpoint, frozenset(), row.seen_at), etag)
 
@@ -74,13 +73,13 @@ class Recorder:
         await all_of(self.catalog.mark(row) for row in rows)
 
 
-def urgency(old: Endpoint | None, new: Endpoint, name: str) -> Urgency:
-    """How urgent a name of a changed endpoint is."""
+def urgency(old: Endpoint | None, new: Endpoint, name: str, *, again: bool = False) -> Urgency:
+    """How urgent a name of a changed endpoint is. `again`: who has seen the change may not have told of it."""
     was, now = _served(old, name), _served(new, name)
     host = not any(endpoint and name in endpoint.tagged for endpoint in (old, new))
-    if was - now:
+    if was - now or (again and not now):
         return Urgency.HOST_WITHDRAW if host else Urgency.WITHDRAW
-    if now - was:
+    if now - was or again:
         return Urgency.HOST_FIRST if host else Urgency.FIRST
     return Urgency.OTHER
 

@@ -72,16 +72,19 @@ def _decide(
     policy = settings.policy(name)
     claimants = [e for e in endpoints if name in e.names]
     permitted = _passing(claimants, [_refused(e, name, settings) for e in claimants], out)
-    tagged = [e for e in permitted if name in e.tagged]
-    serving = _passing(permitted, [_held_back(e, name, bool(tagged), drains, settings) for e in permitted], out)
+    tagged = any(name in e.tagged for e in permitted)
+    meant = _passing(permitted, [_not_meant(e, name, tagged, settings) for e in permitted], out)
+    serving = _passing(meant, [_held_back(e, drains) for e in meant], out)
     candidates = _candidates(zone, serving, policy, out)
-    claimed = {e.region for e in tagged or permitted}
-    chosen, regions, reason = _nearest(zone, candidates, claimed, policy, latency)
+    chosen, near = _nearest(zone, candidates, policy, latency)
     addresses: tuple[str, ...] | None = _cut(zone, chosen)
     if not addresses:
-        addresses, reason = _nobody_serves(zone, policy, claimants)
+        addresses, reason = _nobody_serves(zone, policy, claimants, serving)
+    else:
+        missed = "" if len(candidates) == len(meant) else _missed(zone, near[0], meant, serving, policy, latency)
+        reason = _why(near, missed)
     ttl = policy.ttl or (settings.ttl if tagged or not permitted else settings.host_ttl)
-    return Answer(name, addresses, ttl, reason), regions
+    return Answer(name, addresses, ttl, reason), [region for _, region in near]
 
 
 def _passing(endpoints: list[Endpoint], faults: list[str], out: dict[str, str]) -> list[Endpoint]:
@@ -98,18 +101,22 @@ def _refused(endpoint: Endpoint, name: str, settings: Settings) -> str:
     return "" if settings.may_claim(name, endpoint.id) else "NEARZONE_CLAIMS does not let it claim this name"
 
 
-def _held_back(endpoint: Endpoint, name: str, tagged: bool, drains: Sequence[Drain], settings: Settings) -> str:
+def _not_meant(endpoint: Endpoint, name: str, tagged: bool, settings: Settings) -> str:
     if endpoint.subscription not in settings.subscriptions:
         return "its subscription is not in NEARZONE_SUBSCRIPTIONS"
     if name not in endpoint.tagged and not settings.host_names:
         return "claims it only by its own name, and NEARZONE_HOST_NAMES is false"
     if tagged and name not in endpoint.tagged:
         return "claims it only by its own name, and others claim it by tag"
-    if any(drain.covers(endpoint) for drain in drains):
+    return ""
+
+
+def _held_back(endpoint: Endpoint, drains: Sequence[Drain]) -> str:
+    if drains and any(drain.covers(endpoint) for drain in drains):  # Mostly there are none, and generators cost.
         return "drained by order"
     if endpoint.state != State.SERVING:
         return endpoint.state.value + (f" ({endpoint.doubt})" if endpoint.doubt else "")
-    return "" if endpoint.addresses else "has no private IPv4 address"
+    return ""
 
 
 def _candidates(zone: Zone, serving: list[Endpoint], policy: Policy, out: dict[str, str]) -> list[_Candidate]:
@@ -119,7 +126,9 @@ def _candidates(zone: Zone, serving: list[Endpoint], policy: Policy, out: dict[s
     for endpoint in serving:
         clear = [address for address in endpoint.addresses if address.ip not in ambiguous]
         reachable = [address.ip for address in clear if reaches(zone, address)]
-        if not clear:
+        if not endpoint.addresses:
+            out[endpoint.key] = "has no private IPv4 address"
+        elif not clear:
             out[endpoint.key] = "ambiguous: the same address is claimed from another VNet"
         elif policy.regions and endpoint.region not in policy.regions:
             out[endpoint.key] = "its region is not in the policy's regions"
@@ -147,22 +156,19 @@ def reaches(zone: Zone, address: Address) -> bool:
 
 
 def _nearest(
-    zone: Zone, candidates: list[_Candidate], claimed: Collection[str], policy: Policy, latency: Latency
-) -> tuple[list[_Candidate], list[str], str]:
-    """The candidates of the nearest of the claimed regions, these regions, and why these."""
+    zone: Zone, candidates: list[_Candidate], policy: Policy, latency: Latency
+) -> tuple[list[_Candidate], list[tuple[float, str]]]:
+    """The candidates of the nearest regions that have any, and these regions with their distances."""
     by_region: defaultdict[str, list[_Candidate]] = defaultdict(list)
     for candidate in candidates:
         by_region[candidate.endpoint.region].append(candidate)
     chosen: list[_Candidate] = []
     near: list[tuple[float, str]] = []
-    missed: list[str] = []
-    for ms, region in sorted([_distance(zone, region, latency) for region in claimed]):
-        if region not in by_region:
-            missed += [] if near else [region]
-        elif len(chosen) < policy.min_endpoints or ms <= near[0][0] + policy.tolerance_ms < _FAR:
+    for ms, region in sorted([_distance(zone, region, latency) for region in by_region]):
+        if len(chosen) < policy.min_endpoints or ms <= near[0][0] + policy.tolerance_ms < _FAR:
             near.append((ms, region))
             chosen += by_region[region]
-    return chosen, [region for _, region in near], _why(near, missed)
+    return chosen, near
 
 
 def _distance(zone: Zone, region: str, latency: Latency) -> tuple[float, str]:
@@ -171,10 +177,28 @@ def _distance(zone: Zone, region: str, latency: Latency) -> tuple[float, str]:
     return (_FAR if ms is None else ms), region
 
 
-def _why(near: list[tuple[float, str]], missed: list[str]) -> str:
+def _why(near: list[tuple[float, str]], missed: str) -> str:
     why = ", ".join([_shown(*each) for each in near])
-    why = f"failover: nobody serves in {', '.join(missed)}; nearest is {why}" if missed else f"nearest: {why}"
+    why = f"failover: {missed}; nearest is {why}" if missed else f"nearest: {why}"
     return why if len(near) < 2 else f"{why} (mixed: clients spread evenly over {len(near)} regions)"
+
+
+def _missed(
+    zone: Zone,
+    nearest: tuple[float, str],
+    meant: list[Endpoint],
+    serving: list[Endpoint],
+    policy: Policy,
+    latency: Latency,
+) -> str:
+    """What is wrong with the nearer regions that the name is claimed from and the policy allows, or ""."""
+    wished = {e.region for e in meant if not policy.regions or e.region in policy.regions}
+    passed = [region for ms, region in sorted([_distance(zone, r, latency) for r in wished]) if (ms, region) < nearest]
+    running = {e.region for e in serving}
+    silent = ", ".join([region for region in passed if region not in running])
+    unusable = ", ".join([region for region in passed if region in running])
+    faults = (f"nobody serves in {silent}" if silent else "", f"no usable address in {unusable}" if unusable else "")
+    return "; ".join(filter(None, faults))
 
 
 def _shown(ms: float, region: str) -> str:
@@ -196,11 +220,14 @@ def _cut(zone: Zone, chosen: list[_Candidate]) -> tuple[str, ...]:
     return tuple(sorted(addresses))
 
 
-def _nobody_serves(zone: Zone, policy: Policy, claimants: list[Endpoint]) -> tuple[tuple[str, ...] | None, str]:
+def _nobody_serves(
+    zone: Zone, policy: Policy, claimants: list[Endpoint], serving: list[Endpoint]
+) -> tuple[tuple[str, ...] | None, str]:
     """What to answer then, and why."""
+    why = "no endpoint that serves may be used here" if serving else "no endpoint serves"
     fallback = tuple(ip for ip in policy.fallback if reaches(zone, Address(ip)))
     if fallback:
-        return fallback, "fallback: no endpoint serves"
+        return fallback, f"fallback: {why}"
     if policy.when_empty == "keep":
-        return None, "kept: no endpoint serves, and the policy keeps what is there"
-    return (), "no endpoint serves" if claimants else "nobody claims this name"
+        return None, f"kept: {why}, and the policy keeps what is there"
+    return (), why if claimants else "nobody claims this name"

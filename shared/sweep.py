@@ -20,6 +20,7 @@ from shared.errors import Conflict, NearzoneError, UnsafePlan
 from shared.model import Dirty, Drain, Endpoint, EndpointRow, Marker, RecordSet, State, Zone, resource_id
 from shared.plan import OWNER_KEY, Change, Skip, compare, guard, judge
 from shared.ports import Indexed, Listing, Stored
+from shared.reader import Known
 from shared.record import Recorder
 from shared.report import Report
 from shared.routing import ambiguous_addresses, route
@@ -55,6 +56,7 @@ class Sweeper:
         """One whole sweep. What could not be read is frozen and reported; the rest goes on."""
         catalog, clock, settings = self.recorder.catalog, self.recorder.clock, self.drainer.settings
         begun = None if scope.dry_run else await self._begin()
+        read_at = clock()
         actual = await self._record_sets(scope.zones, report)
         rows = await self._rows()
         listings = await self._list(self._known(rows, begun), report)
@@ -62,6 +64,7 @@ class Sweeper:
         finished = await work.run(deadline)
         if work.written:
             rows = await self._rows()
+        # What is not known well enough says nothing: then nothing is planned but what no endpoint accounts for.
         endpoints = {key: stored.value.endpoint for key, stored in rows.items()} | work.seen if finished else {}
         index = await catalog.indexed()
         knows_all = finished and not any(listing.error for listing in listings)
@@ -74,7 +77,7 @@ class Sweeper:
         if begun is None:
             report.changes += plan.changes
             return
-        await self._mark(plan.changes, scope)
+        await self._mark(plan.changes, scope, read_at)
         said: dict[str, Any] = {"refusals": tuple(report.refusals), "alarms": tuple(report.alarms)}
         if knows_all:
             said |= {"digest": settings.digest, "completed_at": clock()}
@@ -103,13 +106,13 @@ class Sweeper:
                 return True
         return False
 
-    async def _mark(self, changes: Iterable[Change], scope: Scope) -> None:
+    async def _mark(self, changes: Iterable[Change], scope: Scope, read_at: float) -> None:
         """Leave the writing to the drain, with what was read of the record sets."""
         now, zones = self.recorder.clock(), {zone.key: zone for zone in scope.zones}
         marks = []
         for change in changes:
             zone, adopt = change.zone.lower(), change.name in scope.adopt
-            self.drainer.reader.remember(zones[zone], change.name, change.before)
+            self.drainer.reader.remember(zones[zone], change.name, Known(change.before, read_at))
             marks.append(Dirty(zone, change.name, change.urgency, now, cleared=change.empties, adopt=adopt))
         await all_of(self.recorder.catalog.mark(mark) for mark in marks)
 
@@ -159,7 +162,7 @@ class Sweeper:
             stored = rows.get(key)
             if stored is None and not endpoint.names:
                 continue
-            if stored is None or stored.value.endpoint != endpoint or stored.value.todo:
+            if stored is None or stored.value.todo or not endpoint.same(stored.value.endpoint):
                 work.add(endpoint, stored)
         complete = {(listing.subscription, listing.kind) for listing in listings if not listing.error}
         for key, stored in rows.items():
@@ -232,7 +235,7 @@ class _Reconciliation:
                     await step
 
         late: list[bool] = []
-        await asyncio.gather(*(work() for _ in range(AT_ONCE)))
+        await all_of(work() for _ in range(AT_ONCE))
         if late:
             self.report.failures.append(("sweep", f"deadline: {len(late)} endpoints are left for the next one"))
         return not late and not self._blind
@@ -245,7 +248,8 @@ class _Reconciliation:
         try:
             await self.recorder.write(stored, endpoint)
         except Conflict:
-            await self._look(endpoint.id)  # An event handler was faster; what it saw may be older than the list.
+            # An event handler was faster; what it saw may be older than the list.
+            await self._look(endpoint.id, stored.value.endpoint if stored else None)
         except NearzoneError as error:
             self._blind = True
             self.report.fail(endpoint.id, error)
@@ -253,7 +257,7 @@ class _Reconciliation:
     async def _suspect(self, endpoint_id: str, known: Endpoint | None) -> None:
         """Absence from a list is not evidence: only the endpoint's own GET is."""
         if not self.dry_run:
-            await self._look(endpoint_id)
+            await self._look(endpoint_id, known)
             return
         try:
             self.seen[endpoint_id.lower()] = await self.recorder.observer.inventory.observe(endpoint_id, known)
@@ -261,13 +265,13 @@ class _Reconciliation:
             self._blind |= known is None
             self.report.fail(endpoint_id, error)
 
-    async def _look(self, endpoint_id: str) -> None:
+    async def _look(self, endpoint_id: str, known: Endpoint | None) -> None:
         """What cannot be read, or not be recorded, leaves the catalog incomplete, unless its names are known anyhow."""
         self.written = True
         try:
             seen = await self.recorder.look(endpoint_id)
         except NearzoneError as error:
-            self._blind = True
+            self._blind |= known is None
             self.report.fail(endpoint_id, error)
         else:
             self._blind |= bool(seen.doubt) and not seen.names
@@ -314,7 +318,7 @@ class _Plan:
             return rest
         try:
             if not self.scope.force:
-                guard(zone, unseen, owned)
+                guard(zone, changes, owned)
         except UnsafePlan as error:
             self.report.refusals.append(str(error))
             self.report.skips += [Skip(zone.id, change.name, "refused by the guard") for change in unseen]

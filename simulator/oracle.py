@@ -46,6 +46,16 @@ def expected(world: Json, drains: AbstractSet[str] = frozenset(), before: Answer
     return answers
 
 
+def held(world: Json) -> Answers:
+    """What each zone answers for each name that has an A record set: to compare with `expected`."""
+    return {
+        (zone["id"].lower(), each["name"].lower()): (each["ttl"], frozenset(each["addresses"]))
+        for zone in world["zones"]
+        for each in zone.get("records", [])
+        if each["type"] == "A"
+    }
+
+
 def _route(claiming: Json, settings: Json, drains: AbstractSet[str], zone: Json, name: str, old: Json) -> Json:
     policy = most_specific(name, settings.get("NEARZONE_POLICIES", {}), {})
     asking = [(vm, names[name]) for vm, names in claiming if name in names and permitted(vm, name, settings)]

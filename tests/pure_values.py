@@ -29,10 +29,8 @@ def zone(region=WEST, *reach, group="dns"):
 def vm(name, *addresses, region=WEST, tagged=("llama",), own=None, state=State.SERVING, network="vnet", **more):
     """A VM; an address is text, or a pair of text and VNet."""
     pairs = tuple(Address(a, network) if isinstance(a, str) else Address(*a) for a in addresses)
-    group = more.pop("group", "gpu")
-    return Endpoint(
-        vm_id(name, group), "microsoft.compute/virtualmachines", region, tuple(tagged), own, pairs, state, **more
-    )
+    endpoint_id = vm_id(name, more.pop("group", "gpu"), more.pop("subscription", SUB))
+    return Endpoint(endpoint_id, "microsoft.compute/virtualmachines", region, tuple(tagged), own, pairs, state, **more)
 
 
 def values(**changed):

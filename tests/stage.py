@@ -6,8 +6,8 @@ from collections import defaultdict
 from random import Random
 
 import msgspec
-from azure.core.credentials import AccessToken
 
+from benchmarks.recorded import Token
 from shared.bootstrap import build
 from shared.catalog.memory import MemoryCatalog
 from shared.resync import parse as parse_resync
@@ -15,7 +15,7 @@ from simulator.azure import Cloud
 from simulator.core import Request
 from simulator.eventgrid import EventGrid, Subscription
 from simulator.latency import Latency
-from simulator.oracle import expected
+from simulator.oracle import expected, held
 from simulator.transport import SimulatorTransport
 from simulator.world import read
 from tests.simulator.small_world import in_virtual_time
@@ -81,16 +81,6 @@ def a_world(*vms, records=(), regions=tuple(REGIONS), zone="ai.internal", **sett
 def environment(world):
     """App settings as text, from a world's."""
     return {k: v if isinstance(v, str) else json.dumps(v) for k, v in world["settings"].items()}
-
-
-class Token:
-    """A credential that needs nobody."""
-
-    async def get_token(self, *scopes, **_):
-        return AccessToken("token", 2_000_000_000)
-
-    async def close(self):
-        pass
 
 
 class Witness:
@@ -196,12 +186,7 @@ class Stage:
     def wrong(self, drains=frozenset()):
         """Every (zone, name) whose A record set is not what the oracle says: got and expected."""
         world = self.cloud.world()
-        got = {}
-        for zone in world["zones"]:
-            for each in zone["records"]:
-                if each["type"] == "A":
-                    got[zone["id"].lower(), each["name"]] = (each["ttl"], frozenset(each["addresses"]))
-        want = expected(world, drains)
+        got, want = held(world), expected(world, drains)
         return {key: (got.get(key), answer) for key, answer in want.items() if got.get(key) != answer}
 
 

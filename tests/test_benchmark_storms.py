@@ -4,9 +4,10 @@ import asyncio
 import json
 
 import pytest
+from azure.core.rest import HttpRequest
 
 from benchmarks import event, stop, storm, worlds
-from benchmarks.fleet import LIMIT, Fleet, a_fleet, a_world, budget_use, worst
+from benchmarks.fleet import LIMIT, SWEEP_EVERY, Fleet, a_fleet, a_world, budget_use, worst
 from benchmarks.history import History
 from benchmarks.naive import Naive
 from benchmarks.stage import Stage
@@ -88,6 +89,29 @@ def test_a_vm_has_changed_before_its_event_is_told_and_within_ten_seconds():
     assert {vm_id for vm_id, _, _ in seen} == everyone
     assert {power for _, power, _ in seen} == {"deallocated"}
     assert all(0 <= after <= 10 for _, _, after in seen)
+
+
+def test_what_the_timers_sweeps_read_is_not_of_the_storm():
+    async def story():
+        vms = a_fleet(6, 2, "running")
+        stage = Stage(a_world(vms))
+        app = stage.app()
+        await stage.know(app)
+        stage.sent.clear()
+
+        async def look(text):
+            await stage.wire.send(HttpRequest("GET", f"https://management.azure.com{json.loads(text)['subject']}"))
+
+        fleet = Fleet(stage, [look])
+        fleet.start_timers(app)
+        await fleet.strike(vms, "running")
+        await asyncio.sleep(2 * SWEEP_EVERY)
+        await fleet.close(quiet)
+        return fleet.costs([(ZONE.lower(), "svc-00000")])["reads_per_event"], len(stage.sent)
+
+    each, sent = in_virtual_time(story)
+    assert each == 1
+    assert sent > 6
 
 
 def test_what_an_answer_was_counts_from_the_instant_of_the_write():

@@ -9,7 +9,8 @@ import pytest
 from benchmarks import cold, drift, growth, plot, results, settled, sweep, table_rows, worlds
 from benchmarks.harness import Figure, Scenario, judged
 from benchmarks.stage import Sent, Stage
-from simulator.oracle import expected
+from shared.model import State
+from simulator.oracle import expected, held
 from simulator.virtual_time import START, in_virtual_time
 
 SCENARIO = Scenario(
@@ -31,13 +32,8 @@ def test_equal_arguments_give_equal_worlds():
 
 def test_a_settled_world_holds_what_the_oracle_says_in_every_zone():
     world = worlds.world(worlds.fleet(30, 20, names_each=2))
-    found = {
-        (zone["id"].lower(), each["name"]): (each["ttl"], frozenset(each["addresses"]))
-        for zone in world["zones"]
-        for each in zone["records"]
-    }
-    assert len(found) == 3 * (30 + 20)
-    assert found == expected(world)
+    assert len(held(world)) == 3 * (30 + 20)
+    assert held(world) == expected(world)
 
 
 def test_virtual_time_passes_only_while_something_waits():
@@ -70,25 +66,35 @@ def test_a_sweep_of_a_settled_world_needs_no_write_and_is_compared_with_fresh_pr
     table.mkdir()
 
     async def story():
-        swept = await settled.swept(tmp_path, 6, 9)
+        swept = await settled.swept(tmp_path, settled.a_stage(6, 9))
         await table_rows.keep(table, swept.app)
         return swept
 
     swept = in_virtual_time(story)
     zone = worlds.zone_id(settled.CLIENTS)
-    assert {each.method for each in swept.sent} == {"GET"}
+    assert swept.writes == 0
     assert 1.0 <= swept.seconds / sweep.floor(swept.sent, zone) < 1.2
     figures = sweep.worker.measured(tmp_path, "cpu", "1")
-    assert all(figures[name] > 0 for name in ("sweep", "fetch", "discard"))
+    assert all(figures[name] > 0 for name in ("sweep", "fetch", "discard", "msgspec"))
     memory = sweep.worker.measured(tmp_path, "memory")
     assert 0 < memory["before"] <= memory["peak"]
     rows = sweep.worker.measured(table, "table", "1")
     assert all(rows[name] > 0 and swept.asked[name] > 0 for name in ("endpoints", "indexed"))
 
 
+def test_what_a_sweep_has_written_counts_as_a_write_and_the_world_is_kept_as_it_is_afterwards(tmp_path):
+    async def story():
+        stage = settled.a_stage(6, 9, latency=0)
+        stage.arm("DELETE", f"{worlds.zone_id(settled.CLIENTS)}/A/svc-00003")
+        return await settled.swept(tmp_path, stage)
+
+    assert in_virtual_time(story).writes == 1
+    assert sweep.worker.measured(tmp_path, "cpu", "1")["sweep"] > 0
+
+
 def test_a_world_that_is_not_settled_is_no_measurement(tmp_path):
     async def story():
-        await settled.swept(tmp_path, 6, 9)
+        await settled.swept(tmp_path, settled.a_stage(6, 9))
 
     in_virtual_time(story)
     kept = json.loads((tmp_path / "index.json").read_text())
@@ -107,6 +113,15 @@ def test_the_floor_lets_a_hundred_pages_of_a_zone_go_in_a_minute_and_the_invento
     lists = [page(f"{vms}?x=1", 0.0, 3.0), page(f"{vms}?statusOnly=true", 0.0, 1.0), page(f"{vms}?x=2", 0.0, 2.0)]
     assert sweep.floor([*pages[:100], *lists], zone) == pytest.approx(20.0 + 5.0)
     assert sweep.floor([*pages, *lists], zone) == pytest.approx(120.2 + 5.0)
+
+
+def test_a_page_that_is_read_twice_or_refused_does_not_raise_the_floor():
+    zone = worlds.zone_id("eastus")
+    vms = f"/subscriptions/{worlds.SUBSCRIPTION}/providers/Microsoft.Compute/virtualMachines"
+    pages = [*(page(f"{zone}/A?$skipToken={n}", 0.0, 0.2) for n in range(201)), page(f"{vms}?x=1", 0.0, 3.0)]
+    refused = [Sent("GET", each.url, 0.0, 9.0, 429) for each in pages]
+    for sent in (pages + pages, refused + pages, pages + refused):
+        assert sweep.floor(sent, zone) == sweep.floor(pages, zone)
 
 
 def test_sweep_gives_exactly_the_figures_that_it_declares():
@@ -140,6 +155,20 @@ def test_cold_gives_exactly_the_figures_that_it_declares():
     found = cold.measure(1, quiet)
     assert found.keys() == cold.FIGURES.keys()
     assert found["rest_mb"] > 10
+
+
+def test_the_process_of_a_cold_start_reads_and_writes_arm_and_the_table_with_what_is_deployed():
+    async def story():
+        async with cold.deployed() as (cloud, account, environment):
+            before = held(cloud.world()).keys()
+            _, told = await cold.first_event(cloud, environment)
+            (row,) = await account.open().endpoints()
+            return before, held(cloud.world()).keys(), row.value.endpoint, told["sdks"]
+
+    before, after, endpoint, sdks = asyncio.run(story())
+    assert (len(before), len(after)) == (2, 0)
+    assert endpoint.state is State.STOPPED
+    assert set(sdks) == set(cold.SDKS)
 
 
 @pytest.mark.parametrize(

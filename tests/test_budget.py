@@ -24,6 +24,19 @@ def written(wishes):
     return log
 
 
+AZURE = [("create", 60), ("update", 60), ("delete", 60), ("get", 200), ("list", 100)]
+"""Calls of a private zone's record sets in a minute. Source: Azure DNS limits, 2024-10-08."""
+
+
+@pytest.mark.parametrize(("kind", "azure"), AZURE)
+def test_a_budget_is_less_than_azures_limit_but_most_of_it(kind, azure):
+    assert 0.7 * azure <= LIMITS[kind] < azure
+
+
+def test_a_call_counts_for_a_minute_and_little_longer():
+    assert 60 <= WINDOW < 62
+
+
 # Quarters of a second are exact in binary, so the border of the window is met exactly.
 GAPS = st.sampled_from([0.0, 0.25, 0.5, 1.0, 30.0, 59.75, 60.0, 200.0])
 

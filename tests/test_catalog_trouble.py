@@ -7,7 +7,7 @@ from azure.core.exceptions import ClientAuthenticationError
 
 from shared.catalog.account import Account, connect
 from shared.catalog.table import TableCatalog
-from shared.errors import Conflict, Forbidden, Terminal, Transient
+from shared.errors import Conflict, Terminal, Transient
 from shared.model import Dirty, EndpointRow, Urgency
 from simulator.core import Response
 from simulator.transport import Lost, SimulatorTransport, Slow
@@ -37,9 +37,9 @@ TROUBLE = {
     "not sent": (Lost(after=False), Transient, "cannot be reached"),
     "no answer": (Lost(after=True), Transient, "cannot be reached"),
     "very slow": (Slow(60.0), Transient, "has not answered within 10 s"),
-    "no role": (error(403, "AuthorizationPermissionMismatch"), Forbidden, "Storage Table Data Contributor"),
-    "wrong key": (error(403, "AuthenticationFailed"), Forbidden, "HTTP 403 AuthenticationFailed"),
-    "no token taken": (error(401, "InvalidAuthenticationInfo"), Forbidden, "Storage Table Data Contributor"),
+    "no role": (error(403, "AuthorizationPermissionMismatch"), Transient, "Storage Table Data Contributor"),
+    "wrong key": (error(403, "AuthenticationFailed"), Transient, "HTTP 403 AuthenticationFailed"),
+    "no token taken": (error(401, "InvalidAuthenticationInfo"), Transient, "Storage Table Data Contributor"),
     "nonsense": (error(400, "InvalidInput"), Terminal, "HTTP 400 InvalidInput"),
 }
 

@@ -5,10 +5,10 @@ import json
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from pure_values import OTHER_SUB, SUB, vm_id
 
 from shared import events
 from shared.events import Hint, Ignored
+from tests.pure_values import OTHER_SUB, SUB, vm_id
 
 VM = vm_id("gpu-1")
 NIC = f"/subscriptions/{SUB}/resourceGroups/gpu/providers/Microsoft.Network/networkInterfaces/gpu-1-nic"

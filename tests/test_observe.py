@@ -60,8 +60,10 @@ async def storm(observer, clock, count, seconds, known=None):
 
 def test_a_few_are_read_by_get_a_few_at_a_time():
     async def story(world, observer, clock):
+        begun = clock()
         await storm(observer, clock, PROMOTE, 0.0)
         assert (len(world.gets), world.lists, world.most) == (PROMOTE, [], SINGLY)
+        assert 1.5 < clock() - begun < 2.0, "about nine a second"
 
     played(story)
 

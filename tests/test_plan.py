@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pure_values import ours, vm, zone
 
 from shared.errors import UnsafePlan
 from shared.model import Answer, Drain, RecordSet, State, Urgency
 from shared.plan import Change, Skip, compare, guard, judge
+from tests.pure_values import ours, vm, zone
 
 ZONE = zone()
 A, B, C = "10.0.0.1", "10.0.0.2", "10.0.0.3"

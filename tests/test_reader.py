@@ -7,7 +7,7 @@ from shared.budget import LIMITS
 from shared.errors import Transient
 from shared.model import Dirty, RecordSet, Write
 from shared.ports import Stored
-from shared.reader import EARLY, Reader
+from shared.reader import EARLY, Known, Reader
 from tests.pure_values import zone
 from tests.simulator.small_world import in_virtual_time
 
@@ -96,7 +96,7 @@ def test_a_list_tells_of_names_that_are_dirty_later_unless_they_have_changed_mea
         reading = asyncio.ensure_future(reader.read_ahead(ZONE, [row("n1"), row("n2")]))
         await asyncio.sleep(0.4)
         written = RecordSet("n3", 30, ("10.0.0.9",), (), "newer")
-        reader.remember(ZONE, "n3", written)
+        reader.remember(ZONE, "n3", Known(written, clock()))
         reader.forget(ZONE, "n4")
         await reading
         assert (reader.known(ZONE, "n5").record_set, reader.known(ZONE, "n5").row) == (sets.held["n5"], "")
@@ -147,8 +147,8 @@ def test_an_early_read_that_fails_is_nobodys_failure():
 
 def test_what_another_holder_has_written_since_is_forgotten():
     async def story(sets, reader, clock):
-        reader.remember(ZONE, "old", sets.held["old"])
-        reader.remember(ZONE, "mine", sets.held["mine"])
+        reader.remember(ZONE, "old", Known(sets.held["old"], clock()))
+        reader.remember(ZONE, "mine", Known(sets.held["mine"], clock()))
         reader.foresee(ZONE, "early")
         await asyncio.sleep(1)
         reader.learn(ZONE, [Write("update", "old", clock()), Write("update", "mine", clock() - 30)])

@@ -6,11 +6,11 @@ from contextlib import suppress
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from pure_values import EAST, OTHER_SUB, WEST, parsed, vm_id, zone_id
 
 from shared import resync
 from shared.errors import BadRequest
 from shared.resync import MAX_BYTES, Resync
+from tests.pure_values import EAST, OTHER_SUB, WEST, parsed, vm_id, zone_id
 
 TYPES = frozenset({"microsoft.compute/virtualmachines"})
 ZONES = [{"id": zone_id(), "region": WEST}, {"id": zone_id("b"), "region": EAST}, {"id": zone_id("c"), "region": EAST}]

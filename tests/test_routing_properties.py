@@ -5,10 +5,10 @@ from ipaddress import IPv4Address
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pure_values import EAST, LATENCY, NORTH, WEST, parsed, vm, zone
 
 from shared.model import State
 from shared.routing import route
+from tests.pure_values import EAST, LATENCY, NORTH, WEST, parsed, vm, zone
 
 
 def answer(endpoints, where=None, **fields):

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from pure_values import EAST, OTHER_SUB, SUB, WEST, parsed, values, vm_id, zone_id
 
 from shared import settings, settings_parser
 from shared.errors import BadSettings
 from shared.model import Policy
+from tests.pure_values import EAST, OTHER_SUB, SUB, WEST, parsed, values, vm_id, zone_id
 
 ZONE = {"id": zone_id(), "region": WEST}
 NAMES = ["ZONES", "SUBSCRIPTIONS", "CLAIMS", "OWNER", "MODE", "HOST_NAMES", "TTL", "HOST_TTL", "POLICIES", "LATENCY"]

@@ -83,8 +83,8 @@ class Throttle(AsyncHTTPPolicy[Any, Any]):
         self._note(bucket, headers.get(f"x-ms-ratelimit-remaining-subscription-{bucket[1]}"))
         if response.http_response.status_code == 429:
             asked = _seconds(headers.get("Retry-After"))
+            await response.http_response.read()  # The connection is free only then.
             if asked:
-                await response.http_response.read()
                 scope = _throttled(method, url, response.http_response)
                 now = self._clock()
                 self._until = {each: until for each, until in self._until.items() if until > now}  # It would grow.
@@ -247,7 +247,7 @@ def error_of(status: int, content: bytes, retry_after: str | None) -> Exception:
     """What an error answer means. Source of the codes: recordings of Azure CLI and Azure PowerShell, 2019 to 2023."""
     code, message = _code(content)
     text = f"HTTP {status} {code}: {message}"[:500]
-    if status == 412:
+    if status == 412 or (status == 404 and code == "NotFound"):  # The record set that was to be changed is gone.
         return Conflict(text)
     if status == 409:
         return _conflict(code, message, text)

@@ -72,7 +72,7 @@ class Endpoints:
         groups: defaultdict[tuple[str, str], dict[str, Endpoint | None]] = defaultdict(dict)
         for endpoint_id, known in wanted.items():
             found = resource_id(endpoint_id)
-            if found:
+            if found and found.type in self._by_type:
                 groups[found.type, found.subscription][endpoint_id.lower()] = known
         read = [self._by_type[kind].several(subscription, group) for (kind, subscription), group in groups.items()]
         seen = {endpoint.key: endpoint for endpoints in await asyncio.gather(*read) for endpoint in endpoints}

@@ -69,6 +69,8 @@ class MemoryCatalog:
         _check(self._index.get((name, key)), row.etag, f"index row {name} {key}")
         del self._index[name, key]
         del self._by_name[name][key]
+        if not self._by_name[name]:
+            del self._by_name[name]
 
     async def mark(self, dirty: Dirty) -> None:
         await asyncio.sleep(0)

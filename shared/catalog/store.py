@@ -17,7 +17,7 @@ from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsE
 from azure.data.tables import TableEntity, UpdateMode
 from azure.data.tables.aio import TableClient
 
-from shared.errors import Conflict, Forbidden, Terminal, Transient
+from shared.errors import Conflict, Terminal, Transient
 
 CALL_SECONDS = 10.0
 """How long a call may take, the SDK's own retries included; of a listing, each page."""
@@ -128,8 +128,8 @@ def error_of(error: HttpResponseError) -> Exception:
     if response is None or status is None:
         return Transient(f"no token for the catalog's storage account: {words}")
     text = f"the catalog's storage account answers HTTP {status} {code}: {words}"[:500]
-    if status in (401, 403):
-        return Forbidden(
+    if status in (401, 403):  # Not for good: what could not be kept has to come again.
+        return Transient(
             f"{text} (the identity needs the role Storage Table Data Contributor on it, a connection string a key "
             "that is valid, and its network rules have to let the app in)"
         )

@@ -72,9 +72,9 @@ VARIANTS = (
         "catalog row: marked before the index leads to it",
         RECORD,
         """        await all_of(self.catalog.index(name, row.endpoint.key, now) for name in sorted(row.todo))
-        await self.mark({name: urgency(old, row.endpoint, name) for name in row.todo})
+        await self.mark(urgencies)
 """,
-        """        await self.mark({name: urgency(old, row.endpoint, name) for name in row.todo})
+        """        await self.mark(urgencies)
         await all_of(self.catalog.index(name, row.endpoint.key, now) for name in sorted(row.todo))
 """,
     ),
@@ -138,10 +138,10 @@ VARIANTS = (
     Variant(
         "record set: a failed write counts as done",
         DRAIN,
-        """                await self._write(found)
+        """                await self._write(found, tenure)
 """,
         """                with suppress(Transient, Terminal):
-                    await self._write(found)
+                    await self._write(found, tenure)
 """,
     ),
     Variant(
@@ -179,6 +179,14 @@ VARIANTS = (
         "",
     ),
     Variant(
+        "lease: what was decided before it lapsed is written",
+        DRAIN,
+        """        if self._tenure != tenure:
+""",
+        """        if self._tenure < tenure:
+""",
+    ),
+    Variant(
         "budget: not handed to the next holder",
         DRAIN,
         """            await self.catalog.release(zone.key, self.holder, spent)
@@ -200,7 +208,7 @@ VARIANTS = (
         "sweep: what a list lacks counts as gone",
         SWEEP,
         """        if not self.dry_run:
-            await self._look(endpoint_id)
+            await self._look(endpoint_id, known)
             return
 """,
         """        if not self.dry_run:
@@ -208,7 +216,7 @@ VARIANTS = (
             if stored and known:
                 await self.recorder.write(stored, replace(known, state=State.GONE))
                 return
-            await self._look(endpoint_id)
+            await self._look(endpoint_id, known)
             return
 """,
     ),

@@ -12,7 +12,7 @@ from simulator.eventgrid import EventGrid, Subscription
 from simulator.eventgrid_events import event_of
 from simulator.faults import Faults
 from simulator.latency import Latency
-from simulator.oracle import expected
+from simulator.oracle import expected, held
 from simulator.world import read
 from tests.simulation.catalogs import InMemory, InTable
 from tests.simulation.cluster import Cluster, resync
@@ -218,14 +218,8 @@ class Story:
 
     def _wrong(self):
         world = self.cloud.world()
-        got = {
-            (zone["id"].lower(), each["name"]): (each["ttl"], frozenset(each["addresses"]))
-            for zone in world["zones"]
-            for each in zone["records"]
-            if each["type"] == "A"
-        }
         orders, now = self.ledger.orders[-1][1], self.clock()
-        want = expected(world, frozenset(target for target, until in orders.items() if until > now))
+        got, want = held(world), expected(world, frozenset(target for target, until in orders.items() if until > now))
         return {key: (got.get(key), answer) for key, answer in want.items() if got.get(key) != answer}
 
 

@@ -1,0 +1,63 @@
+"""The simulated Azure on loopback ports, for an app in a process of its own that is wired as in Azure.
+
+ARM and the managed identity's token endpoint are the simulator's own server; the storage account's tables stand beside
+it. Answers come without latency and, as on any loopback, without TLS.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from aiohttp import web
+
+from shared.catalog.account import CONNECTION
+from simulator.azure import Cloud
+from simulator.core import Request
+from simulator.launch import AUDIENCE
+from simulator.server import Options, Server
+from simulator.tables import Tables
+
+_KEY = base64.b64encode(b"any key").decode()
+
+
+@asynccontextmanager
+async def serving(cloud: Cloud, tables: Tables, settings: Mapping[str, Any]) -> AsyncIterator[dict[str, str]]:
+    """Serve until the block is left; gives the whole environment of an app's process."""
+    async with AsyncExitStack() as stack:
+        server = Server(cloud, Options(latency=0.0))
+        stack.push_async_callback(server.stop)
+        await server.start()
+        storage = await _serve_tables(tables, stack)
+        yield {
+            "PATH": os.environ["PATH"],
+            "WEBSITE_SKU": "FlexConsumption",
+            "IDENTITY_ENDPOINT": f"{server.url}/msi/token",
+            "IDENTITY_HEADER": server.identity.secret,
+            CONNECTION: f"AccountName=benchmark;AccountKey={_KEY};TableEndpoint={storage}/benchmark",
+            **{name: json.dumps(value) for name, value in settings.items()},
+            "NEARZONE_CLOUD": json.dumps({"arm": server.url, "audience": AUDIENCE}),
+        }
+
+
+async def _serve_tables(tables: Tables, stack: AsyncExitStack) -> str:
+    """Serve them on any free port until the stack is left; gives the base address."""
+
+    async def answer(request: web.Request) -> web.Response:
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        body = await request.read()
+        response = tables.handle(Request(request.method, request.path, dict(request.query), headers, body))
+        return web.Response(status=response.status, body=response.body, headers=dict(response.headers))
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answer)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    host, port = runner.addresses[0][:2]
+    return f"http://{host}:{port}"
