@@ -20,7 +20,7 @@ from shared.ports import RecordSets, Stored
 EARLY = 60
 """GETs of a zone in a minute up to which record sets are read before it is known that they are needed."""
 EARLY_SECONDS = 10.0
-REMEMBERED_SECONDS = 900.0
+REMEMBERED_SECONDS = 3600.0
 MAX_REMEMBERED = 30_000
 
 _Key = tuple[str, str]
