@@ -121,6 +121,14 @@ class Reader:
         if key not in self._known or self._known[key].at <= known.at:
             self._known[key] = known
 
+    def newer(self, zone: Zone, record_sets: Sequence[RecordSet], read_at: float) -> Sequence[RecordSet]:
+        """A list of a zone that was begun at `read_at`, with what is known to have changed since."""
+        since = {key[1]: known for key, known in self._known.items() if key[0] == zone.key and known.at > read_at}
+        if not since:
+            return record_sets
+        changed = [known.record_set for known in since.values() if known.record_set]
+        return [each for each in record_sets if each.name not in since] + changed
+
     def _make_room(self, count: int) -> None:
         if len(self._known) + count > MAX_REMEMBERED:
             self._known.clear()

@@ -72,7 +72,7 @@ class Sweeper:
         claims = _by_name(endpoints, [row.value for row in index])
         for zone in scope.zones:
             if zone.key in actual:
-                plan.add(zone, actual[zone.key], claims)
+                plan.add(zone, self.drainer.reader.newer(zone, actual[zone.key], read_at), claims)
         report.alarms += _ambiguous(endpoints.values())
         if begun is None:
             report.changes += plan.changes

@@ -112,6 +112,20 @@ def test_a_list_tells_of_names_that_are_dirty_later_unless_they_have_changed_mea
     played(story, *(f"n{i}" for i in range(150)))
 
 
+def test_a_list_gives_way_to_what_was_written_while_it_was_read():
+    async def story(sets, reader, clock):
+        listed = await reader.all(ZONE)
+        begun = clock() - 0.1
+        written = RecordSet("n1", 30, ("10.0.0.9",), (), "newer")
+        reader.remember(ZONE, "n0", Known(None, clock()))
+        reader.remember(ZONE, "n1", Known(written, clock()))
+        reader.remember(ZONE, "n2", Known(None, begun - 1))
+        found = {each.name: each for each in reader.newer(ZONE, listed, begun)}
+        assert found == {"n1": written, "n2": sets.held["n2"]}
+
+    played(story, "n0", "n1", "n2")
+
+
 def test_what_was_read_early_saves_a_request_but_is_not_taken_for_read_after_the_row():
     async def story(sets, reader, clock):
         reader.foresee(ZONE, "n1")
