@@ -64,8 +64,7 @@ class Sweeper:
         finished = await work.run(deadline)
         if work.written:
             rows = await self._rows()
-        # What is not known well enough says nothing: then nothing is planned but what no endpoint accounts for.
-        endpoints = {key: stored.value.endpoint for key, stored in rows.items()} | work.seen if finished else {}
+        endpoints = {key: stored.value.endpoint for key, stored in rows.items()} | work.seen
         index = await catalog.indexed()
         knows_all = finished and not any(listing.error for listing in listings)
         plan = _Plan(self.drainer, scope, report, await self.drainer.orders(), knows_all)
@@ -221,7 +220,7 @@ class _Reconciliation:
         self._missing.append((endpoint_id, known))
 
     async def run(self, deadline: float) -> bool:
-        """Whether everything was done before the deadline, and nothing that was never seen is left unread."""
+        """Whether everything was done before the deadline, and nothing is left unread."""
         todo = iter(
             [*(self._follow(*pair) for pair in self._differing), *(self._suspect(*pair) for pair in self._missing)]
         )
@@ -249,7 +248,7 @@ class _Reconciliation:
             await self.recorder.write(stored, endpoint)
         except Conflict:
             # An event handler was faster; what it saw may be older than the list.
-            await self._look(endpoint.id, stored.value.endpoint if stored else None)
+            await self._look(endpoint.id)
         except NearzoneError as error:
             self._blind = True
             self.report.fail(endpoint.id, error)
@@ -257,7 +256,7 @@ class _Reconciliation:
     async def _suspect(self, endpoint_id: str, known: Endpoint | None) -> None:
         """Absence from a list is not evidence: only the endpoint's own GET is."""
         if not self.dry_run:
-            await self._look(endpoint_id, known)
+            await self._look(endpoint_id)
             return
         try:
             self.seen[endpoint_id.lower()] = await self.recorder.observer.inventory.observe(endpoint_id, known)
@@ -265,13 +264,13 @@ class _Reconciliation:
             self._blind |= known is None
             self.report.fail(endpoint_id, error)
 
-    async def _look(self, endpoint_id: str, known: Endpoint | None) -> None:
-        """What cannot be read, or not be recorded, leaves the catalog incomplete, unless its names are known anyhow."""
+    async def _look(self, endpoint_id: str) -> None:
+        """What cannot be read, or not be recorded, leaves the catalog incomplete; not so what may not be read."""
         self.written = True
         try:
             seen = await self.recorder.look(endpoint_id)
         except NearzoneError as error:
-            self._blind |= known is None
+            self._blind = True
             self.report.fail(endpoint_id, error)
         else:
             self._blind |= bool(seen.doubt) and not seen.names

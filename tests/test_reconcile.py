@@ -237,6 +237,26 @@ def test_a_list_that_breaks_removes_nothing_and_is_reported():
     staged(story, fleet())
 
 
+def test_one_endpoint_that_cannot_be_read_does_not_stop_the_correction_of_everything_else():
+    def trouble(request):
+        broken = request.method == "GET" and request.path.lower() == vm_id("w-1").lower()
+        return Response(500, {"error": {"code": "InternalError", "message": "no"}}) if broken else None
+
+    async def story(stage):
+        await swept(stage)
+        stage.cloud.compute.status_only_health = False
+        stage.cloud.compute.set_health(vm_id("w-1"), "healthy")
+        stage.arm("POST", f"{vm_id('w-1')}/restart")
+        await stage.quiet()
+        stage.arm("DELETE", f"{zone_id(EAST)}/A/e-1")
+        stage.faults = trouble
+        report = await stage.app.correct_drift()
+        assert [what for what, _ in report.failures] == [vm_id("w-1")]
+        assert stage.wrong() == {}
+
+    staged(story, fleet())
+
+
 def test_an_endpoint_that_may_not_be_read_any_more_keeps_its_addresses_and_raises_an_alarm():
     def forbidden(request):
         if request.method == "GET" and "/virtualMachines" in request.path:

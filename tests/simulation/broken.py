@@ -208,7 +208,7 @@ VARIANTS = (
         "sweep: what a list lacks counts as gone",
         SWEEP,
         """        if not self.dry_run:
-            await self._look(endpoint_id, known)
+            await self._look(endpoint_id)
             return
 """,
         """        if not self.dry_run:
@@ -216,7 +216,7 @@ VARIANTS = (
             if stored and known:
                 await self.recorder.write(stored, replace(known, state=State.GONE))
                 return
-            await self._look(endpoint_id, known)
+            await self._look(endpoint_id)
             return
 """,
     ),
