@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from shared.latency import Latency
@@ -71,10 +72,10 @@ def _decide(
     """The answer and the regions that it comes from. `out` takes, by key, why a claim is not even a candidate."""
     policy = settings.policy(name)
     claimants = [e for e in endpoints if name in e.names]
-    permitted = _passing(claimants, [_refused(e, name, settings) for e in claimants], out)
-    tagged = any(name in e.tagged for e in permitted)
-    meant = _passing(permitted, [_not_meant(e, name, tagged, settings) for e in permitted], out)
-    serving = _passing(meant, [_held_back(e, drains) for e in meant], out)
+    permitted = [e for e in claimants if not _out(out, e, _refused(e, name, settings))]
+    tagged = any([name in e.tagged for e in permitted])  # noqa: C419 - a list is faster than a generator
+    meant = [e for e in permitted if not _out(out, e, _not_meant(e, name, tagged, settings))]
+    serving = [e for e in meant if not _out(out, e, _held_back(e, drains))]
     candidates = _candidates(zone, serving, policy, out)
     chosen, near = _nearest(zone, candidates, policy, latency)
     addresses: tuple[str, ...] | None = _cut(zone, chosen)
@@ -87,12 +88,10 @@ def _decide(
     return Answer(name, addresses, ttl, reason), [region for _, region in near]
 
 
-def _passing(endpoints: list[Endpoint], faults: list[str], out: dict[str, str]) -> list[Endpoint]:
-    """Those endpoints whose fault is ""; those of the others come into `out`."""
-    if not any(faults):
-        return endpoints
-    out |= {e.key: fault for e, fault in zip(endpoints, faults, strict=True) if fault}
-    return [e for e, fault in zip(endpoints, faults, strict=True) if not fault]
+def _out(out: dict[str, str], endpoint: Endpoint, fault: str) -> str:
+    if fault:
+        out[endpoint.key] = fault
+    return fault
 
 
 def _refused(endpoint: Endpoint, name: str, settings: Settings) -> str:
@@ -152,7 +151,10 @@ def ambiguous_addresses(serving: Iterable[Endpoint]) -> set[str]:
 
 def reaches(zone: Zone, address: Address) -> bool:
     """Whether the zone's clients can connect to an address."""
-    return any(first <= address.number <= last for first, last in zone.ranges)
+    for first, last in zone.ranges:  # noqa: SIM110 - a generator would cost more than the comparisons
+        if first <= address.number <= last:
+            return True
+    return False
 
 
 def _nearest(
@@ -201,6 +203,7 @@ def _missed(
     return "; ".join(filter(None, faults))
 
 
+@lru_cache
 def _shown(ms: float, region: str) -> str:
     return f"{region} (no published round-trip time)" if ms == _FAR else f"{region} {ms:g} ms"
 

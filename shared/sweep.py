@@ -165,11 +165,13 @@ class Sweeper:
                 work.add(endpoint, stored)
         complete = {(listing.subscription, listing.kind) for listing in listings if not listing.error}
         for key, stored in rows.items():
+            if key in listed or key in unclear:
+                continue
             endpoint = stored.value.endpoint
             where = resource_id(endpoint.id)
             # Lists tell of every VM whether it claims names: the row of one that claims none may grow old.
             over = (endpoint.state == State.GONE or not endpoint.names) and not stored.value.todo
-            if key in listed or key in unclear or over or where is None:
+            if over or where is None:
                 continue
             if (where.subscription, endpoint.kind) in complete or stored.value.todo:
                 work.add_missing(endpoint.id, endpoint)

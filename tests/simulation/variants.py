@@ -20,7 +20,7 @@ from pathlib import Path
 from tests.simulation.broken import VARIANTS
 
 ROOT = Path(__file__).parents[2]
-TREE = ("shared", "simulator", "tests")
+TREE = ("benchmarks", "shared", "simulator", "tests")
 FAILED = re.compile(r"seed (\d+) failed:\n +[\d.]+ +([^:\n]+)")
 
 
