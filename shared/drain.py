@@ -278,7 +278,7 @@ class _Run:
         unread = [row for row in self.queue.due(now) if self.reader.known(self.zone, row.value.name) is None]
         for row in [row for row in unread if not row.value.urgency.host][:MANY]:
             self.reader.foresee(self.zone, row.value.name)
-        if self._list is None and len(unread) >= MANY and turn.next_list <= now:
+        if self._list is None and len(unread) >= max(MANY, turn.worth) and turn.next_list <= now:
             turn.next_list = now + LIST_PAUSE
             self._list = asyncio.get_running_loop().create_task(self._list_for(unread))
         if self._list:
@@ -287,11 +287,11 @@ class _Run:
     async def _list_for(self, rows: Sequence[Stored[Dirty]]) -> None:
         try:
             async with asyncio.timeout(LIST_PAUSE):  # Names wait for it.
-                worth = await self.reader.read_ahead(self.zone, rows)
+                found = await self.reader.read_ahead(self.zone, rows)
         except (NearzoneError, TimeoutError):  # They are read one by one, and meet the error there.
-            worth = False
-        if not worth:
             self.turn.next_list = self.of.clock() + 10 * LIST_PAUSE
+        else:
+            self.turn.worth = 0 if found else 2 * len(rows)
         self.turn.news.set()
 
     async def _try(self, row: Stored[Dirty]) -> Change | None:

@@ -9,12 +9,14 @@ from collections import deque
 class Turn:
     """One at a time in this process, and one more who waits where it can stay longer; the others leave it to these.
 
-    `news`: names were marked. `next_list`: when the zone's record sets may be listed again, in seconds.
+    `news`: names were marked. `next_list`: when the zone's record sets may be listed again, in seconds; `worth`: for
+    how many names that is worth while, as far as is known.
     """
 
     def __init__(self) -> None:
         self.news = asyncio.Event()
         self.next_list = 0.0
+        self.worth = 0
         self._until: float | None = None
         self._waiting: deque[tuple[float, asyncio.Future[bool]]] = deque()
         self._last: tuple[float, asyncio.Future[bool]] | None = None
