@@ -83,7 +83,7 @@ def _decide(
         addresses, reason = _nobody_serves(zone, policy, claimants, serving)
     else:
         missed = "" if len(candidates) == len(meant) else _missed(zone, near[0], meant, serving, policy, latency)
-        reason = _why(near, missed)
+        reason = _why(tuple(near), missed)
     ttl = policy.ttl or (settings.ttl if tagged or not permitted else settings.host_ttl)
     return Answer(name, addresses, ttl, reason), [region for _, region in near]
 
@@ -120,7 +120,8 @@ def _held_back(endpoint: Endpoint, drains: Sequence[Drain]) -> str:
 
 def _candidates(zone: Zone, serving: list[Endpoint], policy: Policy, out: dict[str, str]) -> list[_Candidate]:
     """With the addresses that the zone's clients can reach, and that are not ambiguous."""
-    ambiguous = ambiguous_addresses(serving)
+    alone = len(serving) == 1 and len(serving[0].addresses) == 1  # Most names have one claim with one address.
+    ambiguous = set() if alone else ambiguous_addresses(serving)
     candidates = []
     for endpoint in serving:
         clear = [address for address in endpoint.addresses if address.ip not in ambiguous]
@@ -161,6 +162,8 @@ def _nearest(
     zone: Zone, candidates: list[_Candidate], policy: Policy, latency: Latency
 ) -> tuple[list[_Candidate], list[tuple[float, str]]]:
     """The candidates of the nearest regions that have any, and these regions with their distances."""
+    if len(candidates) == 1:
+        return candidates, [_distance(zone, candidates[0].endpoint.region, latency)]
     by_region: defaultdict[str, list[_Candidate]] = defaultdict(list)
     for candidate in candidates:
         by_region[candidate.endpoint.region].append(candidate)
@@ -179,7 +182,8 @@ def _distance(zone: Zone, region: str, latency: Latency) -> tuple[float, str]:
     return (_FAR if ms is None else ms), region
 
 
-def _why(near: list[tuple[float, str]], missed: str) -> str:
+@lru_cache
+def _why(near: tuple[tuple[float, str], ...], missed: str) -> str:
     why = ", ".join([_shown(*each) for each in near])
     why = f"failover: {missed}; nearest is {why}" if missed else f"nearest: {why}"
     return why if len(near) < 2 else f"{why} (mixed: clients spread evenly over {len(near)} regions)"
@@ -203,7 +207,6 @@ def _missed(
     return "; ".join(filter(None, faults))
 
 
-@lru_cache
 def _shown(ms: float, region: str) -> str:
     return f"{region} (no published round-trip time)" if ms == _FAR else f"{region} {ms:g} ms"
 

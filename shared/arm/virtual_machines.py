@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Protocol, TypeVar
 
 import msgspec
@@ -267,12 +268,14 @@ def assess(vm: _Vm, nic: _Nic | None, known: Endpoint | None) -> Endpoint:
 def _names(vm: _Vm) -> tuple[tuple[str, ...], str | None, tuple[str, ...]]:
     """The names that it claims by tag, its own where it has opted in, and what is no DNS label among them, in words."""
     text = tag(vm, TAG)
-    if text is None:
-        return (), None, ()
+    return ((), None, ()) if text is None else _claimed(text, vm.name.lower())
+
+
+@lru_cache(50_000)
+def _claimed(text: str, own: str) -> tuple[tuple[str, ...], str | None, tuple[str, ...]]:
     wanted = [item.strip().lower() for item in text.split(",") if item.strip()]
     labels = {item for item in wanted if LABEL.fullmatch(item)}
     faults = [f"tag {TAG}: {item[:80]!r} is no DNS label" for item in wanted if item not in labels]
-    own = vm.name.lower()
     if LABEL.fullmatch(own):
         return tuple(sorted(labels)), own, tuple(faults)
     return tuple(sorted(labels)), None, (*faults, f"its own name {own!r} is no DNS label and is not claimed")
