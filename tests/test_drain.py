@@ -266,6 +266,28 @@ def test_what_was_decided_before_the_lease_lapsed_is_decided_anew():
     played(story, hosts=1, held=[right(0)])
 
 
+def test_a_catalog_that_is_lost_while_a_name_is_read_takes_no_address_away():
+    """What is known again is known of one of two endpoints only."""
+
+    async def story(bench):
+        both = [vm("a", "10.0.0.1"), vm("b", "10.0.0.2")]
+        for endpoint in both:
+            await bench.whole.put_endpoint(EndpointRow(endpoint), None)
+            await bench.whole.index("llama", endpoint.key, 1.0)
+        await bench.mark("llama", urgency=Urgency.OTHER)
+        drainer = bench.drainer()
+        draining = asyncio.ensure_future(bench.drain(drainer, 20))
+        await asyncio.sleep(READ / 2)
+        drainer.catalog.whole = bench.whole = MemoryCatalog()
+        await bench.whole.put_endpoint(EndpointRow(both[0]), None)
+        await bench.whole.index("llama", both[0].key, 1.0)
+        await draining
+        assert bench.sets.held["llama"].addresses == ("10.0.0.1", "10.0.0.2")
+
+    llama = RecordSet("llama", 30, ("10.0.0.1", "10.0.0.2"), (("nearzone-owner", "nearzone"),), "e")
+    played(story, held=[llama])
+
+
 def test_looking_for_the_next_name_is_not_the_work():
     async def story(bench):
         drainer = bench.drainer()
