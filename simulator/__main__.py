@@ -26,6 +26,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m simulator", description="Azure on localhost.")
     parser.add_argument("--world", type=Path, default=DEMO, help="world file (default: the demo's)")
     parser.add_argument("--http", type=int, default=0, help="port of ARM, 0: any free one")
+    parser.add_argument("--https", type=int, help="port of ARM over TLS, 0: any free one (default: none)")
     parser.add_argument("--dns", type=int, default=0, help="port of the DNS servers, 0: any free one")
     parser.add_argument("--latency", type=float, default=1.0, help="multiplies the recorded latencies, 0: none")
     parser.add_argument("--operations", type=float, default=1.0, help="multiplies how long VM operations take")
@@ -37,7 +38,7 @@ async def _run(cloud: Cloud, arguments: argparse.Namespace) -> None:
     stop = asyncio.Event()
     for each in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(each, stop.set)
-    server = Server(cloud, Options(arguments.http, arguments.latency, arguments.seed))
+    server = Server(cloud, Options(arguments.http, arguments.latency, arguments.seed, arguments.https))
     try:
         await server.start()
         vnets = [vnet.id for vnet in cloud.network.vnets]
@@ -52,8 +53,10 @@ async def _run(cloud: Cloud, arguments: argparse.Namespace) -> None:
 
 
 def _ready(server: Server, resolvers: dict[str, str]) -> dict[str, object]:
+    secure = {"arm_https": server.secure_url, "ca": str(server.ca)} if server.secure_url else {}
     return {
         "arm": server.url,
+        **secure,
         "identity_endpoint": f"{server.url}/msi/token",
         "identity_header": server.identity.secret,
         "control": f"{server.url}/_simulator",

@@ -6,12 +6,14 @@ has a refused address. Address rules: docs, virtual-network/ip-services/private-
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from ipaddress import ip_address
 
 import msgspec
 
 from simulator.collection import Collection, rejected
-from simulator.nic import Allocation, IpConfiguration, Nic, Subnet, Version, Vnet, contains
+from simulator.core import ArmError, Response
+from simulator.nic import Allocation, IpConfiguration, Subnet, Version, Vnet, contains
 
 
 class Reference(msgspec.Struct):
@@ -23,11 +25,21 @@ class Reference(msgspec.Struct):
 class WantedProperties(msgspec.Struct, rename="camel"):
     """What a PUT says about one address."""
 
-    subnet: Reference
+    subnet: Reference | None = None
     private_ip_address: str | None = msgspec.field(default=None, name="privateIPAddress")
-    private_ip_allocation_method: Allocation = msgspec.field(default="Dynamic", name="privateIPAllocationMethod")
-    private_ip_address_version: Version = msgspec.field(default="IPv4", name="privateIPAddressVersion")
+    private_ip_allocation_method: str = msgspec.field(default="Dynamic", name="privateIPAllocationMethod")
+    private_ip_address_version: str = msgspec.field(default="IPv4", name="privateIPAddressVersion")
     primary: bool | None = None
+
+    @property
+    def allocation(self) -> Allocation:
+        """The method, whatever its case: azure-cli writes it in lower case (test_network_nic.yaml)."""
+        return "Static" if self.private_ip_allocation_method.lower() == "static" else "Dynamic"
+
+    @property
+    def version(self) -> Version:
+        """The IP version, whatever its case: as above (test_network_nic_subresources.yaml)."""
+        return "IPv6" if self.private_ip_address_version.lower() == "ipv6" else "IPv4"
 
 
 class Wanted(msgspec.Struct):
@@ -37,20 +49,30 @@ class Wanted(msgspec.Struct):
     properties: WantedProperties
 
 
-def configure(vnets: Collection[Vnet], nic_id: str, old: Nic | None, wanted: list[Wanted]) -> list[IpConfiguration]:
-    """The configurations that a NIC has after being written. Raises ArmError 400 where Azure would refuse."""
+def configure(
+    vnets: Collection[Vnet], nic_id: str, old: Sequence[IpConfiguration], wanted: list[Wanted]
+) -> list[IpConfiguration]:
+    """The configurations that a NIC, or what else holds addresses, has after being written over its `old` ones.
+
+    One for IPv6 without a subnet has no address of its own, as recorded (azure-cli, test_vm_create_existing_nic.yaml).
+    Raises ArmError 400 where Azure would refuse.
+    """
     if not wanted:
         raise rejected(
             400,
             "NetworkInterfaceMustHaveAtLeastOneIpConfiguration",
             f"Network interface {nic_id} must have at least one ip configuration.",
         )
-    held = {each.name.lower(): each for each in (old.configurations if old else [])}
+    held = {each.name.lower(): each for each in old}
     chosen: list[IpConfiguration] = []
     for index, each in enumerate(wanted):
-        vnet, subnet = _subnet(vnets, nic_id, each.properties.subnet.id)
+        before = held.get(each.name.lower())
+        if each.properties.subnet is None and each.properties.version == "IPv6":
+            chosen.append(IpConfiguration(each.name, "", "", "", primary=False, version="IPv6"))
+            continue
+        vnet, subnet = _subnet(vnets, nic_id, each, before)
         taken = {one.address for one in chosen if one.vnet == vnet.id}
-        address = _address(vnet, subnet, nic_id, each, held.get(each.name.lower()), taken)
+        address = _address(vnet, subnet, nic_id, each, before, taken)
         properties = each.properties
         chosen.append(
             IpConfiguration(
@@ -59,14 +81,19 @@ def configure(vnets: Collection[Vnet], nic_id: str, old: Nic | None, wanted: lis
                 vnet=vnet.id,
                 subnet=subnet.name,
                 primary=index == 0 if properties.primary is None else properties.primary,
-                version=properties.private_ip_address_version,
-                allocation=properties.private_ip_allocation_method,
+                version=properties.version,
+                allocation=properties.allocation,
             )
         )
     return chosen
 
 
-def _subnet(vnets: Collection[Vnet], nic_id: str, subnet_id: str) -> tuple[Vnet, Subnet]:
+def _subnet(vnets: Collection[Vnet], nic_id: str, wanted: Wanted, old: IpConfiguration | None) -> tuple[Vnet, Subnet]:
+    """Where an address is wanted; it stays where it was when that is not said (azure-cli, test_network_nic.yaml)."""
+    stated = wanted.properties.subnet
+    if stated is None and old is None:
+        raise rejected(400, "InvalidRequestFormat", f"The subnet of {nic_id} is missing.")  # inferred
+    subnet_id = stated.id if stated else f"{old.vnet}/subnets/{old.subnet}" if old else ""
     vnet_id, _, name = subnet_id.partition("/subnets/")
     vnet = vnets.find(vnet_id)
     subnet = vnet.subnet(name) if vnet else None
@@ -77,18 +104,34 @@ def _subnet(vnets: Collection[Vnet], nic_id: str, subnet_id: str) -> tuple[Vnet,
             f"Resource {subnet_id} referenced by resource {nic_id} was not found. Please make sure that the "
             "referenced resource exists, and that both resources are in the same region.",
         )
+    if subnet.busy:
+        raise _not_provisioned(subnet_id, nic_id, subnet.busy)
     return vnet, subnet
+
+
+def _not_provisioned(subnet_id: str, nic_id: str, operation: str) -> ArmError:
+    """The refusal of an address in a subnet that is being written: Test_Compute_VM_20201201_CRUD.yaml, call 8."""
+    error = ArmError(429, "RetryableError", "A retryable error occurred.")
+    detail = {
+        "code": "ReferencedResourceNotProvisioned",
+        "message": f"Cannot proceed with operation because resource {subnet_id} used by resource {nic_id} is not in "
+        "Succeeded state. Resource is in Updating state and the last operation that updated/is updating the resource "
+        f"is {operation}.",
+    }
+    content = {"error": {"code": "RetryableError", "message": "A retryable error occurred.", "details": [detail]}}
+    error.response = Response(429, content, {"x-ms-failure-cause": "service"})
+    return error
 
 
 def _address(
     vnet: Vnet, subnet: Subnet, nic_id: str, wanted: Wanted, old: IpConfiguration | None, taken: set[str]
 ) -> str:
-    if wanted.properties.private_ip_allocation_method == "Static":
+    if wanted.properties.allocation == "Static":
         return _static(vnet, subnet, nic_id, wanted.properties.private_ip_address, taken)
     # A dynamic address is let go only with the NIC, the subnet, or for another static address.
     if old and (old.vnet.lower(), old.subnet) == (vnet.id.lower(), subnet.name) and old.address not in taken:
         return old.address
-    free = vnet.free(subnet, wanted.properties.private_ip_address_version, taken)
+    free = vnet.free(subnet, wanted.properties.version, taken)
     if free is None:
         raise rejected(400, "SubnetIsFull", f"Subnet {subnet.name} does not have enough capacity for 1 IP addresses.")
     return free

@@ -7,14 +7,29 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import chain
 from random import Random
 from typing import Any
 
-from simulator import compute, network, private_dns, tags, world
+from simulator import (
+    compute,
+    container_groups,
+    load_balancers,
+    locks,
+    moves,
+    network,
+    permissions,
+    private_dns,
+    private_endpoints,
+    tags,
+    world,
+)
 from simulator.arm_limits import ArmLimits
 from simulator.core import Azure, Request, Response
 from simulator.dns_rules import Unknowns
+from simulator.resource_groups import ResourceGroups
+from simulator.resource_manager import Entry, ResourceManager
 
 
 class Cloud:
@@ -40,20 +55,45 @@ class Cloud:
         self.network = network.register(self.azure)
         self.compute = compute.register(self.azure, self.network)
         self.compute.status_only_health = unknowns.status_only_health
-        self.compute.inline_nic_event = unknowns.inline_nic_event
+        self.compute.writes.inline_nic_event = unknowns.inline_nic_event
+        self.compute.scale_sets.machines.vm_events = unknowns.flexible_vm_events
         self.private_dns = private_dns.register(self.azure, unknowns=unknowns)
         self.private_dns.vnet_exists = lambda vnet_id: self.network.vnets.find(vnet_id) is not None
-        self.tags = tags.register(self.azure, self.compute, self.network)
+        self.load_balancers = load_balancers.register(self.azure, self.network)
+        self.private_endpoints = private_endpoints.register(self.azure, self.network, self.private_dns)
+        self.container_groups = container_groups.register(self.azure, self.network)
+        taggable = (self.load_balancers.all, self.private_endpoints.all, self.container_groups.all)
+        machines = (self.compute.vms, self.compute.scale_sets.sets)
+        self.tags = tags.register(self.azure, [*machines, self.network.nics, *taggable])
+        self.permissions = permissions.register(self.azure)
+        locks.register(self.azure, self.private_dns.locks)
+        groups = ResourceGroups(self.azure, self._inventory, self.private_dns.locks, self.permissions)
+        self.moves = moves.register(self.azure, self.compute, self.network, groups.results)
+        self.moves.events = unknowns.move_events
+        self.azure.beyond = ResourceManager(self.azure, self._inventory, groups.handle).handle
         self.settings: dict[str, Any] = {}
         world.load(self, initial or world.World())
+
+    def _inventory(self) -> Iterator[Entry]:
+        """Every resource, whatever its type, in an order in which they can be deleted."""
+        endpoints = (self.load_balancers.all, self.private_endpoints.all, self.container_groups.all)
+        machines = (self.compute.vms, self.compute.scale_sets.sets)
+        found: Iterator[tags.Tagged] = chain(*endpoints, *machines, self.network.nics, self.network.vnets)
+        for each in found:
+            yield Entry(each.id, each.location, each.tags or {})
+        for zone in self.private_dns.zones():
+            for link in zone.links:
+                yield Entry(f"{zone.id}/virtualNetworkLinks/{link.name}", tags=link.tags or {})
+            yield Entry(zone.id, tags=zone.tags)
 
     def handle(self, request: Request) -> Response:
         """Answer an ARM request."""
         return self.azure.handle(request)
 
     def enforce_limits(self, *, enforced: bool = True) -> None:
-        """Refuse what is beyond any published limit: of ARM, of compute, of network, and of private DNS."""
+        """Refuse what is beyond any published limit: of ARM, and of each provider."""
         self.arm_limits.enforce = self.compute.limits.enforce = self.network.limits.enforce = enforced
+        self.container_groups.limits.enforce = enforced
         self.private_dns.limits = self.private_dns.budgets.requests_enforced = enforced
 
     @property
@@ -64,6 +104,7 @@ class Cloud:
             "compute": self.compute.limits.throttled,
             "network": self.network.limits.throttled,
             "dns": self.private_dns.throttled,
+            "containers": self.container_groups.limits.throttled,
         }
         return Counter({(whose, *key): n for whose, count in counts.items() for key, n in count.items()})
 

@@ -1,4 +1,4 @@
-"""Who claims which name in a world, who may, and who serves: a VM by itself, for the oracle and the demo.
+"""Who claims which name in a world, who may, and who serves: each endpoint by itself, for the oracle and the demo.
 
 Written from the design alone, as `oracle.py` is; nothing of the app may enter, and nothing about zones or routing.
 """
@@ -13,6 +13,9 @@ from typing import Any, TypeAlias
 
 Json: TypeAlias = Any
 
+KINDS = ("vms", "load_balancers", "private_endpoints", "container_groups")
+"""The lists of a world whose entries may be endpoints."""
+
 
 def decoded(settings: Json) -> Json:
     """App settings, which are JSON or the text of it, as JSON."""
@@ -20,30 +23,68 @@ def decoded(settings: Json) -> Json:
     return {k: json.loads(v) if isinstance(v, str) and text.fullmatch(v.strip()) else v for k, v in settings.items()}
 
 
+def endpoints(world: Json, settings: Json) -> list[Json]:
+    """Everything that may claim a name; `settings` decoded."""
+    static = settings.get("NEARZONE_STATIC", [])
+    return [
+        *(each for kind in KINDS for each in world.get(kind, [])),
+        *(_instance(one, each) for one in world.get("scale_sets", []) for each in one.get("instances", [])),
+        *({"claims": [], **each, "id": f"static/{each['name'].lower()}", "location": each["region"]} for each in static),
+    ]
+
+
+def _instance(scale_set: Json, instance: Json) -> Json:
+    """An instance as an endpoint: it has the tags, the place and the own name of its scale set."""
+    nic = {"vnet": scale_set["vnet"], "ip_configurations": [{"address": instance["address"]}]}
+    machine = {**scale_set, **instance, "id": f"{scale_set['id']}/virtualMachines/{instance['id']}", "nics": [nic]}
+    return machine | {"own": scale_set["id"].rsplit("/", 1)[1]}
+
+
 def claims(vm: Json, settings: Json) -> dict[str, bool]:
-    """The names that a VM claims, each with whether it does so by tag; nothing if it is not looked at."""
+    """The names that an endpoint claims, each with whether it does so by tag; nothing if it is not looked at."""
+    if "claims" in vm:
+        return _names(vm, settings, vm["claims"])
     tag = {key.lower(): value for key, value in vm.get("tags", {}).items()}.get("nearzone")
     if tag is None or vm["id"].split("/")[2].lower() not in map(str.lower, settings["NEARZONE_SUBSCRIPTIONS"]):
         return {}
-    own = [vm["id"].rsplit("/", 1)[1].lower()] if settings.get("NEARZONE_HOST_NAMES", True) else []
-    tagged = [name.strip().lower() for name in tag.split(",")]
+    return {} if vm.get("zone_group") else _names(vm, settings, tag.split(","))
+
+
+def _names(vm: Json, settings: Json, stated: list[str]) -> dict[str, bool]:
+    own = [vm.get("own", vm["id"].rsplit("/", 1)[1]).lower()] if settings.get("NEARZONE_HOST_NAMES", True) else []
+    tagged = [name.strip().lower() for name in stated]
     return {n: n in tagged for n in own + tagged if re.fullmatch("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", n)}
 
 
 def permitted(vm: Json, name: str, settings: Json) -> bool:
-    """Whether NEARZONE_CLAIMS lets a VM claim a name."""
+    """Whether NEARZONE_CLAIMS lets an endpoint claim a name; it says nothing of static ones."""
+    if "claims" in vm:
+        return True
     scopes = [each.lower().rstrip("/") for each in most_specific(name, settings["NEARZONE_CLAIMS"], [])]
     return any(vm["id"].lower().startswith((f"{each}/", f"/subscriptions/{each}/")) for each in scopes)
 
 
 def serving(vm: Json, drains: AbstractSet[str] = frozenset()) -> dict[str, str]:
-    """The addresses at which a VM serves, each with its VNet's id; none when it does not serve."""
+    """The addresses at which an endpoint serves, each with its VNet's id; none when it does not serve."""
     drained = {"nearzone-drain=true"} & {f"{k}={v}".lower() for k, v in vm.get("tags", {}).items()}
     drained |= {vm["id"].lower(), region(vm["location"])} & {region(each) for each in drains}
-    if vm["power"] != "running" or vm.get("health") == "unhealthy" or drained:
+    return {} if drained else {ip: net.lower() for ip, net in _open(vm).items() if ":" not in ip}
+
+
+def _open(vm: Json) -> dict[str, str]:
+    """The addresses of an endpoint that would serve if it was not drained."""
+    if "claims" in vm:
+        return dict.fromkeys(vm["addresses"], "")
+    if "frontends" in vm:
+        return {each["address"]: each["vnet"] for each in vm["frontends"] if each.get("address")}
+    if "connection" in vm:
+        return dict.fromkeys(vm["addresses"], vm["vnet"]) if vm["connection"] == "Approved" else {}
+    if "state" in vm:
+        return {vm["address"]: vm["vnet"]} if vm["state"].lower() == "running" and vm.get("address") else {}
+    if vm["power"] != "running" or vm.get("health") == "unhealthy":
         return {}
     nics = [nic for nic in vm["nics"] if len(vm["nics"]) == 1 or nic.get("primary", True)]
-    ips = [(each, nic["vnet"].lower()) for nic in nics[:1] for each in nic["ip_configurations"]]
+    ips = [(each, nic["vnet"]) for nic in nics[:1] for each in nic["ip_configurations"]]
     return {ip["address"]: net for ip, net in ips if ip.get("primary", True) and ip.get("version", "IPv4") == "IPv4"}
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import bisect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Generic, Protocol, TypeVar
 from urllib.parse import quote
@@ -85,11 +85,19 @@ class Collection(Generic[R]):
         """The canonical id of the top-level resource that a call names."""
         return f"/subscriptions/{call.subscription}/resourceGroups/{call.group}/providers/{self.type}/{call.names[0]}"
 
-    def page(self, call: Call, size: int, body: Callable[[R], dict[str, Any]]) -> Response:
-        """One page of a listing; the continuation names the last resource given, so that deletions shift nothing."""
+    def page(
+        self, call: Call, size: int, body: Callable[[R], dict[str, Any]], wanted: Callable[[R], bool] | None = None
+    ) -> Response:
+        """One page of a listing; the continuation names the last resource given, so that deletions shift nothing.
+
+        `wanted`: only the resources for which this holds.
+        """
         after = _decode(call.request.query.get("$skiptoken"))
         scope = call.id[: call.id.lower().rindex("/providers/")].lower() + "/"
-        found = list(islice(self._below(scope, after), size + 1))
+        below = self._below(scope, after)
+        if wanted is not None:
+            below = (key for key in below if wanted(self._by_id[_name(key)]))
+        found = list(islice(below, size + 1))
         content: dict[str, Any] = {"value": [body(self._by_id[_name(key)]) for key in found[:size]]}
         if len(found) > size:
             content["nextLink"] = _next_link(call, found[size - 1])
@@ -101,6 +109,16 @@ class Collection(Generic[R]):
             key = self._order[at]
             if _name(key).startswith(scope):
                 yield key
+
+
+def continued(call: Call, size: int, items: Sequence[tuple[str, Callable[[], dict[str, Any]]]]) -> Response:
+    """One page of things that are in no collection, each with the key by which they are ordered."""
+    after = _decode(call.request.query.get("$skiptoken"))
+    left = [(key, body) for key, body in items if key > after]
+    content: dict[str, Any] = {"value": [body() for _, body in left[:size]]}
+    if len(left) > size:
+        content["nextLink"] = _next_link(call, left[size - 1][0])
+    return Response(200, content)
 
 
 def _name(key: str) -> str:

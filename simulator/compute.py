@@ -1,83 +1,38 @@
-"""The compute resource provider: virtual machines, what they are doing, and their long-running operations.
+"""The compute resource provider: what answers for virtual machines, scale sets and their long-running operations.
 
-NICs belong to `network.py`; the bodies to `vm.py`. Azure tells Event Grid of an operation when it has completed, and of
-nothing that happens inside a VM: `set_health` and `guest_shutdown` are silent. What no recording or document shows is
-marked "inferred".
+What is written of VMs stands in `vm_writes.py`, what makes them run in `vm_power.py`, scale sets in `scale_sets.py`,
+NICs in `network.py`, bodies in `vm.py`. Azure tells Event Grid of an operation when it has completed, and of nothing
+that happens inside a VM. What no recording or document shows is marked "inferred".
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
-import msgspec
-
-from simulator.collection import Collection, decode, rejected
+from simulator.collection import Collection
 from simulator.compute_limits import Limits
-from simulator.core import ArmError, Azure, Call, Family, Outcome, Response
-from simulator.inline_nics import InlineNic, create
-from simulator.latency import Spread
+from simulator.core import ArmError, Azure, Call, Response
+from simulator.extensions import Extensions
 from simulator.network import Network
-from simulator.operations import Fault, Operations
-from simulator.vm import VM_TYPE, Health, NicLink, Power, Vm
-
-DURATIONS = {
-    "start": Spread(5, 5.5, 23),
-    "poweroff": Spread(6, 8.4, 21),
-    "deallocate": Spread(22, 28, 41),
-    "restart": Spread(0.3, 8, 42),
-    "delete": Spread(0.5, 30, 324),
-    "put": Spread(0.6, 23, 102),
-}
-"""Seconds from start to end of recorded operations: azure-cli and Azure Service Operator recordings 2023-2026."""
+from simulator.operations import Operations
+from simulator.scale_sets import ScaleSets
+from simulator.vm import VM_TYPE, Health, Vm
+from simulator.vm_power import ACTIONS, VmPower
+from simulator.vm_writes import VmWrites
 
 PAGE_SIZES: Sequence[int] = (299, 250, 211, 116, 81, 50, 50, 50, 50, 48)
 """Sizes of the pages that one real listing had (Azure/azure-rest-api-specs#13843): never a constant."""
 
-POWER: dict[str, tuple[Power, Power]] = {
-    "start": ("starting", "running"),
-    "poweroff": ("stopping", "stopped"),
-    "deallocate": ("deallocating", "deallocated"),
-    "restart": ("starting", "running"),
-}
-"""Power state during and after an action. During a restart: inferred."""
-
-PREEMPTED = Fault("OperationPreempted", "Operation execution has been preempted by a more recent operation.")
-"""Azure's public wording; that it ends an earlier power action in this way is inferred."""
-
-_OPERATIONS = {"start": "start", "poweroff": "powerOff", "deallocate": "deallocate", "restart": "restart"}
-
-
-class _NicReference(msgspec.Struct):
-    id: str
-    properties: dict[str, Any] | None = None
-
-
-class _NetworkProfile(msgspec.Struct, rename="camel"):
-    network_interfaces: list[_NicReference] = []
-    network_interface_configurations: list[InlineNic] = []
-
-
-class _Properties(msgspec.Struct, rename="camel"):
-    network_profile: _NetworkProfile
-
-
-class _VmBody(msgspec.Struct):
-    location: str
-    properties: _Properties
-    tags: dict[str, str] | None = None
-
-
-class _VmPatch(msgspec.Struct):
-    tags: dict[str, str] | None = None
+_OF_SCALE_SET = re.compile(r"\s*'virtualMachineScaleSet/id'\s+eq\s+'([^']+)'\s*", re.IGNORECASE)
 
 
 class Compute:
-    """Answers for `Microsoft.Compute/virtualMachines`.
+    """Answers for `Microsoft.Compute/virtualMachines` and `Microsoft.Compute/virtualMachineScaleSets`.
 
-    Unknown, so switches: `status_only_health`, whether a listing with `statusOnly=true` carries `vmHealth`;
-    `inline_nic_event`, whether a NIC made with its VM raises an event of its own.
+    Unknown, so a switch: `status_only_health`, whether a listing with `statusOnly=true` carries `vmHealth`. Others:
+    `writes.inline_nic_event`, whether a NIC made with its VM raises an event of its own; and those of `scale_sets`.
     """
 
     def __init__(self, azure: Azure, network: Network) -> None:
@@ -85,220 +40,179 @@ class Compute:
         self.network = network
         self.vms: Collection[Vm] = Collection(VM_TYPE)
         self.status_only_health = True
-        self.inline_nic_event = False
         self.page_sizes = PAGE_SIZES
         self.limits = Limits(azure.clock)
-        self._operations = Operations(azure, "Microsoft.Compute", detailed=True)
+        operations = Operations(azure, "Microsoft.Compute", detailed=True)
+        self.power = VmPower(azure, operations, self._evicted)
+        self.writes = VmWrites(azure, network, self.vms, operations, self.power)
+        self.scale_sets = ScaleSets(azure, network, operations, self.power, self.writes)
+        extensions = Extensions(azure, operations, self.vms, self.scale_sets.sets)
         self._routes: dict[tuple[str, int, str], Callable[[Call], Response]] = {
             ("virtualmachines", 0, "GET"): self._list,
             ("virtualmachines", 1, "GET"): self._get,
-            ("virtualmachines", 1, "PUT"): self._put,
-            ("virtualmachines", 1, "PATCH"): self._patch,
-            ("virtualmachines", 1, "DELETE"): self._delete,
+            ("virtualmachines", 1, "PUT"): self.writes.put,
+            ("virtualmachines", 1, "PATCH"): self.writes.patch,
+            ("virtualmachines", 1, "DELETE"): self.writes.delete,
             ("virtualmachines/instanceview", 1, "GET"): self._get_instance_view,
-            ("locations/operations", 2, "GET"): self._operations.poll,
-            **{(f"virtualmachines/{action}", 1, "POST"): self._act for action in POWER},
+            ("virtualmachines/simulateeviction", 1, "POST"): self._simulate_eviction,
+            ("virtualmachines/generalize", 1, "POST"): self._generalize,
+            ("locations/operations", 2, "GET"): operations.poll,
+            **{(f"virtualmachines/{action}", 1, "POST"): self._act for action in ACTIONS},
+            **self.scale_sets.routes,
+            **extensions.routes,
         }
 
     def handle(self, call: Call) -> Response:
-        """Answer a call on a VM or a compute operation."""
+        """Answer a call on a VM, a scale set or a compute operation."""
         answer = self._routes.get((call.kind, len(call.names), call.method))
         if answer is None:
             raise ArmError(405, "MethodNotAllowed", f"{call.method} on {'/'.join(call.types)} is not simulated.")
-        if call.names and call.types[0].lower() == "virtualmachines" and call.method not in {"PUT", "DELETE"}:
-            self.vms.called(call)  # ARM knows that a VM does not exist, and the provider's limits never hear of it
+        self._check_there(call)
+        if call.types[-1].lower() == "networkinterfaces":
+            return answer(call)  # the network provider's answer, although below the path of compute
         counted = self.limits.charge(call)
         try:
             response = answer(call)
         except ArmError as error:
             error.response = replace(error.response, headers={**error.response.headers, **counted})
             raise
+        if response.content == {"value": []}:
+            return response  # recorded: nobody asks the provider for what ARM knows to be nothing
         return replace(response, headers={**response.headers, **counted})
+
+    def _check_there(self, call: Call) -> None:
+        """ARM knows that a VM or a scale set does not exist, and the provider's limits never hear of it."""
+        kind = call.types[0].lower()
+        if not call.names or (len(call.types) == 1 and call.method in {"PUT", "DELETE"}):
+            return
+        if kind == "virtualmachines":
+            if self.vms.id_of(call).lower() in self.writes.evicted:
+                error = ArmError(404, "NotFound", "The entity was not found in this Azure location.")
+                error.response = Response(404, error.response.content, self.limits.charge(call))
+                raise error
+            self.vms.called(call)
+        elif kind == "virtualmachinescalesets":
+            self.scale_sets.sets.called(call)
 
     def load(self, vm: Vm) -> None:
         """Put a VM into the world as it is, attached to its NICs, without an event."""
-        self.vms.add(vm)
-        for link in vm.nics:
-            nic = self.network.nics.find(link.id)
-            if nic is not None:
-                self.network.attach(nic, vm.id, primary=link.primary)
+        self.writes.load(vm)
 
-    def set_health(self, vm_id: str, health: Health) -> None:
-        """What the Application Health extension says from now on. No event. Raises KeyError for an unknown VM."""
-        vm = self._known(vm_id)
+    def set_health(self, machine_id: str, health: Health) -> None:
+        """What the Application Health extension says from now on. No event. Raises KeyError for an unknown machine."""
+        vm = self.machine(machine_id)
         vm.health, vm.health_since = health, self.azure.clock()
 
-    def guest_shutdown(self, vm_id: str) -> None:
-        """The guest system shuts itself down: stopped, and Azure tells nobody. Raises KeyError for an unknown VM."""
-        vm = self._known(vm_id)
-        vm.power, vm.changed = "stopped", self.azure.clock()
+    def guest_shutdown(self, machine_id: str) -> None:
+        """The guest system shuts itself down: stopped, without an event. Raises KeyError for an unknown machine."""
+        self.power.guest_shutdown(self.machine(machine_id))
+
+    def host_crash(self, machine_id: str, seconds: float) -> None:
+        """The host fails; the machine comes back after so many seconds. Raises KeyError for an unknown machine."""
+        self.power.host_crash(self.machine(machine_id), seconds)
+
+    def preempt(self, machine_id: str) -> None:
+        """Azure takes a Spot machine's capacity back. Raises KeyError for an unknown one or one that is not Spot."""
+        vm = self.machine(machine_id)
+        if not vm.spot:
+            raise KeyError(machine_id)
+        self.power.preempt(vm)
 
     def move(self, vm_id: str, group: str) -> str:
         """Move a VM (not its NICs) to another resource group of its subscription, without an event.
 
         Gives the new id. Raises KeyError for an unknown VM.
         """
-        vm = self._known(vm_id)
-        parts = vm.id.split("/")
-        self.vms.remove(vm)
-        self.azure.ensure_group(parts[2], group)
-        vm.id = "/".join([*parts[:4], group, *parts[5:]])
-        self.load(vm)
-        return vm.id
-
-    def _known(self, vm_id: str) -> Vm:
         vm = self.vms.find(vm_id)
         if vm is None:
             raise KeyError(vm_id)
+        self.vms.remove(vm)
+        vm.id = self._in_group(vm.id, group)
+        self.load(vm)
+        return vm.id
+
+    def move_nic(self, nic_id: str, group: str) -> str:
+        """Move a NIC to another resource group, without an event; its VM has the new link. Raises KeyError."""
+        nic = self.network.nics.find(nic_id)
+        if nic is None:
+            raise KeyError(nic_id)
+        vm = self.vms.find(nic.vm or "")
+        self.network.remove_nic(nic)
+        nic.id = self._in_group(nic.id, group)
+        self.network.load_nic(nic)
+        if vm is not None:
+            vm.nics = [replace(each, id=nic.id) if each.id.lower() == nic_id.lower() else each for each in vm.nics]
+        return nic.id
+
+    def _in_group(self, resource_id: str, group: str) -> str:
+        parts = resource_id.split("/")
+        self.azure.ensure_group(parts[2], group)
+        return "/".join([*parts[:4], group, *parts[5:]])
+
+    def machine(self, machine_id: str) -> Vm:
+        """The VM or the instance of a scale set with this id. Raises KeyError."""
+        vm = self.vms.find(machine_id) or self.scale_sets.machine(machine_id)
+        if vm is None:
+            raise KeyError(machine_id)
         return vm
+
+    def _evicted(self, vm: Vm) -> None:
+        if vm.type == VM_TYPE:
+            self.writes.evict(vm)
+        else:
+            self.scale_sets.evict(vm)
 
     def _list(self, call: Call) -> Response:
         size = self.azure.rng.choice(self.page_sizes)
+        wanted = call.request.query.get("$filter")
+        if wanted is not None:
+            return self._list_of_scale_set(call, wanted, size)
         if call.request.query.get("statusOnly", "").lower() == "true":
             return self.vms.page(call, size, lambda vm: vm.status_only(with_health=self.status_only_health))
-        return self.vms.page(call, size, Vm.body)
+        return self.vms.page(call, size, _listed)
+
+    def _list_of_scale_set(self, call: Call, wanted: str, size: int) -> Response:
+        """The VMs of a flexible scale set; `$expand=instanceView` is allowed here (OpenAPI 2024-03-01)."""
+        found = _OF_SCALE_SET.fullmatch(wanted)
+        if found is None:  # inferred
+            raise ArmError(400, "BadRequest", f"The filter {wanted!r} is not supported.", wrapped=True)
+        scale_set, expand = found[1].lower(), _expanded(call)
+        return self.vms.page(
+            call,
+            size,
+            lambda vm: vm.body(expand=expand, listed=True),
+            lambda vm: (vm.scale_set or "").lower() == scale_set,
+        )
 
     def _get(self, call: Call) -> Response:
-        expand = call.request.query.get("$expand", "").lower() == "instanceview"
-        return Response(200, self.vms.called(call).body(expand=expand))
+        return Response(200, self.vms.called(call).body(expand=_expanded(call)))
 
     def _get_instance_view(self, call: Call) -> Response:
         return Response(200, self.vms.called(call).instance_view())
 
-    def _put(self, call: Call) -> Response:
-        body = decode(call, _VmBody)
-        vm_id = self.vms.id_of(call)
-        old = self.vms.find(vm_id)
-        if old is not None:
-            _refuse_while_deleting(old, "write")
-        now = self.azure.clock()
-        location = body.location.lower().replace(" ", "")
-        vm = old or Vm(vm_id, location, {}, "starting", None, [], self.azure.new_guid(), now, now)
-        links = self._links(vm, body.properties.network_profile, is_new=old is None)
-        self._release_nics(vm, keep={link.id.lower() for link in links})
-        vm.nics, vm.tags = links, dict(body.tags or {})
-        properties = call.json()["properties"]
-        vm.settings |= {key: value for key, value in properties.items() if key != "networkProfile"}
-        self.load(vm)
-        return self._write(call, vm, created=old is None)
-
-    def _links(self, vm: Vm, profile: _NetworkProfile, *, is_new: bool) -> list[NicLink]:
-        """The NICs that a VM has after being written, those that it asked for inline made already."""
-        links = [NicLink(each.id, each.properties) for each in profile.network_interfaces]
-        self._check_nics(vm.id, links)
-        inline = profile.network_interface_configurations
-        if inline:  # that an update with such a body leaves the NICs as they are is inferred
-            links = links + create(self.network, vm, inline, told=self.inline_nic_event) if is_new else vm.nics
-        if not links:  # inferred
-            raise rejected(400, "InvalidParameter", "The networkInterfaces of a virtual machine are missing.")
-        return links
-
-    def _check_nics(self, vm_id: str, links: list[NicLink]) -> None:
-        for link in links:
-            nic = self.network.nics.find(link.id)
-            if nic is None:
-                raise rejected(404, "NotFound", f"Resource {link.id} not found.")
-            if nic.vm is not None and nic.vm.lower() != vm_id.lower():
-                raise rejected(400, "NicInUse", f"Network Interface {nic.id} is in use by {nic.vm}.")  # inferred
-
-    def _patch(self, call: Call) -> Response:
-        vm = self.vms.called(call)
-        _refuse_while_deleting(vm, "write")
-        tags = decode(call, _VmPatch).tags
-        if tags is not None:
-            vm.tags = dict(tags)
-        return self._write(call, vm, created=False)
-
-    def _write(self, call: Call, vm: Vm, *, created: bool) -> Response:
-        vm.provisioning, vm.changed = "Creating" if created else "Updating", self.azure.clock()
-
-        def complete() -> None:
-            vm.provisioning, vm.changed = "Succeeded", self.azure.clock()
-            if created:
-                vm.power = "running"
-            self._emit(vm, "write", "Write")
-
-        headers = self._begin(call, vm, "put", complete)
-        return Response(201 if created else 200, vm.body(), headers)
-
-    def _delete(self, call: Call) -> Response:
-        vm = self.vms.find(self.vms.id_of(call))
-        if vm is None:
-            return Response(204)  # inferred from the OpenAPI document
-        vm.provisioning, vm.changed = "Deleting", self.azure.clock()
-
-        def complete() -> None:
-            if self.vms.find(vm.id) is vm:
-                self._release_nics(vm, keep=set(), going=True)
-                self.vms.remove(vm)
-                self._emit(vm, "delete", "Delete")
-
-        return Response(202, None, self._begin(call, vm, "delete", complete))
-
-    def _release_nics(self, vm: Vm, keep: set[str], *, going: bool = False) -> None:
-        for link in vm.nics:
-            nic = self.network.nics.find(link.id)
-            if nic is not None and link.id.lower() not in keep:
-                self.network.detach(nic)
-                if going and link.goes_with_vm:
-                    self.network.remove_nic(nic)
-
     def _act(self, call: Call) -> Response:
-        vm = self.vms.called(call)
-        action = call.types[1].lower()
-        operation = f"{_OPERATIONS[action]}/action"
-        _refuse_while_deleting(vm, _OPERATIONS[action])
-        if action == "restart" and vm.power != "running":
-            raise rejected(409, "OperationNotAllowed", f"VM '{vm.name}' is not running.")  # inferred
-        during, after = _power(vm, action)
-        mine = self._enter(vm, during)
+        return self.power.act(call, self.vms.called(call))
 
-        def complete() -> Fault | None:
-            if vm.operation != mine or self.vms.find(vm.id) is not vm:
-                self._emit(vm, operation, "Action", "Failure")
-                return PREEMPTED
-            vm.power, vm.changed = after, self.azure.clock()
-            self._emit(vm, operation, "Action")
-            return None
+    def _simulate_eviction(self, call: Call) -> Response:
+        return self.power.simulate_eviction(call, self.vms.called(call))
 
-        return Response(202, None, self._begin(call, vm, action, complete))
-
-    def _enter(self, vm: Vm, power: Power) -> int:
-        """Enter a power state; gives the number of the operation that owns the VM's power from now on."""
-        if power == "starting" and vm.health is not None:
-            # A GPU VM that has just started has not loaded its model yet: unhealthy until told otherwise.
-            vm.health, vm.health_since = "unhealthy", self.azure.clock()
-        vm.power = power
-        vm.operation += 1
-        return vm.operation
-
-    def _begin(self, call: Call, vm: Vm, kind: str, complete: Callable[[], Fault | None]) -> dict[str, str]:
-        return self._operations.begin(call, vm.location, DURATIONS[kind].draw(self.azure.rng), complete)
-
-    def _emit(self, vm: Vm, operation: str, family: Family, outcome: Outcome = "Success") -> None:
-        self.azure.emit(vm.id, f"{VM_TYPE}/{operation}", family, outcome)
+    def _generalize(self, call: Call) -> Response:
+        """Recorded (test_vm_generalize.yaml, call 20): 200 at once; no GET shows it."""
+        self.azure.emit(self.vms.called(call).id, f"{VM_TYPE}/generalize/action", "Action")
+        return Response(200)
 
 
-def _power(vm: Vm, action: str) -> tuple[Power, Power]:
-    """Power state during and after an action; a VM that is already there stays as it is (inferred)."""
-    during, after = POWER[action]
-    there = vm.power == after or (action == "poweroff" and vm.power == "deallocated")
-    return (vm.power, vm.power) if there and action != "restart" else (during, after)
+def _expanded(call: Call) -> bool:
+    return call.request.query.get("$expand", "").lower() == "instanceview"
 
 
-def _refuse_while_deleting(vm: Vm, operation: str) -> None:
-    if vm.provisioning == "Deleting":
-        raise rejected(  # Azure's public wording; no recording
-            409,
-            "OperationNotAllowed",
-            f"Operation '{operation}' is not allowed on VM '{vm.name}' since the VM is marked for deletion. "
-            "You can only retry the Delete operation (or wait for an ongoing one to complete).",
-        )
+def _listed(vm: Vm) -> dict[str, object]:
+    return vm.body(listed=True)
 
 
 def register(azure: Azure, network: Network) -> Compute:
     """Make the compute provider and let it answer."""
     compute = Compute(azure, network)
-    for resource_type in ("virtualMachines", "locations"):
+    for resource_type in ("virtualMachines", "virtualMachineScaleSets", "locations"):
         azure.register("Microsoft.Compute", resource_type, compute)
     return compute

@@ -17,7 +17,7 @@ from simulator.throttles import TokenBucket
 
 @dataclass(frozen=True, slots=True)
 class _Policy:
-    """Tokens per minute and bucket size, per VM (None: not counted per VM) and per subscription and region."""
+    """Tokens per minute and bucket size, per resource (None: not counted) and per subscription and region."""
 
     name: str
     resource: tuple[int, int] | None
@@ -27,6 +27,15 @@ class _Policy:
 PUT = _Policy("PutVM", (4, 12), (500, 1500))
 UPDATE = _Policy("UpdateVM", (4, 12), (500, 1500))
 DELETE = _Policy("DeleteVM", (4, 12), (500, 1500))
+SET_PUT = _Policy("CreateVMScaleSet", (4, 12), (125, 375))
+SET_ACTION = _Policy("VMScaleSetActions", (4, 12), (500, 1500))
+SET_DELETE = _Policy("DeleteVMScaleSet", (4, 12), (175, 525))
+SET_GET = _Policy("GetVMScaleSet", (12, 36), (800, 2400))
+SET_HIGH_COST_GET = _Policy("HighCostGetVMScaleSet", (10, 30), (360, 1080))
+INSTANCE_UPDATE = _Policy("VMScaleSetVMActions", (4, 12), (500, 1500))
+INSTANCE_DELETE = _Policy("DeleteVMScaleSetVM", (4, 12), (500, 1500))
+INSTANCE_GET = _Policy("GetVMScaleSetVM", (12, 36), (2000, 6000))
+"""The names of the last three are assumed; of the others, recorded by azure-cli and Azure Service Operator."""
 LOW_COST_GET = _Policy("LowCostGet", (12, 36), (8000, 24000))
 HIGH_COST_GET = _Policy("HighCostGet", None, (300, 900))
 GET_OPERATION = _Policy("GetOperation", (15, 45), (5000, 15000))
@@ -90,10 +99,33 @@ def _refusal(bucket: str, wait: int, remaining: str) -> ArmError:
 
 def policy_of(call: Call) -> _Policy:
     """Which bucket a call is counted in."""
-    if call.types[0].lower() == "locations":
+    kind = call.types[0].lower()
+    if kind == "locations":
         return GET_OPERATION
+    if kind == "virtualmachinescalesets":
+        return _of_scale_set(call)
     if call.method == "GET":
         return HIGH_COST_GET if not call.names else LOW_COST_GET
-    if call.method == "DELETE" or call.kind == "virtualmachines/deallocate":
+    if call.method == "DELETE" and len(call.types) == 1:
         return DELETE
-    return PUT if call.method == "PUT" else UPDATE
+    if call.kind in {"virtualmachines/deallocate", "virtualmachines/simulateeviction"}:  # as recorded
+        return DELETE
+    return PUT if call.method == "PUT" and len(call.types) == 1 else UPDATE
+
+
+def _of_scale_set(call: Call) -> _Policy:
+    """As recorded: a list or a view of instances is dear, and to power off counts as a deletion."""
+    last = call.types[-1].lower()
+    one = len(call.types) > 1 and call.types[1].lower() == "virtualmachines" and len(call.names) > 1
+    if call.method == "GET":
+        dear = len(call.types) > len(call.names) and last in {
+            "virtualmachinescalesets",
+            "virtualmachines",
+            "instanceview",
+        }
+        return INSTANCE_GET if one else SET_HIGH_COST_GET if dear else SET_GET
+    if one:
+        return INSTANCE_DELETE if call.method == "DELETE" else INSTANCE_UPDATE
+    if len(call.types) == 1:
+        return {"PUT": SET_PUT, "DELETE": SET_DELETE}.get(call.method, SET_ACTION)
+    return SET_DELETE if last in {"deallocate", "poweroff"} else SET_ACTION

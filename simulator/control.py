@@ -12,11 +12,14 @@ import msgspec
 from aiohttp import web
 
 from simulator.azure import Cloud
+from simulator.container_group import State
 from simulator.eventgrid import EventGrid, RefusedError, Subscription
-from simulator.eventgrid_events import Schema
+from simulator.eventgrid_events import Schema, Topic
 from simulator.faults import Faults, Rates
+from simulator.permissions import Role
+from simulator.private_endpoint import Status
 from simulator.regions import all_regions
-from simulator.vm import Health
+from simulator.vm import Health, Vm
 
 
 class _Health(msgspec.Struct, forbid_unknown_fields=True):
@@ -28,6 +31,16 @@ class _Vm(msgspec.Struct, forbid_unknown_fields=True):
     vm: str
 
 
+class _Crash(msgspec.Struct, forbid_unknown_fields=True):
+    vm: str
+    seconds: Annotated[float, msgspec.Meta(ge=0)]
+
+
+class _Ending(msgspec.Struct, forbid_unknown_fields=True):
+    id: str
+    outcome: Literal["Failure", "Cancel"]
+
+
 class _Lose(msgspec.Struct, forbid_unknown_fields=True):
     events: Annotated[int, msgspec.Meta(ge=0)]
 
@@ -36,6 +49,7 @@ class _Subscription(msgspec.Struct, forbid_unknown_fields=True):
     endpoint: Annotated[str, msgspec.Meta(pattern="^https?://")]
     schema: Schema = "EventGridSchema"
     operations: list[str] = []
+    topic: Topic = "Microsoft.Resources.Subscriptions"
 
 
 class _Outage(msgspec.Struct, forbid_unknown_fields=True):
@@ -47,10 +61,28 @@ class _Limits(msgspec.Struct, forbid_unknown_fields=True):
     enforced: bool
 
 
+class _Permissions(msgspec.Struct, forbid_unknown_fields=True):
+    roles: list[Role]
+
+
 class _Foreign(msgspec.Struct, forbid_unknown_fields=True):
     zone: str
     kind: Literal["create", "update", "delete", "get", "list"]
     count: Annotated[int, msgspec.Meta(ge=0)]
+
+
+class _Connection(msgspec.Struct, forbid_unknown_fields=True):
+    private_endpoint: str
+    status: Status
+
+
+class _Relocate(msgspec.Struct, forbid_unknown_fields=True):
+    container_group: str
+
+
+class _ContainerState(msgspec.Struct, forbid_unknown_fields=True):
+    container_group: str
+    state: State
 
 
 class _BadRequestError(Exception):
@@ -82,11 +114,18 @@ class Control:
             web.get(f"{prefix}/refused", self._refused),
             web.post(f"{prefix}/health", _route(_Health, self._health)),
             web.post(f"{prefix}/guest-shutdown", _route(_Vm, self._guest_shutdown)),
+            web.post(f"{prefix}/connection", _route(_Connection, self._connection)),
+            web.post(f"{prefix}/relocate", _route(_Relocate, self._relocate)),
+            web.post(f"{prefix}/container-state", _route(_ContainerState, self._container_state)),
+            web.post(f"{prefix}/preempt", _route(_Vm, self._preempt)),
+            web.post(f"{prefix}/host-crash", _route(_Crash, self._host_crash)),
+            web.post(f"{prefix}/ending", _route(_Ending, self._ending)),
             web.post(f"{prefix}/lose", _route(_Lose, self._lose)),
             web.post(f"{prefix}/subscriptions", _route(_Subscription, self._subscribe)),
             web.post(f"{prefix}/faults", _route(Rates, self._faults)),
             web.post(f"{prefix}/outage", _route(_Outage, self._outage)),
             web.post(f"{prefix}/limits", _route(_Limits, self._limits)),
+            web.post(f"{prefix}/permissions", _route(_Permissions, self._permissions)),
             web.post(f"{prefix}/foreign-calls", _route(_Foreign, self._foreign_calls)),
         ]
 
@@ -109,18 +148,55 @@ class Control:
         ]
         return web.json_response({"throttled": throttled, "faults": dict(self._simulation.faults.made)})
 
-    def _check_vm(self, vm: str) -> None:
-        if self._simulation.cloud.compute.vms.find(vm) is None:
-            raise _BadRequestError(f"vm: no VM has the id {vm!r}")
+    def _machine(self, machine_id: str) -> Vm:
+        try:
+            return self._simulation.cloud.compute.machine(machine_id)
+        except KeyError as error:
+            raise _BadRequestError(f"vm: no VM or instance has the id {machine_id!r}") from error
 
     async def _health(self, wanted: _Health) -> object:
-        self._check_vm(wanted.vm)
-        self._simulation.cloud.compute.set_health(wanted.vm, wanted.health)
+        self._simulation.cloud.compute.set_health(self._machine(wanted.vm).id, wanted.health)
         return {}
 
     async def _guest_shutdown(self, wanted: _Vm) -> object:
-        self._check_vm(wanted.vm)
-        self._simulation.cloud.compute.guest_shutdown(wanted.vm)
+        self._simulation.cloud.compute.guest_shutdown(self._machine(wanted.vm).id)
+        return {}
+
+    async def _preempt(self, wanted: _Vm) -> object:
+        if not self._machine(wanted.vm).spot:
+            raise _BadRequestError(f"vm: {wanted.vm!r} is not a Spot VM")
+        self._simulation.cloud.compute.preempt(wanted.vm)
+        return {}
+
+    async def _host_crash(self, wanted: _Crash) -> object:
+        self._simulation.cloud.compute.host_crash(self._machine(wanted.vm).id, wanted.seconds)
+        return {}
+
+    async def _connection(self, wanted: _Connection) -> object:
+        try:
+            self._simulation.cloud.private_endpoints.decide(wanted.private_endpoint, wanted.status)
+        except KeyError as error:
+            raise _BadRequestError(f"private_endpoint: none has the id {wanted.private_endpoint!r}") from error
+        return {}
+
+    async def _relocate(self, wanted: _Relocate) -> object:
+        try:
+            return {"address": self._simulation.cloud.container_groups.relocate(wanted.container_group)}
+        except KeyError as error:
+            raise _BadRequestError(f"container_group: none has the id {wanted.container_group!r}") from error
+
+    async def _container_state(self, wanted: _ContainerState) -> object:
+        try:
+            self._simulation.cloud.container_groups.set_state(wanted.container_group, wanted.state)
+        except KeyError as error:
+            raise _BadRequestError(f"container_group: none has the id {wanted.container_group!r}") from error
+        return {}
+
+    async def _ending(self, wanted: _Ending) -> object:
+        """How the next operation on a VM, an instance or a scale set ends."""
+        if self._simulation.cloud.compute.scale_sets.sets.find(wanted.id) is None:
+            self._machine(wanted.id)
+        self._simulation.cloud.azure.endings[wanted.id.lower()] = wanted.outcome
         return {}
 
     async def _lose(self, wanted: _Lose) -> object:
@@ -128,7 +204,7 @@ class Control:
         return {}
 
     async def _subscribe(self, wanted: _Subscription) -> object:
-        subscription = Subscription(wanted.endpoint, wanted.schema, tuple(wanted.operations))
+        subscription = Subscription(wanted.endpoint, wanted.schema, tuple(wanted.operations), wanted.topic)
         await self._simulation.event_grid.subscribe(subscription)
         return {}
 
@@ -147,6 +223,10 @@ class Control:
 
     async def _limits(self, wanted: _Limits) -> object:
         self._simulation.cloud.enforce_limits(enforced=wanted.enforced)
+        return {}
+
+    async def _permissions(self, wanted: _Permissions) -> object:
+        self._simulation.cloud.permissions.roles = tuple(wanted.roles)
         return {}
 
     async def _foreign_calls(self, wanted: _Foreign) -> object:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import json
+import re
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -21,6 +22,7 @@ import msgspec
 
 Family = Literal["Write", "Delete", "Action"]
 Outcome = Literal["Success", "Failure", "Cancel"]
+SignalKind = Literal["AvailabilityStatusChanged", "ResourceAnnotated"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,10 @@ class ArmError(Exception):
         self.response = Response(status, {"error": body} if wrapped else body, {**cause, **(headers or {})})
 
 
+class NoResourceError(ArmError):
+    """A path that names no resource."""
+
+
 class Provider(Protocol):
     """A resource provider: everything below one top-level resource type."""
 
@@ -135,6 +141,16 @@ class Completed:
     correlation_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """A change of a resource's health: what the platform tells whoever listens for it, asked or not."""
+
+    resource_id: str
+    kind: SignalKind
+    details: Mapping[str, str]
+    time: float
+
+
 class Azure:
     """The simulated cloud. `clock` gives seconds since the epoch; `rng` is the only source of chance.
 
@@ -147,16 +163,25 @@ class Azure:
         self.rng = rng
         self.operation_scale = operation_scale
         self.gate: Gate | None = None
+        self.checks: list[Callable[[Call], None]] = []
+        """What may forbid a call, by raising ArmError, before a provider hears of it: permissions and locks."""
+        self.beyond: Callable[[Request], Response | None] = lambda _: None
+        """What answers a request that names no resource: subscriptions, resource groups, ..."""
         self.action_in_subject = False
         self.groups: dict[tuple[str, str], str] = {}
         self.completed: list[Callable[[Completed], None]] = []
+        self.signalled: list[Callable[[Signal], None]] = []
+        self.endings: dict[str, Outcome] = {}
+        """Resource id in lower case -> how the next operation on it ends, whatever it does."""
         self._providers: dict[tuple[str, str], Provider] = {}
+        self._types: dict[str, dict[str, str]] = {}
         self._agenda: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
 
     def register(self, namespace: str, resource_type: str, provider: Provider) -> None:
         """Let a provider answer for a top-level type, e.g. `Microsoft.Compute`, `virtualMachines`."""
         self._providers[namespace.lower(), resource_type.lower()] = provider
+        self._types.setdefault(namespace.lower(), {})[resource_type.lower()] = resource_type
 
     def ensure_group(self, subscription: str, group: str) -> None:
         """Make a resource group exist, without an event."""
@@ -182,10 +207,26 @@ class Azure:
                     "The api-version query parameter (?api-version=) is required for all requests.",
                 )
             counted = self.gate.charge(call) if self.gate else {}
+            for check in self.checks:
+                check(call)
             self._check_group(call)
             return _with(counted, provider, call)
+        except NoResourceError as error:
+            return self.beyond(request) or error.response
         except ArmError as error:
             return error.response
+
+    def remove(self, resource_id: str) -> Response:
+        """Let a provider delete a resource for ARM itself, whatever the caller may do."""
+        call = parse(Request("DELETE", resource_id, {"api-version": "2024-03-01"}))
+        try:
+            return self._providers[call.namespace.lower(), call.types[0].lower()].handle(call)
+        except ArmError as error:
+            return error.response
+
+    def types(self, namespace: str) -> list[str]:
+        """The top-level types of a namespace for which a provider answers; none for an unknown namespace."""
+        return sorted(self._types.get(namespace.lower(), {}).values())
 
     def _check_group(self, call: Call) -> None:
         if call.group is not None and (call.subscription.lower(), call.group.lower()) not in self.groups:
@@ -210,6 +251,11 @@ class Azure:
         for listener in self.completed:
             listener(note)
 
+    def signal(self, resource_id: str, kind: SignalKind, details: Mapping[str, str]) -> None:
+        """Tell all listeners of a change of a resource's health now."""
+        for listener in self.signalled:
+            listener(Signal(resource_id, kind, details, self.clock()))
+
     def new_guid(self) -> str:
         """A random GUID from the seeded source."""
         return str(uuid.UUID(int=self.rng.getrandbits(128), version=4))
@@ -227,10 +273,12 @@ def _with(headers: Mapping[str, str], provider: Provider, call: Call) -> Respons
 
 
 _PROVIDERS = "/providers/"
+_OWN = re.compile(r"subscriptions/[^/]+/(resourcegroups/[^/]+/moveresources|operationresults/[^/]+)", re.IGNORECASE)
+"""What ARM answers by itself, without a provider in the path; routed as types of `Microsoft.Resources`."""
 
 
 def parse(request: Request) -> Call:
-    """Split an ARM path. Raises ArmError 404 for a path that is no resource path.
+    """Split an ARM path. Raises NoResourceError for a path that is no resource path.
 
     An extension resource (`{resource id}/providers/Microsoft.Resources/tags/default`) is routed by its last namespace;
     its scope is the part of `call.id` before that namespace.
@@ -238,7 +286,9 @@ def parse(request: Request) -> Call:
     path = request.path.strip("/")
     at = f"/{path}/".lower().rfind(_PROVIDERS)
     parts, rest = path.split("/", 4), path[max(at, 0) + len(_PROVIDERS) - 1 :].split("/")
+    if own := _OWN.fullmatch(path):
+        at, rest = 0, ["Microsoft.Resources", *own[1].split("/")]
     if parts[0].lower() != "subscriptions" or at < 0 or len(rest) < 2:
-        raise ArmError(404, "InvalidResourcePath", f"The path '/{path}' is not a resource path.")
+        raise NoResourceError(404, "InvalidResourcePath", f"The path '/{path}' is not a resource path.")
     group = parts[3] if len(parts) > 3 and parts[2].lower() == "resourcegroups" else None
     return Call(request, parts[1], group, rest[0], tuple(rest[1::2]), tuple(rest[2::2]))

@@ -169,6 +169,8 @@ class Demo:
         elif right and (delays := _delays(step, right, sent)):
             self.count.delays.append(max(delays) * 1000)
             timing = f"{_ms(max(delays))} from the event's delivery ({self._label})"
+        elif right:
+            timing = "before the operation had ended, after the event about the VM's health"
         asked = sum(1 for _ in self.replica.questions())
         self.screen.verdict(asked, zones, timing)
 

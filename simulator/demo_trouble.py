@@ -84,7 +84,7 @@ def _count(vms: list[Vm]) -> str:
 
 
 def lost_and_edited(play: Play) -> Step:
-    """An event is lost, and a record is edited by hand; then the sweep comes."""
+    """A VM's events are lost, and a record is edited by hand; then the sweep comes."""
     found = most_telling(play.replica, [(vm, happen.power([vm["id"]], "deallocated")) for vm in play.replica.serving()])
     if not found:
         raise Skip("no VM serves")
@@ -95,7 +95,8 @@ def lost_and_edited(play: Play) -> Step:
     deallocate = play.all_of("POST", [vm], "/deallocate")
 
     async def act() -> float:
-        await play.outside.control("lose", {"events": 1})
+        # Of the operation, and of the VM's health: why it stops, and that it is not available.
+        await play.outside.control("lose", {"events": 3})
         await deallocate()
         record = f"{zone}/A/{edited}"
         body = await play.outside.arm("GET", record)
@@ -107,8 +108,8 @@ def lost_and_edited(play: Play) -> Step:
         return since
 
     return Step(
-        "An event is lost, and a record is edited by hand",
-        f"{name_of(vm)} is deallocated, and its event never comes. Somebody writes {HAND} into {edited} in "
+        "Events are lost, and a record is edited by hand",
+        f"{name_of(vm)} is deallocated, and its events never come. Somebody writes {HAND} into {edited} in "
         f"{zone.split('/')[4]}. Then the sweep (the timer correct_drift, started by hand) repairs both.",
         act,
         change,

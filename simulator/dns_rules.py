@@ -1,7 +1,8 @@
-"""What may stop a private DNS call before it does anything: conditions and locks; and all of Azure's unknowns.
+"""What may stop a private DNS call before it does anything: conditions; and all of Azure's unknowns.
 
 No state of zones and records enters here. Each rule names the recording or the document that it follows; where there is
-none, it is an unknown with a switch, so that a client can be tried under either answer. Budgets: `dns_budgets.py`.
+none, it is an unknown with a switch, so that a client can be tried under either answer. Budgets: `dns_budgets.py`,
+locks: `locks.py`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from simulator.core import ArmError, Call
 from simulator.throttles import Algorithm
 
 Failure = Literal["exists", "modified"]
-Lock = Literal["CanNotDelete", "ReadOnly"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,10 @@ class Unknowns:
     """Whether a NIC that is created inline with its VM raises an event of its own."""
     action_in_subject: bool = False
     """Whether the subject of an action's event ends in the action's name; otherwise it is the resource's id."""
+    flexible_vm_events: bool = False
+    """Whether VMs that a flexible scale set makes or removes by its capacity raise events of their own."""
+    move_events: bool = False
+    """Whether a move to another resource group raises a write of the new id and a delete of the old one."""
 
     @classmethod
     def draw(cls, rng: Random) -> Self:
@@ -75,6 +79,8 @@ CHOICES: Mapping[str, tuple[Any, ...]] = {
     "status_only_health": (False, True),
     "inline_nic_event": (False, True),
     "action_in_subject": (False, True),
+    "flexible_vm_events": (False, True),
+    "move_events": (False, True),
 }
 """What each unknown of `Unknowns` may be."""
 
@@ -93,42 +99,6 @@ def failed_condition(call: Call, etag: str | None, *, strip_quotes: bool = False
     if wanted is None or (wanted == "*" and etag is not None):
         return None
     return None if wanted == etag else "modified"
-
-
-class Locks:
-    """Management locks: what ARM refuses before the resource provider hears of it."""
-
-    def __init__(self) -> None:
-        self._levels: dict[str, tuple[str, Lock]] = {}
-
-    def lock(self, scope: str, level: Lock) -> None:
-        """Lock a subscription, resource group or resource, and all below it."""
-        self._levels[scope.rstrip("/").lower()] = (scope.rstrip("/"), level)
-
-    def unlock(self, scope: str) -> None:
-        """Take the lock off, if there is one."""
-        self._levels.pop(scope.rstrip("/").lower(), None)
-
-    def check(self, call: Call) -> None:
-        """Raise ArmError 409 ScopeLocked where a lock forbids the call."""
-        if call.method == "GET":
-            return
-        operation = "delete" if call.method == "DELETE" else "write"
-        below = f"{call.id.lower()}/"
-        for locked, (scope, level) in self._levels.items():
-            if below.startswith(f"{locked}/") and (level == "ReadOnly" or operation == "delete"):
-                raise scope_locked(call, scope)
-
-
-def scope_locked(call: Call, scope: str) -> ArmError:
-    """ARM's 409 for a lock: openshift/installer#2300 (a record set below a locked zone), azure-sdk-for-java#2560."""
-    operation = "delete" if call.method == "DELETE" else "write"
-    return ArmError(
-        409,
-        "ScopeLocked",
-        f"The scope '{call.id}' cannot perform {operation} operation because following scope(s) are locked: '{scope}'. "
-        "Please remove the lock and try again.",
-    )
 
 
 def cname_in_the_way(record_type: str) -> ArmError:

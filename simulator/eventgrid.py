@@ -16,9 +16,9 @@ from dataclasses import asdict, dataclass, field
 from random import Random
 from typing import Any, TypeAlias
 
-from simulator.core import Azure, Completed
+from simulator.core import Azure, Completed, Signal
 from simulator.eventgrid_delay import Patience
-from simulator.eventgrid_events import CONTENT_TYPES, Event, Schema, event_of, validation
+from simulator.eventgrid_events import CONTENT_TYPES, Event, Schema, Topic, event_of, health_event_of, validation
 
 ANSWER_TIMEOUT = 30.0
 LATE_ANSWER = 180.0
@@ -42,15 +42,20 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """Where events go. `operations`: only those whose operation name begins with one of these; empty: all."""
+    """Where the events of a system topic go.
+
+    `operations`: only those whose operation name begins with one of these; empty: all. The HealthResources topic has no
+    operations, but annotations and, by their types, changes of availability.
+    """
 
     endpoint: str
     schema: Schema = "EventGridSchema"
     operations: tuple[str, ...] = ()
+    topic: Topic = "Microsoft.Resources.Subscriptions"
 
     def wants(self, event: Event) -> bool:
         """Whether this event passes the filter; compared without regard to case, as Event Grid does."""
-        name = str(event.data["operationName"]).lower()
+        name = event.operation.lower()
         return not self.operations or name.startswith(tuple(each.lower() for each in self.operations))
 
 
@@ -125,6 +130,7 @@ class EventGrid:
 
     def __post_init__(self) -> None:
         self.azure.completed.append(self.publish)
+        self.azure.signalled.append(self.publish_health)
 
     async def subscribe(self, wanted: Subscription) -> None:
         """Ask an endpoint whether it wants events, and send them from now on. Raises RefusedError."""
@@ -138,12 +144,26 @@ class EventGrid:
             raise RefusedError(f"{wanted.endpoint} did not answer the validation request: {error}") from error
         if status != 200 or _validation_response(answer) != code:
             raise RefusedError(f"{wanted.endpoint} answered the validation request with {status}: {answer[:200]!r}")
-        self.subscriptions = [each for each in self.subscriptions if each.endpoint != wanted.endpoint] + [wanted]
+        replaced = (wanted.endpoint, wanted.topic)
+        others = [each for each in self.subscriptions if (each.endpoint, each.topic) != replaced]
+        self.subscriptions = [*others, wanted]
 
     def publish(self, note: Completed) -> None:
-        """Tell everybody of a completed operation."""
+        """Tell everybody of a completed operation who listens to the operations of a subscription."""
         event = event_of(note, self.azure.new_guid(), action_in_subject=self.azure.action_in_subject)
-        for subscription in self.subscriptions:
+        self._publish(event, self._listeners("Microsoft.Resources.Subscriptions"))
+
+    def publish_health(self, signal: Signal) -> None:
+        """Tell everybody of a change of a resource's health who listens to that."""
+        listeners = self._listeners("Microsoft.ResourceNotifications.HealthResources")
+        if listeners:  # or else equal seeds would give other histories than before anybody could listen
+            self._publish(health_event_of(signal, self.azure.new_guid(), self.azure.new_guid()), listeners)
+
+    def _listeners(self, topic: Topic) -> list[Subscription]:
+        return [each for each in self.subscriptions if each.topic == topic]
+
+    def _publish(self, event: Event, listeners: list[Subscription]) -> None:
+        for subscription in listeners:
             if not subscription.wants(event):
                 continue
             if self._is_lost():
@@ -205,7 +225,7 @@ class EventGrid:
             "aeg-delivery-count": str(attempt - 1),  # that it counts from 0 is unverified
             "aeg-subscription-name": "NEARZONE",
             "aeg-metadata-version": "1",
-            "aeg-data-version": "2",
+            "aeg-data-version": event.version,
         }
         sent = self.azure.clock()
         # An endpoint that is late goes on working: the request is not broken off when the time is up.
@@ -213,7 +233,7 @@ class EventGrid:
         done, _ = await asyncio.wait({answer}, timeout=ANSWER_TIMEOUT)
         status = answer.result() if done else None
         answered = self.azure.clock() if status is not None else None
-        operation = str(event.data["operationName"])
+        operation = event.operation
         seq, url = len(self.deliveries) + 1, subscription.endpoint
         self.deliveries.append(Delivery(seq, event.id, event.subject, operation, url, attempt, sent, answered, status))
         return status, answer

@@ -1,7 +1,8 @@
-"""What Event Grid says of a completed operation: the bodies of its events, in both schemas. Pure.
+"""What Event Grid says of a completed operation or of a machine's health: the bodies, in both schemas. Pure.
 
-Sources: docs, event-grid/event-schema-subscriptions.md, and the OpenAPI examples of Microsoft.Resources 2018-01-01
-(read 2026-11-23). Neither carries anything of the resource itself: a reader has to ask ARM.
+Sources: docs, event-grid/event-schema-subscriptions.md and event-schema-health-resources.md, and the OpenAPI examples
+of Microsoft.Resources and Microsoft.ResourceNotifications 2018-01-01 (read 2026-11-23). Neither carries anything of the
+resource itself: a reader has to ask ARM.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from simulator.core import Completed
+from simulator.core import Completed, Signal
 
 Schema = Literal["EventGridSchema", "CloudEventSchemaV1_0"]
+Topic = Literal["Microsoft.Resources.Subscriptions", "Microsoft.ResourceNotifications.HealthResources"]
+"""The types of system topics that a subscription (of Azure) can have here."""
 
 CONTENT_TYPES: Mapping[Schema, str] = {
     "EventGridSchema": "application/json; charset=utf-8",
@@ -39,6 +42,14 @@ class Event:
     time: float
     """Seconds since the epoch."""
     data: Mapping[str, Any]
+    version: str = "2"
+    """Of the data, in the Event Grid schema."""
+
+    @property
+    def operation(self) -> str:
+        """The name of the operation; of an event about health, its annotation or type."""
+        properties = self.data.get("resourceInfo", {}).get("properties", {})
+        return str(self.data.get("operationName") or properties.get("annotationName") or self.type)
 
     def body(self, schema: Schema) -> bytes:
         """The body of a delivery: an array of one element, or one CloudEvent."""
@@ -53,7 +64,7 @@ class Event:
             "eventType": self.type,
             "eventTime": time,
             "data": self.data,
-            "dataVersion": "2",
+            "dataVersion": self.version,
             "metadataVersion": "1",
         }
         return json.dumps([event]).encode()
@@ -84,6 +95,36 @@ def event_of(note: Completed, event_id: str, *, action_in_subject: bool = False)
             "subscriptionId": subscription,
             "tenantId": TENANT,
         },
+    )
+
+
+def health_event_of(signal: Signal, event_id: str, health_id: str) -> Event:
+    """The event about a change of a resource's health, as the HealthResources topic tells it.
+
+    `health_id`: the name of the status or annotation itself.
+    """
+    when = datetime.fromtimestamp(signal.time, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f0Z")
+    status = signal.kind == "AvailabilityStatusChanged"
+    kind = f"Microsoft.ResourceHealth/{'availabilityStatuses' if status else 'resourceAnnotations'}"
+    provider, _, rest = signal.resource_id.rpartition("/providers/")[2].partition("/")
+    target = {
+        "targetResourceId": signal.resource_id,
+        "targetResourceType": "/".join([provider, *rest.split("/")[::2]]),
+        "occurredTime": when,
+    }
+    info = {"id": f"{signal.resource_id}/providers/{kind}/{health_id}", "name": health_id, "type": kind}
+    return Event(
+        id=event_id,
+        topic=f"/subscriptions/{signal.resource_id.split('/')[2]}",
+        subject=signal.resource_id,
+        type=f"Microsoft.ResourceNotifications.HealthResources.{signal.kind}",
+        time=signal.time,
+        data={
+            "resourceInfo": {**info, "properties": {**target, **signal.details}},
+            "operationalInfo": {"resourceEventTime": when},
+            "apiVersion": "2023-12-01" if status else "2022-08-01",
+        },
+        version="1",
     )
 
 

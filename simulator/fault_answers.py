@@ -6,12 +6,11 @@ of ARM and of the other providers are wrapped (recorded). Where the words are no
 
 from __future__ import annotations
 
+from simulator import permissions
 from simulator.arm_limits import principal, throttled
 from simulator.core import ArmError, Call, Response
 from simulator.dns_budgets import RETRY_AFTER, too_many
 from simulator.dns_rules import conflict
-
-OBJECT_ID = "00000000-0000-0000-0000-00000000cccc"
 
 
 def is_dns(call: Call) -> bool:
@@ -51,15 +50,8 @@ def broken_page(call: Call) -> Response:
 
 
 def forbidden(call: Call) -> Response:
-    """The 403 of ARM for a caller without a role, in Azure's public words."""
-    action = {"GET": "read", "DELETE": "delete", "POST": "action"}.get(call.method, "write")
-    return ArmError(
-        403,
-        "AuthorizationFailed",
-        f"The client '{OBJECT_ID}' with object id '{OBJECT_ID}' does not have authorization to perform action "
-        f"'{call.namespace}/{'/'.join(call.types)}/{action}' over scope '{call.id}' or the scope is invalid. If access "
-        "was recently granted, please refresh your credentials.",
-    ).response
+    """The 403 of ARM for a caller without a role."""
+    return permissions.forbidden(permissions.action_of(call), call.id).response
 
 
 def pending(call: Call) -> Response:

@@ -24,7 +24,8 @@ import msgspec
 from simulator import fault_answers as answers
 from simulator.azure import Cloud
 from simulator.core import ArmError, Call, Request, Response, parse
-from simulator.dns_rules import cname_in_the_way, conflict, scope_locked, zone_full
+from simulator.dns_rules import cname_in_the_way, conflict, zone_full
+from simulator.locks import scope_locked
 from simulator.record_set_calls import is_record_type
 from simulator.record_sets import SETS_PER_ZONE
 from simulator.regions import all_regions, regions_of

@@ -1,7 +1,8 @@
-"""NICs that a VM's own PUT asks for (`networkInterfaceConfigurations`): made with the VM, in its group and region.
+"""NICs that a VM's own PUT or a scale set's asks for (`networkInterfaceConfigurations`), in its group and region.
 
 The body is that of the OpenAPI document 2024-03-01 (virtualMachine.json). The name of such a NIC, the configuration's
-and eight hexadecimal digits, is assumed. Whether it raises an event of its own is an unknown: `compute.py` decides.
+and eight hexadecimal digits, is recorded for flexible scale sets (azure-cli, test_vm_list_filter.yaml) and assumed for
+other VMs. Whether it raises an event of its own is an unknown: `compute.py` decides.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import msgspec
 
 from simulator.addresses import Reference, Wanted, WantedProperties, configure
 from simulator.network import WRITE_SECONDS, Network
-from simulator.nic import Nic, Version
+from simulator.nic import IpConfiguration, Nic, Version
 from simulator.vm import NicLink, Vm
 
 
@@ -49,9 +50,7 @@ def create(network: Network, vm: Vm, wanted: list[InlineNic], *, told: bool) -> 
     links = []
     for each in wanted:
         nic_id = f"{group}/providers/{network.nics.type}/{each.name}-{network.azure.rng.getrandbits(32):08x}"
-        configurations = configure(
-            network.vnets, nic_id, None, [_wanted(ip) for ip in each.properties.ip_configurations]
-        )
+        configurations = addresses_of(network, nic_id, each)
         guid = network.azure.new_guid()
         network.load_nic(Nic(nic_id, vm.location, {}, configurations, network.new_etag(), guid))
         stated = {"primary": each.properties.primary, "deleteOption": each.properties.delete_option}
@@ -60,6 +59,11 @@ def create(network: Network, vm: Vm, wanted: list[InlineNic], *, told: bool) -> 
             delay = WRITE_SECONDS.draw(network.azure.rng) * network.azure.operation_scale
             network.azure.schedule(delay, partial(network.azure.emit, nic_id, f"{network.nics.type}/write", "Write"))
     return links
+
+
+def addresses_of(network: Network, nic_id: str, wanted: InlineNic) -> list[IpConfiguration]:
+    """The addresses that a wanted NIC gets. Raises ArmError 400 where Azure would refuse."""
+    return configure(network.vnets, nic_id, [], [_wanted(ip) for ip in wanted.properties.ip_configurations])
 
 
 def _wanted(ip: _Ip) -> Wanted:

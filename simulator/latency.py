@@ -3,8 +3,8 @@
 Pure: says how long, and never waits itself; the skins (`transport.py`, `server.py`) do the waiting.
 
 Sources: request durations, client to answer, in Azure Service Operator's public recordings 2024-2026
-(Azure/azure-service-operator, v2/internal, commit 4c8c8b4b, read 2026-11-23). `LIST`, `OTHER` and the median of
-`RECORD_DELETE` are assumptions.
+(Azure/azure-service-operator, v2/internal, commit 4c8c8b4b, read 2026-11-23). `LIST`, `OTHER` and the medians of
+`RECORD_DELETE`, `LB_GET`, `PE_GET` and `CONTAINER_GROUP_GET` are assumptions.
 """
 
 from __future__ import annotations
@@ -36,12 +36,24 @@ RECORD_PUT = Spread(0.560, 0.660, 0.930)
 RECORD_DELETE = Spread(0.620, 0.660, 0.700)
 VM_GET = Spread(0.280, 0.420, 0.870)
 NIC_GET = Spread(0.090, 0.200, 0.650)
+LB_GET = Spread(0.047, 0.200, 0.414)
+PE_GET = Spread(0.044, 0.070, 0.095)
+CONTAINER_GROUP_GET = Spread(0.260, 0.400, 0.530)
 LIST = Spread(0.200, 0.300, 0.600)
 OTHER = Spread(0.100, 0.200, 0.600)
 
 _RECORD_TYPES = frozenset(
     f"privatednszones/{kind}" for kind in ("a", "aaaa", "cname", "mx", "ptr", "soa", "srv", "txt")
 )
+
+
+_GETS = {
+    "virtualmachines": VM_GET,
+    "networkinterfaces": NIC_GET,
+    "loadbalancers": LB_GET,
+    "privateendpoints": PE_GET,
+    "containergroups": CONTAINER_GROUP_GET,
+}
 
 
 class Latency:
@@ -71,5 +83,5 @@ def _single(call: Call) -> Spread:
     if call.kind in _RECORD_TYPES:
         return {"GET": RECORD_GET, "DELETE": RECORD_DELETE}.get(call.method, RECORD_PUT)
     if call.method == "GET":
-        return {"virtualmachines": VM_GET, "networkinterfaces": NIC_GET}.get(call.kind, OTHER)
+        return _GETS.get(call.kind, OTHER)
     return OTHER

@@ -28,8 +28,18 @@ DEMO = Path(__file__).parent / "worlds" / "demo.json"
 AUDIENCE = "https://management.azure.com"
 DRAIN_SECONDS = 2
 OPERATIONS = 0.05
-EVENTS = ["Microsoft.Compute/virtualMachines", "Microsoft.Network/networkInterfaces", "Microsoft.Resources/tags"]
+EVENTS = [
+    "Microsoft.Compute/virtualMachines",
+    "Microsoft.Compute/virtualMachineScaleSets",
+    "Microsoft.Network/networkInterfaces",
+    "Microsoft.Network/loadBalancers",
+    "Microsoft.Network/privateEndpoints",
+    "Microsoft.ContainerInstance/containerGroups",
+    "Microsoft.Resources/tags",
+]
 """Operations that the app is subscribed to; the subscription's own filter, as a deployment has it."""
+HEALTH_TOPIC = "Microsoft.ResourceNotifications.HealthResources"
+"""The other system topic that it is subscribed to: all of what it tells."""
 
 _READY = 60.0  # seconds
 _END = 8.0  # seconds
@@ -64,11 +74,12 @@ class Scale:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Ports to listen on, 0: any free one."""
+    """Ports to listen on, 0: any free one. `https`: None for plain HTTP only."""
 
     arm: int = 0
     dns: int = 0
     app: int = 0
+    https: int | None = None
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -103,6 +114,8 @@ async def running(
         arguments = ["--world", str(folder / "world.json"), "--operations", str(scale.operations)]
         arguments += ["--latency", str(scale.latency)]
         arguments += ["--http", str(ports.arm), "--dns", str(ports.dns)]
+        if ports.https is not None:
+            arguments += ["--https", str(ports.https)]
         stack.push_async_callback(simulator.end)
         ready = await simulator.start(arguments, dict(os.environ))
         app = _Process("simulator.host", folder / "app.err")

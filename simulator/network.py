@@ -6,18 +6,20 @@ Private DNS zones have a room of their own. A VM's side of an attachment belongs
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from ipaddress import ip_network
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
 from simulator.addresses import Wanted, configure
 from simulator.collection import Collection, decode, rejected
-from simulator.core import ArmError, Azure, Call, Response
+from simulator.core import ArmError, Azure, Call, Family, Response
 from simulator.latency import Spread
 from simulator.network_limits import NetworkLimits
-from simulator.nic import NIC_TYPE, VNET_TYPE, Nic, Subnet, Vnet, vnet_body
-from simulator.operations import Operations
+from simulator.nic import NIC_TYPE, VNET_TYPE, IpConfiguration, Nic, Vnet
+from simulator.operations import Operations, Work
+from simulator.vnet_calls import VnetCalls
 
 WRITE_SECONDS = Spread(0.3, 1.0, 3.0)
 """Duration of NIC and VNet writes in seconds. Of 76 first polls in azure-cli recordings, all 70 made after 3 s or more
@@ -25,6 +27,15 @@ found the write done, and 4 of the 6 made within 1 s; the shape in between is as
 
 PAGE_SIZE = 250
 """Assumed: none of the 8 recorded NIC listings has a second page."""
+
+_NIC_SETTINGS = {
+    "auxiliaryMode", "auxiliarySku", "disableTcpStateTracking", "dnsSettings", "enableAcceleratedNetworking",
+    "enableIPForwarding", "networkSecurityGroup", "nicType",
+}  # fmt: skip
+_ADDRESS_SETTINGS = {
+    "applicationGatewayBackendAddressPools", "applicationSecurityGroups", "loadBalancerBackendAddressPools",
+    "loadBalancerInboundNatRules", "publicIPAddress",
+}  # fmt: skip
 
 
 class _NicProperties(msgspec.Struct, rename="camel"):
@@ -37,31 +48,6 @@ class _NicBody(msgspec.Struct):
     tags: dict[str, str] | None = None
 
 
-class _SubnetProperties(msgspec.Struct, rename="camel"):
-    address_prefix: str | None = None
-    address_prefixes: list[str] = []
-
-
-class _WantedSubnet(msgspec.Struct):
-    name: str
-    properties: _SubnetProperties
-
-
-class _AddressSpace(msgspec.Struct, rename="camel"):
-    address_prefixes: list[str]
-
-
-class _VnetProperties(msgspec.Struct, rename="camel"):
-    address_space: _AddressSpace
-    subnets: list[_WantedSubnet] = []
-
-
-class _VnetBody(msgspec.Struct):
-    location: str
-    properties: _VnetProperties
-    tags: dict[str, str] | None = None
-
-
 class Network:
     """Answers for `Microsoft.Network/networkInterfaces` and `Microsoft.Network/virtualNetworks`."""
 
@@ -70,18 +56,15 @@ class Network:
         self.nics: Collection[Nic] = Collection(NIC_TYPE)
         self.vnets: Collection[Vnet] = Collection(VNET_TYPE)
         self.limits = NetworkLimits(azure.clock)
-        self._operations = Operations(azure, "Microsoft.Network", detailed=False)
+        self.operations = Operations(azure, "Microsoft.Network", detailed=False)
         self._routes: dict[tuple[str, int, str], Callable[[Call], Response]] = {
             ("networkinterfaces", 0, "GET"): self._list_nics,
             ("networkinterfaces", 1, "GET"): self._get_nic,
             ("networkinterfaces", 1, "PUT"): self._put_nic,
             ("networkinterfaces", 1, "DELETE"): self._delete_nic,
-            ("virtualnetworks", 0, "GET"): self._list_vnets,
-            ("virtualnetworks", 1, "GET"): self._get_vnet,
-            ("virtualnetworks", 1, "PUT"): self._put_vnet,
-            ("virtualnetworks", 1, "DELETE"): self._delete_vnet,
-            ("locations/operations", 2, "GET"): self._operations.poll,
-            ("locations/operationresults", 2, "GET"): self._operations.poll,
+            **VnetCalls(self.vnets, self.nics, self._begin, azure.new_guid).routes,
+            ("locations/operations", 2, "GET"): self.operations.poll,
+            ("locations/operationresults", 2, "GET"): self.operations.poll,
         }
 
     def handle(self, call: Call) -> Response:
@@ -93,18 +76,11 @@ class Network:
         return answer(call)
 
     def _list_nics(self, call: Call) -> Response:
-        return self.nics.page(call, PAGE_SIZE, Nic.body)
+        return self.nics.page(call, PAGE_SIZE, lambda nic: nic.body(call.request.query["api-version"]))
 
     def _get_nic(self, call: Call) -> Response:
         nic = self.nics.called(call)
-        return Response(200, nic.body(), {"etag": nic.etag})
-
-    def _list_vnets(self, call: Call) -> Response:
-        return self.vnets.page(call, PAGE_SIZE, vnet_body)
-
-    def _get_vnet(self, call: Call) -> Response:
-        vnet = self.vnets.called(call)
-        return Response(200, vnet_body(vnet), {"etag": vnet.etag})
+        return Response(200, nic.body(call.request.query["api-version"]), {"etag": nic.etag})
 
     def attach(self, nic: Nic, vm: str, *, primary: bool) -> None:
         """Note that a VM has this NIC, without an event."""
@@ -122,21 +98,30 @@ class Network:
     def load_nic(self, nic: Nic) -> None:
         """Put a NIC into the world as it is, without an event; its addresses count as taken."""
         self.nics.add(nic)
-        for each in nic.configurations:
-            vnet = self.vnets.find(each.vnet)
-            if vnet is not None:
-                vnet.taken[each.address] = nic.id
+        for vnet, address in self._held(nic):
+            if vnet.taken.get(address) != nic.id:
+                vnet.taken[address] = nic.id
+                vnet.touch()
 
     def remove_nic(self, nic: Nic) -> None:
         """Take a NIC out of the world, without an event, and free its addresses."""
-        self._release(nic)
+        self._release(nic, [])
         self.nics.remove(nic)
 
-    def _release(self, nic: Nic) -> None:
+    def _release(self, nic: Nic, kept: Sequence[IpConfiguration]) -> None:
+        """Free the addresses of a NIC that it does not keep."""
+        staying = {(each.vnet.lower(), each.address) for each in kept}
+        for vnet, address in self._held(nic):
+            own = vnet.taken.get(address, "").lower() == nic.id.lower()
+            if own and (vnet.id.lower(), address) not in staying:
+                del vnet.taken[address]
+                vnet.touch()
+
+    def _held(self, nic: Nic) -> Iterator[tuple[Vnet, str]]:
         for each in nic.configurations:
             vnet = self.vnets.find(each.vnet)
-            if vnet is not None and vnet.taken.get(each.address, "").lower() == nic.id.lower():
-                del vnet.taken[each.address]
+            if vnet is not None:
+                yield vnet, each.address
 
     def new_etag(self) -> str:
         """An etag as this provider writes them."""
@@ -146,82 +131,64 @@ class Network:
         body = decode(call, _NicBody)
         nic_id = self.nics.id_of(call)
         old = self.nics.find(nic_id)
-        configurations = configure(self.vnets, nic_id, old, body.properties.ip_configurations)
+        configurations = configure(
+            self.vnets, nic_id, old.configurations if old else [], body.properties.ip_configurations
+        )
+        properties = call.json()["properties"]
+        for each, stated in zip(configurations, properties["ipConfigurations"], strict=True):
+            each.settings = _stated(stated["properties"], _ADDRESS_SETTINGS)
         nic = old or Nic(nic_id, _region(body.location), {}, [], "", self.azure.new_guid())
-        self._release(nic)
-        nic.configurations = configurations
-        nic.tags = dict(body.tags or {})
+        self._release(nic, configurations)
+        nic.configurations = sorted(configurations, key=lambda each: not each.primary)  # as recorded
+        nic.settings = _stated(properties, _NIC_SETTINGS)
+        nic.tags, nic.bare = dict(body.tags or {}), body.tags is None
         nic.etag = self.new_etag()
         self.load_nic(nic)
-        headers = self._write(call, nic.id, nic.location, f"{NIC_TYPE}/write")
-        return Response(200 if old else 201, nic.body(), headers)
+        headers = self._begin(call, nic.id, nic.location, f"{NIC_TYPE}/write", _nothing)
+        return Response(200 if old else 201, nic.body(call.request.query["api-version"]), headers)
 
     def _delete_nic(self, call: Call) -> Response:
         nic = self.nics.find(self.nics.id_of(call))
         if nic is None:
             return Response(204)
-        if nic.vm is not None:
+        user = nic.vm or nic.private_endpoint
+        if user is not None:
             raise rejected(  # inferred: no recording; Azure's public wording
                 400,
                 "NicInUse",
-                f"Network Interface {nic.id} is used by existing resource {nic.vm}. In order to delete the network "
+                f"Network Interface {nic.id} is used by existing resource {user}. In order to delete the network "
                 "interface, it must be dissociated from the resource.",
             )
         self.remove_nic(nic)
-        return Response(200, None, self._write(call, nic.id, nic.location, f"{NIC_TYPE}/delete"))
+        return Response(200, None, self._begin(call, nic.id, nic.location, f"{NIC_TYPE}/delete", _nothing))
 
-    def _put_vnet(self, call: Call) -> Response:
-        body = decode(call, _VnetBody)
-        vnet_id = self.vnets.id_of(call)
-        prefixes = _prefixes(body.properties.address_space.address_prefixes)
-        subnets = {each.name.lower(): _subnet(each) for each in body.properties.subnets}
-        old = self.vnets.find(vnet_id)
-        vnet = old or Vnet(vnet_id, _region(body.location), [], "", self.azure.new_guid())
-        vnet.prefixes, vnet.subnets = prefixes, subnets
-        vnet.tags, vnet.etag, vnet.provisioning = dict(body.tags or {}), self.new_etag(), "Updating"
-        self.vnets.add(vnet)
-        headers = self._write(call, vnet.id, vnet.location, f"{VNET_TYPE}/write", vnet)
-        return Response(200 if old else 201, vnet_body(vnet), headers)
-
-    def _delete_vnet(self, call: Call) -> Response:
-        vnet = self.vnets.find(self.vnets.id_of(call))
-        if vnet is None:
-            return Response(204)
-        if vnet.taken:
-            user = next(iter(vnet.taken.values()))
-            raise rejected(  # inferred
-                400, "InUseSubnetCannotBeDeleted", f"A subnet of {vnet.id} is in use by {user} and cannot be deleted."
-            )
-        self.vnets.remove(vnet)
-        return Response(202, None, self._write(call, vnet.id, vnet.location, f"{VNET_TYPE}/delete"))
-
-    def _write(
-        self, call: Call, resource: str, location: str, operation: str, vnet: Vnet | None = None
+    def _begin(
+        self, call: Call, resource: str, location: str, operation: str, end: Callable[[], None]
     ) -> dict[str, str]:
-        def complete() -> None:
-            if vnet is not None:
-                vnet.provisioning, vnet.etag = "Succeeded", self.new_etag()
-            self.azure.emit(resource, operation, "Delete" if operation.endswith("/delete") else "Write")
+        family: Family = "Delete" if operation.endswith("/delete") else "Write"
+        work = Work(_Named(resource), operation, family, end, undone=end)
+        headers = self.operations.run(call, location, WRITE_SECONDS.draw(self.azure.rng), work)
+        if call.method == "PUT":  # as recorded: only deletions have both
+            headers.pop("location", None)
+        return headers
 
-        return self._operations.begin(call, location, WRITE_SECONDS.draw(self.azure.rng), complete)
+
+@dataclass(slots=True)
+class _Named:
+    id: str
+
+
+def _stated(properties: Mapping[str, Any], names: set[str]) -> dict[str, Any]:
+    """What a client wrote, but for empty lists: those are not served, as recorded."""
+    return {name: value for name, value in properties.items() if name in names and value != []}
+
+
+def _nothing() -> None:
+    pass
 
 
 def _region(location: str) -> str:
     return location.lower().replace(" ", "")
-
-
-def _subnet(wanted: _WantedSubnet) -> Subnet:
-    one = wanted.properties.address_prefix
-    return Subnet(wanted.name, _prefixes(wanted.properties.address_prefixes or ([one] if one else [])))
-
-
-def _prefixes(wanted: list[str]) -> list[str]:
-    try:
-        return [str(ip_network(each)) for each in wanted]
-    except ValueError as error:
-        raise rejected(
-            400, "InvalidAddressPrefixFormat", f"Address prefix is not valid: {error}."
-        ) from error  # inferred
 
 
 def register(azure: Azure) -> Network:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any, Literal
+from uuid import UUID, uuid5
 
 NIC_TYPE = "Microsoft.Network/networkInterfaces"
 VNET_TYPE = "Microsoft.Network/virtualNetworks"
@@ -25,6 +26,27 @@ class Subnet:
     name: str
     prefixes: list[str]
     declared: bool = True
+    settings: dict[str, Any] = field(default_factory=dict)
+    """What a client wrote and nothing here looks at (delegations, policies, ...)."""
+    busy: str | None = None
+    """The operation that is writing it, in Azure's name for it; None when there is none."""
+
+
+@dataclass(slots=True)
+class Peering:
+    """One side of a peering: the VNet that holds it sees the remote one, once both sides have one."""
+
+    name: str
+    remote: str
+    settings: dict[str, Any] = field(default_factory=dict)
+    disconnected: bool = False
+    """The remote side was there and has been deleted."""
+
+
+def peering(remote: str) -> Peering:
+    """A peering with a VNet, named after both what it is and the remote VNet's name and group, which are unique."""
+    parts = remote.split("/")
+    return Peering(f"peer-{parts[4]}-{parts[-1]}", remote)
 
 
 @dataclass(slots=True)
@@ -39,8 +61,19 @@ class Vnet:
     tags: dict[str, str] = field(default_factory=dict)
     subnets: dict[str, Subnet] = field(default_factory=dict)
     taken: dict[str, str] = field(default_factory=dict)
-    """address -> id of the NIC that has it"""
+    """address -> id of the NIC, or of what else has it"""
     provisioning: str = "Succeeded"
+    settings: dict[str, Any] = field(default_factory=dict)
+    """What a client wrote and nothing here looks at (dhcpOptions, ...)."""
+    peerings: dict[str, Peering] = field(default_factory=dict)
+    bare: bool = False
+    """Written without tags: then none are served, not even an empty object."""
+    changes: int = 0
+
+    def touch(self) -> None:
+        """Give it a new etag; its subnets have the same one, as recorded."""
+        self.changes += 1
+        self.etag = f'W/"{uuid5(UUID(self.guid), str(self.changes))}"'
 
     def subnet(self, name: str) -> Subnet | None:
         """The subnet with this name, whatever its case."""
@@ -71,7 +104,7 @@ def contains(subnet: Subnet, address: str) -> bool:
 
 @dataclass(slots=True)
 class IpConfiguration:
-    """One address of a NIC."""
+    """One address of a NIC; an IPv6 one without an address has no network either."""
 
     name: str
     address: str
@@ -80,11 +113,15 @@ class IpConfiguration:
     primary: bool = True
     version: Version = "IPv4"
     allocation: Allocation = "Dynamic"
+    private_link: dict[str, Any] | None = None
+    """Which member of which group of a service it leads to, on the NIC of a private endpoint"""
+    settings: dict[str, Any] = field(default_factory=dict)
+    """What a client wrote and nothing here looks at (publicIPAddress, ...)."""
 
 
 @dataclass(slots=True)
 class Nic:
-    """A network interface. `vm` is the id of the VM that it is attached to."""
+    """A network interface. `vm`, `private_endpoint`: the id of the VM or private endpoint that it is attached to."""
 
     id: str
     location: str
@@ -95,37 +132,58 @@ class Nic:
     vm: str | None = None
     primary: bool = True
     mac: str = ""
+    private_endpoint: str | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+    """What a client wrote and nothing here looks at (networkSecurityGroup, ...)."""
+    bare: bool = False
+    """Written without tags: then none are served, not even an empty object."""
 
-    def body(self) -> dict[str, Any]:
-        """The NIC as served; a MAC address and `primary` only while it is attached, as recorded."""
+    def body(self, version: str = "2024-01-01") -> dict[str, Any]:
+        """The NIC as served to an api-version; a MAC address and `primary` only while it is attached, as recorded."""
+        later = version >= "2022"  # recorded for 2022-01-01 and not for 2020-11-01; which version began is not known
         properties: dict[str, Any] = {
             "provisioningState": "Succeeded",
             "resourceGuid": self.guid,
             "ipConfigurations": [self._configuration(each) for each in self.configurations],
-            "dnsSettings": {
-                "dnsServers": [],
-                "appliedDnsServers": [],
-                "internalDomainNameSuffix": f"{self.guid.replace('-', '')[:26]}.bx.internal.cloudapp.net",
-            },
             "enableAcceleratedNetworking": False,
             "vnetEncryptionSupported": False,
             "enableIPForwarding": False,
             "hostedWorkloads": [],
             "tapConfigurations": [],
             "nicType": "Standard",
-            "allowPort25Out": True,
+            **({"allowPort25Out": True} if later else {}),
+            **self.settings,
+            "dnsSettings": self._dns_settings(),
         }
         if self.vm is not None:
             properties |= {"macAddress": self.mac, "primary": self.primary, "virtualMachine": {"id": self.vm}}
+        if self.private_endpoint is not None:
+            properties |= {"macAddress": "", "privateEndpoint": {"id": self.private_endpoint}}
         return {
             "name": self.id.rsplit("/", 1)[1],
             "id": self.id,
+            **({"managedBy": self.private_endpoint} if self.private_endpoint else {}),
             "etag": self.etag,
-            "tags": dict(self.tags),
+            **({} if self.bare and not self.tags else {"tags": dict(self.tags)}),
             "properties": properties,
             "type": NIC_TYPE,
             "location": self.location,
-            "kind": "Regular",
+            **({"kind": "Regular"} if later else {}),
+        }
+
+    def _place(self, each: IpConfiguration) -> dict[str, Any]:
+        subnet = {"id": f"{each.vnet}/subnets/{each.subnet}"}
+        return {"privateIPAddress": each.address, "subnet": subnet, "primary": each.primary}
+
+    def _dns_settings(self) -> dict[str, Any]:
+        suffix = f"{self.guid.replace('-', '')[:26]}.bx.internal.cloudapp.net"
+        stated = self.settings.get("dnsSettings", {})
+        label = stated.get("internalDnsNameLabel")
+        return {
+            "dnsServers": stated.get("dnsServers", []),
+            "appliedDnsServers": [],
+            **({"internalDnsNameLabel": label, "internalFqdn": f"{label}.{suffix}"} if label else {}),
+            "internalDomainNameSuffix": suffix,
         }
 
     def _configuration(self, each: IpConfiguration) -> dict[str, Any]:
@@ -136,47 +194,10 @@ class Nic:
             "type": f"{NIC_TYPE}/ipConfigurations",
             "properties": {
                 "provisioningState": "Succeeded",
-                "privateIPAddress": each.address,
                 "privateIPAllocationMethod": each.allocation,
-                "subnet": {"id": f"{each.vnet}/subnets/{each.subnet}"},
-                "primary": each.primary,
                 "privateIPAddressVersion": each.version,
+                **(self._place(each) if each.address else {}),
+                **({"privateLinkConnectionProperties": each.private_link} if each.private_link else {}),
+                **each.settings,
             },
         }
-
-
-def vnet_body(vnet: Vnet) -> dict[str, Any]:
-    """A virtual network as served."""
-    return {
-        "name": vnet.id.rsplit("/", 1)[1],
-        "id": vnet.id,
-        "etag": vnet.etag,
-        "type": VNET_TYPE,
-        "location": vnet.location,
-        "tags": dict(vnet.tags),
-        "properties": {
-            "provisioningState": vnet.provisioning,
-            "resourceGuid": vnet.guid,
-            "addressSpace": {"addressPrefixes": list(vnet.prefixes)},
-            "subnets": [_subnet_body(vnet, subnet) for subnet in vnet.subnets.values()],
-            "virtualNetworkPeerings": [],
-            "enableDdosProtection": False,
-        },
-    }
-
-
-def _subnet_body(vnet: Vnet, subnet: Subnet) -> dict[str, Any]:
-    one = len(subnet.prefixes) == 1
-    return {
-        "name": subnet.name,
-        "id": f"{vnet.id}/subnets/{subnet.name}",
-        "etag": vnet.etag,
-        "properties": {
-            "provisioningState": "Succeeded",
-            **({"addressPrefix": subnet.prefixes[0]} if one else {"addressPrefixes": list(subnet.prefixes)}),
-            "delegations": [],
-            "privateEndpointNetworkPolicies": "Disabled",
-            "privateLinkServiceNetworkPolicies": "Enabled",
-        },
-        "type": f"{VNET_TYPE}/subnets",
-    }

@@ -13,7 +13,7 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import TypeAlias
 
-from simulator.claims import Json, claims, decoded, most_specific, permitted, region, serving
+from simulator.claims import Json, claims, decoded, endpoints, most_specific, permitted, region, serving
 
 Answers: TypeAlias = dict[tuple[str, str], "tuple[int, frozenset[str]] | None"]
 """(zone id in lower case, name) -> (TTL in seconds, addresses), or None: no A record set."""
@@ -25,13 +25,13 @@ with (Path(__file__).parent.parent / "shared" / "data" / "region_latency.csv").o
 
 
 def expected(world: Json, drains: AbstractSet[str] = frozenset(), before: Answers | None = None) -> Answers:
-    """What each zone must answer for each name that a VM claims, that has a record set, or that `before` knows.
+    """What each zone must answer for each name that is claimed, that has a record set, or that `before` knows.
 
     `drains`: ids of endpoints and regions that are drained by order. `before`: the answers until now, which the policy
     `"when_empty": "keep"` keeps.
     """
     settings, known, answers = decoded(world["settings"]), before or {}, Answers()
-    claiming = [(vm, claims(vm, settings)) for vm in world["vms"]]
+    claiming = [(vm, claims(vm, settings)) for vm in endpoints(world, settings)]
     for zone in settings["NEARZONE_ZONES"]:
         key = zone["id"].lower()
         sets = [each for one in world["zones"] if one["id"].lower() == key for each in one.get("records", [])]

@@ -17,7 +17,7 @@ import dns.message
 import dns.name
 import dns.rdatatype
 
-from simulator.launch import AUDIENCE, EVENTS, Pair
+from simulator.launch import AUDIENCE, EVENTS, HEALTH_TOPIC, Pair
 
 VERSIONS = {"compute": "2024-07-01", "network": "2024-05-01", "resources": "2021-04-01", "zones": "2020-06-01"}
 _POLL = 0.1  # seconds between looks at a long-running operation or at the deliveries
@@ -84,7 +84,9 @@ class Outside:
 
     async def subscribe(self) -> None:
         """Have Event Grid tell the app of what it listens to, after the validation handshake."""
-        await self.control("subscriptions", {"endpoint": self.pair.app["event_endpoint"], "operations": EVENTS})
+        endpoint = self.pair.app["event_endpoint"]
+        await self.control("subscriptions", {"endpoint": endpoint, "operations": EVENTS})
+        await self.control("subscriptions", {"endpoint": endpoint, "topic": HEALTH_TOPIC})
 
     async def deliveries(self, after: int = 0) -> list[dict[str, Any]]:
         """Every delivery behind a sequence number."""
@@ -93,10 +95,14 @@ class Outside:
         return found
 
     async def delivered(self, after: int, subjects: Collection[str], limit: float) -> dict[str, float]:
-        """When the event of each subject was first sent, once each has been accepted. Raises OutsideError."""
+        """When the event of an operation on each subject was first sent, once each has been accepted.
+
+        Events about health, which may come before the operation has completed, do not count. Raises OutsideError.
+        """
         deadline = time.monotonic() + limit
         while True:
-            found = [each for each in await self.deliveries(after) if each["subject"].lower() in subjects]
+            operations = [each for each in await self.deliveries(after) if "/" in each["operation"]]
+            found = [each for each in operations if each["subject"].lower() in subjects]
             accepted = {each["subject"].lower() for each in found if 200 <= (each["status"] or 0) < 300}
             if accepted >= set(subjects):
                 return {each["subject"].lower(): each["sent_at"] for each in reversed(found)}

@@ -15,7 +15,8 @@ from typing import Any
 from simulator.core import ArmError, Azure, Call, Response
 from simulator.dns_budgets import Budget, ZoneBudgets, budget_of
 from simulator.dns_operations import DnsOperations
-from simulator.dns_rules import Lock, Locks, Unknowns
+from simulator.dns_rules import Unknowns
+from simulator.locks import Level, Locks
 from simulator.record_set_calls import RecordSetCalls, is_record_type
 from simulator.record_sets import FIELDS, Link, Zone, written
 from simulator.zone_calls import ZoneCalls, ZoneStore
@@ -38,7 +39,7 @@ class PrivateDns:
     ) -> None:
         unknowns = unknowns or Unknowns()
         self._azure = azure
-        self._locks = Locks()
+        self.locks = Locks()
         self.budgets = ZoneBudgets(azure.clock, unknowns.throttle, enforced=limits)
         self._sets = RecordSetCalls(azure, unknowns, self.budgets)
         self._operations = DnsOperations(azure, unknowns, self.budgets)
@@ -90,7 +91,7 @@ class PrivateDns:
     ) -> Zone:
         """Put a zone in place at once and without events, instead of what was there; the fields are a world file's.
 
-        Links: name, vnet, registration. Records: name, type, ttl, addresses, metadata, auto_registered; for types other
+        Links: name, vnet, registration, resolution_policy. Records: name, type, ttl, addresses, metadata, auto_registered; for types other
         than A, `records` holds the JSON of the type's field. Raises ArmError for values that Azure refuses.
         """
         parts = zone_id.strip("/").split("/")
@@ -98,7 +99,11 @@ class PrivateDns:
         zone = self._store.new_zone("/" + "/".join(parts), tags or None)
         for link in links:
             zone.links_by_name[link["name"].lower()] = Link(
-                link["name"], link["vnet"], link.get("registration", False), self._store.link_etag()
+                link["name"],
+                link["vnet"],
+                link.get("registration", False),
+                self._store.link_etag(),
+                resolution_policy=link.get("resolution_policy"),
             )
         for record in records:
             self._load_record(zone, record)
@@ -129,13 +134,13 @@ class PrivateDns:
         """The VM is gone: its auto-registered set goes, a manual one of that name stays. KeyError: unknown zone."""
         self._sets.unregister(self._store.zones[zone_id.lower()], name)
 
-    def lock(self, scope: str, level: Lock) -> None:
+    def lock(self, scope: str, level: Level) -> None:
         """Put a management lock on a subscription, group, zone or record set."""
-        self._locks.lock(scope, level)
+        self.locks.lock(scope, level)
 
     def unlock(self, scope: str) -> None:
         """Remove the management lock of exactly this scope."""
-        self._locks.unlock(scope)
+        self.locks.unlock(scope)
 
     def handle(self, call: Call) -> Response:
         """Answer a call. Raises ArmError for an error answer, with ARM's countdown where ARM passed the call on."""
@@ -151,7 +156,7 @@ class PrivateDns:
     def _answer(self, call: Call) -> Response:
         if call.types[0].lower() != "privatednszones":
             return self._operations.poll(call)
-        self._locks.check(call)
+        self.locks.check(call)
         self._spend(call)
         if len(call.types) == 1:
             return self._zone_calls.on_zone(call) if call.names else self._zone_calls.list_zones(call)

@@ -81,6 +81,8 @@ class Link:
     etag: str
     tags: Mapping[str, str] | None = None
     state: str = "Completed"
+    resolution_policy: str | None = None
+    """`Default` or `NxDomainRedirect` (fall back to public DNS where the zone has no such name); None: never given"""
 
 
 @dataclass(slots=True)
@@ -288,9 +290,15 @@ def zone_json(zone: Zone, api_version: str) -> dict[str, Any]:
     return _tracked(zone.id, zone.name, "Microsoft.Network/privateDnsZones", zone.etag, zone.stated_tags, properties)
 
 
-def link_json(zone: Zone, link: Link) -> dict[str, Any]:
-    """A virtual network link as Azure answers it."""
+def link_json(zone: Zone, link: Link, api_version: str) -> dict[str, Any]:
+    """A virtual network link as Azure answers it.
+
+    `resolutionPolicy` came with 2024-06-01; the one recording of that version neither gives it nor has it, so that it is
+    served where it was given.
+    """
+    policy = link.resolution_policy if api_version >= "2024-06-01" else None
     properties = {
+        **({"resolutionPolicy": policy} if policy else {}),
         "provisioningState": "Succeeded",
         "registrationEnabled": link.registration,
         "virtualNetwork": {"id": link.vnet},

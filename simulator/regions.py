@@ -1,7 +1,8 @@
 """Which region a request is about: what fails together when a region fails. Pure reading of a cloud.
 
-A VM, NIC or VNet is in its own region. A private DNS zone is global in Azure; here it belongs to the regions of the
-VNets that are linked to it, as a zone for one region's clients does. A list is about every region that it would name.
+A VM, scale set, NIC or VNet is in its own region. A private DNS zone is global in Azure; here it belongs to the regions
+of the VNets that are linked to it, as a zone for one region's clients does. A list is about every region that it would
+name.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ def regions_of(cloud: Cloud, call: Call) -> set[str]:
         return _of_zone(cloud, "/".join(call.id.split("/")[:9])) if call.names else set()
     if _TAGS in call.id.lower():
         scope = call.id[: call.id.lower().index(_TAGS)]
-        found = cloud.compute.vms.find(scope) or cloud.network.nics.find(scope)
-        return {found.location} if found else set()
+        found = [each for one in _collections(cloud).values() if (each := one.find(scope))]
+        return {each.location for each in found}
     resources = _collections(cloud).get(kind)
     if resources is None:
         return set()
@@ -45,6 +46,7 @@ def regions_of(cloud: Cloud, call: Call) -> set[str]:
 def _collections(cloud: Cloud) -> Mapping[str, Collection[Any]]:
     return {
         "virtualmachines": cloud.compute.vms,
+        "virtualmachinescalesets": cloud.compute.scale_sets.sets,
         "networkinterfaces": cloud.network.nics,
         "virtualnetworks": cloud.network.vnets,
     }

@@ -9,7 +9,9 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 
 import aiohttp
 from aiohttp import web
@@ -21,6 +23,7 @@ from simulator.eventgrid import ANSWER_TIMEOUT, LATE_ANSWER, EventGrid
 from simulator.faults import Faults, Lost, Slow
 from simulator.identity import Identity
 from simulator.latency import Latency
+from simulator.resource_manager import METADATA
 
 LARGEST_BODY = 4 * 1024 * 1024
 """Bytes in a request that are still read; the limit and the error code of the 413 are unverified."""
@@ -28,20 +31,30 @@ LARGEST_BODY = 4 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How the server behaves. `port` 0: any free one. `latency` multiplies the recorded latencies, 0: none."""
+    """How the server behaves.
+
+    `port` 0: any free one. `latency` multiplies the recorded latencies, 0: none. `https`: port for the same over TLS,
+    0: any free one, None: plain HTTP only.
+    """
 
     port: int = 0
     latency: float = 1.0
     seed: int = 0
+    https: int | None = None
 
 
 class Server:
-    """A running simulator. `url` is its base address once `start` has returned."""
+    """A running simulator. `url` is its base address once `start` has returned.
+
+    With HTTPS, `secure_url` is the other one, and clients have to trust the certificate in the file `ca`.
+    """
 
     def __init__(self, cloud: Cloud, options: Options) -> None:
         self.cloud = cloud
         self.identity = Identity(Random(f"{options.seed} identity").randbytes(16).hex())
         self.url = ""
+        self.secure_url = ""
+        self.ca = Path()
         self._options = options
         self._latency = Latency(Random(f"{options.seed} latency"), options.latency)
         self.faults = Faults(cloud, Random(f"{options.seed} faults"))
@@ -57,6 +70,7 @@ class Server:
         self._open.push_async_callback(self.event_grid.close)
         app = web.Application(client_max_size=LARGEST_BODY, middlewares=[_errors_as_arm])
         app.add_routes([*Control(self).routes("/_simulator"), web.get("/msi/token", self._token)])
+        app.add_routes([web.get(METADATA, self._metadata)])
         app.router.add_route("*", "/{path:.*}", self._arm)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await runner.setup()
@@ -65,8 +79,18 @@ class Server:
         await site.start()
         host, port = runner.addresses[0][:2]
         self.url = f"http://{host}:{port}"
+        if self._options.https is not None:
+            await self._start_tls(runner, self._options.https)
         passing = asyncio.create_task(self._let_time_pass())
         self._open.push_async_callback(_end, passing)
+
+    async def _start_tls(self, runner: web.AppRunner, port: int) -> None:
+        from simulator import tls  # noqa: PLC0415 - trustme need not be there for plain HTTP
+
+        folder = self._open.enter_context(TemporaryDirectory(prefix="nearzone-ca-"))
+        self.ca = Path(folder) / "ca.pem"
+        await web.TCPSite(runner, "127.0.0.1", port, ssl_context=tls.context(self.ca)).start()
+        self.secure_url = f"https://localhost:{runner.addresses[1][1]}"
 
     async def stop(self) -> None:
         """Stop listening and give up what is under way."""
@@ -85,14 +109,7 @@ class Server:
     async def _arm(self, request: web.Request) -> web.Response:
         if not request.headers.get("authorization", "").startswith("Bearer "):
             return _web(UNAUTHENTICATED)
-        understood = Request(
-            method=request.method,
-            path=request.path,
-            query=dict(request.query),
-            headers={name.lower(): value for name, value in request.headers.items()},
-            body=await request.read(),
-            base=f"{request.scheme}://{request.host}",
-        )
+        understood = await _understood(request)
         fault = self.faults(understood)
         delay = self._latency.of(understood)
         await asyncio.sleep(delay / 2)
@@ -102,6 +119,10 @@ class Server:
         self._changed.set()
         await asyncio.sleep(delay / 2 + (fault.seconds if isinstance(fault, Slow) else 0.0))
         return _broken(request) if isinstance(fault, Lost) else _web(response)
+
+    async def _metadata(self, request: web.Request) -> web.Response:
+        """Where everything is; asked before anybody has a token."""
+        return _web(self.cloud.handle(await _understood(request)))
 
     async def _token(self, request: web.Request) -> web.Response:
         headers = {name.lower(): value for name, value in request.headers.items()}
@@ -115,6 +136,17 @@ class Server:
                 return answer.status, await answer.read()
         except aiohttp.ClientError as error:
             raise ConnectionError(str(error)) from error
+
+
+async def _understood(request: web.Request) -> Request:
+    return Request(
+        method=request.method,
+        path=request.path,
+        query=dict(request.query),
+        headers={name.lower(): value for name, value in request.headers.items()},
+        body=await request.read(),
+        base=f"{request.scheme}://{request.host}",
+    )
 
 
 def _broken(request: web.Request) -> web.Response:

@@ -1,24 +1,36 @@
 """Tags as a resource of their own: `{resource id}/providers/Microsoft.Resources/tags/default`.
 
-For the resources that have tags here: VMs and NICs. Shapes from memory of the public API, unverified: no recording has
+For every type that has tags here but zones. Shapes from memory of the public API, unverified: no recording has
 them, and Azure may answer a write with a long-running operation. The event names the tags, not the resource:
 `Microsoft.Resources/tags/write` with the tags' own id.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Any, Literal, Protocol
 
 import msgspec
 
 from simulator.collection import decode
-from simulator.compute import Compute
 from simulator.core import ArmError, Azure, Call, Response
-from simulator.network import Network
-from simulator.nic import Nic
-from simulator.vm import Vm
 
 _SUFFIX = "/providers/Microsoft.Resources/tags/default"
+
+
+class Tagged(Protocol):
+    """A resource with tags; None: never written."""
+
+    id: str
+    location: str
+    tags: Any
+
+
+class Taggable(Protocol):
+    """The resources of one type."""
+
+    def find(self, resource_id: str) -> Any:  # noqa: ANN401 - a resource of whatever type
+        """The resource with this id, or None."""
 
 
 class _Tags(msgspec.Struct):
@@ -35,27 +47,26 @@ class _Patch(msgspec.Struct):
 
 
 class Tags:
-    """Answers for `Microsoft.Resources/tags` at the scope of a VM or a NIC."""
+    """Answers for `Microsoft.Resources/tags` at the scope of a resource."""
 
-    def __init__(self, azure: Azure, compute: Compute, network: Network) -> None:
+    def __init__(self, azure: Azure, resources: Sequence[Taggable]) -> None:
         self._azure = azure
-        self._compute = compute
-        self._network = network
+        self._resources = resources
 
     def handle(self, call: Call) -> Response:
         """Answer a call on the tags of a resource."""
         resource = self._resource(call)
         if call.method == "GET":
             return Response(200, _body(resource))
-        resource.tags = _changed(resource.tags, call)
+        resource.tags = _changed(resource.tags or {}, call)
         operation = "delete" if call.method == "DELETE" else "write"
         family: Literal["Delete", "Write"] = "Delete" if call.method == "DELETE" else "Write"
         self._azure.emit(resource.id + _SUFFIX, f"Microsoft.Resources/tags/{operation}", family)
         return Response(200, None if call.method == "DELETE" else _body(resource))
 
-    def _resource(self, call: Call) -> Vm | Nic:
+    def _resource(self, call: Call) -> Tagged:
         scope = call.id[: call.id.lower().rindex("/providers/microsoft.resources/")]
-        found = self._compute.vms.find(scope) or self._network.nics.find(scope)
+        found: Tagged | None = next((each for one in self._resources if (each := one.find(scope))), None)
         if found is None or [name.lower() for name in call.names] != ["default"]:
             raise ArmError(404, "ResourceNotFound", f"The Resource '{scope}' was not found.")
         return found
@@ -77,17 +88,17 @@ def _changed(tags: dict[str, str], call: Call) -> dict[str, str]:
     return {name: value for name, value in tags.items() if patch.properties.tags.get(name) != value}
 
 
-def _body(resource: Vm | Nic) -> dict[str, Any]:
+def _body(resource: Tagged) -> dict[str, Any]:
     return {
         "id": resource.id + _SUFFIX,
         "name": "default",
         "type": "Microsoft.Resources/tags",
-        "properties": {"tags": dict(resource.tags)},
+        "properties": {"tags": dict(resource.tags or {})},
     }
 
 
-def register(azure: Azure, compute: Compute, network: Network) -> Tags:
-    """Make the tags provider and let it answer."""
-    tags = Tags(azure, compute, network)
+def register(azure: Azure, resources: Sequence[Taggable]) -> Tags:
+    """Make the tags provider and let it answer for these resources."""
+    tags = Tags(azure, resources)
     azure.register("Microsoft.Resources", "tags", tags)
     return tags

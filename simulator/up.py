@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,7 +24,12 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m simulator.up", description="nearzone on a simulated Azure.")
     parser.add_argument("--world", type=Path, default=DEMO, help="world file (default: the demo's)")
     parser.add_argument("--operations", type=float, default=OPERATIONS, help="multiplies how long VM operations take")
-    for name, what in (("arm", "ARM"), ("dns", "the DNS servers"), ("app", "the function app")):
+    for name, what in (
+        ("arm", "ARM"),
+        ("https", "ARM over TLS"),
+        ("dns", "the DNS servers"),
+        ("app", "the function app"),
+    ):
         parser.add_argument(f"--{name}", type=int, default=0, metavar="PORT", help=f"port of {what}, 0: any free one")
     return parser.parse_args(argv)
 
@@ -47,12 +53,41 @@ def _commands(pair: Pair, replica: Replica) -> list[tuple[str, list[str]]]:
     found.append(("Ask nearzone how it is, and why it answers as it does", [f"curl -s {key} {app}/api/status", *why]))
     dry = [f"curl -s {key} -d '{{\"dry_run\": true}}' {app}/api/resync", f"curl -s {key} -d '{{}}' {app}/api/resync"]
     found.append(("Sweep everything: first without writing, then for real", dry))
+    found.append(
+        (
+            'The Azure CLI and octoDNS: put this into their shell, then docs/simulator.md, "Real clients"',
+            _environment(pair),
+        )
+    )
     return found
 
 
-def _dig(pair: Pair, vnet: str) -> str:
+def _environment(pair: Pair) -> list[str]:
+    """What a shell needs in which real clients run: where the simulator is, and whom to trust."""
+    simulator = pair.simulator
+    digs = {f"DIG_{vnet.rsplit('/', 1)[1].upper().replace('-', '_')}": _server(pair, vnet) for vnet in simulator["dns"]}
+    variables = {
+        "ARM": simulator["arm_https"],
+        "REQUESTS_CA_BUNDLE": simulator["ca"],
+        "IDENTITY_ENDPOINT": simulator["identity_endpoint"],
+        "IDENTITY_HEADER": simulator["identity_header"],
+        "AZURE_CONFIG_DIR": pair.errors.parent / "azure",
+        "AZURE_CORE_INSTANCE_DISCOVERY": "false",
+        "AZURE_CORE_COLLECT_TELEMETRY": "false",
+        "NO_PROXY": "127.0.0.1,localhost",
+        "CONTROL": simulator["control"],
+        **digs,
+    }
+    return [f"export {name}={shlex.quote(str(value))}" for name, value in variables.items()]
+
+
+def _server(pair: Pair, vnet: str) -> str:
     host, port = str(pair.simulator["dns"][vnet]).rsplit(":", 1)
-    return f"dig @{host} -p {port} +noall +answer"
+    return f"@{host} -p {port}"
+
+
+def _dig(pair: Pair, vnet: str) -> str:
+    return f"dig {_server(pair, vnet)} +noall +answer"
 
 
 def _vm_calls(pair: Pair, vm: Vm) -> list[str]:
@@ -66,7 +101,7 @@ def _vm_calls(pair: Pair, vm: Vm) -> list[str]:
 
 
 async def _up(world: dict[str, Any], arguments: argparse.Namespace) -> None:
-    ports = Ports(arguments.arm, arguments.dns, arguments.app)
+    ports = Ports(arguments.arm, arguments.dns, arguments.app, arguments.https)
     async with running(world, ports, Scale(arguments.operations)) as pair, Outside(pair) as outside:
         await outside.subscribe()
         report = await outside.resync({})

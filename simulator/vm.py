@@ -1,21 +1,27 @@
 """A virtual machine as data, and its bodies as the compute provider writes them.
 
 No requests in here: `compute.py` decides what happens to a VM. Shapes as recorded by azure-cli,
-test_vm_create_state_modifications.yaml (2023); `vmHealth` as in the OpenAPI document 2024-03-01. Size and operating
-system are filler: nothing reads them.
+test_vm_create_state_modifications.yaml (2023); `vmHealth` as in the OpenAPI document 2024-03-01. Size, operating system
+and the versions of agents are filler where no client has said them: nothing reads them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from simulator.operations import stamp
 
 VM_TYPE = "Microsoft.Compute/virtualMachines"
+INSTANCE_TYPE = "Microsoft.Compute/virtualMachineScaleSets/virtualMachines"
 
 Power = Literal["starting", "running", "stopping", "stopped", "deallocating", "deallocated"]
 Health = Literal["healthy", "unhealthy"]
+SETTLED: Mapping[Power, Power] = {"starting": "running", "stopping": "stopped", "deallocating": "deallocated"}
+"""Where a machine is when what it is doing has ended."""
+
+_HEALTH_EXTENSIONS = frozenset({"ApplicationHealthLinux", "ApplicationHealthWindows"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +48,10 @@ class NicLink:
 
 @dataclass(slots=True)
 class Vm:
-    """A virtual machine. `health`: what its Application Health extension last said; None without the extension."""
+    """A virtual machine or an instance of a scale set; the id says which.
+
+    `health`: what its Application Health extension last said; None without the extension.
+    """
 
     id: str
     location: str
@@ -57,21 +66,46 @@ class Vm:
     health_since: float = 0.0
     provisioning: str = "Succeeded"
     settings: dict[str, Any] = field(default_factory=dict)
-    """Top-level properties that a client wrote and nothing here looks at (hardwareProfile, ...)."""
+    """Top-level properties that a client wrote (hardwareProfile, ...); only those of Spot VMs are looked at."""
     operation: int = 0
     """Counts the operations: only the latest one decides the power state."""
+    extensions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Name in lower case -> the extension as served."""
+    gone: bool = False
+    """Whether it has been deleted, while operations on it go on."""
 
     @property
     def name(self) -> str:
         """The resource name."""
         return self.id.rsplit("/", 1)[1]
 
-    def body(self, *, expand: bool = False) -> dict[str, Any]:
-        """The VM as served; the instance view (power state, health) only when asked for, as recorded."""
+    @property
+    def type(self) -> str:
+        """The resource type."""
+        return INSTANCE_TYPE if "/virtualmachinescalesets/" in self.id.lower() else VM_TYPE
+
+    @property
+    def spot(self) -> str | None:
+        """What becomes of a Spot VM when Azure takes its capacity back: `Deallocate`, `Delete`; None: not a Spot VM."""
+        is_spot = self.settings.get("priority") in {"Spot", "Low"}
+        return str(self.settings.get("evictionPolicy", "Deallocate")) if is_spot else None
+
+    @property
+    def scale_set(self) -> str | None:
+        """The id of the flexible scale set that a VM is in."""
+        link = self.settings.get("virtualMachineScaleSet")
+        return str(link["id"]) if link else None
+
+    def body(self, *, expand: bool = False, listed: bool = False) -> dict[str, Any]:
+        """The VM as served; the instance view (power state, health) only when asked for, as recorded.
+
+        A GET holds the VM's extensions, whatever its power state (recorded). No list of VMs that have some is recorded:
+        assumed is that it does not.
+        """
         properties: dict[str, Any] = {
             "vmId": self.guid,
             "hardwareProfile": {"vmSize": "Standard_NC24ads_A100_v4"},
-            **self.settings,
+            **self.written(),
             "networkProfile": {"networkInterfaces": [nic.body() for nic in self.nics]},
             "provisioningState": self.provisioning,
             "timeCreated": stamp(self.created),
@@ -86,8 +120,24 @@ class Vm:
             "tags": dict(self.tags),
             "properties": properties,
         }
-        # As recorded, a GET holds the VM's extensions, whatever its power state; no list of VMs that have some is.
-        return body | {"resources": [self._health_extension()]} if expand and self.health else body
+        resources = [] if listed else self._resources()
+        return body | {"resources": resources} if resources else body
+
+    def written(self) -> dict[str, Any]:
+        """What clients wrote of it; a managed disk has neither size nor kind while it is deallocated, as recorded."""
+        storage = self.settings.get("storageProfile", {})
+        disk = storage.get("osDisk", {})
+        if self.power != "deallocated" or "managedDisk" not in disk:
+            return self.settings
+        rest = {key: value for key, value in disk.items() if key != "diskSizeGB"}
+        bare = {key: value for key, value in disk["managedDisk"].items() if key == "id"}
+        return self.settings | {"storageProfile": storage | {"osDisk": rest | {"managedDisk": bare}}}
+
+    def _resources(self) -> list[dict[str, Any]]:
+        """The extensions; also those that only the health tells of, which nobody wrote through ARM."""
+        found = list(self.extensions.values())
+        kinds = {each["properties"].get("type") for each in found}
+        return found if self.health is None or kinds & _HEALTH_EXTENSIONS else [*found, self._health_extension()]
 
     def _health_extension(self) -> dict[str, Any]:
         kind = "ApplicationHealthLinux"
@@ -102,9 +152,11 @@ class Vm:
     def instance_view(self) -> dict[str, Any]:
         """What the VM is doing right now."""
         view: dict[str, Any] = {}
-        if self.power == "running":
-            view = {"computerName": self.name, "osName": "ubuntu", "osVersion": "24.04", "vmAgent": self._agent()}
-        view |= {"disks": [], "hyperVGeneration": "V2"}
+        if self.power in {"running", "stopped"}:  # as recorded: a stopped VM still shows what its agent said last
+            computer = self.settings.get("osProfile", {}).get("computerName", self.name)
+            view = {"computerName": computer, "osName": "ubuntu", "osVersion": "24.04", "vmAgent": self._agent()}
+            view |= self._extension_views()
+        view |= {"disks": self._disks(), "hyperVGeneration": "V2"}
         return view | self._health() | {"statuses": self._statuses()}
 
     def status_only(self, *, with_health: bool) -> dict[str, Any]:
@@ -152,4 +204,44 @@ class Vm:
             "message": "Guest Agent is running",
             "time": stamp(self.changed),
         }
-        return {"vmAgentVersion": "2.9.0.4", "statuses": [ready], "extensionHandlers": []}
+        handlers = [
+            {"type": kind, "typeHandlerVersion": version, "status": _ready("Ready", "Plugin enabled")}
+            for _, kind, version in self._handlers()
+        ]
+        return {"vmAgentVersion": "2.9.0.4", "statuses": [ready], "extensionHandlers": handlers}
+
+    def _handlers(self) -> list[tuple[str, str, str]]:
+        """Name, type and version of each extension that was written through ARM."""
+        found = []
+        for each in self.extensions.values():
+            stated = each["properties"]
+            kind = f"{stated.get('publisher')}.{stated.get('type')}"
+            found.append((each["name"], kind, f"{stated.get('typeHandlerVersion')}.0"))
+        return found
+
+    def _extension_views(self) -> dict[str, Any]:
+        views = [
+            {
+                "name": name,
+                "type": kind,
+                "typeHandlerVersion": version,
+                "statuses": [_ready("Provisioning succeeded", "Enable succeeded.")],
+            }
+            for name, kind, version in self._handlers()
+        ]
+        return {"extensions": views} if views else {}
+
+    def _disks(self) -> list[dict[str, Any]]:
+        storage = self.settings.get("storageProfile", {})
+        disks = [storage.get("osDisk", {}), *storage.get("dataDisks", [])]
+        done = {
+            "code": "ProvisioningState/succeeded",
+            "level": "Info",
+            "displayStatus": "Provisioning succeeded",
+            "time": stamp(self.changed),
+        }
+        return [{"name": disk["name"], "statuses": [done]} for disk in disks if "name" in disk]
+
+
+def _ready(display: str, message: str) -> dict[str, str]:
+    return {"code": "ProvisioningState/succeeded", "level": "Info", "displayStatus": display, "message": message}

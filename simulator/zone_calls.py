@@ -92,7 +92,7 @@ class ZoneCalls:
     def list_links(self, call: Call) -> Response:
         """The links of a zone, by name."""
         zone = self.parent(call)
-        return self._page(call, [link_json(zone, link) for link in zone.links])
+        return self._page(call, [link_json(zone, link, call.request.query["api-version"]) for link in zone.links])
 
     def _page(self, call: Call, items: Sequence[Mapping[str, Any]]) -> Response:
         query = call.request.query
@@ -180,7 +180,11 @@ class ZoneCalls:
         if zone is None or (link is None and call.method != "PUT"):
             raise _not_found(call)  # azure-cli, test_GetLink_{Link,Zone}NotExists; for PATCH: inferred
         if call.method == "GET" and link is not None:
-            return Response(200, link_json(zone, link), {"ETag": link.etag, **self._countdown(call)})
+            return Response(
+                200,
+                link_json(zone, link, call.request.query["api-version"]),
+                {"ETag": link.etag, **self._countdown(call)},
+            )
         resource_id = f"{zone.id}/virtualNetworkLinks/{call.names[1]}"
         if call.method == "DELETE":
             work = Work(
@@ -205,6 +209,9 @@ class ZoneCalls:
         if exists is not None and not exists(stated):  # how Azure answers is unknown; this is ARM's way elsewhere
             group, name = stated.split("/")[4], stated.rsplit("/", 1)[1]
             raise _missing(f"Microsoft.Network/virtualNetworks/{name}", group)
+        policy = body.get("properties", {}).get("resolutionPolicy", "Default")
+        if policy not in {"Default", "NxDomainRedirect"}:  # the words are ours
+            raise refused(f"The resolution policy '{policy}' of link '{call.names[1]}' is invalid.")
         if self._unknowns.overlap_at_once and (text := self._overlap(zone, call.names[1], stated)):
             raise refused(text)
         return stated
@@ -242,13 +249,15 @@ class ZoneCalls:
         if text := self._overlap(zone, call.names[1], vnet):
             raise OperationFailed("BadRequest", text)
         kept = old if call.method == "PATCH" else None
-        asked = body.get("properties", {}).get("registrationEnabled", kept.registration if kept else False)
+        properties = body.get("properties", {})
+        asked = properties.get("registrationEnabled", kept.registration if kept else False)
         new = Link(
             old.name if old else call.names[1],
             vnet,
             registration=bool(asked),
             etag=self._store.link_etag(),
             tags=body.get("tags", kept.tags if kept else None),
+            resolution_policy=properties.get("resolutionPolicy", kept.resolution_policy if kept else None),
         )
         zone.links_by_name[new.name.lower()] = new
         self._registration_changed(zone, new, was_on=bool(old and old.registration))

@@ -57,10 +57,11 @@ class Clock:
 class Scene:
     """A cloud with its clock and everything that Event Grid was told."""
 
-    def __init__(self, *vms, operation_scale=1.0, seed=7, clock=None):
+    def __init__(self, *vms, operation_scale=1.0, seed=7, clock=None, unknowns=None, **lists):
+        """`lists`: more of a world, e.g. `scale_sets`."""
         self.clock = clock or Clock()
-        world = read(json.dumps(small(*vms)))
-        self.cloud = Cloud(world, clock=self.clock, seed=seed, operation_scale=operation_scale)
+        world = read(json.dumps(small(*vms) | lists))
+        self.cloud = Cloud(world, clock=self.clock, seed=seed, operation_scale=operation_scale, unknowns=unknowns)
         self.told = []
         self.cloud.azure.completed.append(self.told.append)
 

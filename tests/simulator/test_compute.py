@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from small_world import GROUP, Scene, a_vm, nic_id, vm_id
 
-from simulator.compute import DURATIONS
 from simulator.core import Request
+from simulator.dns_rules import Unknowns
+from simulator.vm_power import DURATIONS
 
 SHARED = Path(os.environ.get("NEARZONE_SHARED", Path(__file__).parents[3] / "shared")) / "azure" / "samples"
 present = pytest.mark.skipif(not SHARED.is_dir(), reason=f"no samples at {SHARED}")
@@ -49,6 +50,8 @@ def test_ids_are_found_whatever_their_case():
         ("running", "deallocate", "deallocating", "deallocated"),
         ("stopped", "deallocate", "deallocating", "deallocated"),
         ("running", "restart", "starting", "running"),
+        ("running", "redeploy", "starting", "running"),
+        ("running", "reapply", "running", "running"),
     ],
 )
 def test_an_action_takes_its_time_and_event_grid_hears_of_it_only_at_the_end(power, action, during, after):
@@ -130,6 +133,155 @@ def test_a_deleted_vm_is_there_until_the_end_and_leaves_its_nic_behind():
     assert "virtualMachine" not in scene.ask("GET", nic_id("gpu-nic")).content["properties"]
     assert scene.operations == [("gpu", "Microsoft.Compute/virtualMachines/delete", "Success")]
     assert scene.ask("DELETE", vm_id("gpu")).status == 204
+
+
+def test_an_eviction_is_taken_at_once_and_deallocates_a_spot_vm_later_without_an_event_of_its_own():
+    scene = Scene(a_vm("gpu", "10.1.0.4", spot="Deallocate"))
+    assert scene.ask("POST", f"{vm_id('gpu')}/simulateEviction").status == 204
+    assert scene.power("gpu") == "PowerState/running"
+    scene.wait(180)
+    assert scene.power("gpu") == "PowerState/deallocated"
+    assert scene.operations == [("gpu", "Microsoft.Compute/virtualMachines/simulateEviction/action", "Success")]
+
+
+def test_an_eviction_deletes_a_vm_whose_policy_says_so_and_arm_goes_on_believing_in_it():
+    scene = Scene(a_vm("gpu", "10.1.0.4", spot="Delete"))
+    scene.cloud.compute.preempt(vm_id("gpu"))
+    response = scene.ask("GET", vm_id("gpu"))
+    assert (response.status, response.content["error"]["code"]) == (404, "NotFound")
+    assert "x-ms-failure-cause" not in response.headers
+    assert scene.ask("GET", f"{GROUP}/Microsoft.Compute/virtualMachines").content["value"] == []
+    assert scene.told == []
+
+
+def test_only_spot_vms_are_evicted():
+    scene = Scene(a_vm("gpu", "10.1.0.4"))
+    response = scene.ask("POST", f"{vm_id('gpu')}/simulateEviction")
+    assert (response.status, set(response.content["error"])) == (409, {"code", "message"})
+    scene.wait_for_all()
+    assert scene.power("gpu") == "PowerState/running"
+
+
+def test_a_vm_whose_host_crashes_is_down_for_a_while_and_comes_back_unhealthy():
+    scene = Scene(a_vm("gpu", "10.1.0.4", health="healthy"))
+    scene.cloud.compute.host_crash(vm_id("gpu"), 90)
+    scene.wait(89)
+    assert scene.power("gpu") == "PowerState/stopped"
+    scene.wait(2)
+    assert (scene.power("gpu"), scene.health("gpu")) == ("PowerState/running", "HealthState/unhealthy")
+    assert scene.told == []
+
+
+def test_a_vm_that_was_deallocated_after_its_host_crashed_stays_so():
+    scene = Scene(a_vm("gpu", "10.1.0.4"))
+    scene.cloud.compute.host_crash(vm_id("gpu"), 90)
+    scene.ask("POST", f"{vm_id('gpu')}/deallocate")
+    scene.wait_for_all()
+    assert scene.power("gpu") == "PowerState/deallocated"
+
+
+@pytest.mark.parametrize(("outcome", "status"), [("Failure", "Failed"), ("Cancel", "Canceled")])
+def test_an_action_that_is_made_to_end_badly_changes_nothing_and_says_so(outcome, status):
+    scene = Scene(a_vm("gpu", "10.1.0.4", "deallocated"))
+    scene.cloud.azure.endings[vm_id("gpu").lower()] = outcome
+    response = scene.ask("POST", f"{vm_id('gpu')}/start")
+    scene.wait_for_all()
+    assert follow(scene, response).content["status"] == status
+    assert scene.power("gpu") == "PowerState/deallocated"
+    assert scene.operations == [("gpu", "Microsoft.Compute/virtualMachines/start/action", outcome)]
+    scene.ask("POST", f"{vm_id('gpu')}/start")
+    scene.wait_for_all()
+    assert scene.power("gpu") == "PowerState/running"
+
+
+def test_a_deletion_that_fails_leaves_the_vm():
+    scene = Scene(a_vm("gpu", "10.1.0.4"))
+    scene.cloud.azure.endings[vm_id("gpu").lower()] = "Failure"
+    scene.ask("DELETE", vm_id("gpu"))
+    scene.wait_for_all()
+    assert scene.ask("GET", vm_id("gpu")).content["properties"]["provisioningState"] == "Failed"
+    assert scene.operations == [("gpu", "Microsoft.Compute/virtualMachines/delete", "Failure")]
+
+
+def move(scene, *ids, target="Elsewhere"):
+    scene.cloud.azure.ensure_group("S", "Elsewhere")
+    body = {"resources": list(ids), "targetResourceGroup": f"/subscriptions/S/resourceGroups/{target}"}
+    return scene.ask("POST", "/subscriptions/S/resourceGroups/G/moveResources", body)
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_a_move_changes_ids_at_its_end_and_tells_of_them_only_where_azure_does(told):
+    scene = Scene(a_vm("gpu", "10.1.0.4"), unknowns=Unknowns(move_events=told))
+    response = move(scene, vm_id("gpu"), nic_id("gpu-nic"))
+    assert (response.status, follow(scene, response, "location").status) == (202, 202)
+    assert scene.ask("GET", vm_id("gpu")).status == 200
+    scene.wait_for_all()
+    assert follow(scene, response, "location").status == 204
+    assert scene.ask("GET", vm_id("gpu")).status == 404
+    moved = scene.ask("GET", vm_id("gpu").replace("/G/", "/Elsewhere/")).content
+    assert moved["properties"]["networkProfile"]["networkInterfaces"][0]["id"].startswith(
+        "/subscriptions/S/resourceGroups/Else"
+    )
+    kinds = ("Microsoft.Compute/virtualMachines", "Microsoft.Network/networkInterfaces")
+    own = [f"{kind}/{verb}" for kind in kinds for verb in ("write", "delete")]
+    assert [operation for _, operation, _ in scene.operations if "Resources/" not in operation] == (own if told else [])
+
+
+def test_what_is_not_there_or_has_nowhere_to_go_is_not_moved():
+    scene = Scene(a_vm("gpu", "10.1.0.4"))
+    assert move(scene, vm_id("nope")).status == 404
+    assert move(scene, vm_id("gpu"), target="nowhere").status == 404
+    assert move(scene, vm_id("gpu").replace("/G/", "/H/")).status in {400, 404}
+
+
+def test_a_put_that_changes_nothing_is_over_at_once():
+    scene = Scene(a_vm("gpu", "10.1.0.4"))
+    scene.ask("PUT", vm_id("gpu"), a_body("gpu-nic"))
+    scene.wait_for_all()
+    response = scene.ask("PUT", vm_id("gpu"), a_body("gpu-nic"))
+    assert (response.status, "azure-asyncoperation" in response.headers) == (200, False)
+    assert scene.ask("GET", vm_id("gpu")).content["properties"]["provisioningState"] == "Succeeded"
+
+
+def test_what_a_put_leaves_out_stays_and_secrets_are_never_served():
+    scene = Scene(a_vm("gpu", "10.1.0.4"))
+    body = a_body("gpu-nic")
+    body["properties"]["osProfile"] = {"computerName": "poppy", "adminPassword": "secret"}
+    scene.ask("PUT", vm_id("gpu"), body)
+    body["properties"]["osProfile"] = {"adminUsername": "bloom"}
+    scene.ask("PUT", vm_id("gpu"), body)
+    served = scene.ask("GET", vm_id("gpu")).content["properties"]["osProfile"]
+    assert served == {"computerName": "poppy", "adminUsername": "bloom"}
+
+
+def test_a_managed_disk_has_neither_size_nor_kind_while_its_vm_is_deallocated():
+    scene = Scene(a_vm("gpu", "10.1.0.4"))
+    body = a_body("gpu-nic")
+    disk = {"name": "d", "diskSizeGB": 30, "managedDisk": {"id": "x", "storageAccountType": "Premium_LRS"}}
+    body["properties"]["storageProfile"] = {"osDisk": disk}
+    scene.ask("PUT", vm_id("gpu"), body)
+    scene.wait_for_all()
+    assert scene.ask("GET", vm_id("gpu")).content["properties"]["storageProfile"]["osDisk"] == disk
+    scene.ask("POST", f"{vm_id('gpu')}/deallocate")
+    scene.wait_for_all()
+    bare = {"name": "d", "managedDisk": {"id": "x"}}
+    assert scene.ask("GET", vm_id("gpu")).content["properties"]["storageProfile"]["osDisk"] == bare
+
+
+def test_an_extension_is_served_as_it_was_written_and_with_its_vm():
+    scene = Scene(a_vm("gpu", "10.1.0.4"))
+    path = f"{vm_id('gpu')}/extensions/probe"
+    body = {"properties": {"publisher": "P", "type": "T", "typeHandlerVersion": "1.0", "protectedSettings": {"a": "b"}}}
+    response = scene.ask("PUT", path, body)
+    assert (response.status, "location" in response.headers) == (201, False)
+    scene.wait_for_all()
+    assert scene.ask("GET", path).content["properties"]["provisioningState"] == "Succeeded"
+    assert "protectedSettings" not in scene.ask("GET", path).content["properties"]
+    assert [each["name"] for each in scene.ask("GET", vm_id("gpu")).content["resources"]] == ["probe"]
+    assert scene.ask("DELETE", path).status == 202
+    scene.wait_for_all()
+    assert scene.ask("GET", path).status == 404
+    assert "resources" not in scene.ask("GET", vm_id("gpu")).content
 
 
 def a_body(*nics, tags=None):
@@ -263,7 +415,16 @@ EXPECTED = [
     ("POST", "/deallocate", 202, {"azure-asyncoperation", "location"}),  # the same, 61
     ("DELETE", "", 202, {"azure-asyncoperation", "location", "retry-after"}),  # ASO, Test_Compute_VM_20201201 39
     ("GET", "/instanceView", 200, {"x-ms-ratelimit-remaining-resource"}),  # OpenAPI 2024-03-01
-    ("POST", "/simulateEviction", 405, set()),  # not simulated, and says so
+    ("POST", "/redeploy", 202, {"azure-asyncoperation", "location"}),  # azure-cli, test_vm_redeploy 19
+    ("POST", "/reapply", 202, {"azure-asyncoperation", "location"}),  # the same, 16
+    ("POST", "/generalize", 200, {"x-ms-ratelimit-remaining-resource"}),  # azure-cli, test_vm_generalize 20
+    (
+        "POST",
+        "/simulateEviction",
+        409,
+        {"x-ms-ratelimit-remaining-resource"},
+    ),  # azure-cli, test_vm_simulate_eviction 15
+    ("POST", "/capture", 405, set()),  # not simulated, and says so
 ]
 
 

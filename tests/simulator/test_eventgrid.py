@@ -58,6 +58,19 @@ def telling(*answers, events=1, seconds=0.0, schema="EventGridSchema", disturban
     return in_virtual_time(story)
 
 
+def test_an_endpoint_has_one_subscription_to_each_topic():
+    async def story(loop):
+        grid = EventGrid(Scene(clock=loop.time).cloud.azure, Endpoint(loop).post, Random(3))
+        health = "Microsoft.ResourceNotifications.HealthResources"
+        for wanted in (Subscription(URL), Subscription(URL, topic=health), Subscription(URL, operations=("x",))):
+            await grid.subscribe(wanted)
+        return [(each.topic, each.operations) for each in grid.subscriptions]
+
+    health, resources = in_virtual_time(story)
+    assert health == ("Microsoft.ResourceNotifications.HealthResources", ())
+    assert resources == ("Microsoft.Resources.Subscriptions", ("x",))
+
+
 def note(operation=START, family="Action", outcome="Success"):
     return Completed(vm_id("gpu"), operation, family, outcome, 1_800_000_000.25, "correlation")
 

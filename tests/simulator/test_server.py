@@ -264,6 +264,24 @@ async def test_limits_and_foreign_calls_can_be_made_over_http(tmp_path):
         assert (await ask("GET", url, **bearer))[0] == 200
 
 
+async def test_machines_can_crash_and_operations_be_made_to_fail_over_http(tmp_path):
+    async with running(tmp_path) as (addresses, _), webhook() as (url, got):
+        health = "Microsoft.ResourceNotifications.HealthResources"
+        await ask("POST", f"{addresses['control']}/subscriptions", {"endpoint": url, "topic": health})
+        gpu = vm_id("gpu")
+        await ask("POST", f"{addresses['control']}/ending", {"id": gpu, "outcome": "Cancel"})
+        start_url = f"{addresses['arm']}{gpu}/start?api-version=2024-03-01"
+        async with (
+            aiohttp.ClientSession(headers={"Authorization": "Bearer x"}) as session,
+            session.post(start_url) as started,
+        ):
+            assert started.status == 202
+        async with asyncio.timeout(DEADLINE):
+            told = {(await got.get())["data"]["resourceInfo"]["properties"].get("annotationName") for _ in range(2)}
+        assert told == {"VirtualMachineAllocated", "VirtualMachineStartInitiatedByControlPlane"}
+        assert (await ask("POST", f"{addresses['control']}/host-crash", {"vm": gpu, "seconds": 1}))[0] == 200
+
+
 @pytest.mark.parametrize(
     ("route", "body", "named"),
     [
@@ -271,6 +289,11 @@ async def test_limits_and_foreign_calls_can_be_made_over_http(tmp_path):
         ("health", {"vm": vm_id("gpu"), "health": "fine"}, "$.health"),
         ("health", {"health": "healthy"}, "`vm`"),
         ("guest-shutdown", {"vm": vm_id("gpu"), "more": 1}, "more"),
+        ("preempt", {"vm": vm_id("gpu")}, "not a Spot VM"),
+        ("host-crash", {"vm": vm_id("gpu"), "seconds": -1}, "$.seconds"),
+        ("ending", {"id": vm_id("nope"), "outcome": "Failure"}, "vm"),
+        ("ending", {"id": vm_id("gpu"), "outcome": "Success"}, "$.outcome"),
+        ("subscriptions", {"endpoint": "http://127.0.0.1:9/hook", "topic": "Other"}, "$.topic"),
         ("lose", {"events": -1}, "$.events"),
         ("subscriptions", {"endpoint": "ftp://x"}, "$.endpoint"),
         ("subscriptions", {"endpoint": "http://127.0.0.1:9/hook", "schema": "Other"}, "$.schema"),

@@ -1,0 +1,134 @@
+"""How resources that something unsupported has made (template deployments, ...) enter the simulator of a replay.
+
+Each is written by a PUT of the body that the first recorded GET shows, after what it needs; what is needed and shown
+only later, or never, is taken from there, or made up (a network of the shape that azure-cli's templates give).
+"""
+
+import copy
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+from recordings import Interaction
+
+from simulator.core import Request, Response
+
+ENTERING = {"VNets", "subnets", "NICs", "VMs", "load balancers", "private endpoints", "container groups", "scale sets"}
+"""Whatever else is there (instances, a private endpoint's NIC, an SOA) is made by the simulator itself."""
+READ_ONLY = {"etag", "instanceView", "provisioningState", "resourceGuid", "timeCreated", "vmId", "macAddress", "resources"}
+
+_NEEDED = re.compile(
+    r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.Network/"
+    r"(?:virtualNetworks/[^/\"]+/subnets|networkInterfaces)/[^/\"]+",
+    re.IGNORECASE,
+)
+_ACTIONS = {"PowerState/deallocated": "deallocate", "PowerState/stopped": "powerOff"}
+
+
+class Entrance:
+    """Lets resources enter one simulator. `send` answers a request; `settle` waits for the end of all operations."""
+
+    def __init__(
+        self, interactions: list[Interaction], send: Callable[[Request], Response], settle: Callable[[], None]
+    ) -> None:
+        self.failed: list[str] = []
+        """What the simulator refused to take in."""
+        self._interactions = interactions
+        self._send = send
+        self._settle = settle
+        self._made: set[str] = set()
+        self._shown_later: set[str] = set()
+
+    def strangers(self, interaction: Interaction) -> dict[str, dict[str, Any]]:
+        """What an answer shows and the simulator has never had, and what entered only because something needed it."""
+        if interaction.label not in ENTERING:
+            return {}
+        return {
+            id_: body
+            for id_, body in interaction.shown.items()
+            if id_.lower() in self._shown_later or (id_.lower() not in self._made and not self._is_there(id_))
+        }
+
+    def enter(self, number: int, interaction: Interaction) -> None:
+        """Let in what an answer shows; `number`: its place in the recording."""
+        for id_, body in self.strangers(interaction).items():
+            if id_.lower() not in self._made:
+                self._make(number, id_, body)
+            self._shown_later.discard(id_.lower())
+
+    def know(self, resource_id: str) -> None:
+        """The simulator has had this by itself: when it is gone, it does not enter."""
+        self._made.add(resource_id.lower())
+
+    def _is_there(self, resource_id: str) -> bool:
+        return self._send(Request("GET", resource_id, {"api-version": "2024-03-01"})).status == 200
+
+    def _make(self, number: int, resource_id: str, body: dict[str, Any]) -> None:
+        self._made.add(resource_id.lower())
+        body = _writable(body)
+        for needed in dict.fromkeys(_NEEDED.findall(json.dumps(body))):
+            if not needed.lower().startswith(resource_id.lower()) and needed.lower() not in self._made:
+                self._need(number, needed)
+        if "/networkInterfaces/" in resource_id and "virtualMachine" in body["properties"]:
+            body["properties"].pop("virtualMachine")
+        fixed = copy.deepcopy(body)
+        if "/networkInterfaces/" in resource_id:  # keeps the address that was given out dynamically
+            for each in fixed["properties"]["ipConfigurations"]:
+                each["properties"]["privateIPAllocationMethod"] = "Static"
+            self._put(resource_id, fixed)
+        self._put(resource_id, body)
+
+    def _need(self, number: int, needed: str) -> None:
+        if self._is_there(needed):
+            return
+        owner = needed.partition("/subnets/")[0]
+        for interaction in self._interactions[number:]:
+            for id_, body in interaction.shown.items():
+                if id_.lower() in {owner.lower(), needed.lower()} and id_.lower() not in self._made and interaction.label in ENTERING:
+                    self._shown_later.add(id_.lower())
+                    self._make(number, id_, body)
+                    if self._is_there(needed):
+                        return
+        self._invent(number, needed)
+
+    def _invent(self, number: int, needed: str) -> None:
+        """Something that the recording names and never shows."""
+        self._made.add(needed.lower())
+        vnet, _, name = needed.partition("/subnets/")
+        subnet = {"name": name, "properties": {"addressPrefix": "10.0.0.0/24"}}
+        if name and self._is_there(vnet):
+            self._put(needed, subnet)
+        elif name:
+            space = {"addressSpace": {"addressPrefixes": ["10.0.0.0/16"]}, "subnets": [subnet]}
+            self._put(vnet, {"location": "westus", "properties": space})
+            self._made.add(vnet.lower())
+        else:
+            network = f"{needed.rsplit('/', 2)[0]}/virtualNetworks/invented/subnets/invented"
+            if not self._is_there(network):
+                self._invent(number, network)
+            address = {"name": "ipconfig1", "properties": {"subnet": {"id": network}}}
+            self._put(needed, {"location": "westus", "properties": {"ipConfigurations": [address]}})
+
+    def _put(self, resource_id: str, body: dict[str, Any]) -> None:
+        self._ask("PUT", resource_id, json.dumps(body).encode())
+
+    def power(self, interaction: Interaction) -> None:
+        """Bring a VM that has entered into the power state that its instance view shows."""
+        for id_, body in interaction.shown.items():
+            statuses = body.get("properties", {}).get("instanceView", {}).get("statuses", [])
+            for code in {each["code"] for each in statuses} & _ACTIONS.keys():
+                self._ask("POST", f"{id_}/{_ACTIONS[code]}", b"")
+
+    def _ask(self, method: str, path: str, body: bytes) -> None:
+        response = self._send(Request(method, path, {"api-version": "2024-03-01"}, {}, body))
+        if response.status >= 300:
+            self.failed.append(f"{method} {path}: {response.status} {response.content}")
+        self._settle()
+
+
+def _writable(body: Any) -> Any:
+    """A served body as a client would write it."""
+    if isinstance(body, dict):
+        return {name: _writable(value) for name, value in body.items() if name not in READ_ONLY}
+    return [_writable(each) for each in body] if isinstance(body, list) else body

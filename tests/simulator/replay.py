@@ -1,0 +1,126 @@
+"""One recording on its way through a fresh simulator with virtual time.
+
+Time is what a recording does not have: where its answer shows that an operation has ended, virtual time goes on to the
+end of the next operation, until the simulator's answer shows it, too.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from comparison import Comparison, Pairs
+from entering import Entrance
+from recordings import POLLS, Interaction
+
+from simulator.azure import Cloud
+from simulator.core import Request
+
+OTHER_TYPE = "a type or host that the simulator does not support"
+OTHER_POLL = "operation of a resource of such a type"
+SET_UP = "set-up: made by what the simulator does not support, enters with this GET"
+EITHER_WAY = "after a group is deleted, ARM answers a nested DELETE in two ways (recorded: 8 times each)"
+NOT_SIMULATED = "not simulated"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one interaction: compared (no `reason`) with its differences, or skipped for a reason."""
+
+    recording: str
+    number: int
+    interaction: Interaction
+    label: str | None
+    reason: str | None = None
+    differences: tuple[str, ...] = ()
+
+
+class Replay:
+    """A fresh simulator, and what is known of how its values and the recorded ones go together."""
+
+    def __init__(self, name: str, interactions: list[Interaction]) -> None:
+        self.name = name
+        self.interactions = interactions
+        self.now = 1_600_000_000.0
+        self.cloud = Cloud(clock=lambda: self.now, seed=1)
+        self.pairs = Pairs()
+        self.links: dict[str, str] = {}
+        """Recorded polling URL -> the simulator's."""
+        self.others: set[str] = set()
+        """Recorded polling URLs of what the simulator does not support."""
+        self.groups_deleted = False
+        self.entrance = Entrance(interactions, self.cloud.handle, self._settle)
+
+    def outcomes(self) -> Iterator[Outcome]:
+        """Replay everything, in order."""
+        for number, interaction in enumerate(self.interactions):
+            label, reason, differences = self.step(number, interaction)
+            yield Outcome(self.name, number, interaction, label, reason, tuple(differences))
+
+    def step(self, number: int, interaction: Interaction) -> tuple[str | None, str | None, list[str]]:
+        """Replay one interaction: its label, why it is skipped, and what differs."""
+        label = interaction.label
+        if label == POLLS and (interaction.url in self.others or interaction.url not in self.links):
+            return None, OTHER_POLL, []
+        if label is None:
+            self._other(interaction)
+            return None, OTHER_TYPE, []
+        if not self.groups_deleted:  # the recorder's set-up made the group without recording it
+            for group in {each.group for each in self.interactions} - {""}:
+                self.cloud.azure.ensure_group(interaction.path.split("/")[2], group)
+        elif interaction.method == "DELETE" and len(interaction.parts[2]) > 1:
+            return label, EITHER_WAY, []
+        if self.entrance.strangers(interaction):
+            return label, SET_UP, self._enter(number, interaction)
+        return label, *self._compared(interaction)
+
+    def _other(self, interaction: Interaction) -> None:
+        """Note what a call on something unsupported began, and which groups it deletes."""
+        headers = interaction.answer_headers
+        self.others |= {headers[name] for name in ("azure-asyncoperation", "location") if name in headers}
+        if not interaction.parts[0] and interaction.method == "DELETE":
+            self.cloud.azure.groups.pop((interaction.path.split("/")[2], interaction.group), None)
+            self.groups_deleted = True
+
+    def _enter(self, number: int, interaction: Interaction) -> list[str]:
+        """Let in what the answer shows, learn its random values, and give what the simulator refused to take in."""
+        self.entrance.failed.clear()
+        self.entrance.enter(number, interaction)
+        self.entrance.power(interaction)
+        Comparison(interaction, self.pairs).differences(self.cloud.handle(self._request(interaction)))
+        return list(self.entrance.failed)
+
+    def _compared(self, interaction: Interaction) -> tuple[str | None, list[str]]:
+        request = self._request(interaction)
+        while True:
+            response = self.cloud.handle(request)
+            if response.status == 405 and interaction.status != 405:
+                self._other(interaction)
+                return f"{NOT_SIMULATED}: {interaction.method} {'/'.join(interaction.parts[1])}", []
+            comparison = Comparison(interaction, self.pairs.copy())
+            differences = comparison.differences(response)
+            due = self.cloud.azure.next_due()
+            if not differences or interaction.method != "GET" or due is None:
+                break
+            self.now = max(self.now, due)
+        self.pairs = comparison.pairs
+        self.links |= comparison.links
+        if interaction.method == "PUT" and response.status < 300:
+            self.entrance.know(interaction.path)
+        return None, differences
+
+    def _settle(self) -> None:
+        while (due := self.cloud.azure.next_due()) is not None:
+            self.now = max(self.now, due)
+            self.cloud.azure.advance()
+
+    def _request(self, interaction: Interaction) -> Request:
+        url = self.links.get(interaction.url) or self.pairs.translate(interaction.url)
+        headers = {
+            name: self.pairs.translate(value)
+            for name, value in interaction.headers.items()
+            if name in {"if-match", "if-none-match"}
+        }
+        parts = urlsplit(url)
+        query = dict(parse_qsl(parts.query, keep_blank_values=True))
+        body = self.pairs.translate(interaction.body).encode()
+        return Request(interaction.method, unquote(parts.path), query, headers, body)
