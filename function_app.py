@@ -104,8 +104,10 @@ def _json(content: dict[str, Any], status_code: int = 200) -> func.HttpResponse:
 def _noted(report: Report) -> None:
     for what, error in report.failures:
         _log.error("%s: %s", what, error)
-    for text in (*report.refusals, *report.alarms):
+    for text in report.refusals:
         _log.warning("%s", text)
+    for alarm in report.alarms:
+        _log.warning("%s: %s", alarm.what, alarm.means)
 
 
 def _must_succeed(report: Report) -> None:

@@ -218,19 +218,19 @@ async def know(app: Reconciler, now: float) -> None:
 
     They read every VM by GET once, to learn that it has no Application Health extension; that is not done here.
     """
-    for subscription in sorted(app.settings.subscriptions):
-        for first in await app.inventory.listings(subscription, ()):
-            ids = [*first.unclear, *(endpoint.id for endpoint in first.endpoints)]
-            learned = [Endpoint(each, first.kind, health=False) for each in ids]
-            (listing,) = (
-                each for each in await app.inventory.listings(subscription, learned) if each.kind == first.kind
-            )
-            if listing.error or listing.unclear:
-                raise RuntimeError(f"the world could not be read: {listing.error or listing.unclear[:3]}")
-            for endpoint in listing.endpoints:
-                await app.catalog.put_endpoint(EndpointRow(endpoint, frozenset(), now), None)
-                for name in sorted(endpoint.names):
-                    await app.catalog.index(name, endpoint.key, now)
+    subscriptions = app.settings.subscriptions
+    learned = [
+        Endpoint(each, first.kind, health=False)
+        for first in await app.inventory.listings(subscriptions, ())
+        for each in (*first.unclear, *(endpoint.id for endpoint in first.endpoints))
+    ]
+    for listing in await app.inventory.listings(subscriptions, learned):
+        if listing.error or listing.unclear:
+            raise RuntimeError(f"the world could not be read: {listing.error or listing.unclear[:3]}")
+        for endpoint in listing.endpoints:
+            await app.catalog.put_endpoint(EndpointRow(endpoint, frozenset(), now), None)
+            for name in sorted(endpoint.names):
+                await app.catalog.index(name, endpoint.key, now)
     await app.catalog.put_marker(
-        Marker(digest=app.settings.digest, completed_at=now, attempted_at=now, epoch="known"), None
+        Marker(digest=app.settings.digest, completed_at=now, attempted_at=now, epoch="known", checked_at=now), None
     )

@@ -21,6 +21,7 @@ from shared import latency, settings_parser
 from shared.arm.client import Arm, Throttle, client_options
 from shared.arm.endpoints import Endpoints
 from shared.arm.private_dns import PrivateDns
+from shared.arm.surroundings import Surveys
 from shared.catalog import account
 from shared.catalog.memory import MemoryCatalog
 from shared.catalog.table import TableCatalog
@@ -58,8 +59,9 @@ def build(
         settings=wanted,
         latency=latency.parse(LATENCY.read_text(encoding="utf-8")).override(wanted.latency),
         catalog=catalog or _catalog(environment, wanted.cloud, credential),
-        inventory=Endpoints(arm),
+        inventory=Endpoints(arm, wanted.static),
         record_sets=PrivateDns(arm, writers),
+        surveyor=Surveys(arm),
         clock=clock,
         holder=holder or uuid.uuid4().hex,
     )

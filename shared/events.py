@@ -1,4 +1,4 @@
-"""An event is a hint: from what Event Grid delivers, only the resource id and the operation family are taken.
+"""An event is a hint: from what Event Grid delivers, only the resource id and the kind of event are taken.
 
 Anything else in the payload may be late, doubled, reordered or forged; the state is read from ARM. Events arrive in the
 Event Grid schema or as CloudEvents 1.0 and hold the same data (Microsoft Learn, event-schema-subscriptions).
@@ -17,12 +17,19 @@ from shared.model import resource_id
 MAX_BYTES = 1024 * 1024
 """Larger events are ignored. Source: Event Grid accepts events of up to 1 MB."""
 
-_TYPE = re.compile(r"Microsoft\.Resources\.Resource(Write|Delete|Action)(Success|Failure|Cancel)", re.IGNORECASE)
+_TYPE = re.compile(
+    r"Microsoft\.Resources\.Resource(Write|Delete|Action)(Success|Failure|Cancel)"
+    r"|Microsoft\.ResourceNotifications\.HealthResources\.(AvailabilityStatusChanged|ResourceAnnotated)",
+    re.IGNORECASE,
+)
+"""Operations through ARM, told when they have ended, and what happens to VMs by themselves or begins to happen: a guest
+that shuts down, a preempted Spot VM, a host that crashed, a power operation under way (Microsoft Learn,
+event-schema-health-resources; preview)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """Look at this resource. `type` is its ARM type in lower case, e.g. `microsoft.network/networkinterfaces`."""
+    """Look at this resource. `type`: its ARM type in lower case, e.g. `microsoft.network/networkinterfaces`."""
 
     resource_id: str
     type: str
@@ -36,8 +43,22 @@ class Ignored:
     reason: str
 
 
+class _HealthProperties(msgspec.Struct, rename="camel"):
+    target_resource_id: str = ""
+
+
+class _ResourceInfo(msgspec.Struct):
+    properties: _HealthProperties | None = None
+
+
 class _Data(msgspec.Struct, rename="camel"):
     resource_uri: str = ""
+    resource_info: _ResourceInfo | None = None
+
+    @property
+    def target(self) -> str:
+        health = self.resource_info.properties if self.resource_info else None
+        return self.resource_uri or (health.target_resource_id if health else "")
 
 
 class _Event(msgspec.Struct, rename="camel"):
@@ -54,7 +75,8 @@ def hint(text: str | bytes, subscriptions: Collection[str], types: Collection[st
     """Read one event. `subscriptions` are watched, `types` are the ARM types that matter, both in lower case.
 
     The subject of an action event may end in the action's name, and a tag event's subject in the tags resource; both
-    lead to the resource itself. A sub-resource (an extension, an IP configuration) leads to its parent.
+    lead to the resource itself. A sub-resource that does not matter itself (an extension, an IP configuration, the
+    health of a VM) leads to the resource that it belongs to.
     """
     if len(text) > MAX_BYTES:
         return Ignored("oversized", f"event of {len(text)} characters, at most {MAX_BYTES} are read")
@@ -65,8 +87,8 @@ def hint(text: str | bytes, subscriptions: Collection[str], types: Collection[st
     kind = event.event_type or event.type
     if not _TYPE.fullmatch(kind):
         return Ignored("irrelevant", f"event type {kind[:80]!r}")
-    target = event.subject or (event.data.resource_uri if event.data else "")
-    found = resource_id(target)
+    target = event.subject or (event.data.target if event.data else "")
+    found = resource_id(target, types)
     if not found:
         return Ignored("irrelevant", f"subject {target[:200]!r} is no resource that could be an endpoint")
     if found.subscription not in subscriptions:

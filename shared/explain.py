@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
-from shared.drain import Drainer
-from shared.model import Dirty, Marker, Zone
+from cronsim import CronSim
+
+from shared import preflight
+from shared.drain import INCOMPLETE, Drainer
+from shared.model import Alarm, Dirty, Endpoint, Marker, Zone
 from shared.plan import OWNER_KEY
+from shared.ports import Stored
+from shared.report import told
 from shared.routing import decisions, route
+from shared.settings import Settings
 
 
 async def status(drainer: Drainer) -> dict[str, Any]:
@@ -19,13 +27,11 @@ async def status(drainer: Drainer) -> dict[str, Any]:
     marker = stored.value if stored else Marker()
     dirty = {zone.key: [row.value for row in await catalog.dirty(zone.key)] for zone in settings.zones}
     endpoints = [row.value.endpoint for row in await catalog.endpoints()]
-    alarms = list(marker.alarms)
-    alarms += [f"{e.id}: {e.doubt}" for e in endpoints if e.doubt]
-    alarms += [f"{e.id}: {fault}" for e in endpoints for fault in e.faults]
-    alarms += [f"{d.name} in {d.zone}: {d.last_error}" for rows in dirty.values() for d in rows if d.attempts]
+    alarms = [*marker.alarms, *marker.findings, *overdue(stored, settings, drainer.clock())]
+    alarms += _trouble(endpoints, [d for rows in dirty.values() for d in rows])
     complete = await drainer.complete()
     if not complete:
-        alarms.append("no complete sweep yet under these settings: no name is changed by an event before")
+        alarms.append(INCOMPLETE)
     return {
         "mode": "apply" if settings.apply else "shadow",
         "owner": settings.owner,
@@ -35,8 +41,31 @@ async def status(drainer: Drainer) -> dict[str, Any]:
         "last_sweep": {"completed_at": _time(marker.completed_at), "current": bool(complete)},
         "drains": [{"target": order.target, "until": _time(order.until)} for order in await drainer.orders()],
         "refusals": list(marker.refusals),
-        "alarms": alarms,
+        "alarms": [told(alarm) for alarm in alarms],
     }
+
+
+def overdue(stored: Stored[Marker] | None, settings: Settings, now: float) -> list[Alarm]:
+    """Whether sweeps or events have stopped coming; nothing before the first sweep was complete."""
+    if not stored or not stored.value.completed_at:
+        return []
+    due = CronSim(settings.sweep_schedule, datetime.fromtimestamp(now, UTC), reverse=True)
+    third_last = next(islice(due, 2, None)).timestamp()
+    return preflight.overdue(stored.value.completed_at, third_last) + preflight.silence(stored.value.event_at, now)
+
+
+def _trouble(endpoints: Iterable[Endpoint], dirty: Iterable[Dirty]) -> Iterator[Alarm]:
+    """Endpoints that cannot be read, or whose claims are not what they should be, and names that fail."""
+    for endpoint in endpoints:
+        if endpoint.doubt:
+            do = "where it is forbidden, assign the role in infra/, or Reader, at its subscription"
+            yield Alarm(f"{endpoint.id}: {endpoint.doubt}", "what was known of it stays published", do)
+        for fault in endpoint.faults:
+            yield Alarm(f"{endpoint.id}: {fault}", "this part of it is not published", "correct it, or leave it so")
+    for row in dirty:
+        if row.attempts:
+            what = f"{row.name} in {row.zone} failed {row.attempts} times: {row.last_error}"
+            yield Alarm(what, "its answer is old", "it is tried again by itself; the error says what stands in the way")
 
 
 async def explain(drainer: Drainer, zone: Zone, name: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
 from functools import cached_property
@@ -20,11 +21,12 @@ _RESOURCE_ID = re.compile(
     rf"(?ai:/providers)/(?P<type>(?a:[\w.-]{{1,260}}/\w{{1,260}}))/{_SEGMENT})(?P<rest>/.*)?",
     re.DOTALL,
 )
+_CHILD = re.compile(rf"/(?P<type>(?a:\w{{1,260}}))/{_SEGMENT}(?=/|$)")
 
 
 @dataclass(frozen=True, slots=True)
 class ResourceId:
-    """The id of a top-level ARM resource. `subscription` and `type` in lower case; `whole`: nothing came behind it."""
+    """The id of an ARM resource. `subscription` and `type` in lower case; `whole`: nothing came behind it."""
 
     id: str
     subscription: str
@@ -32,15 +34,26 @@ class ResourceId:
     whole: bool
 
 
-def resource_id(text: str) -> ResourceId | None:
-    """Read a resource id, or the top-level part of a sub-resource's; None where the text is none.
+def resource_id(text: str, types: Collection[str] = ()) -> ResourceId | None:
+    """Read the id of a top-level resource, or the top-level part of a longer one; None where the text is none.
 
+    `types` (in lower case): the longest part counts that is of one of these types, so that a sub-resource may be meant.
     Segments hold only what Azure allows in names, so that an id from an event is safe in a URL.
     """
     match = _RESOURCE_ID.fullmatch(text)
     if not match:
         return None
-    return ResourceId(match["id"], match["subscription"].lower(), match["type"].lower(), not match["rest"])
+    kind, end = match["type"].lower(), match.end("id")
+    found = (kind, end)
+    while (child := _CHILD.match(text, end)) and child["type"].lower() != "providers":
+        kind, end = f"{kind}/{child['type'].lower()}", child.end()
+        if kind in types:
+            found = (kind, end)
+    return ResourceId(text[: found[1]], match["subscription"].lower(), found[0], found[1] == len(text))
+
+
+STATIC = "static"
+"""The kind of endpoints that stand in the settings, and the beginning of their ids: `static/NAME`."""
 
 
 class State(StrEnum):
@@ -73,7 +86,8 @@ class Endpoint:
 
     `tagged`: names claimed by tag. `own`: the resource's own name, where it opted in. `health`: whether ARM reports
     application health for it, None as long as it was not read by GET. `doubt`: why the last look could not read it
-    (then all else is what was known before), or "". `faults`: what in its claims was refused, in words.
+    (then all else is what was known before), or "". `faults`: what in its claims was refused, in words. `parent`: the
+    scale set that it belongs to (id in lower case), or "".
     """
 
     id: str
@@ -86,6 +100,7 @@ class Endpoint:
     health: bool | None = None
     doubt: str = ""
     faults: tuple[str, ...] = ()
+    parent: str = ""
 
     @cached_property
     def key(self) -> str:
@@ -96,9 +111,14 @@ class Endpoint:
         """Whether both say the same; lists and GETs may spell an id differently."""
         return self == other or self == replace(other, id=self.id)
 
+    @property
+    def speaks(self) -> bool:
+        """Whether there is anything to know of it: a name that it claims, or why it claims none."""
+        return bool(self.names or self.faults)
+
     @cached_property
     def subscription(self) -> str:
-        """The id of its subscription, in lower case."""
+        """The id of its subscription, in lower case; `static` for an endpoint of the settings."""
         return self.key.removeprefix("/subscriptions/").split("/", 1)[0]
 
     @cached_property
@@ -164,10 +184,20 @@ class Write:
 
 
 @dataclass(frozen=True, slots=True)
+class Alarm:
+    """What a person should know of: what was found, what that means, and what to do about it."""
+
+    what: str
+    means: str = ""
+    do: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Marker:
     """Says that the catalog knows every claim: as of `completed_at`, under the settings with this `digest`.
 
     `attempted_at`: when the last sweep began. `refusals` and `alarms`: what the last sweep has to say to a person.
+    `checked_at`, `findings`: the last preflight, and what it found. `event_at`: when about the last event was seen.
     `epoch`: made with the first marker of a catalog, and kept: another one means that the catalog was lost meanwhile.
     """
 
@@ -175,8 +205,11 @@ class Marker:
     completed_at: float = 0.0
     attempted_at: float = 0.0
     refusals: tuple[str, ...] = ()
-    alarms: tuple[str, ...] = ()
+    alarms: tuple[Alarm, ...] = ()
     epoch: str = ""
+    checked_at: float = 0.0
+    findings: tuple[Alarm, ...] = ()
+    event_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from shared.errors import UnsafePlan
-from shared.model import Answer, Drain, Endpoint, RecordSet, State, Urgency, Zone
+from shared.model import STATIC, Answer, Drain, Endpoint, RecordSet, State, Urgency, Zone
 
 OWNER_KEY = "nearzone-owner"
 """The metadata key that marks a record set as ours; its value is the owner."""
@@ -113,8 +113,11 @@ def judge(change: Change, endpoints: Collection[Endpoint], drains: Sequence[Drai
     host = not any(change.name in endpoint.tagged for endpoint in endpoints)
     explained, served = set(), set()
     for endpoint in endpoints:
-        claims = change.name in endpoint.names and not any(drain.covers(endpoint) for drain in drains)
+        drained = any(drain.covers(endpoint) for drain in drains)
+        claims = change.name in endpoint.names and not drained
         addresses = {address.ip for address in endpoint.addresses}
+        if endpoint.kind == STATIC and not drained and not (claims and endpoint.state == State.SERVING):
+            continue  # The settings do not say so any more: nobody has seen it go.
         if not claims or endpoint.state not in (State.SERVING, State.UNKNOWN):
             explained |= addresses
         elif endpoint.state == State.SERVING:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 from shared.model import Dirty, Drain, Endpoint, EndpointRow, Marker, RecordSet, Write, Zone
@@ -53,6 +53,57 @@ class Listing:
     endpoints: tuple[Endpoint, ...] = ()
     unclear: tuple[str, ...] = ()
     error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class VnetLink:
+    """A link of a zone to a VNet (id in lower case). `redirects`: what is not in the zone is asked in public DNS."""
+
+    name: str
+    vnet: str
+    redirects: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """A management lock. `level`: `readonly` or `cannotdelete`. `id`: where it stands, and its name."""
+
+    id: str
+    level: str
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """Actions that a role gives, and those that it leaves out; both may hold `*`."""
+
+    actions: tuple[str, ...] = ()
+    not_actions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What stands around a zone. None: it could not be read, and `unread` says why.
+
+    `negative_ttl`: seconds for which "no such name" is cached. `record_sets`, `max_record_sets`: of any type. `peers`:
+    for each linked VNet (by id in lower case) those that it is peered with.
+    """
+
+    exists: bool = True
+    record_sets: int | None = None
+    max_record_sets: int | None = None
+    negative_ttl: int | None = None
+    links: tuple[VnetLink, ...] | None = None
+    peers: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    locks: tuple[Lock, ...] | None = None
+    permissions: tuple[Permission, ...] | None = None
+    unread: tuple[str, ...] = ()
+
+
+class Surveyor(Protocol):
+    """Reads what stands around the zones. Raises nothing: what cannot be read is said."""
+
+    async def survey(self, zone: Zone) -> Surroundings:
+        """One zone."""
 
 
 class Catalog(Protocol):
@@ -130,8 +181,12 @@ class Inventory(Protocol):
     def kinds(self) -> frozenset[str]:
         """ARM types of endpoints, in lower case."""
 
+    @property
+    def parents(self) -> frozenset[str]:
+        """ARM types, in lower case, that endpoints name as their `parent`."""
+
     async def resolve(self, resource_id: str) -> Sequence[str]:
-        """The ids of the endpoints that a resource is or belongs to."""
+        """The ids of the endpoints that a resource is, or that depend on it."""
 
     async def observe(self, endpoint_id: str, known: Endpoint | None) -> Endpoint:
         """Read one endpoint. 404 gives state gone, 403 what was known with `doubt` set."""
@@ -139,8 +194,8 @@ class Inventory(Protocol):
     async def several(self, wanted: Mapping[str, Endpoint | None]) -> Mapping[str, Endpoint]:
         """Read many endpoints (id, and what is known of it) by lists; what these leave open is not in the answer."""
 
-    async def listings(self, subscription: str, known: Sequence[Endpoint]) -> Sequence[Listing]:
-        """List every kind in a subscription; an incomplete list says so instead of raising."""
+    async def listings(self, subscriptions: Collection[str], known: Sequence[Endpoint]) -> Sequence[Listing]:
+        """List every kind in every subscription; an incomplete list says so instead of raising."""
 
 
 class RecordSets(Protocol):

@@ -16,24 +16,24 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from shared import explain
+from shared import explain, preflight
 from shared.drain import Drainer
 from shared.errors import Conflict, NearzoneError, Terminal, Transient
-from shared.events import Ignored, hint
+from shared.events import Hint, Ignored, hint
 from shared.latency import Latency
-from shared.model import Drain, Endpoint, State, Urgency, Zone
+from shared.model import Alarm, Drain, Endpoint, State, Urgency, Zone
 from shared.observe import Observer
-from shared.ports import Catalog, Inventory, RecordSets
+from shared.ports import Catalog, Inventory, RecordSets, Surveyor
 from shared.record import Recorder
 from shared.report import Report
 from shared.resync import Resync
 from shared.settings import Settings
-from shared.sweep import Scope, Sweeper
+from shared.sweep import Scope, Seen, Sweeper
 from shared.together import all_of
 
 EVENT_SECONDS = 20.0
@@ -46,6 +46,12 @@ RESYNC_SECONDS = 200.0
 GRACE = 4.0
 """Seconds for what was begun before a deadline; then it is broken off, and stays dirty."""
 AT_ONCE = 8
+LOOKS = 200
+"""Endpoints of one event that are looked at together: many that wait are worth a list."""
+CHECK_PAUSE = 3600.0
+"""Seconds between looks at what could stand in the way."""
+HEARD_PAUSE = 600.0
+"""Seconds between notes of this process that events still come."""
 BOOTSTRAP_PAUSE = 60.0
 """Seconds between attempts at the first complete sweep."""
 
@@ -63,7 +69,9 @@ class Reconciler:
     record_sets: RecordSets
     clock: Callable[[], float]
     holder: str
+    surveyor: Surveyor
     events: Counter[str] = field(default_factory=Counter)
+    _heard_at: float = 0.0
 
     def __post_init__(self) -> None:
         self.drainer = Drainer(self.catalog, self.record_sets, self.settings, self.latency, self.clock, self.holder)
@@ -84,16 +92,29 @@ class Reconciler:
             return report
         try:
             async with _within(EVENT_SECONDS):
-                for endpoint_id in await self.inventory.resolve(found.resource_id):
-                    await self.recorder.look(endpoint_id)
-                    report.observed += 1
+                concerned = await self._concerned(found)
+                await all_of((self.recorder.look(endpoint_id) for endpoint_id in concerned), LOOKS)
+                report.observed = len(concerned)
         except Terminal as error:  # Another delivery would not fare better; the sweep says so again.
             self.events["unreadable"] += 1
             report.fail(found.resource_id, error)
             return report
         self.events["accepted"] += 1
         await self._settle(deadline, report)
+        if self.clock() - self._heard_at >= HEARD_PAUSE:
+            self._heard_at = self.clock()
+            await self._note(event_at=self.clock())
         return report
+
+    async def _concerned(self, found: Hint) -> Collection[str]:
+        """The endpoints that a hint is about: those that are there, and those that are known to have been."""
+        concerned = {each.lower(): each for each in await self.inventory.resolve(found.resource_id)}
+        if found.type in self.inventory.parents:
+            for stored in await self.catalog.endpoints():
+                endpoint = stored.value.endpoint
+                if endpoint.parent == found.resource_id.lower() and endpoint.state != State.GONE:
+                    concerned.setdefault(endpoint.key, endpoint.id)
+        return concerned.values()
 
     async def drain(self) -> Report:
         """Settle what is dirty, look at warming endpoints again, end expired orders; sweep if none is complete."""
@@ -110,14 +131,50 @@ class Reconciler:
         return report
 
     async def correct_drift(self) -> Report:
-        """Compare everything with the truth."""
+        """Compare everything with the truth, and every hour look at what could stand in the way."""
         report = Report("sweep")
-        await self._sweep(Scope(self.settings.zones), SWEEP_SECONDS, report)
+        seen = await self._sweep(Scope(self.settings.zones), SWEEP_SECONDS, report)
+        stored = await self.catalog.marker()
+        if stored and self.clock() - stored.value.checked_at >= CHECK_PAUSE:
+            await self._check(seen)
         return report
+
+    async def check(self) -> Report:
+        """Look at what could stand in the way of right answers, now; nothing else is done."""
+        report = Report("check")
+        known = [stored.value.endpoint for stored in await self.catalog.endpoints()]
+        listings = await self.inventory.listings(self.settings.subscriptions, known)
+        # Before the first sweep lists leave VMs open for their health, which does not matter here.
+        left = [Endpoint(each, listing.kind, health=False) for listing in listings for each in listing.unclear]
+        if left:
+            listings = await self.inventory.listings(self.settings.subscriptions, [*left, *known])
+        listed = {endpoint.key: endpoint for listing in listings for endpoint in listing.endpoints}
+        endpoints = {endpoint.key: endpoint for endpoint in known} | listed
+        report.observed = len(endpoints)
+        report.alarms += await self._check(Seen(listings, endpoints.values()))
+        report.alarms += explain.overdue(await self.catalog.marker(), self.settings, self.clock())
+        return report
+
+    async def _check(self, seen: Seen) -> Sequence[Alarm]:
+        zones = self.settings.zones
+        around = await asyncio.gather(*(self.surveyor.survey(zone) for zone in zones))
+        by_key = {zone.key: each for zone, each in zip(zones, around, strict=True)}
+        found = preflight.check(self.settings, by_key, seen.listings, seen.endpoints)
+        await self._note(checked_at=self.clock(), findings=found)
+        return found
+
+    async def _note(self, **said: Any) -> None:  # noqa: ANN401 - fields of the marker
+        """Keep something in the marker, where there is one."""
+        while stored := await self.catalog.marker():
+            with suppress(Conflict):
+                await self.catalog.put_marker(replace(stored.value, **said), stored.etag)
+                return
 
     async def resync(self, wanted: Resync) -> Report:
         """What a person asked for by hand."""
         report, deadline = Report("resync", wanted.dry_run), self.clock() + RESYNC_SECONDS
+        if wanted.check:
+            return await self.check()
         if wanted.drain or wanted.undrain:
             await self._order(wanted)
             await self._settle(deadline, report, wait=True)
@@ -148,9 +205,9 @@ class Reconciler:
         except NearzoneError as error:
             report.fail("drain", error)
 
-    async def _sweep(self, scope: Scope, seconds: float, report: Report) -> None:
+    async def _sweep(self, scope: Scope, seconds: float, report: Report) -> Seen:
         async with _within(seconds + GRACE):
-            await self.sweeper.sweep(scope, self.clock() + seconds, report)
+            return await self.sweeper.sweep(scope, self.clock() + seconds, report)
 
     async def _look_again(self, deadline: float, report: Report) -> None:
         """Observe what was warming, or left half recorded by a crash; what was not seen for longest comes first.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from shared.model import Alarm
 from shared.plan import Change, Skip
 
 
@@ -19,7 +20,7 @@ class Report:
     skips: list[Skip] = field(default_factory=list)
     failures: list[tuple[str, str]] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
-    alarms: list[str] = field(default_factory=list)
+    alarms: list[Alarm] = field(default_factory=list)
     left: int = 0
 
     def fail(self, what: str, error: Exception) -> None:
@@ -39,9 +40,14 @@ class Report:
             ],
             "failures": [{"what": what, "error": error} for what, error in self.failures],
             "refusals": self.refusals,
-            "alarms": self.alarms,
+            "alarms": [told(alarm) for alarm in self.alarms],
             "left": self.left,
         }
+
+
+def told(alarm: Alarm) -> dict[str, str]:
+    """One alarm for people."""
+    return {"what": alarm.what, "means": alarm.means, "do": alarm.do}
 
 
 def describe(change: Change) -> dict[str, Any]:

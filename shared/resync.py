@@ -39,11 +39,15 @@ class _Body(msgspec.Struct, forbid_unknown_fields=True):
     adopt: list[str] = []
     drain: _Drain | None = None
     undrain: _Target | None = None
+    check: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Resync:
-    """What was asked for. Empty scope: everything. `drain`, `undrain`: an endpoint id in lower case or a region."""
+    """What was asked for. Empty scope: everything. `drain`, `undrain`: an endpoint id in lower case or a region.
+
+    `check`: look at what could stand in the way, and do nothing.
+    """
 
     zones: tuple[Zone, ...]
     name: str | None = None
@@ -54,6 +58,7 @@ class Resync:
     drain: str | None = None
     drain_minutes: int = 0
     undrain: str | None = None
+    check: bool = False
 
 
 def parse(body: bytes, settings: Settings, types: frozenset[str]) -> Resync:
@@ -67,7 +72,7 @@ def parse(body: bytes, settings: Settings, types: frozenset[str]) -> Resync:
         wanted = msgspec.json.decode(body.strip() or b"{}", type=_Body)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise BadRequest(f"body: {error}"[:500]) from error  # It quotes names of fields.
-    for order in ("drain", "undrain"):
+    for order in ("drain", "undrain", "check"):
         others = [f for f in _Body.__struct_fields__ if f != order and getattr(wanted, f) != getattr(_Body(), f)]
         if getattr(wanted, order) and others:
             raise BadRequest(f"{others[0]}: not together with {order}")
@@ -81,6 +86,7 @@ def parse(body: bytes, settings: Settings, types: frozenset[str]) -> Resync:
         drain=_target("drain", wanted.drain, settings, types) if wanted.drain else None,
         drain_minutes=wanted.drain.minutes if wanted.drain else 0,
         undrain=_target("undrain", wanted.undrain, settings, types) if wanted.undrain else None,
+        check=wanted.check,
     )
 
 
@@ -121,7 +127,9 @@ def label(field: str, text: str) -> str:
 
 
 def _endpoint(field: str, text: str, settings: Settings, types: frozenset[str]) -> str:
-    found = resource_id(text)
+    if text.lower() in {endpoint.key for endpoint in settings.static}:
+        return text
+    found = resource_id(text, types)
     if not found or not found.whole or found.type not in types:
         raise BadRequest(f"{field}: {text[:200]!r} is not the resource id of an endpoint ({', '.join(sorted(types))})")
     if found.subscription not in settings.subscriptions:

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from shared.latency import Latency
-from shared.model import MAX_ADDRESSES, Address, Answer, Decision, Drain, Endpoint, Policy, State, Zone
+from shared.model import MAX_ADDRESSES, STATIC, Address, Answer, Decision, Drain, Endpoint, Policy, State, Zone
 from shared.settings import Settings
 
 _FAR = float("inf")
@@ -97,11 +97,15 @@ def _out(out: dict[str, str], endpoint: Endpoint, fault: str) -> str:
 def _refused(endpoint: Endpoint, name: str, settings: Settings) -> str:
     if endpoint.state == State.GONE:
         return "deleted"
-    return "" if settings.may_claim(name, endpoint.id) else "NEARZONE_CLAIMS does not let it claim this name"
+    return (
+        ""
+        if endpoint.kind == STATIC or settings.may_claim(name, endpoint.id)
+        else "NEARZONE_CLAIMS does not let it claim this name"
+    )
 
 
 def _not_meant(endpoint: Endpoint, name: str, tagged: bool, settings: Settings) -> str:
-    if endpoint.subscription not in settings.subscriptions:
+    if endpoint.subscription not in settings.subscriptions and endpoint.kind != STATIC:
         return "its subscription is not in NEARZONE_SUBSCRIPTIONS"
     if name not in endpoint.tagged and not settings.host_names:
         return "claims it only by its own name, and NEARZONE_HOST_NAMES is false"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Generic, TypeVar
 
-from shared.model import Policy, Zone
+from shared.model import Endpoint, Policy, Zone
 
 SWEEP_SCHEDULE = "0 */10 * * * *"
 DRAIN_SCHEDULE = "*/30 * * * * *"
@@ -77,7 +77,9 @@ class Settings:
     host_ttl: int = 300
     policies: Mapping[str, Policy] = field(default_factory=dict)
     latency: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    static: tuple[Endpoint, ...] = ()
     cloud: Cloud = CLOUDS["public"]
+    sweep_schedule: str = SWEEP_SCHEDULE
 
     @cached_property
     def digest(self) -> str:
@@ -89,6 +91,7 @@ class Settings:
             (self.owner, self.host_names, self.ttl, self.host_ttl),
             sorted((n, repr(replace(p, regions=frozenset())), sorted(p.regions)) for n, p in self.policies.items()),
             sorted(self.latency.items()),
+            sorted(repr(endpoint) for endpoint in self.static),
         )
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 

@@ -8,13 +8,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Collection, Mapping
+from datetime import UTC, datetime
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from cronsim import CronSim, CronSimError
+
 from shared.errors import BadSettings
-from shared.model import MAX_ADDRESSES, Policy, Zone, resource_id
-from shared.settings import CLOUDS, DRAIN_SCHEDULE, SWEEP_SCHEDULE, Cloud, Settings, region_name
+from shared.model import MAX_ADDRESSES, STATIC, Address, Endpoint, Policy, State, Zone, resource_id
+from shared.settings import CLOUDS, DRAIN_SCHEDULE, LABEL, SWEEP_SCHEDULE, Cloud, Settings, region_name
 
 T = TypeVar("T")
 PREFIX = "NEARZONE_"
@@ -26,7 +29,7 @@ _REGION = re.compile(r"[a-z][a-z0-9]*")
 _ZONE = "microsoft.network/privatednszones"
 _SCOPE = re.compile(r"/subscriptions/(?P<subscription>[^/]+)(/resourceGroups/[^/]+)?", re.IGNORECASE)
 _URL = re.compile(r"https?://[a-zA-Z0-9.:[\]-]+(/[a-zA-Z0-9._/-]*)?")
-_CRON_FIELD = re.compile(r"[0-9A-Za-z*/,-]+")
+_ANY_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def parse(values: Mapping[str, str]) -> Settings:
@@ -43,9 +46,10 @@ def parse(values: Mapping[str, str]) -> Settings:
         host_ttl=read.ttl("NEARZONE_HOST_TTL", 300),
         policies=read.policies(),
         latency=read.latency(),
+        static=read.static(),
         cloud=read.cloud(),
+        sweep_schedule=read.schedule("NEARZONE_SWEEP_SCHEDULE", SWEEP_SCHEDULE),
     )
-    read.schedule("NEARZONE_SWEEP_SCHEDULE", SWEEP_SCHEDULE)
     read.schedule("NEARZONE_DRAIN_SCHEDULE", DRAIN_SCHEDULE)
     read.finish()
     return settings
@@ -102,11 +106,16 @@ class _Reader:
             self.fault("NEARZONE_OWNER", text, "1 to 64 letters, digits, '.', '_' or '-'")
         return text
 
-    def schedule(self, name: str, default: str) -> None:
+    def schedule(self, name: str, default: str) -> str:
         text = self.values.pop(name, "").strip() or default
-        fields = text.split()
-        if len(fields) != 6 or not all(_CRON_FIELD.fullmatch(part) for part in fields):
+        try:
+            if len(text.split()) != 6:
+                raise CronSimError(text)
+            next(CronSim(text, _ANY_DAY))
+        except (CronSimError, StopIteration):
             self.fault(name, text, "an NCRONTAB expression of six fields, seconds first")
+            return default
+        return text
 
     def zones(self) -> tuple[Zone, ...]:
         expected = 'a JSON list of {"id": zone resource id, "region": client region, "reach": [CIDR, ...]}'
@@ -192,6 +201,38 @@ class _Reader:
                 pairs[client, self._region(f"{where}[{json.dumps(target)}]", target)] = ms
         return pairs
 
+    def static(self) -> tuple[Endpoint, ...]:
+        expected = 'a JSON list of {"name": ..., "region": ..., "addresses": [IPv4, ...], "claims": [name, ...]}'
+        endpoints: dict[str, Endpoint] = {}
+        for i, item in enumerate(self.json("NEARZONE_STATIC", list, expected, required=False)):
+            endpoint = self._static(f"NEARZONE_STATIC[{i}]", item)
+            if endpoint and endpoints.setdefault(endpoint.key, endpoint) is not endpoint:
+                self.fault(f"NEARZONE_STATIC[{i}].name", endpoint.own, "each name once")
+        return tuple(endpoints.values())
+
+    def _static(self, where: str, item: object) -> Endpoint | None:
+        if not self._known(where, item, {"name", "region", "addresses", "claims"}):
+            return None
+        assert isinstance(item, dict)  # noqa: S101 - told to the type checker, checked by _known
+        names = self._list(f"{where}.name", [item.get("name")], "a DNS label", _label)
+        region = self._region(f"{where}.region", item.get("region"))
+        addresses = self._list(f"{where}.addresses", item.get("addresses"), "an IPv4 address", _address)
+        if not 0 < len(addresses) <= MAX_ADDRESSES:
+            self.fault(f"{where}.addresses", item.get("addresses"), f"1 to {MAX_ADDRESSES} addresses")
+        tagged = self._list(f"{where}.claims", item.get("claims", []), "a DNS label", _label)
+        if not names:
+            return None
+        return Endpoint(
+            id=f"{STATIC}/{names[0]}",
+            kind=STATIC,
+            region=region,
+            tagged=tuple(sorted(set(tagged))),
+            own=names[0],
+            addresses=tuple(Address(ip) for ip in sorted(set(addresses))),
+            state=State.SERVING,
+            health=False,
+        )
+
     def cloud(self) -> Cloud:
         text = self.values.pop("NEARZONE_CLOUD", "").strip() or "public"
         if text.lower() in CLOUDS:
@@ -253,6 +294,12 @@ def _address(value: object) -> str:
         return str(IPv4Address(_text(value)))
     except AddressValueError as error:
         raise ValueError(value) from error
+
+
+def _label(value: object) -> str:
+    if not LABEL.fullmatch(_text(value).lower()):
+        raise ValueError(value)
+    return _text(value).lower()
 
 
 def _guid(value: object) -> str:

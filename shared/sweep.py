@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -17,7 +17,7 @@ from zlib import crc32
 
 from shared.drain import Drainer
 from shared.errors import Conflict, NearzoneError, UnsafePlan
-from shared.model import Dirty, Drain, Endpoint, EndpointRow, Marker, RecordSet, State, Zone, resource_id
+from shared.model import Alarm, Dirty, Drain, Endpoint, EndpointRow, Marker, RecordSet, State, Zone
 from shared.plan import OWNER_KEY, Change, Skip, compare, guard, judge
 from shared.ports import Indexed, Listing, Stored
 from shared.reader import Known
@@ -45,6 +45,14 @@ class Scope:
     adopt: frozenset[str] = frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a sweep has seen: the lists, and all endpoints that are known after it."""
+
+    listings: Sequence[Listing]
+    endpoints: Collection[Endpoint]
+
+
 @dataclass(frozen=True)
 class Sweeper:
     """Runs sweeps; records through the recorder, writes through the drainer."""
@@ -52,8 +60,8 @@ class Sweeper:
     recorder: Recorder
     drainer: Drainer
 
-    async def sweep(self, scope: Scope, deadline: float, report: Report) -> None:
-        """One whole sweep. What could not be read is frozen and reported; the rest goes on."""
+    async def sweep(self, scope: Scope, deadline: float, report: Report) -> Seen:
+        """One whole sweep; gives what it has seen. What could not be read is frozen and reported; the rest goes on."""
         catalog, clock, settings = self.recorder.catalog, self.recorder.clock, self.drainer.settings
         begun = None if scope.dry_run else await self._begin()
         read_at = clock()
@@ -75,7 +83,7 @@ class Sweeper:
         report.alarms += _ambiguous(endpoints.values())
         if begun is None:
             report.changes += plan.changes
-            return
+            return Seen(listings, endpoints.values())
         await self._mark(plan.changes, scope, read_at)
         said: dict[str, Any] = {"refusals": tuple(report.refusals), "alarms": tuple(report.alarms)}
         if knows_all:
@@ -85,6 +93,7 @@ class Sweeper:
         complete = await self.drainer.complete()
         await self.drainer.drain(scope.zones, deadline, report, wait=True, partial=not complete)
         await self._purge(rows, index)
+        return Seen(listings, endpoints.values())
 
     async def _begin(self) -> Marker:
         """Note that a sweep has begun; the catalog gets an epoch where it is new or was lost."""
@@ -134,17 +143,14 @@ class Sweeper:
         return [replace(each, health=None) if _unsure(each) and _due(each.key, begun) else each for each in endpoints]
 
     async def _list(self, known: Sequence[Endpoint], report: Report) -> list[Listing]:
-        subscriptions = sorted(self.drainer.settings.subscriptions)
-        found = await asyncio.gather(
-            *(self.recorder.observer.inventory.listings(each, known) for each in subscriptions)
-        )
-        listings = [listing for group in found for listing in group]
+        settings = self.drainer.settings
+        listings = await self.recorder.observer.inventory.listings(settings.subscriptions, known)
         for listing in listings:
             if listing.error:
                 report.failures.append(
                     (f"list of {listing.kind} in subscription {listing.subscription}", listing.error)
                 )
-        return listings
+        return list(listings)
 
     async def _rows(self) -> dict[str, Stored[EndpointRow]]:
         return {stored.value.endpoint.key: stored for stored in await self.recorder.catalog.endpoints()}
@@ -159,7 +165,7 @@ class Sweeper:
         work = _Reconciliation(self.recorder, scope.dry_run, report)
         for key, endpoint in listed.items():
             stored = rows.get(key)
-            if stored is None and not endpoint.names:
+            if stored is None and not endpoint.speaks:
                 continue
             if stored is None or stored.value.todo or not endpoint.same(stored.value.endpoint):
                 work.add(endpoint, stored)
@@ -168,12 +174,10 @@ class Sweeper:
             if key in listed or key in unclear:
                 continue
             endpoint = stored.value.endpoint
-            where = resource_id(endpoint.id)
-            # Lists tell of every VM whether it claims names: the row of one that claims none may grow old.
-            over = (endpoint.state == State.GONE or not endpoint.names) and not stored.value.todo
-            if over or where is None:
+            # Lists tell of every endpoint whether it claims names: the row of one that claims none may grow old.
+            if (endpoint.state == State.GONE or not endpoint.speaks) and not stored.value.todo:
                 continue
-            if (where.subscription, endpoint.kind) in complete or stored.value.todo:
+            if (endpoint.subscription, endpoint.kind) in complete or stored.value.todo:
                 work.add_missing(endpoint.id, endpoint)
         for key, endpoint_id in unclear.items():
             work.add_missing(endpoint_id, rows[key].value.endpoint if key in rows else None)
@@ -194,7 +198,7 @@ class Sweeper:
                     await catalog.purge_index(indexed)
         for stored in rows.values():
             row = stored.value
-            dead = row.endpoint.state == State.GONE or not row.endpoint.names
+            dead = row.endpoint.state == State.GONE or not row.endpoint.speaks
             if dead and not row.todo and row.seen_at < old:
                 with suppress(Conflict):
                     await catalog.purge_endpoint(row.endpoint.key, stored.etag)
@@ -350,7 +354,9 @@ def _due(key: str, begun: Marker) -> bool:
     return (begun.attempted_at - offset) // LOOK_AGAIN > (begun.completed_at - offset) // LOOK_AGAIN
 
 
-def _ambiguous(endpoints: Iterable[Endpoint]) -> list[str]:
+def _ambiguous(endpoints: Iterable[Endpoint]) -> list[Alarm]:
     """Addresses that serving endpoints of different VNets hold, whatever their names."""
     twice = ambiguous_addresses(e for e in endpoints if e.state == State.SERVING and e.names)
-    return [f"address {ip} is claimed from more than one VNet: refused where one name has both" for ip in sorted(twice)]
+    means = "nobody can say where a packet to it would arrive: it is refused where one name has both"
+    do = "give the VNets address ranges of their own, or let only one of the endpoints claim the name"
+    return [Alarm(f"address {ip} is claimed from more than one VNet", means, do) for ip in sorted(twice)]

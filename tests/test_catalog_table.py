@@ -12,7 +12,7 @@ from shared.catalog import rows
 from shared.catalog.account import Account, connect
 from shared.catalog.table import TableCatalog
 from shared.errors import Conflict, Terminal
-from shared.model import Dirty, EndpointRow, Marker, Urgency
+from shared.model import Alarm, Dirty, EndpointRow, Marker, Urgency
 from simulator.core import Request
 from tests.catalogs import Bench, on_bench
 from tests.pure_values import vm
@@ -155,12 +155,15 @@ def test_an_endpoint_that_does_not_fit_is_named(letter, most):
 def test_the_marker_keeps_the_first_refusals_and_alarms_and_counts_the_rest(text):
     async def story(bench):
         texts = tuple(f"{number} {text}" for number in range(2000))
-        await bench.catalog.put_marker(Marker("digest", 1.0, 2.0, texts, texts[:2]), None)
+        alarms = tuple(Alarm(each, text, text) for each in texts)
+        await bench.catalog.put_marker(Marker("digest", 1.0, 2.0, texts, alarms, findings=alarms[:1]), None)
         marker = (await bench.catalog.marker()).value
         kept = len(marker.refusals) - 1
         assert marker.refusals == (*texts[:kept], f"... and {2000 - kept} more")
         assert kept > 0
-        assert marker.alarms[0] == texts[0]
+        assert marker.alarms[:-1] == alarms[: len(marker.alarms) - 1]
+        assert marker.alarms[-1] == Alarm(f"... and {2001 - len(marker.alarms)} more")
+        assert marker.findings == alarms[: len(marker.findings)] or len(text) > 2000
         assert (marker.digest, marker.completed_at, marker.attempted_at) == ("digest", 1.0, 2.0)
 
     on_bench(story)

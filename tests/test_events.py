@@ -12,8 +12,17 @@ from tests.pure_values import OTHER_SUB, SUB, vm_id
 
 VM = vm_id("gpu-1")
 NIC = f"/subscriptions/{SUB}/resourceGroups/gpu/providers/Microsoft.Network/networkInterfaces/gpu-1-nic"
-TYPES = {"microsoft.compute/virtualmachines", "microsoft.network/networkinterfaces"}
+SET = f"/subscriptions/{SUB}/resourceGroups/gpu/providers/Microsoft.Compute/virtualMachineScaleSets/pool"
+INSTANCE = f"{SET}/virtualMachines/3"
+TYPES = {
+    "microsoft.compute/virtualmachines",
+    "microsoft.compute/virtualmachinescalesets",
+    "microsoft.compute/virtualmachinescalesets/virtualmachines",
+    "microsoft.network/networkinterfaces",
+}
 VM_HINT = Hint(VM, "microsoft.compute/virtualmachines")
+SET_HINT = Hint(SET, "microsoft.compute/virtualmachinescalesets")
+INSTANCE_HINT = Hint(INSTANCE, "microsoft.compute/virtualmachinescalesets/virtualmachines")
 NIC_HINT = Hint(NIC, "microsoft.network/networkinterfaces")
 TAGS = "/providers/Microsoft.Resources/tags/default"
 
@@ -59,6 +68,14 @@ LEADS = [
     (NIC + TAGS, "Microsoft.Resources/tags/write", NIC_HINT),
     (VM.upper(), "x", Hint(VM.upper(), "microsoft.compute/virtualmachines")),
     (VM, "no/such/operation", VM_HINT),
+    (SET, "Microsoft.Compute/virtualMachineScaleSets/write", SET_HINT),
+    (SET + "/start", "Microsoft.Compute/virtualMachineScaleSets/start/action", SET_HINT),
+    (SET + TAGS, "Microsoft.Resources/tags/write", SET_HINT),
+    (SET + "/extensions/health", "Microsoft.Compute/virtualMachineScaleSets/extensions/write", SET_HINT),
+    (INSTANCE, "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/start/action", INSTANCE_HINT),
+    (INSTANCE + "/start", "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/start/action", INSTANCE_HINT),
+    (INSTANCE + "/networkInterfaces/nic", "x", INSTANCE_HINT),
+    (INSTANCE + "/runCommands/a/b/c", "x", INSTANCE_HINT),
 ]
 
 
@@ -72,6 +89,26 @@ def test_the_resource_uri_is_looked_at_where_there_is_no_subject():
     event = native(KINDS[0], VM, resourceUri=VM)
     del event["subject"]
     assert hint(event) == VM_HINT
+
+
+@pytest.mark.parametrize("schema", [native, cloud])
+@pytest.mark.parametrize(("target", "expected"), [(VM, VM_HINT), (INSTANCE, INSTANCE_HINT), (SET, SET_HINT)])
+@pytest.mark.parametrize("what", ["AvailabilityStatusChanged", "ResourceAnnotated"])
+def test_what_happens_to_a_vm_by_itself_is_a_hint_as_well(schema, what, target, expected):
+    kind = f"Microsoft.ResourceNotifications.HealthResources.{what}"
+    health = {"id": f"{target}/providers/Microsoft.ResourceHealth/x/1", "properties": {"targetResourceId": target}}
+    assert hint(schema(kind, target, resourceInfo=health, apiVersion="2023-12-01")) == expected
+    assert hint(schema(kind, health["id"], resourceInfo=health)) == expected
+    assert hint(schema(kind, "", resourceInfo=health)) == expected
+
+
+@pytest.mark.parametrize(
+    "what", ["Resources.CreatedOrUpdated", "HealthResources", "HealthResources.ResourceAnnotatedX"]
+)
+def test_other_notifications_are_none(what):
+    ignored = hint(native(f"Microsoft.ResourceNotifications.{what}", VM))
+    assert isinstance(ignored, Ignored)
+    assert ignored.outcome == "irrelevant"
 
 
 def test_what_else_the_payload_says_changes_nothing():

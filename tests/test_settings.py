@@ -16,8 +16,9 @@ from shared.model import Policy
 from tests.pure_values import EAST, OTHER_SUB, SUB, WEST, parsed, values, vm_id, zone_id
 
 ZONE = {"id": zone_id(), "region": WEST}
+BOX = {"name": "Box", "region": "West Europe", "addresses": ["10.9.0.2", "10.9.0.1"], "claims": ["Llama", "chat"]}
 NAMES = ["ZONES", "SUBSCRIPTIONS", "CLAIMS", "OWNER", "MODE", "HOST_NAMES", "TTL", "HOST_TTL", "POLICIES", "LATENCY"]
-NAMES += ["SWEEP_SCHEDULE", "DRAIN_SCHEDULE", "CLOUD"]
+NAMES += ["STATIC", "SWEEP_SCHEDULE", "DRAIN_SCHEDULE", "CLOUD"]
 
 
 def faults(**changed):
@@ -42,6 +43,19 @@ VALID = [
     ("SUBSCRIPTIONS", ["A" * 8 + SUB[8:]], lambda s: s.subscriptions, frozenset({"a" * 8 + SUB[8:]})),
     ("OWNER", "team-a.prod_1", lambda s: s.owner, "team-a.prod_1"),
     ("MODE", "shadow", lambda s: s.apply, False),
+    (
+        "STATIC",
+        [BOX],
+        lambda s: [(e.id, e.own, e.tagged) for e in s.static],
+        [("static/box", "box", ("chat", "llama"))],
+    ),
+    ("STATIC", [BOX], lambda s: [a.ip for a in s.static[0].addresses], ["10.9.0.1", "10.9.0.2"]),
+    ("STATIC", [BOX], lambda s: s.static[0].region, "westeurope"),
+    ("STATIC", [BOX | {"claims": []}], lambda s: s.static[0].names, frozenset({"box"})),
+    ("STATIC", [BOX, BOX | {"name": "other"}], lambda s: len(s.static), 2),
+    ("SWEEP_SCHEDULE", "0 0 3 * * MON-FRI", lambda s: s.sweep_schedule, "0 0 3 * * MON-FRI"),
+    ("CLOUD", "USGovernment", lambda s: s.cloud.arm, "https://management.usgovcloudapi.net"),
+    ("CLOUD", "china", lambda s: s.cloud.audience, "https://management.chinacloudapi.cn"),
     ("MODE", " Apply ", lambda s: s.apply, True),
     ("HOST_NAMES", "False", lambda s: s.host_names, False),
     ("TTL", "1", lambda s: s.ttl, 1),
@@ -74,6 +88,18 @@ def test_a_valid_setting_means_what_it_says(name, value, look, expected):
 
 INVALID = [
     # setting, value, the element that the fault names
+    ("STATIC", {}, ""),
+    ("STATIC", ["x"], "[0]"),
+    ("STATIC", [BOX | {"port": 80}], "[0].port"),
+    ("STATIC", [{key: value for key, value in BOX.items() if key != "name"}], "[0].name[0]"),
+    ("STATIC", [BOX | {"name": "a.b"}], "[0].name[0]"),
+    ("STATIC", [BOX, BOX | {"name": "bOX"}], "[1].name"),
+    ("STATIC", [BOX | {"region": 5}], "[0].region"),
+    ("STATIC", [BOX | {"addresses": []}], "[0].addresses"),
+    ("STATIC", [BOX | {"addresses": ["10.0.0.256"]}], "[0].addresses[0]"),
+    ("STATIC", [BOX | {"addresses": [f"10.0.0.{n}" for n in range(21)]}], "[0].addresses"),
+    ("STATIC", [BOX | {"claims": ["ok", "*"]}], "[0].claims[1]"),
+    ("SWEEP_SCHEDULE", "0 99 * * * *", ""),
     ("ZONES", None, ""),
     ("ZONES", "[", ""),
     ("ZONES", [], ""),
@@ -194,6 +220,7 @@ def test_the_digest_does_not_depend_on_the_order_in_which_things_are_written():
         ("ZONES", [{**ZONE, "region": EAST}]),
         ("ZONES", [{**ZONE, "reach": ["10.1.0.0/16"]}]),
         ("SUBSCRIPTIONS", [SUB, OTHER_SUB]),
+        ("STATIC", [BOX]),
         ("CLAIMS", {"*": [OTHER_SUB]}),
         ("OWNER", "other"),
         ("HOST_NAMES", "false"),

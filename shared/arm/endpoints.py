@@ -4,82 +4,85 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Collection, Mapping, Sequence
 
 from shared.arm.client import Arm
+from shared.arm.container_groups import ContainerGroups
+from shared.arm.kind import Dependency, Kind
+from shared.arm.load_balancers import LoadBalancers
+from shared.arm.network_interfaces import NetworkInterfaces
+from shared.arm.private_endpoints import PrivateEndpoints
+from shared.arm.scale_sets import ScaleSetInstances, ScaleSets
+from shared.arm.static import StaticEndpoints
 from shared.arm.virtual_machines import VirtualMachines
 from shared.errors import Terminal
-from shared.model import Endpoint, resource_id
+from shared.model import STATIC, Endpoint, resource_id
 from shared.ports import Listing
 
-KINDS = (VirtualMachines,)
-
-
-class Kind(Protocol):
-    """What a kind of endpoint has to know. `kind`, `depends_on`: ARM types in lower case."""
-
-    kind: str
-    depends_on: frozenset[str]
-
-    async def owners(self, dependency: str) -> Sequence[str]:
-        """The endpoints that a resource of a type in `depends_on` belongs to."""
-
-    async def observe(self, endpoint_id: str, known: Endpoint | None) -> Endpoint:
-        """Read one."""
-
-    async def several(self, subscription: str, wanted: Mapping[str, Endpoint | None]) -> Sequence[Endpoint]:
-        """Read those of the wanted ones (by id in lower case) of which lists say enough."""
-
-    async def listing(self, subscription: str, known: Sequence[Endpoint]) -> Listing:
-        """Read all of a subscription."""
+KINDS = (VirtualMachines, LoadBalancers, ScaleSetInstances, PrivateEndpoints, ContainerGroups)
+DEPENDENCIES = (NetworkInterfaces, ScaleSets)
+"""What endpoints depend on: an event there is a hint at the endpoints."""
 
 
 class Endpoints:
-    """Fulfils `ports.Inventory` with all kinds."""
+    """Fulfils `ports.Inventory` with all kinds. `static`: the endpoints of the settings."""
 
-    def __init__(self, arm: Arm) -> None:
+    def __init__(self, arm: Arm, static: Sequence[Endpoint] = ()) -> None:
         self._kinds: list[Kind] = [make(arm) for make in KINDS]
-        self._by_type = {kind.kind: kind for kind in self._kinds}
+        self._static = StaticEndpoints(static)
+        self._by_type: dict[str, Kind] = {kind.kind: kind for kind in (*self._kinds, self._static)}
+        self._dependencies: dict[str, Dependency] = {make.type: make(arm) for make in DEPENDENCIES}
 
     @property
     def kinds(self) -> frozenset[str]:
         """ARM types of endpoints."""
-        return frozenset(self._by_type)
+        return frozenset(kind.kind for kind in self._kinds)
 
     @property
     def types(self) -> frozenset[str]:
         """ARM types of endpoints and of what they depend on."""
-        return self.kinds.union(*(kind.depends_on for kind in self._kinds))
+        return self.kinds | self._dependencies.keys()
+
+    @property
+    def parents(self) -> frozenset[str]:
+        """ARM types that endpoints are parts of."""
+        return frozenset({ScaleSets.type})
 
     async def resolve(self, resource: str) -> Sequence[str]:
-        """The endpoints that a resource is or belongs to."""
-        found = resource_id(resource)
-        if found is None or found.type in self._by_type:
-            return [resource] if found else []
-        groups = [await kind.owners(resource) for kind in self._kinds if found.type in kind.depends_on]
-        return [owner for group in groups for owner in group]
+        """The endpoints that a resource is, or that depend on it."""
+        found = resource_id(resource, self.types)
+        if found and found.type in self._dependencies:
+            return await self._dependencies[found.type].endpoints(found.id)
+        return [found.id] if found else []
 
     async def observe(self, endpoint_id: str, known: Endpoint | None) -> Endpoint:
         """Read one endpoint of whatever kind."""
-        found = resource_id(endpoint_id)
-        if found is None or found.type not in self._by_type:
+        kind = self._kind(endpoint_id)
+        if kind is None:
             raise Terminal(f"{endpoint_id} is no endpoint of a known kind")
-        return await self._by_type[found.type].observe(endpoint_id, known)
+        return await kind.observe(endpoint_id, known)
 
     async def several(self, wanted: Mapping[str, Endpoint | None]) -> Mapping[str, Endpoint]:
         """Many endpoints by lists, of each kind and subscription among them."""
         groups: defaultdict[tuple[str, str], dict[str, Endpoint | None]] = defaultdict(dict)
         for endpoint_id, known in wanted.items():
-            found = resource_id(endpoint_id)
-            if found and found.type in self._by_type:
-                groups[found.type, found.subscription][endpoint_id.lower()] = known
+            kind = self._kind(endpoint_id)
+            if kind:
+                groups[kind.kind, Endpoint(endpoint_id, kind.kind).subscription][endpoint_id.lower()] = known
         read = [self._by_type[kind].several(subscription, group) for (kind, subscription), group in groups.items()]
         seen = {endpoint.key: endpoint for endpoints in await asyncio.gather(*read) for endpoint in endpoints}
         return {endpoint_id: seen[endpoint_id.lower()] for endpoint_id in wanted if endpoint_id.lower() in seen}
 
-    async def listings(self, subscription: str, known: Sequence[Endpoint]) -> Sequence[Listing]:
-        """Every kind of a subscription."""
-        return await asyncio.gather(
-            *(kind.listing(subscription, [e for e in known if e.kind == kind.kind]) for kind in self._kinds)
-        )
+    async def listings(self, subscriptions: Collection[str], known: Sequence[Endpoint]) -> Sequence[Listing]:
+        """Every kind of every subscription, and the static endpoints."""
+        by_kind: defaultdict[tuple[str, str], list[Endpoint]] = defaultdict(list)
+        for endpoint in known:
+            by_kind[endpoint.subscription, endpoint.kind].append(endpoint)
+        lists = [(each, kind) for each in sorted(subscriptions) for kind in self._kinds] + [(STATIC, self._static)]
+        return await asyncio.gather(*(kind.listing(each, by_kind[each, kind.kind]) for each, kind in lists))
+
+    def _kind(self, endpoint_id: str) -> Kind | None:
+        if endpoint_id.lower().startswith(f"{STATIC}/"):
+            return self._static
+        found = resource_id(endpoint_id, self.kinds)
+        return self._by_type.get(found.type) if found and found.whole else None

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -26,15 +26,15 @@ import msgspec
 from azure.data.tables import TableEntity
 
 from shared.errors import Terminal
-from shared.model import Dirty, Drain, EndpointRow, Marker, Urgency
+from shared.model import Alarm, Dirty, Drain, EndpointRow, Marker, Urgency
 from shared.ports import Indexed, Stored
 
 T = TypeVar("T")
 
 MAX_CHARACTERS = 32 * 1024
 """UTF-16 code units that a text column holds. Source: Understanding the Table service data model."""
-MARKER_BYTES = 12_000
-"""Of the refusals and of the alarms that the marker keeps."""
+MARKER_BYTES = 8_000
+"""Of the refusals, of the alarms and of the findings that the marker keeps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,17 +152,22 @@ def read_dirty(zone: str, row: TableEntity) -> Stored[Dirty]:
 
 
 def bounded(marker: Marker) -> Marker:
-    """The marker with as many refusals and alarms as its row has room for, and how many more there were."""
-    return replace(marker, refusals=_first(marker.refusals), alarms=_first(marker.alarms))
+    """The marker with as many refusals, alarms and findings as its row has room for, and how many more there were."""
+    return replace(
+        marker,
+        refusals=_first(marker.refusals, str),
+        alarms=_first(marker.alarms, Alarm),
+        findings=_first(marker.findings, Alarm),
+    )
 
 
-def _first(texts: Sequence[str]) -> tuple[str, ...]:
+def _first(said: Sequence[T], make: Callable[[str], T]) -> tuple[T, ...]:
     room = MARKER_BYTES
-    for count, text in enumerate(texts):
-        room -= len(msgspec.json.encode(text)) + 1
+    for count, each in enumerate(said):
+        room -= len(msgspec.json.encode(each)) + 1
         if room < 0:
-            return (*texts[:count], f"... and {len(texts) - count} more")
-    return tuple(texts)
+            return (*said[:count], make(f"... and {len(said) - count} more"))
+    return tuple(said)
 
 
 def _dirty_keys(value: Dirty) -> dict[str, Any]:

@@ -57,12 +57,28 @@ NAMES = ("llama", "chat", "embed", "mistral", "secret", "db", "auto", "gpu-1", "
 
 _SEGMENT = r"(?!\.{1,2}(?:/|$))(?:[\w.()-](?<![\u0130\u03f4\u2126\u212a\u212b])){1,260}"
 """A name that Azure could have given: letters of any alphabet, but none that only `lower()` takes for another."""
+_TYPES = "|".join(
+    re.escape(each)
+    for each in (
+        "Microsoft.Compute/virtualMachines",
+        "Microsoft.Compute/virtualMachineScaleSets",
+        "Microsoft.ContainerInstance/containerGroups",
+        "Microsoft.Network/loadBalancers",
+        "Microsoft.Network/networkInterfaces",
+        "Microsoft.Network/privateEndpoints",
+    )
+)
 _ONE = re.compile(
     rf"(?ai:/subscriptions/{SUB}/resourceGroups)/{_SEGMENT}(?ai:/providers"
-    rf"/(?:Microsoft\.Compute/virtualMachines|Microsoft\.Network/networkInterfaces))/{_SEGMENT}"
+    rf"/(?:{_TYPES}))/{_SEGMENT}(?:(?ai:/virtualMachines)/{_SEGMENT})?"
 )
-_ALL = re.compile(rf"/subscriptions/{SUB}/providers/Microsoft\.(Compute/virtualMachines|Network/networkInterfaces)")
+_ALL = re.compile(rf"/subscriptions/{SUB}/providers/({_TYPES})")
 _ZONES = "|".join(re.escape(zone_id(region)) for region in REGIONS)
+_AROUND = re.compile(
+    rf"({_ZONES})(/SOA/@|/virtualNetworkLinks)?|(?i:{GROUP}/net/providers/Microsoft\.Network/virtualNetworks/vnet-[a-z]+)"
+    rf"|(({_ZONES})|{GROUP}/dns-[a-z]+|/subscriptions/{SUB})/providers/Microsoft\.Authorization/(locks|permissions)"
+)
+"""What the preflight looks at."""
 _RECORDS = re.compile(rf"({_ZONES})/A(/[a-z0-9]([a-z0-9-]{{0,61}}[a-z0-9])?)?")
 
 
@@ -86,7 +102,7 @@ class Broken(AssertionError):
 
 def shapeless(path):
     """Why a path, decoded, is none that the loop has a use for, or None."""
-    known = any(shape.fullmatch(path) for shape in (_ONE, _ALL, _RECORDS))
+    known = any(shape.fullmatch(path) for shape in (_ONE, _ALL, _AROUND, _RECORDS))
     return None if known else f"path of no known shape: {path!r}"
 
 

@@ -13,7 +13,7 @@ class Variant:
     new: str
 
 
-RECORD, DRAIN, SWEEP = "shared/record.py", "shared/drain.py", "shared/sweep.py"
+RECORD, DRAIN, RUN, SWEEP = "shared/record.py", "shared/drain.py", "shared/run.py", "shared/sweep.py"
 MEMORY, DNS = "shared/catalog/memory.py", "shared/arm/private_dns.py"
 
 VARIANTS = (
@@ -104,7 +104,7 @@ VARIANTS = (
     ),
     Variant(
         "dirty row: read late, after the claims",
-        DRAIN,
+        RUN,
         """        with suppress(Conflict):  # Marked again meanwhile: again.
             await self.of.catalog.clear(""",
         """        row = await self.of.catalog.dirty_name(self.zone.key, name) or row
@@ -113,7 +113,7 @@ VARIANTS = (
     ),
     Variant(
         "dirty row: cleared though nothing was narrowed yet",
-        DRAIN,
+        RUN,
         """            await self._later(row, UNKNOWN_PAUSE, error, failed=False)
 """,
         """            await self.of.catalog.clear(self.zone.key, dirty.name, row.etag)
@@ -137,7 +137,7 @@ VARIANTS = (
     ),
     Variant(
         "record set: a failed write counts as done",
-        DRAIN,
+        RUN,
         """                await self._write(found, tenure)
 """,
         """                with suppress(Transient, Terminal):
@@ -154,7 +154,7 @@ VARIANTS = (
     ),
     Variant(
         "record set: nothing is done on what was remembered",
-        DRAIN,
+        RUN,
         """        if not isinstance(found, Change) and known.row != row.etag:
 """,
         """        if False:
@@ -162,17 +162,17 @@ VARIANTS = (
     ),
     Variant(
         "lease: ignored",
-        DRAIN,
+        RUN,
         """        if lease is None:
             return None
 """,
         """        if lease is None:
-            return self.clock() + LEASE
+            return Lease(zone.key, self.clock() + LEASE)
 """,
     ),
     Variant(
         "lease: not looked at again before a write",
-        DRAIN,
+        RUN,
         """        while self.lease_expires - self.of.clock() <= REQUEST:  # Taking it may have taken long.
             await self._prolong()
 """,
@@ -180,7 +180,7 @@ VARIANTS = (
     ),
     Variant(
         "lease: what was decided before it lapsed is written",
-        DRAIN,
+        RUN,
         """        if self._tenure != tenure:
 """,
         """        if self._tenure < tenure:
@@ -250,7 +250,7 @@ VARIANTS = (
     ),
     Variant(
         "lost catalog: a drain does not ask again whether it is complete",
-        DRAIN,
+        RUN,
         """        if found.narrows and (not self.task.epoch or await of.complete() != self.task.epoch):
 """,
         """        if found.narrows and not self.task.epoch:

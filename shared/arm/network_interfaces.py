@@ -1,0 +1,29 @@
+"""Network interfaces: whose they are. Their addresses belong to the endpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from shared.arm.client import Arm
+from shared.arm.machines import NIC_API, Nic
+from shared.model import resource_id
+
+_nic = msgspec.json.Decoder(Nic)
+
+
+class NetworkInterfaces:
+    """What VMs and private endpoints depend on."""
+
+    type = "microsoft.network/networkinterfaces"
+
+    def __init__(self, arm: Arm) -> None:
+        self._arm = arm
+
+    async def endpoints(self, nic_id: str) -> Sequence[str]:
+        """The VM or the private endpoint that has it. Raises Transient, Terminal."""
+        nic = await self._arm.get(nic_id, _nic, **{"api-version": NIC_API})
+        links = (nic.properties.virtual_machine, nic.properties.private_endpoint) if nic else ()
+        found = [resource_id(link.id) for link in links if link]
+        return [each.id for each in found if each and each.whole]  # A scale set's VM has NICs of its own kind.

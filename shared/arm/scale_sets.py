@@ -1,0 +1,216 @@
+"""Uniform scale sets: each instance is an endpoint, and the tags are the scale set's.
+
+An instance claims what its set claims, and the set's own name. Scaling tells one event, on the set: all its instances
+are looked at then, those that are known and those that are there. The VMs of a flexible set are ordinary VMs with tags
+of their own. An instance's NICs stand under the scale set: Microsoft.Network does not list them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+
+import msgspec
+
+from shared.arm import machines
+from shared.arm.client import Arm, Page
+from shared.arm.kind import Found, everything, listed, observed
+from shared.arm.machines import InstanceView, NetworkProfile, Nic, primary_nic
+from shared.arm.tags import claims, names
+from shared.arm.virtual_machines import VM_API
+from shared.model import Endpoint, resource_id
+from shared.ports import Listing
+from shared.settings import region_name
+
+SET = "microsoft.compute/virtualmachinescalesets"
+KIND = f"{SET}/virtualmachines"
+SET_API = "2024-07-01"
+NIC_API = "2018-10-01"
+"""Of the NICs under a scale set. Source: vmssNetworkInterface.json of 2024-01-01, whose version this is."""
+
+
+class _ExtensionProperties(msgspec.Struct, gc=False):
+    type: str = ""
+
+
+class _Extension(msgspec.Struct, gc=False):
+    properties: _ExtensionProperties | None = None
+
+
+class _ExtensionProfile(msgspec.Struct, gc=False):
+    extensions: list[_Extension] | None = None
+
+
+class _Profile(msgspec.Struct, rename="camel", gc=False):
+    extension_profile: _ExtensionProfile | None = None
+
+
+class _SetProperties(msgspec.Struct, rename="camel", gc=False):
+    orchestration_mode: str = "Uniform"
+    """Sets that are older than the choice do not say it, and are uniform."""
+    virtual_machine_profile: _Profile | None = None
+
+
+class _Set(msgspec.Struct, gc=False):
+    id: str
+    name: str
+    location: str = ""
+    tags: dict[str, str] | None = None
+    properties: _SetProperties = msgspec.field(default_factory=_SetProperties)
+
+    @property
+    def uniform(self) -> bool:
+        return self.properties.orchestration_mode.lower() != "flexible"
+
+    @property
+    def reports_health(self) -> bool:
+        profile = self.properties.virtual_machine_profile
+        found = (profile.extension_profile.extensions or ()) if profile and profile.extension_profile else ()
+        return any(each.properties.type.lower().startswith("applicationhealth") for each in found if each.properties)
+
+
+class _InstanceProperties(msgspec.Struct, rename="camel", gc=False):
+    instance_view: InstanceView | None = None
+    network_profile: NetworkProfile | None = None
+
+
+class _Instance(msgspec.Struct, gc=False):
+    id: str
+    properties: _InstanceProperties = msgspec.field(default_factory=_InstanceProperties)
+
+
+class _Vm(msgspec.Struct, gc=False):
+    id: str
+
+
+_set = msgspec.json.Decoder(_Set)
+_sets = msgspec.json.Decoder(Page[_Set])
+_instance = msgspec.json.Decoder(_Instance)
+_instances = msgspec.json.Decoder(Page[_Instance])
+_nics = msgspec.json.Decoder(Page[Nic])
+_vms = msgspec.json.Decoder(Page[_Vm])
+
+
+class ScaleSets:
+    """What instances, and the VMs of flexible sets, depend on."""
+
+    type = SET
+
+    def __init__(self, arm: Arm) -> None:
+        self._arm = arm
+
+    async def endpoints(self, set_id: str) -> Sequence[str]:
+        """Its instances or its VMs, where it claims names or is flexible. Raises Transient, Terminal."""
+        found = await self._arm.get(set_id, _set, **{"api-version": SET_API})
+        if found is None:
+            return []
+        if not found.uniform:
+            vms = f"/subscriptions/{set_id.split('/')[2]}/providers/Microsoft.Compute/virtualMachines"
+            wanted = {"api-version": VM_API, "$filter": f"'virtualMachineScaleSet/id' eq '{found.id}'"}
+            return [each.id for each in (await everything(self._arm, vms, _vms, wanted)).values()]
+        path = f"{found.id}/virtualMachines"
+        there = await everything(self._arm, path, _instances, {"api-version": SET_API}) if claims(found.tags) else {}
+        return [each.id for each in there.values()]
+
+
+class ScaleSetInstances:
+    """One kind of endpoint."""
+
+    kind = KIND
+
+    def __init__(self, arm: Arm) -> None:
+        self._arm = arm
+
+    async def observe(self, endpoint_id: str, known: Endpoint | None) -> Endpoint:
+        """Read one instance, with its scale set and its NICs."""
+        return await observed(endpoint_id, KIND, known, self._read(endpoint_id, known))
+
+    async def _read(self, endpoint_id: str, known: Endpoint | None) -> Endpoint | None:
+        of, instance = await asyncio.gather(self._set(_set_of(endpoint_id)), self._instance(endpoint_id))
+        if of is None or instance is None or not of.uniform:
+            return None
+        nics = {}
+        if claims(of.tags) and machines.power(instance.properties.instance_view) == "running":
+            path = f"{endpoint_id}/networkInterfaces"
+            nics = await everything(self._arm, path, _nics, {"api-version": NIC_API})
+        return _assess(of, instance, nics, known)
+
+    async def _set(self, set_id: str) -> _Set | None:
+        return await self._arm.get(set_id, _set, **{"api-version": SET_API})
+
+    async def _instance(self, instance_id: str) -> _Instance | None:
+        return await self._arm.get(instance_id, _instance, **{"api-version": SET_API, "$expand": "instanceView"})
+
+    async def listing(self, subscription: str, known: Sequence[Endpoint]) -> Listing:
+        """All instances of the uniform scale sets of a subscription that claim names, or did."""
+        return await listed(subscription, KIND, self._list(subscription, {each.key: each for each in known}))
+
+    async def _list(self, subscription: str, known: Mapping[str, Endpoint]) -> Found:
+        path = f"/subscriptions/{subscription}/providers/Microsoft.Compute/virtualMachineScaleSets"
+        sets = await everything(self._arm, path, _sets, {"api-version": SET_API})
+        remembered = {endpoint.parent for endpoint in known.values() if endpoint.names}
+        wanted = [of for key, of in sets.items() if of.uniform and (claims(of.tags) or key in remembered)]
+        return _merged(await asyncio.gather(*(self._members(of, known) for of in wanted)))
+
+    async def several(self, subscription: str, wanted: Mapping[str, Endpoint | None]) -> Sequence[Endpoint]:
+        """Those of the wanted instances (by id in lower case) of which the lists of their sets say enough."""
+        del subscription  # Their ids say enough.
+        by_set: defaultdict[str, set[str]] = defaultdict(set)
+        for endpoint_id in wanted:
+            by_set[_set_of(endpoint_id)].add(endpoint_id)
+        known = {key: endpoint for key, endpoint in wanted.items() if endpoint}
+        found = _merged(await asyncio.gather(*(self._some(set_id, known) for set_id in by_set)))
+        return [endpoint for endpoint in found[0] if endpoint.key in wanted]
+
+    async def _some(self, set_id: str, known: Mapping[str, Endpoint]) -> Found:
+        of = await self._set(set_id)
+        return await self._members(of, known) if of and of.uniform else ([], [])
+
+    async def _members(self, of: _Set, known: Mapping[str, Endpoint]) -> Found:
+        query = {"api-version": SET_API, "$expand": "instanceView"}
+        instances, nics = await asyncio.gather(
+            everything(self._arm, f"{of.id}/virtualMachines", _instances, query),
+            everything(self._arm, f"{of.id}/networkInterfaces", _nics, {"api-version": NIC_API}),
+        )
+        clear = {key: each for key, each in instances.items() if _told(of, each, nics)}
+        endpoints = [_assess(of, each, nics, known.get(key)) for key, each in clear.items()]
+        return endpoints, [each.id for key, each in instances.items() if key not in clear]
+
+
+def _set_of(instance: str) -> str:
+    found = resource_id(instance)
+    return found.id if found else instance
+
+
+def _merged(parts: Sequence[Found]) -> Found:
+    return [each for endpoints, _ in parts for each in endpoints], [each for _, unclear in parts for each in unclear]
+
+
+def _told(of: _Set, instance: _Instance, nics: Collection[str]) -> bool:
+    """Whether the lists say enough of an instance."""
+    view = instance.properties.instance_view
+    if machines.power(view) != "running":
+        return machines.power(view) not in ("", "unknown")
+    nic = primary_nic(instance.properties.network_profile)
+    return (nic is None or nic.lower() in nics) and (not of.reports_health or machines.health(view) is not None)
+
+
+def _assess(of: _Set, instance: _Instance, nics: Mapping[str, Nic], known: Endpoint | None) -> Endpoint:
+    """What an instance, its set and its NICs amount to."""
+    view, nic = instance.properties.instance_view, primary_nic(instance.properties.network_profile)
+    tagged, own, faults = names(of.tags, of.name)
+    machine = machines.assess(instance.id, view, nics.get((nic or "").lower()), of.tags, known)
+    return Endpoint(
+        id=instance.id,
+        kind=KIND,
+        region=region_name(of.location),
+        tagged=tagged,
+        own=own,
+        addresses=machine.addresses,
+        state=machine.state,
+        health=of.reports_health,
+        doubt=machine.doubt,
+        faults=faults,
+        parent=of.id.lower(),
+    )

@@ -1,0 +1,191 @@
+"""What stands around a zone, for the preflight: links and peerings, locks, permissions, the SOA record set, its size.
+
+Each is read for itself: what cannot be read is said, and the rest is told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Mapping
+from typing import TypeVar
+
+import msgspec
+
+from shared.arm.client import Arm, Page
+from shared.arm.kind import everything
+from shared.arm.machines import Link
+from shared.errors import NearzoneError
+from shared.model import Zone
+from shared.ports import Lock, Permission, Surroundings, VnetLink
+
+T = TypeVar("T")
+ZONE_API = "2024-06-01"
+VNET_API = "2024-01-01"
+LOCK_API = "2020-05-01"
+PERMISSION_API = "2022-04-01"
+_AUTHORIZATION = "providers/Microsoft.Authorization"
+
+
+class _ZoneProperties(msgspec.Struct, rename="camel"):
+    number_of_record_sets: int | None = None
+    max_number_of_record_sets: int | None = None
+
+
+class _Zone(msgspec.Struct):
+    properties: _ZoneProperties = msgspec.field(default_factory=_ZoneProperties)
+
+
+class _LinkProperties(msgspec.Struct, rename="camel"):
+    virtual_network: Link = msgspec.field(default_factory=Link)
+    resolution_policy: str | None = None
+
+
+class _VnetLink(msgspec.Struct):
+    id: str
+    name: str = ""
+    properties: _LinkProperties = msgspec.field(default_factory=_LinkProperties)
+
+
+class _Soa(msgspec.Struct):
+    minimum: int | None = msgspec.field(name="minimumTtl", default=None)
+
+
+class _SoaProperties(msgspec.Struct, rename="camel"):
+    ttl: int | None = None
+    soa_record: _Soa | None = None
+
+
+class _SoaSet(msgspec.Struct):
+    properties: _SoaProperties = msgspec.field(default_factory=_SoaProperties)
+
+
+class _PeeringProperties(msgspec.Struct, rename="camel"):
+    remote_virtual_network: Link | None = None
+    peering_state: str = ""
+
+
+class _Peering(msgspec.Struct):
+    properties: _PeeringProperties = msgspec.field(default_factory=_PeeringProperties)
+
+
+class _VnetProperties(msgspec.Struct, rename="camel"):
+    virtual_network_peerings: list[_Peering] | None = None
+
+
+class _Vnet(msgspec.Struct):
+    properties: _VnetProperties = msgspec.field(default_factory=_VnetProperties)
+
+
+class _LockProperties(msgspec.Struct):
+    level: str = ""
+
+
+class _Lock(msgspec.Struct):
+    id: str
+    properties: _LockProperties = msgspec.field(default_factory=_LockProperties)
+
+
+class _Permission(msgspec.Struct, rename="camel"):
+    actions: list[str] | None = None
+    not_actions: list[str] | None = None
+
+
+_zone = msgspec.json.Decoder(_Zone)
+_soa = msgspec.json.Decoder(_SoaSet)
+_vnet = msgspec.json.Decoder(_Vnet)
+_links = msgspec.json.Decoder(Page[_VnetLink])
+_locks = msgspec.json.Decoder(Page[_Lock])
+_permissions = msgspec.json.Decoder(Page[_Permission])
+
+
+class Surveys:
+    """Fulfils `ports.Surveyor`."""
+
+    def __init__(self, arm: Arm) -> None:
+        self._arm = arm
+
+    async def survey(self, zone: Zone) -> Surroundings:
+        """Everything around one zone."""
+        unread: list[str] = []
+
+        async def read(what: str, reading: Awaitable[T]) -> T | None:
+            try:
+                return await reading
+            except NearzoneError as error:
+                unread.append(f"{what} cannot be read: {error}")
+                return None
+
+        try:
+            found = await self._arm.get(zone.id, _zone, **{"api-version": ZONE_API})
+        except NearzoneError as error:
+            unread.append(f"the zone cannot be read: {error}")
+            found = _Zone()
+        if found is None:
+            return Surroundings(exists=False)
+        soa, links, locks, permissions = await asyncio.gather(
+            read("its SOA record set", self._minimum(zone)),
+            read("its links", self._linked(zone)),
+            read("locks", self._locked(zone)),
+            read("the identity's permissions", self._permitted(zone)),
+        )
+        vnets = {link.vnet for link in links or ()}
+        peers = {vnet: await read(f"VNet {vnet}", self._peers(vnet)) for vnet in sorted(vnets)}
+        return Surroundings(
+            record_sets=found.properties.number_of_record_sets,
+            max_record_sets=found.properties.max_number_of_record_sets,
+            negative_ttl=soa,
+            links=links,
+            peers={vnet: each for vnet, each in peers.items() if each is not None},
+            locks=locks,
+            permissions=permissions,
+            unread=tuple(unread),
+        )
+
+    async def _minimum(self, zone: Zone) -> int | None:
+        """How long a negative answer is cached: the lesser of the SOA's own TTL and its minimum (RFC 2308)."""
+        found = await self._arm.get(f"{zone.id}/SOA/@", _soa, **{"api-version": ZONE_API})
+        soa = found.properties if found else _SoaProperties()
+        known = [each for each in (soa.ttl, soa.soa_record.minimum if soa.soa_record else None) if each is not None]
+        return min(known, default=None)
+
+    async def _linked(self, zone: Zone) -> tuple[VnetLink, ...]:
+        found = await everything(self._arm, f"{zone.id}/virtualNetworkLinks", _links, {"api-version": ZONE_API})
+        return tuple(_link(each) for each in found.values())
+
+    async def _peers(self, vnet: str) -> frozenset[str]:
+        found = await self._arm.get(vnet, _vnet, **{"api-version": VNET_API})
+        peerings = [each.properties for each in (found.properties.virtual_network_peerings or ())] if found else []
+        connected = [each for each in peerings if each.peering_state.lower() == "connected"]
+        return frozenset(each.remote_virtual_network.id.lower() for each in connected if each.remote_virtual_network)
+
+    async def _locked(self, zone: Zone) -> tuple[Lock, ...]:
+        """Locks on the zone, its resource group and its subscription.
+
+        Whether a list at the zone holds those from above is not documented: all three are asked, and what is below or
+        beside the zone is left out.
+        """
+        above = zone.id.split("/providers/", maxsplit=1)[0]
+        scopes = (zone.id, above, "/".join(above.split("/")[:3]))
+        query = {"api-version": LOCK_API}
+        lists = await asyncio.gather(
+            *(everything(self._arm, f"{scope}/{_AUTHORIZATION}/locks", _locks, query) for scope in scopes)
+        )
+        found: Mapping[str, _Lock] = {key: lock for each in lists for key, lock in each.items()}
+        held = {key: lock for key, lock in found.items() if _covers(key, zone)}
+        return tuple(Lock(each.id, each.properties.level.lower()) for _, each in sorted(held.items()))
+
+    async def _permitted(self, zone: Zone) -> tuple[Permission, ...]:
+        path = f"{zone.id}/{_AUTHORIZATION}/permissions"
+        pages = self._arm.pages(path, _permissions, {"api-version": PERMISSION_API})
+        found = [each async for page in pages for each in page]
+        return tuple(Permission(tuple(each.actions or ()), tuple(each.not_actions or ())) for each in found)
+
+
+def _link(found: _VnetLink) -> VnetLink:
+    redirects = (found.properties.resolution_policy or "").lower() == "nxdomainredirect"
+    return VnetLink(found.name, found.properties.virtual_network.id.lower(), redirects)
+
+
+def _covers(lock: str, zone: Zone) -> bool:
+    """Whether a lock (its id in lower case) stands at the zone or above it."""
+    return f"{zone.key}/".startswith(lock.split(f"/{_AUTHORIZATION.lower()}/", maxsplit=1)[0] + "/")

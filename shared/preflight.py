@@ -1,0 +1,172 @@
+"""What stands in the way of right answers before, or although, everything works: found out, explained, with a way out.
+
+Pure: what stands around the zones goes in, alarms come out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from shared.model import Alarm, Endpoint, State, Zone
+from shared.ports import Listing, Permission, Surroundings
+from shared.settings import Settings
+
+NEGATIVE_TTL = 30
+"""Seconds for which a negative answer may be cached: as long as an answer for a name."""
+FULL = 0.9
+"""Share of a zone's record sets from which on it is nearly full."""
+SILENT = 86_400.0
+"""Seconds without an event after which somebody should look."""
+_RECORDS = "Microsoft.Network/privateDnsZones/A/"
+
+
+def check(
+    settings: Settings,
+    zones: Mapping[str, Surroundings],
+    listings: Sequence[Listing],
+    endpoints: Collection[Endpoint],
+) -> tuple[Alarm, ...]:
+    """Everything that is found. `zones`: what stands around each, by key. `endpoints`: all that are known."""
+    found: list[Alarm] = []
+    for zone in settings.zones:
+        around = zones[zone.key]
+        found += _zone(zone, around, apply=settings.apply)
+        found += _links(zone, around, _networks(endpoints, settings))
+        found += [
+            Alarm(
+                f"{_shown(zone)}: {each}",
+                "what depends on it could not be checked",
+                "give the identity the right to read it (Reader, or the role in infra/)",
+            )
+            for each in around.unread
+        ]
+    found += _lists(listings)
+    unread = any(listing.error or listing.unclear for listing in listings)
+    if not unread and not any(each.names for each in endpoints):
+        found.append(
+            Alarm(
+                "no endpoint claims a name",
+                "every name stays without an answer",
+                "tag endpoints with `nearzone`, and look whether NEARZONE_SUBSCRIPTIONS names their subscriptions",
+            )
+        )
+    return tuple(found)
+
+
+def silence(event_at: float, now: float) -> list[Alarm]:
+    """Whether events have stopped coming. `event_at`: when about the last one was seen, 0 for never."""
+    if now - event_at < SILENT:
+        return []
+    return [
+        Alarm(
+            f"no event was seen for {(now - event_at) / 3600:.0f} hours" if event_at else "no event has ever been seen",
+            "changes are found by the sweep alone, minutes later",
+            "look at the Event Grid subscription: does it exist, is it enabled, does it deliver (dead letters)?",
+        )
+    ]
+
+
+def overdue(completed_at: float, third_last: float) -> list[Alarm]:
+    """Whether no sweep was complete since the third-last one was due; seconds since the epoch."""
+    if completed_at >= third_last:
+        return []
+    return [
+        Alarm(
+            "no sweep was complete for three intervals",
+            "lost events and edited records are not put right",
+            "look at the failures of `correct_drift`, or resync by hand and read the report",
+        )
+    ]
+
+
+def _name(resource: str) -> str:
+    return resource.rsplit("/", 1)[-1]
+
+
+def _shown(zone: Zone) -> str:
+    return f"zone {zone.fqdn} ({zone.region})"
+
+
+def _zone(zone: Zone, around: Surroundings, *, apply: bool) -> Iterator[Alarm]:
+    if not around.exists:
+        yield Alarm(f"{_shown(zone)} does not exist", "nothing can be written", "make it, or correct NEARZONE_ZONES")
+        return
+    if zone.fqdn == "local" or zone.fqdn.endswith(".local"):
+        yield Alarm(
+            f"{_shown(zone)} ends in .local",
+            "many systems ask multicast DNS for such names (RFC 6762) and never the zone",
+            "use a name that is yours, or .internal",
+        )
+    if around.negative_ttl is not None and around.negative_ttl > NEGATIVE_TTL:
+        yield Alarm(
+            f"{_shown(zone)}: negative answers are cached for {around.negative_ttl} s (SOA minimum)",
+            "who asks for a name just before its first endpoint serves goes without for that long",
+            f"set the minimum TTL of the zone's SOA record set to {NEGATIVE_TTL} or less",
+        )
+    if around.record_sets and around.max_record_sets and around.record_sets >= FULL * around.max_record_sets:
+        yield Alarm(
+            f"{_shown(zone)} holds {around.record_sets} of at most {around.max_record_sets} record sets",
+            "when it is full, new names get no answer",
+            "remove what nobody asks for; NEARZONE_HOST_NAMES=false leaves the resources' own names out",
+        )
+    for lock in around.locks or ():
+        what = "no record set can be written" if lock.level == "readonly" else "names without endpoints stay, dead"
+        yield Alarm(f"{_shown(zone)}: {lock.id} is a lock ({lock.level})", what, "lock something else, or remove it")
+    wanted = ("read", "write", "delete") if apply else ("read",)
+    if around.permissions is not None:
+        missing = [each for each in wanted if not _allowed(around.permissions, _RECORDS + each)]
+        if missing:
+            yield Alarm(
+                f"{_shown(zone)}: the identity lacks {', '.join(_RECORDS + each for each in missing)}",
+                "answers cannot be kept right",
+                "assign the role in infra/, or Private DNS Zone Contributor, at the zone",
+            )
+
+
+def _allowed(permissions: Sequence[Permission], action: str) -> bool:
+    return any(_any(each.actions, action) and not _any(each.not_actions, action) for each in permissions)
+
+
+def _any(patterns: Sequence[str], action: str) -> bool:
+    return any(re.fullmatch(re.escape(each).replace(r"\*", ".*"), action, re.IGNORECASE) for each in patterns)
+
+
+def _networks(endpoints: Collection[Endpoint], settings: Settings) -> set[str]:
+    """The VNets in which endpoints serve."""
+    serving = (each for each in endpoints if each.state == State.SERVING and each.names)
+    looked = (each for each in serving if each.subscription in settings.subscriptions)
+    return {address.network for each in looked for address in each.addresses if address.network}
+
+
+def _links(zone: Zone, around: Surroundings, networks: Collection[str]) -> Iterator[Alarm]:
+    if around.links is None:
+        return
+    if not around.links:
+        yield Alarm(f"{_shown(zone)} has no link to a VNet", "nobody can ask it", "link the VNets of its clients")
+    for link in around.links:
+        if link.redirects:
+            yield Alarm(
+                f"{_shown(zone)}: link {link.name} redirects unknown names (NxDomainRedirect)",
+                "a name without endpoints is asked in public DNS, and whoever answers there gets the traffic",
+                "set the link's resolution policy to Default",
+            )
+        peers = around.peers.get(link.vnet)
+        beyond = [] if peers is None else sorted(each for each in networks if each != link.vnet and each not in peers)
+        if beyond:
+            shown = ", ".join(_name(each) for each in beyond[:5]) + (", ..." if len(beyond) > 5 else "")
+            yield Alarm(
+                f"{_shown(zone)}: VNet {_name(link.vnet)} is not peered with {shown}, where endpoints serve",
+                "its clients may resolve addresses that they cannot connect to",
+                "peer the VNets, or narrow the zone's `reach`; nothing, where a hub, gateway or Virtual WAN routes",
+            )
+
+
+def _lists(listings: Sequence[Listing]) -> Iterator[Alarm]:
+    for listing in listings:
+        if listing.error:
+            yield Alarm(
+                f"{listing.kind} cannot be listed in subscription {listing.subscription}: {listing.error}",
+                "sweeps are not complete: what was claimed there stays as it is, and nothing is removed for absence",
+                "where it is forbidden, assign the role in infra/, or Reader, at the subscription",
+            )

@@ -1,0 +1,327 @@
+"""The work on one zone under its lease: name by name, most urgent first, inside the zone's budget.
+
+For each name, in this order: read the dirty row, read the record set, read the claims, write on condition, clear the
+dirty row on condition. A failed condition leaves the name dirty. The order was model-checked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+
+from shared.budget import back_off
+from shared.errors import Conflict, NearzoneError, Terminal, Transient
+from shared.latency import Latency
+from shared.model import Dirty, Drain, RecordSet, Zone
+from shared.plan import Change, Skip, compare, judge
+from shared.ports import Catalog, Lease, RecordSets, Stored
+from shared.queue import Queue
+from shared.reader import Known, Reader, TooLateError
+from shared.report import Report
+from shared.routing import route
+from shared.settings import Settings
+from shared.together import all_of
+from shared.turn import Turn
+
+LEASE = 60.0
+"""Seconds for which a zone is taken."""
+REQUEST = 10.0
+"""Seconds that a request may take: a write starts only while more of the lease than this is left."""
+AT_ONCE = 4
+LOOK = 0.25
+"""Seconds after which the dirty rows are read again, to find what other instances have marked."""
+LOOK_SHARE = 0.00025
+"""Seconds for each dirty row in which it is not read again, so that reading many of them does not become the work."""
+MANY = 8
+"""So many record sets that have to be read are worth a list."""
+LIST_PAUSE = 10.0
+"""Seconds between the beginnings of two lists of a zone."""
+UNKNOWN_PAUSE = 10.0
+"""Seconds after which a name is looked at again that the catalog did not know enough of."""
+PATIENCE = 5
+"""Failed conditions of a name after which it is backed off."""
+
+_log = logging.getLogger("nearzone")
+
+
+class _NotYetError(NearzoneError):
+    """Nothing failed: the zone's budget lets this change go later. `change`: which one."""
+
+    def __init__(self, change: Change) -> None:
+        super().__init__(f"{change.kind} waits for the zone's budget")
+        self.change = change
+
+
+class _NotKnownError(NearzoneError):
+    """Addresses would go away, and the catalog does not know every claim."""
+
+
+class _StaleError(NearzoneError):
+    """The lease has lapsed since the claims were read: somebody else may have settled the name meanwhile."""
+
+
+class TakenError(NearzoneError):
+    """The lease is another instance's: nothing may be written any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a drain is asked for. `epoch`: of the catalog that knows every claim, or "": write what narrows nothing."""
+
+    deadline: float
+    report: Report
+    epoch: str
+
+
+@dataclass
+class Means:
+    """What a run works with. `holder` names this process in leases; `clock`: seconds since the epoch."""
+
+    catalog: Catalog
+    record_sets: RecordSets
+    settings: Settings
+    latency: Latency
+    clock: Callable[[], float]
+    holder: str
+
+    def __post_init__(self) -> None:
+        self.reader = Reader(self.record_sets, self.clock)
+
+    async def complete(self) -> str:
+        """The catalog's epoch where it knows every claim under the present settings, otherwise ""."""
+        stored = await self.catalog.marker()
+        known = stored and stored.value.completed_at > 0 and stored.value.digest == self.settings.digest
+        return stored.value.epoch if stored and known else ""
+
+    async def orders(self) -> tuple[Drain, ...]:
+        """The drain orders in force now."""
+        now = self.clock()
+        return tuple(stored.value for stored in await self.catalog.drains() if stored.value.until > now)
+
+    async def acquire(self, zone: Zone) -> Lease | None:
+        """Take or prolong a zone's lease and learn what others have written; None where it is taken."""
+        lease = await self.catalog.acquire(zone.key, self.holder, self.clock(), LEASE)
+        if lease is None:
+            return None
+        self.reader.budgets[zone.key].learn(lease.spent, self.clock())
+        self.reader.learn(zone, lease.spent)
+        return lease
+
+
+@dataclass
+class Run:
+    """The work on one zone under one lease."""
+
+    of: Means
+    zone: Zone
+    task: Task
+    lease_expires: float
+    queue: Queue
+    turn: Turn
+    _tenure: int = 0
+    """Goes up when the lease has lapsed and was taken again."""
+    _error: NearzoneError | None = None
+    _looking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _prolonging: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _list: asyncio.Task[None] | None = None
+
+    def __post_init__(self) -> None:
+        self.reader = self.of.reader
+        self._look_at = self.of.clock() + LOOK_SHARE * self.queue.size
+
+    async def work(self) -> None:
+        """Settle name after name, a few at a time, until nothing can be done before the deadline."""
+        self._read_ahead()
+        try:
+            await all_of(self._work() for _ in range(AT_ONCE))
+        finally:
+            self.queue.hold(())
+            if self._list:
+                self._list.cancel()
+        if self._error:
+            raise self._error
+
+    async def _work(self) -> None:
+        try:
+            while row := await self._next():
+                waits = None
+                try:
+                    waits = await self._try(row)
+                finally:
+                    self.queue.done(row, self.of.clock(), waits)
+                if not self.queue.busy:
+                    self.turn.news.set()  # Who waits for the others need not wait any longer.
+        except NearzoneError as error:  # The others end as well, before the lease is given back.
+            self._error = self._error or error
+
+    async def _next(self) -> Stored[Dirty] | None:
+        """The most urgent name, as soon as one may go; None where none will before the deadline."""
+        deadline = self.task.deadline
+        while (now := self.of.clock()) < deadline and not self._error:
+            async with self._looking:
+                await self._look()
+            if row := self.queue.next(self.of.clock()):
+                return row
+            soonest = self.queue.soonest(now)
+            if soonest >= deadline and not self.queue.busy and not self._list:
+                return None
+            if self.turn.news.is_set():  # It was too early to read the rows again.
+                await asyncio.sleep(max(self._look_at - now, 0.01))
+                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(soonest - now, LOOK) if soonest > now else LOOK):
+                    await self.turn.news.wait()
+        return None
+
+    async def _look(self) -> None:
+        """Read the dirty rows again, where names were marked in this process, or may have been in another one."""
+        if self.lease_expires - self.of.clock() <= LEASE / 2:  # Also while all wait: a lease that lapses is a crash.
+            await self._prolong()
+        if self.of.clock() >= self._look_at + (0.0 if self.turn.news.is_set() else LOOK):
+            self.turn.news.clear()
+            read_at = self.of.clock()
+            self.queue.take(await self.of.catalog.dirty(self.zone.key), read_at, self.of.clock())
+            self._look_at = self.of.clock() + LOOK_SHARE * self.queue.size
+            self._read_ahead()
+
+    def _read_ahead(self) -> None:
+        """Where many record sets have to be read, a list reads them, and names that are not urgent wait for it."""
+        now, turn = self.of.clock(), self.turn
+        if self._list and self._list.done():
+            self._list = None
+        self.queue.hold(())  # Those held until now are due as well.
+        unread = [row for row in self.queue.due(now) if self.reader.known(self.zone, row.value.name) is None]
+        for row in [row for row in unread if not row.value.urgency.host][:MANY]:
+            self.reader.foresee(self.zone, row.value.name)
+        if self._list is None and len(unread) >= max(MANY, turn.worth) and turn.next_list <= now:
+            turn.next_list = now + LIST_PAUSE
+            self._list = asyncio.get_running_loop().create_task(self._list_for(unread))
+        if self._list:
+            self.queue.hold(row.value.name for row in unread if row.value.urgency.host)
+
+    async def _list_for(self, rows: Sequence[Stored[Dirty]]) -> None:
+        try:
+            async with asyncio.timeout(LIST_PAUSE):  # Names wait for it.
+                found = await self.reader.read_ahead(self.zone, rows)
+        except (NearzoneError, TimeoutError):  # They are read one by one, and meet the error there.
+            self.turn.next_list = self.of.clock() + 10 * LIST_PAUSE
+        else:
+            self.turn.worth = 0 if found else 2 * len(rows)
+        self.turn.news.set()
+
+    async def _try(self, row: Stored[Dirty]) -> Change | None:
+        """Settle one name, or note when to try it again; gives the change that has to wait for the budget."""
+        dirty = row.value
+        try:
+            await self._settle(row)
+            return None
+        except _NotYetError as error:
+            return error.change
+        except (TooLateError, _StaleError):
+            return None  # Dirty and due as before.
+        except _NotKnownError as error:
+            self.task.report.skips.append(Skip(self.zone.id, dirty.name, str(error)))
+            await self._later(row, UNKNOWN_PAUSE, error, failed=False)
+        except Conflict as error:
+            delay = 0.0 if dirty.attempts < PATIENCE else back_off(dirty.attempts - PATIENCE + 1, None)
+            await self._later(row, delay, error)
+        except Transient as error:
+            self.task.report.fail(f"{dirty.name} in {self.zone.fqdn} ({self.zone.region})", error)
+            if error.retry_after:
+                self.queue.pause(self.of.clock() + error.retry_after)
+            await self._later(row, back_off(dirty.attempts + 1, error.retry_after), error)
+        except Terminal as error:
+            self.task.report.fail(f"{dirty.name} in {self.zone.fqdn} ({self.zone.region})", error)
+            await self._later(row, back_off(dirty.attempts + 6, None), error)
+        self.reader.forget(self.zone, dirty.name)
+        return None
+
+    async def _later(self, row: Stored[Dirty], delay: float, error: NearzoneError, *, failed: bool = True) -> None:
+        later = replace(
+            row.value,
+            attempts=row.value.attempts + failed,
+            not_before=self.of.clock() + delay,
+            last_error=str(error)[:500],
+        )
+        try:
+            await self.of.catalog.put_dirty(later, row.etag)
+        except Conflict:
+            pass  # Marked again meanwhile: it will be looked at in any case.
+        except NearzoneError as worse:  # The row stays as it was: dirty, and due.
+            self.task.report.fail(f"{row.value.name} in {self.zone.fqdn} ({self.zone.region})", worse)
+
+    async def _settle(self, row: Stored[Dirty]) -> None:
+        name, tenure = row.value.name, self._tenure
+        known = await self.reader.latest(self.zone, row, self.task.deadline)
+        found = await self._decide(row.value, known.record_set)
+        if not isinstance(found, Change) and known.row != row.etag:
+            known = await self.reader.get(self.zone, name, row.etag, self.task.deadline)
+            found = await self._decide(row.value, known.record_set)
+        if isinstance(found, Skip):
+            self.task.report.skips.append(found)
+        if isinstance(found, Change):
+            if self.of.settings.apply:
+                self.reader.remember(self.zone, name, known)
+                await self._write(found, tenure)
+            self.task.report.changes.append(found)
+            _log.info("%s %s in %s: %s", found.kind, name, self.zone.fqdn, found.reason)
+        with suppress(Conflict):  # Marked again meanwhile: again.
+            await self.of.catalog.clear(self.zone.key, name, row.etag)
+
+    async def _decide(self, dirty: Dirty, actual: RecordSet | None) -> Change | Skip | None:
+        """What has to be done, by claims that are read after the record set was."""
+        of = self.of
+        claimants, drains = await asyncio.gather(of.catalog.claimants(dirty.name), of.orders())
+        endpoints = [claimant.endpoint for claimant in claimants]
+        answer = route(self.zone, dirty.name, endpoints, drains, of.settings, of.latency)
+        found = compare(self.zone, answer, actual, of.settings.owner, adopt=dirty.adopt)
+        if not isinstance(found, Change):
+            return found
+        # Asked after the claims were read: a catalog that was lost before would have shown none.
+        if found.narrows and (not self.task.epoch or await of.complete() != self.task.epoch):
+            raise _NotKnownError("not narrowed before a complete sweep")
+        return self._permit(judge(found, endpoints, drains), dirty)
+
+    def _permit(self, change: Change, dirty: Dirty) -> Change | Skip:
+        if change.empties and not change.seen and not dirty.cleared:
+            return Skip(
+                self.zone.id, change.name, "no endpoint accounts for its addresses: a sweep decides, under guard"
+            )
+        return change
+
+    async def _write(self, change: Change, tenure: int) -> None:
+        """Write on condition, inside the budget and the lease in which the claims were read.
+
+        Raises _NotYetError, _StaleError, Conflict, Transient, Terminal.
+        """
+        while self.lease_expires - self.of.clock() <= REQUEST:  # Taking it may have taken long.
+            await self._prolong()
+        if self._tenure != tenure:
+            raise _StaleError(f"the lease of {self.zone.fqdn} ({self.zone.region}) has lapsed")
+        now = self.of.clock()  # No await between the look at the budget and spending from it: four names share it.
+        if self.queue.wait(change, now) > 0:
+            raise _NotYetError(change)
+        self.reader.budgets[self.zone.key].spend(change.kind, change.name, now)
+        sets, etag = self.of.record_sets, change.before.etag if change.before else None
+        written = None
+        if change.after is None:
+            await sets.delete(self.zone, change.name, etag or "")
+        else:
+            written = await sets.put(self.zone, change.after, etag)
+        self.reader.remember(self.zone, change.name, Known(written, self.of.clock()))
+
+    async def _prolong(self) -> None:
+        """One at a time. Raises TakenError where the zone is, or was meanwhile, another instance's."""
+        async with self._prolonging:
+            if self.lease_expires - self.of.clock() > LEASE / 2:
+                return
+            lease = await self.of.acquire(self.zone)
+            if lease is None:
+                raise TakenError("another instance has taken the zone over")
+            if lease.spent is None:  # It took the zone and died: this run began in another minute than it goes on.
+                raise TakenError("another instance had taken the zone over")
+            self._tenure += self.of.clock() >= self.lease_expires
+            self.lease_expires = lease.expires

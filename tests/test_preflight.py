@@ -1,0 +1,226 @@
+"""The preflight: what stands in the way is found in a simulated Azure, explained, and does not stop the rest."""
+
+import asyncio
+import json
+
+import pytest
+
+from simulator.core import Response
+from simulator.permissions import Role
+from tests.stage import GROUP, REGIONS, SUB, a_vm, a_world, staged, vnet, zone_id
+
+EAST, WEST, ASIA = REGIONS
+
+
+def meshed(*vms, **settings):
+    """A world without a fault: every VNet is peered with every other."""
+    world = a_world(*vms, **settings)
+    for each in world["vnets"]:
+        each["peerings"] = [other["id"] for other in world["vnets"] if other is not each]
+    return world
+
+
+def fleet(**settings):
+    return meshed(a_vm("near", EAST, 4), **settings)
+
+
+async def found(stage):
+    """What a preflight by hand finds."""
+    report = await stage.resync(check=True)
+    assert (report.changes, report.failures) == ([], [])
+    assert all(alarm.what and alarm.means and alarm.do for alarm in report.alarms)
+    return [alarm.what for alarm in report.alarms]
+
+
+def finds(*words):
+    """A story that expects one alarm, with these words in it."""
+
+    async def story(stage):
+        (what,) = await found(stage)
+        assert all(word in what for word in words), what
+
+    return story
+
+
+def test_a_world_without_a_fault_raises_no_alarm():
+    async def story(stage):
+        assert await found(stage) == []
+        assert not stage.witness.writes
+
+    staged(story, fleet())
+
+
+def test_a_zone_that_nobody_can_ask():
+    world = fleet()
+    world["zones"][0]["links"] = []
+    staged(finds("eastus", "no link"), world)
+
+
+def test_a_zone_that_is_not_there():
+    async def story(stage):
+        assert any("(eastus) does not exist" in what for what in await found(stage))
+
+    world = fleet(ZONES=[{"id": zone_id(EAST, "other.internal"), "region": EAST}])
+    staged(story, world)
+
+
+def test_clients_whose_vnet_is_not_peered_with_where_endpoints_serve():
+    world = fleet()
+    world["vnets"][1]["peerings"] = [vnet(ASIA)]
+    staged(finds("westeurope", "VNet vnet-westeurope is not peered with vnet-eastus"), world)
+
+
+def test_a_link_that_asks_public_dns_for_what_is_not_in_the_zone():
+    world = fleet()
+    world["zones"][2]["links"][0]["resolution_policy"] = "NxDomainRedirect"
+    staged(finds("southeastasia", "redirects unknown names"), world)
+
+
+def test_negative_answers_that_are_cached_for_long():
+    async def story(stage):
+        soa = stage.arm("GET", f"{zone_id(EAST)}/SOA/@").content
+        soa["properties"]["soaRecord"]["minimumTtl"] = 300
+        stage.arm("PUT", f"{zone_id(EAST)}/SOA/@", {"properties": soa["properties"]})
+        await finds("eastus", "cached for 300 s")(stage)
+
+    staged(story, fleet())
+
+
+@pytest.mark.parametrize("scope", [zone_id(EAST), f"{GROUP}/dns-eastus"])
+@pytest.mark.parametrize(("level", "means"), [("ReadOnly", "can be written"), ("CanNotDelete", "stay, dead")])
+def test_a_lock_on_a_zone_or_above_it(scope, level, means):
+    async def story(stage):
+        stage.cloud.private_dns.locks.lock(scope, level)
+        (alarm,) = (await stage.resync(check=True)).alarms
+        assert "(eastus)" in alarm.what
+        assert level.lower() in alarm.what
+        assert means in alarm.means
+
+    staged(story, fleet())
+
+
+def test_a_lock_beside_or_below_a_zone_is_nobodys_business():
+    async def story(stage):
+        stage.cloud.private_dns.locks.lock(f"{GROUP}/dns", "ReadOnly")
+        stage.cloud.private_dns.locks.lock(f"{zone_id(EAST)}/A/db", "ReadOnly")
+        assert await found(stage) == []
+
+    staged(story, fleet())
+
+
+def test_a_zone_that_is_nearly_full():
+    async def story(stage):
+        stage.faults = full
+        await finds("eastus", "22500 of at most 25000")(stage)
+
+    def full(request):
+        if request.path != zone_id(EAST):
+            return None
+        return Response(200, {"properties": {"numberOfRecordSets": 22500, "maxNumberOfRecordSets": 25000}})
+
+    staged(story, fleet())
+
+
+READS = Role(actions=["*/read"])
+RECORDS = ["Microsoft.Network/privateDnsZones/A/*"]
+
+
+@pytest.mark.parametrize(
+    ("roles", "missing"),
+    [
+        ([READS], ["A/write", "A/delete"]),
+        ([READS, Role(actions=RECORDS, not_actions=["*/delete"])], ["A/delete"]),
+        ([READS, Role(actions=RECORDS)], []),
+    ],
+)
+def test_roles_that_the_identity_lacks(roles, missing):
+    async def story(stage):
+        stage.cloud.permissions.roles = tuple(roles)
+        alarms = await found(stage)
+        assert len(alarms) == (len(REGIONS) if missing else 0)
+        for action in ("A/read", "A/write", "A/delete"):
+            assert all((action in alarm) == (action in missing) for alarm in alarms)
+
+    staged(story, fleet())
+
+
+def test_in_shadow_mode_nobody_need_be_allowed_to_write():
+    async def story(stage):
+        stage.cloud.permissions.roles = (READS,)
+        assert await found(stage) == []
+
+    staged(story, fleet(MODE="shadow"))
+
+
+def test_what_may_not_be_read_is_said_and_the_rest_is_checked():
+    async def story(stage):
+        stage.faults = lambda request: (
+            FORBIDDEN if "/locks" in request.path or "virtualnetworks/" in request.path else None
+        )
+        alarms = await found(stage)
+        assert sum("locks cannot be read" in each for each in alarms) == len(REGIONS)
+        assert sum("VNet" in each and "cannot be read" in each for each in alarms) == len(REGIONS)
+        assert len(alarms) == 2 * len(REGIONS), alarms
+
+    staged(story, fleet())
+
+
+FORBIDDEN = Response(403, {"error": {"code": "AuthorizationFailed", "message": "no role"}})
+
+
+def test_endpoints_that_may_not_be_listed():
+    async def story(stage):
+        stage.faults = lambda request: FORBIDDEN if request.path.endswith("/loadBalancers") else None
+        await finds("microsoft.network/loadbalancers cannot be listed", SUB)(stage)
+
+    staged(story, fleet())
+
+
+def test_nobody_claims_a_name():
+    staged(finds("no endpoint claims a name"), meshed(a_vm("laptop", EAST, 4, None)))
+
+
+def test_a_zone_below_local_is_asked_by_multicast():
+    world = a_world(a_vm("near", EAST, 4), regions=(EAST,), zone="aiworkloads.local")
+    staged(finds("aiworkloads.local", "ends in .local"), world)
+
+
+def test_events_that_have_stopped_coming_and_sweeps_that_are_not_complete_are_told_by_status():
+    async def story(stage):
+        await stage.app.correct_drift()
+        assert await told(stage) == ["no event has ever been seen"]
+        stage.cloud.compute.vms.find(a_vm("near", EAST, 4)["id"]).tags["team"] = "ml"
+        stage.arm("POST", f"{a_vm('near', EAST, 4)['id']}/restart")
+        await stage.quiet()
+        assert await told(stage) == []
+        for _ in range(25):
+            await asyncio.sleep(3600)
+            await stage.app.correct_drift()
+        assert await told(stage) == ["no event was seen for 25 hours"]
+        await asyncio.sleep(1900)
+        assert "no sweep was complete for three intervals" in await told(stage)
+
+    staged(story, fleet())
+
+
+async def told(stage):
+    status = await stage.app.status()
+    assert json.dumps(status)
+    return [alarm["what"] for alarm in status["alarms"]]
+
+
+def test_a_sweep_keeps_what_an_hourly_preflight_finds_for_the_status():
+    async def story(stage):
+        await stage.app.correct_drift()
+        assert not any("is a lock" in what for what in await told(stage))
+        stage.cloud.private_dns.locks.lock(zone_id(EAST), "ReadOnly")
+        await stage.app.correct_drift()
+        assert not any("is a lock" in what for what in await told(stage)), "not at every sweep"
+        await asyncio.sleep(3600)
+        await stage.app.correct_drift()
+        assert any("is a lock" in what for what in await told(stage))
+        stage.cloud.private_dns.locks.unlock(zone_id(EAST))
+        await stage.resync(check=True)
+        assert not any("is a lock" in what for what in await told(stage)), "a preflight by hand counts as well"
+
+    staged(story, fleet())
