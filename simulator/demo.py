@@ -194,7 +194,7 @@ def _introduce(screen: Screen, pair: Pair, replica: Replica, scale: Scale) -> No
     zones = replica.settings["NEARZONE_ZONES"]
     screen.say("nearzone on a simulated Azure", "bold")
     screen.say(
-        f"{len(replica.vms)} VMs, {len(zones)} zones ({', '.join(zone['region'] for zone in zones)}). "
+        f"{len(replica.endpoints)} endpoints, {len(zones)} zones ({', '.join(zone['region'] for zone in zones)}). "
         f"ARM at {pair.simulator['arm']}, the function app at {pair.app['url']}, both on this machine alone."
     )
     answers = "as long as recorded" if scale.latency == 1 else f"{scale.latency:g} times as long as recorded"

@@ -28,10 +28,10 @@ def first_sweep(play: Play) -> Step:
             pass
         return since
 
-    count = len(play.replica.vms)
+    count = len(play.replica.endpoints)
     return Step(
         "The first look",
-        f"The app has just started and knows nothing. POST /api/resync: it reads all {count} VMs and fills the zones.",
+        f"The app has just started and knows nothing. POST /api/resync: it reads {count} endpoints and fills the zones.",
         act,
         names=play.replica.services()[:3]
         or sorted({name for vm in play.replica.vms for name in play.replica.names(vm)})[:3],
@@ -152,6 +152,33 @@ def is_deleted(play: Play) -> Step:
     )
 
 
+def scales_in(play: Play) -> Step:
+    """A uniform scale set scales in."""
+    sets = [each for each in play.replica.world["scale_sets"] if each["mode"] == "Uniform"]
+    running = [(one, each) for one in sets for each in one["instances"] if each["power"] == "running"]
+    choices = [((one, each), happen.without_instance(one["id"], each["id"])) for one, each in running]
+    found = most_telling(play.replica, choices)
+    if not found:
+        raise Skip("no uniform scale set has an instance that serves")
+    (one, instance), change = found
+    (endpoint,) = (
+        each for each in play.replica.endpoints if each["id"] == f"{one['id']}/virtualMachines/{instance['id']}"
+    )
+    names = play.replica.names(endpoint)
+
+    async def act() -> None:
+        await play.outside.arm("POST", f"{one['id']}/delete", {"instanceIds": [instance["id"]]})
+
+    return Step(
+        f"Scale set {name_of(one)} loses instance {instance['id']}",
+        "POST .../delete with its number. Azure tells one event, about the set; nothing about the instance.",
+        act,
+        change,
+        names[:1],
+        {one["id"].lower(): frozenset(names)},
+    )
+
+
 def is_drained(play: Play) -> Step:
     """A serving VM is drained by order."""
     found = most_telling(play.replica, [(vm, happen.drained(vm["id"].lower())) for vm in play.replica.serving()])
@@ -203,6 +230,7 @@ def steps(replica: Replica) -> list[Callable[[Play], Step]]:
         region_goes,
         region_returns,
         is_deleted,
+        scales_in,
         is_drained,
         is_undrained,
         lost_and_edited,

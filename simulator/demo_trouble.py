@@ -34,7 +34,7 @@ def region_goes(play: Play) -> Step:
     (region, gone), change = found
     play.away = [vm["id"] for vm in gone]
     return Step(
-        f"All of {region} goes",
+        f"Every VM of {region} stops",
         f"Its {_count(gone)} deallocated at once.{_next(play.replica, change)}",
         play.all_of("POST", gone, "/deallocate"),
         change,
@@ -63,7 +63,7 @@ def region_returns(play: Play) -> Step:
 
     models = " When they run, their models load." if reporting else ""
     return Step(
-        f"All of {vms[0]['location']} comes back",
+        f"Every VM of {vms[0]['location']} starts again",
         f"Its {_count(vms)} started.{models}",
         act,
         change,

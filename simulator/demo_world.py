@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import Any, TypeAlias
 
-from simulator.claims import claims, permitted, serving
+from simulator.claims import claims, endpoints, permitted, serving
 from simulator.oracle import Answers, expected
 
 Vm: TypeAlias = dict[str, Any]
@@ -61,6 +61,11 @@ class Replica:
         vms: list[Vm] = self.world["vms"]
         return vms
 
+    @property
+    def endpoints(self) -> list[Any]:
+        """Everything that may claim a name."""
+        return endpoints(self.world, self.settings)
+
     def vm(self, vm_id: str) -> Vm:
         """The VM with this id."""
         return next(vm for vm in self.vms if vm["id"] == vm_id)
@@ -94,10 +99,10 @@ class Replica:
         return any(permitted(vm, name, self.settings) for name in self.names(vm))
 
     def services(self) -> list[str]:
-        """Names that a VM claims by tag and may claim, the most claimed first."""
+        """Names that an endpoint claims by tag and may claim, the most claimed first."""
         found = [
             name
-            for vm in self.vms
+            for vm in self.endpoints
             for name, by_tag in claims(vm, self.settings).items()
             if by_tag and permitted(vm, name, self.settings)
         ]
@@ -115,13 +120,14 @@ class Replica:
 
     def holders(self, address: str) -> str:
         """Who has an address, for people to read."""
-        found = [
-            f"{vm['id'].rsplit('/', 1)[1]} ({vm['location']})"
+        vms = [
+            vm
             for vm in self.vms
             for nic in vm["nics"]
             if address in (each["address"] for each in nic["ip_configurations"])
         ]
-        return " or ".join(found) or "no VM of this world"
+        found = [label(each) for each in (*vms, *(one for one in self.endpoints if address in serving(one)))]
+        return " or ".join(dict.fromkeys(found)) or "no endpoint of this world"
 
     def free_address(self, nic: dict[str, Any]) -> str | None:
         """An IPv4 address of a NIC's subnet that no VM has."""
@@ -134,6 +140,12 @@ class Replica:
                 if str(network[offset]) not in taken:
                     return str(network[offset])
         return None
+
+
+def label(endpoint: Any) -> str:  # noqa: ANN401 - an entry of a world file
+    """What people call an endpoint."""
+    parts = endpoint["id"].split("/")
+    return f"{'/'.join(parts[8::2]) if len(parts) > 8 else parts[-1]} ({endpoint['location']})"
 
 
 def differing(before: Answers, after: Answers) -> set[tuple[str, str]]:
@@ -206,6 +218,16 @@ def readdressed(vm_id: str, address: str) -> Change:
 def deleted(vm_id: str) -> Change:
     """A VM is no more."""
     return lambda replica: replica.vms.remove(replica.vm(vm_id))
+
+
+def without_instance(set_id: str, instance: str) -> Change:
+    """An instance of a uniform scale set is no more."""
+
+    def change(replica: Replica) -> None:
+        (found,) = (each for each in replica.world["scale_sets"] if each["id"] == set_id)
+        found["instances"] = [each for each in found["instances"] if each["id"] != instance]
+
+    return change
 
 
 def tagged(vm_id: str, value: str) -> Change:

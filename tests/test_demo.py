@@ -40,7 +40,7 @@ async def play(*arguments):
     return process.returncode, output.decode(), errors.decode()
 
 
-@pytest.mark.parametrize(("world", "steps", "skipped"), [("demo", 12, 0), ("two-regions", 10, 2)])
+@pytest.mark.parametrize(("world", "steps", "skipped"), [("demo", 13, 0), ("two-regions", 10, 3)])
 async def test_every_answer_of_a_world_is_right_after_every_step(world, steps, skipped):
     code, output, errors = await play(*DEMO, "--world", str(WORLDS / f"{world}.json"))
     assert (code, errors) == (0, ""), output
