@@ -47,7 +47,7 @@ def build(
 ) -> Reconciler:
     """A loop ready to run. What is not given is the real thing. Raises BadSettings with every fault."""
     wanted = _settings(environment)
-    credential = credential or DefaultAzureCredential(exclude_interactive_browser_credential=True)
+    credential = credential or _credential(wanted.cloud)
     options = client_options(wanted.cloud, Throttle(clock), transport, proxied=account.proxied(environment))
     reader = ComputeManagementClient(credential, min(wanted.subscriptions), **options)
     arm = Arm(wanted.cloud, reader.send_request)
@@ -65,6 +65,11 @@ def build(
         clock=clock,
         holder=holder or uuid.uuid4().hex,
     )
+
+
+def _credential(cloud: Cloud) -> AsyncTokenCredential:
+    named = {"authority": cloud.authority} if cloud.authority else {}
+    return DefaultAzureCredential(exclude_interactive_browser_credential=True, **named)
 
 
 def _settings(environment: Mapping[str, str]) -> Settings:

@@ -24,17 +24,23 @@ _DEFAULT = Policy()
 
 @dataclass(frozen=True, slots=True)
 class Cloud:
-    """Where ARM answers, and for whom tokens are asked."""
+    """Where ARM answers, for whom tokens are asked, and who gives them ("": as the environment says)."""
 
     arm: str
     audience: str
+    authority: str = ""
 
 
 CLOUDS = {
     "public": Cloud("https://management.azure.com", "https://management.azure.com"),
-    "usgovernment": Cloud("https://management.usgovcloudapi.net", "https://management.usgovcloudapi.net"),
-    "china": Cloud("https://management.chinacloudapi.cn", "https://management.chinacloudapi.cn"),
+    "usgovernment": Cloud(
+        "https://management.usgovcloudapi.net", "https://management.core.usgovcloudapi.net", "login.microsoftonline.us"
+    ),
+    "china": Cloud(
+        "https://management.chinacloudapi.cn", "https://management.chinacloudapi.cn", "login.chinacloudapi.cn"
+    ),
 }
+"""The values of azure-mgmt-core 1.6 (`get_arm_endpoints`) and azure-identity 1.27 (`AzureAuthorityHosts`)."""
 
 
 class Patterns(Generic[T]):

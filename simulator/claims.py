@@ -29,7 +29,10 @@ def endpoints(world: Json, settings: Json) -> list[Json]:
     return [
         *(each for kind in KINDS for each in world.get(kind, [])),
         *(_instance(one, each) for one in world.get("scale_sets", []) for each in one.get("instances", [])),
-        *({"claims": [], **each, "id": f"static/{each['name'].lower()}", "location": each["region"]} for each in static),
+        *(
+            {"claims": [], **each, "id": f"static/{each['name'].lower()}", "location": each["region"]}
+            for each in static
+        ),
     ]
 
 

@@ -13,6 +13,7 @@ from aiohttp import web
 
 from simulator.azure import Cloud
 from simulator.container_group import State
+from simulator.core import ArmError
 from simulator.eventgrid import EventGrid, RefusedError, Subscription
 from simulator.eventgrid_events import Schema, Topic
 from simulator.faults import Faults, Rates
@@ -183,7 +184,9 @@ class Control:
         try:
             return {"address": self._simulation.cloud.container_groups.relocate(wanted.container_group)}
         except KeyError as error:
-            raise _BadRequestError(f"container_group: none has the id {wanted.container_group!r}") from error
+            raise _BadRequestError(f"container_group: none in a VNet has the id {wanted.container_group!r}") from error
+        except ArmError as error:
+            raise _BadRequestError(f"container_group: {error}") from error
 
     async def _container_state(self, wanted: _ContainerState) -> object:
         try:

@@ -13,7 +13,7 @@ import ipaddress
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from simulator.core import ArmError
 
@@ -81,7 +81,7 @@ class Link:
     etag: str
     tags: Mapping[str, str] | None = None
     state: str = "Completed"
-    resolution_policy: str | None = None
+    resolution_policy: Literal["Default", "NxDomainRedirect"] | None = None
     """`Default` or `NxDomainRedirect` (fall back to public DNS where the zone has no such name); None: never given"""
 
 

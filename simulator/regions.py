@@ -1,6 +1,6 @@
 """Which region a request is about: what fails together when a region fails. Pure reading of a cloud.
 
-A VM, scale set, NIC or VNet is in its own region. A private DNS zone is global in Azure; here it belongs to the regions
+Whatever has a location is in that region. A private DNS zone is global in Azure; here it belongs to the regions
 of the VNets that are linked to it, as a zone for one region's clients does. A list is about every region that it would
 name.
 """
@@ -49,6 +49,9 @@ def _collections(cloud: Cloud) -> Mapping[str, Collection[Any]]:
         "virtualmachinescalesets": cloud.compute.scale_sets.sets,
         "networkinterfaces": cloud.network.nics,
         "virtualnetworks": cloud.network.vnets,
+        "loadbalancers": cloud.load_balancers.all,
+        "privateendpoints": cloud.private_endpoints.all,
+        "containergroups": cloud.container_groups.all,
     }
 
 

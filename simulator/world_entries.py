@@ -43,7 +43,7 @@ class SubnetEntry(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class VnetEntry(msgspec.Struct, forbid_unknown_fields=True):
-    """A virtual network. `peerings`: the VNets that this side peers with; connected where the other side says so, too."""
+    """A virtual network. `peerings`: the VNets that this side peers with; connected where the other side says so."""
 
     id: VnetId
     location: str

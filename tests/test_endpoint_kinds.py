@@ -334,6 +334,28 @@ def test_a_kind_that_may_not_be_listed_freezes_what_was_claimed_there_and_names_
     staged(story, world(FAR, container_groups=[container_group()]))
 
 
+@pytest.mark.parametrize(
+    ("status", "code"), [(409, "MissingSubscriptionRegistration"), (404, "SubscriptionNotRegistered")]
+)
+def test_a_resource_provider_that_a_subscription_does_not_use_has_nothing_there_and_is_not_registered(status, code):
+    unused = Response(status, {"error": {"code": code, "message": "The subscription is not registered."}})
+    asked = []
+
+    def refused(request):
+        if "Microsoft.ContainerInstance" not in request.path:
+            return None
+        asked.append(request.method)
+        return unused
+
+    async def story(stage):
+        stage.faults = refused
+        await swept(stage)
+        assert llama(stage) == ["10.3.0.4"]
+        assert set(asked) == {"GET"}, "nothing is registered"
+
+    staged(story, world(FAR))
+
+
 HEALTH = "Microsoft.ResourceNotifications.HealthResources"
 
 

@@ -141,6 +141,28 @@ def _throttled(method: str, url: str, response: Any) -> str:  # noqa: ANN401 - t
     return provider if code.startswith("Resource") else everything
 
 
+class NotRegistered(Terminal):
+    """The subscription does not use the resource provider: it can have nothing of its types."""
+
+
+class Unregistered(AsyncHTTPPolicy[Any, Any]):
+    """Says so, before the SDK's pipeline goes and registers the provider: nobody has asked us for that.
+
+    Source of the codes: Azure/azure-sdk-for-node#2305, Azure/go-autorest#401. What a list of such a type answers is not
+    known: an empty page, or one of these.
+    """
+
+    async def send(self, request: PipelineRequest[Any]) -> PipelineResponse[Any, Any]:
+        """Pass a request on. Raises NotRegistered."""
+        response = await self.next.send(request)
+        if response.http_response.status_code in (404, 409):
+            await response.http_response.read()
+            code, message = _code(response.http_response.content)
+            if code.replace(" ", "") in ("MissingSubscriptionRegistration", "SubscriptionNotRegistered"):
+                raise NotRegistered(message[:500])
+        return response
+
+
 class PlainHttp(SansIOHTTPPolicy[Any, Any]):
     """Lets the token go over http: only to the simulator on loopback, as the settings have made sure."""
 
@@ -164,7 +186,7 @@ def client_options(
     options: dict[str, Any] = {
         "base_url": cloud.arm,
         "credential_scopes": [f"{cloud.audience}/.default"],
-        "per_retry_policies": [throttle],
+        "per_retry_policies": [throttle, Unregistered()],
         "retry_total": 2,
         "retry_backoff_factor": 0.5,
         "retry_backoff_max": 2,

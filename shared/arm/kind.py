@@ -13,7 +13,7 @@ from typing import ClassVar, Generic, Protocol, TypeVar
 
 import msgspec
 
-from shared.arm.client import Arm, Page
+from shared.arm.client import Arm, NotRegistered, Page
 from shared.arm.tags import claims
 from shared.errors import Forbidden, NearzoneError
 from shared.model import Endpoint, State
@@ -85,8 +85,14 @@ async def listed(subscription: str, kind: str, reading: Awaitable[Found]) -> Lis
 async def everything(
     arm: Arm, path: str, decoder: msgspec.json.Decoder[Page[R]], query: Mapping[str, str]
 ) -> dict[str, R]:
-    """All that a list holds, by id in lower case. Raises Transient, Forbidden, Terminal."""
-    return {each.id.lower(): each async for page in arm.pages(path, decoder, query) for each in page}
+    """All that a list holds, by id in lower case; nothing where the subscription does not use the resource provider.
+
+    Raises Transient, Forbidden, Terminal.
+    """
+    try:
+        return {each.id.lower(): each async for page in arm.pages(path, decoder, query) for each in page}
+    except NotRegistered:
+        return {}
 
 
 class Listed(ABC, Generic[T]):
