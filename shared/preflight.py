@@ -37,7 +37,7 @@ def check(
             Alarm(
                 f"{_shown(zone)}: {each}",
                 "what depends on it could not be checked",
-                "give the identity the right to read it (Reader, or the role in infra/)",
+                "give the identity the right to read it (Reader)",
             )
             for each in around.unread
         ]
@@ -120,7 +120,7 @@ def _zone(zone: Zone, around: Surroundings, *, apply: bool) -> Iterator[Alarm]:
             yield Alarm(
                 f"{_shown(zone)}: the identity lacks {', '.join(_RECORDS + each for each in missing)}",
                 "answers cannot be kept right",
-                "assign the role in infra/, or Private DNS Zone Contributor, at the zone",
+                "assign Private DNS Zone Contributor at the zone",
             )
 
 
@@ -168,5 +168,5 @@ def _lists(listings: Sequence[Listing]) -> Iterator[Alarm]:
             yield Alarm(
                 f"{listing.kind} cannot be listed in subscription {listing.subscription}: {listing.error}",
                 "sweeps are not complete: what was claimed there stays as it is, and nothing is removed for absence",
-                "where it is forbidden, assign the role in infra/, or Reader, at the subscription",
+                "where it is forbidden, assign Reader at the subscription",
             )

@@ -196,8 +196,10 @@ class Control:
         return {}
 
     async def _ending(self, wanted: _Ending) -> object:
-        """How the next operation on a VM, an instance or a scale set ends."""
-        if self._simulation.cloud.compute.scale_sets.sets.find(wanted.id) is None:
+        """How the next operation on an endpoint or a scale set ends."""
+        cloud = self._simulation.cloud
+        others = (cloud.load_balancers.all, cloud.private_endpoints.all, cloud.container_groups.all)
+        if not any(each.find(wanted.id) for each in (cloud.compute.scale_sets.sets, *others)):
             self._machine(wanted.id)
         self._simulation.cloud.azure.endings[wanted.id.lower()] = wanted.outcome
         return {}

@@ -140,7 +140,7 @@ class PrivateEndpoints:
 
         # New tags alone take no time: recorded by Azure Service Operator, 2024.
         seconds = PUT_SECONDS.draw(self._network.azure.rng)
-        if old is not None and _substance(old) == _substance(endpoint):
+        if old is not None and old.provisioning == "Succeeded" and _substance(old) == _substance(endpoint):
             endpoint.connections, endpoint.provisioning, seconds = old.connections, old.provisioning, 0.0
             end = _nothing
         change = Change(endpoint.id, f"{PE_TYPE}/write", end, lambda: _failed(endpoint))

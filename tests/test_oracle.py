@@ -142,3 +142,80 @@ def test_at_most_20_addresses_of_which_each_zone_has_its_own_choice():
     assert chosen[EUS] != chosen[WEU]
     # The ten that come last by sha256(zone, newline, endpoint), worked out apart from the oracle.
     assert not {f"10.1.0.{n}" for n in (36, 29, 34, 16, 12, 15, 24, 32, 11, 19)} & chosen[EUS]
+
+
+def of_kind(kind, **fields):
+    """An endpoint of East US that claims `llm`."""
+    endpoint_id = f"{GROUP}/serving/providers/Microsoft.Network/{kind}/x"
+    return {"id": endpoint_id, "location": "eastus", "tags": {"nearzone": "llm"}} | fields
+
+
+FRONTENDS = [{"name": "in", "vnet": "n", "address": "10.5.0.4"}, {"name": "out", "public_ip": "ip"}]
+LB = of_kind("loadBalancers", frontends=FRONTENDS)
+PE = of_kind("privateEndpoints", vnet="n", addresses=["10.5.0.4"], connection="Approved", zone_group=False)
+ACI = of_kind("containerGroups", vnet="n", address="10.5.0.4", state="Running")
+POOL = of_kind("virtualMachineScaleSets", vnet="n", mode="Uniform")
+STATIC = {"name": "X", "region": "East US", "addresses": ["10.5.0.4"], "claims": ["llm"]}
+DRAINED = {"tags": {"nearzone": "llm", "nearzone-drain": "TRUE"}}
+
+
+def instance(**fields):
+    return POOL | {"instances": [{"id": "0", "power": "running", "address": "10.5.0.4"} | fields]}
+
+
+@pytest.mark.parametrize(
+    ("kind", "endpoint", "serves"),
+    [
+        ("load_balancers", LB, True),
+        ("load_balancers", LB | {"frontends": FRONTENDS[1:]}, False),
+        ("load_balancers", LB | {"frontends": [FRONTENDS[0] | {"address": "fd00::4"}]}, False),
+        ("load_balancers", LB | DRAINED, False),
+        ("load_balancers", LB | {"tags": {}}, False),
+        ("private_endpoints", PE, True),
+        *(("private_endpoints", PE | {"connection": each}, False) for each in ("Pending", "Rejected", "Disconnected")),
+        ("private_endpoints", PE | {"zone_group": True}, False),
+        ("private_endpoints", PE | DRAINED, False),
+        ("container_groups", ACI, True),
+        ("container_groups", ACI | {"state": "running"}, True),
+        *(("container_groups", ACI | {"state": each}, False) for each in ("Pending", "Stopped", "Succeeded", "Failed")),
+        ("container_groups", ACI | {"vnet": None, "address": None}, False),
+        ("container_groups", ACI | DRAINED, False),
+        ("scale_sets", instance(), True),
+        ("scale_sets", instance(power="stopped"), False),
+        ("scale_sets", instance(health="unhealthy"), False),
+        ("scale_sets", instance() | DRAINED, False),
+    ],
+)
+def test_an_endpoint_of_another_kind_serves_as_its_kind_does(kind, endpoint, serves):
+    answers = expected(world(B) | {kind: [endpoint]})
+    assert answers[EUS, "llm"] == (30, frozenset({"10.5.0.4" if serves else IPS["b"]}))
+    assert answers.get((EUS, "x")) == ((300, frozenset({"10.5.0.4"})) if serves else None)
+
+
+def test_what_azure_keeps_a_zone_for_does_not_even_stand_in_the_way_of_an_own_name():
+    host = vm("llm", "eastus", "10.1.0.9", "")
+    assert expected(world(host) | {"private_endpoints": [PE | {"connection": "Pending"}]})[EUS, "llm"] is None
+    kept = PE | {"connection": "Pending", "zone_group": True}
+    assert expected(world(host) | {"private_endpoints": [kept]})[EUS, "llm"] == (300, frozenset({"10.1.0.9"}))
+
+
+def test_a_static_endpoint_serves_always_claims_what_it_says_and_is_drained_by_order_only():
+    given = world(B, STATIC=[STATIC], CLAIMS={"*": []})
+    answers = expected(given)
+    assert (answers[EUS, "llm"], answers[EUS, "x"]) == (
+        (30, frozenset({"10.5.0.4"})),
+        (300, frozenset({"10.5.0.4"})),
+    )
+    for order in ("static/x", "eastus"):
+        assert expected(given, {order})[EUS, "llm"] is None
+    assert expected(world(B, STATIC=json.dumps([STATIC])), {"static/y"})[EUS, "llm"] == answers[EUS, "llm"]
+
+
+def test_each_instance_of_a_scale_set_is_an_endpoint_of_its_own():
+    pool = POOL | {"instances": [{"id": str(n), "power": "running", "address": f"10.5.0.{n}"} for n in (4, 5)]}
+    given = world(B, POLICIES={"llm": {"min_endpoints": 2}}) | {"scale_sets": [pool]}
+    assert expected(given)[EUS, "llm"] == (30, frozenset({"10.5.0.4", "10.5.0.5"}))
+    one = pool | {"instances": pool["instances"][:1]}
+    assert expected(given | {"scale_sets": [one]})[EUS, "llm"] == (30, frozenset({"10.5.0.4", IPS["b"]}))
+    drained = {f"{POOL['id']}/virtualMachines/4".lower()}
+    assert expected(world() | {"scale_sets": [pool]}, drained)[EUS, "x"] == (300, frozenset({"10.5.0.5"}))

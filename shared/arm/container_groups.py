@@ -76,8 +76,6 @@ def _state(found: _ContainerGroup, *, served: bool) -> State:
     running = view.state.lower() if view else ""
     if running in ("", "pending", "creating", "repairing"):
         return State.WARMING
-    if running != "running":  # Stopped, Succeeded, Failed, ...
+    if running != "running" or not served:  # Stopped, Succeeded, Failed, ...
         return State.STOPPED
-    if drained(found.tags):
-        return State.DRAINING
-    return State.SERVING if served else State.WARMING
+    return State.DRAINING if drained(found.tags) else State.SERVING

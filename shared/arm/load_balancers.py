@@ -59,8 +59,6 @@ class LoadBalancers(Listed[_LoadBalancer]):
 
 
 def _state(found: _LoadBalancer, *, served: bool) -> State:
-    if found.properties.provisioning_state.lower() == "deleting":
+    if not served or found.properties.provisioning_state.lower() == "deleting":
         return State.STOPPED
-    if drained(found.tags):
-        return State.DRAINING
-    return State.SERVING if served else State.WARMING
+    return State.DRAINING if drained(found.tags) else State.SERVING

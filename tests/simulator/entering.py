@@ -16,7 +16,16 @@ from simulator.core import Request, Response
 
 ENTERING = {"VNets", "subnets", "NICs", "VMs", "load balancers", "private endpoints", "container groups", "scale sets"}
 """Whatever else is there (instances, a private endpoint's NIC, an SOA) is made by the simulator itself."""
-READ_ONLY = {"etag", "instanceView", "provisioningState", "resourceGuid", "timeCreated", "vmId", "macAddress", "resources"}
+READ_ONLY = {
+    "etag",
+    "instanceView",
+    "provisioningState",
+    "resourceGuid",
+    "timeCreated",
+    "vmId",
+    "macAddress",
+    "resources",
+}
 
 _NEEDED = re.compile(
     r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.Network/"
@@ -85,7 +94,11 @@ class Entrance:
         owner = needed.partition("/subnets/")[0]
         for interaction in self._interactions[number:]:
             for id_, body in interaction.shown.items():
-                if id_.lower() in {owner.lower(), needed.lower()} and id_.lower() not in self._made and interaction.label in ENTERING:
+                if (
+                    id_.lower() in {owner.lower(), needed.lower()}
+                    and id_.lower() not in self._made
+                    and interaction.label in ENTERING
+                ):
                     self._shown_later.add(id_.lower())
                     self._make(number, id_, body)
                     if self._is_there(needed):

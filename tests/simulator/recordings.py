@@ -27,7 +27,9 @@ DNS = "Microsoft.Network/privateDnsZones"
 LABELS = {
     DNS: "zones",
     f"{DNS}/A": "A record sets",
-    **dict.fromkeys((f"{DNS}/{kind}" for kind in ("AAAA", "CNAME", "MX", "PTR", "SOA", "SRV", "TXT")), "other record sets"),
+    **dict.fromkeys(
+        (f"{DNS}/{kind}" for kind in ("AAAA", "CNAME", "MX", "PTR", "SOA", "SRV", "TXT")), "other record sets"
+    ),
     f"{DNS}/ALL": "lists of all types",
     f"{DNS}/virtualNetworkLinks": "links",
     "Microsoft.Compute/virtualMachines": "VMs",
@@ -123,7 +125,11 @@ def _narrowed(interaction: Interaction, groups: set[str]) -> Interaction:
     """A list of a whole subscription without what lies in resource groups that are none of the recording's."""
     if interaction.group or interaction.label is None or "value" not in (interaction.content or {}):
         return interaction
-    mine = [each for each in interaction.content["value"] if each.get("id", "").lower().split("/")[4:5] in [[g] for g in groups]]
+    mine = [
+        each
+        for each in interaction.content["value"]
+        if each.get("id", "").lower().split("/")[4:5] in [[g] for g in groups]
+    ]
     return replace(interaction, answer=json.dumps({**interaction.content, "value": mine}))
 
 

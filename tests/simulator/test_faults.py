@@ -277,3 +277,26 @@ def test_a_slow_answer_takes_up_to_twenty_seconds_or_what_was_asked_for():
     _, took, _ = send(number=50, slow=1.0)
     assert 15 < took <= 20
     assert send(number=50, slow=1.0, slowest=3.0)[1] <= 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "entry"),
+    [
+        ("load_balancers", {"frontends": [{"name": "in", "vnet": VNET, "address": "10.1.0.9"}]}),
+        ("private_endpoints", {"vnet": VNET, "addresses": ["10.1.0.9"], "service": "s"}),
+        ("container_groups", {"state": "Running"}),
+    ],
+)
+def test_a_failing_region_takes_endpoints_of_every_kind_along(kind, entry):
+    types = {
+        "load_balancers": "Microsoft.Network/loadBalancers",
+        "private_endpoints": "Microsoft.Network/privateEndpoints",
+        "container_groups": "Microsoft.ContainerInstance/containerGroups",
+    }
+    one = f"{GROUP}/{types[kind]}/one"
+    scene = Scene(**{kind: [entry | {"id": one, "location": "eastus"}]})
+    faults = Faults(scene.cloud, Random(1))
+    faults.fail_region("eastus", 60)
+    for path, status in ((one, 503), (f"/subscriptions/S/providers/{types[kind]}", 502)):
+        assert faults(Request("GET", path, NETWORK)).status == status
+    assert faults(Request("GET", one + "2", NETWORK)) is None

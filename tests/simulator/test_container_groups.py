@@ -1,0 +1,163 @@
+"""Container groups: states, addresses, what the platform does silently, and limits. Recorded shapes: `fidelity.py`."""
+
+import pytest
+from small_world import GROUP, VNET, Scene
+
+CG = f"{GROUP}/Microsoft.ContainerInstance/containerGroups/aci"
+TYPE = "Microsoft.ContainerInstance/containerGroups"
+COUNTDOWN = "x-ms-ratelimit-remaining-subscription-resource-requests"
+
+
+def body(**properties):
+    container = {"name": "main", "properties": {"image": "nginx", "resources": {"requests": {"cpu": 1.0}}}}
+    subnets = {"subnetIds": [{"id": f"{VNET}/subnets/small"}], "ipAddress": {"type": "Private", "ports": []}}
+    return {"location": "eastus", "properties": {"containers": [container], "osType": "Linux", **subnets, **properties}}
+
+
+def running(content=None):
+    """A scene with one running group, whose event is forgotten."""
+    scene = Scene()
+    assert scene.ask("PUT", CG, content or body()).status == 201
+    scene.wait_for_all()
+    scene.told.clear()
+    return scene
+
+
+def state(scene):
+    return scene.ask("GET", CG).content["properties"]["instanceView"]["state"]
+
+
+def address(scene):
+    return scene.ask("GET", CG).content["properties"].get("ipAddress", {}).get("ip")
+
+
+def test_a_new_group_is_pending_and_without_an_address_until_it_runs():
+    scene = Scene()
+    begun = scene.ask("PUT", CG, body())
+    assert (begun.status, state(scene), address(scene), scene.told) == (201, "Pending", None, [])
+    link = begun.headers["azure-asyncoperation"].removeprefix("https://management.azure.com").split("?")[0]
+    assert scene.ask("GET", link).content["status"] == "Pending"
+    scene.wait_for_all()
+    assert (state(scene), address(scene)) == ("Running", "10.1.5.4")
+    assert scene.ask("GET", link).content["status"] == "Succeeded"
+    assert scene.operations == [("aci", f"{TYPE}/write", "Success")]
+
+
+def test_a_list_has_the_address_but_no_instance_view():
+    (listed,) = running().ask("GET", f"/subscriptions/S/providers/{TYPE}").content["value"]
+    assert listed["properties"]["ipAddress"]["ip"] == "10.1.5.4"
+    assert "instanceView" not in listed["properties"]
+    assert "instanceView" not in listed["properties"]["containers"][0]["properties"]
+
+
+def test_secrets_are_not_served():
+    volume = {"name": "v", "secret": {"key": "c2VjcmV0"}}
+    variable = {"name": "K", "secureValue": "hidden"}
+    container = {"name": "main", "properties": {"image": "nginx", "environmentVariables": [variable]}}
+    scene = running(body(volumes=[volume], containers=[container]))
+    found = scene.ask("GET", CG).content["properties"]
+    assert found["volumes"] == [{"name": "v", "secret": {}}]
+    assert found["containers"][0]["properties"]["environmentVariables"] == [{"name": "K"}]
+
+
+def test_it_is_stopped_at_once_and_started_and_restarted_after_a_while():
+    scene = running()
+    assert scene.ask("POST", f"{CG}/stop").status == 204
+    assert state(scene) == "Stopped"
+    assert scene.ask("POST", f"{CG}/start").status == 202
+    assert state(scene) == "Pending"
+    scene.wait_for_all()
+    assert scene.ask("POST", f"{CG}/start").status == 204
+    scene.ask("POST", f"{CG}/restart")
+    assert state(scene) == "Pending"
+    scene.wait_for_all()
+    assert (state(scene), address(scene)) == ("Running", "10.1.5.4")
+    assert scene.operations == [("aci", f"{TYPE}/{each}/action", "Success") for each in ("stop", "start", "restart")]
+
+
+def test_a_group_that_is_stopped_while_it_starts_stays_stopped():
+    scene = Scene()
+    scene.ask("PUT", CG, body())
+    scene.ask("POST", f"{CG}/stop")
+    scene.wait_for_all()
+    assert state(scene) == "Stopped"
+
+
+def test_a_start_that_is_made_to_fail_is_told_as_a_failure():
+    scene = running()
+    scene.ask("POST", f"{CG}/stop")
+    scene.told.clear()
+    scene.cloud.azure.endings[CG.lower()] = "Failure"
+    scene.ask("POST", f"{CG}/start")
+    scene.wait_for_all()
+    assert (state(scene), scene.operations) == ("Failed", [("aci", f"{TYPE}/start/action", "Failure")])
+
+
+def test_the_platform_moves_a_group_to_another_address_and_tells_nobody():
+    scene = running()
+    moved = scene.cloud.container_groups.relocate(CG)
+    assert moved != "10.1.5.4"
+    assert (address(scene), scene.told) == (moved, [])
+    assert list(scene.cloud.network.vnets.find(VNET).taken) == [moved]
+
+
+@pytest.mark.parametrize("ended", ["Succeeded", "Failed"])
+def test_containers_end_by_themselves_and_nobody_is_told(ended):
+    scene = running()
+    scene.cloud.container_groups.set_state(CG, ended)
+    assert (state(scene), scene.told) == (ended, [])
+
+
+def test_a_deletion_is_at_once_answers_with_the_group_and_frees_the_address():
+    scene = running()
+    answer = scene.ask("DELETE", CG)
+    assert (answer.status, answer.content["name"]) == (200, "aci")
+    assert scene.ask("GET", CG).status == 404
+    assert scene.cloud.network.vnets.find(VNET).taken == {}
+    assert scene.operations == [("aci", f"{TYPE}/delete", "Success")]
+    assert scene.ask("DELETE", CG).status == 204
+
+
+def test_a_public_group_takes_no_address_in_a_network():
+    scene = running(body(ipAddress={"type": "Public", "ports": [], "dnsNameLabel": "me"}, subnetIds=[]))
+    found = scene.ask("GET", CG).content["properties"]["ipAddress"]
+    assert (found["fqdn"], found["type"]) == ("me.eastus.azurecontainer.io", "Public")
+    assert scene.cloud.network.vnets.find(VNET).taken == {}
+    assert scene.cloud.world()["container_groups"][0]["address"] is None
+
+
+def test_tags_are_replaced_by_a_patch():
+    scene = running()
+    assert scene.ask("PATCH", CG, {"tags": {"a": "1"}}).content["tags"] == {"a": "1"}
+    assert scene.operations == [("aci", f"{TYPE}/write", "Success")]
+
+
+def test_creations_and_deletions_count_down_apart_and_reads_count_nothing():
+    scene = Scene()
+    first, second = (scene.ask("PUT", CG, body()).headers for _ in range(2))
+    assert (first[f"{COUNTDOWN}-pt5m"], first[f"{COUNTDOWN}-pt1h"]) == ("99", "299")
+    assert (second[f"{COUNTDOWN}-pt5m"], second[f"{COUNTDOWN}-pt1h"]) == ("98", "298")
+    assert f"{COUNTDOWN}-pt5m" not in scene.ask("GET", CG).headers
+    assert scene.ask("DELETE", CG).headers[f"{COUNTDOWN}-pt5m"] == "99"
+
+
+def test_the_101st_creation_within_five_minutes_is_refused_only_where_limits_are_enforced():
+    for enforced, status in ((False, 200), (True, 429)):
+        scene = Scene()
+        scene.cloud.enforce_limits(enforced=enforced)
+        scene.cloud.arm_limits.enforce = False
+        answers = [scene.ask("PUT", CG, body()) for _ in range(101)]
+        assert [each.status for each in answers] == [201, *[200] * 99, status]
+        assert scene.cloud.throttled == ({("containers", "s", "PUT"): 1} if enforced else {})
+    scene.wait(300)
+    assert scene.ask("PUT", CG, body()).status == 200
+
+
+@pytest.mark.parametrize("of", ["Running", "Pending", "Stopped", "Succeeded", "Failed"])
+def test_a_world_is_written_as_it_was_read(of):
+    private = {"id": CG, "location": "eastus", "state": of, "vnet": VNET, "subnet": "small", "address": "10.1.5.4"}
+    public = {"id": CG + "2", "location": "eastus", "state": of, "vnet": None, "subnet": "default", "address": None}
+    entries = [private | {"tags": {"nearzone": "x"}}, public | {"tags": {}}]
+    scene = Scene(container_groups=entries)
+    assert (scene.cloud.world()["container_groups"], scene.told) == (entries, [])
+    assert (state(scene), address(scene)) == (of, "10.1.5.4")

@@ -1,0 +1,151 @@
+"""Load balancers: what they hold, serve and give back, and what Event Grid is told. Recorded shapes: `fidelity.py`."""
+
+import pytest
+from small_world import GROUP, VNET, Scene, a_vm, nic_id
+
+LB = f"{GROUP}/Microsoft.Network/loadBalancers/lb"
+PUBLIC = f"{GROUP}/Microsoft.Network/publicIPAddresses/ip"
+SUBNET = {"id": f"{VNET}/subnets/small"}
+
+
+def private(name="inside", **more):
+    return {"name": name, "properties": {"subnet": SUBNET, **more}}
+
+
+def static(address, name="inside"):
+    return private(name, privateIPAddress=address, privateIPAllocationMethod="Static")
+
+
+def body(*frontends, **more):
+    return {"location": "East US", "properties": {"frontendIPConfigurations": list(frontends), **more}}
+
+
+def addresses(scene, path=LB):
+    frontends = scene.ask("GET", path).content["properties"]["frontendIPConfigurations"]
+    return [each["properties"].get("privateIPAddress") for each in frontends]
+
+
+def balanced(*frontends):
+    """A scene with one load balancer, whose event is forgotten."""
+    scene = Scene()
+    assert scene.ask("PUT", LB, body(*frontends)).status == 201
+    scene.wait_for_all()
+    scene.told.clear()
+    return scene
+
+
+def test_a_write_is_over_with_its_answer_and_told_once():
+    scene = Scene()
+    answer = scene.ask("PUT", LB, body(private()))
+    assert answer.content["properties"]["provisioningState"] == "Succeeded"
+    assert "retry-after" not in answer.headers
+    assert scene.ask("GET", LB).content == answer.content
+    assert scene.operations == [("lb", "Microsoft.Network/loadBalancers/write", "Success")]
+
+
+def test_a_frontend_takes_the_next_free_address_and_keeps_it_over_writes():
+    scene = balanced(private())
+    assert addresses(scene) == ["10.1.5.4"]
+    assert scene.ask("PUT", LB, body(private("new"), private())).status == 200
+    assert addresses(scene) == ["10.1.5.5", "10.1.5.4"]
+
+
+def test_no_nic_gets_an_address_that_a_load_balancer_has():
+    scene = balanced(private())
+    nic = {"location": "eastus", "properties": {"ipConfigurations": [private("a", primary=True)]}}
+    scene.ask("PUT", nic_id("n"), nic)
+    assert scene.cloud.network.nics.find(nic_id("n")).configurations[0].address == "10.1.5.5"
+    taken = scene.ask("PUT", LB + "2", body(static("10.1.5.5")))
+    assert (taken.status, taken.content["error"]["code"]) == (400, "PrivateIPAddressIsAllocated")
+    assert scene.ask("GET", LB + "2").status == 404
+
+
+def test_a_static_frontend_that_moves_frees_its_old_address():
+    scene = balanced(static("10.1.5.6"))
+    scene.ask("PUT", LB, body(static("10.1.5.5")))
+    assert scene.ask("PUT", LB + "2", body(static("10.1.5.6"))).status == 201
+    assert (addresses(scene), addresses(scene, LB + "2")) == (["10.1.5.5"], ["10.1.5.6"])
+
+
+def test_a_public_frontend_has_no_private_address_and_replaces_one_that_had():
+    scene = balanced(private())
+    scene.ask("PUT", LB, body({"name": "outside", "properties": {"publicIPAddress": {"id": PUBLIC}}}))
+    assert addresses(scene) == [None]
+    assert scene.cloud.network.vnets.find(VNET).taken == {}
+
+
+@pytest.mark.parametrize("properties", [{}, {"subnet": SUBNET, "publicIPAddress": {"id": PUBLIC}}])
+def test_a_frontend_has_either_a_subnet_or_a_public_address(properties):
+    assert Scene().ask("PUT", LB, body({"name": "f", "properties": properties})).status == 400
+
+
+def test_it_is_deleting_until_it_is_gone_with_its_addresses():
+    scene = balanced(private())
+    assert scene.ask("DELETE", LB).status == 202
+    assert scene.ask("GET", LB).content["properties"]["provisioningState"] == "Deleting"
+    assert (scene.operations, scene.cloud.world()["load_balancers"]) == ([], [])
+    scene.wait_for_all()
+    assert scene.operations == [("lb", "Microsoft.Network/loadBalancers/delete", "Success")]
+    assert scene.ask("GET", LB).status == 404
+    assert scene.cloud.network.vnets.find(VNET).taken == {}
+    assert scene.ask("DELETE", LB).status == 204
+
+
+def test_a_deletion_that_is_made_to_fail_leaves_it_in_place_and_is_told_as_a_failure():
+    scene = balanced(private())
+    scene.cloud.azure.endings[LB.lower()] = "Failure"
+    scene.ask("DELETE", LB)
+    scene.wait_for_all()
+    assert scene.operations == [("lb", "Microsoft.Network/loadBalancers/delete", "Failure")]
+    assert addresses(scene) == ["10.1.5.4"]
+
+
+def test_tags_are_replaced_by_a_patch_and_changed_as_a_resource_of_their_own():
+    scene = balanced(private())
+    assert scene.ask("PATCH", LB, {"tags": {"a": "1"}}).content["tags"] == {"a": "1"}
+    merge = {"operation": "Merge", "properties": {"tags": {"b": "2"}}}
+    scene.ask("PATCH", f"{LB}/providers/Microsoft.Resources/tags/default", merge)
+    assert scene.ask("GET", LB).content["tags"] == {"a": "1", "b": "2"}
+    assert [note.operation for note in scene.told] == [
+        "Microsoft.Network/loadBalancers/write",
+        "Microsoft.Resources/tags/write",
+    ]
+
+
+def test_its_parts_can_be_read_one_by_one_and_point_at_each_other():
+    frontend = {"id": f"{LB}/frontendIPConfigurations/inside"}
+    scene = balanced(private())
+    rule = {"properties": {"frontendPort": 80, "backendPort": 8080, "frontendIPConfiguration": frontend}}
+    assert scene.ask("PUT", f"{LB}/inboundNatRules/web", rule).status == 201
+    assert scene.ask("PUT", f"{LB}/inboundNatRules/web", rule).status == 200
+    found = scene.ask("GET", f"{LB}/frontendIPConfigurations/inside").content["properties"]
+    assert found["inboundNatRules"] == [{"id": f"{LB}/inboundNatRules/web"}]
+    assert [each["name"] for each in scene.ask("GET", f"{LB}/inboundNatRules").content["value"]] == ["web"]
+    scene.ask("DELETE", f"{LB}/inboundNatRules/web")
+    assert scene.ask("GET", f"{LB}/inboundNatRules/web").status == 404
+    scene.wait_for_all()
+    assert [(note.resource_id, note.operation.rsplit("/", 1)[1]) for note in scene.told] == [
+        (f"{LB}/inboundNatRules/web", each) for each in ("write", "write", "delete")
+    ]
+
+
+def test_lists_are_of_a_subscription_or_a_group():
+    scene = balanced(private())
+    elsewhere = LB.replace("/G/", "/H/")
+    scene.cloud.azure.ensure_group("S", "H")
+    scene.ask("PUT", elsewhere, body(private()))
+    for scope, found in (("/subscriptions/S", {LB, elsewhere}), ("/subscriptions/S/resourceGroups/G", {LB})):
+        listed = scene.ask("GET", f"{scope}/providers/Microsoft.Network/loadBalancers").content["value"]
+        assert {each["id"] for each in listed} == found
+
+
+def test_a_world_has_its_frontends_and_their_addresses_are_taken():
+    entry = {"id": LB, "location": "eastus", "tags": {"nearzone": "llm"}}
+    entry["frontends"] = [
+        {"name": "in", "vnet": VNET, "subnet": "small", "address": "10.1.5.4", "public_ip": None},
+        {"name": "out", "vnet": None, "subnet": "default", "address": None, "public_ip": PUBLIC},
+    ]
+    scene = Scene(a_vm("gpu", "10.1.0.4"), load_balancers=[entry])
+    assert (scene.cloud.world()["load_balancers"], scene.told) == ([entry], [])
+    assert addresses(scene) == ["10.1.5.4", None]
+    assert scene.ask("PUT", LB + "2", body(static("10.1.5.4"))).status == 400
