@@ -76,12 +76,11 @@ async def resync(req: func.HttpRequest) -> func.HttpResponse:
 @app.function_name("status")
 @app.route(route="status", methods=["GET"])
 async def status(req: func.HttpRequest) -> func.HttpResponse:
-    """How things stand; with `zone` and `name`, why that zone answers that name as it does."""
+    """How things stand; with `zone` and `name`, why that zone answers so; with `full`, every name and endpoint."""
 
     async def told() -> dict[str, Any]:
         reconciler = loop()
-        asked = resync_body.question(req.params, reconciler.settings)
-        return await (reconciler.explain(*asked) if asked else reconciler.status())
+        return await reconciler.answer(resync_body.question(req.params, reconciler.settings))
 
     return await _answer(told())
 

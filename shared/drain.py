@@ -11,9 +11,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from shared.model import Alarm, Zone
+from shared.plan import Skip
+from shared.ports import EVERY_NAME
 from shared.queue import Queue
 from shared.report import Report
-from shared.run import Means, Run, TakenError, Task
+from shared.run import FrozenError, Means, Run, TakenError, Task
 from shared.turn import Turn
 
 TAKEN_PAUSE = 2.0
@@ -88,6 +90,8 @@ class Drainer(Means):
                     if not stays or self.clock() + TAKEN_PAUSE >= task.deadline:
                         return
                     await asyncio.sleep(TAKEN_PAUSE)
+        except FrozenError as error:
+            task.report.skips.append(Skip(zone.id, EVERY_NAME, f"{error}: its names stay dirty"))
         finally:
             turn.give()
 

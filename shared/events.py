@@ -1,14 +1,16 @@
 """An event is a hint: from what Event Grid delivers, only the resource id and the kind of event are taken.
 
-Anything else in the payload may be late, doubled, reordered or forged; the state is read from ARM. Events arrive in the
-Event Grid schema or as CloudEvents 1.0 and hold the same data (Microsoft Learn, event-schema-subscriptions).
+Anything else in the payload may be late, doubled, reordered or forged; the state is read from ARM. The event's own id
+and operation are kept for people alone. Events arrive in the Event Grid schema or as CloudEvents 1.0 and hold the same
+data (Microsoft Learn, event-schema-subscriptions).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 
@@ -29,10 +31,14 @@ event-schema-health-resources; preview)."""
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """Look at this resource. `type`: its ARM type in lower case, e.g. `microsoft.network/networkinterfaces`."""
+    """Look at this resource. `type`: its ARM type in lower case, e.g. `microsoft.network/networkinterfaces`.
+
+    `said`: what the event says of itself, for people: `event ID: OPERATION RESOURCE`. Nothing is decided by it.
+    """
 
     resource_id: str
     type: str
+    said: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +58,7 @@ class _ResourceInfo(msgspec.Struct):
 
 
 class _Data(msgspec.Struct, rename="camel"):
+    operation_name: Any = ""
     resource_uri: str = ""
     resource_info: _ResourceInfo | None = None
 
@@ -62,6 +69,7 @@ class _Data(msgspec.Struct, rename="camel"):
 
 
 class _Event(msgspec.Struct, rename="camel"):
+    id: Any = ""
     event_type: str = ""
     type: str = ""
     subject: str = ""
@@ -95,4 +103,11 @@ def hint(text: str | bytes, subscriptions: Collection[str], types: Collection[st
         return Ignored("foreign", f"subscription {found.subscription[:80]!r} is not in NEARZONE_SUBSCRIPTIONS")
     if found.type not in types:
         return Ignored("irrelevant", f"resource type {found.type[:80]!r}")
-    return Hint(found.id, found.type)
+    operation = (event.data.operation_name if event.data else "") or kind.rsplit(".", 1)[-1]
+    said = f"event {_plain(event.id, 64)}: {_plain(operation, 120)} {found.id.rsplit('/', 1)[-1]}"
+    return Hint(found.id, found.type, said)
+
+
+def _plain(said: object, most: int) -> str:
+    """What a stranger may have written, for people: one line, and not long."""
+    return "".join(each for each in str(said)[:most] if each.isprintable())

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
@@ -12,17 +12,21 @@ from cronsim import CronSim
 
 from shared import preflight
 from shared.drain import INCOMPLETE, Drainer
-from shared.model import Alarm, Dirty, Endpoint, Marker, Zone
+from shared.model import Alarm, Dirty, Endpoint, Marker, Order, Past, State, Swept, Zone
 from shared.plan import OWNER_KEY
 from shared.ports import Stored
 from shared.report import told
 from shared.routing import decisions, route
+from shared.run import freeze
 from shared.settings import Settings
+
+CHANGES = 50
+"""The last changes of all zones that are told."""
 
 
 async def status(drainer: Drainer) -> dict[str, Any]:
-    """Zones, dirty names, endpoints by state, the last sweep, drain orders, refusals and alarms."""
-    catalog, settings = drainer.catalog, drainer.settings
+    """Zones, dirty names, endpoints by state, the last sweeps and changes, orders, refusals and alarms."""
+    catalog, settings, orders = drainer.catalog, drainer.settings, await drainer.orders()
     stored = await catalog.marker()
     marker = stored.value if stored else Marker()
     dirty = {zone.key: [row.value for row in await catalog.dirty(zone.key)] for zone in settings.zones}
@@ -32,14 +36,24 @@ async def status(drainer: Drainer) -> dict[str, Any]:
     complete = await drainer.complete()
     if not complete:
         alarms.append(INCOMPLETE)
+    frozen = {zone.key: freeze(zone, orders) for zone in settings.zones}
+    alarms += [_frozen(zone, order) for zone in settings.zones if (order := frozen[zone.key])]
     return {
+        "now": moment(drainer.clock()),
         "mode": "apply" if settings.apply else "shadow",
         "owner": settings.owner,
-        "zones": [{"id": zone.id, "region": zone.region, "dirty": len(dirty[zone.key])} for zone in settings.zones],
+        "zones": [
+            {"id": zone.id, "region": zone.region, "dirty": len(dirty[zone.key]), "frozen": _until(frozen[zone.key])}
+            for zone in settings.zones
+        ],
         "dirty": [_dirty(d) for rows in dirty.values() for d in sorted(rows, key=lambda d: (d.urgency, d.since))],
         "endpoints": dict(sorted(Counter(e.state.value for e in endpoints).items())),
-        "last_sweep": {"completed_at": _time(marker.completed_at), "current": bool(complete)},
-        "drains": [{"target": order.target, "until": _time(order.until)} for order in await drainer.orders()],
+        "last_sweep": {"completed_at": moment(marker.completed_at), "current": bool(complete)},
+        "sweeps": [_swept(sweep) for sweep in marker.sweeps],
+        "changes": await _changes(drainer),
+        "drains": [
+            {"target": order.target, "until": moment(order.until)} for order in orders if order.target not in frozen
+        ],
         "refusals": list(marker.refusals),
         "alarms": [told(alarm) for alarm in alarms],
     }
@@ -66,6 +80,71 @@ def _trouble(endpoints: Iterable[Endpoint], dirty: Iterable[Dirty]) -> Iterator[
         if row.attempts:
             what = f"{row.name} in {row.zone} failed {row.attempts} times: {row.last_error}"
             yield Alarm(what, "its answer is old", "it is tried again by itself; the error says what stands in the way")
+
+
+def _frozen(zone: Zone, order: Order) -> Alarm:
+    until = "until somebody unfreezes it" if order.endless else f"until {moment(order.until)}"
+    return Alarm(
+        f"zone {zone.fqdn} ({zone.region}) is frozen {until}",
+        "nothing is written to it: its answers grow old, and dead addresses stay",
+        f'resync with {{"unfreeze": {{"zone": "{zone.region}"}}}} once the reason is gone',
+    )
+
+
+async def _changes(drainer: Drainer) -> list[dict[str, Any]]:
+    """The last changes of all zones, newest first."""
+    zones = drainer.settings.zones
+    found = [(past, zone) for zone in zones for past in await drainer.catalog.history(zone.key)]
+    return [_past(past, zone) for past, zone in sorted(found, key=lambda each: -each[0].at)[:CHANGES]]
+
+
+async def everything(drainer: Drainer) -> dict[str, Any]:
+    """Every endpoint, and what each zone should answer for every name: decided now, from the catalog alone."""
+    endpoints = [row.value.endpoint for row in await drainer.catalog.endpoints()]
+    orders = await drainer.orders()
+    by_name: defaultdict[str, list[Endpoint]] = defaultdict(list)
+    for endpoint in endpoints:
+        for name in endpoint.names:
+            by_name[name].append(endpoint)
+    return {
+        "names": [
+            {
+                "name": name,
+                "host": not any(name in endpoint.tagged for endpoint in claimants),
+                "answers": [_answer(drainer, zone, name, claimants, orders) for zone in drainer.settings.zones],
+            }
+            for name, claimants in sorted(by_name.items())
+            if any(endpoint.state != State.GONE for endpoint in claimants)
+        ],
+        "known": [_endpoint(endpoint) for endpoint in sorted(endpoints, key=lambda each: each.key)],
+    }
+
+
+def _answer(
+    drainer: Drainer, zone: Zone, name: str, claimants: Sequence[Endpoint], orders: Sequence[Order]
+) -> dict[str, Any]:
+    known = (zone, name, claimants, orders, drainer.settings, drainer.latency)
+    answer = route(*known)
+    return {
+        "zone": zone.id,
+        "addresses": None if answer.addresses is None else list(answer.addresses),
+        "ttl": answer.ttl,
+        "reason": answer.reason,
+        "endpoints": [each.endpoint for each in decisions(*known) if each.included],
+    }
+
+
+def _endpoint(endpoint: Endpoint) -> dict[str, Any]:
+    return {
+        "id": endpoint.id,
+        "kind": endpoint.kind,
+        "region": endpoint.region,
+        "state": endpoint.state.value,
+        "addresses": sorted({address.ip for address in endpoint.addresses}),
+        "names": sorted(endpoint.names),
+        "doubt": endpoint.doubt,
+        "faults": list(endpoint.faults),
+    }
 
 
 async def explain(drainer: Drainer, zone: Zone, name: str) -> dict[str, Any]:
@@ -103,6 +182,8 @@ async def explain(drainer: Drainer, zone: Zone, name: str) -> dict[str, Any]:
             for decision in decisions(*known)
         ],
         "dirty": _dirty(dirty.value) if dirty else None,
+        "frozen": _until(await drainer.frozen(zone)),
+        "history": [_past(past, zone) for past in await catalog.history(zone.key, name)],
     }
 
 
@@ -111,12 +192,45 @@ def _dirty(dirty: Dirty) -> dict[str, Any]:
         "zone": dirty.zone,
         "name": dirty.name,
         "urgency": dirty.urgency.name.lower(),
-        "since": _time(dirty.since),
+        "since": moment(dirty.since),
         "attempts": dirty.attempts,
-        "not_before": _time(dirty.not_before),
+        "not_before": moment(dirty.not_before),
         "last_error": dirty.last_error,
+        "cause": dirty.cause,
     }
 
 
-def _time(seconds: float) -> str | None:
+def _past(past: Past, zone: Zone) -> dict[str, Any]:
+    return {
+        "at": moment(past.at),
+        "zone": zone.key,
+        "name": past.name,
+        "kind": past.kind,
+        "before": list(past.before),
+        "after": list(past.after),
+        "reason": past.reason,
+        "cause": past.cause,
+    }
+
+
+def _swept(sweep: Swept) -> dict[str, Any]:
+    return {
+        "at": moment(sweep.at),
+        "seconds": round(sweep.seconds, 3),
+        "cause": sweep.cause,
+        "endpoints": sweep.endpoints,
+        "drift": sweep.drift,
+        "changes": sweep.changes,
+        "failures": sweep.failures,
+        "refused": sweep.refused,
+        "complete": sweep.complete,
+    }
+
+
+def _until(order: Order | None) -> dict[str, str | None] | None:
+    return {"until": None if order.endless else moment(order.until)} if order else None
+
+
+def moment(seconds: float) -> str | None:
+    """A time for people and machines, in UTC; None for never."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds") if seconds else None

@@ -12,6 +12,8 @@ from ipaddress import IPv4Address, IPv4Network
 MAX_ADDRESSES = 20
 """Records in one Azure Private DNS record set. Source: Azure DNS limits, 2024-10-08."""
 
+FOREVER = 253_402_300_799.0
+"""Until when an order holds that has no end; the last second that a date can say."""
 
 _SEGMENT = r"(?!\.{1,2}(?:/|$))(?:[\w.()-](?<![\u0130\u03f4\u2126\u212a\u212b])){1,260}"
 """Groups may have letters of any alphabet. Left out are those that `lower()` makes equal to another letter, such as the
@@ -160,7 +162,7 @@ class Dirty:
     """A name of a zone that has to be looked at. Times in seconds since the epoch.
 
     `cleared`: the guard has looked at this change, so it may empty the record set even where that rests on absence.
-    `adopt`: a person asked to take over a foreign record set of this name.
+    `adopt`: a person asked to take over a foreign record set of this name. `cause`: who marked it, for people.
     """
 
     zone: str
@@ -172,6 +174,49 @@ class Dirty:
     attempts: int = 0
     not_before: float = 0.0
     last_error: str = ""
+    cause: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Who asks for a look. `said`: for people, with the id that leads to log lines. `at`: since when, in seconds."""
+
+    said: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A change of a record set that was written: its addresses `before` and `after`. `at`: seconds since the epoch.
+
+    `cause`: who has marked the name, and when or by which event; the log lines have the same words.
+    """
+
+    name: str
+    at: float
+    kind: str
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+    reason: str
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """A sweep that is over. `at`: when it began, in seconds since the epoch. `endpoints`: so many were listed.
+
+    `drift`: record sets that were not as they should be. `complete`: everything could be read.
+    """
+
+    at: float
+    seconds: float
+    cause: str
+    endpoints: int = 0
+    drift: int = 0
+    changes: int = 0
+    failures: int = 0
+    refused: int = 0
+    complete: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +243,7 @@ class Marker:
 
     `attempted_at`: when the last sweep began. `refusals` and `alarms`: what the last sweep has to say to a person.
     `checked_at`, `findings`: the last preflight, and what it found. `event_at`: when about the last event was seen.
+    `sweeps`: the last ones, newest first.
     `epoch`: made with the first marker of a catalog, and kept: another one means that the catalog was lost meanwhile.
     """
 
@@ -210,11 +256,15 @@ class Marker:
     checked_at: float = 0.0
     findings: tuple[Alarm, ...] = ()
     event_at: float = 0.0
+    sweeps: tuple[Swept, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Drain:
-    """A person's order to withdraw an endpoint (its id in lower case) or a whole region until `until`."""
+class Order:
+    """A person's order until `until` (seconds since the epoch), about its `target`.
+
+    An endpoint (its id in lower case) or a whole region is withdrawn; to a zone (its key) nothing is written.
+    """
 
     target: str
     until: float
@@ -222,6 +272,11 @@ class Drain:
     def covers(self, endpoint: Endpoint) -> bool:
         """Whether this order is about that endpoint."""
         return self.target in (endpoint.key, endpoint.region)
+
+    @property
+    def endless(self) -> bool:
+        """Whether it holds until somebody takes it back."""
+        return self.until >= FOREVER
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from shared.errors import UnsafePlan
-from shared.model import STATIC, Answer, Drain, Endpoint, RecordSet, State, Urgency, Zone
+from shared.model import STATIC, Answer, Endpoint, Order, RecordSet, State, Urgency, Zone
 
 OWNER_KEY = "nearzone-owner"
 """The metadata key that marks a record set as ours; its value is the owner."""
@@ -52,21 +52,29 @@ class Change:
         return "delete" if self.after is None else "update"
 
     @property
+    def old(self) -> tuple[str, ...]:
+        """The addresses before it."""
+        return self.before.addresses if self.before else ()
+
+    @property
+    def new(self) -> tuple[str, ...]:
+        """The addresses after it."""
+        return self.after.addresses if self.after else ()
+
+    @property
     def empties(self) -> bool:
         """Whether no address is left for clients who had one."""
-        return bool(self.before and self.before.addresses) and not (self.after and self.after.addresses)
+        return bool(self.old and not self.new)
 
     @property
     def narrows(self) -> bool:
         """Whether addresses go away."""
-        after = self.after.addresses if self.after else ()
-        return self.after is None or (self.before is not None and not set(self.before.addresses) <= set(after))
+        return self.after is None or not set(self.old) <= set(self.new)
 
     @property
     def urgency(self) -> Urgency:
         """Withdraw a dead address first, then the first address of a name, then more, then everything else."""
-        before = set(self.before.addresses) if self.before else set()
-        after = set(self.after.addresses) if self.after else set()
+        before, after = set(self.old), set(self.new)
         if before - after and self.dead:
             return Urgency.HOST_WITHDRAW if self.host else Urgency.WITHDRAW
         if self.host:
@@ -108,12 +116,12 @@ def compare(
     return Change(zone.id, answer.name, actual, wanted, answer.reason)
 
 
-def judge(change: Change, endpoints: Collection[Endpoint], drains: Sequence[Drain] = ()) -> Change:
+def judge(change: Change, endpoints: Collection[Endpoint], orders: Sequence[Order] = ()) -> Change:
     """The same change, with `seen`, `host` and `dead` set by what is known of the name's endpoints."""
     host = not any(change.name in endpoint.tagged for endpoint in endpoints)
     explained, served = set(), set()
     for endpoint in endpoints:
-        drained = any(drain.covers(endpoint) for drain in drains)
+        drained = any(order.covers(endpoint) for order in orders)
         claims = change.name in endpoint.names and not drained
         addresses = {address.ip for address in endpoint.addresses}
         if endpoint.kind == STATIC and not drained and not (claims and endpoint.state == State.SERVING):
@@ -122,7 +130,7 @@ def judge(change: Change, endpoints: Collection[Endpoint], drains: Sequence[Drai
             explained |= addresses
         elif endpoint.state == State.SERVING:
             served |= addresses
-    before, after = (set(each.addresses) if each else set() for each in (change.before, change.after))
+    before, after = set(change.old), set(change.new)
     seen = not change.empties or before <= explained
     return replace(change, host=host, seen=seen, dead=not before - after <= served)
 

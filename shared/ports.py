@@ -6,9 +6,23 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
-from shared.model import Dirty, Drain, Endpoint, EndpointRow, Marker, RecordSet, Write, Zone
+from shared.model import Dirty, Endpoint, EndpointRow, Marker, Order, Past, RecordSet, Write, Zone
 
 T = TypeVar("T", covariant=True)  # noqa: PLC0105 - a row is only read
+
+EVERY_NAME = "*"
+"""Stands for a zone's history as a whole; no record set that could be ours has this name."""
+
+
+class Measure(Protocol):
+    """Where figures go. Raises nothing."""
+
+    def __call__(self, name: str, value: float, /, **dimensions: str) -> None:
+        """One measurement of a metric of `telemetry.METRICS`."""
+
+
+def unmeasured(_name: str, _value: float, /, **_dimensions: str) -> None:
+    """Nobody wants to know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,14 +174,23 @@ class Catalog(Protocol):
     async def put_marker(self, marker: Marker, etag: str | None) -> str:
         """Write the marker if it still has this etag (None: if there is none); gives the new etag."""
 
-    async def drains(self) -> Sequence[Stored[Drain]]:
-        """All drain orders, expired ones as well."""
+    async def orders(self) -> Sequence[Stored[Order]]:
+        """All orders, expired ones as well."""
 
-    async def put_drain(self, drain: Drain) -> None:
-        """Upsert a drain order."""
+    async def put_order(self, order: Order) -> None:
+        """Upsert an order."""
 
-    async def purge_drain(self, target: str, etag: str | None = None) -> None:
-        """Remove a drain order, on condition where an etag is given."""
+    async def purge_order(self, target: str, etag: str | None = None) -> None:
+        """Remove an order, on condition where an etag is given."""
+
+    async def keep(self, zone: str, changes: Sequence[Past]) -> None:
+        """Add to the history of a zone and of these names; by the holder of its lease, so without a condition."""
+
+    async def history(self, zone: str, name: str = EVERY_NAME) -> Sequence[Past]:
+        """The last changes of a name, or of a zone, newest first."""
+
+    async def forget(self, before: float) -> None:
+        """Remove the history of what has not changed since then (seconds since the epoch)."""
 
 
 class Inventory(Protocol):

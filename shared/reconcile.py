@@ -26,12 +26,14 @@ from shared.drain import Drainer
 from shared.errors import Conflict, NearzoneError, Terminal, Transient
 from shared.events import Hint, Ignored, hint
 from shared.latency import Latency
-from shared.model import Alarm, Drain, Endpoint, State, Urgency, Zone
+from shared.model import FOREVER, Alarm, Cause, Endpoint, Order, State, Swept, Urgency, Zone
 from shared.observe import Observer
-from shared.ports import Catalog, Inventory, RecordSets, Surveyor
+from shared.plan import Skip
+from shared.ports import EVERY_NAME, Catalog, Inventory, Measure, RecordSets, Surveyor, unmeasured
 from shared.record import Recorder
 from shared.report import Report
-from shared.resync import Resync
+from shared.resync import Question, Resync
+from shared.run import freeze
 from shared.settings import Settings
 from shared.sweep import Scope, Seen, Sweeper
 from shared.together import all_of
@@ -54,6 +56,8 @@ HEARD_PAUSE = 600.0
 """Seconds between notes of this process that events still come."""
 BOOTSTRAP_PAUSE = 60.0
 """Seconds between attempts at the first complete sweep."""
+SWEEPS = 20
+"""Sweeps that are remembered."""
 
 _log = logging.getLogger("nearzone")
 
@@ -70,11 +74,14 @@ class Reconciler:
     clock: Callable[[], float]
     holder: str
     surveyor: Surveyor
+    measure: Measure = unmeasured
     events: Counter[str] = field(default_factory=Counter)
     _heard_at: float = 0.0
 
     def __post_init__(self) -> None:
-        self.drainer = Drainer(self.catalog, self.record_sets, self.settings, self.latency, self.clock, self.holder)
+        self.drainer = Drainer(
+            self.catalog, self.record_sets, self.settings, self.latency, self.clock, self.holder, self.measure
+        )
         observer = Observer(self.inventory, self.clock)
         self.recorder = Recorder(self.catalog, observer, self.settings.zones, self.clock, self.drainer.foresee)
         self.sweeper = Sweeper(self.recorder, self.drainer)
@@ -84,27 +91,32 @@ class Reconciler:
 
         An event that is none of ours is counted, logged with its reason, and changes nothing.
         """
-        report, deadline = Report("event"), self.clock() + EVENT_SECONDS
+        report, now = Report("event"), self.clock()
         found = hint(text, self.settings.subscriptions, self.inventory.types)
         if isinstance(found, Ignored):
-            self.events[found.outcome] += 1
+            self._count(found.outcome)
             _log.info("event ignored, %s: %s", found.outcome, found.reason)
             return report
+        cause = Cause(found.said, now)
         try:
             async with _within(EVENT_SECONDS):
                 concerned = await self._concerned(found)
-                await all_of((self.recorder.look(endpoint_id) for endpoint_id in concerned), LOOKS)
+                await all_of((self.recorder.look(endpoint_id, cause) for endpoint_id in concerned), LOOKS)
                 report.observed = len(concerned)
         except Terminal as error:  # Another delivery would not fare better; the sweep says so again.
-            self.events["unreadable"] += 1
+            self._count("unreadable")
             report.fail(found.resource_id, error)
             return report
-        self.events["accepted"] += 1
-        await self._settle(deadline, report)
+        self._count("accepted")
+        await self._settle(now + EVENT_SECONDS, report)
         if self.clock() - self._heard_at >= HEARD_PAUSE:
             self._heard_at = self.clock()
             await self._note(event_at=self.clock())
         return report
+
+    def _count(self, outcome: str) -> None:
+        self.events[outcome] += 1
+        self.measure("events", 1, outcome=outcome)
 
     async def _concerned(self, found: Hint) -> Collection[str]:
         """The endpoints that a hint is about: those that are there, and those that are known to have been."""
@@ -122,18 +134,35 @@ class Reconciler:
         stored = await self.catalog.marker()
         attempted_at = stored.value.attempted_at if stored else 0.0
         if not await self.drainer.complete() and self.clock() - attempted_at >= BOOTSTRAP_PAUSE:
-            await self._sweep(Scope(self.settings.zones), SWEEP_SECONDS, report)
+            await self._sweep(Scope(self.settings.zones, self._cause("sweep")), SWEEP_SECONDS, report)
             return report
         async with _within(DRAIN_SECONDS + GRACE):
             await self._end_orders()
             await self._look_again(deadline - DRAIN_SECONDS / 2, report)
             await self.drainer.drain(self.settings.zones, deadline, report, wait=True)
+            await self._take_stock()
         return report
+
+    async def _take_stock(self) -> None:
+        """Measure how things stand."""
+        now, orders, stored = self.clock(), await self.drainer.orders(), await self.catalog.marker()
+        for zone in self.settings.zones:
+            dirty = [row.value.since for row in await self.catalog.dirty(zone.key)]
+            self.measure("dirty", len(dirty), zone=zone.region)
+            self.measure("dirty.oldest", now - min(dirty, default=now), zone=zone.region)
+            self.measure("frozen", 1 if freeze(zone, orders) else 0, zone=zone.region)
+        if stored and stored.value.completed_at:
+            self.measure("sweep.age", now - stored.value.completed_at)
+
+    def _cause(self, what: str) -> Cause:
+        """What begins now, by its time."""
+        now = self.clock()
+        return Cause(f"{what} {explain.moment(now)}", now)
 
     async def correct_drift(self) -> Report:
         """Compare everything with the truth, and every hour look at what could stand in the way."""
         report = Report("sweep")
-        seen = await self._sweep(Scope(self.settings.zones), SWEEP_SECONDS, report)
+        seen = await self._sweep(Scope(self.settings.zones, self._cause("sweep")), SWEEP_SECONDS, report)
         stored = await self.catalog.marker()
         if stored and self.clock() - stored.value.checked_at >= CHECK_PAUSE:
             await self._check(seen)
@@ -163,11 +192,12 @@ class Reconciler:
         await self._note(checked_at=self.clock(), findings=found)
         return found
 
-    async def _note(self, **said: Any) -> None:  # noqa: ANN401 - fields of the marker
+    async def _note(self, *sweeps: Swept, **said: Any) -> None:  # noqa: ANN401 - fields of the marker
         """Keep something in the marker, where there is one."""
         while stored := await self.catalog.marker():
+            noted = replace(stored.value, **said, sweeps=(*sweeps, *stored.value.sweeps)[:SWEEPS])
             with suppress(Conflict):
-                await self.catalog.put_marker(replace(stored.value, **said), stored.etag)
+                await self.catalog.put_marker(noted, stored.etag)
                 return
 
     async def resync(self, wanted: Resync) -> Report:
@@ -175,27 +205,39 @@ class Reconciler:
         report, deadline = Report("resync", wanted.dry_run), self.clock() + RESYNC_SECONDS
         if wanted.check:
             return await self.check()
+        if wanted.freeze:
+            return await self._freeze(wanted.freeze, wanted.freeze_minutes)
         if wanted.drain or wanted.undrain:
             await self._order(wanted)
             await self._settle(deadline, report, wait=True)
             return report
+        cause = self._cause("resync")
+        if wanted.unfreeze:
+            await self.catalog.purge_order(wanted.unfreeze.key)
+            await self._sweep(Scope((wanted.unfreeze,), cause), RESYNC_SECONDS, report)
+            return report
         names = None if wanted.name is None else frozenset((wanted.name,))
         if wanted.endpoint is not None:
-            seen = await self._seen(wanted.endpoint, wanted.dry_run)
+            seen = await self._seen(wanted.endpoint, None if wanted.dry_run else cause)
             names = seen if names is None else names & seen
         elif wanted.adopt and names is None:
             names = wanted.adopt
-        scope = Scope(wanted.zones, names, wanted.dry_run, wanted.force, wanted.adopt)
+        scope = Scope(wanted.zones, cause, names, wanted.dry_run, wanted.force, wanted.adopt)
         await self._sweep(scope, RESYNC_SECONDS, report)
         return report
 
-    async def status(self) -> dict[str, Any]:
-        """How things stand."""
-        return {**await explain.status(self.drainer), "events": dict(sorted(self.events.items()))}
+    async def status(self, *, full: bool = False) -> dict[str, Any]:
+        """How things stand; `full`: with every name and endpoint."""
+        told = {**await explain.status(self.drainer), "events": dict(sorted(self.events.items()))}
+        return told | (await explain.everything(self.drainer) if full else {})
 
     async def explain(self, zone: Zone, name: str) -> dict[str, Any]:
         """Why a zone answers a name as it does."""
         return await explain.explain(self.drainer, zone, name)
+
+    async def answer(self, asked: Question) -> dict[str, Any]:
+        """What a status request asks."""
+        return await (self.explain(asked.zone, asked.name) if asked.zone else self.status(full=asked.full))
 
     async def _settle(self, deadline: float, report: Report, *, wait: bool = False) -> None:
         """Drain after something durable was recorded: what fails now is dirty, and no reason to fail the delivery."""
@@ -207,7 +249,13 @@ class Reconciler:
 
     async def _sweep(self, scope: Scope, seconds: float, report: Report) -> Seen:
         async with _within(seconds + GRACE):
-            return await self.sweeper.sweep(scope, self.clock() + seconds, report)
+            seen = await self.sweeper.sweep(scope, self.clock() + seconds, report)
+        if not scope.dry_run:
+            cause, took = scope.cause, self.clock() - scope.cause.at
+            self.measure("sweep.duration", took)
+            done = (len(report.changes), len(report.failures), len(report.refusals), report.complete)
+            await self._note(Swept(cause.at, took, cause.said, report.observed, report.drift, *done))
+        return seen
 
     async def _look_again(self, deadline: float, report: Report) -> None:
         """Observe what was warming, or left half recorded by a crash; what was not seen for longest comes first.
@@ -221,48 +269,63 @@ class Reconciler:
             unread = endpoint.health is None and endpoint.names and endpoint.state != State.GONE
             if first or (unread and not endpoint.doubt):
                 due[first].append(endpoint.id)
-        queue = deque(due[True] + due[False])
+        queue, cause = deque(due[True] + due[False]), self._cause("drain")
 
         async def work() -> None:
             while queue and self.clock() < deadline:
                 endpoint_id = queue.popleft()
                 try:
-                    await self.recorder.look(endpoint_id)
+                    await self.recorder.look(endpoint_id, cause)
                     report.observed += 1
                 except NearzoneError as error:
                     report.fail(endpoint_id, error)
 
         await all_of(work() for _ in range(AT_ONCE))
 
-    async def _seen(self, endpoint_id: str, dry_run: bool) -> frozenset[str]:
-        """The names of an endpoint, looked at now, with those that it had before."""
+    async def _seen(self, endpoint_id: str, cause: Cause | None) -> frozenset[str]:
+        """The names of an endpoint, looked at now, with those that it had before. Not recorded without a cause."""
         before = await self.catalog.endpoint(endpoint_id.lower())
         known = before.value.endpoint if before else None
-        if dry_run:
+        if cause is None:
             now: Endpoint | None = await self.inventory.observe(endpoint_id, known)
         else:
-            await self.recorder.look(endpoint_id)
+            await self.recorder.look(endpoint_id, cause)
             after = await self.catalog.endpoint(endpoint_id.lower())
             now = after.value.endpoint if after else None
         return frozenset(name for endpoint in (known, now) if endpoint for name in endpoint.names)
 
     async def _order(self, wanted: Resync) -> None:
         """Keep or drop a drain order, then mark the names that it is about: in this order nobody routes without it."""
-        target = wanted.drain or wanted.undrain or ""
+        target, cause = wanted.drain or wanted.undrain or "", self._cause("drain order" if wanted.drain else "undrain")
         if wanted.drain:
-            await self.catalog.put_drain(Drain(target, self.clock() + 60.0 * wanted.drain_minutes))
+            await self.catalog.put_order(Order(target, self.clock() + 60.0 * wanted.drain_minutes))
         else:
-            await self.catalog.purge_drain(target)
-        await self._mark_covered(Drain(target, 0.0))
+            await self.catalog.purge_order(target)
+        await self._mark_covered(Order(target, 0.0), cause)
+
+    async def _freeze(self, zone: Zone, minutes: int) -> Report:
+        """From now on nothing is written to a zone, but for what is under way this moment (10 s at the most).
+
+        What the guard had let pass before is for the sweep to judge anew that ends the freeze.
+        """
+        until = self.clock() + 60.0 * minutes if minutes else FOREVER
+        await self.catalog.put_order(Order(zone.key, until))
+        rows = await self.catalog.dirty(zone.key)
+        for row in rows:
+            if row.value.cleared:
+                with suppress(Conflict):  # Settled, or marked again, in this moment.
+                    await self.catalog.put_dirty(replace(row.value, cleared=False), row.etag)
+        end = f"until {explain.moment(until)}" if minutes else "until it is unfrozen"
+        return Report("resync", skips=[Skip(zone.id, EVERY_NAME, f"frozen {end}")], left=len(rows))
 
     async def _end_orders(self) -> None:
-        for stored in await self.catalog.drains():
+        for stored in await self.catalog.orders():
             if stored.value.until <= self.clock():
-                await self._mark_covered(stored.value)
+                await self._mark_covered(stored.value, self._cause("end of an order"))
                 with suppress(Conflict):  # Somebody has just renewed it.
-                    await self.catalog.purge_drain(stored.value.target, stored.etag)
+                    await self.catalog.purge_order(stored.value.target, stored.etag)
 
-    async def _mark_covered(self, order: Drain) -> None:
+    async def _mark_covered(self, order: Order, cause: Cause) -> None:
         """What an order withdraws, or gives back, is as urgent as a stop or a start."""
         urgencies: dict[str, Urgency] = {}
         for stored in await self.catalog.endpoints():
@@ -270,7 +333,7 @@ class Reconciler:
             if order.covers(endpoint):
                 urgencies |= dict.fromkeys(endpoint.names - urgencies.keys(), Urgency.HOST_WITHDRAW)
                 urgencies |= dict.fromkeys(endpoint.tagged, Urgency.WITHDRAW)
-        await self.recorder.mark(urgencies)
+        await self.recorder.mark(urgencies, cause)
 
 
 @asynccontextmanager

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from shared.errors import Conflict, Transient
-from shared.model import Dirty, Endpoint, EndpointRow, State, Urgency, Zone
+from shared.model import Cause, Dirty, Endpoint, EndpointRow, State, Urgency, Zone
 from shared.observe import Observer
 from shared.ports import Catalog, Stored
 from shared.together import all_of
@@ -33,7 +33,7 @@ class Recorder:
     clock: Callable[[], float]
     foresee: Callable[[Iterable[str]], None]
 
-    async def look(self, endpoint_id: str) -> Endpoint:
+    async def look(self, endpoint_id: str, cause: Cause) -> Endpoint:
         """Observe an endpoint and record it; gives what was seen. Raises Transient, Terminal."""
         for _ in range(ATTEMPTS):
             stored = await self.catalog.endpoint(endpoint_id.lower())
@@ -42,13 +42,13 @@ class Recorder:
                 self.foresee(known.names)
             observed = await self.observer.observe(endpoint_id, known)
             try:
-                await self.write(stored, observed)
+                await self.write(stored, observed, cause)
             except Conflict:
                 continue
             return observed
         raise Transient(f"the catalog row of {endpoint_id} changed {ATTEMPTS} times while it was written")
 
-    async def write(self, stored: Stored[EndpointRow] | None, observed: Endpoint) -> None:
+    async def write(self, stored: Stored[EndpointRow] | None, observed: Endpoint, cause: Cause) -> None:
         """Record an observation made after `stored` was read. Raises Conflict where the row has changed since."""
         old = stored.value.endpoint if stored else None
         todo = left = stored.value.todo if stored else frozenset()
@@ -57,19 +57,23 @@ class Recorder:
         row = EndpointRow(observed, todo, self.clock())
         etag = await self.catalog.put_endpoint(row, stored.etag if stored else None)
         if todo:
-            await self._publish(row, etag, {name: urgency(old, observed, name, again=name in left) for name in todo})
+            urgencies = {name: urgency(old, observed, name, again=name in left) for name in todo}
+            await self._publish(row, etag, urgencies, cause)
 
-    async def _publish(self, row: EndpointRow, etag: str, urgencies: Mapping[str, Urgency]) -> None:
+    async def _publish(self, row: EndpointRow, etag: str, urgencies: Mapping[str, Urgency], cause: Cause) -> None:
         now = self.clock()
         await all_of(self.catalog.index(name, row.endpoint.key, now) for name in sorted(row.todo))
-        await self.mark(urgencies)
+        await self.mark(urgencies, cause)
         with suppress(Conflict):  # Somebody newer has the row now, and carries the names on.
             await self.catalog.put_endpoint(EndpointRow(row.endpoint, frozenset(), row.seen_at), etag)
 
-    async def mark(self, names: Mapping[str, Urgency]) -> None:
+    async def mark(self, names: Mapping[str, Urgency], cause: Cause) -> None:
         """Make names dirty in every zone."""
-        now = self.clock()
-        rows = [Dirty(zone.key, name, how, now) for name, how in sorted(names.items()) for zone in self.zones]
+        rows = [
+            Dirty(zone.key, name, how, cause.at, cause=cause.said)
+            for name, how in sorted(names.items())
+            for zone in self.zones
+        ]
         await all_of(self.catalog.mark(row) for row in rows)
 
 

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from shared.model import Alarm
+import msgspec
+
+from shared.model import Alarm, Dirty, Zone
 from shared.plan import Change, Skip
 
 
 @dataclass(slots=True)
 class Report:
-    """Grows while a run goes on. `left`: dirty names that the deadline or a back-off left for later."""
+    """Grows while a run goes on. `left`: dirty names that the deadline or a back-off left for later.
+
+    `drift`: record sets that a sweep found not to be as they should. `complete`: it could read everything.
+    """
 
     trigger: str
     dry_run: bool = False
     observed: int = 0
+    drift: int = 0
+    complete: bool = False
     changes: list[Change] = field(default_factory=list)
     skips: list[Skip] = field(default_factory=list)
     failures: list[tuple[str, str]] = field(default_factory=list)
@@ -56,8 +64,25 @@ def describe(change: Change) -> dict[str, Any]:
         "zone": change.zone,
         "name": change.name,
         "kind": change.kind,
-        "before": list(change.before.addresses) if change.before else [],
-        "after": list(change.after.addresses) if change.after else [],
+        "before": list(change.old),
+        "after": list(change.new),
         "ttl": change.after.ttl if change.after else None,
         "reason": change.reason,
     }
+
+
+def decided(
+    what: str, zone: Zone, dirty: Dirty, before: Sequence[str] = (), after: Sequence[str] = (), reason: str = ""
+) -> str:
+    """One decision as one line of JSON for the log. `what`: create, update, delete, would ..., skip or failed."""
+    line = {
+        "decision": what,
+        "zone": zone.region,
+        "fqdn": zone.fqdn,
+        "name": dirty.name,
+        "before": before,
+        "after": after,
+        "reason": reason,
+        "cause": dirty.cause,
+    }
+    return msgspec.json.encode(line).decode()

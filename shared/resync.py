@@ -30,6 +30,15 @@ class _Drain(msgspec.Struct, forbid_unknown_fields=True):
     region: str | None = None
 
 
+class _Zone(msgspec.Struct, forbid_unknown_fields=True):
+    zone: str
+
+
+class _Freeze(msgspec.Struct, forbid_unknown_fields=True):
+    zone: str
+    minutes: Minutes | None = None
+
+
 class _Body(msgspec.Struct, forbid_unknown_fields=True):
     zone: str | None = None
     name: str | None = None
@@ -39,14 +48,21 @@ class _Body(msgspec.Struct, forbid_unknown_fields=True):
     adopt: list[str] = []
     drain: _Drain | None = None
     undrain: _Target | None = None
+    freeze: _Freeze | None = None
+    unfreeze: _Zone | None = None
     check: bool = False
+
+
+_ALONE = ("drain", "undrain", "freeze", "unfreeze", "check")
+"""What is asked for by itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resync:
     """What was asked for. Empty scope: everything. `drain`, `undrain`: an endpoint id in lower case or a region.
 
-    `check`: look at what could stand in the way, and do nothing.
+    `freeze`: nothing is written to this zone, for so many minutes, or 0: until it is unfrozen. `check`: look at what
+    could stand in the way, and do nothing.
     """
 
     zones: tuple[Zone, ...]
@@ -58,6 +74,9 @@ class Resync:
     drain: str | None = None
     drain_minutes: int = 0
     undrain: str | None = None
+    freeze: Zone | None = None
+    freeze_minutes: int = 0
+    unfreeze: Zone | None = None
     check: bool = False
 
 
@@ -72,7 +91,7 @@ def parse(body: bytes, settings: Settings, types: frozenset[str]) -> Resync:
         wanted = msgspec.json.decode(body.strip() or b"{}", type=_Body)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise BadRequest(f"body: {error}"[:500]) from error  # It quotes names of fields.
-    for order in ("drain", "undrain", "check"):
+    for order in _ALONE:
         others = [f for f in _Body.__struct_fields__ if f != order and getattr(wanted, f) != getattr(_Body(), f)]
         if getattr(wanted, order) and others:
             raise BadRequest(f"{others[0]}: not together with {order}")
@@ -86,35 +105,52 @@ def parse(body: bytes, settings: Settings, types: frozenset[str]) -> Resync:
         drain=_target("drain", wanted.drain, settings, types) if wanted.drain else None,
         drain_minutes=wanted.drain.minutes if wanted.drain else 0,
         undrain=_target("undrain", wanted.undrain, settings, types) if wanted.undrain else None,
+        freeze=find_zone(wanted.freeze.zone, settings, "freeze.zone") if wanted.freeze else None,
+        freeze_minutes=(wanted.freeze.minutes or 0) if wanted.freeze else 0,
+        unfreeze=find_zone(wanted.unfreeze.zone, settings, "unfreeze.zone") if wanted.unfreeze else None,
         check=wanted.check,
     )
 
 
-def question(params: Mapping[str, str], settings: Settings) -> tuple[Zone, str] | None:
-    """The `zone` and `name` that a status request asks about, or None where it has neither. Raises BadRequest."""
-    unknown = sorted(set(params) - {"zone", "name", "code"})
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a status request asks about: one name of one zone, or everything; `full`: every name and every endpoint."""
+
+    zone: Zone | None = None
+    name: str = ""
+    full: bool = False
+
+
+def question(params: Mapping[str, str], settings: Settings) -> Question:
+    """Read a status request's parameters. Raises BadRequest."""
+    unknown = sorted(set(params) - {"zone", "name", "full", "code"})
     if unknown:
-        raise BadRequest(f"{unknown[0][:80]}: no such parameter; known are zone and name")
+        raise BadRequest(f"{unknown[0][:80]}: no such parameter; known are zone with name, and full")
+    full = params.get("full", "false").lower()
+    if full not in ("true", "false"):
+        raise BadRequest(f"full: {full[:80]!r} is neither true nor false")
     if "zone" not in params and "name" not in params:
-        return None
+        return Question(full=full == "true")
     for field in ("zone", "name"):
         if field not in params:
             raise BadRequest(f"{field}: missing; zone and name come together")
-    return find_zone(params["zone"], settings), label("name", params["name"])
+    if "full" in params:
+        raise BadRequest("full: not together with zone and name")
+    return Question(find_zone(params["zone"], settings), label("name", params["name"]))
 
 
 def _zones(text: str | None, settings: Settings) -> tuple[Zone, ...]:
     return settings.zones if text is None else (find_zone(text, settings),)
 
 
-def find_zone(text: str, settings: Settings) -> Zone:
+def find_zone(text: str, settings: Settings, field: str = "zone") -> Zone:
     """A zone by its resource id, or by its clients' region where only one zone has that. Raises BadRequest."""
     zones = [z for z in settings.zones if z.key == text.lower()]
     zones = zones or [z for z in settings.zones if z.region == region_name(text)]
     if len(zones) != 1:
         known = ", ".join(sorted({z.region for z in settings.zones}))
         raise BadRequest(
-            f"zone: {text[:200]!r} is not the id or region of one zone of NEARZONE_ZONES (regions: {known})"
+            f"{field}: {text[:200]!r} is not the id or region of one zone of NEARZONE_ZONES (regions: {known})"
         )
     return zones[0]
 

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from shared.latency import Latency
-from shared.model import MAX_ADDRESSES, STATIC, Address, Answer, Decision, Drain, Endpoint, Policy, State, Zone
+from shared.model import MAX_ADDRESSES, STATIC, Address, Answer, Decision, Endpoint, Order, Policy, State, Zone
 from shared.settings import Settings
 
 _FAR = float("inf")
@@ -26,26 +26,26 @@ class _Candidate(NamedTuple):
 
 
 def route(
-    zone: Zone, name: str, endpoints: Iterable[Endpoint], drains: Sequence[Drain], settings: Settings, latency: Latency
+    zone: Zone, name: str, endpoints: Iterable[Endpoint], orders: Sequence[Order], settings: Settings, latency: Latency
 ) -> Answer:
     """Decide what a zone answers for a name.
 
-    `endpoints` may hold others than claimants of the name; they do not count. `drains` are the orders in force now.
+    `endpoints` may hold others than claimants of the name; they do not count. `orders` are the orders in force now.
     """
-    return _decide(zone, name, endpoints, drains, settings, latency, {})[0]
+    return _decide(zone, name, endpoints, orders, settings, latency, {})[0]
 
 
 def decisions(
     zone: Zone,
     name: str,
     endpoints: Collection[Endpoint],
-    drains: Sequence[Drain],
+    orders: Sequence[Order],
     settings: Settings,
     latency: Latency,
 ) -> tuple[Decision, ...]:
     """Why each claim is in the answer that `route` gives, or why it is not."""
     out: dict[str, str] = {}
-    answer, regions = _decide(zone, name, endpoints, drains, settings, latency, out)
+    answer, regions = _decide(zone, name, endpoints, orders, settings, latency, out)
     found = []
     for endpoint in sorted((e for e in endpoints if name in e.names), key=lambda e: e.key):
         held = {address.ip for address in endpoint.addresses}
@@ -64,7 +64,7 @@ def _decide(
     zone: Zone,
     name: str,
     endpoints: Iterable[Endpoint],
-    drains: Sequence[Drain],
+    orders: Sequence[Order],
     settings: Settings,
     latency: Latency,
     out: dict[str, str],
@@ -75,7 +75,7 @@ def _decide(
     permitted = [e for e in claimants if not _out(out, e, _refused(e, name, settings))]
     tagged = any([name in e.tagged for e in permitted])  # noqa: C419 - a list is faster than a generator
     meant = [e for e in permitted if not _out(out, e, _not_meant(e, name, tagged, settings))]
-    serving = [e for e in meant if not _out(out, e, _held_back(e, drains))]
+    serving = [e for e in meant if not _out(out, e, _held_back(e, orders))]
     candidates = _candidates(zone, serving, policy, out)
     chosen, near = _nearest(zone, candidates, policy, latency)
     addresses: tuple[str, ...] | None = _cut(zone, chosen)
@@ -114,8 +114,8 @@ def _not_meant(endpoint: Endpoint, name: str, tagged: bool, settings: Settings) 
     return ""
 
 
-def _held_back(endpoint: Endpoint, drains: Sequence[Drain]) -> str:
-    if drains and any(drain.covers(endpoint) for drain in drains):  # Mostly there are none, and generators cost.
+def _held_back(endpoint: Endpoint, orders: Sequence[Order]) -> str:
+    if orders and any(order.covers(endpoint) for order in orders):  # Mostly there are none, and generators cost.
         return "drained by order"
     if endpoint.state != State.SERVING:
         return endpoint.state.value + (f" ({endpoint.doubt})" if endpoint.doubt else "")

@@ -15,12 +15,12 @@ from dataclasses import dataclass, field, replace
 from shared.budget import back_off
 from shared.errors import Conflict, NearzoneError, Terminal, Transient
 from shared.latency import Latency
-from shared.model import Dirty, Drain, RecordSet, Zone
+from shared.model import Dirty, Order, Past, RecordSet, Zone
 from shared.plan import Change, Skip, compare, judge
-from shared.ports import Catalog, Lease, RecordSets, Stored
+from shared.ports import Catalog, Lease, Measure, RecordSets, Stored, unmeasured
 from shared.queue import Queue
 from shared.reader import Known, Reader, TooLateError
-from shared.report import Report
+from shared.report import Report, decided
 from shared.routing import route
 from shared.settings import Settings
 from shared.together import all_of
@@ -43,6 +43,8 @@ UNKNOWN_PAUSE = 10.0
 """Seconds after which a name is looked at again that the catalog did not know enough of."""
 PATIENCE = 5
 """Failed conditions of a name after which it is backed off."""
+LAST_WORDS = 3.0
+"""Seconds that a run which ends may take to keep the history of what it has written."""
 
 _log = logging.getLogger("nearzone")
 
@@ -67,6 +69,10 @@ class TakenError(NearzoneError):
     """The lease is another instance's: nothing may be written any more."""
 
 
+class FrozenError(NearzoneError):
+    """A person has ordered that nothing is written to this zone; its names stay dirty."""
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
     """What a drain is asked for. `epoch`: of the catalog that knows every claim, or "": write what narrows nothing."""
@@ -86,6 +92,7 @@ class Means:
     latency: Latency
     clock: Callable[[], float]
     holder: str
+    measure: Measure = unmeasured
 
     def __post_init__(self) -> None:
         self.reader = Reader(self.record_sets, self.clock)
@@ -96,10 +103,14 @@ class Means:
         known = stored and stored.value.completed_at > 0 and stored.value.digest == self.settings.digest
         return stored.value.epoch if stored and known else ""
 
-    async def orders(self) -> tuple[Drain, ...]:
-        """The drain orders in force now."""
+    async def orders(self) -> tuple[Order, ...]:
+        """The orders in force now."""
         now = self.clock()
-        return tuple(stored.value for stored in await self.catalog.drains() if stored.value.until > now)
+        return tuple(stored.value for stored in await self.catalog.orders() if stored.value.until > now)
+
+    async def frozen(self, zone: Zone) -> Order | None:
+        """The order that nothing is written to a zone."""
+        return freeze(zone, await self.orders())
 
     async def acquire(self, zone: Zone) -> Lease | None:
         """Take or prolong a zone's lease and learn what others have written; None where it is taken."""
@@ -109,6 +120,11 @@ class Means:
         self.reader.budgets[zone.key].learn(lease.spent, self.clock())
         self.reader.learn(zone, lease.spent)
         return lease
+
+
+def freeze(zone: Zone, orders: Sequence[Order]) -> Order | None:
+    """The order, of those in force, that nothing is written to a zone."""
+    return next((order for order in orders if order.target == zone.key), None)
 
 
 @dataclass
@@ -127,6 +143,9 @@ class Run:
     _looking: asyncio.Lock = field(default_factory=asyncio.Lock)
     _prolonging: asyncio.Lock = field(default_factory=asyncio.Lock)
     _list: asyncio.Task[None] | None = None
+    _past: list[Past] = field(default_factory=list)
+    """What was written, and is not in the history yet."""
+    _keeping: asyncio.Task[None] | None = None
 
     def __post_init__(self) -> None:
         self.reader = self.of.reader
@@ -141,6 +160,9 @@ class Run:
             self.queue.hold(())
             if self._list:
                 self._list.cancel()
+            if self._keeping:
+                await asyncio.wait((self._keeping,), timeout=LAST_WORDS)
+                self._keeping.cancel()
         if self._error:
             raise self._error
 
@@ -226,18 +248,24 @@ class Run:
             self.task.report.skips.append(Skip(self.zone.id, dirty.name, str(error)))
             await self._later(row, UNKNOWN_PAUSE, error, failed=False)
         except Conflict as error:
+            self.of.measure("conflicts", 1, zone=self.zone.region)
             delay = 0.0 if dirty.attempts < PATIENCE else back_off(dirty.attempts - PATIENCE + 1, None)
             await self._later(row, delay, error)
         except Transient as error:
-            self.task.report.fail(f"{dirty.name} in {self.zone.fqdn} ({self.zone.region})", error)
+            self._fail(dirty, error)
             if error.retry_after:
                 self.queue.pause(self.of.clock() + error.retry_after)
             await self._later(row, back_off(dirty.attempts + 1, error.retry_after), error)
         except Terminal as error:
-            self.task.report.fail(f"{dirty.name} in {self.zone.fqdn} ({self.zone.region})", error)
+            self._fail(dirty, error)
             await self._later(row, back_off(dirty.attempts + 6, None), error)
         self.reader.forget(self.zone, dirty.name)
         return None
+
+    def _fail(self, dirty: Dirty, error: NearzoneError) -> None:
+        self.of.measure("failures", 1, zone=self.zone.region)
+        self.task.report.fail(f"{dirty.name} in {self.zone.fqdn} ({self.zone.region})", error)
+        _log.error("%s", decided("failed", self.zone, dirty, reason=f"{type(error).__name__}: {error}"))
 
     async def _later(self, row: Stored[Dirty], delay: float, error: NearzoneError, *, failed: bool = True) -> None:
         later = replace(
@@ -262,28 +290,33 @@ class Run:
             found = await self._decide(row.value, known.record_set)
         if isinstance(found, Skip):
             self.task.report.skips.append(found)
+            _log.info("%s", decided("skip", self.zone, row.value, reason=found.reason))
         if isinstance(found, Change):
             if self.of.settings.apply:
                 self.reader.remember(self.zone, name, known)
                 await self._write(found, tenure)
+                self._written(found, row.value)
             self.task.report.changes.append(found)
-            _log.info("%s %s in %s: %s", found.kind, name, self.zone.fqdn, found.reason)
+            what = found.kind if self.of.settings.apply else f"would {found.kind}"
+            _log.info("%s", decided(what, self.zone, row.value, found.old, found.new, found.reason))
         with suppress(Conflict):  # Marked again meanwhile: again.
             await self.of.catalog.clear(self.zone.key, name, row.etag)
 
     async def _decide(self, dirty: Dirty, actual: RecordSet | None) -> Change | Skip | None:
         """What has to be done, by claims that are read after the record set was."""
         of = self.of
-        claimants, drains = await asyncio.gather(of.catalog.claimants(dirty.name), of.orders())
+        claimants, orders = await asyncio.gather(of.catalog.claimants(dirty.name), of.orders())
+        if freeze(self.zone, orders):
+            raise FrozenError(f"{self.zone.fqdn} ({self.zone.region}) is frozen")
         endpoints = [claimant.endpoint for claimant in claimants]
-        answer = route(self.zone, dirty.name, endpoints, drains, of.settings, of.latency)
+        answer = route(self.zone, dirty.name, endpoints, orders, of.settings, of.latency)
         found = compare(self.zone, answer, actual, of.settings.owner, adopt=dirty.adopt)
         if not isinstance(found, Change):
             return found
         # Asked after the claims were read: a catalog that was lost before would have shown none.
         if found.narrows and (not self.task.epoch or await of.complete() != self.task.epoch):
             raise _NotKnownError("not narrowed before a complete sweep")
-        return self._permit(judge(found, endpoints, drains), dirty)
+        return self._permit(judge(found, endpoints, orders), dirty)
 
     def _permit(self, change: Change, dirty: Dirty) -> Change | Skip:
         if change.empties and not change.seen and not dirty.cleared:
@@ -312,6 +345,24 @@ class Run:
         else:
             written = await sets.put(self.zone, change.after, etag)
         self.reader.remember(self.zone, change.name, Known(written, self.of.clock()))
+
+    def _written(self, change: Change, dirty: Dirty) -> None:
+        """Measure a write, and have it kept beside the work: nobody who asks for a name waits for its history."""
+        now, region = self.of.clock(), self.zone.region
+        self.of.measure("writes", 1, zone=region, kind=change.kind)
+        if dirty.cause.startswith("event "):
+            self.of.measure("delivery_to_dns", now - dirty.since, zone=region)
+        self._past.append(Past(change.name, now, change.kind, change.old, change.new, change.reason, dirty.cause))
+        if self._keeping is None or self._keeping.done():
+            self._keeping = asyncio.get_running_loop().create_task(self._keep())
+
+    async def _keep(self) -> None:
+        while self._past:
+            past, self._past = self._past, []
+            try:
+                await self.of.catalog.keep(self.zone.key, past)
+            except NearzoneError as error:  # The record sets are right; the log lines tell what is missing here.
+                self.task.report.fail(f"history of {self.zone.fqdn} ({self.zone.region})", error)
 
     async def _prolong(self) -> None:
         """One at a time. Raises TakenError where the zone is, or was meanwhile, another instance's."""

@@ -17,13 +17,14 @@ from zlib import crc32
 
 from shared.drain import Drainer
 from shared.errors import Conflict, NearzoneError, UnsafePlan
-from shared.model import Alarm, Dirty, Drain, Endpoint, EndpointRow, Marker, RecordSet, State, Zone
+from shared.model import Alarm, Cause, Dirty, Endpoint, EndpointRow, Marker, Order, RecordSet, State, Zone
 from shared.plan import OWNER_KEY, Change, Skip, compare, guard, judge
 from shared.ports import Indexed, Listing, Stored
 from shared.reader import Known
 from shared.record import Recorder
 from shared.report import Report
 from shared.routing import ambiguous_addresses, route
+from shared.run import freeze
 from shared.together import all_of
 
 TOMBSTONE = 3600.0
@@ -31,6 +32,9 @@ TOMBSTONE = 3600.0
 LOOK_AGAIN = 86_400.0
 """Seconds after which a VM that has reported no health is read by GET again: nobody knows whether lists show that it
 has come to report some, and the event of that may be lost."""
+DAY = 86_400.0
+REMEMBERED = 30 * DAY
+"""Seconds for which the history of a name is kept that does not change any more."""
 AT_ONCE = 16
 
 
@@ -39,6 +43,7 @@ class Scope:
     """What a sweep plans for. `names` None: all. `force`: without the guard. `adopt`: names to take over."""
 
     zones: tuple[Zone, ...]
+    cause: Cause
     names: frozenset[str] | None = None
     dry_run: bool = False
     force: bool = False
@@ -75,6 +80,7 @@ class Sweeper:
         endpoints = {key: stored.value.endpoint for key, stored in rows.items()} | work.seen
         index = await catalog.indexed()
         knows_all = finished and not any(listing.error for listing in listings)
+        report.complete = knows_all
         plan = _Plan(self.drainer, scope, report, await self.drainer.orders(), knows_all)
         claims = _by_name(endpoints, [row.value for row in index])
         for zone in scope.zones:
@@ -92,7 +98,7 @@ class Sweeper:
             report.failures.append(("sweep", "the catalog was lost meanwhile: the next sweep fills it"))
         complete = await self.drainer.complete()
         await self.drainer.drain(scope.zones, deadline, report, wait=True, partial=not complete)
-        await self._purge(rows, index)
+        await self._purge(rows, index, begun)
         return Seen(listings, endpoints.values())
 
     async def _begin(self) -> Marker:
@@ -116,12 +122,13 @@ class Sweeper:
 
     async def _mark(self, changes: Iterable[Change], scope: Scope, read_at: float) -> None:
         """Leave the writing to the drain, with what was read of the record sets."""
-        now, zones = self.recorder.clock(), {zone.key: zone for zone in scope.zones}
+        cause, zones = scope.cause, {zone.key: zone for zone in scope.zones}
         marks = []
         for change in changes:
             zone, adopt = change.zone.lower(), change.name in scope.adopt
             self.drainer.reader.remember(zones[zone], change.name, Known(change.before, read_at))
-            marks.append(Dirty(zone, change.name, change.urgency, now, cleared=change.empties, adopt=adopt))
+            mark = Dirty(zone, change.name, change.urgency, cause.at, change.empties, adopt, cause=cause.said)
+            marks.append(mark)
         await all_of(self.recorder.catalog.mark(mark) for mark in marks)
 
     async def _record_sets(self, zones: Sequence[Zone], report: Report) -> dict[str, Sequence[RecordSet]]:
@@ -162,7 +169,7 @@ class Sweeper:
         listed = {endpoint.key: endpoint for listing in listings for endpoint in listing.endpoints}
         unclear = {endpoint_id.lower(): endpoint_id for listing in listings for endpoint_id in listing.unclear}
         report.observed = len(listed) + len(unclear)
-        work = _Reconciliation(self.recorder, scope.dry_run, report)
+        work = _Reconciliation(self.recorder, scope.cause, scope.dry_run, report)
         for key, endpoint in listed.items():
             stored = rows.get(key)
             if stored is None and not endpoint.speaks:
@@ -183,9 +190,16 @@ class Sweeper:
             work.add_missing(endpoint_id, rows[key].value.endpoint if key in rows else None)
         return work
 
-    async def _purge(self, rows: Mapping[str, Stored[EndpointRow]], index: Sequence[Stored[Indexed]]) -> None:
-        """Remove tombstones and index rows that nobody can need any more, unless they have changed meanwhile."""
+    async def _purge(
+        self, rows: Mapping[str, Stored[EndpointRow]], index: Sequence[Stored[Indexed]], begun: Marker
+    ) -> None:
+        """Remove tombstones and index rows that nobody can need any more, unless they have changed meanwhile.
+
+        And once a day what is too old of the history.
+        """
         catalog, old = self.recorder.catalog, self.recorder.clock() - TOMBSTONE
+        if begun.attempted_at // DAY > begun.completed_at // DAY:
+            await catalog.forget(begun.attempted_at - REMEMBERED)
         for indexed in index:
             stored = rows.get(indexed.value.key)
             claims = (
@@ -209,6 +223,7 @@ class _Reconciliation:
     """Endpoints whose rows have to follow what was listed, a few at a time."""
 
     recorder: Recorder
+    cause: Cause
     dry_run: bool
     report: Report
     seen: dict[str, Endpoint] = field(default_factory=dict)
@@ -251,7 +266,7 @@ class _Reconciliation:
             return
         self.written = True
         try:
-            await self.recorder.write(stored, endpoint)
+            await self.recorder.write(stored, endpoint, self.cause)
         except Conflict:
             # An event handler was faster; what it saw may be older than the list.
             await self._look(endpoint.id)
@@ -274,7 +289,7 @@ class _Reconciliation:
         """What cannot be read, or not be recorded, leaves the catalog incomplete; not so what may not be read."""
         self.written = True
         try:
-            seen = await self.recorder.look(endpoint_id)
+            seen = await self.recorder.look(endpoint_id, self.cause)
         except NearzoneError as error:
             self._blind = True
             self.report.fail(endpoint_id, error)
@@ -289,11 +304,12 @@ class _Plan:
     drainer: Drainer
     scope: Scope
     report: Report
-    drains: tuple[Drain, ...]
+    orders: tuple[Order, ...]
     knows_all: bool
     changes: list[Change] = field(default_factory=list)
 
     def add(self, zone: Zone, record_sets: Sequence[RecordSet], claims: Mapping[str, Sequence[Endpoint]]) -> None:
+        """Plan for one zone. What a frozen one would need is said, and not done."""
         settings = self.drainer.settings
         actual = {each.name: each for each in record_sets}
         owned = {name for name, each in actual.items() if each.tag(OWNER_KEY) == settings.owner}
@@ -302,17 +318,22 @@ class _Plan:
             if self.scope.names is not None and name not in self.scope.names:
                 continue
             claimants = claims.get(name, ())
-            answer = route(zone, name, claimants, self.drains, settings, self.drainer.latency)
+            answer = route(zone, name, claimants, self.orders, settings, self.drainer.latency)
             found = compare(zone, answer, actual.get(name), settings.owner, adopt=name in self.scope.adopt)
             if isinstance(found, Change):
-                changes.append(judge(found, claimants, self.drains))
+                changes.append(judge(found, claimants, self.orders))
             elif found:
                 self.report.skips.append(found)
         self.report.skips += [
             Skip(zone.id, name, "not adopted: nobody claims this name")
             for name in sorted(self.scope.adopt - owned - claims.keys())
         ]
-        self.changes += self._after_guard(zone, changes, len(owned))
+        self.report.drift += len(changes)
+        self.drainer.measure("drift", len(changes), zone=zone.region)
+        if freeze(zone, self.orders):
+            self.report.skips += [Skip(zone.id, each.name, f"frozen: would {each.kind} it") for each in changes]
+        else:
+            self.changes += self._after_guard(zone, changes, len(owned))
 
     def _after_guard(self, zone: Zone, changes: list[Change], owned: int) -> list[Change]:
         """What was seen is always written; what rests on absence only under the guard, and not from partial reading."""
@@ -326,6 +347,7 @@ class _Plan:
                 guard(zone, changes, owned)
         except UnsafePlan as error:
             self.report.refusals.append(str(error))
+            self.drainer.measure("refused_plans", 1, zone=zone.region)
             self.report.skips += [Skip(zone.id, change.name, "refused by the guard") for change in unseen]
             return rest
         return rest + unseen

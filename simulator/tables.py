@@ -2,15 +2,15 @@
 
 One state machine, `handle(request) -> response`, like `azure.py`'s cloud: the SDK runs on it through `transport.py`,
 without sockets and in virtual time. Tables are made and deleted; rows are inserted, read, replaced, merged, deleted on
-condition of their etag, and queried by keys, page by page.
+condition of their etag, and queried by keys and numbers, page by page.
 
 As recorded from the service (azure-sdk-for-python, sdk/tables/azure-data-tables/tests/recordings, commits 086275c6 and
 256d6af5, 2020 and 2021): statuses, codes and bodies of answers, etags, continuation tokens, and which types are told. A
 selected column that a row lacks is null (Azure/Azurite#2535). As documented ("Query timeout and pagination"): a page
 has at most 1,000 rows and may end with its partition (`split`). The tests hold it to Azurite, Microsoft's own emulator.
 
-Not simulated: filters on anything but keys, batches, XML, signatures, the limit of 1 MiB for a row, and the time for
-which the name of a deleted table stays taken.
+Not simulated: filters on anything but keys and numbers, batches, XML, signatures, the limit of 1 MiB for a row, and the
+time for which the name of a deleted table stays taken.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from __future__ import annotations
 import base64
 import bisect
 import json
+import operator
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -38,16 +39,17 @@ _ROW = re.compile(rf"{_ACCOUNT}/(\w+)\(PartitionKey={_KEY},RowKey={_KEY}\)")
 _ROWS = re.compile(rf"{_ACCOUNT}/(\w+)(?:\(\))?")
 _TABLE = re.compile(rf"{_ACCOUNT}/Tables\('(\w+)'\)")
 _COMPARISON = re.compile(rf"(PartitionKey|RowKey) (eq|gt|ge|lt|le) {_KEY}")
+_NUMBER = re.compile(r"(\w+) (eq|gt|ge|lt|le) (\d+(?:\.\d+)?)")
 _FORBIDDEN = re.compile(r"[/\\#?\x00-\x1f\x7f-\x9f]")
 _TOLD = ("Edm.Int64", "Edm.DateTime", "Edm.Guid", "Edm.Binary")
 """Types that an answer names; the others can be seen from the value."""
 
-_COMPARE: dict[str, Callable[[str, str], bool]] = {
-    "eq": str.__eq__,
-    "gt": str.__gt__,
-    "ge": str.__ge__,
-    "lt": str.__lt__,
-    "le": str.__le__,
+_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
+    "eq": operator.eq,
+    "gt": operator.gt,
+    "ge": operator.ge,
+    "lt": operator.lt,
+    "le": operator.le,
 }
 
 
@@ -238,21 +240,26 @@ def _columns(body: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
 
 def _matching(table: Mapping[str, Mapping[str, _Row]], where: str, start: tuple[str, str]) -> Iterator[_Row]:
     """The rows that a filter finds, in the order of their keys, from a pair of keys on."""
-    conditions = [_comparison(text) for text in where.split(" and ")] if where else []
+    terms = where.split(" and ") if where else []
+    conditions = [_match(_COMPARISON, text) for text in terms if not _NUMBER.fullmatch(text)]
+    numbers = [_match(_NUMBER, text) for text in terms if _NUMBER.fullmatch(text)]
 
     def fits(column: str, value: str) -> bool:
         return all(_COMPARE[how](value, wanted) for name, how, wanted in conditions if name == column)
+
+    def counts(row: _Row) -> bool:
+        return all(name in row.columns and _COMPARE[how](row.columns[name], float(n)) for name, how, n in numbers)
 
     wanted = [text for name, how, text in conditions if (name, how) == ("PartitionKey", "eq")]
     partitions = sorted(name for name in (wanted[:1] or table) if name in table and fits("PartitionKey", name))
     for partition in partitions[bisect.bisect_left(partitions, start[0]) :]:
         keys = sorted(key for key in table[partition] if fits("RowKey", key))
         begin = bisect.bisect_left(keys, start[1]) if partition == start[0] else 0
-        yield from (table[partition][key] for key in keys[begin:])
+        yield from (row for key in keys[begin:] if counts(row := table[partition][key]))
 
 
-def _comparison(text: str) -> tuple[str, str, str]:
-    found = _COMPARISON.fullmatch(text)
+def _match(pattern: re.Pattern[str], text: str) -> tuple[str, str, str]:
+    found = pattern.fullmatch(text)
     if not found:
         raise NotImplementedError(f"the filter {text} is not simulated")
     return found[1], found[2], found[3].replace("''", "'")

@@ -7,7 +7,7 @@ from contextlib import suppress
 import pytest
 
 from shared.errors import Conflict
-from shared.model import Dirty, Drain, EndpointRow, Marker, State, Urgency, Write
+from shared.model import Dirty, EndpointRow, Marker, Order, State, Urgency, Write
 from tests.catalogs import opened
 from tests.pure_values import vm
 
@@ -136,15 +136,15 @@ async def test_the_marker_is_written_only_over_the_one_that_was_read(catalog):
 
 
 async def test_drain_orders_are_kept(catalog):
-    await catalog.put_drain(Drain("eastus", 5.0))
-    (old,) = await catalog.drains()
-    await catalog.put_drain(Drain("eastus", 9.0))
+    await catalog.put_order(Order("eastus", 5.0))
+    (old,) = await catalog.orders()
+    await catalog.put_order(Order("eastus", 9.0))
     with pytest.raises(Conflict):
-        await catalog.purge_drain("eastus", old.etag)
-    assert [row.value for row in await catalog.drains()] == [Drain("eastus", 9.0)]
-    await catalog.purge_drain("eastus")
-    await catalog.purge_drain("eastus")
-    assert await catalog.drains() == ()
+        await catalog.purge_order("eastus", old.etag)
+    assert [row.value for row in await catalog.orders()] == [Order("eastus", 9.0)]
+    await catalog.purge_order("eastus")
+    await catalog.purge_order("eastus")
+    assert await catalog.orders() == ()
 
 
 async def test_each_process_sees_and_condition_what_the_others_have_written(catalog, other):
@@ -162,9 +162,9 @@ async def test_each_process_sees_and_condition_what_the_others_have_written(cata
     await other.clear("z", "llama", dirty.etag)
     assert await catalog.dirty("z") == ()
     await catalog.put_marker(Marker("digest", 2.0), None)
-    await catalog.put_drain(Drain("eastus", 5.0))
+    await catalog.put_order(Order("eastus", 5.0))
     assert (await other.marker()).value == Marker("digest", 2.0)
-    assert [row.value for row in await other.drains()] == [Drain("eastus", 5.0)]
+    assert [row.value for row in await other.orders()] == [Order("eastus", 5.0)]
 
 
 async def test_of_those_who_race_for_a_zone_exactly_one_gets_it(catalog, other):
@@ -270,9 +270,9 @@ async def test_names_zones_and_endpoints_may_be_long_and_odd_and_are_told_apart(
     assert {(row.value.name, row.value.key) for row in await catalog.indexed()} == {
         (name, row.endpoint.key) for name in ODD for row in endpoints
     }
-    await catalog.put_drain(Drain(endpoints[0].endpoint.key, 1.0))
-    await catalog.purge_drain(endpoints[0].endpoint.key)
-    assert await catalog.drains() == ()
+    await catalog.put_order(Order(endpoints[0].endpoint.key, 1.0))
+    await catalog.purge_order(endpoints[0].endpoint.key)
+    assert await catalog.orders() == ()
 
 
 async def test_times_keep_their_full_precision(catalog):
@@ -292,8 +292,8 @@ async def test_times_keep_their_full_precision(catalog):
     assert (await catalog.acquire("z", "me", time, 60.0)).spent == (Write("create", "llama", time),)
     await catalog.put_marker(Marker("digest", time, time), None)
     assert (await catalog.marker()).value == Marker("digest", time, time)
-    await catalog.put_drain(Drain("eastus", time))
-    assert [row.value for row in await catalog.drains()] == [Drain("eastus", time)]
+    await catalog.put_order(Order("eastus", time))
+    assert [row.value for row in await catalog.orders()] == [Order("eastus", time)]
 
 
 async def test_every_fact_about_an_endpoint_is_kept(catalog):

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import UnsafePlan
-from shared.model import Answer, Drain, RecordSet, State, Urgency
+from shared.model import Answer, Order, RecordSet, State, Urgency
 from shared.plan import Change, Skip, compare, guard, judge
 from tests.pure_values import ours, vm, zone
 
@@ -179,7 +179,7 @@ SEEN = [
     ("draining", [vm("a", A, state=State.DRAINING)], [], True),
     ("deleted", [vm("a", A, state=State.GONE)], [], True),
     ("warming", [vm("a", A, state=State.WARMING)], [], True),
-    ("drained by order", [vm("a", A)], [Drain(vm("a").key, 9.0)], True),
+    ("drained by order", [vm("a", A)], [Order(vm("a").key, 9.0)], True),
     ("left the name", [vm("a", A, tagged=("gpt",))], [], True),
     ("nobody had it", [], [], False),
     ("still serves, so the settings changed", [vm("a", A)], [], False),
@@ -204,7 +204,7 @@ def test_every_address_has_to_be_accounted_for():
     ("endpoints", "drains", "urgency"),
     [
         ([vm("a", A, state=State.STOPPED), vm("b", B)], [], Urgency.WITHDRAW),
-        ([vm("a", A), vm("b", B)], [Drain(vm("a").key, 9.0)], Urgency.WITHDRAW),
+        ([vm("a", A), vm("b", B)], [Order(vm("a").key, 9.0)], Urgency.WITHDRAW),
         ([vm("b", B)], [], Urgency.WITHDRAW),
         ([vm("a", A), vm("b", B)], [], Urgency.MORE),
     ],

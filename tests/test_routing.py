@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.model import Drain, State
+from shared.model import Order, State
 from shared.routing import decisions, route
 from tests.pure_values import EAST, LATENCY, NORTH, OTHER_SUB, SUB, WEST, parsed, vm, zone
 
@@ -241,9 +241,9 @@ def test_each_zone_gets_what_is_nearest_to_its_own_clients():
 
 def test_a_drain_order_on_an_endpoint_or_a_region_withdraws_it():
     east, west = vm("a", "10.0.0.1", region=EAST), vm("b", "10.0.0.2")
-    assert answer([east, west], drains=[Drain(west.key, 9.0)]).addresses == ("10.0.0.1",)
-    assert answer([east, west], drains=[Drain(WEST, 9.0)]).addresses == ("10.0.0.1",)
-    assert answer([east, west], drains=[Drain(WEST, 9.0), Drain(EAST, 9.0)]).addresses == ()
+    assert answer([east, west], drains=[Order(west.key, 9.0)]).addresses == ("10.0.0.1",)
+    assert answer([east, west], drains=[Order(WEST, 9.0)]).addresses == ("10.0.0.1",)
+    assert answer([east, west], drains=[Order(WEST, 9.0), Order(EAST, 9.0)]).addresses == ()
 
 
 TTLS = [

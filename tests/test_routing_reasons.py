@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.model import Drain, State
+from shared.model import Order, State
 from shared.routing import decisions, route
 from tests.pure_values import EAST, LATENCY, NORTH, OTHER_SUB, SUB, WEST, parsed, vm, zone
 
@@ -36,14 +36,14 @@ REASONS = [
     (vm("x", "10.0.0.9", subscription=OTHER_SUB), BOTH_SUBS, (), "its subscription is not in NEARZONE_SUBSCRIPTIONS"),
     (HOST, {}, (), "claims it only by its own name, and others claim it by tag"),
     (HOST, {"HOST_NAMES": "false"}, (), "claims it only by its own name, and NEARZONE_HOST_NAMES is false"),
-    (vm("x", "10.0.0.9"), {}, (Drain(vm("x").key, 9.0),), "drained by order"),
-    (vm("x", "10.0.0.9", region=EAST), {}, (Drain(EAST, 9.0),), "drained by order"),
+    (vm("x", "10.0.0.9"), {}, (Order(vm("x").key, 9.0),), "drained by order"),
+    (vm("x", "10.0.0.9", region=EAST), {}, (Order(EAST, 9.0),), "drained by order"),
     (vm("x", ("10.0.0.9", "v"), ("10.0.0.9", "w")), {}, (), AMBIGUOUS),
     (vm("x", "10.0.0.9", region=EAST), policy(regions=[WEST]), (), NOT_THE_POLICYS),
     # Of two reasons the one that a person would have to mend first.
     (vm("x", "192.168.0.9", region=EAST), policy(regions=[WEST]), (), NOT_THE_POLICYS),
     (vm("x", ("10.0.0.9", "v"), ("10.0.0.9", "w"), region=EAST), policy(regions=[WEST]), (), AMBIGUOUS),
-    (vm("x", "10.0.0.9", state=State.STOPPED), {}, (Drain(EAST, 9.0), Drain(vm("x").key, 9.0)), "drained by order"),
+    (vm("x", "10.0.0.9", state=State.STOPPED), {}, (Order(EAST, 9.0), Order(vm("x").key, 9.0)), "drained by order"),
 ]
 
 
@@ -89,7 +89,7 @@ ANSWERS = [
         "nearest: westeurope 0 ms, northeurope 20 ms (mixed: clients spread evenly over 2 regions)",
     ),
     ("a stopped one in the own region", [STOPPED, FAR], {}, (), OWN_SILENT),
-    ("a drained one in the own region", [vm("a", "10.0.0.1"), FAR], {}, (Drain(WEST, 9.0),), OWN_SILENT),
+    ("a drained one in the own region", [vm("a", "10.0.0.1"), FAR], {}, (Order(WEST, 9.0),), OWN_SILENT),
     (
         "two regions where nobody serves, the nearer one first",
         [STOPPED_NORTH, STOPPED, FAR],

@@ -75,7 +75,7 @@ VALID = [
     ("LATENCY", {"East US": {"westeurope": 7}}, lambda s: dict(s.latency), {(EAST, WEST): 7}),
     ("SWEEP_SCHEDULE", "0 0 3 * * MON-FRI", lambda s: s.ttl, 30),
     ("CLOUD", "China", lambda s: s.cloud.arm, "https://management.chinacloudapi.cn"),
-    ("CLOUD", "usgovernment", lambda s: s.cloud.audience, "https://management.usgovcloudapi.net"),
+    ("CLOUD", "usgovernment", lambda s: s.cloud.audience, "https://management.core.usgovcloudapi.net"),
     ("CLOUD", {"arm": "http://127.0.0.1:80/", "audience": "https://x"}, lambda s: s.cloud.arm, "http://127.0.0.1:80"),
     ("CLOUD", {"arm": "https://arm.x", "audience": "https://x"}, lambda s: s.cloud.audience, "https://x"),
 ]

@@ -10,9 +10,10 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 
+from shared.catalog import history
 from shared.errors import Conflict
-from shared.model import Dirty, Drain, EndpointRow, Marker, Write
-from shared.ports import Indexed, Lease, Stored
+from shared.model import Dirty, EndpointRow, Marker, Order, Past, Write
+from shared.ports import EVERY_NAME, Indexed, Lease, Stored
 
 
 class MemoryCatalog:
@@ -25,7 +26,8 @@ class MemoryCatalog:
         self._by_name: dict[str, dict[str, None]] = {}
         self._dirty: dict[str, dict[str, Stored[Dirty]]] = {}
         self._leases: dict[str, tuple[str, float, tuple[Write, ...] | None]] = {}
-        self._drains: dict[str, Stored[Drain]] = {}
+        self._orders: dict[str, Stored[Order]] = {}
+        self._history: dict[tuple[str, str], Sequence[Past]] = {}
         self._marker: Stored[Marker] | None = None
 
     async def endpoint(self, key: str) -> Stored[EndpointRow] | None:
@@ -83,6 +85,7 @@ class MemoryCatalog:
                 since=min(old.since, dirty.since),
                 cleared=old.cleared or dirty.cleared,
                 adopt=old.adopt or dirty.adopt,
+                cause=dirty.cause,
             )
         rows[dirty.name] = Stored(dirty, next(self._etags))
 
@@ -130,19 +133,32 @@ class MemoryCatalog:
         self._marker = Stored(marker, next(self._etags))
         return self._marker.etag
 
-    async def drains(self) -> Sequence[Stored[Drain]]:
+    async def orders(self) -> Sequence[Stored[Order]]:
         await asyncio.sleep(0)
-        return tuple(self._drains.values())
+        return tuple(self._orders.values())
 
-    async def put_drain(self, drain: Drain) -> None:
+    async def put_order(self, order: Order) -> None:
         await asyncio.sleep(0)
-        self._drains[drain.target] = Stored(drain, next(self._etags))
+        self._orders[order.target] = Stored(order, next(self._etags))
 
-    async def purge_drain(self, target: str, etag: str | None = None) -> None:
+    async def purge_order(self, target: str, etag: str | None = None) -> None:
         await asyncio.sleep(0)
         if etag is not None:
-            _check(self._drains.get(target), etag, f"drain order {target}")
-        self._drains.pop(target, None)
+            _check(self._orders.get(target), etag, f"order about {target}")
+        self._orders.pop(target, None)
+
+    async def keep(self, zone: str, changes: Sequence[Past]) -> None:
+        await asyncio.sleep(0)
+        for name, part in history.parts(changes):
+            self._history[zone, name] = history.added(name, part, self._history.get((zone, name), ()))
+
+    async def history(self, zone: str, name: str = EVERY_NAME) -> Sequence[Past]:
+        await asyncio.sleep(0)
+        return self._history.get((zone, name), ())
+
+    async def forget(self, before: float) -> None:
+        await asyncio.sleep(0)
+        self._history = {key: changes for key, changes in self._history.items() if changes[0].at >= before}
 
 
 def _check(row: Stored[object] | None, etag: str | None, what: str) -> None:

@@ -5,7 +5,8 @@
     index              NAME:hash of the endpoint    name, id and time as JSON
     dirty:HASH         name                         the facts as JSON; what was said by marks since then (see `mark`)
     leases             hash of the zone's id        holder, expiry and what was written as JSON
-    drains             hash of the target           the order as JSON
+    orders             hash of the target           the order as JSON
+    history:HASH       name, or `*` for the zone    its last changes as JSON, and when the newest was
     marker             marker                       the marker as JSON
 
 Keys may not hold a `/`, so ids are hashed, and so is a NAME that is no DNS label; HASH is that of the zone's id. Rows
@@ -26,8 +27,8 @@ import msgspec
 from azure.data.tables import TableEntity
 
 from shared.errors import Terminal
-from shared.model import Alarm, Dirty, Drain, EndpointRow, Marker, Urgency
-from shared.ports import Indexed, Stored
+from shared.model import Alarm, Dirty, EndpointRow, Marker, Order, Past, Urgency
+from shared.ports import EVERY_NAME, Indexed, Stored
 
 T = TypeVar("T")
 
@@ -57,13 +58,15 @@ class DirtyRow(msgspec.Struct, frozen=True, omit_defaults=True):
     attempts: int = 0
     not_before: float = 0.0
     last_error: str = ""
+    cause: str = ""
 
 
 ENDPOINT = msgspec.json.Decoder(EndpointRow)
 INDEXED = msgspec.json.Decoder(Indexed)
 LEASE = msgspec.json.Decoder(LeaseRow)
 MARKER = msgspec.json.Decoder(Marker)
-DRAIN = msgspec.json.Decoder(Drain)
+ORDER = msgspec.json.Decoder(Order)
+HISTORY = msgspec.json.Decoder(tuple[Past, ...])
 DIRTY = msgspec.json.Decoder(DirtyRow)
 
 BODY = ("body",)
@@ -97,6 +100,27 @@ def dirty_in(zone: str) -> str:
     return f"dirty:{digest(zone)}"
 
 
+def history_of(zone: str) -> str:
+    """The partition of a zone's history."""
+    return f"history:{digest(zone)}"
+
+
+def history_key(name: str) -> str:
+    """The key of a name's history, and of the zone's."""
+    return name if name == EVERY_NAME else label(name)
+
+
+def history(zone: str, name: str, changes: Sequence[Past]) -> dict[str, Any]:
+    """A row of history; `at` is a column of its own, so that what is old can be found."""
+    row = entity(history_of(zone), history_key(name), changes, f"the history of {name}")
+    return {**row, "at": max(change.at for change in changes)}
+
+
+def old_history(before: float) -> str:
+    """A filter for the history rows of all zones that have not changed since: `;` comes after `:`."""
+    return f"PartitionKey ge 'history:' and PartitionKey lt 'history;' and at lt {before!r}"
+
+
 def entity(partition: str, key: str, value: object, what: str) -> dict[str, Any]:
     """A row that holds a value as JSON. Raises Terminal where that is too long."""
     body = msgspec.json.encode(value).decode()
@@ -118,7 +142,14 @@ def read(row: TableEntity, decoder: msgspec.json.Decoder[T], column: str = "body
 def dirty(value: Dirty) -> dict[str, Any]:
     """A whole dirty row."""
     facts = DirtyRow(
-        value.name, value.since, value.cleared, value.adopt, value.attempts, value.not_before, value.last_error
+        value.name,
+        value.since,
+        value.cleared,
+        value.adopt,
+        value.attempts,
+        value.not_before,
+        value.last_error,
+        value.cause,
     )
     return {**_dirty_keys(value), "zone": value.zone, "body": msgspec.json.encode(facts).decode()}
 
@@ -126,16 +157,18 @@ def dirty(value: Dirty) -> dict[str, Any]:
 def mark(value: Dirty) -> dict[str, Any]:
     """What a mark adds to a dirty row, blindly: it can take back nothing of what the row holds or another mark says.
 
-    Its time counts only where the row was cleared meanwhile, so that there is no other one.
+    Its time counts only where the row was cleared meanwhile, so that there is no other one; its cause counts always.
     """
     said = {column: True for column, fact in (("cleared", value.cleared), ("adopt", value.adopt)) if fact}
-    return {**_dirty_keys(value), **said, "mark": msgspec.json.encode(DirtyRow(value.name, value.since)).decode()}
+    facts = DirtyRow(value.name, value.since, cause=value.cause)
+    return {**_dirty_keys(value), **said, "mark": msgspec.json.encode(facts).decode()}
 
 
 def read_dirty(zone: str, row: TableEntity) -> Stored[Dirty]:
     """A dirty row with all that marks have said. Raises Terminal."""
     stored = read(row, DIRTY, "body" if row.get("body") else "mark")
     facts = stored.value
+    marked = read(row, DIRTY, "mark").value if row.get("mark") else facts
     said = [urgency for urgency in Urgency if row.get(_urgency(urgency))]
     value = Dirty(
         zone,
@@ -147,6 +180,7 @@ def read_dirty(zone: str, row: TableEntity) -> Stored[Dirty]:
         facts.attempts,
         facts.not_before,
         facts.last_error,
+        marked.cause,
     )
     return Stored(value, stored.etag)
 

@@ -11,12 +11,12 @@ from contextlib import suppress
 
 from azure.data.tables.aio import TableClient
 
-from shared.catalog import rows
+from shared.catalog import history, rows
 from shared.catalog.rows import BODY, FACTS, LeaseRow
 from shared.catalog.store import Store
 from shared.errors import Conflict
-from shared.model import Dirty, Drain, EndpointRow, Marker, Write
-from shared.ports import Indexed, Lease, Stored
+from shared.model import Dirty, EndpointRow, Marker, Order, Past, Write
+from shared.ports import EVERY_NAME, Indexed, Lease, Stored
 from shared.together import all_of
 
 AT_ONCE = 16
@@ -143,13 +143,29 @@ class TableCatalog:
         entity = rows.entity("marker", "marker", rows.bounded(marker), "the marker")
         return await (self._store.insert(entity) if etag is None else self._store.replace(entity, etag))
 
-    async def drains(self) -> Sequence[Stored[Drain]]:
-        found = await self._store.query("PartitionKey eq 'drains'", BODY)
-        return tuple(rows.read(row, rows.DRAIN) for row in found)
+    async def orders(self) -> Sequence[Stored[Order]]:
+        found = await self._store.query("PartitionKey eq 'orders'", BODY)
+        return tuple(rows.read(row, rows.ORDER) for row in found)
 
-    async def put_drain(self, drain: Drain) -> None:
-        what = f"the drain order {drain.target}"
-        await self._store.upsert(rows.entity("drains", rows.digest(drain.target), drain, what))
+    async def put_order(self, order: Order) -> None:
+        what = f"the order about {order.target}"
+        await self._store.upsert(rows.entity("orders", rows.digest(order.target), order, what))
 
-    async def purge_drain(self, target: str, etag: str | None = None) -> None:
-        await self._store.delete("drains", rows.digest(target), etag)
+    async def purge_order(self, target: str, etag: str | None = None) -> None:
+        await self._store.delete("orders", rows.digest(target), etag)
+
+    async def keep(self, zone: str, changes: Sequence[Past]) -> None:
+        await all_of((self._keep(zone, *part) for part in history.parts(changes)), AT_ONCE)
+
+    async def _keep(self, zone: str, name: str, changes: Sequence[Past]) -> None:
+        whole = history.added(name, changes, await self.history(zone, name))
+        await self._store.upsert(rows.history(zone, name, whole))
+
+    async def history(self, zone: str, name: str = EVERY_NAME) -> Sequence[Past]:
+        row = await self._store.get(rows.history_of(zone), rows.history_key(name))
+        return rows.read(row, rows.HISTORY).value if row else ()
+
+    async def forget(self, before: float) -> None:
+        for row in await self._store.query(rows.old_history(before), ("PartitionKey", "RowKey")):
+            with suppress(Conflict):  # It has changed just now.
+                await self._store.delete(row["PartitionKey"], row["RowKey"], str(row.metadata["etag"]))

@@ -190,7 +190,7 @@ class Settled(Stage):
         claimed = {name for endpoint in self.known.values() for name in endpoint.names}
         if strange := {row.value.name for row in await catalog.indexed()} - claimed:
             raise Broken(f"the index has names that nobody claims: {sorted(strange)[:3]}")
-        if await catalog.drains():
+        if await catalog.orders():
             raise Broken("a drain order out of nowhere")
         if len(self.app.events) > COUNTERS:
             raise Broken(f"counters by what events say: {list(self.app.events)[:COUNTERS]}")

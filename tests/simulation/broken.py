@@ -72,9 +72,9 @@ VARIANTS = (
         "catalog row: marked before the index leads to it",
         RECORD,
         """        await all_of(self.catalog.index(name, row.endpoint.key, now) for name in sorted(row.todo))
-        await self.mark(urgencies)
+        await self.mark(urgencies, cause)
 """,
-        """        await self.mark(urgencies)
+        """        await self.mark(urgencies, cause)
         await all_of(self.catalog.index(name, row.endpoint.key, now) for name in sorted(row.todo))
 """,
     ),
@@ -214,7 +214,7 @@ VARIANTS = (
         """        if not self.dry_run:
             stored = await self.recorder.catalog.endpoint(endpoint_id.lower())
             if stored and known:
-                await self.recorder.write(stored, replace(known, state=State.GONE))
+                await self.recorder.write(stored, replace(known, state=State.GONE), self.cause)
                 return
             await self._look(endpoint_id)
             return
@@ -223,13 +223,13 @@ VARIANTS = (
     Variant(
         "sweep: writes record sets itself",
         SWEEP,
-        """            marks.append(Dirty(zone, change.name, change.urgency, now, cleared=change.empties, adopt=adopt))
+        """            marks.append(mark)
 """,
         """            if change.after:
                 etag = change.before.etag if change.before else None
                 await self.drainer.record_sets.put(zones[zone], change.after, etag)
                 continue
-            marks.append(Dirty(zone, change.name, change.urgency, now, cleared=change.empties, adopt=adopt))
+            marks.append(mark)
 """,
     ),
     Variant(

@@ -18,7 +18,7 @@ from tests.azurite import connection
 from tests.simulation.frail import FrailCatalog, FrailTransport, Uniform, table_faults
 from tests.stage import Token
 
-READS = ("endpoint", "endpoints", "claimants", "drains")
+READS = ("endpoint", "endpoints", "claimants", "orders")
 
 
 class Noted:
@@ -65,7 +65,7 @@ class InMemory:
     def wipe(self):
         """Every row is gone; etags go on, for no service gives one twice."""
         held = self.whole
-        for found in (held._endpoints, held._index, held._by_name, held._dirty, held._leases, held._drains):
+        for found in (held._endpoints, held._index, held._by_name, held._dirty, held._leases, held._orders):
             found.clear()
         held._marker = None
 
@@ -139,11 +139,11 @@ class InTable:
     def _marker(self, _request, body, _partition, _key, _etag):
         self.ledger.after_put_marker(None, self.ledger.clock(), rows.MARKER.decode(body["body"]))
 
-    def _drains(self, request, body, _partition, key, _etag):
+    def _orders(self, request, body, _partition, key, _etag):
         now = self.ledger.clock()
         if request.method == "DELETE":
-            self.ledger.after_purge_drain(None, now, self._targets.get(key, ""))
+            self.ledger.after_purge_order(None, now, self._targets.get(key, ""))
         else:
-            order = rows.DRAIN.decode(body["body"])
+            order = rows.ORDER.decode(body["body"])
             self._targets[key] = order.target
-            self.ledger.after_put_drain(None, now, order)
+            self.ledger.after_put_order(None, now, order)

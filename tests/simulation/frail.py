@@ -6,7 +6,7 @@ from shared.errors import Transient
 from simulator.core import Response
 from simulator.transport import Lost, SimulatorTransport, understand
 
-HEAVY = {"put_endpoint", "clear", "acquire", "release", "put_dirty", "put_marker", "put_drain"}
+HEAVY = {"put_endpoint", "clear", "acquire", "release", "put_dirty", "put_marker", "put_order"}
 """Calls at which a crash is more likely to matter."""
 
 

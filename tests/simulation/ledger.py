@@ -142,7 +142,7 @@ class Ledger:
         for reader in self._readers():
             self.read.setdefault(reader, {})[name] = read
 
-    def before_drains(self):
+    def before_orders(self):
         for reader in self._readers():
             self.ordered[reader] = self.clock()
 
@@ -193,10 +193,10 @@ class Ledger:
         if self.leases.get(zone, ("", START))[0] == holder:
             del self.leases[zone]
 
-    def after_put_drain(self, _none, _began, drain):
+    def after_put_order(self, _none, _began, drain):
         self.orders.append((self.clock(), {**self.orders[-1][1], drain.target: drain.until}))
 
-    def after_purge_drain(self, _none, _began, target, _etag=None):
+    def after_purge_order(self, _none, _began, target, _etag=None):
         self.orders.append((self.clock(), {t: until for t, until in self.orders[-1][1].items() if t != target}))
 
     def after_put_marker(self, _etag, _began, marker, _old=None):
