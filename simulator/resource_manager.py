@@ -106,12 +106,12 @@ class ResourceManager:
 
     def _metadata(self, request: Request) -> Response:
         if request.query["api-version"] == "2015-01-01":  # what Azure Stack has, and old clients ask
-            content: dict[str, Any] = {
-                key: request.base for key in ("galleryEndpoint", "graphEndpoint", "portalEndpoint")
-            }
+            content: dict[str, Any] = dict.fromkeys(
+                ("galleryEndpoint", "graphEndpoint", "portalEndpoint"), request.base
+            )
             return Response(200, content | {"authentication": _authentication(request)})
         endpoints = ("resourceManager", "portal", "gallery", "graph", "graphAudience", "microsoftGraphResourceId")
-        content = {key: request.base for key in endpoints}
+        content = dict.fromkeys(endpoints, request.base)
         content |= {"name": "Simulator", "authentication": _authentication(request), "media": "", "batch": ""}
         content["suffixes"] = {"storage": "core.simulator.invalid", "keyVaultDns": "vault.simulator.invalid"}
         return Response(200, [content] if request.query["api-version"] < "2022" else content)
