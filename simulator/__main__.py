@@ -53,7 +53,7 @@ async def _run(cloud: Cloud, arguments: argparse.Namespace) -> None:
 
 
 def _ready(server: Server, resolvers: dict[str, str]) -> dict[str, object]:
-    secure = {"arm_https": server.secure_url, "ca": str(server.ca)} if server.secure_url else {}
+    secure = {"https": server.secure_url, "ca": str(server.ca)} if server.secure_url else {}
     return {
         "arm": server.url,
         **secure,

@@ -128,8 +128,7 @@ class ResourceManager:
         return Response(200, _subscription_body(subscription))
 
     def _providers(self, _: Request, subscription: str) -> Response:
-        spaces = ("Microsoft.Authorization", "Microsoft.Compute", "Microsoft.Network", "Microsoft.Resources")
-        return Response(200, {"value": [self._provider_body(subscription, each) for each in spaces]})
+        return Response(200, {"value": [self._provider_body(subscription, each) for each in self._azure.namespaces()]})
 
     def _provider(self, _: Request, subscription: str, namespace: str) -> Response:
         if not self._azure.types(namespace):
