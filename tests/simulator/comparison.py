@@ -37,6 +37,7 @@ BEYOND = {
             f"VMs/properties/instanceView/{name}"
             for name in ("computerName", "osName", "osVersion", "hyperVGeneration", "disks", "vmAgent", "extensions")
         ),
+        "scale-set instances/properties/storageProfile",
         f"{_MACHINES}/storageProfile",
         f"{_MACHINES}/osProfile",
     ),

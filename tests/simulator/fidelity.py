@@ -69,7 +69,7 @@ def differences(outcomes: Iterable[Outcome]) -> Iterator[str]:
     """A line for each thing that differs."""
     for each in outcomes:
         for what in each.differences:
-            yield f"{each.recording} #{each.number}, {each.interaction.method} {each.interaction.path}: {what}"
+            yield f"{each.recording} #{each.number}, {each.interaction.method} {each.interaction.path}: {what:.300}"
 
 
 def main() -> int:

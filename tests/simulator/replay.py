@@ -46,7 +46,7 @@ class Replay:
         self.others: set[str] = set()
         """Recorded polling URLs of what the simulator does not support."""
         self.groups_deleted = False
-        self.entrance = Entrance(interactions, self._send, self._settle)
+        self.entrance = Entrance(interactions, self._send, self._settle, self.cloud.compute.scale_sets.sets)
 
     def outcomes(self) -> Iterator[Outcome]:
         """Replay everything, in order."""
@@ -72,6 +72,8 @@ class Replay:
         known = self.one_by_one.get((self.name, number))
         if known is not None:
             return label, known, self._tried(interaction)
+        if label in {"scale-set instances", "scale-set NICs"}:
+            self.entrance.enter_set(number, interaction)
         if self.entrance.strangers(interaction):
             return label, SET_UP, self._enter(number, interaction)
         return label, *self._compared(interaction)
