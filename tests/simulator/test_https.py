@@ -1,6 +1,7 @@
 """`python -m simulator --https PORT`: the same Azure over TLS, trusted by those who trust this run's own CA."""
 
 import ssl
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -31,10 +32,11 @@ async def test_it_is_trusted_with_its_own_ca_and_not_without(tmp_path, name):
             await ask("GET", url, ssl.create_default_context())
 
 
-async def test_each_run_has_a_ca_of_its_own(tmp_path):
+async def test_each_run_has_a_ca_of_its_own_and_leaves_nothing_behind(tmp_path):
     async with running(tmp_path, "--https", "0") as (one, _), running(tmp_path, "--https", "0") as (other, _):
         with pytest.raises(aiohttp.ClientConnectorCertificateError):
             await ask("GET", one["https"] + CLOUD, trusting(other))
+    assert not Path(one["ca"]).parent.exists()
 
 
 async def test_it_has_the_world_that_http_has_and_links_lead_back_to_it(tmp_path):
