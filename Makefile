@@ -1,5 +1,6 @@
 # One command each. Everything sets itself up: a virtual environment with the pinned requirements, made once.
 #   make demo [WORLD=FILE]     make up [WORLD=FILE]     make test [ARGS="-k routing"]     make check     make clean
+#   make fidelity
 #   make simulate [SEEDS=1000] [FIRST=0] [ARGS=--trace]     make variants     make fuzz [INPUTS=1000000]
 #   make bench [ONLY=storm]     make azurite
 # Another Python: make test PYTHON=/path/to/python3.12 VENV=.venv-3.12
@@ -16,7 +17,7 @@ bin := $(VENV)/bin
 stamp := $(VENV)/.requirements-installed
 world := $(if $(WORLD),--world "$(WORLD)")
 
-.PHONY: setup test check demo up simulate variants fuzz bench azurite clean
+.PHONY: setup test check demo up fidelity simulate variants fuzz bench azurite clean
 .DEFAULT_GOAL := setup
 
 setup: $(stamp)
@@ -47,6 +48,10 @@ demo: setup
 
 up: setup
 	@$(bin)/python -m simulator.up $(world)
+
+# The recordings are no part of the project: NEARZONE_RECORDINGS says where they are (docs/simulator.md).
+fidelity: setup
+	@PYTHONPATH=. $(bin)/python tests/simulator/fidelity.py
 
 simulate: setup
 	@$(bin)/python -m tests.simulation --seeds $(SEEDS) --first $(FIRST) --jobs 2 $(ARGS)

@@ -22,12 +22,18 @@ from simulator.world import WorldError, read
 DEMO = Path(__file__).parent / "worlds" / "demo.json"
 
 
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port (0 to 65535)")
+    return int(text)
+
+
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m simulator", description="Azure on localhost.")
     parser.add_argument("--world", type=Path, default=DEMO, help="world file (default: the demo's)")
-    parser.add_argument("--http", type=int, default=0, help="port of ARM, 0: any free one")
-    parser.add_argument("--https", type=int, help="port of ARM over TLS, 0: any free one (default: none)")
-    parser.add_argument("--dns", type=int, default=0, help="port of the DNS servers, 0: any free one")
+    parser.add_argument("--http", type=_port, default=0, help="port of ARM, 0: any free one")
+    parser.add_argument("--https", type=_port, help="port of ARM over TLS, 0: any free one (default: none)")
+    parser.add_argument("--dns", type=_port, default=0, help="port of the DNS servers, 0: any free one")
     parser.add_argument("--latency", type=float, default=1.0, help="multiplies the recorded latencies, 0: none")
     parser.add_argument("--operations", type=float, default=1.0, help="multiplies how long VM operations take")
     parser.add_argument("--seed", type=int, default=0, help="equal seeds: equal chance")
@@ -53,7 +59,7 @@ async def _run(cloud: Cloud, arguments: argparse.Namespace) -> None:
 
 
 def _ready(server: Server, resolvers: dict[str, str]) -> dict[str, object]:
-    secure = {"arm_https": server.secure_url, "ca": str(server.ca)} if server.secure_url else {}
+    secure = {"https": server.secure_url, "ca": str(server.ca)} if server.secure_url else {}
     return {
         "arm": server.url,
         **secure,

@@ -48,7 +48,7 @@ class Cloud:
         operation_scale: float = 1.0,
         unknowns: Unknowns | None = None,
     ) -> None:
-        unknowns = unknowns or Unknowns()
+        self.unknowns = unknowns = unknowns or Unknowns()
         self.azure = Azure(clock, Random(seed), operation_scale=operation_scale)
         self.azure.action_in_subject = unknowns.action_in_subject
         self.azure.gate = self.arm_limits = ArmLimits(clock)

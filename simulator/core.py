@@ -175,12 +175,14 @@ class Azure:
         """Resource id in lower case -> how the next operation on it ends, whatever it does."""
         self._providers: dict[tuple[str, str], Provider] = {}
         self._types: dict[str, dict[str, str]] = {}
+        self._namespaces: dict[str, str] = {}
         self._agenda: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
 
     def register(self, namespace: str, resource_type: str, provider: Provider) -> None:
         """Let a provider answer for a top-level type, e.g. `Microsoft.Compute`, `virtualMachines`."""
         self._providers[namespace.lower(), resource_type.lower()] = provider
+        self._namespaces.setdefault(namespace.lower(), namespace)
         self._types.setdefault(namespace.lower(), {})[resource_type.lower()] = resource_type
 
     def ensure_group(self, subscription: str, group: str) -> None:
@@ -223,6 +225,10 @@ class Azure:
             return self._providers[call.namespace.lower(), call.types[0].lower()].handle(call)
         except ArmError as error:
             return error.response
+
+    def namespaces(self) -> list[str]:
+        """The namespaces in which a provider answers for something."""
+        return sorted(self._namespaces.values())
 
     def types(self, namespace: str) -> list[str]:
         """The top-level types of a namespace for which a provider answers; none for an unknown namespace."""

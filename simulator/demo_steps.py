@@ -31,7 +31,8 @@ def first_sweep(play: Play) -> Step:
     count = len(play.replica.endpoints)
     return Step(
         "The first look",
-        f"The app has just started and knows nothing. POST /api/resync: it reads {count} endpoints and fills the zones.",
+        f"The app has just started and knows nothing. POST /api/resync: it reads {count} endpoints and fills the "
+        "zones.",
         act,
         names=play.replica.services()[:3]
         or sorted({name for vm in play.replica.vms for name in play.replica.names(vm)})[:3],

@@ -168,7 +168,7 @@ class LoadBalancers:
         balancer = self.all.called(call)
         section = next((each for each in balancer.fields() if each.lower() == call.types[1].lower()), None)
         if section is None:
-            raise not_found(call)
+            raise ArmError(405, "MethodNotAllowed", f"{call.method} on {'/'.join(call.types)} is not simulated.")
         return balancer, section
 
     def _put_rule(self, call: Call) -> Response:

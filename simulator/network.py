@@ -55,6 +55,7 @@ class Network:
         self.azure = azure
         self.nics: Collection[Nic] = Collection(NIC_TYPE)
         self.vnets: Collection[Vnet] = Collection(VNET_TYPE)
+        self._instance_nics: dict[str, Nic] = {}
         self.limits = NetworkLimits(azure.clock)
         self.operations = Operations(azure, "Microsoft.Network", detailed=False)
         self._routes: dict[tuple[str, int, str], Callable[[Call], Response]] = {
@@ -62,7 +63,7 @@ class Network:
             ("networkinterfaces", 1, "GET"): self._get_nic,
             ("networkinterfaces", 1, "PUT"): self._put_nic,
             ("networkinterfaces", 1, "DELETE"): self._delete_nic,
-            **VnetCalls(self.vnets, self.nics, self._begin, azure.new_guid).routes,
+            **VnetCalls(self.vnets, self._nic, self._begin, azure.new_guid).routes,
             ("locations/operations", 2, "GET"): self.operations.poll,
             ("locations/operationresults", 2, "GET"): self.operations.poll,
         }
@@ -98,15 +99,27 @@ class Network:
     def load_nic(self, nic: Nic) -> None:
         """Put a NIC into the world as it is, without an event; its addresses count as taken."""
         self.nics.add(nic)
+        self._take(nic)
+
+    def lodge(self, nic: Nic) -> None:
+        """Let a NIC of a scale set's instance, which this provider does not serve, have its addresses; no event."""
+        self._instance_nics[nic.id.lower()] = nic
+        self._take(nic)
+
+    def _take(self, nic: Nic) -> None:
         for vnet, address in self._held(nic):
             if vnet.taken.get(address) != nic.id:
                 vnet.taken[address] = nic.id
                 vnet.touch()
 
+    def _nic(self, nic_id: str) -> Nic | None:
+        return self.nics.find(nic_id) or self._instance_nics.get(nic_id.lower())
+
     def remove_nic(self, nic: Nic) -> None:
         """Take a NIC out of the world, without an event, and free its addresses."""
         self._release(nic, [])
         self.nics.remove(nic)
+        self._instance_nics.pop(nic.id.lower(), None)
 
     def _release(self, nic: Nic, kept: Sequence[IpConfiguration]) -> None:
         """Free the addresses of a NIC that it does not keep."""

@@ -91,8 +91,9 @@ class PrivateDns:
     ) -> Zone:
         """Put a zone in place at once and without events, instead of what was there; the fields are a world file's.
 
-        Links: name, vnet, registration, resolution_policy. Records: name, type, ttl, addresses, metadata, auto_registered; for types other
-        than A, `records` holds the JSON of the type's field. Raises ArmError for values that Azure refuses.
+        Links: name, vnet, registration, resolution_policy. Records: name, type, ttl, addresses, metadata,
+        auto_registered; for types other than A, `records` holds the JSON of the type's field. Raises ArmError for
+        values that Azure refuses.
         """
         parts = zone_id.strip("/").split("/")
         self._azure.ensure_group(parts[1], parts[3])

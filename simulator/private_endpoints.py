@@ -7,6 +7,7 @@ service's decision, the endpoint's NIC and its zone's records raise no event.
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 import msgspec
@@ -164,6 +165,7 @@ class PrivateEndpoints:
             names = [each.name for each in nic.configurations if each.allocation == "Dynamic"]
             names += [f"privateEndpointIpConfig.{self._network.azure.new_guid()}" for _ in groups[len(names) :]]
             members = [(name, group, group) for name, group in zip(names, groups, strict=False)]
+        before = deepcopy(nic.configurations)
         fixed = {each.name: each.address for each in static}
         wanted = [
             Wanted(name, WantedProperties(subnet, fixed.get(name), "Static" if fixed else "Dynamic"))
@@ -172,7 +174,8 @@ class PrivateEndpoints:
         nic.configurations = hold(self._network, nic.id, nic.configurations, wanted)
         for each, (_, group, member) in zip(nic.configurations, members, strict=True):
             each.private_link = _link(connections, group, member)
-        nic.etag = self._network.new_etag()
+        if nic.configurations != before:  # new tags of the endpoint leave it as it is, as recorded
+            nic.etag = self._network.new_etag()
         self._network.load_nic(nic)
 
     def _delete(self, call: Call) -> Response:

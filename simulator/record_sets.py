@@ -293,8 +293,8 @@ def zone_json(zone: Zone, api_version: str) -> dict[str, Any]:
 def link_json(zone: Zone, link: Link, api_version: str) -> dict[str, Any]:
     """A virtual network link as Azure answers it.
 
-    `resolutionPolicy` came with 2024-06-01; the one recording of that version neither gives it nor has it, so that it is
-    served where it was given.
+    `resolutionPolicy` came with 2024-06-01; the one recording of that version neither gives it nor has it, so that it
+    is served where it was given.
     """
     policy = link.resolution_policy if api_version >= "2024-06-01" else None
     properties = {

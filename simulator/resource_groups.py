@@ -1,8 +1,8 @@
 """Resource groups: `/subscriptions/{id}/resourcegroups[/{name}]`.
 
 As recorded (azure-service-operator, Test_Network_v1api20240601_CreationAndDeletion, 2024): PUT is 201 for a new group,
-DELETE is 202 and ends at `operationresults`. HEAD is 204 or 404 (OpenAPI). That a deletion deletes what is in the group,
-each with its own event, and tries again until nothing is left or it is given up, follows the documents
+DELETE is 202 and ends at `operationresults`. HEAD is 204 or 404 (OpenAPI). That a deletion deletes what is in the
+group, each with its own event, and tries again until nothing is left or it is given up, follows the documents
 (azure-resource-manager/management/delete-resource-group); how often, and code and words of giving up, are inferred.
 A group that came with the world has the location of what is in it.
 """

@@ -106,12 +106,12 @@ class ResourceManager:
 
     def _metadata(self, request: Request) -> Response:
         if request.query["api-version"] == "2015-01-01":  # what Azure Stack has, and old clients ask
-            content: dict[str, Any] = {
-                key: request.base for key in ("galleryEndpoint", "graphEndpoint", "portalEndpoint")
-            }
+            content: dict[str, Any] = dict.fromkeys(
+                ("galleryEndpoint", "graphEndpoint", "portalEndpoint"), request.base
+            )
             return Response(200, content | {"authentication": _authentication(request)})
         endpoints = ("resourceManager", "portal", "gallery", "graph", "graphAudience", "microsoftGraphResourceId")
-        content = {key: request.base for key in endpoints}
+        content = dict.fromkeys(endpoints, request.base)
         content |= {"name": "Simulator", "authentication": _authentication(request), "media": "", "batch": ""}
         content["suffixes"] = {"storage": "core.simulator.invalid", "keyVaultDns": "vault.simulator.invalid"}
         return Response(200, [content] if request.query["api-version"] < "2022" else content)
@@ -128,8 +128,7 @@ class ResourceManager:
         return Response(200, _subscription_body(subscription))
 
     def _providers(self, _: Request, subscription: str) -> Response:
-        spaces = ("Microsoft.Authorization", "Microsoft.Compute", "Microsoft.Network", "Microsoft.Resources")
-        return Response(200, {"value": [self._provider_body(subscription, each) for each in spaces]})
+        return Response(200, {"value": [self._provider_body(subscription, each) for each in self._azure.namespaces()]})
 
     def _provider(self, _: Request, subscription: str, namespace: str) -> Response:
         if not self._azure.types(namespace):

@@ -133,6 +133,31 @@ class ScaleSet:
         return {"virtualMachine": {"statusesSummary": summary}, "statuses": [status]}
 
 
+def with_nic_defaults(properties: dict[str, Any]) -> dict[str, Any]:
+    """What a client wrote of a scale set, and what Azure adds to the NICs in it (recorded for all since 2022-03-01)."""
+    profile = properties.get("virtualMachineProfile", {})
+    network = profile.get("networkProfile", {})
+    if not network.get("networkInterfaceConfigurations"):
+        return properties
+    nics = [
+        {**nic, "properties": _with_addresses({**_NIC_DEFAULTS, **nic["properties"]})}
+        for nic in network["networkInterfaceConfigurations"]
+    ]
+    network = {**network, "networkInterfaceConfigurations": nics}
+    return {**properties, "virtualMachineProfile": {**profile, "networkProfile": network}}
+
+
+_NIC_DEFAULTS = {"disableTcpStateTracking": False, "dnsSettings": {"dnsServers": []}, "enableIPForwarding": False}
+
+
+def _with_addresses(nic: dict[str, Any]) -> dict[str, Any]:
+    addresses = [
+        {**ip, "properties": {"privateIPAddressVersion": "IPv4", **ip["properties"]}}
+        for ip in nic.get("ipConfigurations", [])
+    ]
+    return {**nic, "ipConfigurations": addresses}
+
+
 def instance_body(scale_set: ScaleSet, instance: Instance, *, expand: bool = False) -> dict[str, Any]:
     """An instance as served; its instance view (power state, health) only when asked for."""
     vm, profile = instance.vm, scale_set.profile

@@ -67,23 +67,17 @@ class Machines:
             nics.append(
                 Nic(nic_id, scale_set.location, {}, configurations, etag, guid, primary=each.properties.primary)
             )
-            self._take(nics[-1])
+            self._network.lodge(nics[-1])
         self.load(scale_set, Instance(number, vm, nics))
         return vm
 
     def load(self, scale_set: ScaleSet, instance: Instance) -> None:
         """Put an instance into its scale set as it is, its NICs attached and their addresses taken."""
         for nic in instance.nics:
-            self._take(nic)
+            self._network.lodge(nic)
             self._network.attach(nic, instance.vm.id, primary=nic.primary)
         scale_set.instances[instance.number] = instance
         scale_set.next_number = max(scale_set.next_number, instance.number + 1)
-
-    def _take(self, nic: Nic) -> None:
-        for each in nic.configurations:
-            vnet = self._network.vnets.find(each.vnet)
-            if vnet is not None:
-                vnet.taken[each.address] = nic.id
 
     def _new(self, scale_set: ScaleSet, vm_id: str) -> Vm:
         now = self._azure.clock()

@@ -17,7 +17,7 @@ from simulator.core import ArmError, Azure, Call, Response
 from simulator.latency import Spread
 from simulator.network import Network
 from simulator.operations import Fault, Operations, Work
-from simulator.scale_set import SCALE_SET_TYPE, Instance, ScaleSet
+from simulator.scale_set import SCALE_SET_TYPE, Instance, ScaleSet, with_nic_defaults
 from simulator.scale_set_instances import Instances
 from simulator.scale_set_machines import Machines
 from simulator.vm import Vm
@@ -144,6 +144,7 @@ class ScaleSets:
         except ArmError:
             scale_set.properties, scale_set.sku, scale_set.tags = before
             raise
+        scale_set.properties = with_nic_defaults(scale_set.properties)
         # Scaling in takes the newest away (recorded; that nothing else counts is inferred).
         return self._scale(call, scale_set, made, present[max(capacity, 0) :], created=created)
 

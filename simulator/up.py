@@ -67,7 +67,7 @@ def _environment(pair: Pair) -> list[str]:
     simulator = pair.simulator
     digs = {f"DIG_{vnet.rsplit('/', 1)[1].upper().replace('-', '_')}": _server(pair, vnet) for vnet in simulator["dns"]}
     variables = {
-        "ARM": simulator["arm_https"],
+        "ARM": simulator["https"],
         "REQUESTS_CA_BUNDLE": simulator["ca"],
         "IDENTITY_ENDPOINT": simulator["identity_endpoint"],
         "IDENTITY_HEADER": simulator["identity_header"],

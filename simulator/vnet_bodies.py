@@ -6,7 +6,7 @@ Operator (2023 to 2026). Peerings are in no recording: they follow the OpenAPI d
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from simulator.collection import Collection
@@ -17,11 +17,11 @@ PEERING_TYPE = f"{VNET_TYPE}/virtualNetworkPeerings"
 
 
 class VnetBodies:
-    """Writes bodies; knows who is in which subnet, and who peers with whom."""
+    """Writes bodies; knows who is in which subnet, and who peers with whom. `nic` finds one by its id."""
 
-    def __init__(self, vnets: Collection[Vnet], nics: Collection[Nic]) -> None:
+    def __init__(self, vnets: Collection[Vnet], nic: Callable[[str], Nic | None]) -> None:
         self._vnets = vnets
-        self._nics = nics
+        self._nic = nic
 
     def reverse(self, vnet: Vnet, peering: Peering) -> Peering | None:
         """The other side's peering with this VNet, if there is one."""
@@ -74,10 +74,10 @@ class VnetBodies:
     def configurations(self, vnet: Vnet, subnet: Subnet) -> Iterator[str]:
         """The ids of the address configurations that lie in a subnet."""
         for holder in dict.fromkeys(vnet.taken.values()):
-            nic = self._nics.find(holder)
+            nic = self._nic(holder)
             for each in nic.configurations if nic else ():
                 if (each.vnet.lower(), each.subnet.lower()) == (vnet.id.lower(), subnet.name.lower()):
-                    yield f"{holder}/ipConfigurations/{each.name}"
+                    yield _configuration_id(holder, each.name)
 
     def peering(self, vnet: Vnet, peering: Peering) -> dict[str, Any]:
         """One side of a peering as served."""
@@ -101,6 +101,18 @@ class VnetBodies:
             },
             "type": PEERING_TYPE,
         }
+
+
+def _configuration_id(nic: str, name: str) -> str:
+    """An address configuration's id as a subnet has it.
+
+    Those of scale sets' instances are in capitals: Azure Service Operator, Test_Compute_v20220301_CreationAndDeletion,
+    39, 2026.
+    """
+    scope, found, path = nic.partition("/resourceGroups/")
+    if "/virtualmachinescalesets/" in nic.lower():
+        return f"{scope}{found}{path.upper()}/ipConfigurations/{name.upper()}"
+    return f"{nic}/ipConfigurations/{name}"
 
 
 def policies(subnet: Subnet) -> dict[str, Any]:

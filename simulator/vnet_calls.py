@@ -69,10 +69,10 @@ class VnetCalls:
     """Answers calls on `virtualNetworks` and below."""
 
     def __init__(
-        self, vnets: Collection[Vnet], nics: Collection[Nic], begin: Begin, new_guid: Callable[[], str]
+        self, vnets: Collection[Vnet], nic: Callable[[str], Nic | None], begin: Begin, new_guid: Callable[[], str]
     ) -> None:
         self._vnets = vnets
-        self._bodies = VnetBodies(vnets, nics)
+        self._bodies = VnetBodies(vnets, nic)
         self._begin = begin
         self._new_guid = new_guid
         self.routes: Mapping[tuple[str, int, str], Callable[[Call], Response]] = {

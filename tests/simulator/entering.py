@@ -1,7 +1,9 @@
 """How resources that something unsupported has made (template deployments, ...) enter the simulator of a replay.
 
 Each is written by a PUT of the body that the first recorded GET shows, after what it needs; what is needed and shown
-only later, or never, is taken from there, or made up (a network of the shape that azure-cli's templates give).
+only later, or never, is taken from there, or made up (a network of the shape that azure-cli's templates give). A
+uniform scale set grows by one instance after the other, each with its recorded number: Azure makes more than asked
+for, and deletes some again.
 """
 
 import copy
@@ -12,9 +14,21 @@ from typing import Any
 
 from recordings import Interaction
 
+from simulator.collection import Collection
 from simulator.core import Request, Response
+from simulator.scale_set import ScaleSet
 
-ENTERING = {"VNets", "subnets", "NICs", "VMs", "load balancers", "private endpoints", "container groups", "scale sets"}
+ENTERING = {
+    "VNets",
+    "subnets",
+    "NICs",
+    "VMs",
+    "load balancers",
+    "private endpoints",
+    "container groups",
+    "scale sets",
+    "scale-set instances",
+}
 """Whatever else is there (instances, a private endpoint's NIC, an SOA) is made by the simulator itself."""
 READ_ONLY = {
     "etag",
@@ -39,13 +53,18 @@ class Entrance:
     """Lets resources enter one simulator. `send` answers a request; `settle` waits for the end of all operations."""
 
     def __init__(
-        self, interactions: list[Interaction], send: Callable[[Request], Response], settle: Callable[[], None]
+        self,
+        interactions: list[Interaction],
+        send: Callable[[Request], Response],
+        settle: Callable[[], None],
+        sets: Collection[ScaleSet],
     ) -> None:
         self.failed: list[str] = []
         """What the simulator refused to take in."""
         self._interactions = interactions
         self._send = send
         self._settle = settle
+        self._sets = sets
         self._made: set[str] = set()
         self._shown_later: set[str] = set()
 
@@ -66,6 +85,31 @@ class Entrance:
                 self._make(number, id_, body)
             self._shown_later.discard(id_.lower())
 
+    def enter_set(self, number: int, interaction: Interaction) -> None:
+        """Let in the scale set of an instance or a NIC, if no answer shows it: as its instances say that it is."""
+        scope, _, name = interaction.path.partition("/virtualMachineScaleSets/")
+        path = f"{scope}/virtualMachineScaleSets/{name.partition('/')[0]}"
+        shown = self._instances(number, path)
+        if shown and path.lower() not in self._made and not self._is_there(path):
+            ids = {each["id"].lower() for each in shown}
+            self._shown_later |= ids
+            self._made |= ids
+            self._make(number, shown[0]["id"].rpartition("/virtualMachines/")[0], _set_of(shown))
+
+    def _instances(self, number: int, set_id: str) -> list[dict[str, Any]]:
+        """The instances of a scale set in the next answer that shows them."""
+        path = f"{set_id}/virtualMachines".lower()
+        shown = (list(each.shown.values()) for each in self._interactions[number:] if each.path.lower() == path)
+        return next(filter(None, shown), [])
+
+    def _grow(self, number: int, resource_id: str, body: dict[str, Any]) -> None:
+        shown = self._instances(number, resource_id)
+        self._put(resource_id, {**body, "sku": {**body["sku"], "capacity": 0}} if shown else body)
+        for capacity, each in enumerate(shown, 1):
+            scale_set = self._sets.find(resource_id)
+            scale_set.next_number = int(each["instanceId"])
+            self._ask("PATCH", resource_id, json.dumps({"sku": {"capacity": capacity}}).encode())
+
     def know(self, resource_id: str) -> None:
         """The simulator has had this by itself: when it is gone, it does not enter."""
         self._made.add(resource_id.lower())
@@ -79,10 +123,12 @@ class Entrance:
         for needed in dict.fromkeys(_NEEDED.findall(json.dumps(body))):
             if not needed.lower().startswith(resource_id.lower()) and needed.lower() not in self._made:
                 self._need(number, needed)
-        if "/networkInterfaces/" in resource_id and "virtualMachine" in body["properties"]:
-            body["properties"].pop("virtualMachine")
-        fixed = copy.deepcopy(body)
-        if "/networkInterfaces/" in resource_id:  # keeps the address that was given out dynamically
+        if "/virtualMachineScaleSets/" in resource_id:
+            self._grow(number, resource_id, body)
+            return
+        if "/networkInterfaces/" in resource_id:
+            body["properties"].pop("virtualMachine", None)
+            fixed = copy.deepcopy(body)  # keeps the address that was given out dynamically
             for each in fixed["properties"]["ipConfigurations"]:
                 each["properties"]["privateIPAllocationMethod"] = "Static"
             self._put(resource_id, fixed)
@@ -138,6 +184,25 @@ class Entrance:
         if response.status >= 300:
             self.failed.append(f"{method} {path}: {response.status} {response.content}")
         self._settle()
+
+
+def _set_of(instances: list[dict[str, Any]]) -> dict[str, Any]:
+    """The scale set that has such instances."""
+    first = instances[0]
+    properties = first["properties"]
+    system = {key: value for key, value in properties["osProfile"].items() if key != "computerName"}
+    prefix = properties["osProfile"]["computerName"][:-6]
+    profile = {
+        "networkProfile": properties["networkProfileConfiguration"],
+        "storageProfile": properties["storageProfile"],
+        "osProfile": {**system, "computerNamePrefix": prefix},
+    }
+    return {
+        "location": first["location"],
+        "tags": first["tags"],
+        "sku": {**first["sku"], "capacity": len(instances)},
+        "properties": {"orchestrationMode": "Uniform", "virtualMachineProfile": profile},
+    }
 
 
 def _writable(body: Any) -> Any:

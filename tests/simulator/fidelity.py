@@ -1,34 +1,91 @@
-"""Replays all recordings and prints the table."""
+"""How close the simulator is to the recordings: `make fidelity`.
+
+Prints, as `docs/simulator.md` has them, what of each type was recorded and compared, what is skipped and why, and which
+fields are left out; then every difference. Exit code 1: something differs, or there are no recordings.
+"""
 
 import sys
 from collections import Counter
-from pathlib import Path
+from collections.abc import Iterable, Iterator
 
-
-from recordings import LABELS, POLLS, recordings
+from comparison import BEYOND, VARY
+from recordings import LABELS, MISSING, POLLS, RECORDINGS, recordings
 from replay import Outcome, Replay
 
 
-def replay_all():
+def replay_all() -> list[Outcome]:
+    """What became of every interaction of every recording."""
     return [outcome for name, interactions in recordings() for outcome in Replay(name, interactions).outcomes()]
 
 
-def table(outcomes):
-    total, compared, different = Counter(), Counter(), Counter()
-    for o in outcomes:
-        total[o.label] += 1
-        compared[o.label] += o.reason is None
-        different[o.label] += bool(o.differences)
-    for name in [*dict.fromkeys(LABELS.values()), POLLS, None]:
-        yield f"| {name} | {total[name]} | {compared[name]} | {different[name]} |"
-    s = sum(total[n] for n in total if n)
-    yield f"all {s} {sum(compared.values())} {sum(different.values())}"
-    for (l, r), n in Counter((o.label, o.reason) for o in outcomes if o.reason).most_common():
-        yield f"skip {n} {l} {r}"
-    for o in outcomes:
-        for d in o.differences:
-            yield f"DIFFERENT {o.label} {o.interaction.method} {d[:300]} @ {o.recording}#{o.number} {o.interaction.path[-60:]}"
+def supported(outcomes: Iterable[Outcome]) -> list[Outcome]:
+    """The outcomes on types that the simulator supports."""
+    return [each for each in outcomes if each.label is not None]
+
+
+def share(outcomes: Iterable[Outcome]) -> float:
+    """How much of what was recorded on supported types is compared, from 0 to 1."""
+    found = supported(outcomes)
+    return sum(each.reason is None for each in found) / len(found)
+
+
+def table(outcomes: list[Outcome]) -> Iterator[str]:
+    """A line for each type."""
+    found = supported(outcomes)
+    yield "| calls on | recorded | compared | skipped | different |"
+    yield "| --- | ---: | ---: | ---: | ---: |"
+    for label in [*dict.fromkeys(LABELS.values()), POLLS]:
+        yield _line(label, [each for each in found if each.label == label])
+    yield _line("all", found)
+
+
+def _line(label: str, outcomes: list[Outcome]) -> str:
+    compared = sum(each.reason is None for each in outcomes)
+    different = sum(bool(each.differences) for each in outcomes)
+    return f"| {label} | {len(outcomes)} | {compared} | {len(outcomes) - compared} | {different} |"
+
+
+def reasons(outcomes: list[Outcome]) -> Iterator[str]:
+    """A line for each reason for which calls on supported types are skipped."""
+    skipped = [each for each in supported(outcomes) if each.reason is not None]
+    yield "| skipped because | calls | on |"
+    yield "| --- | ---: | --- |"
+    for reason, count in Counter(each.reason for each in skipped).most_common():
+        labels = dict.fromkeys(each.label for each in skipped if each.reason == reason)
+        yield f"| {reason} | {count} | {', '.join(filter(None, labels))} |"
+
+
+def fields() -> Iterator[str]:
+    """A line for each reason for which fields are not compared."""
+    yield "| field not compared because | fields |"
+    yield "| --- | --- |"
+    for reason, patterns in BEYOND.items():
+        yield f"| {reason} | {', '.join(f'`{each}`' for each in patterns)} |"
+    for (label, method, header), reason in VARY.items():
+        yield f"| {reason} | presence of `{header}` in answers to {method} of {label} |"
+
+
+def differences(outcomes: Iterable[Outcome]) -> Iterator[str]:
+    """A line for each thing that differs."""
+    for each in outcomes:
+        for what in each.differences:
+            yield f"{each.recording} #{each.number}, {each.interaction.method} {each.interaction.path}: {what:.300}"
+
+
+def main() -> int:
+    """Print everything; gives the exit code."""
+    if not RECORDINGS.is_dir():
+        sys.stderr.write(f"{MISSING}\n")
+        return 1
+    outcomes = replay_all()
+    differing = list(differences(outcomes))
+    others = len(outcomes) - len(supported(outcomes))
+    lines = [*table(outcomes), "", *reasons(outcomes), "", *fields(), "", *differing]
+    lines += [f"{share(outcomes):.1%} of the calls on supported types compared; {others} calls on other types."]
+    lines += [f"{len(differing)} differences."]
+    sys.stdout.write("\n".join(lines) + "\n")
+    return 1 if differing else 0
 
 
 if __name__ == "__main__":
-    sys.stdout.write("\n".join(table(replay_all())) + "\n")
+    sys.exit(main())

@@ -33,6 +33,8 @@ LABELS = {
     f"{DNS}/ALL": "lists of all types",
     f"{DNS}/virtualNetworkLinks": "links",
     "Microsoft.Compute/virtualMachines": "VMs",
+    "Microsoft.Compute/virtualMachines/extensions": "extensions",
+    "Microsoft.Compute/virtualMachineScaleSets/extensions": "extensions",
     "Microsoft.Network/networkInterfaces": "NICs",
     "Microsoft.Network/virtualNetworks": "VNets",
     "Microsoft.Network/virtualNetworks/virtualNetworkPeerings": "peerings",
@@ -46,7 +48,7 @@ LABELS = {
     "Microsoft.Compute/virtualMachineScaleSets/networkInterfaces": "scale-set NICs",
     "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/networkInterfaces": "scale-set NICs",
 }
-"""What the simulator supports, as the table names it. Actions count with their resource."""
+"""What the simulator supports, as the table names it. Actions and whatever is below a resource count with it."""
 POLLS = "operation polls"
 _LABELS = {kind.lower(): label for kind, label in LABELS.items()}
 _POLLED = ("/locations/operations", "/locations/operationresults", "/privatednsoperation")
@@ -96,12 +98,21 @@ class Interaction:
         """The line of the table, or None for a type that the simulator does not support."""
         if self.method == "GET" and any(each in f"/{'/'.join(self.parts[1])}".lower() for each in _POLLED):
             return POLLS
-        return _LABELS.get(self.type.lower())
+        kind = self.type.lower()
+        while kind and kind not in _LABELS:  # what is below a resource counts with it
+            kind = kind.rpartition("/")[0]
+        return _LABELS.get(kind)
 
     @cached_property
     def content(self) -> Any:
         """The answer's body, decoded; None when it is empty."""
         return json.loads(self.answer) if self.answer.strip() else None
+
+    @property
+    def error(self) -> str:
+        """The answer's error code, or empty."""
+        found = self.content.get("error", self.content) if isinstance(self.content, dict) else {}
+        return found.get("code", "") if self.status >= 400 else ""
 
     @cached_property
     def shown(self) -> dict[str, dict[str, Any]]:

@@ -4,22 +4,17 @@ Time is what a recording does not have: where its answer shows that an operation
 end of the next operation, until the simulator's answer shows it, too.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from comparison import Comparison, Pairs
 from entering import Entrance
 from recordings import POLLS, Interaction
+from skips import GROUP_DELETED, NOT_SIMULATED, ONE_BY_ONE, OTHER_POLL, OTHER_TYPE, SET_UP, SKIPPED_POLL
 
 from simulator.azure import Cloud
-from simulator.core import Request
-
-OTHER_TYPE = "a type or host that the simulator does not support"
-OTHER_POLL = "operation of a resource of such a type"
-SET_UP = "set-up: made by what the simulator does not support, enters with this GET"
-EITHER_WAY = "after a group is deleted, ARM answers a nested DELETE in two ways (recorded: 8 times each)"
-NOT_SIMULATED = "not simulated"
+from simulator.core import Request, Response
 
 
 @dataclass(frozen=True)
@@ -37,8 +32,11 @@ class Outcome:
 class Replay:
     """A fresh simulator, and what is known of how its values and the recorded ones go together."""
 
-    def __init__(self, name: str, interactions: list[Interaction]) -> None:
+    def __init__(
+        self, name: str, interactions: list[Interaction], one_by_one: Mapping[tuple[str, int], str] = ONE_BY_ONE
+    ) -> None:
         self.name = name
+        self.one_by_one = one_by_one
         self.interactions = interactions
         self.now = 1_600_000_000.0
         self.cloud = Cloud(clock=lambda: self.now, seed=1)
@@ -48,7 +46,7 @@ class Replay:
         self.others: set[str] = set()
         """Recorded polling URLs of what the simulator does not support."""
         self.groups_deleted = False
-        self.entrance = Entrance(interactions, self.cloud.handle, self._settle)
+        self.entrance = Entrance(interactions, self._send, self._settle, self.cloud.compute.scale_sets.sets)
 
     def outcomes(self) -> Iterator[Outcome]:
         """Replay everything, in order."""
@@ -59,16 +57,23 @@ class Replay:
     def step(self, number: int, interaction: Interaction) -> tuple[str | None, str | None, list[str]]:
         """Replay one interaction: its label, why it is skipped, and what differs."""
         label = interaction.label
-        if label == POLLS and (interaction.url in self.others or interaction.url not in self.links):
+        if label == POLLS and interaction.url in self.others:
             return None, OTHER_POLL, []
+        if label == POLLS and interaction.url not in self.links:
+            return label, SKIPPED_POLL, []
         if label is None:
             self._other(interaction)
             return None, OTHER_TYPE, []
         if not self.groups_deleted:  # the recorder's set-up made the group without recording it
             for group in {each.group for each in self.interactions} - {""}:
                 self.cloud.azure.ensure_group(interaction.path.split("/")[2], group)
-        elif interaction.method == "DELETE" and len(interaction.parts[2]) > 1:
-            return label, EITHER_WAY, []
+        elif interaction.error not in {"", "ResourceGroupNotFound"}:
+            return label, GROUP_DELETED, []
+        known = self.one_by_one.get((self.name, number))
+        if known is not None:
+            return label, known, self._tried(interaction)
+        if label in {"scale-set instances", "scale-set NICs"}:
+            self.entrance.enter_set(number, interaction)
         if self.entrance.strangers(interaction):
             return label, SET_UP, self._enter(number, interaction)
         return label, *self._compared(interaction)
@@ -89,17 +94,23 @@ class Replay:
         Comparison(interaction, self.pairs).differences(self.cloud.handle(self._request(interaction)))
         return list(self.entrance.failed)
 
+    def _tried(self, interaction: Interaction) -> list[str]:
+        """Let the call take effect; it is a difference if its answer is as recorded, for then it could be compared."""
+        comparison = Comparison(interaction, self.pairs.copy())
+        found = comparison.differences(self.cloud.handle(self._request(interaction)))
+        self.links |= comparison.links
+        return [] if found else ["said to be skipped, and nothing differs"]
+
     def _compared(self, interaction: Interaction) -> tuple[str | None, list[str]]:
         request = self._request(interaction)
         while True:
             response = self.cloud.handle(request)
             if response.status == 405 and interaction.status != 405:
-                self._other(interaction)
                 return f"{NOT_SIMULATED}: {interaction.method} {'/'.join(interaction.parts[1])}", []
             comparison = Comparison(interaction, self.pairs.copy())
             differences = comparison.differences(response)
             due = self.cloud.azure.next_due()
-            if not differences or interaction.method != "GET" or due is None:
+            if not differences or interaction.method != "GET" or due is None or _runs(interaction, response):
                 break
             self.now = max(self.now, due)
         self.pairs = comparison.pairs
@@ -107,6 +118,10 @@ class Replay:
         if interaction.method == "PUT" and response.status < 300:
             self.entrance.know(interaction.path)
         return None, differences
+
+    def _send(self, request: Request) -> Response:
+        """A request of the entrance's, in which recorded random values are the simulator's."""
+        return self.cloud.handle(replace(request, path=self.pairs.translate(request.path)))
 
     def _settle(self) -> None:
         while (due := self.cloud.azure.next_due()) is not None:
@@ -124,3 +139,11 @@ class Replay:
         query = dict(parse_qsl(parts.query, keep_blank_values=True))
         body = self.pairs.translate(interaction.body).encode()
         return Request(interaction.method, unquote(parts.path), query, headers, body)
+
+
+def _runs(interaction: Interaction, response: Response) -> bool:
+    """Both say that the operation has not ended: time has nothing to add."""
+    return all(
+        isinstance(content, dict) and content.get("status") == "InProgress"
+        for content in (interaction.content, response.content)
+    )

@@ -1,18 +1,14 @@
 """VMs answer, change and complete as recorded; table at the end, with the source of each row."""
 
 import json
-import os
-from pathlib import Path
 
 import pytest
+from recordings import SAMPLES, present
 from small_world import GROUP, Scene, a_vm, nic_id, vm_id
 
 from simulator.core import Request
 from simulator.dns_rules import Unknowns
 from simulator.vm_power import DURATIONS
-
-SHARED = Path(os.environ.get("NEARZONE_SHARED", Path(__file__).parents[3] / "shared")) / "azure" / "samples"
-present = pytest.mark.skipif(not SHARED.is_dir(), reason=f"no samples at {SHARED}")
 
 
 def follow(scene, response, header="azure-asyncoperation"):
@@ -436,7 +432,7 @@ def test_calls_on_a_vm_answer_as_recorded(method, tail, status, headers):
 
 
 def sample(name):
-    return json.loads((SHARED / f"{name}.json").read_text())["response"]
+    return json.loads((SAMPLES / f"{name}.json").read_text())["response"]
 
 
 @present

@@ -9,7 +9,7 @@ from random import Random
 import pytest
 from azure.core.exceptions import HttpResponseError, ServiceRequestError, ServiceResponseError
 from azure.core.rest import HttpRequest
-from small_world import COMPUTE, GROUP, NETWORK, VNET, ZONE, Clock, a_vm, in_virtual_time, nic_id, small, vm_id
+from small_world import COMPUTE, GROUP, NETWORK, VNET, ZONE, Clock, Scene, a_vm, in_virtual_time, nic_id, small, vm_id
 
 from simulator.azure import Cloud
 from simulator.core import Request, Response

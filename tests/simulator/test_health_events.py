@@ -2,11 +2,10 @@
 
 import asyncio
 import json
-import os
-from pathlib import Path
 from random import Random
 
 import pytest
+from recordings import AZURE
 from small_world import Scene, a_vm, in_virtual_time, vm_id
 from test_eventgrid import URL, Endpoint
 from test_scale_sets import SET, a_set, an_instance
@@ -17,8 +16,7 @@ from simulator.eventgrid_events import health_event_of
 from simulator.health_signals import ANNOTATIONS
 from simulator.vm_power import DURATIONS
 
-SHARED = Path(os.environ.get("NEARZONE_SHARED", Path(__file__).parents[3] / "shared")) / "azure"
-EXAMPLES = SHARED / "examples/eventgrid/data-plane/Microsoft.ResourceNotifications/stable/2018-01-01/examples"
+EXAMPLES = AZURE / "examples/eventgrid/data-plane/Microsoft.ResourceNotifications/stable/2018-01-01/examples"
 TOPIC = "Microsoft.ResourceNotifications.HealthResources"
 
 

@@ -53,6 +53,14 @@ def state(scene):
     return each["properties"]["privateLinkServiceConnectionState"]["status"]
 
 
+def test_new_tags_leave_its_nic_as_it_is():
+    """Azure Service Operator, Test_Networking_PrivateEndpoint_20240301_CRUD, 20 to 23."""
+    scene = made()
+    before = nic(scene)
+    assert scene.ask("PUT", PE, body(tags={"more": "tags"})).status == 200
+    assert nic(scene)["etag"] == before["etag"]
+
+
 def test_its_nic_is_named_by_azure_or_by_the_caller_and_says_whose_it_is():
     scene = made()
     found = nic(scene)

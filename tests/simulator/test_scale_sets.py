@@ -66,6 +66,33 @@ def test_a_scale_set_of_the_world_is_served_by_itself_and_in_both_lists():
         assert scene.ask("GET", f"{scope}/{TYPE}").content["value"] == [found]
 
 
+def test_the_nics_of_a_new_scale_set_have_what_azure_adds_and_what_the_client_wrote():
+    """Azure Service Operator, Test_Compute_VMSS_20220301_CRUD, 19."""
+    scene = Scene()
+    created = scene.ask("PUT", SET, a_body(1))
+    assert created.status == 201
+    for properties in (created.content["properties"], scene.ask("GET", SET).content["properties"]):
+        [nic] = properties["virtualMachineProfile"]["networkProfile"]["networkInterfaceConfigurations"]
+        added = {"disableTcpStateTracking": False, "dnsSettings": {"dnsServers": []}, "enableIPForwarding": False}
+        assert added.items() <= nic["properties"].items()
+        assert (nic["properties"]["primary"], nic["properties"]["deleteOption"]) == (True, "Delete")
+        [ip] = nic["properties"]["ipConfigurations"]
+        assert ip["properties"] == {"privateIPAddressVersion": "IPv4", "subnet": {"id": f"{VNET}/subnets/small"}}
+
+
+def test_a_subnet_names_the_addresses_of_instances_in_capitals_while_they_are_there():
+    """Azure Service Operator, Test_Compute_v20220301_CreationAndDeletion, 39."""
+    scene = Scene()
+    scene.ask("PUT", SET, a_body(1))
+    nic = f"{SET}/VIRTUALMACHINES/0/NETWORKINTERFACES/NIC".partition("/resourceGroups/")[2].upper()
+    [used] = scene.ask("GET", f"{VNET}/subnets/small").content["properties"]["ipConfigurations"]
+    assert used == {"id": f"/subscriptions/S/resourceGroups/{nic}/ipConfigurations/IP"}
+    scene.wait_for_all()
+    scene.ask("DELETE", SET)
+    scene.wait_for_all()
+    assert "ipConfigurations" not in scene.ask("GET", f"{VNET}/subnets/small").content["properties"]
+
+
 def test_a_scale_set_that_is_not_there_is_404_from_arm_itself():
     """Azure Service Operator, Test_Compute_VMSS_20220301_CRUD, 18."""
     response = Scene().ask("GET", SET)

@@ -347,6 +347,25 @@ async def test_a_world_that_cannot_be_read_ends_it_with_2_and_the_name_of_the_fi
     assert os.fsencode(file) in errors
 
 
+@pytest.mark.parametrize("option", ["--http", "--https", "--dns"])
+@pytest.mark.parametrize("port", ["65536", "-1", "http"])
+async def test_a_port_that_cannot_be_ends_it_with_2_and_the_name_of_the_option(option, port):
+    process = await start(f"{option}={port}")
+    _, errors = await process.communicate()
+    assert process.returncode == 2
+    assert f"argument {option}: '{port}' is not a port" in errors.decode()
+
+
+async def test_a_port_of_https_that_is_taken_ends_it_with_2(tmp_path):
+    async with running(tmp_path) as (addresses, _):
+        taken = addresses["arm"].rsplit(":", 1)[1]
+        process = await start("--world", world_file(tmp_path), "--https", taken)
+        _, errors = await process.communicate()
+    assert process.returncode == 2
+    assert taken in errors.decode()
+    assert len(errors.splitlines()) == 1
+
+
 async def test_a_world_file_that_is_not_there_ends_it_with_2(tmp_path):
     process = await start("--world", str(tmp_path / "nope.json"))
     _, errors = await process.communicate()

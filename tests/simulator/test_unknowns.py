@@ -14,6 +14,8 @@ from simulator.core import Request
 from simulator.dns_rules import CHOICES, Unknowns
 from simulator.eventgrid_events import event_of
 from simulator.world import read
+from tests.simulation.draw import draw
+from tests.simulation.story import Story
 
 
 def test_every_unknown_has_a_choice_that_holds_its_default():
@@ -26,6 +28,33 @@ def test_every_unknown_has_a_choice_that_holds_its_default():
 def test_a_seed_draws_one_setting_of_all_and_enough_seeds_draw_every_answer():
     assert Unknowns.draw(Random(4)) == Unknowns.draw(Random(4))
     drawn = [Unknowns.draw(Random(seed)) for seed in range(60)]
+    for name, choices in CHOICES.items():
+        assert {getattr(each, name) for each in drawn} == set(choices)
+
+
+NAMED = {
+    "accept_quoted_etag",
+    "delete_missing",
+    "if_match_missing",
+    "list_pages_counted",
+    "large_top",
+    "inline_nic_event",
+    "throttle",
+}
+"""Those that decide what nearzone itself meets: there has to be a switch for each."""
+
+
+def azure_of(seed):
+    """The cloud with which the convergence simulation begins a seed's story."""
+    story = object.__new__(Story)
+    story.drawn, story.clock = draw(seed), Clock()
+    story._azure(seed)
+    return story.cloud
+
+
+def test_the_convergence_simulation_draws_a_setting_of_all_for_every_seed():
+    assert CHOICES.keys() >= NAMED
+    drawn = [azure_of(seed).unknowns for seed in range(40)]
     for name, choices in CHOICES.items():
         assert {getattr(each, name) for each in drawn} == set(choices)
 
