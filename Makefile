@@ -1,7 +1,7 @@
 # One command each. Everything sets itself up: a virtual environment with the pinned requirements, made once.
 #   make demo [WORLD=FILE]     make up [WORLD=FILE]     make test [ARGS="-k routing"]     make check     make clean
 #   make simulate [SEEDS=1000] [FIRST=0] [ARGS=--trace]     make variants     make fuzz [INPUTS=1000000]
-#   make bench [ONLY=storm]     make azurite
+#   make bench [ONLY=storm]     make azurite     make infra-test [ARGS="-k filter"]
 # Another Python: make test PYTHON=/path/to/python3.12 VENV=.venv-3.12
 
 VENV ?= .venv
@@ -16,7 +16,7 @@ bin := $(VENV)/bin
 stamp := $(VENV)/.requirements-installed
 world := $(if $(WORLD),--world "$(WORLD)")
 
-.PHONY: setup test check demo up simulate variants fuzz bench azurite clean
+.PHONY: setup test check demo up simulate variants fuzz bench azurite infra infra-test clean
 .DEFAULT_GOAL := setup
 
 setup: $(stamp)
@@ -33,13 +33,16 @@ $(stamp): requirements.txt requirements-dev.txt
 	@$(bin)/python -m pip install --disable-pip-version-check --requirement requirements-dev.txt
 	@touch $@
 
+# With ARGS, only what they choose of the main suite. infra/ is tested with the default environment's Python only.
 test: setup
 	$(bin)/python -m pytest -n 2 $(ARGS)
+	$(if $(ARGS)$(filter-out .venv,$(VENV)),,@$(MAKE) --no-print-directory infra-test)
 
-check: setup
+check: setup infra
 	$(bin)/ruff format --check
 	$(bin)/ruff check
 	$(bin)/mypy
+	$(infra)/python -m mypy infra
 	$(bin)/lint-imports
 
 demo: setup
@@ -66,6 +69,23 @@ $(bench_stamp): requirements-bench.txt $(stamp)
 	@$(bin)/python -m venv --clear .venv-bench
 	@echo "Installing octoDNS into .venv-bench, once"
 	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements-bench.txt
+	@touch $@
+
+# Pulumi and its Azure resources are large (half a gigabyte), so infra/ has an environment of its own, on the same
+# interpreter, with the app's requirements beside them: its tests run the app. `pulumi up` uses it as well.
+infra := .venv-infra/bin
+infra_stamp := .venv-infra/.requirements-installed
+
+infra: $(infra_stamp)
+
+infra-test: infra
+	$(infra)/python -m pytest infra/tests $(ARGS)
+
+$(infra_stamp): infra/requirements.txt $(stamp)
+	@$(bin)/python -m venv --clear .venv-infra
+	@echo "Installing Pulumi into .venv-infra, once"
+	@$(infra)/python -m pip install --quiet --disable-pip-version-check \
+		--requirement requirements-dev.txt --requirement infra/requirements.txt
 	@touch $@
 
 # Azurite, Microsoft's emulator of Azure Storage, for the tests of the catalog in a table. Needs Node.js; nothing else does.

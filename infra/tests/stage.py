@@ -1,6 +1,7 @@
 """The whole program against Pulumi's mocks: no cloud, no CLI. What it makes is kept as plain values."""
 
 import asyncio
+import gc
 import json
 import runpy
 from dataclasses import dataclass
@@ -90,19 +91,24 @@ def _added(kind, name, inputs):
     return {}
 
 
+def _loops():
+    return {each for each in gc.get_objects() if isinstance(each, asyncio.AbstractEventLoop)}
+
+
 class Program:
     """What one run of a program has made, and what it exports."""
 
     def __init__(self, folder, config, cloud):
         self.cloud = cloud
         self.outputs = {}
-        loop = asyncio.new_event_loop()
-        asyncio.set_event_loop(loop)
+        before = _loops()
+        asyncio.set_event_loop(asyncio.new_event_loop())
         try:
             self._run(folder, config)
         finally:
-            loop.close()
             asyncio.set_event_loop(None)
+            for loop in _loops() - before:  # Pulumi leaves its own ones open.
+                loop.close()
 
     def _run(self, folder, config):
         pulumi.runtime.set_mocks(self.cloud, project="nearzone", stack="test", preview=False)
