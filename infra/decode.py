@@ -95,7 +95,8 @@ class _Reader:
         if not isinstance(value, list) or not value:
             self.fault(name, value, "a list that is not empty")
             return []
-        return [(f"{name}[{i}]", self.mapping(f"{name}[{i}]", item, name)) for i, item in enumerate(value)]
+        items = [(f"{name}[{i}]", item, self.mapping(f"{name}[{i}]", item, name)) for i, item in enumerate(value)]
+        return [(where, mapping) for where, item, mapping in items if mapping or item == {}]
 
     def text(self, of: dict[str, object], name: str, pattern: str, expected: str, default: str | None = None) -> str:
         return self._text(name, of.get(name, default), lambda text: bool(re.fullmatch(pattern, text)), expected)
@@ -157,9 +158,10 @@ class _Reader:
 
     def settings(self, value: object) -> dict[str, object]:
         found = self.mapping("settings", value)
-        for name in sorted(set(found) & WRITTEN):
-            self.fault(f"settings.{name}", found[name], "nothing: it is written from the other keys")
-        return {name: each for name, each in found.items() if name not in WRITTEN}
+        wrong = {name for name in found if name in WRITTEN or not name.startswith("NEARZONE_")}
+        for name in sorted(wrong):
+            self.fault(f"settings.{name}", found[name], "a NEARZONE_ setting that is not written from the other keys")
+        return {name: each for name, each in found.items() if name not in wrong}
 
     def alerts(self, value: object) -> Alerts:
         found = self.mapping("alerts", value, "alerts")
