@@ -82,6 +82,8 @@ def _added(kind, name, inputs):
         return {"identity": identity, "name": inputs["systemTopicName"]}
     if kind.endswith(":ResourceGroup"):
         return {"name": inputs["resourceGroupName"]}
+    if kind.endswith(":PrivateZone"):
+        return {"name": inputs["privateZoneName"]}
     if kind.endswith(":Component"):
         return {"connectionString": f"InstrumentationKey=of-{name}"}
     if kind.endswith(":WebApp"):
