@@ -250,6 +250,29 @@ def test_a_name_that_was_claimed_before_its_cname_went_waits_for_its_next_try_up
     staged(story, with_cname({"nearzone": "chat"}))
 
 
+def test_the_way_back_to_a_cname_is_to_take_the_name_out_of_the_tag():
+    async def story(stage):
+        await stage.resync()
+        assert held(stage, "chat")[1] == ["10.1.0.20"]
+        tag(stage, "")
+        await stage.quiet()
+        assert held(stage, "chat") is None
+        properties = {"ttl": 30, "cnameRecord": {"cname": "chat.trafficmanager.net"}}
+        assert stage.arm("PUT", f"{OLD}/CNAME/chat", {"properties": properties}).status == 201
+        assert (await stage.resync()).failures == []
+
+    staged(story, by_hand(mode="apply", load_balancers=[BALANCER]))
+
+
+def test_a_new_regions_zone_answers_where_the_old_one_still_has_the_cname():
+    async def story(stage):
+        await stage.resync()
+        assert held(stage, "chat", NEW) == (30, ["10.1.0.20"], OURS)
+        assert stage.arm("GET", f"{OLD}/CNAME/chat").status == 200
+
+    staged(story, by_hand(records=[CNAME], zones=BOTH, mode="apply", load_balancers=[BALANCER]))
+
+
 def test_the_preflight_warns_of_local():
     async def story(stage):
         alarms = (await stage.resync(check=True)).alarms

@@ -1,11 +1,13 @@
 """The configuration: what is read, and every fault of it at once, each with the key that it is under."""
 
 import pytest
+import yaml
 
-from infra.config import Alerts, Region, Watched
+from infra.config import Alerts, Deployment, Region, Watched
 from infra.decode import KEY, BadConfig, decode
 from infra.settings import three_sweeps
-from infra.tests.stage import CLAIMS, EAST, HOME, LAB, WEST, configured, vnet
+from infra.tests.stage import CLAIMS, EAST, HOME, INFRA, LAB, WEST, Cloud, Program, configured, vnet
+from shared import settings_parser
 
 ZONE = f"/subscriptions/{LAB}/resourceGroups/old/providers/Microsoft.Network/privateDnsZones/ai.internal"
 TOPIC = f"/subscriptions/{LAB}/resourceGroups/ops/providers/Microsoft.EventGrid/systemTopics/events"
@@ -137,3 +139,22 @@ def test_a_configuration_that_is_none_says_which_key_is_missing(values):
 def test_three_intervals_of_the_sweep_follow_its_schedule(schedule, seconds):
     settings = {} if schedule is None else {"NEARZONE_SWEEP_SCHEDULE": schedule}
     assert three_sweeps(decode(configured(settings=settings))) == seconds
+
+
+def test_the_example_is_accepted_as_it_stands_and_careful():
+    example = yaml.safe_load((INFRA / "Pulumi.example.yaml").read_text(encoding="utf-8"))
+    found = decode(example["config"][KEY])
+    assert (found.subscribed, found.settings) == (False, {"NEARZONE_MODE": "shadow"})
+    made = Program(INFRA, example["config"], Cloud())
+    assert len(made.all("WebApp")) == 2
+    assert made.all("SystemTopicEventSubscription") == {}
+    pairs = made.one("WebApp", "nearzone-westeurope-app").inputs["siteConfig"]["appSettings"]
+    assert not settings_parser.parse({each["name"]: each["value"] for each in pairs}).apply
+
+
+def test_the_readme_names_every_key():
+    text = (INFRA / "README.md").read_text(encoding="utf-8")
+    keys = {row.split("`")[1] for row in text.splitlines() if row.startswith("| `")}
+    assert keys == {*Deployment.__dataclass_fields__}
+    for nested in (Region, Watched, Alerts):
+        assert all(f"`{name}`" in text for name in nested.__dataclass_fields__)
