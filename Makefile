@@ -71,7 +71,7 @@ $(bench_stamp): requirements-bench.txt $(stamp)
 	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements-bench.txt
 	@touch $@
 
-# Pulumi and its Azure resources are large (half a gigabyte), so infra/ has an environment of its own, on the same
+# Pulumi and its Azure resources are large (0.4 GB), so infra/ has an environment of its own, on the same
 # interpreter, with the app's requirements beside them: its tests run the app. `pulumi up` uses it as well.
 infra := .venv-infra/bin
 infra_stamp := .venv-infra/.requirements-installed
@@ -79,7 +79,7 @@ infra_stamp := .venv-infra/.requirements-installed
 infra: $(infra_stamp)
 
 infra-test: infra
-	$(infra)/python -m pytest infra/tests $(ARGS)
+	$(infra)/python -m pytest -n 2 infra/tests $(ARGS)
 
 $(infra_stamp): infra/requirements.txt $(stamp)
 	@$(bin)/python -m venv --clear .venv-infra

@@ -117,8 +117,10 @@ class Program:
         pulumi.runtime.set_all_config({name: json.dumps(value) for name, value in config.items()})
 
         def run():
+            exported = runtime_settings.get_root_resource().outputs
+            exported.clear()  # All stacks of a process have one.
             runpy.run_path(str(folder / "__main__.py"))
-            return pulumi.Output.from_input(runtime_settings.get_root_resource().outputs).apply(self.outputs.update)
+            return pulumi.Output.from_input(exported).apply(self.outputs.update)
 
         pulumi.runtime.test(run)()
 
