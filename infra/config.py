@@ -1,9 +1,9 @@
-"""What is to be deployed, as one frozen tree. How it is written and what is wrong with it: `decode.py`."""
+"""What is to be deployed, as one frozen tree. How it is written, defaults, and what is wrong with it: `decode.py`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +45,14 @@ class Deployment:
     regions: tuple[Region, ...]
     subscriptions: tuple[Watched, ...]
     claims: Mapping[str, object]
-    name: str = "nearzone"
-    one_app: bool = False
-    subscribed: bool = False
-    health: bool = False
-    zone_redundant_plan: bool = False
-    max_instances: int = 40
-    settings: Mapping[str, object] = field(default_factory=dict)
-    alerts: Alerts = Alerts()
+    name: str
+    one_app: bool
+    subscribed: bool
+    health: bool
+    zone_redundant_plan: bool
+    max_instances: int
+    settings: Mapping[str, object]
+    alerts: Alerts
 
     @property
     def apps(self) -> tuple[tuple[Region, ...], ...]:

@@ -74,27 +74,30 @@ def grant(
     )
 
 
+def at(role: pulumi.Output[str], scope: str) -> pulumi.Output[str]:
+    """The id of a custom role in the subscription of a scope: a role has one GUID wherever it can be assigned."""
+    return role.apply(lambda found: built_in(names.subscription_of(scope), found.rsplit("/", maxsplit=1)[-1]))
+
+
 def built_in(subscription: str, role: str) -> str:
-    """The id of a built-in role in a subscription."""
+    """The id of a role, given by its GUID, in a subscription."""
     return f"/subscriptions/{subscription}/providers/Microsoft.Authorization/roleDefinitions/{role}"
 
 
 def grant_app(deployment: Deployment, who: Identity, places: Sequence[Place], roles: Roles, clouds: Clouds) -> None:
     """What an app may do in Azure Resource Manager: read endpoints, write its own zones, look around these."""
-    for watched in deployment.subscriptions:
-        opts = clouds.at(deployment.subscription)
-        grant(who, roles.endpoints, f"/subscriptions/{watched.id}", f"endpoints-{watched.id}", opts)
+    given: list[tuple[pulumi.Output[str], str, str, list[pulumi.Resource]]] = [
+        (roles.endpoints, f"/subscriptions/{each.id}", f"endpoints-{each.id}", []) for each in deployment.subscriptions
+    ]
     for each in places:
         zone, region = names.zone_id(deployment, each.region), each.region.name
-        opts = clouds.at(deployment.subscription, after=each.made)
-        grant(who, roles.records, zone, f"records-{region}", opts)
-        grant(who, roles.surroundings, zone, f"surroundings-{region}", opts)
-    regions = [each.region for each in places]
-    for vnet in (vnet for region in regions for vnet in region.vnets):
-        grant(who, roles.surroundings, vnet, names.short(vnet), clouds.at(deployment.subscription))
-    for subscription in _zone_subscriptions(deployment, regions):
-        scope = f"/subscriptions/{subscription}"
-        grant(who, roles.locks, scope, f"locks-{subscription}", clouds.at(deployment.subscription))
+        given.append((roles.records, zone, f"records-{region}", each.made))
+        given.append((roles.surroundings, zone, f"surroundings-{region}", each.made))
+        given += [(roles.surroundings, vnet, names.short(vnet), []) for vnet in each.region.vnets]
+    for subscription in _zone_subscriptions(deployment, [each.region for each in places]):
+        given.append((roles.locks, f"/subscriptions/{subscription}", f"locks-{subscription}", []))
+    for role, scope, label, after in given:
+        grant(who, at(role, scope), scope, label, clouds.at(deployment.subscription, after=after))
 
 
 def _zone_subscriptions(deployment: Deployment, regions: Sequence[Region]) -> list[str]:

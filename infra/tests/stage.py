@@ -59,6 +59,10 @@ class Cloud(Mocks):
         inputs = args.inputs
         provider = (args.provider or "").split("::")[-2] if args.provider else None
         resource_id = f"/id/{args.name}"
+        if args.typ.endswith(":RoleDefinition"):
+            resource_id = (
+                f"{inputs['scope']}/providers/Microsoft.Authorization/roleDefinitions/{inputs['roleDefinitionId']}"
+            )
         self.made.append(Made(args.typ, args.name, inputs, provider, resource_id))
         return resource_id, inputs | _added(args.typ, args.name, inputs)
 
@@ -103,6 +107,7 @@ class Program:
     def __init__(self, folder, config, cloud):
         self.cloud = cloud
         self.outputs = {}
+        self.protected = set()
         before = _loops()
         asyncio.set_event_loop(asyncio.new_event_loop())
         try:
@@ -117,12 +122,17 @@ class Program:
         pulumi.runtime.set_all_config({name: json.dumps(value) for name, value in config.items()})
 
         def run():
+            pulumi.runtime.register_stack_transformation(self._note)
             exported = runtime_settings.get_root_resource().outputs
             exported.clear()  # All stacks of a process have one.
             runpy.run_path(str(folder / "__main__.py"))
             return pulumi.Output.from_input(exported).apply(self.outputs.update)
 
         pulumi.runtime.test(run)()
+
+    def _note(self, args):
+        if args.opts.protect:
+            self.protected.add(args.name)
 
     def all(self, kind):
         """Every resource of a type (its last part), by name."""

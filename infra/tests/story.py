@@ -38,14 +38,19 @@ def settings_of(made, app):
 
 def grants(made, app):
     """What an app's identity may do: (scope, actions) of every custom role that it is given."""
-    definitions = {each.id: each.inputs["permissions"][0]["actions"] for each in made.all("RoleDefinition").values()}
-    principal = f"principal of {app}-identity"
-    given = [each.inputs for each in made.all("RoleAssignment").values() if each.inputs["principalId"] == principal]
-    return [
-        (each["scope"], definitions[each["roleDefinitionId"]])
-        for each in given
-        if each["roleDefinitionId"] in definitions
-    ]
+    definitions = {
+        each.inputs["roleDefinitionId"]: each.inputs["permissions"][0]["actions"]
+        for each in made.all("RoleDefinition").values()
+    }
+    found = []
+    for each in made.all("RoleAssignment").values():
+        subscription, *_, role = each.inputs["roleDefinitionId"].split("/")[2:]
+        if each.inputs["principalId"] == f"principal of {app}-identity" and role in definitions:
+            assert subscription == each.inputs["scope"].split("/")[2], (
+                "a role's id is the one in the scope's subscription"
+            )
+            found.append((each.inputs["scope"], definitions[role]))
+    return found
 
 
 def action_of(method, url_path):

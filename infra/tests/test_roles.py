@@ -122,7 +122,7 @@ def test_data_roles_are_given_at_the_apps_own_account_and_telemetry_alone(region
     given = {
         (each.inputs["scope"], each.inputs["roleDefinitionId"].rsplit("/", 1)[-1])
         for each in regional.all("RoleAssignment").values()
-        if each.inputs["principalId"] == principal and each.inputs["roleDefinitionId"].startswith("/subscriptions/")
+        if each.inputs["principalId"] == principal and each.inputs["scope"].startswith("/id/")
     }
     own = regional.one("StorageAccount", "nearzone-eastus-storage").id
     assert given == {
