@@ -1,7 +1,7 @@
 # One command each. Everything sets itself up: a virtual environment with the pinned requirements, made once.
 #   make demo [WORLD=FILE]     make up [WORLD=FILE]     make test [ARGS="-k routing"]     make check     make clean
 #   make simulate [SEEDS=1000] [FIRST=0] [ARGS=--trace]     make variants     make fuzz [INPUTS=1000000]
-#   make bench [ONLY=storm]     make azurite     make infra-test [ARGS="-k filter"]
+#   make bench [ONLY=storm]     make azurite     make infra-test [ARGS="-k filter"]     make kusto
 # Another Python: make test PYTHON=/path/to/python3.12 VENV=.venv-3.12
 
 VENV ?= .venv
@@ -16,7 +16,7 @@ bin := $(VENV)/bin
 stamp := $(VENV)/.requirements-installed
 world := $(if $(WORLD),--world "$(WORLD)")
 
-.PHONY: setup test check demo up simulate variants fuzz bench azurite infra infra-test clean
+.PHONY: setup test check demo up simulate variants fuzz bench azurite infra infra-test kusto clean
 .DEFAULT_GOAL := setup
 
 setup: $(stamp)
@@ -95,6 +95,14 @@ azurite: .azurite/node_modules/.bin/azurite-table
 	mkdir -p .azurite
 	npm install --prefix .azurite --no-save --no-audit --no-fund azurite@3.35.0
 
+# Microsoft's language service for KQL, for the tests of the queries of infra/. Needs Node.js; nothing else there does.
+kusto_package := .kusto/node_modules/@kusto/language-service-next
+kusto: $(kusto_package)
+
+$(kusto_package):
+	mkdir -p .kusto
+	npm install --prefix .kusto --no-save --no-audit --no-fund @kusto/language-service-next@12.4.1
+
 clean:
-	rm -rf .azurite .venv .venv-* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .azurite .kusto .venv .venv-* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
