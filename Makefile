@@ -2,7 +2,7 @@
 #   make demo [WORLD=FILE]     make up [WORLD=FILE]     make test [ARGS="-k routing"]     make check     make clean
 #   make fidelity
 #   make simulate [SEEDS=1000] [FIRST=0] [ARGS=--trace]     make variants     make fuzz [INPUTS=1000000]
-#   make bench [ONLY=storm]     make azurite
+#   make bench [ONLY=storm]     make azurite     make infra-test [ARGS="-k filter"]     make kusto
 # Another Python: make test PYTHON=/path/to/python3.12 VENV=.venv-3.12
 
 VENV ?= .venv
@@ -17,7 +17,7 @@ bin := $(VENV)/bin
 stamp := $(VENV)/.requirements-installed
 world := $(if $(WORLD),--world "$(WORLD)")
 
-.PHONY: setup test check demo up fidelity simulate variants fuzz bench azurite clean
+.PHONY: setup test check demo up fidelity simulate variants fuzz bench azurite infra infra-test kusto clean
 .DEFAULT_GOAL := setup
 
 setup: $(stamp)
@@ -34,13 +34,16 @@ $(stamp): requirements.txt requirements-dev.txt
 	@$(bin)/python -m pip install --disable-pip-version-check --requirement requirements-dev.txt
 	@touch $@
 
+# With ARGS, only what they choose of the main suite. infra/ is tested with the default environment's Python only.
 test: setup
 	$(bin)/python -m pytest -n 2 $(ARGS)
+	$(if $(ARGS)$(filter-out .venv,$(VENV)),,@$(MAKE) --no-print-directory infra-test)
 
-check: setup
+check: setup infra
 	$(bin)/ruff format --check
 	$(bin)/ruff check
 	$(bin)/mypy
+	$(infra)/python -m mypy infra
 	$(bin)/lint-imports
 
 demo: setup
@@ -73,6 +76,23 @@ $(bench_stamp): requirements-bench.txt $(stamp)
 	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements-bench.txt
 	@touch $@
 
+# Pulumi and its Azure resources are large (0.4 GB), so infra/ has an environment of its own, on the same
+# interpreter, with the app's requirements beside them: its tests run the app. `pulumi up` uses it as well.
+infra := .venv-infra/bin
+infra_stamp := .venv-infra/.requirements-installed
+
+infra: $(infra_stamp)
+
+infra-test: infra
+	$(infra)/python -m pytest -n 2 infra/tests $(ARGS)
+
+$(infra_stamp): infra/requirements.txt $(stamp)
+	@$(bin)/python -m venv --clear .venv-infra
+	@echo "Installing Pulumi into .venv-infra, once"
+	@$(infra)/python -m pip install --quiet --disable-pip-version-check \
+		--requirement requirements-dev.txt --requirement infra/requirements.txt
+	@touch $@
+
 # Azurite, Microsoft's emulator of Azure Storage, for the tests of the catalog in a table. Needs Node.js; nothing else does.
 azurite: .azurite/node_modules/.bin/azurite-table
 
@@ -80,6 +100,14 @@ azurite: .azurite/node_modules/.bin/azurite-table
 	mkdir -p .azurite
 	npm install --prefix .azurite --no-save --no-audit --no-fund azurite@3.35.0
 
+# Microsoft's language service for KQL, for the tests of the queries of infra/. Needs Node.js; nothing else there does.
+kusto_package := .kusto/node_modules/@kusto/language-service-next
+kusto: $(kusto_package)
+
+$(kusto_package):
+	mkdir -p .kusto
+	npm install --prefix .kusto --no-save --no-audit --no-fund @kusto/language-service-next@12.4.1
+
 clean:
-	rm -rf .azurite .venv .venv-* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .azurite .kusto .venv .venv-* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

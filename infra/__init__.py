@@ -1,0 +1,1 @@
+"""nearzone's own Azure resources, as code."""

@@ -1,0 +1,146 @@
+"""What wakes somebody: dead letters, no good sweep for three intervals, refused plans, slow answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pulumi_azure_native import monitor, resources
+
+from infra import queries
+from infra.app import App
+from infra.clouds import Clouds
+from infra.config import Deployment
+from infra.events import Topic
+from infra.settings import three_sweeps
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """An alert on a query of the app's workspace: `aggregate` of `column` above `above`, in each window.
+
+    `window`, `every`: ISO 8601 durations. `severity`: 0 is the worst, 4 the least. `by`: a column that splits it.
+    """
+
+    query: str
+    column: str
+    aggregate: str
+    above: float
+    window: str
+    every: str
+    severity: int
+    means: str
+    by: str = ""
+
+
+def rules(deployment: Deployment) -> tuple[Rule, ...]:
+    """Those of one app."""
+    return (
+        Rule(
+            query="sweep_age",
+            column="Seconds",
+            aggregate="Maximum",
+            above=three_sweeps(deployment),
+            window="PT30M",
+            every="PT5M",
+            severity=1,
+            means="No good sweep for three intervals: what no event tells is not corrected.",
+        ),
+        Rule(
+            query="refused_plans",
+            column="Refused",
+            aggregate="Total",
+            above=0,
+            window="PT15M",
+            every="PT5M",
+            severity=2,
+            means="The guard has refused to remove so many record sets: look at `status`, then force it or correct it.",
+            by="Zone",
+        ),
+        Rule(
+            query="delivery_latency",
+            column="Seconds",
+            aggregate="Average",
+            above=deployment.alerts.latency_seconds,
+            window="PT15M",
+            every="PT5M",
+            severity=3,
+            means="From delivery of an event to DNS it takes too long on average.",
+            by="Zone",
+        ),
+    )
+
+
+def watch_app(deployment: Deployment, app: App, clouds: Clouds) -> None:
+    """Make the alerts on an app's telemetry, in its own region."""
+    for rule in rules(deployment):
+        monitor.ScheduledQueryRule(
+            f"{app.name}-{rule.query.replace('_', '-')}",
+            resource_group_name=app.home.group.name,
+            rule_name=f"{app.name}-{rule.query.replace('_', '-')}",
+            location=app.home.region.name,
+            kind="LogAlert",
+            display_name=f"{app.name}: {queries.read(rule.query).title}",
+            description=rule.means,
+            severity=rule.severity,
+            enabled=True,
+            auto_mitigate=True,
+            scopes=[app.telemetry.workspace.id],
+            evaluation_frequency=rule.every,
+            window_size=rule.window,
+            criteria=monitor.ScheduledQueryRuleCriteriaArgs(all_of=[_condition(rule)]),
+            actions=monitor.ActionsArgs(action_groups=list(deployment.alerts.action_groups)),
+            opts=clouds.at(deployment.subscription),
+        )
+
+
+def _condition(rule: Rule) -> monitor.ConditionArgs:
+    split = [monitor.DimensionArgs(name=rule.by, operator="Include", values=["*"])] if rule.by else []
+    return monitor.ConditionArgs(
+        query=queries.read(rule.query).text,
+        metric_measure_column=rule.column,
+        time_aggregation=rule.aggregate,
+        operator="GreaterThan",
+        threshold=rule.above,
+        dimensions=split,
+        failing_periods=monitor.ConditionFailingPeriodsArgs(
+            number_of_evaluation_periods=1, min_failing_periods_to_alert=1
+        ),
+    )
+
+
+def watch_topic(
+    deployment: Deployment, topic: Topic, group: resources.ResourceGroup, apps: Sequence[App], clouds: Clouds
+) -> None:
+    """Make the alert on a topic's dead letters, of our own event subscriptions only: a topic may have others."""
+    ours = monitor.MetricDimensionArgs(
+        name="EventSubscriptionName", operator="Include", values=[app.name for app in apps]
+    )
+    criterion = monitor.MetricCriteriaArgs(
+        name="dead-letters",
+        criterion_type="StaticThresholdCriterion",
+        metric_namespace="Microsoft.EventGrid/systemTopics",
+        metric_name="DeadLetteredCount",
+        time_aggregation="Total",
+        operator="GreaterThan",
+        threshold=0,
+        dimensions=[ours],
+    )
+    monitor.MetricAlert(
+        f"{topic.label}-dead-letters",
+        resource_group_name=group.name,
+        rule_name=f"{topic.label}-dead-letters",
+        location="global",
+        description="Events could not be delivered. The sweep finds what they told; look at why, in the dead letters.",
+        severity=2,
+        enabled=True,
+        auto_mitigate=True,
+        scopes=[topic.id],
+        evaluation_frequency="PT5M",
+        window_size="PT15M",
+        criteria=monitor.MetricAlertSingleResourceMultipleMetricCriteriaArgs(
+            odata_type="Microsoft.Azure.Monitor.SingleResourceMultipleMetricCriteria", all_of=[criterion]
+        ),
+        actions=[monitor.MetricAlertActionArgs(action_group_id=each) for each in deployment.alerts.action_groups],
+        opts=clouds.at(topic.subscription),
+    )

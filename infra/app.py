@@ -1,0 +1,138 @@
+"""A function app on Flex Consumption with an identity of its own, and all that it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_azure_native import managedidentity, web
+
+from infra import names
+from infra.clouds import Clouds
+from infra.config import Deployment, Region
+from infra.roles import Identity, Roles, grant_app
+from infra.settings import host_settings, own_settings
+from infra.storage import Account, account
+from infra.telemetry import Telemetry, telemetry
+from infra.zones import Place
+
+PYTHON = "3.13"
+MEMORY_MB = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """An app that writes the zones of `regions`; it runs in the first one."""
+
+    name: str
+    regions: Sequence[Region]
+    home: Place
+    site: web.WebApp
+    storage: Account
+    telemetry: Telemetry
+
+    @property
+    def urls(self) -> dict[str, pulumi.Output[str]]:
+        """Where it is asked over HTTP."""
+        functions = ("status", "resync", "dashboard")
+        return {
+            each: pulumi.Output.format("https://{0}/api/{1}", self.site.default_host_name, each) for each in functions
+        }
+
+
+def make_app(deployment: Deployment, places: Sequence[Place], roles: Roles, clouds: Clouds) -> App:
+    """Make the app that writes the zones of these places."""
+    regions, home = [each.region for each in places], places[0]
+    name = names.app(deployment, regions)
+    identity = managedidentity.UserAssignedIdentity(
+        f"{name}-identity",
+        resource_group_name=home.group.name,
+        resource_name_=f"{name}-identity",
+        location=home.region.name,
+        opts=clouds.at(deployment.subscription),
+    )
+    who = Identity(name, identity.principal_id)
+    grant_app(deployment, who, places, roles, clouds)
+    kept = account(deployment, regions, home, who, clouds)
+    told = telemetry(deployment, name, home, who, clouds)
+    endpoints = kept.account.primary_endpoints
+    host = pulumi.Output.all(
+        identity.client_id, endpoints.blob, endpoints.queue, endpoints.table, told.component.connection_string
+    ).apply(lambda values: host_settings(*values))
+    settings = host.apply(lambda values: {**values, **own_settings(deployment, regions)})
+    site = _site(deployment, name, home, _Wanted(names.site(deployment, regions), identity, kept, settings), clouds)
+    return App(name, regions, home, site, kept, told)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    name: str
+    identity: managedidentity.UserAssignedIdentity
+    storage: Account
+    settings: pulumi.Output[dict[str, str]]
+
+
+def _site(deployment: Deployment, name: str, home: Place, wanted: _Wanted, clouds: Clouds) -> web.WebApp:
+    """The plan holds this one app: Flex Consumption allows no other."""
+    opts = clouds.at(deployment.subscription)
+    plan = web.AppServicePlan(
+        f"{name}-plan",
+        resource_group_name=home.group.name,
+        name=f"{name}-plan",
+        location=home.region.name,
+        kind="functionapp",
+        reserved=True,  # Linux.
+        sku=web.SkuDescriptionArgs(name="FC1", tier="FlexConsumption"),
+        zone_redundant=deployment.zone_redundant_plan,
+        opts=opts,
+    )
+    site = web.WebApp(
+        f"{name}-app",
+        resource_group_name=home.group.name,
+        name=wanted.name,
+        location=home.region.name,
+        kind="functionapp,linux",
+        server_farm_id=plan.id,
+        https_only=True,
+        identity=web.ManagedServiceIdentityArgs(
+            type=web.ManagedServiceIdentityType.USER_ASSIGNED, user_assigned_identities=[wanted.identity.id]
+        ),
+        function_app_config=_flex(deployment, wanted),
+        site_config=web.SiteConfigArgs(
+            min_tls_version="1.2",
+            ftps_state="Disabled",
+            app_settings=wanted.settings.apply(_pairs),
+        ),
+        opts=clouds.at(deployment.subscription, after=wanted.storage.usable),
+    )
+    # Nobody deploys with a password.
+    for service, kind in (("ftp", web.WebAppFtpAllowed), ("scm", web.WebAppScmAllowed)):
+        kind(f"{name}-{service}", resource_group_name=home.group.name, name=site.name, allow=False, opts=opts)
+    return site
+
+
+def _pairs(settings: dict[str, str]) -> list[web.NameValuePairArgs]:
+    return [web.NameValuePairArgs(name=name, value=value) for name, value in sorted(settings.items())]
+
+
+def _flex(deployment: Deployment, wanted: _Wanted) -> web.FunctionAppConfigArgs:
+    """One instance is always ready for events: a delivery to a cold one may fail (azure-functions-host#11834)."""
+    package = pulumi.Output.concat(wanted.storage.account.primary_endpoints.blob, names.PACKAGES)
+    return web.FunctionAppConfigArgs(
+        deployment=web.FunctionsDeploymentArgs(
+            storage=web.FunctionsDeploymentStorageArgs(
+                type="blobContainer",
+                value=package,
+                authentication=web.FunctionsDeploymentStorageAuthenticationArgs(
+                    type="UserAssignedIdentity", user_assigned_identity_resource_id=wanted.identity.id
+                ),
+            )
+        ),
+        runtime=web.FunctionsRuntimeArgs(name="python", version=PYTHON),
+        scale_and_concurrency=web.FunctionsScaleAndConcurrencyArgs(
+            instance_memory_mb=MEMORY_MB,
+            maximum_instance_count=deployment.max_instances,
+            always_ready=[web.FunctionsAlwaysReadyConfigArgs(name=f"function:{names.FUNCTION}", instance_count=1)],
+        ),
+    )

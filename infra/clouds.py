@@ -1,0 +1,34 @@
+"""Which subscription a resource is made in. Nothing depends on the one that somebody is signed in to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pulumi
+import pulumi_azure_native as azure
+
+from infra import names
+from infra.config import Deployment
+
+
+class Clouds:
+    """A provider for every subscription in which something is made."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        zones = (names.subscription_of(names.zone_id(deployment, region)) for region in deployment.regions)
+        watched = (each.id for each in deployment.subscriptions)
+        self._providers = {
+            each: azure.Provider(each, subscription_id=each)
+            for each in sorted({deployment.subscription, *zones, *watched})
+        }
+
+    def at(
+        self, subscription: str, *, after: Sequence[pulumi.Resource] = (), protect: bool = False
+    ) -> pulumi.ResourceOptions:
+        """Options of a resource that is made in a subscription, `after` others."""
+        provider = self._providers[subscription.lower()]
+        return pulumi.ResourceOptions(provider=provider, depends_on=list(after), protect=protect)
+
+    def asked(self, subscription: str) -> pulumi.InvokeOutputOptions:
+        """Options of a question to a subscription."""
+        return pulumi.InvokeOutputOptions(provider=self._providers[subscription.lower()])

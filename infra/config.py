@@ -1,0 +1,60 @@
+"""What is to be deployed, as one frozen tree. How it is written, defaults, and what is wrong with it: `decode.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A region with clients. `vnets`: ids of the VNets that its zone is linked to; `zone`: id of a zone that is there.
+
+    `reach`: what its clients can connect to, as CIDRs; empty: the app's default.
+    """
+
+    name: str
+    vnets: tuple[str, ...] = ()
+    reach: tuple[str, ...] = ()
+    zone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A subscription with endpoints. `topic`, `health_topic`: ids of system topics that are there already."""
+
+    id: str
+    topic: str = ""
+    health_topic: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Alerts:
+    """Whom alerts tell (ids of action groups), and from which mean delivery-to-DNS time on, in seconds."""
+
+    action_groups: tuple[str, ...] = ()
+    latency_seconds: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """Everything. `subscription`: where nearzone itself lives. `one_app`: one app writes all zones."""
+
+    subscription: str
+    zone: str
+    regions: tuple[Region, ...]
+    subscriptions: tuple[Watched, ...]
+    claims: Mapping[str, object]
+    name: str
+    one_app: bool
+    subscribed: bool
+    health: bool
+    zone_redundant_plan: bool
+    max_instances: int
+    settings: Mapping[str, object]
+    alerts: Alerts
+
+    @property
+    def apps(self) -> tuple[tuple[Region, ...], ...]:
+        """The regions of each app; the first one is where it runs."""
+        return (self.regions,) if self.one_app else tuple((region,) for region in self.regions)

@@ -1,0 +1,217 @@
+"""From the configuration's plain values to a `Deployment`: one pure function, which reports every fault at once.
+
+What the app reads, too (claims, reach, its optional settings), is judged by the app's own parser: what it would refuse
+after the deployment is refused before.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from infra.config import Alerts, Deployment, Region, Watched
+from infra.settings import WRITTEN, own_settings
+from shared import settings_parser
+from shared.errors import BadSettings
+from shared.model import resource_id
+from shared.settings import region_name
+
+T = TypeVar("T")
+KEY = "nearzone:deployment"
+
+_GUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+_NAME = r"[a-z][a-z0-9-]{1,18}[a-z0-9]"
+_ZONE = r"(?=.{3,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.){1,33}[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_FIELDS = {
+    "": {*Deployment.__dataclass_fields__},
+    "regions": {*Region.__dataclass_fields__},
+    "subscriptions": {*Watched.__dataclass_fields__},
+    "alerts": {*Alerts.__dataclass_fields__},
+}
+_PARTS = {"NEARZONE_ZONES": "regions", "NEARZONE_SUBSCRIPTIONS": "subscriptions", "NEARZONE_CLAIMS": "claims"}
+"""Which part of the configuration becomes which app setting; every other one stands under `settings`."""
+
+
+class BadConfig(Exception):
+    """The configuration cannot be used; `faults` holds every reason."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        super().__init__("\n".join(("The configuration cannot be used:", *faults)))
+        self.faults = tuple(faults)
+
+
+def decode(values: object) -> Deployment:
+    """Turn the value of `nearzone:deployment` into a `Deployment`. Raises BadConfig with every fault found."""
+    read = _Reader()
+    top = read.mapping("", values, "")
+    deployment = Deployment(
+        subscription=read.text(top, "subscription", _GUID, "a subscription id (GUID)").lower(),
+        zone=read.text(top, "zone", _ZONE, "a zone name of at least two labels in lower case, e.g. ai.internal"),
+        regions=tuple(read.region(*each) for each in read.objects(top, "regions")),
+        subscriptions=tuple(read.watched(*each) for each in read.objects(top, "subscriptions")),
+        claims=read.mapping("claims", top.get("claims")),
+        name=read.text(top, "name", _NAME, "3 to 20 lower-case letters, digits and '-'", "nearzone"),
+        one_app=read.flag(top, "one_app"),
+        subscribed=read.flag(top, "subscribed"),
+        health=read.flag(top, "health"),
+        zone_redundant_plan=read.flag(top, "zone_redundant_plan"),
+        max_instances=read.number(top, "max_instances", 40, 1000, 40),
+        settings=read.settings(top.get("settings", {})),
+        alerts=read.alerts(top.get("alerts", {})),
+    )
+    read.together(deployment)
+    read.app(deployment)
+    if read.faults:
+        raise BadConfig(read.faults)
+    return deployment
+
+
+class _Reader:
+    """Takes one value after the other, noting faults instead of stopping at the first."""
+
+    def __init__(self) -> None:
+        self.faults: list[str] = []
+
+    def fault(self, where: str, found: object, expected: str) -> None:
+        shown = "nothing" if found is None else json.dumps(found, default=str)
+        key = f"{KEY}.{where}" if where else KEY
+        self.faults.append(f"{key}: found {shown if len(shown) <= 80 else shown[:77] + '...'}, expected {expected}")
+
+    def mapping(self, where: str, value: object, fields: str | None = None) -> dict[str, object]:
+        """A mapping; `fields` names what it may hold."""
+        if not isinstance(value, dict):
+            self.fault(where, value, "an object")
+            return {}
+        for name in sorted(set(value) - _FIELDS[fields]) if fields is not None else ():
+            known = ", ".join(sorted(_FIELDS[fields or ""]))
+            self.fault(f"{where}.{name}".lstrip("."), value[name], f"no such key; known are {known}")
+        return value
+
+    def objects(self, top: dict[str, object], name: str) -> list[tuple[str, dict[str, object]]]:
+        """A list of objects that is not empty, each with where it stands."""
+        value = top.get(name)
+        if not isinstance(value, list) or not value:
+            self.fault(name, value, "a list that is not empty")
+            return []
+        items = [(f"{name}[{i}]", item, self.mapping(f"{name}[{i}]", item, name)) for i, item in enumerate(value)]
+        return [(where, mapping) for where, item, mapping in items if mapping or item == {}]
+
+    def text(self, of: dict[str, object], name: str, pattern: str, expected: str, default: str | None = None) -> str:
+        return self._text(name, of.get(name, default), lambda text: bool(re.fullmatch(pattern, text)), expected)
+
+    def _text(self, where: str, value: object, right: Callable[[str], bool], expected: str) -> str:
+        if isinstance(value, str) and right(value):
+            return value
+        self.fault(where, value, expected)
+        return ""
+
+    def flag(self, of: dict[str, object], name: str) -> bool:
+        value = of.get(name, False)
+        if not isinstance(value, bool):
+            self.fault(name, value, "true or false")
+        return value is True
+
+    def number(self, of: dict[str, object], where: str, low: int, high: int, default: int) -> int:
+        value = of.get(where.rsplit(".", 1)[-1], default)
+        if type(value) is int and low <= value <= high:
+            return value
+        self.fault(where, value, f"a whole number, {low} to {high}")
+        return default
+
+    def ids(self, where: str, value: object, kind: str) -> tuple[str, ...]:
+        """A list of resource ids of one type."""
+        if not isinstance(value, list):
+            self.fault(where, value, "a list")
+            return ()
+        return tuple(self.id(f"{where}[{i}]", item, kind) for i, item in enumerate(value))
+
+    def id(self, where: str, value: object, kind: str) -> str:
+        return self._text(where, value, lambda text: _is(text, kind), f"the resource id of a {kind}")
+
+    def region(self, where: str, item: dict[str, object]) -> Region:
+        name = self._text(f"{where}.name", item.get("name"), _is_region, "an Azure region such as westeurope")
+        zone, reach = item.get("zone", ""), item.get("reach", [])
+        texts = isinstance(reach, list) and all(isinstance(each, str) for each in reach)
+        if not texts:
+            self.fault(f"{where}.reach", reach, "a list of IPv4 networks")
+        return Region(
+            name=region_name(name),
+            vnets=self.ids(f"{where}.vnets", item.get("vnets", []), "Microsoft.Network/virtualNetworks"),
+            reach=tuple(map(str, reach)) if texts and isinstance(reach, list) else (),
+            zone=self.id(f"{where}.zone", zone, "Microsoft.Network/privateDnsZones") if zone else "",
+        )
+
+    def watched(self, where: str, item: dict[str, object]) -> Watched:
+        guid = self._text(
+            f"{where}.id", item.get("id"), lambda text: bool(re.fullmatch(_GUID, text)), "a subscription id (GUID)"
+        )
+        topics = {"topic": item.get("topic", ""), "health_topic": item.get("health_topic", "")}
+        ids = {
+            k: self.id(f"{where}.{k}", v, "Microsoft.EventGrid/systemTopics") if v else "" for k, v in topics.items()
+        }
+        for name, topic in ids.items():
+            if topic and guid and topic.split("/")[2].lower() != guid.lower():
+                self.fault(f"{where}.{name}", topic, f"a topic in subscription {guid}")
+        return Watched(guid.lower(), **ids)
+
+    def settings(self, value: object) -> dict[str, object]:
+        found = self.mapping("settings", value)
+        wrong = {name for name in found if name in WRITTEN or not name.startswith("NEARZONE_")}
+        for name in sorted(wrong):
+            self.fault(f"settings.{name}", found[name], "a NEARZONE_ setting that is not written from the other keys")
+        return {name: each for name, each in found.items() if name not in wrong}
+
+    def alerts(self, value: object) -> Alerts:
+        found = self.mapping("alerts", value, "alerts")
+        groups = self.ids("alerts.action_groups", found.get("action_groups", []), "Microsoft.Insights/actionGroups")
+        return Alerts(groups, self.number(found, "alerts.latency_seconds", 1, 3600, Alerts().latency_seconds))
+
+    def together(self, deployment: Deployment) -> None:
+        """What only several values together can be wrong about."""
+        self._once([(f"regions[{i}].name", region.name) for i, region in enumerate(deployment.regions)])
+        self._once([(f"subscriptions[{i}].id", each.id) for i, each in enumerate(deployment.subscriptions)])
+        vnets = [
+            (f"regions[{i}].vnets[{j}]", v) for i, r in enumerate(deployment.regions) for j, v in enumerate(r.vnets)
+        ]
+        self._once(vnets)  # Azure refuses to link a VNet to two zones of one name.
+        for i, region in enumerate(deployment.regions):
+            if region.zone and region.zone.split("/")[-1].lower() != deployment.zone:
+                self.fault(f"regions[{i}].zone", region.zone, f"a zone named {deployment.zone}")
+
+    def _once(self, items: Sequence[tuple[str, str]]) -> None:
+        seen: set[str] = set()
+        for where, value in items:
+            if value and value.lower() in seen:
+                self.fault(where, value, "each one once")
+            seen.add(value.lower())
+
+    def app(self, deployment: Deployment) -> None:
+        """What the app's parser finds, without what has been said already."""
+        try:
+            settings_parser.parse(own_settings(deployment, deployment.regions))
+        except BadSettings as error:
+            said = tuple(self.faults)
+            self.faults += [f"{KEY}.{_part(text)}: {text}" for text in error.faults if _news(text, said)]
+
+
+def _part(fault: str) -> str:
+    return _PARTS.get(re.split(r"[\[:.]", fault, maxsplit=1)[0], "settings")
+
+
+def _news(fault: str, said: Sequence[str]) -> bool:
+    """Whether a fault of an app setting is more than the echo of one in the values that it was made from."""
+    part = _part(fault)
+    if part == "settings" or ".reach" in fault:
+        return True
+    return not any(each.startswith(f"{KEY}.claims:") for each in said) if part == "claims" else not said
+
+
+def _is(text: str, kind: str) -> bool:
+    found = resource_id(text)
+    return bool(found and found.whole and found.type == kind.lower())
+
+
+def _is_region(text: str) -> bool:
+    return bool(re.fullmatch("[a-z][a-z0-9]*", region_name(text)))

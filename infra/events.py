@@ -1,0 +1,145 @@
+"""Events: a system topic for each watched subscription, and each app's own subscriptions to it.
+
+Azure allows one system topic per source and type, so an existing one may be given. The event subscriptions come last:
+Event Grid wants the function to be there, so they are made only once the code is deployed (`subscribed`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_azure_native import authorization, eventgrid, resources
+
+from infra import filters, names, rights
+from infra.app import App
+from infra.clouds import Clouds
+from infra.config import Deployment, Watched
+from infra.roles import Identity, built_in, grant
+
+KEPT_MINUTES = 60
+"""How long Event Grid tries to deliver an event. By then the sweep has looked several times."""
+ATTEMPTS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A system topic. `label` names it among this program's resources; `principal`: who writes its dead letters."""
+
+    label: str
+    kind: str
+    subscription: str
+    group: pulumi.Input[str]
+    name: pulumi.Input[str]
+    id: pulumi.Input[str]
+    principal: pulumi.Output[str]
+
+
+def topics(deployment: Deployment, clouds: Clouds) -> list[tuple[Topic, resources.ResourceGroup]]:
+    """The topics of every watched subscription, each with the group there in which its alert stands."""
+    found = []
+    for each in deployment.subscriptions:
+        group = resources.ResourceGroup(
+            f"{deployment.name}-events-{each.id}",
+            resource_group_name=f"{deployment.name}-events",
+            location=deployment.regions[0].name,
+            opts=clouds.at(each.id),
+        )
+        found.append((_topic(deployment, each, filters.RESOURCES, group, clouds), group))
+        if deployment.health:
+            found.append((_topic(deployment, each, filters.HEALTH, group, clouds), group))
+    return found
+
+
+def _topic(
+    deployment: Deployment, watched: Watched, kind: str, group: resources.ResourceGroup, clouds: Clouds
+) -> Topic:
+    short = "resources" if kind == filters.RESOURCES else "health"
+    label, given = (
+        f"{deployment.name}-{short}-{watched.id}",
+        watched.topic if short == "resources" else watched.health_topic,
+    )
+    if given:
+        return _existing(label, kind, given, clouds)
+    made = eventgrid.SystemTopic(
+        label,
+        resource_group_name=group.name,
+        system_topic_name=f"{deployment.name}-{short}",
+        location="global",
+        source=f"/subscriptions/{watched.id}",
+        topic_type=kind,
+        identity=eventgrid.IdentityInfoArgs(type="SystemAssigned"),
+        opts=clouds.at(watched.id),
+    )
+    return Topic(
+        label, kind, watched.id, group.name, made.name, made.id, made.identity.apply(lambda i: _principal(label, i))
+    )
+
+
+def _existing(label: str, kind: str, given: str, clouds: Clouds) -> Topic:
+    subscription = names.subscription_of(given)
+    group, name = (given.split("/")[i] for i in (4, -1))
+    found = eventgrid.get_system_topic_output(
+        resource_group_name=group, system_topic_name=name, opts=clouds.asked(subscription)
+    )
+    return Topic(label, kind, subscription, group, name, given, found.identity.apply(lambda i: _principal(given, i)))
+
+
+def _principal(topic: str, identity: object) -> str:
+    """Who a topic is when it writes dead letters. Raises ValueError where it is nobody."""
+    principal = getattr(identity, "principal_id", None)
+    if not principal:
+        raise ValueError(f"{topic} has no system-assigned identity: switch it on, dead letters are written with it")
+    return str(principal)
+
+
+def listen(deployment: Deployment, topic: Topic, app: App, clouds: Clouds) -> None:
+    """Let a topic write an app's dead letters and, once the code is there, deliver to its function."""
+    writer = grant(
+        Identity(f"{app.name}-{topic.label}", topic.principal),
+        built_in(deployment.subscription, rights.STORAGE_BLOB_DATA_CONTRIBUTOR),
+        app.storage.dead_letters.id,
+        "dead-letters",
+        clouds.at(deployment.subscription),
+    )
+    if deployment.subscribed:
+        _subscribe(topic, app, clouds, [writer])
+
+
+def _subscribe(topic: Topic, app: App, clouds: Clouds, after: Sequence[authorization.RoleAssignment]) -> None:
+    eventgrid.SystemTopicEventSubscription(
+        f"{app.name}-{topic.label}",
+        resource_group_name=topic.group,
+        system_topic_name=topic.name,
+        event_subscription_name=app.name,
+        event_delivery_schema="EventGridSchema",
+        destination=eventgrid.AzureFunctionEventSubscriptionDestinationArgs(
+            endpoint_type="AzureFunction",
+            resource_id=pulumi.Output.format("{0}/functions/{1}", app.site.id, names.FUNCTION),
+            max_events_per_batch=1,  # The host answers for a whole batch: one failure would bring all of it again.
+        ),
+        filter=_filter(topic.kind),
+        retry_policy=eventgrid.RetryPolicyArgs(
+            max_delivery_attempts=ATTEMPTS, event_time_to_live_in_minutes=KEPT_MINUTES
+        ),
+        dead_letter_with_resource_identity=eventgrid.DeadLetterWithResourceIdentityArgs(
+            identity=eventgrid.EventSubscriptionIdentityArgs(type="SystemAssigned"),
+            dead_letter_destination=eventgrid.StorageBlobDeadLetterDestinationArgs(
+                endpoint_type="StorageBlob",
+                resource_id=app.storage.account.id,
+                blob_container_name=names.DEAD_LETTERS,
+            ),
+        ),
+        opts=clouds.at(topic.subscription, after=after),
+    )
+
+
+def _filter(kind: str) -> eventgrid.EventSubscriptionFilterArgs:
+    beginnings = eventgrid.StringBeginsWithAdvancedFilterArgs(
+        operator_type="StringBeginsWith", key=filters.OPERATION, values=list(filters.OPERATIONS)
+    )
+    return eventgrid.EventSubscriptionFilterArgs(
+        included_event_types=list(filters.EVENT_TYPES[kind]),
+        advanced_filters=[beginnings] if kind == filters.RESOURCES else [],
+    )

@@ -1,0 +1,67 @@
+"""What things are called and where they stand: all of it follows from the configuration, so ids are known early."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Sequence
+
+from infra.config import Deployment, Region
+
+FUNCTION = "on_resource_event"
+PACKAGES = "packages"
+DEAD_LETTERS = "dead-letters"
+
+
+def group(deployment: Deployment, region: Region) -> str:
+    """The resource group of a region's zone and app."""
+    return f"{deployment.name}-{region.name}"
+
+
+def group_id(deployment: Deployment, region: Region) -> str:
+    """The id of that group."""
+    return f"/subscriptions/{deployment.subscription}/resourceGroups/{group(deployment, region)}"
+
+
+def zone_id(deployment: Deployment, region: Region) -> str:
+    """The id of a region's zone, whether it is made here or was there."""
+    made = f"{group_id(deployment, region)}/providers/Microsoft.Network/privateDnsZones/{deployment.zone}"
+    return region.zone or made
+
+
+def app(deployment: Deployment, regions: Sequence[Region]) -> str:
+    """An app's name among the resources of this program; it tells the apps of one deployment apart."""
+    return f"{deployment.name}-{regions[0].name}"
+
+
+def site(deployment: Deployment, regions: Sequence[Region]) -> str:
+    """A function app's name, which is part of its host name and unique in Azure."""
+    return f"{app(deployment, regions)}-{_digest(deployment, regions)[:6]}"
+
+
+def account(deployment: Deployment, regions: Sequence[Region]) -> str:
+    """A storage account's name: unique in Azure, 3 to 24 letters and digits."""
+    return f"nz{_digest(deployment, regions)[:18]}"
+
+
+def role_id(deployment: Deployment, role: str) -> str:
+    """The GUID of a custom role; two deployments in one tenant have roles of their own."""
+    return str(uuid.uuid5(uuid.UUID(deployment.subscription), f"{deployment.name}/{role}"))
+
+
+def subscription_of(resource: str) -> str:
+    """The subscription of a resource id, in lower case."""
+    return resource.split("/")[2].lower()
+
+
+def short(resource: str) -> str:
+    """A name for something that belongs to a resource, different for resources of one name."""
+    return f"{resource.rsplit('/', maxsplit=1)[-1][:64]}-{_hash(resource.lower())[:6]}"
+
+
+def _digest(deployment: Deployment, regions: Sequence[Region]) -> str:
+    return _hash(f"{deployment.subscription}/{deployment.name}/{regions[0].name}")
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

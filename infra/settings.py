@@ -1,0 +1,60 @@
+"""The app settings: what the app's parser reads, and what the Functions host and the telemetry need beside it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from itertools import islice, pairwise
+
+from cronsim import CronSim
+
+from infra import names
+from infra.config import Deployment, Region
+from shared.settings import SWEEP_SCHEDULE
+
+WRITTEN = frozenset({"NEARZONE_ZONES", "NEARZONE_SUBSCRIPTIONS", "NEARZONE_CLAIMS"})
+_SCHEDULE = "NEARZONE_SWEEP_SCHEDULE"
+_ANY_DAY = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def own_settings(deployment: Deployment, regions: Sequence[Region]) -> dict[str, str]:
+    """The NEARZONE_ settings of the app that writes the zones of these regions."""
+    written = {
+        "NEARZONE_ZONES": [_zone(deployment, region) for region in regions],
+        "NEARZONE_SUBSCRIPTIONS": [each.id for each in deployment.subscriptions],
+        "NEARZONE_CLAIMS": dict(deployment.claims),
+    }
+    values = {**deployment.settings, **written}
+    return {name: each if isinstance(each, str) else json.dumps(each) for name, each in sorted(values.items())}
+
+
+def host_settings(client_id: str, blob: str, queue: str, table: str, connection: str) -> dict[str, str]:
+    """What names the identity and where it is used; no key among it.
+
+    `blob`, `queue`, `table`: the endpoints of the app's storage account. Sources: azure-identity 1.27
+    (`DefaultAzureCredential` takes the user-assigned identity that AZURE_CLIENT_ID names), the identity-based
+    connections of Azure Functions, azure-monitor-opentelemetry-exporter 1.0.0b57 (the authentication string).
+    """
+    return {
+        "AZURE_CLIENT_ID": client_id,
+        "AzureWebJobsStorage__blobServiceUri": blob,
+        "AzureWebJobsStorage__queueServiceUri": queue,
+        "AzureWebJobsStorage__tableServiceUri": table,
+        "AzureWebJobsStorage__credential": "managedidentity",
+        "AzureWebJobsStorage__clientId": client_id,
+        "APPLICATIONINSIGHTS_CONNECTION_STRING": connection,
+        "APPLICATIONINSIGHTS_AUTHENTICATION_STRING": f"ClientId={client_id};Authorization=AAD",
+    }
+
+
+def three_sweeps(deployment: Deployment) -> int:
+    """Seconds of three intervals of the sweep; the longest ones where they differ."""
+    schedule = str(deployment.settings.get(_SCHEDULE) or SWEEP_SCHEDULE)
+    due = [each.timestamp() for each in islice(CronSim(schedule, _ANY_DAY), 500)]
+    return round(3 * max(later - earlier for earlier, later in pairwise(due)))
+
+
+def _zone(deployment: Deployment, region: Region) -> dict[str, object]:
+    reach = {"reach": list(region.reach)} if region.reach else {}
+    return {"id": names.zone_id(deployment, region), "region": region.name, **reach}

@@ -1,0 +1,147 @@
+"""The whole program against Pulumi's mocks: no cloud, no CLI. What it makes is kept as plain values."""
+
+import asyncio
+import gc
+import json
+import runpy
+from dataclasses import dataclass
+from pathlib import Path
+
+import pulumi
+from pulumi.runtime import settings as runtime_settings
+from pulumi.runtime.mocks import Mocks
+
+INFRA = Path(__file__).parents[1]
+HOME = "aaaaaaaa-0000-4000-8000-00000000000a"
+LAB = "bbbbbbbb-0000-4000-8000-00000000000b"
+HUB = "cccccccc-0000-4000-8000-00000000000c"
+EAST, WEST = "eastus", "westeurope"
+CLAIMS = {"llama-70b": [f"/subscriptions/{LAB}/resourceGroups/serving"], "*": [HOME]}
+
+
+def vnet(name, subscription=HUB):
+    return f"/subscriptions/{subscription}/resourceGroups/net/providers/Microsoft.Network/virtualNetworks/{name}"
+
+
+def configured(**changed):
+    """The value of `nearzone:deployment`: two regions, two watched subscriptions; None takes a key out."""
+    values = {
+        "subscription": HOME,
+        "zone": "ai.internal",
+        "regions": [{"name": EAST, "vnets": [vnet("hub-east")]}, {"name": WEST, "vnets": [vnet("hub-west")]}],
+        "subscriptions": [{"id": HOME}, {"id": LAB}],
+        "claims": CLAIMS,
+        "subscribed": True,
+    }
+    return {name: value for name, value in (values | changed).items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Made:
+    """A resource that the program asked for. `subscription`: its provider's."""
+
+    type: str
+    name: str
+    inputs: dict
+    subscription: str | None
+    id: str
+
+
+class Cloud(Mocks):
+    """Gives every resource an id and what Azure would add. `identity`: that of an existing system topic."""
+
+    def __init__(self, identity="existing-topic-principal"):
+        self.made = []
+        self.asked = []
+        self._identity = identity
+
+    def new_resource(self, args):
+        inputs = args.inputs
+        provider = (args.provider or "").split("::")[-2] if args.provider else None
+        resource_id = f"/id/{args.name}"
+        if args.typ.endswith(":RoleDefinition"):
+            resource_id = (
+                f"{inputs['scope']}/providers/Microsoft.Authorization/roleDefinitions/{inputs['roleDefinitionId']}"
+            )
+        self.made.append(Made(args.typ, args.name, inputs, provider, resource_id))
+        return resource_id, inputs | _added(args.typ, args.name, inputs)
+
+    def call(self, args):
+        self.asked.append((args.token, args.args))
+        principal = {"type": "SystemAssigned", "principalId": self._identity} if self._identity else {"type": "None"}
+        return {"identity": principal, "id": "existing"}
+
+
+def _added(kind, name, inputs):
+    """What only Azure knows."""
+    if kind.endswith(":UserAssignedIdentity"):
+        return {"principalId": f"principal of {name}", "clientId": f"client-of-{name}"}
+    if kind.endswith(":StorageAccount"):
+        endpoints = {
+            each: f"https://{inputs['accountName']}.{each}.core.windows.net/" for each in ("blob", "queue", "table")
+        }
+        return {"primaryEndpoints": endpoints, "name": inputs["accountName"]}
+    if kind.endswith(":SystemTopic"):
+        identity = {"type": "SystemAssigned", "principalId": f"principal of {name}", "tenantId": "t"}
+        return {"identity": identity, "name": inputs["systemTopicName"]}
+    if kind.endswith(":ResourceGroup"):
+        return {"name": inputs["resourceGroupName"]}
+    if kind.endswith(":PrivateZone"):
+        return {"name": inputs["privateZoneName"]}
+    if kind.endswith(":Component"):
+        return {"connectionString": f"InstrumentationKey=of-{name}"}
+    if kind.endswith(":WebApp"):
+        identities = {each: {} for each in inputs["identity"]["userAssignedIdentities"]}
+        identity = inputs["identity"] | {"userAssignedIdentities": identities}
+        return {"defaultHostName": f"{inputs['name']}.azurewebsites.net", "identity": identity}
+    return {}
+
+
+def _loops():
+    return {each for each in gc.get_objects() if isinstance(each, asyncio.AbstractEventLoop)}
+
+
+class Program:
+    """What one run of a program has made, and what it exports."""
+
+    def __init__(self, folder, config, cloud):
+        self.cloud = cloud
+        self.outputs = {}
+        self.protected = set()
+        before = _loops()
+        asyncio.set_event_loop(asyncio.new_event_loop())
+        try:
+            self._run(folder, config)
+        finally:
+            asyncio.set_event_loop(None)
+            for loop in _loops() - before:  # Pulumi leaves its own ones open.
+                loop.close()
+
+    def _run(self, folder, config):
+        pulumi.runtime.set_mocks(self.cloud, project="nearzone", stack="test", preview=False)
+        pulumi.runtime.set_all_config({name: json.dumps(value) for name, value in config.items()})
+
+        def run():
+            pulumi.runtime.register_stack_transformation(self._note)
+            exported = runtime_settings.get_root_resource().outputs
+            exported.clear()  # All stacks of a process have one.
+            runpy.run_path(str(folder / "__main__.py"))
+            return pulumi.Output.from_input(exported).apply(self.outputs.update)
+
+        pulumi.runtime.test(run)()
+
+    def _note(self, args):
+        if args.opts.protect:
+            self.protected.add(args.name)
+
+    def all(self, kind):
+        """Every resource of a type (its last part), by name."""
+        return {each.name: each for each in self.cloud.made if each.type.rsplit(":", 1)[-1] == kind}
+
+    def one(self, kind, name):
+        return self.all(kind)[name]
+
+
+def deployed(cloud=None, **changed):
+    """The program of infra/ with this configuration."""
+    return Program(INFRA, {"nearzone:deployment": configured(**changed)}, cloud or Cloud())

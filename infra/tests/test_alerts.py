@@ -1,0 +1,137 @@
+"""Alerts and workbook: what they ask is written once, in files, and about metrics that the app has."""
+
+import json
+import re
+
+import pytest
+
+from infra import queries
+from infra.tests.stage import EAST, HOME, LAB, WEST, deployed
+from infra.workbook import SHOWN
+
+ON_CALL = f"/subscriptions/{HOME}/resourceGroups/ops/providers/Microsoft.Insights/actionGroups/on-call"
+METRICS = {
+    "nearzone.delivery_to_dns",
+    "nearzone.events",
+    "nearzone.writes",
+    "nearzone.conflicts",
+    "nearzone.throttled",
+    "nearzone.failures",
+    "nearzone.dirty",
+    "nearzone.dirty.oldest",
+    "nearzone.drift",
+    "nearzone.refused_plans",
+    "nearzone.sweep.duration",
+    "nearzone.sweep.age",
+    "nearzone.frozen",
+}
+FILES = sorted(each.stem for each in queries.FOLDER.glob("*.kql"))
+
+
+@pytest.fixture(scope="module")
+def regional():
+    return deployed(alerts={"action_groups": [ON_CALL], "latency_seconds": 12})
+
+
+def rules(program, region):
+    prefix = f"nearzone-{region}-"
+    return {
+        name.removeprefix(prefix): each.inputs
+        for name, each in program.all("ScheduledQueryRule").items()
+        if name.startswith(prefix)
+    }
+
+
+EXPECTED = {
+    "sweep-age": ("sweep_age", "Seconds", "Maximum", 1800, []),
+    "refused-plans": ("refused_plans", "Refused", "Total", 0, ["Zone"]),
+    "delivery-latency": ("delivery_latency", "Seconds", "Average", 12, ["Zone"]),
+}
+
+
+@pytest.mark.parametrize("region", [EAST, WEST])
+def test_each_app_is_watched_in_its_own_workspace(regional, region):
+    found = rules(regional, region)
+    assert set(found) == set(EXPECTED)
+    for name, (query, column, aggregate, above, split) in EXPECTED.items():
+        rule = found[name]
+        (condition,) = rule["criteria"]["allOf"]
+        assert rule["scopes"] == [regional.one("Workspace", f"nearzone-{region}-logs").id]
+        assert rule["actions"] == {"actionGroups": [ON_CALL]}
+        assert (rule["enabled"], rule["location"], rule["kind"]) == (True, region, "LogAlert")
+        assert condition["query"] == (queries.FOLDER / f"{query}.kql").read_text(encoding="utf-8")
+        assert (condition["metricMeasureColumn"], condition["timeAggregation"]) == (column, aggregate)
+        assert (condition["operator"], condition["threshold"]) == ("GreaterThan", above)
+        assert [each["name"] for each in condition.get("dimensions", [])] == split
+        assert re.search(rf"\b{column} = ", condition["query"]), "the column is one of the query's"
+        assert all(re.search(rf"\b{each} = ", condition["query"]) for each in split)
+
+
+def test_the_windows_are_ones_that_azure_allows(regional):
+    """Minutes of evaluation and window: 5, 10, 15, 30, 45, 60, ... (rest/api/monitor/scheduled-query-rules)."""
+    for rule in (*rules(regional, EAST).values(), *(each.inputs for each in regional.all("MetricAlert").values())):
+        assert rule["evaluationFrequency"] == "PT5M"
+        assert rule["windowSize"] in {"PT15M", "PT30M"}
+        assert 0 <= rule["severity"] <= 4
+
+
+def test_dead_letters_of_our_own_event_subscriptions_raise_an_alert_beside_their_topic(regional):
+    found = regional.all("MetricAlert")
+    assert set(found) == {f"nearzone-resources-{each}-dead-letters" for each in (HOME, LAB)}
+    for subscription in (HOME, LAB):
+        rule = found[f"nearzone-resources-{subscription}-dead-letters"]
+        assert rule.subscription == subscription
+        assert rule.inputs["scopes"] == [regional.one("SystemTopic", f"nearzone-resources-{subscription}").id]
+        (criterion,) = rule.inputs["criteria"]["allOf"]
+        assert (criterion["metricNamespace"], criterion["metricName"]) == (
+            "Microsoft.EventGrid/systemTopics",
+            "DeadLetteredCount",
+        )
+        assert (criterion["operator"], criterion["threshold"], criterion["timeAggregation"]) == (
+            "GreaterThan",
+            0,
+            "Total",
+        )
+        assert criterion["dimensions"] == [
+            {
+                "name": "EventSubscriptionName",
+                "operator": "Include",
+                "values": ["nearzone-eastus", "nearzone-westeurope"],
+            }
+        ]
+        assert rule.inputs["actions"] == [{"actionGroupId": ON_CALL}]
+    ours = {each.inputs["eventSubscriptionName"] for each in regional.all("SystemTopicEventSubscription").values()}
+    assert ours == {"nearzone-eastus", "nearzone-westeurope"}
+
+
+def test_the_workbook_shows_every_query_over_all_workspaces(regional):
+    (workbook,) = regional.all("Workbook").values()
+    shown = json.loads(workbook.inputs["serializedData"])
+    assert shown["version"] == "Notebook/1.0"
+    asked = [each["content"] for each in shown["items"] if each["type"] == 3]
+    texts = {(queries.FOLDER / f"{name}.kql").read_text(encoding="utf-8") for name in FILES}
+    assert {each["query"] for each in asked} == texts
+    workspaces = [regional.one("Workspace", f"nearzone-{region}-logs").id for region in (EAST, WEST)]
+    assert all(each["crossComponentResources"] == workspaces for each in asked)
+    assert {each["resourceType"] for each in asked} == {"microsoft.operationalinsights/workspaces"}
+    (time,) = [each for each in shown["items"] if each["type"] == 9]
+    assert {each["timeContextFromParameter"] for each in asked} == {time["content"]["parameters"][0]["name"]}
+    assert (workbook.inputs["kind"], workbook.inputs["category"]) == ("shared", "workbook")
+
+
+def test_every_query_is_shown_and_every_metric_is_asked_for():
+    assert set(FILES) == set(SHOWN)
+    asked = {name for each in FILES for name in re.findall(r'"(nearzone\.[a-z_.]+)"', queries.read(each).text)}
+    assert asked == METRICS
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_query_says_what_it_shows_and_reads_one_table(name):
+    query = queries.read(name)
+    assert query.text.startswith(f"// {query.title}\n")
+    assert set(re.findall(r"\bApp[A-Z]\w+", query.text)) <= {"AppMetrics", "AppRoleName", "AppRoleInstance"}
+    code = re.sub(r"//.*|\"[^\"]*\"", "", query.text)
+    for opening, closing in ("()", "[]", "{}"):
+        assert code.count(opening) == code.count(closing)
+    assert query.text.endswith("\n")
+    assert "\t" not in query.text

@@ -1,0 +1,65 @@
+"""The queries as Microsoft's KQL language service reads them: nothing wrong, and the columns that alerts look at."""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from infra import queries
+from infra.alerts import rules
+from infra.decode import decode
+from infra.tests.stage import configured
+from infra.workbook import SHOWN
+
+PACKAGE = Path(__file__).parents[2] / ".kusto" / "node_modules" / "@kusto" / "language-service-next"
+FILES = sorted(queries.FOLDER.glob("*.kql"))
+SCHEMA = (
+    "(TimeGenerated:datetime, Name:string, ItemCount:int, Sum:real, Min:real, Max:real, Properties:dynamic, "
+    "AppRoleName:string, AppRoleInstance:string)"
+)
+"""Of AppMetrics, as far as it is used (Microsoft Learn, azure-monitor/reference/tables/appmetrics)."""
+
+
+def read(*files):
+    """What the language service says of these files. Without it the test is skipped, but never under REQUIRE_KUSTO."""
+    node = shutil.which("node")
+    if not node or not PACKAGE.is_dir():
+        why = "make kusto installs Microsoft's KQL language service; it needs Node.js"
+        if os.environ.get("REQUIRE_KUSTO"):
+            pytest.fail(why)
+        pytest.skip(why)
+    script = Path(__file__).with_name("kusto.js")
+    told = subprocess.run(
+        [node, script, PACKAGE, SCHEMA, *files], capture_output=True, text=True, check=True, timeout=60
+    )
+    return json.loads(told.stdout)
+
+
+@pytest.fixture(scope="module")
+def told():
+    return read(*FILES)
+
+
+def test_nothing_is_wrong_with_any_query(told):
+    assert {name: each["faults"] for name, each in told.items()} == {each.stem: [] for each in FILES}
+
+
+def test_alerts_look_at_a_number_and_split_by_a_text(told):
+    for rule in rules(decode(configured())):
+        columns = told[rule.query]["columns"]
+        assert columns[rule.column] == "real"
+        assert not rule.by or columns[rule.by] == "string"
+
+
+def test_what_is_drawn_over_time_has_a_time(told):
+    drawn = [name for name, shape in SHOWN.items() if shape != "table"]
+    assert {told[name]["columns"].get("TimeGenerated") for name in drawn} == {"datetime"}
+
+
+def test_a_wrong_query_is_found_to_be_wrong(tmp_path):
+    wrong = tmp_path / "wrong.kql"
+    wrong.write_text('AppMetrics | where Nme == "x" | summarize Seconds = sum(Sum)\n', encoding="utf-8")
+    assert "Nme" in str(read(wrong)["wrong"]["faults"])
