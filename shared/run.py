@@ -33,6 +33,8 @@ REQUEST = 10.0
 AT_ONCE = 4
 LOOK = 0.25
 """Seconds after which the dirty rows are read again, to find what other instances have marked."""
+MOMENT = 0.001
+"""Seconds that are waited at least: sums of times since the epoch are not exact, so that a shorter wait may not end."""
 LOOK_SHARE = 0.00025
 """Seconds for each dirty row in which it is not read again, so that reading many of them does not become the work."""
 MANY = 8
@@ -194,7 +196,7 @@ class Run:
                 await asyncio.sleep(max(self._look_at - now, 0.01))
                 continue
             with suppress(TimeoutError):
-                async with asyncio.timeout(min(soonest - now, LOOK) if soonest > now else LOOK):
+                async with asyncio.timeout(min(max(soonest - now, MOMENT), LOOK) if soonest > now else LOOK):
                     await self.turn.news.wait()
         return None
 
