@@ -3,11 +3,12 @@
 import asyncio
 import hashlib
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 
 from shared.errors import Conflict
-from shared.model import Dirty, EndpointRow, Marker, Order, State, Urgency, Write
+from shared.model import Dirty, EndpointRow, Marker, Order, Past, State, Urgency, Write
 from tests.catalogs import opened
 from tests.pure_values import vm
 
@@ -314,3 +315,52 @@ async def test_few_and_many_claimants_of_a_name_are_all_found(catalog, count):
         await catalog.index("llama", keys[-1], 1.0)
     await catalog.index("llama", "gone", 1.0)
     assert sorted(row.endpoint.key for row in await catalog.claimants("llama")) == sorted(keys)
+
+
+def changed(name, at, **fields):
+    known = {"kind": "update", "before": ("10.0.0.1",), "after": ("10.0.0.2",), "reason": "r", "cause": f"event {at}"}
+    return Past(name, at, **known | fields)
+
+
+async def test_a_names_history_and_its_zones_are_kept_newest_first_for_every_process(catalog, other):
+    await catalog.keep("z", [changed("a", 1.0), changed("b", 2.0)])
+    await other.keep("z", [changed("a", 3.0)])
+    assert await catalog.history("z", "a") == (changed("a", 3.0), changed("a", 1.0))
+    assert await other.history("z") == (changed("a", 3.0), changed("b", 2.0), changed("a", 1.0))
+    assert [await catalog.history(zone, name) for zone, name in (("z", "c"), ("y", "a"))] == [(), ()]
+
+
+async def test_history_has_a_bound_for_each_name_and_for_a_zone(catalog):
+    for start in (0, 40):
+        await catalog.keep("z", [changed("a", float(at)) for at in range(start, start + 40)])
+    assert [each.at for each in await catalog.history("z", "a")] == [float(at) for at in range(79, 69, -1)]
+    assert [each.at for each in await catalog.history("z")] == [float(at) for at in range(79, 29, -1)]
+
+
+async def test_history_fits_into_its_row_however_long_the_answers_are(catalog):
+    many = tuple(f"10.100.100.{n}" for n in range(100, 120))
+    await catalog.keep("z", [changed("a", float(n), before=many, after=many, reason="r" * 400) for n in range(60)])
+    found = await catalog.history("z")
+    assert 20 < len(found) < 50
+    assert found[0].at == 59.0
+
+
+async def test_what_has_not_changed_since_is_forgotten_and_nothing_else(catalog):
+    await catalog.keep("z", [changed("old", 5.0), changed("new", 20.0)])
+    await catalog.keep("y", [changed("old", 9.5)])
+    await catalog.mark(Dirty("z", "old"))
+    await catalog.forget(10.0)
+    assert [len(await catalog.history(*of)) for of in (("z", "old"), ("y", "old"), ("y",), ("z", "new"), ("z",))] == [
+        *(0, 0, 0),
+        *(1, 2),
+    ]
+    assert len(await catalog.dirty("z")) == 1
+
+
+async def test_a_dirty_name_knows_who_marked_it_last(catalog):
+    await catalog.mark(Dirty("z", "a", since=1.0, cause="event 1"))
+    await catalog.mark(Dirty("z", "a", since=2.0, cause="event 2"))
+    (row,) = await catalog.dirty("z")
+    assert (row.value.cause, row.value.since) == ("event 2", 1.0)
+    await catalog.put_dirty(replace(row.value, attempts=1), row.etag)
+    assert (await catalog.dirty_name("z", "a")).value.cause == "event 2"

@@ -450,7 +450,7 @@ def test_an_event_that_could_not_be_observed_is_delivered_again():
         await stage.quiet_operations()
         with pytest.raises(Transient):
             await stage.app.on_event(event(vm_id("w-1")))
-        while 500 not in {each.status for each in stage.event_grid.deliveries}:
+        while 500 not in {each.status for each in stage.event_grid.deliveries}:  # noqa: ASYNC110 - in virtual time
             await asyncio.sleep(1)
         stage.faults = None
         await stage.quiet()
