@@ -54,7 +54,7 @@ def _spoilt(rng, value, fields):
 def body(rng):
     """The bytes of a resync request."""
     value = json.loads(rng.choice(samples.BODIES))
-    for order in (value, value.get("drain"), value.get("undrain")):
+    for order in (value, *(value.get(field) for field in ("drain", "undrain", "freeze", "unfreeze"))):
         if order and "endpoint" in order and rng.random() < 0.5:
             order["endpoint"] = spoil_id(rng, rng.choice((order["endpoint"], *samples.REAL)))
         if order and order is not value and rng.random() < 0.3:
@@ -67,14 +67,19 @@ def body(rng):
     return sent if isinstance(sent, bytes) else as_bytes(sent)
 
 
+_ORDERS = (b"drain", b"freeze")
+
+
 def order(rng):
-    """A body that is a drain order, or nearly."""
-    return next(made for made in iter(lambda: body(rng), None) if b"drain" in made)
+    """A body that is an order to drain or to freeze, or nearly."""
+    return next(made for made in iter(lambda: body(rng), None) if any(each in made for each in _ORDERS))
 
 
 def unordered(rng):
     """A body that is none."""
-    return next(made for made in iter(lambda: body(rng), None) if b"drain" not in made and b"embed" not in made)
+    return next(
+        made for made in iter(lambda: body(rng), None) if not any(each in made for each in (*_ORDERS, b"embed"))
+    )
 
 
 def question(rng):

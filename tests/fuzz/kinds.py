@@ -97,8 +97,8 @@ async def body(stage, text, *, run):
     except BadRequest as error:
         return f"refused: {_short(error)}"
     _sane(wanted, stage.app.settings)
-    if wanted.drain or wanted.undrain:
-        return "parsed: drain order"
+    if wanted.drain or wanted.undrain or wanted.freeze or wanted.unfreeze:
+        return "parsed: order"
     if not run:
         return "parsed"
     if "embed" in wanted.adopt:  # The one adoption that would rightly write.
@@ -131,6 +131,10 @@ def _sane(wanted, settings):
             raise Broken(f"asks for {reason}")
     if wanted.drain and not 1 <= wanted.drain_minutes <= resync.MAX_MINUTES:
         raise Broken(f"a drain of {wanted.drain_minutes} minutes")
+    if not {wanted.freeze, wanted.unfreeze} <= {None, *settings.zones}:
+        raise Broken(f"freezes a zone of nobody: {wanted}")
+    if not 0 <= wanted.freeze_minutes <= resync.MAX_MINUTES:
+        raise Broken(f"a freeze of {wanted.freeze_minutes} minutes")
 
 
 async def question(stage, params):
@@ -139,15 +143,13 @@ async def question(stage, params):
         asked = resync.question(params, stage.app.settings)
     except BadRequest as error:
         return f"refused: {_short(error)}"
-    if asked is None:
-        json.dumps(await stage.app.status())
-        return "answered: status"
-    zone, name = asked
-    if zone not in stage.app.settings.zones or not LABEL.fullmatch(name):
-        raise Broken(f"a question about {zone.id} {name!r}")
-    json.dumps(await stage.app.explain(zone, name))
+    if asked.zone and (asked.zone not in stage.app.settings.zones or not LABEL.fullmatch(asked.name) or asked.full):
+        raise Broken(f"a question about {asked}")
+    json.dumps(await stage.app.answer(asked))
+    if asked.zone is None:
+        return "answered: everything" if asked.full else "answered: status"
     await stage.check(1)
-    return "answered: a known name" if name in NAMES else "answered: another name"
+    return "answered: a known name" if asked.name in NAMES else "answered: another name"
 
 
 async def settings(values, *, wire):

@@ -1,4 +1,4 @@
-"""Drain orders: the one kind of body here that rightly writes, played by itself and judged by the oracle."""
+"""Orders to drain and to freeze: the bodies that rightly change something, played by themselves, judged by the oracle."""
 
 import asyncio
 
@@ -9,7 +9,10 @@ from tests.fuzz.world import Broken, Settled
 
 
 class Ordered:
-    """A stage on which drain orders are given; `due` says until when each is in force."""
+    """A stage on which orders are given; `due` says until when each drain is in force.
+
+    A freeze is ended at once: while it lasts nothing may be written, and what it held back comes at its end.
+    """
 
     def __init__(self, stage):
         self.stage = stage
@@ -26,6 +29,8 @@ class Ordered:
             wanted = resync.parse(body, app.settings, app.inventory.kinds)
         except BadRequest as error:
             return f"refused: {plain(str(error))}"
+        if wanted.freeze or wanted.unfreeze:
+            return await self._freeze(wanted)
         if not (wanted.drain or wanted.undrain):
             return "no order"
         await app.resync(wanted)
@@ -37,6 +42,19 @@ class Ordered:
         await app.drain()
         self._judge()
         return "given" if wanted.drain else "taken back"
+
+    async def _freeze(self, wanted):
+        """A world that is right stays so, frozen or not."""
+        app = self.stage.app
+        await app.resync(wanted)
+        if zone := wanted.freeze:
+            if not (await app.answer(resync.Question(zone, "llama")))["frozen"]:
+                raise Broken(f"{zone.region} was frozen and is not")
+            await app.resync(resync.Resync(app.settings.zones, unfreeze=zone))
+        await asyncio.sleep(90)
+        await app.drain()
+        self._judge()
+        return "frozen" if wanted.freeze else "unfrozen"
 
     def _judge(self):
         in_force = frozenset(target for target, until in self.due.items() if until > self.stage.clock())

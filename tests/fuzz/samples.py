@@ -127,13 +127,35 @@ _BODIES = (
     {"drain": {"endpoint": REAL[2], "minutes": 10080}},
     {"undrain": {"region": "East US"}},
     {"undrain": {"endpoint": REAL[1]}},
+    {"freeze": {"zone": "West Europe"}},
+    {"freeze": {"zone": zone_id("eastus"), "minutes": 10080}},
+    {"unfreeze": {"zone": "westeurope"}},
+    {"check": True},
 )
 BODIES = [json.dumps(body) for body in _BODIES]
-BODY_FIELDS = ("zone", "name", "endpoint", "dry_run", "force", "adopt", "drain", "undrain")
-ORDER_FIELDS = ("minutes", "endpoint", "region")
+BODY_FIELDS = (
+    "zone",
+    "name",
+    "endpoint",
+    "dry_run",
+    "force",
+    "adopt",
+    "drain",
+    "undrain",
+    "freeze",
+    "unfreeze",
+    "check",
+)
+ORDER_FIELDS = ("minutes", "endpoint", "region", "zone")
 
 ZONES = (*REGIONS, "West Europe", *map(zone_id, REGIONS), zone_id("eastus").upper(), zone_id("mars"), "mars")
-QUESTIONS = [{}, {"code": "key"}, *({"zone": zone, "name": name} for zone in ZONES for name in NAMES)]
+QUESTIONS = [
+    {},
+    {"code": "key"},
+    {"full": "true"},
+    {"full": "False", "code": "key"},
+    *({"zone": zone, "name": name} for zone in ZONES for name in NAMES),
+]
 
 _POLICY = {
     "min_endpoints": 2,
