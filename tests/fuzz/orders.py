@@ -1,4 +1,4 @@
-"""Orders to drain and to freeze: the bodies that rightly change something, played by themselves, judged by the oracle."""
+"""Orders to drain and to freeze: the bodies that rightly change something, played alone and judged by the oracle."""
 
 import asyncio
 
