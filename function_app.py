@@ -15,6 +15,7 @@ from typing import Any
 import azure.functions as func
 
 from shared import resync as resync_body
+from shared import telemetry
 from shared.bootstrap import build
 from shared.errors import BadRequest, NearzoneError, Transient
 from shared.reconcile import Reconciler
@@ -29,9 +30,15 @@ _log = logging.getLogger("nearzone")
 
 
 @functools.cache
+def insights() -> telemetry.Telemetry:
+    """Where the process's figures and spans go."""
+    return telemetry.connect(os.environ)
+
+
+@functools.cache
 def loop() -> Reconciler:
     """The process's one loop. Raises BadSettings with every fault."""
-    return build(os.environ)
+    return build(os.environ, measure=insights().measure)
 
 
 def schedule(setting: str, default: str) -> str:
@@ -41,28 +48,31 @@ def schedule(setting: str, default: str) -> str:
 
 @app.function_name("on_resource_event")
 @app.event_grid_trigger(arg_name="event")
-async def on_resource_event(event: str) -> None:
+async def on_resource_event(event: str, context: func.Context) -> None:
     """Event Grid, both schemas. Fails, to be delivered again, only where the observation could not be kept."""
-    _noted(await loop().on_event(event))
+    with insights().span(context):
+        _noted(await loop().on_event(event))
 
 
 @app.function_name("drain")
 @app.timer_trigger(arg_name="timer", schedule=schedule("NEARZONE_DRAIN_SCHEDULE", DRAIN_SCHEDULE))
-async def drain(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the binding's name
+async def drain(timer: func.TimerRequest, context: func.Context) -> None:  # noqa: ARG001 - the binding's name
     """Settles what was left dirty. Fails where a write failed, so that somebody sees it."""
-    _must_succeed(await loop().drain())
+    with insights().span(context):
+        _must_succeed(await loop().drain())
 
 
 @app.function_name("correct_drift")
 @app.timer_trigger(arg_name="timer", schedule=schedule("NEARZONE_SWEEP_SCHEDULE", SWEEP_SCHEDULE))
-async def correct_drift(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the binding's name
+async def correct_drift(timer: func.TimerRequest, context: func.Context) -> None:  # noqa: ARG001 - as above
     """The full sweep."""
-    _must_succeed(await loop().correct_drift())
+    with insights().span(context):
+        _must_succeed(await loop().correct_drift())
 
 
 @app.function_name("resync")
 @app.route(route="resync", methods=["POST"])
-async def resync(req: func.HttpRequest) -> func.HttpResponse:
+async def resync(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """A sweep, a drain order or an adoption by hand; answers with the report."""
 
     async def report() -> dict[str, Any]:
@@ -70,19 +80,21 @@ async def resync(req: func.HttpRequest) -> func.HttpResponse:
         wanted = resync_body.parse(req.get_body(), reconciler.settings, reconciler.inventory.kinds)
         return (await reconciler.resync(wanted)).as_json()
 
-    return await _answer(report())
+    with insights().span(context):
+        return await _answer(report())
 
 
 @app.function_name("status")
 @app.route(route="status", methods=["GET"])
-async def status(req: func.HttpRequest) -> func.HttpResponse:
+async def status(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """How things stand; with `zone` and `name`, why that zone answers so; with `full`, every name and endpoint."""
 
     async def told() -> dict[str, Any]:
         reconciler = loop()
         return await reconciler.answer(resync_body.question(req.params, reconciler.settings))
 
-    return await _answer(told())
+    with insights().span(context):
+        return await _answer(told())
 
 
 async def _answer(content: Awaitable[dict[str, Any]]) -> func.HttpResponse:

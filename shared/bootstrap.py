@@ -26,7 +26,7 @@ from shared.catalog import account
 from shared.catalog.memory import MemoryCatalog
 from shared.catalog.table import TableCatalog
 from shared.errors import BadSettings
-from shared.ports import Catalog
+from shared.ports import Catalog, Measure, unmeasured
 from shared.reconcile import Reconciler
 from shared.settings import CLOUDS, Cloud, Settings
 
@@ -44,11 +44,12 @@ def build(
     catalog: Catalog | None = None,
     clock: Callable[[], float] = time.time,
     holder: str | None = None,
+    measure: Measure = unmeasured,
 ) -> Reconciler:
     """A loop ready to run. What is not given is the real thing. Raises BadSettings with every fault."""
     wanted = _settings(environment)
     credential = credential or _credential(wanted.cloud)
-    options = client_options(wanted.cloud, Throttle(clock), transport, proxied=account.proxied(environment))
+    options = client_options(wanted.cloud, Throttle(clock, measure), transport, proxied=account.proxied(environment))
     reader = ComputeManagementClient(credential, min(wanted.subscriptions), **options)
     arm = Arm(wanted.cloud, reader.send_request)
     subscriptions = {zone.key.split("/")[2] for zone in wanted.zones}
@@ -64,6 +65,7 @@ def build(
         surveyor=Surveys(arm),
         clock=clock,
         holder=holder or uuid.uuid4().hex,
+        measure=measure,
     )
 
 

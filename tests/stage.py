@@ -10,6 +10,7 @@ import msgspec
 from benchmarks.recorded import Token
 from shared.bootstrap import build
 from shared.catalog.memory import MemoryCatalog
+from shared.ports import unmeasured
 from shared.resync import parse as parse_resync
 from simulator.azure import Cloud
 from simulator.core import Request
@@ -117,7 +118,7 @@ class Witness:
 class Stage:
     """One app, one cloud, one Event Grid. `after` says where the app's time and catalog go on from."""
 
-    def __init__(self, world, *, seed=0, latency=1.0, faults=None, catalog=None, **changed):
+    def __init__(self, world, *, seed=0, latency=1.0, faults=None, catalog=None, measure=unmeasured, **changed):
         loop = asyncio.get_running_loop()
         self.clock = loop.time
         self.cloud = Cloud(read(json.dumps(world)), clock=self.clock, seed=seed, operation_scale=1.0)
@@ -127,6 +128,7 @@ class Stage:
         self.event_grid = EventGrid(self.cloud.azure, self._post, Random(seed))
         self.event_grid.subscriptions = [Subscription("app", "EventGridSchema", ("Microsoft.",))]
         self.environment = environment(world) | changed
+        self.measure = measure
         self.restart(catalog)
 
     def restart(self, catalog=None, **changed):
@@ -139,6 +141,7 @@ class Stage:
             catalog=catalog or MemoryCatalog(),
             clock=self.clock,
             holder="app",
+            measure=self.measure,
         )
 
     def _fault(self, request):

@@ -8,23 +8,10 @@ import pytest
 from infra import queries
 from infra.tests.stage import EAST, HOME, LAB, WEST, deployed
 from infra.workbook import SHOWN
+from shared import telemetry
 
 ON_CALL = f"/subscriptions/{HOME}/resourceGroups/ops/providers/Microsoft.Insights/actionGroups/on-call"
-METRICS = {
-    "nearzone.delivery_to_dns",
-    "nearzone.events",
-    "nearzone.writes",
-    "nearzone.conflicts",
-    "nearzone.throttled",
-    "nearzone.failures",
-    "nearzone.dirty",
-    "nearzone.dirty.oldest",
-    "nearzone.drift",
-    "nearzone.refused_plans",
-    "nearzone.sweep.duration",
-    "nearzone.sweep.age",
-    "nearzone.frozen",
-}
+METRICS = {telemetry.PREFIX + name for name in telemetry.METRICS}
 FILES = sorted(each.stem for each in queries.FOLDER.glob("*.kql"))
 
 

@@ -20,6 +20,7 @@ from azure.core.pipeline.policies import AsyncHTTPPolicy, SansIOHTTPPolicy
 from azure.core.rest import HttpRequest
 
 from shared.errors import Conflict, Forbidden, Terminal, Transient
+from shared.ports import Measure, unmeasured
 from shared.settings import Cloud
 
 REQUEST_SECONDS = 10.0
@@ -64,9 +65,10 @@ class Throttle(AsyncHTTPPolicy[Any, Any]):
     deletes, 10 per second; request-limits-and-throttling, 2026).
     """
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], measure: Measure = unmeasured) -> None:
         super().__init__()
         self._clock = clock
+        self._measure = measure
         self._until: dict[str, float] = {}
         self._buckets: dict[tuple[str, str], tuple[float, float]] = {}
 
@@ -82,6 +84,7 @@ class Throttle(AsyncHTTPPolicy[Any, Any]):
         headers = response.http_response.headers
         self._note(bucket, headers.get(f"x-ms-ratelimit-remaining-subscription-{bucket[1]}"))
         if response.http_response.status_code == 429:
+            self._measure("throttled", 1, type=_type(url))
             asked = _seconds(headers.get("Retry-After"))
             await response.http_response.read()  # The connection is free only then.
             if asked:
@@ -127,9 +130,14 @@ def _scopes(method: str, url: str) -> tuple[str, str, str]:
     path = urlsplit(url).path.lower()
     action = "read" if method == "GET" else "write"
     zone = re.match(r".*/privatednszones/[^/]+", path)
-    provider = re.match(r".*/providers/([^/]+/[^/]+)", path)
-    within = f"{action} {_bucket(method, url)[0]} {provider[1] if provider else ''}"
+    within = f"{action} {_bucket(method, url)[0]} {_type(url)}"
     return action, within, f"{action} {zone[0] if zone else path}"
+
+
+def _type(url: str) -> str:
+    """The resource provider and the first type below it, in lower case; empty where the path has none."""
+    found = re.match(r".*/providers/([^/]+/[^/]+)", urlsplit(url).path.lower())
+    return found[1] if found else ""
 
 
 def _throttled(method: str, url: str, response: Any) -> str:  # noqa: ANN401 - the SDK's two kinds of responses
