@@ -3,6 +3,7 @@
 #   make fidelity
 #   make simulate [SEEDS=1000] [FIRST=0] [ARGS=--trace]     make variants     make fuzz [INPUTS=1000000]
 #   make bench [ONLY=storm]     make azurite     make infra-test [ARGS="-k filter"]     make kusto
+#   make audit     make lock [ARGS="--upgrade-package NAME"]
 # Another Python: make test PYTHON=/path/to/python3.12 VENV=.venv-3.12
 
 VENV ?= .venv
@@ -14,10 +15,11 @@ FIRST ?= 0
 INPUTS ?= 1000000
 ONLY ?=
 bin := $(VENV)/bin
+install = $(bin)/python -m pip install --disable-pip-version-check --require-hashes
 stamp := $(VENV)/.requirements-installed
 world := $(if $(WORLD),--world "$(WORLD)")
 
-.PHONY: setup test check demo up fidelity simulate variants fuzz bench azurite infra infra-test kusto clean
+.PHONY: setup test check audit lock demo up fidelity simulate variants fuzz bench azurite infra infra-test kusto clean
 .DEFAULT_GOAL := setup
 
 setup: $(stamp)
@@ -31,7 +33,7 @@ $(stamp): requirements.txt requirements-dev.txt
 		"$$python" -m venv --clear $(VENV) || exit 1; \
 	fi
 	@echo "Installing the pinned requirements into $(VENV), once"
-	@$(bin)/python -m pip install --disable-pip-version-check --requirement requirements-dev.txt
+	@$(install) --requirement requirements-dev.txt
 	@touch $@
 
 # With ARGS, only what they choose of the main suite. infra/ is tested with the default environment's Python only.
@@ -45,6 +47,14 @@ check: setup infra
 	$(bin)/mypy
 	$(infra)/python -m mypy infra
 	$(bin)/lint-imports
+	@$(MAKE) --no-print-directory audit
+
+# Needs the advisory database of PyPI; without it the audit says that it was not done, and REQUIRE_AUDIT=1 fails then.
+audit: setup
+	@$(bin)/python script/audit
+
+lock: setup
+	script/lock $(ARGS)
 
 demo: setup
 	@$(bin)/python -m simulator.demo $(world)
@@ -73,7 +83,8 @@ bench: setup $(bench_stamp)
 $(bench_stamp): requirements-bench.txt $(stamp)
 	@$(bin)/python -m venv --clear .venv-bench
 	@echo "Installing octoDNS into .venv-bench, once"
-	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements-bench.txt
+	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+		--requirement requirements-bench.txt
 	@touch $@
 
 # Pulumi and its Azure resources are large (0.4 GB), so infra/ has an environment of its own, on the same
@@ -89,8 +100,8 @@ infra-test: infra
 $(infra_stamp): infra/requirements.txt $(stamp)
 	@$(bin)/python -m venv --clear .venv-infra
 	@echo "Installing Pulumi into .venv-infra, once"
-	@$(infra)/python -m pip install --quiet --disable-pip-version-check \
-		--requirement requirements-dev.txt --requirement infra/requirements.txt
+	@$(infra)/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+		--requirement infra/requirements.txt
 	@touch $@
 
 # Azurite, Microsoft's emulator of Azure Storage, for the tests of the catalog in a table. Needs Node.js; nothing else does.

@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from importlib.metadata import packages_distributions
 from pathlib import Path
 from random import Random
+from runpy import run_path
 
 import pytest
 
@@ -105,19 +106,52 @@ def _walk(top):
     return ((Path(folder), folders, files) for folder, folders, files in os.walk(top))
 
 
+LOCKS = ["requirements", "requirements-dev", "infra/requirements", "requirements-bench"]
+
+
 def requirements(name):
-    """Lines of a requirements file as (distribution, rest); comments and `-r` are left out."""
+    """Lines of a requirements file as (distribution, version, marker); comments, hashes and `-r` are left out."""
     lines = (ROOT / name).read_text().splitlines()
-    found = [re.match(r"([A-Za-z0-9._-]+)(.*)", line) for line in lines if line and line[0] not in "#-"]
-    return [(match[1], match[2]) for match in found]
+    found = [re.match(r"([A-Za-z0-9._-]+)(?:\[.*?\])?==([\w.]+) *;? *([^\\]*)", line) for line in lines]
+    found = [(line, match) for line, match in zip(lines, found, strict=True) if line and line[0] not in "#- "]
+    assert all(match for _, match in found), f"not pinned with ==: {[line for line, match in found if not match]}"
+    return [(match[1].lower().replace("_", "-"), match[2], match[3].strip()) for _, match in found]
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
-def test_every_requirement_is_pinned(name):
-    found = requirements(name)
-    assert found
-    for distribution, rest in found:
-        assert re.match(r"==\d[\w.]*(;|$)", rest), f"{distribution}{rest} is not pinned with =="
+def pins(name):
+    return {(distribution, version) for distribution, version, _ in requirements(name)}
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_every_requirement_is_pinned_and_so_is_all_that_it_requires_with_hashes(name):
+    assert pins(f"{name}.in") <= pins(f"{name}.txt"), "make lock was not run after a change"
+    blocks = re.split(
+        r"\n(?=[a-z0-9])", re.sub(r"^ *#.*\n", "", (ROOT / f"{name}.txt").read_text(), flags=re.MULTILINE).strip()
+    )
+    assert len(blocks) == len(requirements(f"{name}.txt"))
+    assert all(re.search(r"--hash=sha256:[0-9a-f]{64}", block) for block in blocks)
+
+
+def test_what_is_tested_is_what_is_deployed():
+    assert pins("requirements.txt") <= pins("requirements-dev.txt") <= pins("infra/requirements.txt")
+
+
+def test_the_audit_fails_for_a_known_vulnerability_and_does_not_pass_where_nothing_was_asked():
+    judge = run_path(str(ROOT / "script" / "audit"))["judge"]
+    fine = {"name": "a", "version": "1", "vulns": []}
+    bad = {"name": "b", "version": "2", "vulns": [{"id": "CVE-1", "fix_versions": ["3"]}]}
+    skipped = {"name": "c", "version": "4", "skip_reason": "not found"}
+
+    def judged(*packages, required=True):
+        return judge(json.dumps({"dependencies": packages}), required)
+
+    assert judged(fine) == (0, ["Audit: none of 1 packages has a known vulnerability"])
+    assert judged(fine, skipped, bad, required=False) == (1, ["b 2: CVE-1, fixed in 3"])
+    assert [judged(fine, skipped)[0], judged()[0], judge("no network", True)[0]] == [1, 1, 1]
+    assert judged(fine, skipped, required=False) == (
+        0,
+        ["AUDIT NOT DONE: the advisory database tells nothing about 1 of 2 packages"],
+    )
 
 
 def imported(paths):
@@ -141,7 +175,7 @@ def test_the_app_requires_what_it_imports_and_nothing_else():
         dashed = name.replace(".", "-") + "-"
         needed |= {d for d in candidates if dashed.startswith(d + "-") or len(candidates) == 1}
     # azure-core comes with the Azure SDKs; its async pipeline needs aiohttp, which it does not require by itself.
-    assert needed - {"azure-core"} | {"aiohttp"} == {name for name, _ in requirements("requirements.txt")}
+    assert needed - {"azure-core"} | {"aiohttp"} == {name for name, *_ in requirements("requirements.in")}
 
 
 def test_only_the_triggers_know_of_azure_functions():

@@ -1,14 +1,13 @@
 """The whole program, in both topologies: every resource, every scope, every setting, without keys."""
 
 import json
-import re
 from collections import Counter
 
 import pytest
 
 from infra import names
 from infra.decode import BadConfig, decode
-from infra.tests.stage import CLAIMS, EAST, HOME, HUB, INFRA, LAB, WEST, Cloud, configured, deployed, vnet
+from infra.tests.stage import CLAIMS, EAST, HOME, HUB, LAB, WEST, Cloud, configured, deployed, vnet
 from shared import settings_parser
 from shared.catalog import account
 from shared.settings import CLOUDS
@@ -297,10 +296,3 @@ def test_a_program_with_a_wrong_configuration_makes_nothing():
     with pytest.raises(BadConfig, match=r"nearzone:deployment\.zone"):
         deployed(cloud, zone="internal")
     assert [each for each in cloud.made if not each.type.startswith("pulumi:pulumi")] == []
-
-
-def test_what_pulumi_needs_is_pinned_and_the_parser_runs_on_what_the_app_runs_on():
-    lines = [each for each in (INFRA / "requirements.txt").read_text().splitlines() if not each.startswith("#")]
-    assert all(re.fullmatch(r"[a-z-]+==[0-9.]+", each) for each in lines)
-    app = (INFRA.parent / "requirements.txt").read_text().splitlines()
-    assert {each for each in lines if not each.startswith("pulumi")} <= set(app)
