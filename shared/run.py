@@ -163,8 +163,10 @@ class Run:
             if self._list:
                 self._list.cancel()
             if self._keeping:
-                await asyncio.wait((self._keeping,), timeout=LAST_WORDS)
+                done, _ = await asyncio.wait((self._keeping,), timeout=LAST_WORDS)
                 self._keeping.cancel()
+                for task in done:
+                    task.result()  # Its errors are in the report; what is raised here is a bug.
         if self._error:
             raise self._error
 

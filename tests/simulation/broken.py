@@ -256,4 +256,12 @@ VARIANTS = (
         """        if found.narrows and not self.task.epoch:
 """,
     ),
+    Variant(
+        "freeze: only new work asks for it, not each write",
+        RUN,
+        """        if freeze(self.zone, orders):
+            raise FrozenError""",
+        """        if freeze(self.zone, orders) and not self.queue.busy:
+            raise FrozenError""",
+    ),
 )

@@ -139,6 +139,9 @@ class InTable:
     def _marker(self, _request, body, _partition, _key, _etag):
         self.ledger.after_put_marker(None, self.ledger.clock(), rows.MARKER.decode(body["body"]))
 
+    def _history(self, _request, _body, _partition, _key, _etag):
+        """For people; nothing is decided by it."""
+
     def _orders(self, request, body, _partition, key, _etag):
         now = self.ledger.clock()
         if request.method == "DELETE":

@@ -49,6 +49,7 @@ class Drawn:
     overlap: float
     limits: str
     foreign_writes: float
+    freezes: bool
     short_lists: float
     cloud_events: bool
 
@@ -96,6 +97,7 @@ def draw(seed):
         overlap=sometimes(0.7, 0.15),
         limits=rng.choice(("none", "none", "dns", "all")),
         foreign_writes=sometimes(0.25, rng.uniform(10, 45)),
+        freezes=Random(f"freezes {seed}").random() < 0.3,
         short_lists=sometimes(0.5, 0.5),
         cloud_events=rng.random() < 0.3,
     )

@@ -57,7 +57,7 @@ class Ledger:
         self.history, self.trace, self.clock, self.settled = history, trace, clock, settled
         self.parents = parents
         self.rows, self.dirty, self.marks, self.leases, self.acked = {}, set(), {}, {}, {}
-        self.orders = [(START, {})]
+        self.orders, self.frozen = [(START, {})], 0
         self.wiped, self.swept, self.completed_at, self.complete = START, START, 0.0, None
         self.versions, self.indexed = {}, defaultdict(set)
         self.read, self.ordered = WeakKeyDictionary(), WeakKeyDictionary()
@@ -91,7 +91,7 @@ class Ledger:
         }
 
     def orders_since(self, since):
-        """Sets of drain orders that were in force at some time since then."""
+        """Sets of orders, to drain and to freeze, that were in force at some time since then."""
         now = self.clock()
         times = {since, now} | {at for at, _ in self.orders if since <= at}
         times |= {until for _, orders in self.orders for until in orders.values() if since < until <= now}
@@ -161,7 +161,7 @@ class Ledger:
         return self.read.get(asyncio.current_task(), {}).get(name)
 
     def orders_read(self):
-        """Sets of drain orders of which this task, or one begun by it, may have read any."""
+        """Sets of orders of which this task, or one begun by it, may have read any."""
         return self.orders_since(self.ordered[asyncio.current_task()])
 
     def after_index(self, _none, _began, name, key, _now):
@@ -193,8 +193,9 @@ class Ledger:
         if self.leases.get(zone, ("", START))[0] == holder:
             del self.leases[zone]
 
-    def after_put_order(self, _none, _began, drain):
-        self.orders.append((self.clock(), {**self.orders[-1][1], drain.target: drain.until}))
+    def after_put_order(self, _none, _began, order):
+        self.orders.append((self.clock(), {**self.orders[-1][1], order.target: order.until}))
+        self.frozen += order.target in self.history.zones
 
     def after_purge_order(self, _none, _began, target, _etag=None):
         self.orders.append((self.clock(), {t: until for t, until in self.orders[-1][1].items() if t != target}))

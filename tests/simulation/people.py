@@ -137,6 +137,20 @@ class People:
             self.story.cluster.by_hand(undrain=target)
 
 
+async def freezer(story, rng):
+    """Somebody freezes a zone and takes it back, or has the freeze end by itself; now and then it is left frozen."""
+    while True:
+        await asyncio.sleep(rng.expovariate(1 / 20.0))
+        zone = zone_id(rng.choice(story.drawn.regions))
+        minutes = rng.choice(({"minutes": 1}, {"minutes": 3}, {}))
+        story.trace("people", "freeze", f"{zone.split('/')[4]} {minutes}")
+        story.cluster.by_hand(freeze={"zone": zone, **minutes})
+        await asyncio.sleep(rng.uniform(0.0, 60.0))
+        if rng.random() < 0.7:
+            story.trace("people", "unfreeze", zone.split("/")[4])
+            story.cluster.by_hand(unfreeze={"zone": zone})
+
+
 async def foreign_writer(story, rng, per_minute):
     """Somebody else writes into a zone, and spends its budget."""
     zone = zone_id(rng.choice(story.drawn.regions))

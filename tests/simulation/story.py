@@ -22,7 +22,7 @@ from tests.simulation.frail import Weather
 from tests.simulation.history import History
 from tests.simulation.ledger import Ledger
 from tests.simulation.life import Fates
-from tests.simulation.people import People, foreign_writer
+from tests.simulation.people import People, foreign_writer, freezer
 from tests.simulation.trace import Trace
 from tests.simulation.witness import Witness
 from tests.simulator.small_world import in_virtual_time
@@ -102,6 +102,7 @@ class Story:
             "freezes": self.fates.count["freeze"],
             "lost catalogs": self.fates.count["loss"],
             "faults of Azure": self.faults.made.total(),
+            "zones frozen": self.ledger.frozen,
             "refusals for a limit": self.cloud.throttled.total(),
             "faults of the catalog": self.weather.count,
             "undecided": self.history.undecided,
@@ -143,6 +144,8 @@ class Story:
         ]
         if drawn.foreign_writes:
             work.append(foreign_writer(self, Random(f"foreign {drawn.seed}"), drawn.foreign_writes))
+        if drawn.freezes:
+            work.append(freezer(self, Random(f"freezer {drawn.seed}")))
         return [asyncio.get_running_loop().create_task(each) for each in work]
 
     async def play(self):
@@ -162,9 +165,7 @@ class Story:
     async def _quiet(self, background):
         """Faults stop, deliveries end, and every function that still runs comes to its end."""
         self.trace("story", "faults stop")
-        for task in background:
-            task.cancel()
-        await asyncio.gather(*background, return_exceptions=True)
+        await _ended(background)
         for each in (self.fates, self.weather, self.faults):
             each.stop()
         self.short_lists.chance = 0.0
@@ -192,6 +193,7 @@ class Story:
         if self.history.late():
             await asyncio.sleep(LOOK_AGAIN)
         before, finish = self.witness.untouchable(), self.cluster.finish
+        await self._unfreeze()
         report = await finish("sweep", lambda app: app.correct_drift())
         if report and report.refusals:
             await finish("resync", lambda app: resync(app, {"force": True}))
@@ -212,6 +214,10 @@ class Story:
         if self.witness.untouchable() != before:
             self.trace.violation("foreign and auto-registered record sets never change", "at the end")
 
+    async def _unfreeze(self):
+        for zone in sorted(self.history.zones.keys() & self.ledger.orders[-1][1].keys()):
+            await self.cluster.finish("resync", lambda app, zone=zone: resync(app, {"unfreeze": {"zone": zone}}))
+
     async def _dirty(self):
         rows = [row.value for zone in self.history.zones for row in await self.catalog.whole.dirty(zone)]
         return [(row.zone.split("/")[4], row.name, row.attempts, row.last_error) for row in rows]
@@ -221,6 +227,15 @@ class Story:
         orders, now = self.ledger.orders[-1][1], self.clock()
         got, want = held(world), expected(world, frozenset(target for target, until in orders.items() if until > now))
         return {key: (got.get(key), answer) for key, answer in want.items() if got.get(key) != answer}
+
+
+async def _ended(tasks):
+    """Tasks that go on for ever, cancelled. Raises what one of them was ended by before: a mistake in it."""
+    for task in tasks:
+        task.cancel()
+    for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(outcome, Exception):
+            raise outcome
 
 
 def tell(seed, *, trace=False):

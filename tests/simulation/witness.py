@@ -104,13 +104,17 @@ class Witness:
         read = ledger.claims_read(name)
         if read is None:
             self.trace.violation("whoever writes has read the claims", who)
-        elif not read.whole:
+            return
+        orders = ledger.orders_read()
+        if all(zone in each for each in orders):
+            self.trace.violation("nothing is written to a frozen zone", who)
+        if not read.whole:
             record = self._record(zone, name)
             meant = record and record.etag == request.headers.get("if-match")  # Otherwise it comes to nothing.
             gone = set(record.addresses if meant else ()) - (got[1] if got else set())
             if gone:
                 self.trace.violation("an incomplete catalog narrows nothing", f"{who}: {sorted(gone)} would go")
-        elif not self.history.explains(zone, name, got, read.since, ledger.orders_read(), written=True):
+        elif not self.history.explains(zone, name, got, read.since, orders, written=True):
             self.trace.violation("what is written is true of something that may have been seen", f"{who}: {show(got)}")
 
     # --- a record set as it stands
