@@ -14,6 +14,7 @@ from typing import Any
 
 import azure.functions as func
 
+from shared import dashboard as status_page
 from shared import resync as resync_body
 from shared import telemetry
 from shared.bootstrap import build
@@ -95,6 +96,13 @@ async def status(req: func.HttpRequest, context: func.Context) -> func.HttpRespo
 
     with insights().span(context):
         return await _answer(told())
+
+
+@app.function_name("dashboard")
+@app.route(route="dashboard", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+async def dashboard(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - the binding's name
+    """The status page. Nothing of Azure is in it: it asks `status` in the browser, with that function's key."""
+    return func.HttpResponse(status_page.page(), headers=dict(status_page.headers()), mimetype="text/html")
 
 
 async def _answer(content: Awaitable[dict[str, Any]]) -> func.HttpResponse:
