@@ -101,7 +101,7 @@ def told(**changed):
     } | changed
 
 
-def explained(zone, called):
+def explained(zone, called, record):
     west = endpoint("westeurope", 4)
     past = {
         "at": "2026-11-26T11:00:00.000+00:00",
@@ -114,7 +114,7 @@ def explained(zone, called):
         "zone": zone,
         "name": called,
         "answer": {"addresses": ["10.2.0.4"], "ttl": 30, "reason": "nearest: westeurope 80 ms"},
-        "record": {"addresses": ["10.9.9.9"], "ttl": 30, "owned": True},
+        "record": {"addresses": [record], "ttl": 30, "owned": True},
         "claims": [
             {"endpoint": west["id"], "region": "westeurope", "state": "serving", "addresses": ["10.2.0.4"]}
             | {"included": True, "reason": "nearest of all"}
@@ -130,6 +130,7 @@ class App:
 
     def __init__(self):
         self.status, self.code, self.key, self.asked = told(), 200, KEY, []
+        self.record = "10.9.9.9"
         self.url = ""
 
     def answer(self, path, key):
@@ -141,7 +142,7 @@ class App:
         if key != self.key:
             return 401, "text/plain", {}, b""
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
-        content = explained(query["zone"], query["name"]) if "zone" in query else self.status
+        content = explained(query["zone"], query["name"], self.record) if "zone" in query else self.status
         return self.code, "application/json", {}, json.dumps(content).encode()
 
 
@@ -383,9 +384,14 @@ def test_what_changes_is_shown_without_a_reload_and_filter_focus_and_details_sta
     assert page.page.input_value("#name-filter") == "llama"
     assert page.page.evaluate("document.activeElement.dataset.key") == f"{zone_id('eastus')} llama"
     page.page.keyboard.press("Enter")
-    expect(page.page.locator("#details-body dl")).to_be_visible()
+    expect(page.page.locator("#details-body dl")).to_contain_text("10.9.9.9")
+    app.record = "10.2.0.4"
+    app.status = told()
     page.look()
-    expect(page.page.locator("#details-body dl")).to_be_visible()
+    expect(page.page.locator("#details-body dl")).not_to_contain_text("10.9.9.9")
+    expect(page.page.locator("#names tbody")).to_contain_text("10.1.0.4")
+    page.page.keyboard.press("Escape")
+    expect(page.page.locator(f"[data-key='{zone_id('eastus')} llama']")).to_be_focused()
 
 
 def test_a_failure_is_said_old_data_stay_with_their_age_and_it_recovers_by_itself(tab, app):
@@ -437,7 +443,7 @@ def test_it_can_be_used_with_the_keyboard_alone(tab):
     expect(page.page.locator("#details")).to_be_visible()
     page.page.keyboard.press("Escape")
     expect(page.page.locator("#details")).to_be_hidden()
-    assert page.page.evaluate("document.activeElement.dataset.key") == focused
+    expect(page.page.locator(f"[data-key='{focused}']")).to_be_focused()
     outline = page.page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
     assert outline == "solid", "the focus is seen"
 
