@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -26,6 +27,7 @@ KEY = "the-key-of-status"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 FLAGS += ["--disable-component-update", "--disable-sync"]
 NOW = "2026-11-26T12:00:00Z"
+ENOUGH = 10.0  # seconds
 EVERY = 5000  # ms between two looks
 MARKUP = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
 
@@ -211,7 +213,9 @@ class Tab:
         """Let the time until the next look go by."""
         before = len(self.app.asked)
         self.page.clock.run_for(EVERY + 100)
+        end = time.monotonic() + ENOUGH
         while len(self.app.asked) == before:
+            assert time.monotonic() < end, "it did not look again"
             self.page.wait_for_timeout(10)
 
     def rows(self, table):
