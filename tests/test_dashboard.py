@@ -276,6 +276,7 @@ def test_a_forgotten_key_is_forgotten_with_all_that_was_shown(tab, app):
     page.page.click("#forget")
     expect(page.page.locator("#told")).to_be_hidden()
     expect(page.page.locator("#key")).to_be_focused()
+    assert page.page.evaluate("[key, data]") == [None, None]
     before = len(app.asked)
     page.page.clock.run_for(10 * EVERY)
     assert len(app.asked) == before
