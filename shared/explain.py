@@ -72,7 +72,7 @@ def _trouble(endpoints: Iterable[Endpoint], dirty: Iterable[Dirty]) -> Iterator[
     """Endpoints that cannot be read, or whose claims are not what they should be, and names that fail."""
     for endpoint in endpoints:
         if endpoint.doubt:
-            do = "where it is forbidden, assign Reader at its subscription"
+            do = "where it is forbidden, assign Reader, or the role of infra/, at its subscription"
             yield Alarm(f"{endpoint.id}: {endpoint.doubt}", "what was known of it stays published", do)
         for fault in endpoint.faults:
             yield Alarm(f"{endpoint.id}: {fault}", "this part of it is not published", "correct it, or leave it so")

@@ -37,7 +37,7 @@ def check(
             Alarm(
                 f"{_shown(zone)}: {each}",
                 "what depends on it could not be checked",
-                "give the identity the right to read it (Reader)",
+                "give the identity the right to read it (Reader, or the role of infra/)",
             )
             for each in around.unread
         ]
@@ -168,5 +168,5 @@ def _lists(listings: Sequence[Listing]) -> Iterator[Alarm]:
             yield Alarm(
                 f"{listing.kind} cannot be listed in subscription {listing.subscription}: {listing.error}",
                 "sweeps are not complete: what was claimed there stays as it is, and nothing is removed for absence",
-                "where it is forbidden, assign Reader at the subscription",
+                "where it is forbidden, assign Reader, or the role of infra/, at the subscription",
             )
