@@ -16,6 +16,7 @@ import azure.functions as func
 
 from shared import resync as resync_body
 from shared.bootstrap import build
+from shared.dashboard import page
 from shared.errors import BadRequest, NearzoneError, Transient
 from shared.reconcile import Reconciler
 from shared.report import Report
@@ -83,6 +84,14 @@ async def status(req: func.HttpRequest) -> func.HttpResponse:
         return await reconciler.answer(resync_body.question(req.params, reconciler.settings))
 
     return await _answer(told())
+
+
+@app.function_name("dashboard")
+@app.route(route="dashboard", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+async def dashboard(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - the binding's name
+    """The status page. No data and no settings are in it, so anybody may have it; what it shows it asks of `status`."""
+    shown = page()
+    return func.HttpResponse(shown.html, headers=shown.headers, mimetype="text/html", charset="utf-8")
 
 
 async def _answer(content: Awaitable[dict[str, Any]]) -> func.HttpResponse:
