@@ -93,7 +93,7 @@ def test_only_the_app_is_deployed_and_all_of_it(ignores):
         deployed |= {here + name for name in files if not ignores(patterns, here + name)}
     assert {path.split("/")[0] for path in deployed} == APP, "something else would be deployed, or part of the app not"
     assert {path for path in deployed if path.endswith(".py")} == {p.relative_to(ROOT).as_posix() for p in SOURCES}
-    assert {path.rsplit(".", 1)[-1] for path in deployed if path.startswith("shared/")} == {"py", "csv"}
+    assert {path.rsplit(".", 1)[-1] for path in deployed if path.startswith("shared/")} == {"py", "csv", "html"}
     assert not ignores(patterns, ".python_packages/lib/site-packages/msgspec/__init__.py"), (
         "built dependencies go along"
     )
