@@ -208,7 +208,7 @@ async def test_details_tell_every_claim_in_or_out_what_the_zone_holds_and_the_hi
         await row(page, "names", "llama").get_by_role("button").nth(1).click()
         details = page.get_by_role("dialog", name="llama for clients in westeurope")
         await expect(details).to_contain_text("should be10.2.0.4TTL 30 s")
-        await expect(details).to_contain_text("zone holds10.2.0.4TTL 30 s")
+        await expect(details).to_contain_text("zone holds10.2.0.4TTL 30 swith this deployment's mark")
         claims = details.locator("table").first.locator("tbody tr")
         await expect(claims.filter(has_text="server1")).to_contain_text("outfarther: eastus")
         await expect(claims.filter(has_text="server2")).to_contain_text("innearest: westeurope 0 ms")
@@ -523,7 +523,7 @@ async def test_focus_filter_scroll_and_details_survive_news(chromium, status):
         await expect(page.get_by_role("dialog")).to_contain_text("zone holds10.1.0.4")
         status.explanation = an_explanation(record=None)
         await next_poll(page)
-        await expect(page.get_by_role("dialog")).to_contain_text("zone holdsnothing")
+        await expect(page.get_by_role("dialog")).to_contain_text("zone holdsnothingnot what it should be")
         await page.keyboard.press("Escape")
         await expect(row(page, "names", "model-0003").get_by_role("button").nth(2)).to_be_focused()
 
