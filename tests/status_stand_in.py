@@ -134,7 +134,10 @@ class StandIn:
         if self.failure:
             code, body = self.failure
             return web.Response(status=code, text=body)
-        return web.json_response(self.explanation if "name" in request.query else self.status)
+        if "name" in request.query:
+            return web.json_response(self.explanation)
+        left_out = () if request.query.get("full") == "true" else ("names", "known")
+        return web.json_response({key: value for key, value in self.status.items() if key not in left_out})
 
     async def shown(self, _request):
         found = page()

@@ -138,6 +138,7 @@ async def test_anybody_may_have_the_page_and_its_headers_let_nothing_else_run(ap
 async def test_it_asks_nobody_but_its_own_app_and_the_key_goes_there_as_a_header_alone(chromium, app):
     async with opened(chromium, app.url) as page:
         await expect(page.locator("#main")).to_be_hidden()
+        await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
         assert [request.url for request in page.asked] == [app.url], "nothing is asked without a key"
         await show(page, app.key)
         await expect(row(page, "names", "llama")).to_be_visible()
@@ -516,6 +517,7 @@ async def test_focus_filter_scroll_and_details_survive_news(chromium, status):
         before = await page.evaluate(place)
         status.status["names"].insert(0, a_name("model-00-new", [an_answer("eastus")] * 5))
         status.status["names"].pop(3)
+        status.status["changes"] = [a_change("model-00-new")]
         await next_poll(page)
         await expect(page.locator("#names tbody tr").first).to_contain_text("model-00-new")
         assert (await page.evaluate(place))[1:] == before[1:] == ["model-0003", "model-00"]
@@ -526,6 +528,38 @@ async def test_focus_filter_scroll_and_details_survive_news(chromium, status):
         await expect(page.get_by_role("dialog")).to_contain_text("zone holdsnothingnot what it should be")
         await page.keyboard.press("Escape")
         await expect(row(page, "names", "model-0003").get_by_role("button").nth(2)).to_be_focused()
+
+
+async def test_names_and_endpoints_are_asked_for_again_only_when_something_has_changed(chromium, status):
+    status.status = crowd(3)
+    async with opened(chromium, status.url, "k") as page:
+        for _ in range(3):
+            answered = status.answered
+            await next_poll(page)
+            await until(lambda before=answered: status.answered > before)
+        await expect(page.locator("#live")).to_contain_text("Live")
+        assert [request.url for request in page.asked if "full" in request.url] == [page.asked[1].url]
+        status.status["alarms"], status.status["names"][0]["name"] = [], "renamed"
+        await next_poll(page)
+        await expect(row(page, "names", "renamed")).to_be_visible()
+        status.status["names"][0]["name"] = "renamed-unnoticed"
+        await page.clock.fast_forward(30_001)
+        await expect(row(page, "names", "renamed-unnoticed")).to_be_visible()
+
+
+async def test_a_key_that_is_taken_away_is_asked_for_whatever_is_open(chromium, status):
+    status.status = crowd(3)
+    async with opened(chromium, status.url, "k") as page:
+        await page.locator("#names tbody button").first.click()
+        await expect(page.get_by_role("dialog")).to_contain_text("Claims (1)")
+        status.failure = 401, ""
+        await next_poll(page)
+        await expect(page.get_by_role("dialog")).to_be_hidden()
+        await expect(page.locator("#key")).to_be_focused()
+        await expect(page.locator("#main")).to_have_class("old")
+        status.failure = None
+        await show(page, "another")
+        await expect(page.locator("#door")).to_be_hidden()
 
 
 async def until(true):
