@@ -362,8 +362,12 @@ async def test_a_thousand_names_are_a_bounded_page_and_the_last_one_is_found(chr
         await expect(names).to_contain_text("model-0999")
         await page.get_by_label("Filter").first.fill("no such thing")
         await expect(names).to_have_text(["no name fits"])
-        await page.get_by_label("Filter").last.fill("model-0998")
+        await page.get_by_label("Filter").last.fill("virtualmachines/model-0998")
         await expect(page.locator("#endpoints tbody tr")).to_have_count(1)
+
+
+TOO_WIDE = """all => all.filter(each => each.scrollWidth > each.clientWidth).map(
+    each => each.querySelector('table').id)"""
 
 
 async def test_a_phone_shows_it_without_scrolling_sideways(chromium, status):
@@ -373,6 +377,7 @@ async def test_a_phone_shows_it_without_scrolling_sideways(chromium, status):
     async with opened(chromium, status.url, "", viewport={"width": 360, "height": 740}) as page:
         await expect(page.locator("#names tbody tr").first).to_be_visible()
         assert await page.evaluate("document.documentElement.scrollWidth") == 360
+        assert await page.locator("main .scroll").evaluate_all(TOO_WIDE) == ["matrix"], "the other tables are stacked"
         await page.locator("#names tbody button").first.click()
         await expect(page.get_by_role("heading", name="Claims")).to_be_visible()
         wide = "[document.documentElement.scrollWidth, document.querySelector('dialog').scrollWidth]"
