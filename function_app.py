@@ -14,10 +14,10 @@ from typing import Any
 
 import azure.functions as func
 
-from shared import dashboard as status_page
 from shared import resync as resync_body
 from shared import telemetry
 from shared.bootstrap import build
+from shared.dashboard import page
 from shared.errors import BadRequest, NearzoneError, Transient
 from shared.reconcile import Reconciler
 from shared.report import Report
@@ -101,8 +101,9 @@ async def status(req: func.HttpRequest, context: func.Context) -> func.HttpRespo
 @app.function_name("dashboard")
 @app.route(route="dashboard", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 async def dashboard(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - the binding's name
-    """The status page. Nothing of Azure is in it: it asks `status` in the browser, with that function's key."""
-    return func.HttpResponse(status_page.page(), headers=dict(status_page.headers()), mimetype="text/html")
+    """The status page. No data and no settings are in it, so anybody may have it; what it shows it asks of `status`."""
+    shown = page()
+    return func.HttpResponse(shown.html, headers=shown.headers, mimetype="text/html", charset="utf-8")
 
 
 async def _answer(content: Awaitable[dict[str, Any]]) -> func.HttpResponse:

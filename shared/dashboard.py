@@ -1,6 +1,6 @@
-"""The status page: one file without any data in it, and the headers with which a browser runs nothing else.
+"""The status page as it is served: one file without data, and headers that let nothing else run or be loaded.
 
-What it shows it asks of `status`, with the key that a person pastes into it.
+What it shows it asks of `status`, from the browser, with the key of the person in front of it.
 """
 
 from __future__ import annotations
@@ -10,44 +10,50 @@ import functools
 import hashlib
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-PAGE = Path(__file__).with_suffix(".html")
+PAGE = Path(__file__).with_name("dashboard.html")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The page and the headers that go with it."""
+
+    html: str
+    headers: Mapping[str, str]
 
 
 @functools.cache
-def page() -> bytes:
-    """The page, UTF-8."""
-    return PAGE.read_bytes()
+def page() -> Page:
+    """Read once, at the first use."""
+    html = PAGE.read_text(encoding="utf-8")
+    return Page(
+        html,
+        {
+            "Content-Security-Policy": policy(html),
+            "X-Content-Type-Options": "nosniff",
+            "Referrer-Policy": "no-referrer",
+            "Cache-Control": "no-cache",
+        },
+    )
 
 
-@functools.cache
-def headers() -> Mapping[str, str]:
-    """The headers it is answered with: its own script and style run, it speaks to its own app, and no markup from data.
+def policy(html: str) -> str:
+    """The Content-Security-Policy under which the page's own script and style run, and it can ask its own origin.
 
-    Source: Content Security Policy Level 3, and Trusted Types (W3C).
+    The hashes are of the text between the tags, as https://www.w3.org/TR/CSP3/#match-element-to-source-list has it.
+    Where markup were ever parsed as HTML by a script, `require-trusted-types-for` would stop it.
     """
-    policy = {
-        "default-src": "'none'",
-        "script-src": _hash("script"),
-        "style-src": _hash("style"),
-        "img-src": "data:",
-        "connect-src": "'self'",
-        "base-uri": "'none'",
-        "form-action": "'none'",
-        "frame-ancestors": "'none'",
-        "require-trusted-types-for": "'script'",
-        "trusted-types": "'none'",
-    }
-    return {
-        "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in policy.items()),
-        "X-Content-Type-Options": "nosniff",
-        "Referrer-Policy": "no-referrer",
-        "Cache-Control": "no-cache",
-    }
+    sources = {tag: " ".join(map(_hash, re.findall(rf"<{tag}>(.*?)</{tag}>", html, re.DOTALL))) for tag in _INLINE}
+    return (
+        f"default-src 'none'; script-src {sources['script']}; style-src {sources['style']}; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
+    )
 
 
-def _hash(tag: str) -> str:
-    """The hash of the one element of this kind. Raises ValueError where there is not exactly one."""
-    (content,) = re.findall(f"<{tag}>(.*?)</{tag}>", page().decode(), re.DOTALL)
-    return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
+_INLINE = ("script", "style")
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

@@ -51,8 +51,8 @@ def _commands(pair: Pair, replica: Replica) -> list[tuple[str, list[str]]]:
     zone = replica.settings["NEARZONE_ZONES"][0]["region"]
     why = [f"curl -s {key} '{app}/api/status?zone={zone}&name={name}'" for name in names[:1]]
     found.append(("Ask nearzone how it is, and why it answers as it does", [f"curl -s {key} {app}/api/status", *why]))
-    page = [f"{app}/api/dashboard", f"its key: {pair.app['function_key']}"]
-    found.append(("Look at the status page in a browser", page))
+    page = f"{app}/api/dashboard   # its key: {pair.app['function_key']}"
+    found.append(("The status page, in a browser", [page]))
     dry = [f"curl -s {key} -d '{{\"dry_run\": true}}' {app}/api/resync", f"curl -s {key} -d '{{}}' {app}/api/resync"]
     found.append(("Sweep everything: first without writing, then for real", dry))
     found.append(

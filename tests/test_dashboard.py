@@ -1,542 +1,631 @@
-"""The status page in a real Chromium: what it shows, what it never does, and how it is used.
-
-Most tests let it speak to a small server with made-up answers of `status`; one to the real app on the simulator.
-"""
+"""The status page in a real browser: over the real app on a simulated Azure, and over a `status` that says anything."""
 
 import asyncio
 import json
-import os
-import shutil
-import threading
+import re
 import time
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs, urlsplit
+from contextlib import asynccontextmanager
+from itertools import pairwise
 
+import aiohttp
 import pytest
-from playwright.async_api import async_playwright
-from playwright.sync_api import expect, sync_playwright
+import pytest_asyncio
+from playwright.async_api import expect
 
-from shared import dashboard
 from simulator.launch import Scale, running
-from simulator.outside import Outside
-from tests.stage import REGIONS, a_vm, a_world, vm_id, zone_id
+from tests.chromium import chromium
+from tests.stage import REGIONS, a_vm, a_world, vm_id
+from tests.status_stand_in import (
+    a_change,
+    a_dirty_name,
+    a_name,
+    a_status,
+    a_sweep,
+    an_answer,
+    an_endpoint,
+    an_explanation,
+    stand_in,
+)
 
-KEY = "the-key-of-status"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-FLAGS += ["--disable-component-update", "--disable-sync"]
-NOW = "2026-11-26T12:00:00Z"
-ENOUGH = 10.0  # seconds
-EVERY = 5000  # ms between two looks
-MARKUP = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
+__all__ = ["chromium"]  # a fixture
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-def chromium():
-    """Debian's Chromium, or the test is skipped, or fails where REQUIRE_CHROMIUM is set."""
-    found = shutil.which("chromium")
-    if found is None:
-        missing = "Chromium is not installed: on Debian, `apt-get install chromium`"
-        pytest.fail(missing) if os.environ.get("REQUIRE_CHROMIUM") else pytest.skip(missing)
-    return found
-
-
-# --- what `status` answers
-
-
-def endpoint(region, number, *names, state="serving"):
-    return {
-        "id": vm_id(f"{region}-{number}"),
-        "kind": "microsoft.compute/virtualmachines",
-        "region": region,
-        "state": state,
-        "addresses": [f"10.{list(REGIONS).index(region) + 1}.{number // 250}.{number % 250}"],
-        "names": list(names),
-        "doubt": "",
-        "faults": [],
-    }
+EAST, WEST, ASIA = REGIONS
+MARKUP = '<img src=x onerror="window.hit=1"><script>window.hit=1</script>&lt;\''
+FAILED_LOAD = "Failed to load resource"
+"""What Chromium itself writes to the console for an answer such as 401."""
 
 
-def name(called, *answers, host=False):
-    """`answers`: for each zone the endpoints that are answered."""
-    return {
-        "name": called,
-        "host": host,
-        "answers": [
-            {
-                "zone": zone_id(region),
-                "addresses": [ip for each in found for ip in each["addresses"]],
-                "ttl": 30,
-                "reason": f"nearest: {found[0]['region']} 80 ms" if found else "no endpoint serves",
-                "endpoints": [each["id"] for each in found],
-            }
-            for region, found in zip(REGIONS, answers, strict=True)
-        ],
-    }
-
-
-def told(**changed):
-    """A `status?full=true` with two names, three zones and two endpoints."""
-    east, west = endpoint("eastus", 4, "llama"), endpoint("westeurope", 4, "llama", "chat")
-    past = {"at": "2026-11-26T11:59:30.000+00:00", "zone": zone_id("eastus").lower(), "name": "llama", "kind": "update"}
-    return {
-        "now": "2026-11-26T12:00:00.000+00:00",
-        "mode": "apply",
-        "owner": "nearzone",
-        "zones": [{"id": zone_id(region), "region": region, "dirty": 0, "frozen": None} for region in REGIONS],
-        "dirty": [],
-        "endpoints": {"serving": 2},
-        "last_sweep": {"completed_at": "2026-11-26T11:55:00.000+00:00", "current": True},
-        "sweeps": [
-            {"at": "2026-11-26T11:55:00.000+00:00", "seconds": 1.5, "cause": "sweep", "endpoints": 2, "drift": 1}
-            | {"changes": 1, "failures": 0, "refused": 0, "complete": True}
-        ],
-        "changes": [
-            {**past, "before": ["10.1.0.9"], "after": ["10.1.0.4"], "reason": "nearest", "cause": "event e-17"}
-        ],
-        "drains": [],
-        "refusals": [],
-        "alarms": [],
-        "events": {},
-        "names": [name("chat", [west], [west], [west]), name("llama", [east], [west], [east, west])],
-        "known": [east, west],
-    } | changed
-
-
-def explained(zone, called, record):
-    west = endpoint("westeurope", 4)
-    past = {
-        "at": "2026-11-26T11:00:00.000+00:00",
-        "zone": zone,
-        "name": called,
-        "kind": "update",
-        "before": ["10.9.9.9"],
-    }
-    return {
-        "zone": zone,
-        "name": called,
-        "answer": {"addresses": ["10.2.0.4"], "ttl": 30, "reason": "nearest: westeurope 80 ms"},
-        "record": {"addresses": [record], "ttl": 30, "owned": True},
-        "claims": [
-            {"endpoint": west["id"], "region": "westeurope", "state": "serving", "addresses": ["10.2.0.4"]}
-            | {"included": True, "reason": "nearest of all"}
-        ],
-        "dirty": None,
-        "frozen": None,
-        "history": [{**past, "after": ["10.2.0.4"], "reason": "failover", "cause": "event e-42"}],
-    }
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def app():
+    """The app and its simulated Azure, after the first sweep."""
+    world = a_world(
+        a_vm("server1", EAST, 4, "llama,chat"),
+        a_vm("server2", WEST, 4, "llama"),
+        a_vm("server3", WEST, 5, "moving"),
+        a_vm("server4", ASIA, 4, f"odd,{MARKUP}"),
+    )
+    async with running(world, scale=Scale(operations=0.001, latency=0)) as pair:
+        found = App(pair)
+        await found.resync({})
+        yield found
 
 
 class App:
-    """Answers as the app does. `status`: what it says; `code`: with which HTTP status. Keeps what it was asked."""
+    """What people outside the browser do."""
 
-    def __init__(self):
-        self.status, self.code, self.key, self.asked = told(), 200, KEY, []
-        self.record = "10.9.9.9"
-        self.url = ""
+    def __init__(self, pair):
+        self.url, self.key = pair.app["url"] + "/api/dashboard", pair.app["function_key"]
+        self.pair = pair
 
-    def answer(self, path, key):
-        """HTTP status, content type, more headers and body."""
-        parts = urlsplit(path)
-        if parts.path == "/api/dashboard":
-            return 200, "text/html; charset=utf-8", dashboard.headers(), dashboard.page()
-        self.asked.append((path, key))
-        if key != self.key:
-            return 401, "text/plain", {}, b""
-        query = {name: values[0] for name, values in parse_qs(parts.query).items()}
-        content = explained(query["zone"], query["name"], self.record) if "zone" in query else self.status
-        return self.code, "application/json", {}, json.dumps(content).encode()
+    async def resync(self, body):
+        url, headers = f"{self.pair.app['url']}/api/resync", {"x-functions-key": self.key}
+        async with aiohttp.ClientSession() as session, session.post(url, json=body, headers=headers) as answer:
+            assert answer.status == 200, await answer.text()
+
+    async def arm(self, path):
+        url, headers = f"{self.pair.simulator['arm']}{path}?api-version=2024-07-01", {"authorization": "Bearer token"}
+        async with aiohttp.ClientSession() as session, session.post(url, headers=headers) as answer:
+            assert answer.status < 300, await answer.text()
 
 
-@contextmanager
-def served(app):
-    class Door(BaseHTTPRequestHandler):
-        def do_GET(self):
-            code, kind, headers, body = app.answer(self.path, self.headers.get("x-functions-key"))
-            self.send_response(code)
-            for header, value in {"Content-Type": kind, "Content-Length": str(len(body)), **headers}.items():
-                self.send_header(header, value)
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Door)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    app.url = f"http://127.0.0.1:{server.server_port}/api/dashboard"
-    yield app
-    server.shutdown()
-    server.server_close()
-
-
-@pytest.fixture
-def app():
-    with served(App()) as running_app:
-        yield running_app
+@asynccontextmanager
+async def opened(browser, url, key=None, **options):
+    """The page in a fresh window; with a key, also what it shows then. At the end nothing may have gone wrong."""
+    context = await browser.new_context(**options)
+    page = await context.new_page()
+    page.faults, page.asked = [], []
+    page.on("console", lambda message: page.faults.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: page.faults.append(str(error)))
+    page.on("request", lambda request: page.asked.append(request))  # noqa: PLW0108 - Playwright marks what it is given
+    page.set_default_timeout(30_000)
+    try:
+        await page.clock.install()
+        await page.goto(url)
+        if key is not None:
+            await show(page, key)
+            await expect(page.locator("#main")).to_be_visible()
+        yield page
+        assert [each for each in page.faults if not each.startswith(FAILED_LOAD)] == []
+    finally:
+        await context.close()
 
 
-@pytest.fixture(scope="module")
-def browser():
-    path = chromium()
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=path, args=FLAGS)
+async def show(page, key):
+    await page.locator("#key").fill(key)
+    await page.get_by_role("button", name="Show status").click()
+
+
+async def next_poll(page):
+    """Lets the page's clock go on to the next question."""
+    await page.clock.fast_forward(5_001)
+
+
+def row(page, table, heading):
+    return page.locator(f"#{table} tbody tr").filter(has=page.locator("th", has_text=re.compile(f"^{heading}")))
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def status():
+    """A `status` that says anything."""
+    async with stand_in() as found:
         yield found
-        found.close()
 
 
-class Tab:
-    """A page in a fresh browser context, with its clock in the test's hand. Keeps requests and complaints."""
-
-    def __init__(self, browser, app, **options):
-        self.app, self.requests, self.complaints = app, [], []
-        self.context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}} | options)
-        self.page = self.context.new_page()
-        self.page.clock.install(time="2026-11-26T11:00:00Z")
-        self.page.clock.pause_at(NOW)
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.on("console", lambda message: message.type == "error" and self.complaints.append(message.text))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.goto(app.url)
-
-    def enter(self, key=KEY):
-        self.page.fill("#key", key)
-        self.page.keyboard.press("Enter")
-        return self
-
-    def seen(self):
-        """Wait until the first answer is shown."""
-        expect(self.page.locator("#told")).to_be_visible()
-        return self
-
-    def look(self):
-        """Let the time until the next look go by."""
-        before = len(self.app.asked)
-        self.page.clock.run_for(EVERY + 100)
-        end = time.monotonic() + ENOUGH
-        while len(self.app.asked) == before:
-            assert time.monotonic() < end, "it did not look again"
-            self.page.wait_for_timeout(10)
-
-    def rows(self, table):
-        return self.page.locator(f"#{table} tbody tr").count()
-
-    def texts(self, selector):
-        return [" ".join(text.split()) for text in self.page.locator(selector).all_inner_texts()]
+# What the page is allowed to do.
 
 
-@pytest.fixture
-def tab(browser, app):
-    opened = []
-
-    def open_tab(**options):
-        opened.append(Tab(browser, app, **options))
-        return opened[-1]
-
-    yield open_tab
-    for each in opened:
-        each.context.close()
-
-
-# --- what it never does
-
-
-def test_it_asks_nobody_but_its_own_app_and_nothing_on_it_breaks_its_own_policy(tab, app):
-    page = tab().enter().seen()
-    page.page.click("#names button.answer")
-    expect(page.page.locator("#details-body dl")).to_be_visible()
-    origin = app.url.removesuffix("/api/dashboard")
-    assert {urlsplit(url).path for url in page.requests if url.startswith(origin)} == {"/api/dashboard", "/api/status"}
-    assert [url for url in page.requests if not url.startswith((origin, "data:"))] == []
-    assert page.complaints == []
+async def test_anybody_may_have_the_page_and_its_headers_let_nothing_else_run(app):
+    async with aiohttp.ClientSession() as session, session.get(app.url) as answer:
+        assert answer.status == 200
+        assert answer.headers["content-type"] == "text/html; charset=utf-8"
+        policy = dict(each.strip().split(" ", 1) for each in answer.headers["content-security-policy"].split(";"))
+        text = await answer.text()
+    own_hash = re.compile(r"'sha256-[A-Za-z0-9+/]{43}='")
+    assert own_hash.fullmatch(policy.pop("script-src"))
+    assert own_hash.fullmatch(policy.pop("style-src"))
+    assert policy.pop("connect-src") == "'self'"
+    assert policy.pop("require-trusted-types-for") == "'script'"
+    assert policy == dict.fromkeys(("default-src", "base-uri", "form-action", "frame-ancestors"), "'none'")
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert answer.headers["cache-control"] == "no-cache"
+    assert "server1" not in text, "there is no data in it"
+    assert app.key not in text
 
 
-def test_a_browser_runs_no_script_but_its_own_and_sends_nothing_elsewhere():
-    policy = dict(each.split(" ", 1) for each in dashboard.headers()["Content-Security-Policy"].split("; "))
-    assert policy["default-src"] == "'none'"
-    assert policy["script-src"].startswith("'sha256-")
-    assert policy["connect-src"] == "'self'"
-    assert policy["frame-ancestors"] == policy["form-action"] == policy["base-uri"] == "'none'"
-    assert "unsafe" not in json.dumps(policy)
+async def test_it_asks_nobody_but_its_own_app_and_the_key_goes_there_as_a_header_alone(chromium, app):
+    async with opened(chromium, app.url) as page:
+        await expect(page.locator("#main")).to_be_hidden()
+        await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+        assert [request.url for request in page.asked] == [app.url], "nothing is asked without a key"
+        await show(page, app.key)
+        await expect(row(page, "names", "llama")).to_be_visible()
+        await row(page, "names", "llama").get_by_role("button").first.click()
+        await expect(page.get_by_role("heading", name="Claims")).to_be_visible()
+        first, *questions = page.asked
+        assert {request.url.split("?")[0] for request in questions} == {app.url.replace("dashboard", "status")}
+        assert {await request.header_value("x-functions-key") for request in questions} == {app.key}
+        assert not any(app.key in request.url for request in page.asked)
+        assert await first.header_value("x-functions-key") is None
+        assert page.url == app.url
+        kept = "[localStorage.length, sessionStorage.length, document.cookie, document.querySelector('#key').value]"
+        assert await page.evaluate(kept) == [0, 0, "", ""]
+        assert app.key not in await page.content()
+        assert page.faults == [], "no violation of the policy, no error"
 
 
-def test_the_key_is_sent_as_a_header_and_is_nowhere_else(tab, app):
-    page = tab().enter().seen()
-    assert app.asked[0] == ("/api/status?full=true", KEY)
-    held = page.page.evaluate(
-        "[location.href, document.cookie, document.documentElement.outerHTML, JSON.stringify({...localStorage}),"
-        " JSON.stringify({...sessionStorage}), document.getElementById('key').value]"
-    )
-    assert not [each for each in held if KEY in each]
-    assert not [url for url in page.requests if KEY in url]
+async def test_a_wrong_key_is_asked_for_again_and_forgetting_it_leaves_nothing(chromium, app):
+    async with opened(chromium, app.url) as page:
+        for key, said in (("wrong", "not accepted"), ("", "asks for a key")):
+            await show(page, key)
+            await expect(page.get_by_role("alert")).to_contain_text(said)
+            await expect(page.locator("#key")).to_be_focused()
+        asked = len(page.asked)
+        await next_poll(page)
+        assert len(page.asked) == asked, "it does not go on with a key that is refused"
+        await show(page, app.key)
+        await expect(row(page, "names", "llama")).to_be_visible()
+        await expect(page.locator("#door")).to_be_hidden()
+        await page.get_by_role("button", name="Forget key").click()
+        await expect(page.locator("#key")).to_be_visible()
+        await expect(page.locator("#main")).to_be_hidden()
+        assert "llama" not in await page.content()
 
 
-def test_a_forgotten_key_is_forgotten_with_all_that_was_shown(tab, app):
-    page = tab().enter().seen()
-    page.page.click("#forget")
-    expect(page.page.locator("#told")).to_be_hidden()
-    expect(page.page.locator("#key")).to_be_focused()
-    assert page.page.evaluate("[key, data]") == [None, None]
-    before = len(app.asked)
-    page.page.clock.run_for(10 * EVERY)
-    assert len(app.asked) == before
+async def test_without_a_key_it_shows_what_an_app_tells_that_asks_for_none(chromium, status):
+    status.status = a_status([a_name("llama", [an_answer("eastus")])], regions=("eastus",))
+    async with opened(chromium, status.url, "") as page:
+        await expect(row(page, "names", "llama")).to_contain_text("10.1.0.4")
+        assert await page.asked[-1].header_value("x-functions-key") is None
 
 
-def test_markup_in_what_others_have_written_is_shown_as_text(tab, app):
-    hostile = {**endpoint("eastus", 4, "llama"), "id": vm_id(MARKUP), "faults": [MARKUP], "doubt": MARKUP}
-    hostile |= {"region": MARKUP, "names": [MARKUP], "kind": MARKUP, "state": MARKUP, "addresses": [MARKUP]}
-    row = {"zone": MARKUP, "name": MARKUP, "urgency": MARKUP, "since": None, "attempts": 1, "not_before": None}
-    app.status = told(
-        owner=MARKUP,
-        known=[hostile],
-        names=[name(MARKUP, [hostile], [], [hostile])],
-        alarms=[{"what": MARKUP, "means": MARKUP, "do": MARKUP}],
-        dirty=[{**row, "last_error": MARKUP, "cause": MARKUP}],
-        refusals=[MARKUP],
-        drains=[{"target": MARKUP, "until": "2026-11-26T13:00:00.000+00:00"}],
-        changes=[{**told()["changes"][0], "reason": MARKUP, "cause": MARKUP, "name": MARKUP, "zone": MARKUP}],
-        endpoints={MARKUP: 1},
-    )
-    page = tab().enter().seen()
-    page.page.check("#host-names")
-    shown = page.page.inner_text("body")
-    assert shown.count(MARKUP) >= 12
-    assert page.page.locator("main img, main script").count() == 0
-    assert page.page.title() == "nearzone"
-    assert page.complaints == []
+async def test_it_is_served_and_tells_the_faults_where_the_settings_are_wrong(chromium):
+    async with running(a_world(a_vm("server1", EAST, 4), TTL="soon")) as pair:
+        broken = App(pair)
+        async with opened(chromium, broken.url) as page:
+            await show(page, broken.key)
+            await expect(page.get_by_role("alert")).to_contain_text('NEARZONE_TTL: found "soon"')
 
 
-# --- what it shows
+# What is shown.
 
 
-def test_each_name_has_each_zones_answer_with_its_reason(tab):
-    page = tab().enter().seen()
-    assert page.texts("#names thead th") == ["name", *REGIONS]
-    assert page.texts("#names tbody tr:nth-child(2) :is(th, td)") == [
-        "llama",
-        "10.1.0.4 nearest: eastus 80 ms",
-        "10.2.0.4 nearest: westeurope 80 ms",
-        "10.1.0.4 10.2.0.4 nearest: eastus 80 ms",
-    ]
+async def test_every_name_is_there_with_each_zones_answer_and_why(chromium, app):
+    async with opened(chromium, app.url, app.key) as page:
+        east, west, asia = await row(page, "names", "llama").locator("td").all()
+        await expect(east).to_contain_text("10.1.0.4nearest: eastus 0 ms")
+        await expect(west).to_contain_text("10.2.0.4nearest: westeurope 0 ms")
+        await expect(asia).to_contain_text("10.2.0.4nearest: westeurope 169 ms")
+        await expect(row(page, "names", "server1")).to_have_count(0)
+        await page.get_by_label("Host names too (4)").check()
+        await expect(row(page, "names", "server1")).to_be_visible()
+        await expect(row(page, "endpoints", "server2")).to_contain_text("westeuropeserving10.2.0.4llama, server2")
 
 
-def test_the_matrix_counts_for_every_region_where_its_names_are_answered_from(tab, app):
-    app.status["names"].append(name("lost", [], [], []))
-    page = tab().enter().seen()
-    assert page.texts("#matrix thead th") == ["clients in", *REGIONS, "no answer"]
-    assert page.texts("#matrix tbody tr") == ["eastus 1 1 1", "westeurope 2 1", "southeastasia 1 2 1"]
+async def test_details_tell_every_claim_in_or_out_what_the_zone_holds_and_the_history(chromium, app):
+    async with opened(chromium, app.url, app.key) as page:
+        await row(page, "names", "llama").get_by_role("button").nth(1).click()
+        details = page.get_by_role("dialog", name="llama for clients in westeurope")
+        await expect(details).to_contain_text("should be10.2.0.4TTL 30 s")
+        await expect(details).to_contain_text("zone holds10.2.0.4TTL 30 swith this deployment's mark")
+        claims = details.locator("table").first.locator("tbody tr")
+        await expect(claims.filter(has_text="server1")).to_contain_text("outfarther: eastus")
+        await expect(claims.filter(has_text="server2")).to_contain_text("innearest: westeurope 0 ms")
+        await expect(details.locator("table").last.locator("tbody tr")).to_contain_text(["+ 10.2.0.4nearest"])
+        await details.get_by_role("button", name=EAST).click()
+        await expect(page.get_by_role("dialog", name="llama for clients in eastus")).to_contain_text(
+            "zone holds10.1.0.4"
+        )
 
 
-def test_own_names_of_endpoints_are_shown_when_they_are_wanted(tab, app):
-    app.status["names"].append(name("eastus-4", [app.status["known"][0]], [], [], host=True))
-    page = tab().enter().seen()
-    assert page.rows("names") == 2
-    page.page.check("#host-names")
-    assert page.rows("names") == 3
-    assert page.texts("#matrix tbody tr")[0] == "eastus 2 1"
-
-
-def test_trouble_is_told_alarms_dirty_names_orders_refusals_sweeps_and_changes(tab, app):
-    app.status |= {
-        "alarms": [{"what": "the zone is locked", "means": "answers grow old", "do": "remove the lock"}],
-        "dirty": [
-            {"zone": zone_id("westeurope").lower(), "name": "chat", "urgency": "withdraw", "attempts": 3}
-            | {"since": "2026-11-26T11:58:00.000+00:00", "not_before": "2026-11-26T12:01:00.000+00:00"}
-            | {"last_error": "ScopeLocked", "cause": "event e-9"}
-        ],
-        "drains": [{"target": "eastus", "until": "2026-11-26T13:00:00.000+00:00"}],
-        "refusals": ["would remove 10 of 10 owned record sets"],
+async def test_the_matrix_counts_names_by_the_regions_that_answer_them(chromium, status):
+    answers = {
+        "near": an_answer("eastus"),
+        "far": an_answer("eastus", ["10.2.0.4"], ["vm-2"]),
+        "both": an_answer("eastus", ["10.1.0.4", "10.2.0.4", "10.2.0.5"], ["vm-1", "vm-2", "vm-3"]),
+        "backup": an_answer("eastus", ["10.9.0.4"], []),
+        "frozen": an_answer("eastus", None, []),
+        "silent": an_answer("eastus", [], []),
     }
-    app.status["zones"][2] |= {"frozen": {"until": None}}
-    page = tab().enter().seen()
-    assert page.texts("#alarms li") == ["the zone is locked answers grow old What to do: remove the lock"]
-    assert page.texts("#dirty tbody tr") == ["chat westeurope 2 min ago event e-9 3 in 60 s ScopeLocked"]
-    assert page.texts("#orders li") == [
-        "frozen southeastasia, until it is taken back",
-        "drained eastus, ends in 60 min",
-        "refused would remove 10 of 10 owned record sets",
-    ]
-    assert page.texts("#matrix tbody th")[2] == "southeastasia frozen"
-    assert page.texts("#changes tbody tr") == ["llama eastus 30 s ago 10.1.0.9 10.1.0.4 nearest event e-17"]
-    assert page.texts("#sweeps tbody tr") == ["5 min ago 1.5 s sweep 2 1 1 0 complete"]
+    vms = [an_endpoint("vm-1"), an_endpoint("vm-2", "westeurope"), an_endpoint("vm-3", "westeurope")]
+    names = [a_name(name, [answer]) for name, answer in answers.items()]
+    status.status = a_status([*names, a_name("vm-1", [an_answer("eastus")], host=True)], vms, regions=("eastus",))
+    async with opened(chromium, status.url, "") as page:
+        table = page.locator("#matrix")
+        heads = ["clients in", "eastus", "westeurope", "fallback", "kept", "no answer"]
+        await expect(table.locator("thead th")).to_have_text(heads)
+        await expect(table.locator("tbody td")).to_have_text(["2", "2", "1", "1", "1"])
+        await page.get_by_label("Host names too (1)").check()
+        await expect(table.locator("tbody td")).to_have_text(["3", "2", "1", "1", "1"])
 
 
-def test_an_answer_is_explained_with_its_claims_and_its_history(tab, app):
-    page = tab().enter().seen()
-    page.page.click("#names tbody tr:nth-child(2) td:nth-child(2) button")
-    expect(page.page.locator("#details-title")).to_have_text("llama for clients in eastus")
-    expect(page.page.locator("#details-body dl")).to_be_visible()
-    assert app.asked[-1][0].startswith("/api/status?zone=%2Fsubscriptions")
-    (shown,) = page.texts("#details-body")
-    for part in ("10.9.9.9", "westeurope-4", "nearest of all", "60 min ago 10.9.9.9 10.2.0.4 failover event e-42"):
-        assert part in shown
-
-
-# --- how it is used
-
-
-def test_what_changes_is_shown_without_a_reload_and_filter_focus_and_details_stay(tab, app):
-    page = tab().enter().seen()
-    page.page.fill("#name-filter", "llama")
-    page.page.focus("#names tbody button.answer")
-    east, west = app.status["known"]
-    app.status = told(
-        names=[name("chat", [west], [west], [west]), name("llama", [west], [west], [west])], known=[east, west]
+async def test_what_needs_somebody_is_told_with_what_to_do(chromium, status):
+    status.status = a_status(
+        known=[an_endpoint("vm-1"), an_endpoint("vm-2", doubt="forbidden", faults=["no such label"], state="unknown")],
+        alarms=[{"what": "no event", "means": "late", "do": "look"}],
+        refusals=["would remove 9 of 10"],
+        dirty=[a_dirty_name()],
+        changes=[a_change()],
+        sweeps=[a_sweep(complete=False, failures=7)],
+        drains=[{"target": "westus", "until": "2026-11-26T13:30:00.000+00:00"}],
     )
-    page.look()
-    expect(page.page.locator("#names tbody")).not_to_contain_text("10.1.0.4")
-    assert page.rows("names") == 1
-    assert page.page.input_value("#name-filter") == "llama"
-    assert page.page.evaluate("document.activeElement.dataset.key") == f"{zone_id('eastus')} llama"
-    page.page.keyboard.press("Enter")
-    expect(page.page.locator("#details-body dl")).to_contain_text("10.9.9.9")
-    app.record = "10.2.0.4"
-    app.status = told()
-    page.look()
-    expect(page.page.locator("#details-body dl")).not_to_contain_text("10.9.9.9")
-    expect(page.page.locator("#names tbody")).to_contain_text("10.1.0.4")
-    page.page.keyboard.press("Escape")
-    expect(page.page.locator(f"[data-key='{zone_id('eastus')} llama']")).to_be_focused()
+    status.status["zones"][0]["frozen"] = {"until": None}
+    async with opened(chromium, status.url, "") as page:
+        await expect(page.locator("#alarms li")).to_have_text(["no eventlateDo: look"])
+        await expect(page.locator("#refusals li")).to_have_text(["would remove 9 of 10"])
+        await expect(row(page, "zones", "eastus")).to_contain_text("until somebody unfreezes it")
+        await expect(row(page, "drains", "westus")).to_contain_text("until 2026-11-26 13:30 UTC, in 1 h")
+        await expect(page.locator("#endpoints tbody tr").first).to_contain_text("forbiddenno such label")
+        await expect(row(page, "dirty", "llama")).to_contain_text("2 times")
+        await expect(row(page, "dirty", "llama")).to_contain_text("HTTP 429event 1")
+        await expect(row(page, "changes", "llama")).to_contain_text("10.2.0.4+ 10.1.0.4nearest: eastus 0 msevent 1")
+        await expect(page.locator("#sweeps tbody tr")).to_contain_text("1.5 s10070no")
+        stamp = row(page, "changes", "llama").locator("time")
+        await expect(stamp).to_have_text("1 min ago")
+        await expect(stamp).to_have_attribute("title", "2026-11-26T11:59:00.000+00:00")
 
 
-def test_a_failure_is_said_old_data_stay_with_their_age_and_it_recovers_by_itself(tab, app):
-    page = tab().enter().seen()
-    app.code, fine = 503, app.status
-    app.status = {"error": "catalog: the table cannot be reached"}
-    page.look()
-    expect(page.page.locator("#notice")).to_contain_text("nearzone says: catalog: the table cannot be reached")
-    expect(page.page.locator("#notice")).to_contain_text("What is shown is as of")
-    assert page.rows("names") == 2
-    app.code, app.status = 200, fine
-    page.look()
-    expect(page.page.locator("#notice")).to_have_text("")
+# Nothing that is shown is markup.
 
 
-def test_a_wrong_key_is_asked_for_again(tab, app):
-    page = tab().enter("wrong")
-    expect(page.page.locator("#notice")).to_contain_text("The key was not accepted")
-    expect(page.page.locator("#key")).to_be_focused()
-    page.enter().seen()
-    app.key = "renewed"
-    page.look()
-    expect(page.page.locator("#door")).to_be_visible()
-    expect(page.page.locator("#told")).to_be_hidden()
+def poisoned(value, spared=()):
+    """The same with markup in every text but those under these keys."""
+    if isinstance(value, dict):
+        return {key: each if key in spared else poisoned(each, spared) for key, each in value.items()}
+    if isinstance(value, list):
+        return [poisoned(each, spared) for each in value]
+    return value + MARKUP if isinstance(value, str) else value
 
 
-def test_no_key_is_sent_where_none_is_needed(tab, app):
-    app.key = None
-    tab().enter("").seen()
-    assert app.asked[0] == ("/api/status?full=true", None)
+async def inert(page):
+    """Whether markup has stayed text: no element came of it and nothing of it ran."""
+    made = "[...document.querySelectorAll('img, script, iframe')].map(each => each.outerHTML.slice(0, 30))"
+    assert await page.evaluate(made) == ['<script>\n"use strict";\n// Ever']
+    assert await page.evaluate("window.hit") is None
 
 
-def test_it_can_be_used_with_the_keyboard_alone(tab):
-    page = tab()
-    expect(page.page.locator("#key")).to_be_focused()
-    page.page.keyboard.type(KEY)
-    page.page.keyboard.press("Enter")
-    page.seen()
-    for _ in range(40):
-        page.page.keyboard.press("Tab")
-        if page.page.evaluate("document.activeElement.id") == "name-filter":
-            break
-    page.page.keyboard.type("llama")
-    for _ in range(2):  # Over the box for own names.
-        page.page.keyboard.press("Tab")
-    focused = page.page.evaluate("document.activeElement.dataset.key")
-    assert focused == f"{zone_id('eastus')} llama"
-    page.page.keyboard.press("Enter")
-    expect(page.page.locator("#details")).to_be_visible()
-    page.page.keyboard.press("Escape")
-    expect(page.page.locator("#details")).to_be_hidden()
-    expect(page.page.locator(f"[data-key='{focused}']")).to_be_focused()
-    outline = page.page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
-    assert outline == "solid", "the focus is seen"
+async def test_markup_in_anything_that_the_app_tells_is_text(chromium, status):
+    times = {"now", "at", "until", "since", "not_before", "completed_at"}
+    status.status = poisoned(
+        a_status(
+            [a_name("llama", [an_answer("eastus")])],
+            [an_endpoint("vm-1", doubt="d", faults=["f"])],
+            regions=("eastus",),
+            alarms=[{"what": "w", "means": "m", "do": "d"}],
+            refusals=["r"],
+            dirty=[a_dirty_name()],
+            changes=[a_change()],
+            drains=[{"target": "t", "until": None}],
+        ),
+        times,
+    )
+    status.explanation = poisoned(an_explanation(dirty=a_dirty_name()), times)
+    async with opened(chromium, status.url, "") as page:
+        for table in ("names", "endpoints", "dirty", "changes", "sweeps", "zones", "drains"):
+            await expect(page.locator(f"#{table} tbody")).to_contain_text(MARKUP)
+        for place in ("#who", "#alarms li", "#refusals li", "#matrix"):
+            await expect(page.locator(place)).to_contain_text(MARKUP)
+        await page.locator("#names tbody button").first.click()
+        await expect(page.get_by_role("heading", name="Claims")).to_be_visible()
+        await expect(page.get_by_role("dialog").locator("table").first).to_contain_text(MARKUP)
+        await expect(page.get_by_role("dialog").locator("table").last).to_contain_text(MARKUP)
+        await inert(page)
+        await page.get_by_role("button", name="Close").click()
+        status.failure = 503, json.dumps({"error": MARKUP})
+        await next_poll(page)
+        await expect(page.get_by_role("alert")).to_contain_text(MARKUP)
+        await inert(page)
 
 
-def test_on_a_phone_nothing_is_wider_than_the_screen(tab, app):
-    app.status["refusals"] = ["x" * 400]
-    app.status["alarms"] = [{"what": "w" * 300, "means": "", "do": ""}]
-    page = tab(viewport={"width": 360, "height": 740}).enter().seen()
-    assert page.page.evaluate("document.documentElement.scrollWidth") <= 360
-    page.page.click("#names button.answer")
-    expect(page.page.locator("#details-body dl")).to_be_visible()
-    box = page.page.locator("#details").bounding_box()
-    assert box["x"] >= 0
-    assert box["x"] + box["width"] <= 360
+async def test_markup_in_a_tag_of_a_real_endpoint_is_text(chromium, app):
+    async with opened(chromium, app.url, app.key) as page:
+        await expect(row(page, "endpoints", "server4")).to_contain_text("<img src=x")
+        await expect(page.locator("#alarms")).to_contain_text("<img src=x")
+        await inert(page)
 
 
-CONTRAST = """element => {
-  const parts = color => color.match(/[\\d.]+/g).map(Number);
-  let ground = element;
-  while (parts(getComputedStyle(ground).backgroundColor)[3] === 0) ground = ground.parentElement;
-  const light = color => parts(color).slice(0, 3).map(each => each / 255)
-    .map(each => each <= .04045 ? each / 12.92 : ((each + .055) / 1.055) ** 2.4)
-    .reduce((sum, each, at) => sum + each * [.2126, .7152, .0722][at], 0);
-  const [a, b] = [light(getComputedStyle(element).color), light(getComputedStyle(ground).backgroundColor)];
-  return (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
+# Many names, small screens, darkness, no mouse.
+
+
+def crowd(names=1_000):
+    """So many names in five zones, as many endpoints, dirty names and alarms."""
+    regions = ("eastus", "northeurope", "southeastasia", "westeurope", "westus")
+    labels = [f"model-{number:04}" for number in range(names)]
+    return a_status(
+        [a_name(each, [an_answer(region, endpoints=[each]) for region in regions]) for each in labels],
+        [an_endpoint(each) for each in labels],
+        regions,
+        dirty=[a_dirty_name(each) for each in labels],
+        alarms=[{"what": f"{each} failed", "means": "m", "do": "d"} for each in labels],
+    )
+
+
+async def test_a_thousand_names_are_a_bounded_page_and_the_last_one_is_found(chromium, status):
+    status.status = crowd()
+    async with opened(chromium, status.url, "") as page:
+        names = page.locator("#names tbody tr")
+        await expect(names).to_have_count(25)
+        assert await page.evaluate("document.querySelectorAll('*').length") < 3_000
+        pager = page.locator("section", has=page.locator("#names")).locator(".pager")
+        await expect(pager).to_contain_text("1\u201325 of 1,000")
+        await pager.get_by_role("button", name="Next").click()
+        await expect(names.first).to_contain_text("model-0025")
+        await pager.get_by_role("button", name="Previous").click()
+        await expect(names.first).to_contain_text("model-0000")
+        await page.keyboard.press("Enter")  # There is nothing before the first page, and the button keeps the focus.
+        await expect(pager.get_by_role("button", name="Previous")).to_be_focused()
+        await expect(names.first).to_contain_text("model-0000")
+        await pager.get_by_role("button", name="Next").click()
+        await page.get_by_label("Filter").first.fill("model")
+        await expect(names.first).to_contain_text("model-0000")
+        await page.get_by_label("Filter").first.fill("MODEL-0999")
+        await expect(names).to_have_count(1)
+        await expect(names).to_contain_text("model-0999")
+        await page.get_by_label("Filter").first.fill("no such thing")
+        await expect(names).to_have_text(["no name fits"])
+        await page.get_by_label("Filter").last.fill("virtualmachines/model-0998")
+        await expect(page.locator("#endpoints tbody tr")).to_have_count(1)
+        await expect(page.locator("#endpoints tbody tr")).to_contain_text("model-0998")
+
+
+TOO_WIDE = """all => all.filter(each => each.scrollWidth > each.clientWidth).map(
+    each => each.querySelector('table').id)"""
+
+
+async def test_a_phone_shows_it_without_scrolling_sideways(chromium, status):
+    status.status = crowd(30)
+    status.status["alarms"][0]["what"] = "x" * 300
+    status.status["known"][0]["faults"] = ["y" * 300]
+    async with opened(chromium, status.url, "", viewport={"width": 360, "height": 740}) as page:
+        await expect(page.locator("#names tbody tr").first).to_be_visible()
+        assert await page.evaluate("document.documentElement.scrollWidth") == 360
+        assert await page.locator("main .scroll").evaluate_all(TOO_WIDE) == ["matrix"], "the other tables are stacked"
+        await page.locator("#names tbody button").first.click()
+        await expect(page.get_by_role("heading", name="Claims")).to_be_visible()
+        wide = "[document.documentElement.scrollWidth, document.querySelector('dialog').scrollWidth]"
+        assert max(await page.evaluate(wide)) <= 360
+
+
+def luminance(colour):
+    """https://www.w3.org/TR/WCAG22/#dfn-relative-luminance of a colour as a browser tells it: `rgb(1, 2, 3)`."""
+    parts = [int(each) / 255 for each in re.findall(r"\d+", colour)[:3]]
+    red, green, blue = (each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4 for each in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(first, second):
+    dark, light = sorted((luminance(first), luminance(second)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+COLOURS = """() => {
+  const of = (selector, what) => getComputedStyle(document.querySelector(selector))[what];
+  return [of('body', 'backgroundColor'), of('section', 'backgroundColor'), of('#alarms li', 'backgroundColor'),
+    ...['body', '#who .quiet', '#sweeps .good', '#endpoints .warn', '#endpoints .bad', 'a'].map(
+      each => of(each, 'color'))];
 }"""
-"""The contrast of an element's text with its ground, by WCAG 2.2."""
 
 
-def test_text_is_readable_in_light_and_in_dark(tab, app):
-    app.status["zones"][2] |= {"frozen": {"until": None}}
-    app.status["refusals"] = ["refused"]
-    grounds = []
+async def test_light_and_dark_differ_and_all_text_can_be_read(chromium, status):
+    status.status = crowd(1) | {"known": [an_endpoint("vm-1", state="unknown", faults=["f"])]}
+    seen = {}
     for scheme in ("light", "dark"):
-        page = tab(color_scheme=scheme).enter().seen()
-        grounds.append(page.page.evaluate("getComputedStyle(document.body).backgroundColor"))
-        for what in ("h1", "td small", "td .chip", "#orders .chip", "#names tbody th", ".soft", "#fresh"):
-            for element in page.page.locator(what).all()[:3]:
-                assert element.evaluate(CONTRAST) >= 4.5, (scheme, what)
-    assert grounds[0] != grounds[1]
+        async with opened(chromium, status.url, "", color_scheme=scheme) as page:
+            await expect(page.locator("#endpoints .bad")).to_be_visible()
+            body, card, alarm, *texts = seen[scheme] = await page.evaluate(COLOURS)
+            for text in texts:
+                assert contrast(text, card) >= 4.5
+                assert contrast(text, body) >= 4.5
+            assert contrast(texts[0], alarm) >= 4.5
+    assert luminance(seen["light"][0]) > 0.8
+    assert luminance(seen["dark"][0]) < 0.05
 
 
-def test_a_thousand_names_in_five_zones_stay_a_page_of_few_elements_and_each_is_found(tab, app):
-    known = [endpoint(list(REGIONS)[n % 3], n, f"model-{n:04}") for n in range(1000)]
-    app.status = told(names=[name(f"model-{n:04}", *[[known[n]]] * 3) for n in range(1000)], known=known)
-    page = tab().enter().seen()
-    assert (page.rows("names"), page.rows("endpoints")) == (25, 25)
-    assert page.page.evaluate("document.querySelectorAll('*').length") < 1500
-    expect(page.page.locator("#name-count")).to_have_text("(1000)")
-    page.page.get_by_role("button", name="On", exact=True).first.click()
-    assert page.texts("#names tbody th")[0] == "model-0025"
-    page.page.fill("#name-filter", "model-0999")
-    assert page.texts("#names tbody th") == ["model-0999"]
-    page.page.fill("#name-filter", "no such thing")
-    assert page.texts("#names tbody tr") == ["No name is like that."]
+async def focused(page):
+    return await page.evaluate("document.activeElement.matches('#main *') && document.activeElement.outerHTML")
 
 
-# --- with the real app
+async def tab_to(page, selector, limit=60):
+    for _ in range(limit):
+        await page.keyboard.press("Tab")
+        if await page.evaluate("selector => document.activeElement.matches(selector)", selector):
+            return
+    pytest.fail(f"the keyboard does not reach {selector}")
 
 
-def test_a_vm_that_stops_is_seen_to_be_gone_from_the_answers_of_the_real_app():
-    path = chromium()
-    world = a_world(a_vm("e-1", "eastus", 4), a_vm("w-1", "westeurope", 4))
+async def test_everything_can_be_done_with_the_keyboard_alone(chromium, app):
+    async with opened(chromium, app.url) as page:
+        await page.keyboard.type(app.key)
+        await page.keyboard.press("Enter")
+        await expect(row(page, "names", "llama")).to_be_visible()
+        await tab_to(page, "[data-filter=names]")
+        await page.keyboard.type("llama")
+        await expect(page.locator("#names tbody tr")).to_have_count(1)
+        await tab_to(page, "#names button")
+        opener = await focused(page)
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("dialog")).to_contain_text("Claims (2)")
+        await tab_to(page, "dialog [aria-pressed=false]")
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("dialog", name="llama for clients in westeurope")).to_be_visible()
+        await page.keyboard.press("Escape")
+        await expect(page.get_by_role("dialog")).to_be_hidden()
+        assert await focused(page) == opener
+        await tab_to(page, "[data-filter=endpoints]")
 
-    async def story():
-        async with (
-            running(world, scale=Scale(operations=0.001, latency=0.0)) as pair,
-            Outside(pair) as outside,
-            async_playwright() as playwright,
-        ):
-            await outside.subscribe()
-            await outside.resync({})
-            browser = await playwright.chromium.launch(executable_path=path, args=FLAGS)
-            page = await browser.new_page()
-            complaints = []
-            page.on("console", lambda message: complaints.append(message.text))
-            answer = await page.goto(f"{pair.app['url']}/api/dashboard")
-            assert answer.headers["content-type"].startswith("text/html")
-            assert answer.headers["content-security-policy"] == dashboard.headers()["Content-Security-Policy"]
-            await page.fill("#key", pair.app["function_key"])
-            await page.keyboard.press("Enter")
-            row = page.locator("#names tbody tr")
-            await row.filter(has_text="llama").locator("td").first.get_by_text("10.1.0.4").wait_for()
-            await outside.arm("POST", f"{vm_id('e-1')}/deallocate")
-            await row.filter(has_text="llama").locator("td").first.get_by_text("10.2.0.4").wait_for()
-            await page.locator("#changes tbody tr").filter(has_text="event ").first.wait_for()
-            assert complaints == []
-            await browser.close()
 
-    with ThreadPoolExecutor(1) as elsewhere:  # This thread may still have Playwright's own loop.
-        elsewhere.submit(asyncio.run, story()).result()
+async def test_tables_and_landmarks_are_told_to_those_who_cannot_see_them(chromium, app):
+    async with opened(chromium, app.url, app.key) as page:
+        await expect(page.get_by_role("main")).to_be_visible()
+        await expect(page.get_by_role("link", name="To the content")).to_have_attribute("href", "#main")
+        assert await page.locator("thead th:not([scope=col]), tbody th:not([scope=row])").count() == 0
+        levels = await page.locator("h1, h2, h3").evaluate_all("all => all.map(each => Number(each.tagName[1]))")
+        assert all(after <= before + 1 for before, after in pairwise(levels))
+        for region in ("Alarms", "Names", "Endpoints", "Last changes"):
+            await expect(page.get_by_role("region", name=region).first).to_be_visible()
+        nameless = "all => all.filter(each => !each.labels?.length && !each.textContent.trim()).length"
+        assert await page.locator("button, input").evaluate_all(nameless) == 0
+
+
+# It goes on by itself.
+
+
+async def test_a_change_of_the_world_appears_without_a_reload(chromium, app):
+    async with opened(chromium, app.url, app.key) as page:
+        await expect(row(page, "names", "moving")).to_contain_text("10.2.0.5")
+        await app.arm(vm_id("server3") + "/deallocate")
+        await app.resync({"endpoint": vm_id("server3")})
+        await next_poll(page)
+        await expect(row(page, "names", "moving").locator("td").first).to_contain_text("no answer")
+        await expect(row(page, "endpoints", "server3")).to_contain_text("stopped")
+        await expect(row(page, "changes", "moving").first).to_contain_text("10.2.0.5no endpoint serves")
+
+
+@pytest.mark.parametrize(
+    ("failure", "said"),
+    [
+        ((503, '{"error": "Transient: the catalog is away"}'), "Transient: the catalog is away"),
+        ((500, ""), "HTTP 500"),
+        ((200, "<html>"), "HTTP 200 without JSON"),
+    ],
+)
+async def test_a_failure_is_told_what_is_old_is_marked_and_it_recovers(chromium, status, failure, said):
+    status.status = a_status([a_name("llama", [an_answer("eastus")])], regions=("eastus",))
+    async with opened(chromium, status.url, "k") as page:
+        status.failure = failure
+        await next_poll(page)
+        await expect(page.get_by_role("alert")).to_contain_text(said)
+        await expect(page.get_by_role("alert")).to_contain_text("it is from 2026-11-26 12:00:00 UTC")
+        await expect(page.locator("#main")).to_have_class("old")
+        await expect(row(page, "names", "llama")).to_be_visible()
+        await expect(page.locator("#live")).to_contain_text("Old: the app's answer of 5 s ago")
+        status.failure = None
+        await next_poll(page)
+        await expect(page.locator("#failure")).to_be_hidden()
+        await expect(page.locator("#live")).to_contain_text("Live")
+
+
+async def test_an_app_that_is_gone_is_told_and_found_again(chromium, status):
+    async with opened(chromium, status.url, "k") as page:
+        await page.context.set_offline(True)
+        await next_poll(page)
+        await expect(page.get_by_role("alert")).to_contain_text("the app cannot be reached")
+        await page.context.set_offline(False)
+        await next_poll(page)
+        await expect(page.locator("#failure")).to_be_hidden()
+
+
+async def test_focus_filter_scroll_and_details_survive_news(chromium, status):
+    status.status = crowd(40)
+    async with opened(chromium, status.url, "k") as page:
+        await page.get_by_label("Filter").first.fill("model-00")
+        await row(page, "names", "model-0003").get_by_role("button").nth(2).focus()
+        place = "[scrollY, document.activeElement.dataset.name, document.querySelector('[data-filter]').value]"
+        before = await page.evaluate(place)
+        status.status["names"].insert(0, a_name("model-00-new", [an_answer("eastus")] * 5))
+        status.status["names"].pop(3)
+        status.status["changes"] = [a_change("model-00-new")]
+        await next_poll(page)
+        await expect(page.locator("#names tbody tr").first).to_contain_text("model-00-new")
+        assert (await page.evaluate(place))[1:] == before[1:] == ["model-0003", "model-00"]
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("dialog")).to_contain_text("zone holds10.1.0.4")
+        status.explanation = an_explanation(record=None)
+        await next_poll(page)
+        await expect(page.get_by_role("dialog")).to_contain_text("zone holdsnothingnot what it should be")
+        await page.keyboard.press("Escape")
+        await expect(row(page, "names", "model-0003").get_by_role("button").nth(2)).to_be_focused()
+
+
+async def test_names_and_endpoints_are_asked_for_again_only_when_something_has_changed(chromium, status):
+    status.status = crowd(3)
+    async with opened(chromium, status.url, "k") as page:
+        for _ in range(3):
+            answered = status.answered
+            await next_poll(page)
+            await until(lambda before=answered: status.answered > before)
+        await expect(page.locator("#live")).to_contain_text("Live")
+        assert [request.url for request in page.asked if "full" in request.url] == [page.asked[1].url]
+        status.status["alarms"], status.status["names"][0]["name"] = [], "renamed"
+        await next_poll(page)
+        await expect(row(page, "names", "renamed")).to_be_visible()
+        status.status["names"][0]["name"] = "renamed-unnoticed"
+        await page.clock.fast_forward(30_001)
+        await expect(row(page, "names", "renamed-unnoticed")).to_be_visible()
+
+
+async def test_a_key_that_is_taken_away_is_asked_for_whatever_is_open(chromium, status):
+    status.status = crowd(3)
+    async with opened(chromium, status.url, "k") as page:
+        await page.locator("#names tbody button").first.click()
+        await expect(page.get_by_role("dialog")).to_contain_text("Claims (1)")
+        status.failure = 401, ""
+        await next_poll(page)
+        await expect(page.get_by_role("dialog")).to_be_hidden()
+        await expect(page.locator("#key")).to_be_focused()
+        await expect(page.locator("#main")).to_have_class("old")
+        status.failure = None
+        await show(page, "another")
+        await expect(page.locator("#door")).to_be_hidden()
+
+
+async def until(true):
+    deadline = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.02)
+
+
+async def test_it_never_asks_twice_at_once(chromium, status):
+    status.status = crowd(3)
+    async with opened(chromium, status.url, "k") as page:
+        status.gate.clear()
+        await next_poll(page)
+        await until(lambda: status.under_way == 1)
+        for button in range(3):
+            await page.locator("#names tbody button").nth(button).click()
+            await expect(page.get_by_role("dialog")).to_contain_text("Asking")
+            await page.keyboard.press("Escape")
+        await page.locator("#names tbody button").first.click()
+        await page.clock.fast_forward(20_000)
+        await page.clock.pause_at(await page.evaluate("Date.now() / 1000 + 1"))  # No later poll answers for this one.
+        answered = status.answered
+        status.gate.set()
+        await expect(page.get_by_role("dialog")).to_contain_text("Claims (1)")
+        await until(lambda: status.answered >= answered + 2)
+        assert status.at_once == 1
+
+
+async def test_it_does_not_ask_while_nobody_looks(chromium, status):
+    hide = """hidden => {
+        Object.defineProperty(document, 'hidden', {value: hidden, configurable: true});
+        document.dispatchEvent(new Event('visibilitychange'));
+    }"""
+    async with opened(chromium, status.url, "k") as page:
+        await page.evaluate(hide, True)
+        asked = len(page.asked)
+        for _ in range(3):
+            await next_poll(page)
+        assert len(page.asked) == asked
+        await page.evaluate(hide, False)
+        await until(lambda: len(page.asked) > asked)
+
+
+async def test_the_stand_in_tells_what_the_app_tells(app):
+    """So that what is shown of the one is shown of the other."""
+    headers, url = {"x-functions-key": app.key}, app.url.replace("dashboard", "status")
+    async with aiohttp.ClientSession() as session:
+        async with session.get(url, params={"full": "true"}, headers=headers) as answer:
+            told = await answer.json()
+        async with session.get(url, params={"zone": EAST, "name": "llama"}, headers=headers) as answer:
+            why = await answer.json()
+    made = a_status([a_name("llama", [an_answer("eastus")])], [an_endpoint("vm-1")], changes=[a_change()])
+    assert told.keys() == made.keys()
+    for part in ("zones", "names", "known", "changes", "sweeps"):
+        assert told[part][0].keys() == made[part][0].keys()
+    assert told["names"][0]["answers"][0].keys() == made["names"][0]["answers"][0].keys()
+    assert why.keys() == an_explanation().keys()
+    for part in ("claims", "history"):
+        assert why[part][0].keys() == an_explanation()[part][0].keys()

@@ -247,7 +247,8 @@ def test_the_engine_indexes_the_six_functions_of_the_app_with_these_bindings(azu
     assert ([m.upper() for m in raw["resync"]["methods"]], raw["resync"]["route"]) == (["POST"], "resync")
     assert ([m.upper() for m in raw["status"]["methods"]], raw["status"]["route"]) == (["GET"], "status")
     assert {raw[name]["authLevel"].lower() for name in ("resync", "status")} == {"function"}
-    assert (raw["dashboard"]["authLevel"].lower(), raw["dashboard"]["route"]) == ("anonymous", "dashboard")
+    assert ([m.upper() for m in raw["dashboard"]["methods"]], raw["dashboard"]["route"]) == (["GET"], "dashboard")
+    assert raw["dashboard"]["authLevel"].lower() == "anonymous"
     assert {f["loading"] for f in report["functions"]} == {"Success"}
 
 
@@ -271,5 +272,6 @@ def test_the_engine_runs_every_function_of_the_app(azure):
     ]
     assert [each["returned"]["status"] for each in done[4:]] == [200, 200, 200, 200]
     assert "10.1.0.4" in done[6]["returned"]["body"]
-    assert done[7]["returned"]["body"] == (ROOT / "shared" / "dashboard.html").read_text()
+    assert done[7]["returned"]["body"] == (ROOT / "shared" / "dashboard.html").read_text(encoding="utf-8")
+    assert "sha256-" in done[7]["returned"]["headers"]["Content-Security-Policy"]
     assert resolved(azure["dns"][VNET], "llama-70b.ai.internal") == ["10.1.0.4"]
