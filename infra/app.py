@@ -9,6 +9,7 @@ import pulumi
 from pulumi_azure_native import managedidentity, web
 
 from infra import names
+from infra.auth import protect
 from infra.clouds import Clouds
 from infra.config import Deployment, Region
 from infra.roles import Identity, Roles, grant_app
@@ -62,6 +63,8 @@ def make_app(deployment: Deployment, places: Sequence[Place], roles: Roles, clou
     ).apply(lambda values: host_settings(*values))
     settings = host.apply(lambda values: {**values, **own_settings(deployment, regions)})
     site = _site(deployment, name, home, _Wanted(names.site(deployment, regions), identity, kept, settings), clouds)
+    if deployment.entra:
+        protect(deployment, deployment.entra, site, home.group.name, clouds.at(deployment.subscription))
     return App(name, regions, home, site, kept, told)
 
 

@@ -37,6 +37,19 @@ class Alerts:
 
 
 @dataclass(frozen=True, slots=True)
+class Entra:
+    """Whose tokens the HTTP functions ask for. `client_id`: of the app registration that stands for them; `tenant`: id.
+
+    `groups`, `identities`: object ids of those who may call. Not both empty: it would be everybody in the tenant.
+    """
+
+    tenant: str
+    client_id: str
+    groups: tuple[str, ...] = ()
+    identities: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Deployment:
     """Everything. `subscription`: where nearzone itself lives. `one_app`: one app writes all zones."""
 
@@ -53,6 +66,7 @@ class Deployment:
     max_instances: int
     settings: Mapping[str, object]
     alerts: Alerts
+    entra: Entra | None = None
 
     @property
     def apps(self) -> tuple[tuple[Region, ...], ...]:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from infra.config import Alerts, Deployment, Region, Watched
+from infra.config import Alerts, Deployment, Entra, Region, Watched
 from infra.settings import WRITTEN, own_settings
 from shared import settings_parser
 from shared.errors import BadSettings
@@ -29,6 +29,7 @@ _FIELDS = {
     "regions": {*Region.__dataclass_fields__},
     "subscriptions": {*Watched.__dataclass_fields__},
     "alerts": {*Alerts.__dataclass_fields__},
+    "entra": {*Entra.__dataclass_fields__},
 }
 _PARTS = {"NEARZONE_ZONES": "regions", "NEARZONE_SUBSCRIPTIONS": "subscriptions", "NEARZONE_CLAIMS": "claims"}
 """Which part of the configuration becomes which app setting; every other one stands under `settings`."""
@@ -60,6 +61,7 @@ def decode(values: object) -> Deployment:
         max_instances=read.number(top, "max_instances", 40, 1000, 40),
         settings=read.settings(top.get("settings", {})),
         alerts=read.alerts(top.get("alerts", {})),
+        entra=read.entra(top["entra"]) if "entra" in top else None,
     )
     read.together(deployment)
     read.app(deployment)
@@ -167,6 +169,25 @@ class _Reader:
         found = self.mapping("alerts", value, "alerts")
         groups = self.ids("alerts.action_groups", found.get("action_groups", []), "Microsoft.Insights/actionGroups")
         return Alerts(groups, self.number(found, "alerts.latency_seconds", 1, 3600, Alerts().latency_seconds))
+
+    def entra(self, value: object) -> Entra:
+        found = self.mapping("entra", value, "entra")
+        if not isinstance(value, dict):
+            return Entra("", "")
+        tenant, client_id = (self._guid(f"entra.{name}", found.get(name)) for name in ("tenant", "client_id"))
+        who = {name: found.get(name, []) for name in ("groups", "identities")}
+        if not any(who.values()):
+            self.fault("entra", sorted(found), "groups or identities: otherwise everybody in the tenant may call")
+        return Entra(tenant, client_id, **{name: self._guids(f"entra.{name}", each) for name, each in who.items()})
+
+    def _guid(self, where: str, value: object) -> str:
+        return self._text(where, value, lambda text: bool(re.fullmatch(_GUID, text)), "a GUID").lower()
+
+    def _guids(self, where: str, value: object) -> tuple[str, ...]:
+        if not isinstance(value, list):
+            self.fault(where, value, "a list of GUIDs")
+            return ()
+        return tuple(self._guid(f"{where}[{i}]", item) for i, item in enumerate(value))
 
     def together(self, deployment: Deployment) -> None:
         """What only several values together can be wrong about."""

@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from infra.config import Alerts, Deployment, Region, Watched
+from infra.config import Alerts, Deployment, Entra, Region, Watched
 from infra.decode import KEY, BadConfig, decode
 from infra.settings import three_sweeps
 from infra.tests.stage import CLAIMS, EAST, HOME, INFRA, LAB, WEST, Cloud, Program, configured, vnet
@@ -25,6 +25,7 @@ def test_what_is_not_given_has_the_careful_default():
     assert (found.name, found.one_app, found.subscribed, found.health) == ("nearzone", False, False, False)
     assert (found.zone_redundant_plan, found.max_instances, found.settings) == (False, 40, {})
     assert found.alerts == Alerts(action_groups=(), latency_seconds=10)
+    assert found.entra is None
     assert found.regions[0] == Region(EAST, (vnet("hub-east"),))
     assert found.claims == CLAIMS
 
@@ -41,11 +42,13 @@ def test_everything_can_be_given():
             subscriptions=[{"id": LAB.upper(), "topic": TOPIC, "health_topic": TOPIC}],
             settings={"NEARZONE_TTL": "20"},
             alerts={"action_groups": [GROUP], "latency_seconds": 30},
+            entra={"tenant": HOME, "client_id": LAB.upper(), "identities": [HOME]},
         )
     )
     assert found.regions == (Region(WEST, (), ("10.0.0.0/8",), ZONE),)
     assert found.subscriptions == (Watched(LAB, TOPIC, TOPIC),)
     assert found.alerts == Alerts((GROUP,), 30)
+    assert found.entra == Entra(HOME, LAB, (), (HOME,))
     assert (found.name, found.max_instances, found.settings) == ("nz-prod", 60, {"NEARZONE_TTL": "20"})
     assert found.apps == (found.regions,)
 
@@ -113,6 +116,12 @@ WRONG = [
     ({"claims": {}}, "claims: NEARZONE_CLAIMS: found"),
     ({"claims": {"*": "all"}}, 'claims: NEARZONE_CLAIMS["*"]: found'),
     ({"one_app": 1}, "one_app: found 1"),
+    ({"entra": "yes"}, "entra: found"),
+    ({"entra": {"tenant": "contoso", "client_id": HOME, "groups": [HOME]}}, "entra.tenant: found"),
+    ({"entra": {"tenant": HOME, "client_id": HOME, "groups": ["admins"]}}, "entra.groups[0]: found"),
+    ({"entra": {"tenant": HOME, "client_id": HOME, "groups": HOME}}, "entra.groups: found"),
+    ({"entra": {"tenant": HOME, "client_id": HOME}}, "entra: found"),
+    ({"entra": {"tenant": HOME, "client_id": HOME, "groups": [HOME], "secret": "s"}}, "entra.secret: found"),
     ({"max_instances": True}, "max_instances: found true"),
     ({"settings": []}, "settings: found"),
     ({"settings": {"NEARZONE_MODE": "sometimes"}}, "settings: NEARZONE_MODE: found"),

@@ -1,0 +1,55 @@
+"""Entra ID in front of the HTTP functions, beside their keys: App Service Authentication, which covers a whole site.
+
+Event Grid shows a key and no token, so its path is left out, or every delivery would be answered with 401
+(azure-functions-host#4674, azure-docs#59065). So is the status page, which has no data in it.
+"""
+
+from __future__ import annotations
+
+import pulumi
+from pulumi_azure_native import web
+
+from infra.config import Deployment, Entra
+from shared.settings import CLOUDS
+
+WEBHOOKS = ("/runtime/webhooks/EventGrid", "/runtime/webhooks/eventgrid")
+"""Documents write it both ways; whether upper and lower case are told apart is not documented."""
+EXCLUDED = (*WEBHOOKS, "/api/dashboard")
+_PUBLIC = "login.microsoftonline.com"
+
+
+def protect(
+    deployment: Deployment, entra: Entra, site: web.WebApp, group: pulumi.Output[str], opts: pulumi.ResourceOptions
+) -> web.WebAppAuthSettingsV2:
+    """Let nobody call `resync` and `status` without a token of this tenant for this registration."""
+    cloud = CLOUDS.get(str(deployment.settings.get("NEARZONE_CLOUD")))
+    return web.WebAppAuthSettingsV2(
+        f"{site._name}-entra",  # noqa: SLF001 - the resource's name in the program
+        resource_group_name=group,
+        name=site.name,
+        platform=web.AuthPlatformArgs(enabled=True),
+        http_settings=web.HttpSettingsArgs(require_https=True),
+        global_validation=web.GlobalValidationArgs(
+            require_authentication=True,
+            unauthenticated_client_action=web.UnauthenticatedClientActionV2.RETURN401,
+            excluded_paths=list(EXCLUDED),
+        ),
+        identity_providers=web.IdentityProvidersArgs(
+            azure_active_directory=web.AzureActiveDirectoryArgs(
+                enabled=True,
+                registration=web.AzureActiveDirectoryRegistrationArgs(
+                    client_id=entra.client_id,
+                    open_id_issuer=f"https://{(cloud and cloud.authority) or _PUBLIC}/{entra.tenant}/v2.0",
+                ),
+                validation=web.AzureActiveDirectoryValidationArgs(
+                    allowed_audiences=[entra.client_id, f"api://{entra.client_id}"],
+                    default_authorization_policy=web.DefaultAuthorizationPolicyArgs(
+                        allowed_principals=web.AllowedPrincipalsArgs(
+                            groups=list(entra.groups), identities=list(entra.identities)
+                        )
+                    ),
+                ),
+            )
+        ),
+        opts=opts,
+    )
