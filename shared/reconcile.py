@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -214,6 +214,7 @@ class Reconciler:
         cause = self._cause("resync")
         if wanted.unfreeze:
             await self.catalog.purge_order(wanted.unfreeze.key)
+            await self._hurry((wanted.unfreeze,), None)
             await self._sweep(Scope((wanted.unfreeze,), cause), RESYNC_SECONDS, report)
             return report
         names = None if wanted.name is None else frozenset((wanted.name,))
@@ -222,6 +223,8 @@ class Reconciler:
             names = seen if names is None else names & seen
         elif wanted.adopt and names is None:
             names = wanted.adopt
+        if not wanted.dry_run:
+            await self._hurry(wanted.zones, names)
         scope = Scope(wanted.zones, cause, names, wanted.dry_run, wanted.force, wanted.adopt)
         await self._sweep(scope, RESYNC_SECONDS, report)
         return report
@@ -293,6 +296,15 @@ class Reconciler:
             after = await self.catalog.endpoint(endpoint_id.lower())
             now = after.value.endpoint if after else None
         return frozenset(name for endpoint in (known, now) if endpoint for name in endpoint.names)
+
+    async def _hurry(self, zones: Iterable[Zone], names: Collection[str] | None) -> None:
+        """Try now what has failed (these names, None: all): who asks by hand has removed what stood in the way."""
+        for zone in zones:
+            for row in await self.catalog.dirty(zone.key):
+                waits = row.value.not_before > self.clock()
+                if waits and (names is None or row.value.name in names):
+                    with suppress(Conflict):  # Settled, or marked again, in this moment.
+                        await self.catalog.put_dirty(replace(row.value, not_before=0.0), row.etag)
 
     async def _order(self, wanted: Resync) -> None:
         """Keep or drop a drain order, then mark the names that it is about: in this order nobody routes without it."""
