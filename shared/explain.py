@@ -12,7 +12,7 @@ from cronsim import CronSim
 
 from shared import preflight
 from shared.drain import INCOMPLETE, Drainer
-from shared.model import Alarm, Dirty, Endpoint, Marker, Order, Past, State, Swept, Zone
+from shared.model import Alarm, Cause, Dirty, Endpoint, Marker, Order, Past, State, Swept, Zone
 from shared.plan import OWNER_KEY
 from shared.ports import Stored
 from shared.report import told
@@ -229,6 +229,11 @@ def _swept(sweep: Swept) -> dict[str, Any]:
 
 def _until(order: Order | None) -> dict[str, str | None] | None:
     return {"until": None if order.endless else moment(order.until)} if order else None
+
+
+def because(what: str, now: float) -> Cause:
+    """What begins now, by its time."""
+    return Cause(f"{what} {moment(now)}", now)
 
 
 def moment(seconds: float) -> str | None:

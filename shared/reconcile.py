@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -26,10 +26,10 @@ from shared.drain import Drainer
 from shared.errors import Conflict, NearzoneError, Terminal, Transient
 from shared.events import Hint, Ignored, hint
 from shared.latency import Latency
-from shared.model import FOREVER, Alarm, Cause, Endpoint, Order, State, Swept, Urgency, Zone
+from shared.model import Alarm, Cause, Endpoint, State, Swept, Zone
 from shared.observe import Observer
-from shared.plan import Skip
-from shared.ports import EVERY_NAME, Catalog, Inventory, Measure, RecordSets, Surveyor, unmeasured
+from shared.orders import Orders
+from shared.ports import Catalog, Inventory, Measure, RecordSets, Surveyor, unmeasured
 from shared.record import Recorder
 from shared.report import Report
 from shared.resync import Question, Resync
@@ -85,6 +85,7 @@ class Reconciler:
         observer = Observer(self.inventory, self.clock)
         self.recorder = Recorder(self.catalog, observer, self.settings.zones, self.clock, self.drainer.foresee)
         self.sweeper = Sweeper(self.recorder, self.drainer)
+        self.orders = Orders(self.catalog, self.recorder, self.clock)
 
     async def on_event(self, text: str | bytes) -> Report:
         """Look at what an event hints at. Raises only where the observation could not be made durable.
@@ -134,10 +135,10 @@ class Reconciler:
         stored = await self.catalog.marker()
         attempted_at = stored.value.attempted_at if stored else 0.0
         if not await self.drainer.complete() and self.clock() - attempted_at >= BOOTSTRAP_PAUSE:
-            await self._sweep(Scope(self.settings.zones, self._cause("sweep")), SWEEP_SECONDS, report)
+            await self._sweep(Scope(self.settings.zones, explain.because("sweep", self.clock())), SWEEP_SECONDS, report)
             return report
         async with _within(DRAIN_SECONDS + GRACE):
-            await self._end_orders()
+            await self.orders.end()
             await self._look_again(deadline - DRAIN_SECONDS / 2, report)
             await self.drainer.drain(self.settings.zones, deadline, report, wait=True)
             await self._take_stock()
@@ -154,15 +155,12 @@ class Reconciler:
         if stored and stored.value.completed_at:
             self.measure("sweep.age", now - stored.value.completed_at)
 
-    def _cause(self, what: str) -> Cause:
-        """What begins now, by its time."""
-        now = self.clock()
-        return Cause(f"{what} {explain.moment(now)}", now)
-
     async def correct_drift(self) -> Report:
         """Compare everything with the truth, and every hour look at what could stand in the way."""
         report = Report("sweep")
-        seen = await self._sweep(Scope(self.settings.zones, self._cause("sweep")), SWEEP_SECONDS, report)
+        seen = await self._sweep(
+            Scope(self.settings.zones, explain.because("sweep", self.clock())), SWEEP_SECONDS, report
+        )
         stored = await self.catalog.marker()
         if stored and self.clock() - stored.value.checked_at >= CHECK_PAUSE:
             await self._check(seen)
@@ -206,15 +204,15 @@ class Reconciler:
         if wanted.check:
             return await self.check()
         if wanted.freeze:
-            return await self._freeze(wanted.freeze, wanted.freeze_minutes)
+            return await self.orders.freeze(wanted.freeze, wanted.freeze_minutes)
         if wanted.drain or wanted.undrain:
-            await self._order(wanted)
+            await self.orders.drain(wanted)
             await self._settle(deadline, report, wait=True)
             return report
-        cause = self._cause("resync")
+        cause = explain.because("resync", self.clock())
         if wanted.unfreeze:
             await self.catalog.purge_order(wanted.unfreeze.key)
-            await self._hurry((wanted.unfreeze,), None)
+            await self.orders.hurry((wanted.unfreeze,), None)
             await self._sweep(Scope((wanted.unfreeze,), cause), RESYNC_SECONDS, report)
             return report
         names = None if wanted.name is None else frozenset((wanted.name,))
@@ -224,7 +222,7 @@ class Reconciler:
         elif wanted.adopt and names is None:
             names = wanted.adopt
         if not wanted.dry_run:
-            await self._hurry(wanted.zones, names)
+            await self.orders.hurry(wanted.zones, names)
         scope = Scope(wanted.zones, cause, names, wanted.dry_run, wanted.force, wanted.adopt)
         await self._sweep(scope, RESYNC_SECONDS, report)
         return report
@@ -272,7 +270,7 @@ class Reconciler:
             unread = endpoint.health is None and endpoint.names and endpoint.state != State.GONE
             if first or (unread and not endpoint.doubt):
                 due[first].append(endpoint.id)
-        queue, cause = deque(due[True] + due[False]), self._cause("drain")
+        queue, cause = deque(due[True] + due[False]), explain.because("drain", self.clock())
 
         async def work() -> None:
             while queue and self.clock() < deadline:
@@ -296,56 +294,6 @@ class Reconciler:
             after = await self.catalog.endpoint(endpoint_id.lower())
             now = after.value.endpoint if after else None
         return frozenset(name for endpoint in (known, now) if endpoint for name in endpoint.names)
-
-    async def _hurry(self, zones: Iterable[Zone], names: Collection[str] | None) -> None:
-        """Try now what has failed (these names, None: all): who asks by hand has removed what stood in the way."""
-        for zone in zones:
-            for row in await self.catalog.dirty(zone.key):
-                waits = row.value.not_before > self.clock()
-                if waits and (names is None or row.value.name in names):
-                    with suppress(Conflict):  # Settled, or marked again, in this moment.
-                        await self.catalog.put_dirty(replace(row.value, not_before=0.0), row.etag)
-
-    async def _order(self, wanted: Resync) -> None:
-        """Keep or drop a drain order, then mark the names that it is about: in this order nobody routes without it."""
-        target, cause = wanted.drain or wanted.undrain or "", self._cause("drain order" if wanted.drain else "undrain")
-        if wanted.drain:
-            await self.catalog.put_order(Order(target, self.clock() + 60.0 * wanted.drain_minutes))
-        else:
-            await self.catalog.purge_order(target)
-        await self._mark_covered(Order(target, 0.0), cause)
-
-    async def _freeze(self, zone: Zone, minutes: int) -> Report:
-        """From now on nothing is written to a zone, but for what is under way this moment (10 s at the most).
-
-        What the guard had let pass before is for the sweep to judge anew that ends the freeze.
-        """
-        until = self.clock() + 60.0 * minutes if minutes else FOREVER
-        await self.catalog.put_order(Order(zone.key, until))
-        rows = await self.catalog.dirty(zone.key)
-        for row in rows:
-            if row.value.cleared:
-                with suppress(Conflict):  # Settled, or marked again, in this moment.
-                    await self.catalog.put_dirty(replace(row.value, cleared=False), row.etag)
-        end = f"until {explain.moment(until)}" if minutes else "until it is unfrozen"
-        return Report("resync", skips=[Skip(zone.id, EVERY_NAME, f"frozen {end}")], left=len(rows))
-
-    async def _end_orders(self) -> None:
-        for stored in await self.catalog.orders():
-            if stored.value.until <= self.clock():
-                await self._mark_covered(stored.value, self._cause("end of an order"))
-                with suppress(Conflict):  # Somebody has just renewed it.
-                    await self.catalog.purge_order(stored.value.target, stored.etag)
-
-    async def _mark_covered(self, order: Order, cause: Cause) -> None:
-        """What an order withdraws, or gives back, is as urgent as a stop or a start."""
-        urgencies: dict[str, Urgency] = {}
-        for stored in await self.catalog.endpoints():
-            endpoint = stored.value.endpoint
-            if order.covers(endpoint):
-                urgencies |= dict.fromkeys(endpoint.names - urgencies.keys(), Urgency.HOST_WITHDRAW)
-                urgencies |= dict.fromkeys(endpoint.tagged, Urgency.WITHDRAW)
-        await self.recorder.mark(urgencies, cause)
 
 
 @asynccontextmanager
