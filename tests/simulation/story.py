@@ -191,11 +191,11 @@ class Story:
     async def _verdict(self):
         """One sweep, and drains until nothing is dirty: then everything is right."""
         finish = self.cluster.finish
+        await self._unfreeze()
         if self.history.late():  # It is looked at once a day from the first sweep on that finds it running.
             await finish("sweep", lambda app: app.correct_drift())
             await asyncio.sleep(LOOK_AGAIN)
         before = self.witness.untouchable()
-        await self._unfreeze()
         report = await finish("sweep", lambda app: app.correct_drift())
         if report and report.refusals:
             await finish("resync", lambda app: resync(app, {"force": True}))
