@@ -679,6 +679,25 @@ def test_the_catalog_is_asked_as_often_as_the_costs_assume():
     staged(story, a_world(*machines, regions=(EAST,)))
 
 
+@pytest.mark.parametrize(
+    ("row", "figures"),
+    [
+        ("a start", ["event.start_s", "event.start_p99_s"]),
+        ("a stop", ["event.stop_s", "event.stop_p99_s"]),
+        ("in a new process", ["cold.first_event_s", "cold.telemetry_s"]),
+        ("first address of each name", ["storm.first_answer_s"]),
+        ("last dead address gone", ["stop.dead_address_s"]),
+    ],
+)
+def test_how_long_it_takes_is_what_make_bench_measured_last(row, figures):
+    text = DOCUMENT.read_text(encoding="utf-8")
+    (line,) = [line for line in text.splitlines() if line.startswith("| ours") and f"{row} |" in line]
+    printed = re.findall(r"([\d.]+) s\b", line.split("|")[2])
+    measured = json.loads((DOCUMENT.parents[1] / "benchmarks" / "results.json").read_text())
+    values = [measured[scenario][name]["value"] for scenario, name in (each.split(".") for each in figures)]
+    assert printed == [f"{value:.{len(shown.split('.')[1])}f}" for shown, value in zip(printed, values, strict=True)]
+
+
 class Counted:
     """A table that counts what it is asked."""
 
