@@ -8,14 +8,12 @@ from random import Random
 import pytest
 
 from shared.bootstrap import build
-from shared.catalog.table import TableCatalog
 from shared.settings import DRAIN_SCHEDULE
 from simulator.core import Request, Response
 from simulator.dns_rules import zone_full
 from simulator.faults import Faults
 from simulator.record_sets import SETS_PER_ZONE
-from simulator.tables import Tables
-from tests.catalogs import Bench, client
+from tests.catalogs import Bench
 from tests.guide import DOCUMENT, Guide, procedures
 from tests.stage import GROUP, REGIONS, SUB, Token, a_vm, a_world, staged, vm_id, vnet, zone_id
 
@@ -621,89 +619,3 @@ def test_read_the_status(guide):
         assert {each["name"] for each in full["names"]} == {NAME, "gpu-eus-1", "gpu-eus-2", "gpu-weu-1"}
 
     staged(story, fleet())
-
-
-TIMES, MINUS = "\N{MULTIPLICATION SIGN}", "\N{MINUS SIGN}"
-
-
-def number(text):
-    """The value of a figure as it is printed: thousands with commas, a currency before it."""
-    return float(re.sub(r"[€$,*]|GB-s", "", text))
-
-
-def sums():
-    """Every row of the cost tables with an arithmetic: the expression, and what is printed as its result."""
-    part = DOCUMENT.read_text(encoding="utf-8").split("\n## What it costs\n")[1].split("\n## ")[0]
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in part.splitlines() if line.startswith("|")]
-    found = [
-        (row[1], row[2])
-        for row in rows
-        if len(row) == 3 and re.search(f"[{TIMES}+{MINUS}/]", row[1]) and re.search(r"\d", row[2])
-    ]
-    assert len(found) > 15
-    return found
-
-
-@pytest.mark.parametrize(("arithmetic", "makes"), sums())
-def test_the_costs_are_what_their_arithmetic_makes(arithmetic, makes):
-    plain = re.sub(r"GB-s|GB|\bs\b|[€$,*]", "", arithmetic).replace(TIMES, "*").replace(MINUS, "-")
-    assert re.fullmatch(r"[\d.+\-*/ ]+", plain), f"more than arithmetic: {plain}"
-    digits = len(makes.rsplit(".", 1)[1].strip("* ")) if "." in makes else 0
-    assert abs(eval(plain) - number(makes)) <= 0.5 * 10**-digits + 1e-9
-
-
-def test_the_catalog_is_asked_as_often_as_the_costs_assume():
-    """Requests to the table: of a drain and of a sweep with nothing to do, and of an event that changes two names."""
-    part = DOCUMENT.read_text(encoding="utf-8")
-    drain, sweep = map(int, re.search(rf"86,400 {TIMES} (\d+) \+ 4,320 {TIMES} (\d+)", part).groups())
-    event = int(re.search(rf"requests to the table, at most \| 1,000 {TIMES} (\d+)", part)[1])
-
-    async def story(stage):
-        tables = Counted(Tables(stage.clock))
-        async with client(tables) as connected:
-            stage.restart(TableCatalog(connected))
-            await swept(stage)
-            for work, wanted in ((stage.app.drain, drain), (stage.app.correct_drift, sweep)):
-                await asyncio.sleep(600)
-                tables.requests = 0
-                await work()
-                assert tables.requests == wanted
-            await asyncio.sleep(600)
-            tables.requests = 0
-            stage.arm("POST", f"{vm_id('gpu-eus-1')}/deallocate")
-            await stage.quiet(5)
-            assert stage.record(EAST, NAME) == ["10.1.0.5"]
-            assert tables.requests <= event
-
-    machines = (a_vm("gpu-eus-1", EAST, 4, NAME), a_vm("gpu-eus-2", EAST, 5, NAME))
-    staged(story, a_world(*machines, regions=(EAST,)))
-
-
-@pytest.mark.parametrize(
-    ("row", "figures"),
-    [
-        ("a start", ["event.start_s", "event.start_p99_s"]),
-        ("a stop", ["event.stop_s", "event.stop_p99_s"]),
-        ("in a new process", ["cold.first_event_s", "cold.telemetry_s"]),
-        ("first address of each name", ["storm.first_answer_s"]),
-        ("last dead address gone", ["stop.dead_address_s"]),
-    ],
-)
-def test_how_long_it_takes_is_what_make_bench_measured_last(row, figures):
-    text = DOCUMENT.read_text(encoding="utf-8")
-    (line,) = [line for line in text.splitlines() if line.startswith("| ours") and f"{row} |" in line]
-    printed = re.findall(r"([\d.]+) s\b", line.split("|")[2])
-    measured = json.loads((DOCUMENT.parents[1] / "benchmarks" / "results.json").read_text())
-    values = [measured[scenario][name]["value"] for scenario, name in (each.split(".") for each in figures)]
-    assert printed == [f"{value:.{len(shown.split('.')[1])}f}" for shown, value in zip(printed, values, strict=True)]
-
-
-class Counted:
-    """A table that counts what it is asked."""
-
-    def __init__(self, tables):
-        self._tables, self.requests = tables, 0
-
-    def handle(self, request):
-        self.requests += 1
-        return self._tables.handle(request)
