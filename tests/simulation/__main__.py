@@ -8,6 +8,7 @@ fixed, by starting again where it is not.
 """
 
 import argparse
+import logging
 import os
 import sys
 import time
@@ -36,6 +37,7 @@ class Outcome:
 def play(seed, *, trace=False):
     """Play one seed."""
     warnings.simplefilter("ignore", RuntimeWarning)  # A process that dies leaves coroutines behind that never began.
+    logging.getLogger("nearzone").addHandler(logging.NullHandler())  # Failures are part of the stories.
     began = time.process_time()
     story = tell(seed, trace=trace)
     lines = tuple(story.trace.lines) if trace else ()
