@@ -22,6 +22,8 @@ from tests.simulation.story import tell
 EVERY = 5.0
 """Seconds between two lines of progress."""
 
+logging.getLogger("nearzone").addHandler(logging.NullHandler())  # Failures are part of the stories.
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -37,7 +39,6 @@ class Outcome:
 def play(seed, *, trace=False):
     """Play one seed."""
     warnings.simplefilter("ignore", RuntimeWarning)  # A process that dies leaves coroutines behind that never began.
-    logging.getLogger("nearzone").addHandler(logging.NullHandler())  # Failures are part of the stories.
     began = time.process_time()
     story = tell(seed, trace=trace)
     lines = tuple(story.trace.lines) if trace else ()
