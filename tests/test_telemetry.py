@@ -140,7 +140,7 @@ def test_a_delivery_is_measured_to_the_write_that_it_caused_and_drift_is_not():
 
 
 SCRIPT = """
-import asyncio, json, os, sys
+import json, logging, os, sys
 from types import SimpleNamespace
 sys.path.insert(0, os.getcwd())
 import function_app
@@ -149,11 +149,14 @@ trace = SimpleNamespace(trace_parent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b
 insights = function_app.insights()
 with insights.span(SimpleNamespace(function_name="drain", trace_context=trace)):
     insights.measure("writes", 1, zone="eastus", kind="update")
+    logging.getLogger("nearzone").error("a line for the host")
 loaded = sorted(name for name in sys.modules if name.startswith(("opentelemetry.sdk", "azure.monitor")))
 if insights.tracer:
     from opentelemetry import metrics, trace
     metrics.get_meter_provider().force_flush()
     trace.get_tracer_provider().force_flush()
+    from opentelemetry._logs import get_logger_provider
+    getattr(get_logger_provider(), "force_flush", lambda: None)()
 print(json.dumps([heavy, bool(loaded)]))
 """
 
