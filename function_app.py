@@ -74,7 +74,7 @@ async def correct_drift(timer: func.TimerRequest, context: func.Context) -> None
 @app.function_name("resync")
 @app.route(route="resync", methods=["POST"])
 async def resync(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    """A sweep, a drain order or an adoption by hand; answers with the report."""
+    """A sweep, an order, an adoption or a preflight by hand; answers with the report."""
 
     async def report() -> dict[str, Any]:
         reconciler = loop()

@@ -64,7 +64,7 @@ def make_app(deployment: Deployment, places: Sequence[Place], roles: Roles, clou
     settings = host.apply(lambda values: {**values, **own_settings(deployment, regions)})
     site = _site(deployment, name, home, _Wanted(names.site(deployment, regions), identity, kept, settings), clouds)
     if deployment.entra:
-        protect(deployment, deployment.entra, site, home.group.name, clouds.at(deployment.subscription))
+        protect(deployment, deployment.entra, name, site, home.group.name, clouds.at(deployment.subscription))
     return App(name, regions, home, site, kept, told)
 
 

@@ -19,12 +19,17 @@ _PUBLIC = "login.microsoftonline.com"
 
 
 def protect(
-    deployment: Deployment, entra: Entra, site: web.WebApp, group: pulumi.Output[str], opts: pulumi.ResourceOptions
+    deployment: Deployment,
+    entra: Entra,
+    name: str,
+    site: web.WebApp,
+    group: pulumi.Output[str],
+    opts: pulumi.ResourceOptions,
 ) -> web.WebAppAuthSettingsV2:
     """Let nobody call `resync` and `status` without a token of this tenant for this registration."""
     cloud = CLOUDS.get(str(deployment.settings.get("NEARZONE_CLOUD")))
     return web.WebAppAuthSettingsV2(
-        f"{site._name}-entra",  # noqa: SLF001 - the resource's name in the program
+        f"{name}-entra",
         resource_group_name=group,
         name=site.name,
         platform=web.AuthPlatformArgs(enabled=True),

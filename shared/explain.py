@@ -12,12 +12,11 @@ from cronsim import CronSim
 
 from shared import preflight
 from shared.drain import INCOMPLETE, Drainer
-from shared.model import Alarm, Cause, Dirty, Endpoint, Marker, Order, Past, State, Swept, Zone
+from shared.model import Alarm, Cause, Dirty, Endpoint, Marker, Order, Past, State, Swept, Zone, freeze
 from shared.plan import OWNER_KEY
 from shared.ports import Stored
 from shared.report import told
 from shared.routing import decisions, route
-from shared.run import freeze
 from shared.settings import Settings
 
 CHANGES = 50

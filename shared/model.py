@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
 from functools import cached_property
@@ -277,6 +277,11 @@ class Order:
     def endless(self) -> bool:
         """Whether it holds until somebody takes it back."""
         return self.until >= FOREVER
+
+
+def freeze(zone: Zone, orders: Iterable[Order]) -> Order | None:
+    """The order, of those in force, that nothing is written to a zone."""
+    return next((order for order in orders if order.target == zone.key), None)
 
 
 @dataclass(frozen=True)

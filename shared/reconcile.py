@@ -26,14 +26,13 @@ from shared.drain import Drainer
 from shared.errors import Conflict, NearzoneError, Terminal, Transient
 from shared.events import Hint, Ignored, hint
 from shared.latency import Latency
-from shared.model import Alarm, Cause, Endpoint, State, Swept, Zone
+from shared.model import Alarm, Cause, Endpoint, State, Swept, Zone, freeze
 from shared.observe import Observer
 from shared.orders import Orders
 from shared.ports import Catalog, Inventory, Measure, RecordSets, Surveyor, unmeasured
 from shared.record import Recorder
 from shared.report import Report
 from shared.resync import Question, Resync
-from shared.run import freeze
 from shared.settings import Settings
 from shared.sweep import Scope, Seen, Sweeper
 from shared.together import all_of

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from shared.budget import back_off
 from shared.errors import Conflict, NearzoneError, Terminal, Transient
 from shared.latency import Latency
-from shared.model import Dirty, Order, Past, RecordSet, Zone
+from shared.model import Dirty, Order, Past, RecordSet, Zone, freeze
 from shared.plan import Change, Skip, compare, judge
 from shared.ports import Catalog, Lease, Measure, RecordSets, Stored, unmeasured
 from shared.queue import Queue
@@ -122,11 +122,6 @@ class Means:
         self.reader.budgets[zone.key].learn(lease.spent, self.clock())
         self.reader.learn(zone, lease.spent)
         return lease
-
-
-def freeze(zone: Zone, orders: Sequence[Order]) -> Order | None:
-    """The order, of those in force, that nothing is written to a zone."""
-    return next((order for order in orders if order.target == zone.key), None)
 
 
 @dataclass

@@ -17,14 +17,13 @@ from zlib import crc32
 
 from shared.drain import Drainer
 from shared.errors import Conflict, NearzoneError, UnsafePlan
-from shared.model import Alarm, Cause, Dirty, Endpoint, EndpointRow, Marker, Order, RecordSet, State, Zone
+from shared.model import Alarm, Cause, Dirty, Endpoint, EndpointRow, Marker, Order, RecordSet, State, Zone, freeze
 from shared.plan import OWNER_KEY, Change, Skip, compare, guard, judge
 from shared.ports import Indexed, Listing, Stored
 from shared.reader import Known
 from shared.record import Recorder
 from shared.report import Report
 from shared.routing import ambiguous_addresses, route
-from shared.run import freeze
 from shared.together import all_of
 
 TOMBSTONE = 3600.0
@@ -66,7 +65,7 @@ class Sweeper:
     drainer: Drainer
 
     async def sweep(self, scope: Scope, deadline: float, report: Report) -> Seen:
-        """One whole sweep; gives what it has seen. What could not be read is frozen and reported; the rest goes on."""
+        """One whole sweep; gives what it has seen. What could not be read is reported, and stays; the rest goes on."""
         catalog, clock, settings = self.recorder.catalog, self.recorder.clock, self.drainer.settings
         begun = None if scope.dry_run else await self._begin()
         read_at = clock()
@@ -329,25 +328,30 @@ class _Plan:
             for name in sorted(self.scope.adopt - owned - claims.keys())
         ]
         self.report.drift += len(changes)
-        self.drainer.measure("drift", len(changes), zone=zone.region)
+        self._measure("drift", len(changes), zone)
         if freeze(zone, self.orders):
             self.report.skips += [Skip(zone.id, each.name, f"frozen: would {each.kind} it") for each in changes]
         else:
             self.changes += self._after_guard(zone, changes, len(owned))
+
+    def _measure(self, name: str, count: int, zone: Zone) -> None:
+        """A dry run is a question: what it finds is nobody's alarm."""
+        if not self.scope.dry_run:
+            self.drainer.measure(name, count, zone=zone.region)
 
     def _after_guard(self, zone: Zone, changes: list[Change], owned: int) -> list[Change]:
         """What was seen is always written; what rests on absence only under the guard, and not from partial reading."""
         unseen = [change for change in changes if change.empties and not change.seen]
         rest = [change for change in changes if change.seen or not change.empties]
         if unseen and not self.knows_all:
-            self.report.skips += [Skip(zone.id, change.name, "frozen: a list was not complete") for change in unseen]
+            self.report.skips += [Skip(zone.id, change.name, "held back: a list was not complete") for change in unseen]
             return rest
         try:
             if not self.scope.force:
                 guard(zone, changes, owned)
         except UnsafePlan as error:
             self.report.refusals.append(str(error))
-            self.drainer.measure("refused_plans", 1, zone=zone.region)
+            self._measure("refused_plans", 1, zone)
             self.report.skips += [Skip(zone.id, change.name, "refused by the guard") for change in unseen]
             return rest
         return rest + unseen

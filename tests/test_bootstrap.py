@@ -6,16 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-import azure.functions as func
 import pytest
 from azure.identity.aio import ManagedIdentityCredential
 
-import function_app
 from shared.arm.client import same_service
 from shared.bootstrap import build
 from shared.catalog.memory import MemoryCatalog
 from shared.errors import BadSettings
-from simulator.functions import index
 from tests.pure_values import values
 from tests.stage import Token
 
@@ -141,14 +138,3 @@ print(len(function_app.app.get_functions()))
 )
 def test_a_list_is_followed_only_to_the_service_that_was_asked(link, same):
     assert same_service(link, "https://management.azure.com") is same
-
-
-async def test_the_status_page_is_there_when_the_settings_are_wrong_and_status_says_what_is():
-    functions = {each.name: each for each in index(function_app.app)}
-
-    async def asked(what):
-        return await functions[what].run(func.HttpRequest("GET", f"http://localhost/api/{what}", body=b""))
-
-    assert (await asked("dashboard")).status_code == 200
-    told = await asked("status")
-    assert (told.status_code, "NEARZONE_ZONES" in told.get_body().decode()) == (503, True)

@@ -139,6 +139,15 @@ def test_a_delivery_is_measured_to_the_write_that_it_caused_and_drift_is_not():
     assert seconds < 5
 
 
+def test_a_dry_run_raises_nobodys_alarm():
+    async def story(stage, _):
+        await stage.resync(dry_run=True)
+
+    found = measured_story(story, fleet(records=orphans(10))).values
+    assert not found["nearzone.refused_plans"]
+    assert not found["nearzone.drift"]
+
+
 SCRIPT = """
 import json, logging, os, sys
 from types import SimpleNamespace

@@ -5,12 +5,14 @@ from collections import Counter
 
 import pytest
 
+import function_app
 from infra import names
 from infra.decode import BadConfig, decode
 from infra.tests.stage import CLAIMS, EAST, HOME, HUB, LAB, WEST, Cloud, configured, deployed, vnet
 from shared import settings_parser
 from shared.catalog import account
 from shared.settings import CLOUDS
+from simulator.functions import index
 
 ZONE = f"/subscriptions/{HOME}/resourceGroups/nearzone-%s/providers/Microsoft.Network/privateDnsZones/ai.internal"
 ZONES = {region: ZONE % region for region in (EAST, WEST)}
@@ -214,9 +216,7 @@ def test_the_code_is_deployed_into_a_container_with_the_apps_identity(regional):
 
 
 def test_the_always_ready_function_is_one_of_the_apps():
-    from function_app import app  # noqa: PLC0415 - indexing it is slow
-
-    assert names.FUNCTION in {each.get_function_name() for each in app.get_functions()}
+    assert names.FUNCTION in {each.name for each in index(function_app.app)}
 
 
 def test_every_storage_account_is_zone_redundant_and_has_no_keys(regional, small):
