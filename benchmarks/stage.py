@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sized
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, TypeAlias, cast
 
@@ -24,7 +24,7 @@ from azure.core.rest import AsyncHttpResponse, HttpRequest
 from benchmarks.recorded import Kept, Token
 from shared.bootstrap import build
 from shared.catalog.memory import MemoryCatalog
-from shared.model import Endpoint, EndpointRow, Marker
+from shared.model import EndpointRow, Marker
 from shared.ports import Catalog
 from shared.reconcile import Reconciler
 from simulator.azure import Cloud
@@ -220,9 +220,9 @@ async def know(app: Reconciler, now: float) -> None:
     """
     subscriptions = app.settings.subscriptions
     learned = [
-        Endpoint(each, first.kind, health=False)
+        replace(each, health=False)
         for first in await app.inventory.listings(subscriptions, ())
-        for each in (*first.unclear, *(endpoint.id for endpoint in first.endpoints))
+        for each in (*first.unclear, *first.endpoints)
     ]
     for listing in await app.inventory.listings(subscriptions, learned):
         if listing.error or listing.unclear:

@@ -28,17 +28,21 @@ _TYPE = re.compile(
 that shuts down, a preempted Spot VM, a host that crashed, a power operation under way (Microsoft Learn,
 event-schema-health-resources; preview)."""
 
+_DELETED = "microsoft.resources.resourcedeletesuccess"
+
 
 @dataclass(frozen=True, slots=True)
 class Hint:
     """Look at this resource. `type`: its ARM type in lower case, e.g. `microsoft.network/networkinterfaces`.
 
     `said`: what the event says of itself, for people: `event ID: OPERATION RESOURCE`. Nothing is decided by it.
+    `deleted`: the event says that exactly this resource was deleted; then one 404 is enough to believe it.
     """
 
     resource_id: str
     type: str
     said: str = field(default="", compare=False)
+    deleted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +109,7 @@ def hint(text: str | bytes, subscriptions: Collection[str], types: Collection[st
         return Ignored("irrelevant", f"resource type {found.type[:80]!r}")
     operation = (event.data.operation_name if event.data else "") or kind.rsplit(".", 1)[-1]
     said = f"event {_plain(event.id, 64)}: {_plain(operation, 120)} {found.id.rsplit('/', 1)[-1]}"
-    return Hint(found.id, found.type, said)
+    return Hint(found.id, found.type, said, found.whole and kind.lower() == _DELETED)
 
 
 def _plain(said: object, most: int) -> str:

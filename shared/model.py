@@ -89,7 +89,8 @@ class Endpoint:
     `tagged`: names claimed by tag. `own`: the resource's own name, where it opted in. `health`: whether ARM reports
     application health for it, None as long as it was not read by GET. `doubt`: why the last look could not read it
     (then all else is what was known before), or "". `faults`: what in its claims was refused, in words. `parent`: the
-    scale set that it belongs to (id in lower case), or "".
+    scale set that it belongs to (id in lower case), or "". `unreported`: it runs, has the Application Health extension,
+    and has reported nothing yet.
     """
 
     id: str
@@ -103,6 +104,7 @@ class Endpoint:
     doubt: str = ""
     faults: tuple[str, ...] = ()
     parent: str = ""
+    unreported: bool = False
 
     @cached_property
     def key(self) -> str:
@@ -112,6 +114,11 @@ class Endpoint:
     def same(self, other: Endpoint) -> bool:
         """Whether both say the same; lists and GETs may spell an id differently."""
         return self == other or self == replace(other, id=self.id)
+
+    @property
+    def unread(self) -> bool:
+        """Whether it is only known, from a list, what it claims, and not yet whether it serves."""
+        return self.state == State.UNKNOWN and not self.doubt and bool(self.names)
 
     @property
     def speaks(self) -> bool:
@@ -131,11 +138,19 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class EndpointRow:
-    """The catalog's row of an endpoint. `todo`: names not yet marked dirty. `seen_at`: seconds since the epoch."""
+    """The catalog's row of an endpoint. `todo`: names not yet marked dirty. Times in seconds since the epoch.
+
+    `missing_at`: when ARM has said 404, as long as no second look has settled that. While something else about it is
+    open (see `doubt.py`): `since` when, and after how many `looks`. `look_at`: when to look again, 0 for no time.
+    """
 
     endpoint: Endpoint
     todo: frozenset[str] = frozenset()
     seen_at: float = 0.0
+    missing_at: float = 0.0
+    since: float = 0.0
+    looks: int = 0
+    look_at: float = 0.0
 
 
 class Urgency(IntEnum):
@@ -238,6 +253,20 @@ class Alarm:
 
 
 @dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a sweep has read what lists leave open: `read` of `of` endpoints, from `begun` to `at` (seconds).
+
+    `ended`: it does not go on; what it has not read is left to the next one.
+    """
+
+    read: int
+    of: int
+    begun: float
+    at: float
+    ended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Marker:
     """Says that the catalog knows every claim: as of `completed_at`, under the settings with this `digest`.
 
@@ -245,6 +274,7 @@ class Marker:
     `checked_at`, `findings`: the last preflight, and what it found. `event_at`: when about the last event was seen.
     `sweeps`: the last ones, newest first.
     `epoch`: made with the first marker of a catalog, and kept: another one means that the catalog was lost meanwhile.
+    `progress`: of the last sweep that had to read many endpoints one by one.
     """
 
     digest: str = ""
@@ -257,6 +287,7 @@ class Marker:
     findings: tuple[Alarm, ...] = ()
     event_at: float = 0.0
     sweeps: tuple[Swept, ...] = ()
+    progress: Progress | None = None
 
 
 @dataclass(frozen=True, slots=True)

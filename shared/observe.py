@@ -71,6 +71,10 @@ class Observer:
         finally:
             self._waiting.discard(asked)
 
+    async def read(self, listed: Endpoint, known: Endpoint | None) -> Endpoint:
+        """Read one endpoint now, with what a list has just shown of it. Raises Transient, Terminal."""
+        return await self.inventory.observe(listed.id, known, listed)
+
     def _first_of_a_name(self, known: Endpoint | None) -> bool:
         """Whether a service would wait for others' observations to get its first address."""
         now = self.clock()

@@ -59,13 +59,14 @@ class Lease:
 class Listing:
     """What a list of one kind in one subscription has shown.
 
-    `unclear`: ids of endpoints of which it does not say enough. `error`: why it is not complete, or "".
+    `unclear`: endpoints of which it does not say enough, with what it says: names and addresses, as far as they are
+    known, and no state. `error`: why it is not complete, or "".
     """
 
     subscription: str
     kind: str
     endpoints: tuple[Endpoint, ...] = ()
-    unclear: tuple[str, ...] = ()
+    unclear: tuple[Endpoint, ...] = ()
     error: str = ""
 
 
@@ -211,8 +212,17 @@ class Inventory(Protocol):
     async def resolve(self, resource_id: str) -> Sequence[str]:
         """The ids of the endpoints that a resource is, or that depend on it."""
 
-    async def observe(self, endpoint_id: str, known: Endpoint | None) -> Endpoint:
-        """Read one endpoint. 404 gives state gone, 403 what was known with `doubt` set."""
+    async def observe(self, endpoint_id: str, known: Endpoint | None, listed: Endpoint | None = None) -> Endpoint:
+        """Read one endpoint. 404 gives state gone, 403 what was known with `doubt` set.
+
+        `listed`: what a list has shown that was begun after `known` was read: its addresses need not be read again.
+        """
+
+    async def members(self, parent_id: str, known: Sequence[Endpoint]) -> tuple[Sequence[Endpoint], Sequence[Endpoint]]:
+        """List the endpoints of a parent: those of which lists say enough, and those that they leave open.
+
+        Raises Transient, Terminal.
+        """
 
     async def several(self, wanted: Mapping[str, Endpoint | None]) -> Mapping[str, Endpoint]:
         """Read many endpoints (id, and what is known of it) by lists; what these leave open is not in the answer."""

@@ -16,12 +16,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from shared import explain, preflight
+from shared.catch_up import PROGRESS_SECONDS
+from shared.doubt import CONFIRM_SECONDS, NO_EVENT, TO_CONFIRM
 from shared.drain import Drainer
 from shared.errors import Conflict, NearzoneError, Terminal, Transient
 from shared.events import Hint, Ignored, hint
@@ -30,7 +32,7 @@ from shared.model import Alarm, Cause, Endpoint, State, Swept, Zone, freeze
 from shared.observe import Observer
 from shared.orders import Orders
 from shared.ports import Catalog, Inventory, Measure, RecordSets, Surveyor, unmeasured
-from shared.record import Recorder
+from shared.record import LOOKS, Recorder
 from shared.report import Report
 from shared.resync import Question, Resync
 from shared.settings import Settings
@@ -47,14 +49,14 @@ RESYNC_SECONDS = 200.0
 GRACE = 4.0
 """Seconds for what was begun before a deadline; then it is broken off, and stays dirty."""
 AT_ONCE = 8
-LOOKS = 200
-"""Endpoints of one event that are looked at together: many that wait are worth a list."""
 CHECK_PAUSE = 3600.0
 """Seconds between looks at what could stand in the way."""
 HEARD_PAUSE = 600.0
 """Seconds between notes of this process that events still come."""
 BOOTSTRAP_PAUSE = 60.0
 """Seconds between attempts at the first complete sweep."""
+PROGRESS_PAUSE = 4 * PROGRESS_SECONDS
+"""Seconds after which a sweep that tells of no progress in reading is taken to have ended."""
 SWEEPS = 20
 """Sweeps that are remembered."""
 
@@ -82,7 +84,14 @@ class Reconciler:
             self.catalog, self.record_sets, self.settings, self.latency, self.clock, self.holder, self.measure
         )
         observer = Observer(self.inventory, self.clock)
-        self.recorder = Recorder(self.catalog, observer, self.settings.zones, self.clock, self.drainer.foresee)
+        self.recorder = Recorder(
+            self.catalog,
+            observer,
+            self.settings.zones,
+            self.clock,
+            self.drainer.foresee,
+            60.0 * self.settings.health_wait_minutes,
+        )
         self.sweeper = Sweeper(self.recorder, self.drainer)
         self.orders = Orders(self.catalog, self.recorder, self.clock)
 
@@ -97,18 +106,19 @@ class Reconciler:
             self._count(found.outcome)
             _log.info("event ignored, %s: %s", found.outcome, found.reason)
             return report
-        cause = Cause(found.said, now)
+        deadline = now + EVENT_SECONDS
         try:
             async with _within(EVENT_SECONDS):
-                concerned = await self._concerned(found)
-                await all_of((self.recorder.look(endpoint_id, cause) for endpoint_id in concerned), LOOKS)
-                report.observed = len(concerned)
+                seen, first = await self.recorder.follow(found, Cause(found.said, now))
         except Terminal as error:  # Another delivery would not fare better; the sweep says so again.
             self._count("unreadable")
             report.fail(found.resource_id, error)
             return report
         self._count("accepted")
-        await self._settle(now + EVENT_SECONDS, report)
+        report.observed = len(seen)
+        if first:  # The other events that shared this look leave the names that it made dirty to this one.
+            await self._settle(deadline, report)
+            await self._confirm(seen, found, deadline, report)
         if self.clock() - self._heard_at >= HEARD_PAUSE:
             self._heard_at = self.clock()
             await self._note(event_at=self.clock())
@@ -118,22 +128,27 @@ class Reconciler:
         self.events[outcome] += 1
         self.measure("events", 1, outcome=outcome)
 
-    async def _concerned(self, found: Hint) -> Collection[str]:
-        """The endpoints that a hint is about: those that are there, and those that are known to have been."""
-        concerned = {each.lower(): each for each in await self.inventory.resolve(found.resource_id)}
-        if found.type in self.inventory.parents:
-            for stored in await self.catalog.endpoints():
-                endpoint = stored.value.endpoint
-                if endpoint.parent == found.resource_id.lower() and endpoint.state != State.GONE:
-                    concerned.setdefault(endpoint.key, endpoint.id)
-        return concerned.values()
+    async def _confirm(self, seen: Sequence[Endpoint], hint: Hint, deadline: float, report: Report) -> None:
+        """Look once more, some seconds later, at what one answer of Azure has put in doubt; the drain does the rest.
+
+        The event is recorded already: what fails now is no reason to fail its delivery.
+        """
+        doubtful = [each.id for each in seen if each.doubt in TO_CONFIRM and each.names]
+        if not doubtful or self.clock() + CONFIRM_SECONDS >= deadline:
+            return
+        await asyncio.sleep(CONFIRM_SECONDS)
+        try:
+            async with _within(max(0.0, deadline - self.clock())):
+                cause = Cause(hint.said, self.clock())
+                await all_of((self.recorder.look(endpoint_id, cause, NO_EVENT) for endpoint_id in doubtful), LOOKS)
+        except NearzoneError as error:
+            report.fail(hint.resource_id, error)
+        await self._settle(deadline, report)
 
     async def drain(self) -> Report:
         """Settle what is dirty, look at warming endpoints again, end expired orders; sweep if none is complete."""
         report, deadline = Report("drain"), self.clock() + DRAIN_SECONDS
-        stored = await self.catalog.marker()
-        attempted_at = stored.value.attempted_at if stored else 0.0
-        if not await self.drainer.complete() and self.clock() - attempted_at >= BOOTSTRAP_PAUSE:
+        if await self._needs_sweep():
             await self._sweep(Scope(self.settings.zones, explain.because("sweep", self.clock())), SWEEP_SECONDS, report)
             return report
         async with _within(DRAIN_SECONDS + GRACE):
@@ -142,6 +157,16 @@ class Reconciler:
             await self.drainer.drain(self.settings.zones, deadline, report, wait=True)
             await self._take_stock()
         return report
+
+    async def _needs_sweep(self) -> bool:
+        """Whether the catalog does not know every claim yet, or a sweep that has ended left endpoints unread."""
+        stored, now = await self.catalog.marker(), self.clock()
+        if not await self.drainer.complete():
+            return now - (stored.value.attempted_at if stored else 0.0) >= BOOTSTRAP_PAUSE
+        progress = stored.value.progress if stored else None
+        if progress is None or progress.read >= progress.of:
+            return False
+        return progress.ended or now - progress.at >= PROGRESS_PAUSE
 
     async def _take_stock(self) -> None:
         """Measure how things stand."""
@@ -171,7 +196,7 @@ class Reconciler:
         known = [stored.value.endpoint for stored in await self.catalog.endpoints()]
         listings = await self.inventory.listings(self.settings.subscriptions, known)
         # Before the first sweep lists leave VMs open for their health, which does not matter here.
-        left = [Endpoint(each, listing.kind, health=False) for listing in listings for each in listing.unclear]
+        left = [replace(each, health=False) for listing in listings for each in listing.unclear]
         if left:
             listings = await self.inventory.listings(self.settings.subscriptions, [*left, *known])
         listed = {endpoint.key: endpoint for listing in listings for endpoint in listing.endpoints}
@@ -258,16 +283,18 @@ class Reconciler:
         return seen
 
     async def _look_again(self, deadline: float, report: Report) -> None:
-        """Observe what was warming, or left half recorded by a crash; what was not seen for longest comes first.
+        """Observe what was warming, in doubt, or left half recorded by a crash; the longest unseen comes first.
 
         After these, what only lists have shown: how it reports its health is learned here, and not when it starts.
+        What a sweep has listed and not read yet is left to the sweeps.
         """
         rows = sorted((stored.value for stored in await self.catalog.endpoints()), key=lambda row: row.seen_at)
         due: dict[bool, list[str]] = {True: [], False: []}
         for row in rows:
-            endpoint, first = row.endpoint, row.endpoint.state == State.WARMING or bool(row.todo)
-            unread = endpoint.health is None and endpoint.names and endpoint.state != State.GONE
-            if first or (unread and not endpoint.doubt):
+            endpoint = row.endpoint
+            first = endpoint.state == State.WARMING or bool(row.todo) or 0.0 < row.look_at <= self.clock()
+            listed_only = endpoint.health is None and endpoint.names and endpoint.state != State.GONE
+            if first or (listed_only and not endpoint.doubt and not endpoint.unread):
                 due[first].append(endpoint.id)
         queue, cause = deque(due[True] + due[False]), explain.because("drain", self.clock())
 
@@ -275,7 +302,7 @@ class Reconciler:
             while queue and self.clock() < deadline:
                 endpoint_id = queue.popleft()
                 try:
-                    await self.recorder.look(endpoint_id, cause)
+                    await self.recorder.look(endpoint_id, cause, NO_EVENT)
                     report.observed += 1
                 except NearzoneError as error:
                     report.fail(endpoint_id, error)
@@ -287,11 +314,9 @@ class Reconciler:
         before = await self.catalog.endpoint(endpoint_id.lower())
         known = before.value.endpoint if before else None
         if cause is None:
-            now: Endpoint | None = await self.inventory.observe(endpoint_id, known)
+            now = await self.inventory.observe(endpoint_id, known)
         else:
-            await self.recorder.look(endpoint_id, cause)
-            after = await self.catalog.endpoint(endpoint_id.lower())
-            now = after.value.endpoint if after else None
+            now = await self.recorder.look(endpoint_id, cause, NO_EVENT)
         return frozenset(name for endpoint in (known, now) if endpoint for name in endpoint.names)
 
 

@@ -1,4 +1,4 @@
-"""Recording: one endpoint's observation goes into the catalog, and the names that it changes become dirty.
+"""Recording: what was observed of an endpoint goes into the catalog, and the names that it changes become dirty.
 
 The steps and their order were model-checked; leaving one out loses updates. In particular the row is always written,
 even when nothing changed, and a tombstone is written for what was never seen: that write makes a slower handler with an
@@ -7,22 +7,27 @@ older observation fail and look again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from itertools import repeat
 
+from shared.doubt import DELETE_EVENT, EVENT, FIRST_BACK_OFF_SECONDS, NO_EVENT, row_of, says_the_same
 from shared.errors import Conflict, Transient
+from shared.events import Hint
 from shared.model import Cause, Dirty, Endpoint, EndpointRow, State, Urgency, Zone
 from shared.observe import Observer
 from shared.ports import Catalog, Stored
-from shared.together import all_of
+from shared.together import Flight, Shared, all_of
 
 ATTEMPTS = 20
+LOOKS = 200
+"""Endpoints of one event that are looked at together: many that wait are worth a list."""
 
 
 @dataclass(frozen=True)
 class Recorder:
-    """Writes what is observed. `clock`: seconds since the epoch.
+    """Writes what is observed. `clock`: seconds since the epoch. `health_wait`: see `doubt.row_of`.
 
     `foresee` is told, before an endpoint is observed, which names this may make dirty.
     """
@@ -32,40 +37,129 @@ class Recorder:
     zones: tuple[Zone, ...]
     clock: Callable[[], float]
     foresee: Callable[[Iterable[str]], None]
+    health_wait: float
+    _hints: Shared[Sequence[Endpoint]] = field(default_factory=Shared)
+    _looks: Shared[Endpoint] = field(default_factory=Shared)
 
-    async def look(self, endpoint_id: str, cause: Cause) -> Endpoint:
-        """Observe an endpoint and record it; gives what was seen. Raises Transient, Terminal."""
+    async def follow(self, hint: Hint, cause: Cause) -> tuple[Sequence[Endpoint], bool]:
+        """Look at all endpoints that a hint is about. Raises Transient, Terminal.
+
+        Hints at one resource that come together share a run. Gives what was recorded, and whether this call is the
+        first one of its run: the one that settles what became dirty.
+        """
+
+        async def work(flight: Flight[Sequence[Endpoint]]) -> Sequence[Endpoint]:
+            if hint.type in self.observer.inventory.parents:
+                return await self._look_at_members(hint.resource_id, cause, flight.asks)
+            ids = await self.observer.inventory.resolve(hint.resource_id)
+            itself = DELETE_EVENT if DELETE_EVENT in flight.asks else EVENT
+            asks = [itself if each.lower() == hint.resource_id.lower() else EVENT for each in ids]
+            return await all_of((self.look(*each) for each in zip(ids, repeat(cause), asks)), LOOKS)
+
+        ask = DELETE_EVENT if hint.deleted else EVENT
+        return await self._hints.run(hint.resource_id.lower(), ask, work)
+
+    async def _look_at_members(self, parent_id: str, cause: Cause, asks: Collection[str]) -> Sequence[Endpoint]:
+        """The endpoints of a parent by its lists; one by one only what these leave open, or do not show any more."""
+        every = await self.catalog.endpoints()
+        rows = {row.value.endpoint.key: row for row in every if row.value.endpoint.parent == parent_id.lower()}
+        known = [row.value.endpoint for row in rows.values()]
+        clear, unclear = await self.observer.inventory.members(parent_id, known)
+        ask = DELETE_EVENT if DELETE_EVENT in asks else EVENT
+        work = [self._take(rows.get(each.key), each, cause) for each in clear]
+        there = {each.key for each in clear}
+        missing = [each for each in known if each.state != State.GONE and each.key not in there]
+        rest = {each.key: each.id for each in (*missing, *unclear)}
+        work += [self.look(each, cause, ask) for each in rest.values()]
+        return await all_of(work, LOOKS)
+
+    async def _take(self, stored: Stored[EndpointRow] | None, listed: Endpoint, cause: Cause) -> Endpoint:
+        """Record what a list has shown, or look at the endpoint where another handler was faster."""
+        try:
+            return (await self.write(stored, listed, cause, self.clock(), (EVENT,))).value.endpoint
+        except Conflict:
+            return await self.look(listed.id, cause, EVENT)
+
+    async def look(self, endpoint_id: str, cause: Cause, ask: str) -> Endpoint:
+        """Observe an endpoint and record it; gives what was recorded. Raises Transient, Terminal.
+
+        Calls that come while a look at the same endpoint is under way share the next one. `ask`: what asks for it, one
+        of the words of `doubt.py`.
+        """
+
+        async def work(flight: Flight[Endpoint]) -> Endpoint:
+            return await self._look(endpoint_id, cause, flight.asks)
+
+        seen, _ = await self._looks.run(endpoint_id.lower(), ask, work)
+        return seen
+
+    async def _look(self, endpoint_id: str, cause: Cause, asks: Collection[str]) -> Endpoint:
         for _ in range(ATTEMPTS):
             stored = await self.catalog.endpoint(endpoint_id.lower())
             known = stored.value.endpoint if stored else None
             if known and self.observer.calm:
                 self.foresee(known.names)
+            began = self.clock()
             observed = await self.observer.observe(endpoint_id, known)
-            try:
-                await self.write(stored, observed, cause)
-            except Conflict:
-                continue
-            return observed
+            with suppress(Conflict):
+                return (await self.write(stored, observed, cause, began, asks)).value.endpoint
+            # Another handler was faster. Where it saw the same, writing that again on condition of its version is
+            # enough: a handler with an older observation fails on it.
+            stored = await self.catalog.endpoint(endpoint_id.lower())
+            if stored and says_the_same(stored.value, observed):
+                with suppress(Conflict):
+                    return (await self.write(stored, observed, cause, began, asks)).value.endpoint
         raise Transient(f"the catalog row of {endpoint_id} changed {ATTEMPTS} times while it was written")
 
-    async def write(self, stored: Stored[EndpointRow] | None, observed: Endpoint, cause: Cause) -> None:
-        """Record an observation made after `stored` was read. Raises Conflict where the row has changed since."""
-        old = stored.value.endpoint if stored else None
-        todo = left = stored.value.todo if stored else frozenset()
-        if old is None or not observed.same(old):
-            todo |= observed.names | (old.names if old else frozenset())
-        row = EndpointRow(observed, todo, self.clock())
+    async def write(
+        self,
+        stored: Stored[EndpointRow] | None,
+        observed: Endpoint,
+        cause: Cause,
+        began: float,
+        asks: Collection[str] = (NO_EVENT,),
+    ) -> Stored[EndpointRow]:
+        """Record an observation, begun at `began` after `stored` was read. Raises Conflict where that has changed."""
+        old = stored.value if stored else None
+        row = row_of(old, observed, began, self.clock(), asks=asks, health_wait=self.health_wait)
+        before, left = old.endpoint if old else None, row.todo
+        if before is None or not row.endpoint.same(before):
+            row = replace(row, todo=row.todo | row.endpoint.names | (before.names if before else frozenset()))
         etag = await self.catalog.put_endpoint(row, stored.etag if stored else None)
-        if todo:
-            urgencies = {name: urgency(old, observed, name, again=name in left) for name in todo}
-            await self._publish(row, etag, urgencies, cause)
-
-    async def _publish(self, row: EndpointRow, etag: str, urgencies: Mapping[str, Urgency], cause: Cause) -> None:
-        now = self.clock()
-        await all_of(self.catalog.index(name, row.endpoint.key, now) for name in sorted(row.todo))
+        if not row.todo:
+            return Stored(row, etag)
+        urgencies = {name: urgency(before, row.endpoint, name, again=name in left) for name in row.todo}
+        await self._index(row, row.todo)
         await self.mark(urgencies, cause)
-        with suppress(Conflict):  # Somebody newer has the row now, and carries the names on.
-            await self.catalog.put_endpoint(EndpointRow(row.endpoint, frozenset(), row.seen_at), etag)
+        return await self._settled(row, etag, frozenset())
+
+    async def enlist(self, stored: Stored[EndpointRow] | None, listed: Endpoint) -> Stored[EndpointRow]:
+        """Record what an endpoint claims that has still to be read. Raises Conflict where the row has changed.
+
+        No name becomes dirty: neither what was there before (nothing, or a tombstone) nor this is published.
+        """
+        todo = stored.value.todo if stored else frozenset()
+        row = EndpointRow(listed, todo | listed.names, self.clock())
+        etag = await self.catalog.put_endpoint(row, stored.etag if stored else None)
+        await self._index(row, listed.names)
+        return await self._settled(row, etag, todo)
+
+    async def postpone(self, stored: Stored[EndpointRow]) -> None:
+        """Let a drain look again at an endpoint that could not be read."""
+        later = self.clock() + FIRST_BACK_OFF_SECONDS
+        with suppress(Conflict, Transient):  # Another handler has looked at it, or the next sweep does.
+            await self.catalog.put_endpoint(replace(stored.value, look_at=later), stored.etag)
+
+    async def _index(self, row: EndpointRow, names: Iterable[str]) -> None:
+        now = self.clock()
+        await all_of(self.catalog.index(name, row.endpoint.key, now) for name in sorted(names))
+
+    async def _settled(self, row: EndpointRow, etag: str, todo: frozenset[str]) -> Stored[EndpointRow]:
+        """Only these names are left to mark. Where another handler has the row now, it carries the names on."""
+        row = replace(row, todo=todo)
+        with suppress(Conflict):
+            etag = await self.catalog.put_endpoint(row, etag)
+        return Stored(row, etag)
 
     async def mark(self, names: Mapping[str, Urgency], cause: Cause) -> None:
         """Make names dirty in every zone."""

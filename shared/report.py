@@ -16,7 +16,8 @@ from shared.plan import Change, Skip
 class Report:
     """Grows while a run goes on. `left`: dirty names that the deadline or a back-off left for later.
 
-    `drift`: record sets that a sweep found not to be as they should. `complete`: it could read everything.
+    `left_unread`: endpoints that a sweep has listed and not read before its deadline. `drift`: record sets that it
+    found not to be as they should. `complete`: it could read everything.
     """
 
     trigger: str
@@ -30,6 +31,7 @@ class Report:
     refusals: list[str] = field(default_factory=list)
     alarms: list[Alarm] = field(default_factory=list)
     left: int = 0
+    left_unread: int = 0
 
     def fail(self, what: str, error: Exception) -> None:
         """Note a failure; the run goes on with the rest."""
@@ -50,6 +52,7 @@ class Report:
             "refusals": self.refusals,
             "alarms": [told(alarm) for alarm in self.alarms],
             "left": self.left,
+            "left_unread": self.left_unread,
         }
 
 

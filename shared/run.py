@@ -43,6 +43,8 @@ LIST_PAUSE = 10.0
 """Seconds between the beginnings of two lists of a zone."""
 UNKNOWN_PAUSE = 10.0
 """Seconds after which a name is looked at again that the catalog did not know enough of."""
+READING_PAUSE = 2.0
+"""The same for a name whose claimants are being read."""
 PATIENCE = 5
 """Failed conditions of a name after which it is backed off."""
 LAST_WORDS = 3.0
@@ -60,7 +62,11 @@ class _NotYetError(NearzoneError):
 
 
 class _NotKnownError(NearzoneError):
-    """Addresses would go away, and the catalog does not know every claim."""
+    """The catalog does not know enough of the name's claims yet. `pause`: seconds until the next attempt."""
+
+    def __init__(self, message: str, pause: float) -> None:
+        super().__init__(message)
+        self.pause = pause
 
 
 class _StaleError(NearzoneError):
@@ -245,7 +251,7 @@ class Run:
             return None  # Dirty and due as before.
         except _NotKnownError as error:
             self.task.report.skips.append(Skip(self.zone.id, dirty.name, str(error)))
-            await self._later(row, UNKNOWN_PAUSE, error, failed=False)
+            await self._later(row, error.pause, error, failed=False)
         except Conflict as error:
             self.of.measure("conflicts", 1, zone=self.zone.region)
             delay = 0.0 if dirty.attempts < PATIENCE else back_off(dirty.attempts - PATIENCE + 1, None)
@@ -314,7 +320,9 @@ class Run:
             return found
         # Asked after the claims were read: a catalog that was lost before would have shown none.
         if found.narrows and (not self.task.epoch or await of.complete() != self.task.epoch):
-            raise _NotKnownError("not narrowed before a complete sweep")
+            raise _NotKnownError("not narrowed before a complete sweep", UNKNOWN_PAUSE)
+        if unread := sum(each.unread for each in endpoints):
+            raise _NotKnownError(f"{unread} of its claimants have not been read yet", READING_PAUSE)
         return self._permit(judge(found, endpoints, orders), dirty)
 
     def _permit(self, change: Change, dirty: Dirty) -> Change | Skip:

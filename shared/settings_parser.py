@@ -23,6 +23,7 @@ T = TypeVar("T")
 PREFIX = "NEARZONE_"
 REACH = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")
 MAX_TTL = 2**31 - 1
+MAX_HEALTH_WAIT = 24 * 60
 GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _PATTERN = re.compile(r"[a-z0-9*?-]{1,63}")
 _REGION = re.compile(r"[a-z][a-z0-9]*")
@@ -42,13 +43,14 @@ def parse(values: Mapping[str, str]) -> Settings:
         owner=read.owner(),
         apply=read.choice("NEARZONE_MODE", "apply", ("apply", "shadow")) == "apply",
         host_names=read.choice("NEARZONE_HOST_NAMES", "true", ("true", "false")) == "true",
-        ttl=read.ttl("NEARZONE_TTL", 30),
-        host_ttl=read.ttl("NEARZONE_HOST_TTL", 300),
+        ttl=read.whole("NEARZONE_TTL", 30, "seconds", MAX_TTL),
+        host_ttl=read.whole("NEARZONE_HOST_TTL", 300, "seconds", MAX_TTL),
         policies=read.policies(),
         latency=read.latency(),
         static=read.static(),
         cloud=read.cloud(),
         sweep_schedule=read.schedule("NEARZONE_SWEEP_SCHEDULE", SWEEP_SCHEDULE),
+        health_wait_minutes=read.whole("NEARZONE_HEALTH_WAIT_MINUTES", 15, "minutes", MAX_HEALTH_WAIT),
     )
     read.schedule("NEARZONE_DRAIN_SCHEDULE", DRAIN_SCHEDULE)
     read.finish()
@@ -93,10 +95,10 @@ class _Reader:
             self.fault(name, text, " or ".join(choices))
         return text
 
-    def ttl(self, name: str, default: int) -> int:
+    def whole(self, name: str, default: int, unit: str, most: int) -> int:
         text = self.values.pop(name, "").strip() or str(default)
-        if not re.fullmatch("[0-9]{1,10}", text) or not 1 <= int(text) <= MAX_TTL:
-            self.fault(name, text, f"seconds, 1 to {MAX_TTL}")
+        if not re.fullmatch("[0-9]{1,10}", text) or not 1 <= int(text) <= most:
+            self.fault(name, text, f"{unit}, 1 to {most}")
             return default
         return int(text)
 

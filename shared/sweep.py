@@ -15,9 +15,23 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from zlib import crc32
 
+from shared.catch_up import CatchUp
 from shared.drain import Drainer
 from shared.errors import Conflict, NearzoneError, UnsafePlan
-from shared.model import Alarm, Cause, Dirty, Endpoint, EndpointRow, Marker, Order, RecordSet, State, Zone, freeze
+from shared.model import (
+    Alarm,
+    Cause,
+    Dirty,
+    Endpoint,
+    EndpointRow,
+    Marker,
+    Order,
+    Progress,
+    RecordSet,
+    State,
+    Zone,
+    freeze,
+)
 from shared.plan import OWNER_KEY, Change, Skip, compare, guard, judge
 from shared.ports import Indexed, Listing, Stored
 from shared.reader import Known
@@ -34,7 +48,10 @@ has come to report some, and the event of that may be lost."""
 DAY = 86_400.0
 REMEMBERED = 30 * DAY
 """Seconds for which the history of a name is kept that does not change any more."""
-AT_ONCE = 16
+PLAN_SECONDS = 30.0
+"""Seconds of a sweep that reading leaves to its plan."""
+DRAIN_SECONDS, DRAIN_PAUSE = 5.0, 0.5
+"""While endpoints are read: for how long what has become dirty is settled at a time, and the pause between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,20 +83,25 @@ class Sweeper:
 
     async def sweep(self, scope: Scope, deadline: float, report: Report) -> Seen:
         """One whole sweep; gives what it has seen. What could not be read is reported, and stays; the rest goes on."""
-        catalog, clock, settings = self.recorder.catalog, self.recorder.clock, self.drainer.settings
+        catalog, clock = self.recorder.catalog, self.recorder.clock
         begun = None if scope.dry_run else await self._begin()
         read_at = clock()
         actual = await self._record_sets(scope.zones, report)
         rows = await self._rows()
         listings = await self._list(self._known(rows, begun), report)
-        work = self._compare(rows, listings, scope, report)
+        work = CatchUp(self.recorder, scope.cause, scope.dry_run, report)
+        work.compare(rows, listings)
         finished = await work.run(deadline)
+        knows_all = finished and not any(listing.error for listing in listings)
+        if begun and work.unread:
+            if knows_all:
+                await self._put_marker(begun.epoch, self._complete())
+            await self._read(work, scope, deadline - PLAN_SECONDS, report, begun.epoch)
         if work.written:
             rows = await self._rows()
         endpoints = {key: stored.value.endpoint for key, stored in rows.items()} | work.seen
         index = await catalog.indexed()
-        knows_all = finished and not any(listing.error for listing in listings)
-        report.complete = knows_all
+        report.complete = knows_all and not report.left_unread
         plan = _Plan(self.drainer, scope, report, await self.drainer.orders(), knows_all)
         claims = _by_name(endpoints, [row.value for row in index])
         for zone in scope.zones:
@@ -92,13 +114,33 @@ class Sweeper:
         await self._mark(plan.changes, scope, read_at)
         said: dict[str, Any] = {"refusals": tuple(report.refusals), "alarms": tuple(report.alarms)}
         if knows_all:
-            said |= {"digest": settings.digest, "completed_at": clock()}
+            said |= self._complete()
         if not await self._put_marker(begun.epoch, said):
             report.failures.append(("sweep", "the catalog was lost meanwhile: the next sweep fills it"))
         complete = await self.drainer.complete()
         await self.drainer.drain(scope.zones, deadline, report, wait=True, partial=not complete)
         await self._purge(rows, index, begun)
         return Seen(listings, endpoints.values())
+
+    async def _read(self, work: CatchUp, scope: Scope, deadline: float, report: Report, epoch: str) -> None:
+        """Read what was enlisted, and settle meanwhile what becomes dirty: no name waits for the last endpoint."""
+
+        async def note(progress: Progress) -> None:
+            await self._put_marker(epoch, {"progress": progress})
+
+        reading = asyncio.get_running_loop().create_task(work.read(deadline, note))
+        try:
+            while self.drainer.settings.apply and not reading.done():
+                complete, soon = await self.drainer.complete(), min(deadline, self.recorder.clock() + DRAIN_SECONDS)
+                await self.drainer.drain(scope.zones, soon, report, partial=not complete)
+                await asyncio.wait((reading,), timeout=DRAIN_PAUSE)
+            await reading
+        finally:
+            reading.cancel()
+
+    def _complete(self) -> dict[str, Any]:
+        """What the marker says where the catalog knows every claim."""
+        return {"digest": self.drainer.settings.digest, "completed_at": self.recorder.clock()}
 
     async def _begin(self) -> Marker:
         """Note that a sweep has begun; the catalog gets an epoch where it is new or was lost."""
@@ -161,34 +203,6 @@ class Sweeper:
     async def _rows(self) -> dict[str, Stored[EndpointRow]]:
         return {stored.value.endpoint.key: stored for stored in await self.recorder.catalog.endpoints()}
 
-    def _compare(
-        self, rows: Mapping[str, Stored[EndpointRow]], listings: Sequence[Listing], scope: Scope, report: Report
-    ) -> _Reconciliation:
-        """What has to be recorded because it differs, and looked at because it is missing."""
-        listed = {endpoint.key: endpoint for listing in listings for endpoint in listing.endpoints}
-        unclear = {endpoint_id.lower(): endpoint_id for listing in listings for endpoint_id in listing.unclear}
-        report.observed = len(listed) + len(unclear)
-        work = _Reconciliation(self.recorder, scope.cause, scope.dry_run, report)
-        for key, endpoint in listed.items():
-            stored = rows.get(key)
-            if stored is None and not endpoint.speaks:
-                continue
-            if stored is None or stored.value.todo or not endpoint.same(stored.value.endpoint):
-                work.add(endpoint, stored)
-        complete = {(listing.subscription, listing.kind) for listing in listings if not listing.error}
-        for key, stored in rows.items():
-            if key in listed or key in unclear:
-                continue
-            endpoint = stored.value.endpoint
-            # Lists tell of every endpoint whether it claims names: the row of one that claims none may grow old.
-            if (endpoint.state == State.GONE or not endpoint.speaks) and not stored.value.todo:
-                continue
-            if (endpoint.subscription, endpoint.kind) in complete or stored.value.todo:
-                work.add_missing(endpoint.id, endpoint)
-        for key, endpoint_id in unclear.items():
-            work.add_missing(endpoint_id, rows[key].value.endpoint if key in rows else None)
-        return work
-
     async def _purge(
         self, rows: Mapping[str, Stored[EndpointRow]], index: Sequence[Stored[Indexed]], begun: Marker
     ) -> None:
@@ -212,88 +226,9 @@ class Sweeper:
         for stored in rows.values():
             row = stored.value
             dead = row.endpoint.state == State.GONE or not row.endpoint.speaks
-            if dead and not row.todo and row.seen_at < old:
+            if dead and not row.todo and not row.missing_at and row.seen_at < old:
                 with suppress(Conflict):
                     await catalog.purge_endpoint(row.endpoint.key, stored.etag)
-
-
-@dataclass
-class _Reconciliation:
-    """Endpoints whose rows have to follow what was listed, a few at a time."""
-
-    recorder: Recorder
-    cause: Cause
-    dry_run: bool
-    report: Report
-    seen: dict[str, Endpoint] = field(default_factory=dict)
-    """What a dry run has seen and not recorded."""
-    written: bool = False
-    """Whether rows may have changed."""
-    _differing: list[tuple[Endpoint, Stored[EndpointRow] | None]] = field(default_factory=list)
-    _missing: list[tuple[str, Endpoint | None]] = field(default_factory=list)
-    _blind: bool = False
-
-    def add(self, endpoint: Endpoint, stored: Stored[EndpointRow] | None) -> None:
-        self._differing.append((endpoint, stored))
-
-    def add_missing(self, endpoint_id: str, known: Endpoint | None) -> None:
-        self._missing.append((endpoint_id, known))
-
-    async def run(self, deadline: float) -> bool:
-        """Whether everything was done before the deadline, and nothing is left unread."""
-        todo = iter(
-            [*(self._follow(*pair) for pair in self._differing), *(self._suspect(*pair) for pair in self._missing)]
-        )
-
-        async def work() -> None:
-            for step in todo:
-                if self.recorder.clock() >= deadline:
-                    step.close()
-                    late.append(True)
-                else:
-                    await step
-
-        late: list[bool] = []
-        await all_of(work() for _ in range(AT_ONCE))
-        if late:
-            self.report.failures.append(("sweep", f"deadline: {len(late)} endpoints are left for the next one"))
-        return not late and not self._blind
-
-    async def _follow(self, endpoint: Endpoint, stored: Stored[EndpointRow] | None) -> None:
-        if self.dry_run:
-            self.seen[endpoint.key] = endpoint
-            return
-        self.written = True
-        try:
-            await self.recorder.write(stored, endpoint, self.cause)
-        except Conflict:
-            # An event handler was faster; what it saw may be older than the list.
-            await self._look(endpoint.id)
-        except NearzoneError as error:
-            self._blind = True
-            self.report.fail(endpoint.id, error)
-
-    async def _suspect(self, endpoint_id: str, known: Endpoint | None) -> None:
-        """Absence from a list is not evidence: only the endpoint's own GET is."""
-        if not self.dry_run:
-            await self._look(endpoint_id)
-            return
-        try:
-            self.seen[endpoint_id.lower()] = await self.recorder.observer.inventory.observe(endpoint_id, known)
-        except NearzoneError as error:
-            self._blind |= known is None
-            self.report.fail(endpoint_id, error)
-
-    async def _look(self, endpoint_id: str) -> None:
-        """What cannot be read, or not be recorded, leaves the catalog incomplete; not so what may not be read."""
-        self.written = True
-        try:
-            seen = await self.recorder.look(endpoint_id, self.cause)
-        except NearzoneError as error:
-            self._blind = True
-            self.report.fail(endpoint_id, error)
-        else:
-            self._blind |= bool(seen.doubt) and not seen.names
 
 
 @dataclass
@@ -319,7 +254,9 @@ class _Plan:
             claimants = claims.get(name, ())
             answer = route(zone, name, claimants, self.orders, settings, self.drainer.latency)
             found = compare(zone, answer, actual.get(name), settings.owner, adopt=name in self.scope.adopt)
-            if isinstance(found, Change):
+            if isinstance(found, Change) and any(each.unread for each in claimants):
+                self.report.skips.append(Skip(zone.id, name, "waits until all of its claimants have been read"))
+            elif isinstance(found, Change):
                 changes.append(judge(found, claimants, self.orders))
             elif found:
                 self.report.skips.append(found)

@@ -1,10 +1,11 @@
-"""Several things at once, a few at a time."""
+"""Several things at once: a few at a time, or one for all who ask for the same."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -25,3 +26,62 @@ async def all_of(work: Iterable[Coroutine[Any, Any, T]], at_once: int = 32) -> l
         if isinstance(result, BaseException):
             raise result
     return [result for result in results if not isinstance(result, BaseException)]
+
+
+@dataclass(eq=False, slots=True)
+class Flight(Generic[T]):
+    """One run of shared work. `asks`: what its callers have asked it for. `callers`: how many wait for it."""
+
+    asks: set[str] = field(default_factory=set)
+    callers: int = 0
+    task: asyncio.Task[T] | None = None
+
+
+@dataclass(slots=True)
+class Shared(Generic[T]):
+    """Runs the same work once for all callers that can share it.
+
+    Of each key at most one run is in flight and one waits for it to end. A caller joins the run that waits, so every
+    caller gets a run that begins after its call. A run ends early when no caller waits for it any more.
+    """
+
+    _flying: dict[str, Flight[T]] = field(default_factory=dict)
+    _waiting: dict[str, Flight[T]] = field(default_factory=dict)
+
+    async def run(self, key: str, ask: str, work: Callable[[Flight[T]], Awaitable[T]]) -> tuple[T, bool]:
+        """Give the result of the work, and whether the caller is the first one of its run. Raises what the work does.
+
+        The run begins in the context of its first caller, at the earliest in the event loop's next step.
+        """
+        flight = self._waiting.get(key)
+        first = flight is None
+        if flight is None:
+            flight = self._waiting[key] = Flight()
+            flight.task = asyncio.get_running_loop().create_task(self._fly(key, flight, work))
+        flight.asks.add(ask)
+        flight.callers += 1
+        assert flight.task  # noqa: S101 - told to the type checker; it was made with the flight
+        try:
+            return await asyncio.shield(flight.task), first
+        finally:
+            flight.callers -= 1
+            if not flight.callers:
+                flight.task.cancel()
+                self._leave(key, flight)  # A task that is cancelled before its first step does not do it itself.
+
+    async def _fly(self, key: str, flight: Flight[T], work: Callable[[Flight[T]], Awaitable[T]]) -> T:
+        try:
+            while before := self._flying.get(key):
+                assert before.task  # noqa: S101 - as above
+                await asyncio.wait((before.task,))
+        finally:
+            self._leave(key, flight)
+        self._flying[key] = flight
+        try:
+            return await work(flight)
+        finally:
+            del self._flying[key]
+
+    def _leave(self, key: str, flight: Flight[T]) -> None:
+        if self._waiting.get(key) is flight:
+            del self._waiting[key]

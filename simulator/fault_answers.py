@@ -61,3 +61,13 @@ def pending(call: Call) -> Response:
         "Another operation is pending for requested object. Operation group '/operations/groups/id/"
         f"{group}' already has 1 operations like '/operations/type/UpsertRecordSet' queued."
     ).response
+
+
+def not_found(call: Call, which: int) -> Response:
+    """The 404 of ARM for what a replica does not know, in one of the three words that reports name."""
+    code, words = (
+        ("ResourceNotFound", f"The Resource '{call.namespace}/{call.types[0]}/{call.names[0]}' was not found."),
+        ("ResourceGroupNotFound", f"Resource group '{call.group}' could not be found."),
+        ("SubscriptionNotFound", f"The subscription '{call.subscription}' could not be found."),
+    )[which]
+    return ArmError(404, code, words).response

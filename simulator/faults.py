@@ -3,8 +3,10 @@
 Each kind has a chance of its own. A fault never says of the world what could mislead a client that does everything
 right:
 
-- Never made up: 412, for no etag had changed; 404, for it is the evidence that something is gone; an empty or shortened
-  list that says nothing of an error. Whoever wants them makes them true, by another writer's calls.
+- Never made up: 412, for no etag had changed; an empty or shortened list that says nothing of an error. Whoever wants
+  them makes them true, by another writer's calls.
+- A 404 for a resource that is there is the answer of a replica that lags (`not_found`): it may come again within
+  `LAG_SECONDS`, and then not for a minute.
 - `exists` is only another guise (409) of the 412 that the request would get anyway: the set is there.
 - `locked`, `cname` and `quota` claim what may have been true for that instant: somebody put a lock, a CNAME or the last
   set there and took it away again. `cname` and `quota` hit creations of sets that are not there, as in Azure.
@@ -48,6 +50,9 @@ class Slow:
 Fault: TypeAlias = "Response | Lost | Slow | None"
 """What goes wrong with a request: this answer instead of Azure's, a broken connection, a slow answer, or nothing."""
 
+LAG_SECONDS = 4.0
+"""For how long a replica of Resource Manager answers 404 for what is there: assumed; reports speak of seconds."""
+LAG_PAUSE = 60.0
 LONGEST_WAIT = 15
 """Seconds in ARM's Retry-After at most: 6 and 10 were seen in public captures, the rest is assumed."""
 
@@ -72,6 +77,8 @@ class Rates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """502 on a page of a listing that is not its first."""
     forbidden: dict[str, Chance] = {}
     """403, by the type of what is called in lower case (`virtualmachines`, `privatednszones/a`); `*`: all others."""
+    not_found: dict[str, Chance] = {}
+    """404 for a resource that is there, on its GET, by type as in `forbidden`; never for what is in a zone."""
     pending: Chance = 0.0
     """409, another operation is under way: on writes of record sets."""
     locked: Chance = 0.0
@@ -106,6 +113,7 @@ class Faults:
         self._cloud = cloud
         self._rng = rng
         self._out: dict[str, float] = {}
+        self._lagging: dict[str, float] = {}
         self._kinds: Sequence[tuple[str, Callable[[Call], Fault]]] = (
             ("outage", self._break_out),
             ("throttled_by_dns", self._throttled_by_dns),
@@ -149,10 +157,25 @@ class Faults:
         denied = self.rates.forbidden.get(call.kind, self.rates.forbidden.get("*", 0.0))
         if denied and self._rng.random() < denied:
             yield "forbidden", answers.forbidden(call)
+        if self._lags(call):
+            yield "not_found", answers.not_found(call, self._rng.randrange(3))
         for name, fault in self._kinds:
             chance: float = getattr(self.rates, name)
             if chance and self._rng.random() < chance:
                 yield name, fault(call)
+
+    def _lags(self, call: Call) -> bool:
+        """Whether a replica that does not know a resource yet is asked for it."""
+        chance = self.rates.not_found.get(call.kind, self.rates.not_found.get("*", 0.0))
+        if not chance or call.method != "GET" or len(call.names) != len(call.types) or answers.is_dns(call):
+            return False
+        now, key = self._cloud.azure.clock(), call.id.lower()
+        since = now - self._lagging.get(key, -LAG_PAUSE)
+        if LAG_SECONDS < since < LAG_PAUSE or self._rng.random() >= (chance if since >= LAG_PAUSE else 0.5):
+            return False
+        if since >= LAG_PAUSE:
+            self._lagging[key] = now
+        return True
 
     def _outage(self, call: Call) -> Fault:
         now = self._cloud.azure.clock()

@@ -1,6 +1,7 @@
 """Events are hints: which of them lead to a resource, which are ignored and as what, and that none can do harm."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import example, given
@@ -53,7 +54,25 @@ KINDS = [
 @pytest.mark.parametrize("schema", [native, cloud])
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_operation_on_an_endpoint_is_a_hint_however_it_ended(schema, kind):
-    assert hint(schema(kind, VM, operationName="Microsoft.Compute/virtualMachines/write", status="Failed")) == VM_HINT
+    found = hint(schema(kind, VM, operationName="Microsoft.Compute/virtualMachines/write", status="Failed"))
+    assert replace(found, deleted=False) == VM_HINT
+
+
+@pytest.mark.parametrize("schema", [native, cloud])
+@pytest.mark.parametrize(
+    ("kind", "subject", "deleted"),
+    [
+        ("Microsoft.Resources.ResourceDeleteSuccess", VM, True),
+        ("microsoft.resources.resourcedeletesuccess", VM, True),
+        ("Microsoft.Resources.ResourceDeleteSuccess", f"{VM}/extensions/health", False),
+        ("Microsoft.Resources.ResourceDeleteSuccess", VM + TAGS, False),
+        ("Microsoft.Resources.ResourceDeleteFailure", VM, False),
+        ("Microsoft.Resources.ResourceActionSuccess", VM, False),
+    ],
+)
+def test_only_the_success_of_deleting_exactly_this_resource_says_that_it_is_gone(schema, kind, subject, deleted):
+    found = hint(schema(kind, subject))
+    assert (found.resource_id, found.deleted) == (VM, deleted)
 
 
 LEADS = [

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from shared.arm.client import Arm
 from shared.arm.container_groups import ContainerGroups
-from shared.arm.kind import Dependency, Kind
+from shared.arm.kind import Dependency, Found, Kind, Parent
 from shared.arm.load_balancers import LoadBalancers
 from shared.arm.network_interfaces import NetworkInterfaces
 from shared.arm.private_endpoints import PrivateEndpoints
@@ -20,8 +20,10 @@ from shared.model import STATIC, Endpoint, resource_id
 from shared.ports import Listing
 
 KINDS = (VirtualMachines, LoadBalancers, ScaleSetInstances, PrivateEndpoints, ContainerGroups)
-DEPENDENCIES = (NetworkInterfaces, ScaleSets)
+DEPENDENCIES = (NetworkInterfaces,)
 """What endpoints depend on: an event there is a hint at the endpoints."""
+PARENTS = (ScaleSets,)
+"""What endpoints are parts of."""
 
 
 class Endpoints:
@@ -32,6 +34,7 @@ class Endpoints:
         self._static = StaticEndpoints(static)
         self._by_type: dict[str, Kind] = {kind.kind: kind for kind in (*self._kinds, self._static)}
         self._dependencies: dict[str, Dependency] = {make.type: make(arm) for make in DEPENDENCIES}
+        self._parents: dict[str, Parent] = {make.type: make(arm) for make in PARENTS}
 
     @property
     def kinds(self) -> frozenset[str]:
@@ -41,12 +44,12 @@ class Endpoints:
     @property
     def types(self) -> frozenset[str]:
         """ARM types of endpoints and of what they depend on."""
-        return self.kinds | self._dependencies.keys()
+        return self.kinds | self._dependencies.keys() | self._parents.keys()
 
     @property
     def parents(self) -> frozenset[str]:
         """ARM types that endpoints are parts of."""
-        return frozenset({ScaleSets.type})
+        return frozenset(self._parents)
 
     async def resolve(self, resource: str) -> Sequence[str]:
         """The endpoints that a resource is, or that depend on it."""
@@ -55,12 +58,17 @@ class Endpoints:
             return await self._dependencies[found.type].endpoints(found.id)
         return [found.id] if found else []
 
-    async def observe(self, endpoint_id: str, known: Endpoint | None) -> Endpoint:
+    async def members(self, parent_id: str, known: Sequence[Endpoint]) -> Found:
+        """The endpoints of a parent, by lists."""
+        found = resource_id(parent_id, self._parents)
+        return await self._parents[found.type].members(found.id, known) if found else ([], [])
+
+    async def observe(self, endpoint_id: str, known: Endpoint | None, listed: Endpoint | None = None) -> Endpoint:
         """Read one endpoint of whatever kind."""
         kind = self._kind(endpoint_id)
         if kind is None:
             raise Terminal(f"{endpoint_id} is no endpoint of a known kind")
-        return await kind.observe(endpoint_id, known)
+        return await kind.observe(endpoint_id, known, listed)
 
     async def several(self, wanted: Mapping[str, Endpoint | None]) -> Mapping[str, Endpoint]:
         """Many endpoints by lists, of each kind and subscription among them."""

@@ -14,7 +14,7 @@ from typing import ClassVar, Generic, Protocol, TypeVar
 import msgspec
 
 from shared.arm.client import Arm, NotRegistered, Page
-from shared.arm.tags import claims
+from shared.arm.tags import claims, names
 from shared.errors import Forbidden, NearzoneError
 from shared.model import Endpoint, State
 from shared.ports import Listing
@@ -25,8 +25,11 @@ class Kind(Protocol):
 
     kind: str
 
-    async def observe(self, endpoint_id: str, known: Endpoint | None) -> Endpoint:
-        """Read one: 404 gives state gone, 403 what was known with `doubt` set. Raises Transient, Terminal."""
+    async def observe(self, endpoint_id: str, known: Endpoint | None, listed: Endpoint | None = None) -> Endpoint:
+        """Read one: 404 gives state gone, 403 what was known with `doubt` set. Raises Transient, Terminal.
+
+        `listed`: what a list has just shown; a kind may use it for what it would have to read besides.
+        """
 
     async def several(self, subscription: str, wanted: Mapping[str, Endpoint | None]) -> Sequence[Endpoint]:
         """Read those of the wanted ones (by id in lower case) of which lists say enough. Raises Transient, Terminal."""
@@ -44,6 +47,15 @@ class Dependency(Protocol):
         """The ids of the endpoints that depend on a resource. Raises Transient, Terminal."""
 
 
+class Parent(Protocol):
+    """A kind of resource that endpoints are parts of. `type`: its ARM type in lower case."""
+
+    type: str
+
+    async def members(self, parent_id: str, known: Sequence[Endpoint]) -> Found:
+        """Its endpoints as lists show them. `known`: those that the catalog has. Raises Transient, Terminal."""
+
+
 class Resource(Protocol):
     """What every ARM resource has."""
 
@@ -58,8 +70,8 @@ class Tagged(Resource, Protocol):
 
 R = TypeVar("R", bound=Resource)
 T = TypeVar("T", bound=Tagged)
-Found = tuple[Sequence[Endpoint], Sequence[str]]
-"""Endpoints of which lists say enough, and the ids of those that they leave open."""
+Found = tuple[Sequence[Endpoint], Sequence[Endpoint]]
+"""Endpoints of which lists say enough, and those that they leave open, with what they say (see `Listing.unclear`)."""
 
 
 async def observed(
@@ -111,8 +123,9 @@ class Listed(ABC, Generic[T]):
     async def assess(self, found: T, *, from_list: bool) -> Endpoint | None:
         """What a resource amounts to; None where a list says too little. Raises Transient, Forbidden, Terminal."""
 
-    async def observe(self, endpoint_id: str, known: Endpoint | None) -> Endpoint:
+    async def observe(self, endpoint_id: str, known: Endpoint | None, listed: Endpoint | None = None) -> Endpoint:
         """Read one."""
+        del listed
         return await observed(endpoint_id, self.kind, known, self._read(endpoint_id))
 
     async def _read(self, endpoint_id: str) -> Endpoint | None:
@@ -128,8 +141,13 @@ class Listed(ABC, Generic[T]):
     async def _list(self, subscription: str, known: set[str]) -> Found:
         wanted = [each for key, each in (await self._all(subscription)).items() if claims(each.tags) or key in known]
         endpoints = await asyncio.gather(*(self.assess(each, from_list=True) for each in wanted))
-        unclear = [each.id for each, endpoint in zip(wanted, endpoints, strict=True) if endpoint is None]
+        unclear = [self._claimed(each) for each, endpoint in zip(wanted, endpoints, strict=True) if endpoint is None]
         return [endpoint for endpoint in endpoints if endpoint], unclear
+
+    def _claimed(self, found: T) -> Endpoint:
+        """What a list says of every resource: its names."""
+        tagged, own, faults = names(found.tags, found.id.rsplit("/", 1)[-1])
+        return Endpoint(found.id, self.kind, tagged=tagged, own=own, faults=faults)
 
     async def several(self, subscription: str, wanted: Mapping[str, Endpoint | None]) -> Sequence[Endpoint]:
         """Those of the wanted ones (by id in lower case) of which a list says enough. Raises Transient, Terminal."""

@@ -145,7 +145,7 @@ def assess(machine: str, view: InstanceView | None, nic: Nic | None, tags: Tags,
     running, state = power(view), _state(view, tags)
     addresses = known.addresses if known else ()
     if running == "running" and nic:
-        addresses = _addresses(nic, machine)
+        addresses = addresses_of(nic, machine)
     if state == State.SERVING and not addresses and claims(tags):
         state = State.WARMING
     if running in ("", "unknown") and known and known.state != State.GONE:
@@ -164,7 +164,7 @@ def _state(view: InstanceView | None, tags: Tags) -> State:
     return State.SERVING if health(view) in (None, "healthy") else State.WARMING
 
 
-def _addresses(nic: Nic, machine: str) -> tuple[Address, ...]:
+def addresses_of(nic: Nic, machine: str) -> tuple[Address, ...]:
     """The primary IPv4 configurations' addresses; none while the NIC is attached to something else."""
     owner = nic.properties.virtual_machine
     if owner is None or owner.id.lower() != machine.lower():

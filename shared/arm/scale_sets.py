@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 import msgspec
 
@@ -18,8 +19,9 @@ from shared.arm.client import Arm, Page
 from shared.arm.kind import Found, everything, listed, observed
 from shared.arm.machines import InstanceView, NetworkProfile, Nic, primary_nic
 from shared.arm.tags import claims, names
+from shared.arm.virtual_machines import KIND as VM_KIND
 from shared.arm.virtual_machines import VM_API
-from shared.model import Endpoint, resource_id
+from shared.model import Endpoint, State, resource_id
 from shared.ports import Listing
 from shared.settings import region_name
 
@@ -100,18 +102,22 @@ class ScaleSets:
     def __init__(self, arm: Arm) -> None:
         self._arm = arm
 
-    async def endpoints(self, set_id: str) -> Sequence[str]:
-        """Its instances or its VMs, where it claims names or is flexible. Raises Transient, Terminal."""
+    async def members(self, set_id: str, known: Sequence[Endpoint]) -> Found:
+        """Its instances as lists show them, or the ids of its VMs. Raises Transient, Terminal.
+
+        Nothing where it claims no name and none of its instances did.
+        """
         found = await self._arm.get(set_id, _set, **{"api-version": SET_API})
         if found is None:
-            return []
+            return [], []
         if not found.uniform:
             vms = f"/subscriptions/{set_id.split('/')[2]}/providers/Microsoft.Compute/virtualMachines"
             wanted = {"api-version": VM_API, "$filter": f"'virtualMachineScaleSet/id' eq '{found.id}'"}
-            return [each.id for each in (await everything(self._arm, vms, _vms, wanted)).values()]
-        path = f"{found.id}/virtualMachines"
-        there = await everything(self._arm, path, _instances, {"api-version": SET_API}) if claims(found.tags) else {}
-        return [each.id for each in there.values()]
+            there = await everything(self._arm, vms, _vms, wanted)
+            return [], [Endpoint(each.id, VM_KIND) for each in there.values()]
+        if not claims(found.tags) and not any(each.names for each in known):
+            return [], []
+        return await members_of(self._arm, found, {each.key: each for each in known})
 
 
 class ScaleSetInstances:
@@ -122,8 +128,9 @@ class ScaleSetInstances:
     def __init__(self, arm: Arm) -> None:
         self._arm = arm
 
-    async def observe(self, endpoint_id: str, known: Endpoint | None) -> Endpoint:
+    async def observe(self, endpoint_id: str, known: Endpoint | None, listed: Endpoint | None = None) -> Endpoint:
         """Read one instance, with its scale set and its NICs."""
+        del listed
         return await observed(endpoint_id, KIND, known, self._read(endpoint_id, known))
 
     async def _read(self, endpoint_id: str, known: Endpoint | None) -> Endpoint | None:
@@ -151,7 +158,7 @@ class ScaleSetInstances:
         sets = await everything(self._arm, path, _sets, {"api-version": SET_API})
         remembered = {endpoint.parent for endpoint in known.values() if endpoint.names}
         wanted = [of for key, of in sets.items() if of.uniform and (claims(of.tags) or key in remembered)]
-        return _merged(await asyncio.gather(*(self._members(of, known) for of in wanted)))
+        return _merged(await asyncio.gather(*(members_of(self._arm, of, known) for of in wanted)))
 
     async def several(self, subscription: str, wanted: Mapping[str, Endpoint | None]) -> Sequence[Endpoint]:
         """Those of the wanted instances (by id in lower case) of which the lists of their sets say enough."""
@@ -165,17 +172,20 @@ class ScaleSetInstances:
 
     async def _some(self, set_id: str, known: Mapping[str, Endpoint]) -> Found:
         of = await self._set(set_id)
-        return await self._members(of, known) if of and of.uniform else ([], [])
+        return await members_of(self._arm, of, known) if of and of.uniform else ([], [])
 
-    async def _members(self, of: _Set, known: Mapping[str, Endpoint]) -> Found:
-        query = {"api-version": SET_API, "$expand": "instanceView"}
-        instances, nics = await asyncio.gather(
-            everything(self._arm, f"{of.id}/virtualMachines", _instances, query),
-            everything(self._arm, f"{of.id}/networkInterfaces", _nics, {"api-version": NIC_API}),
-        )
-        clear = {key: each for key, each in instances.items() if _told(of, each, nics)}
-        endpoints = [_assess(of, each, nics, known.get(key)) for key, each in clear.items()]
-        return endpoints, [each.id for key, each in instances.items() if key not in clear]
+
+async def members_of(arm: Arm, of: _Set, known: Mapping[str, Endpoint]) -> Found:
+    """The instances of a uniform set, by two lists. Raises Transient, Terminal."""
+    query = {"api-version": SET_API, "$expand": "instanceView"}
+    instances, nics = await asyncio.gather(
+        everything(arm, f"{of.id}/virtualMachines", _instances, query),
+        everything(arm, f"{of.id}/networkInterfaces", _nics, {"api-version": NIC_API}),
+    )
+    found = {key: _assess(of, each, nics, known.get(key)) for key, each in instances.items()}
+    clear = {key for key, each in instances.items() if _told(of, each, nics)}
+    unclear = [replace(each, state=State.UNKNOWN, doubt="") for key, each in found.items() if key not in clear]
+    return [each for key, each in found.items() if key in clear], unclear
 
 
 def _set_of(instance: str) -> str:

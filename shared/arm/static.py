@@ -21,8 +21,9 @@ class StaticEndpoints:
     def __init__(self, endpoints: Sequence[Endpoint]) -> None:
         self._endpoints = {endpoint.key: endpoint for endpoint in endpoints}
 
-    async def observe(self, endpoint_id: str, known: Endpoint | None) -> Endpoint:
+    async def observe(self, endpoint_id: str, known: Endpoint | None, listed: Endpoint | None = None) -> Endpoint:
         """What the settings say of one."""
+        del listed
         gone = replace(known or Endpoint(endpoint_id, STATIC, health=False), state=State.GONE)
         return self._endpoints.get(endpoint_id.lower(), gone)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import msgspec
 
@@ -16,7 +17,7 @@ from shared.arm.client import Arm, Page
 from shared.arm.kind import Found, everything, listed, observed
 from shared.arm.machines import NIC_API, InstanceView, Link, NetworkProfile, Nic, primary_nic
 from shared.arm.tags import claims, names
-from shared.model import Endpoint
+from shared.model import Endpoint, State
 from shared.ports import Listing
 from shared.settings import region_name
 
@@ -61,17 +62,19 @@ class VirtualMachines:
     def __init__(self, arm: Arm) -> None:
         self._arm = arm
 
-    async def observe(self, endpoint_id: str, known: Endpoint | None) -> Endpoint:
-        """Read one VM."""
-        return await observed(endpoint_id, KIND, known, self._read(endpoint_id, known))
+    async def observe(self, endpoint_id: str, known: Endpoint | None, listed: Endpoint | None = None) -> Endpoint:
+        """Read one VM, and its NIC where no list has just shown its addresses."""
+        return await observed(endpoint_id, KIND, known, self._read(endpoint_id, known, listed))
 
-    async def _read(self, endpoint_id: str, known: Endpoint | None) -> Endpoint | None:
+    async def _read(self, endpoint_id: str, known: Endpoint | None, listed: Endpoint | None) -> Endpoint | None:
         vm = await self._arm.get(endpoint_id, _vm, **{"api-version": VM_API, "$expand": "instanceView"})
         if vm is None:
             return None
         nic_id = primary_nic(vm.properties.network_profile)
         nic = None
-        if nic_id and claims(vm.tags) and machines.power(vm.properties.instance_view) == "running":
+        if listed and listed.addresses:
+            known = replace(known or listed, addresses=listed.addresses)
+        elif nic_id and claims(vm.tags) and machines.power(vm.properties.instance_view) == "running":
             nic = await self._arm.get(nic_id, _nic, **{"api-version": NIC_API})
         return _assess(vm, nic, known, reports_health(vm))
 
@@ -105,7 +108,8 @@ def _join(
     vms: Mapping[str, _Vm], views: Mapping[str, _Vm], nics: Mapping[str, Nic], known: Mapping[str, Endpoint]
 ) -> Found:
     """Endpoints of which the lists say enough, and the ids of those that they leave open."""
-    endpoints, unclear = [], []
+    endpoints: list[Endpoint] = []
+    unclear: list[Endpoint] = []
     for key in vms.keys() | views.keys():
         vm, view, before = vms.get(key), views.get(key), known.get(key)
         if vm and not claims(vm.tags) and not (before and before.names):
@@ -117,8 +121,14 @@ def _join(
             vm.properties.instance_view = seen
             endpoints.append(_assess(vm, nic, before, before.health if before else None))
         else:
-            unclear.append((vm or view).id)  # type: ignore[union-attr] # the key is in one of the two
+            unclear.append(_claimed(vm, nic) if vm else Endpoint(view.id, KIND))  # type: ignore[union-attr] # one is there
     return endpoints, unclear
+
+
+def _claimed(vm: _Vm, nic: Nic | None) -> Endpoint:
+    """What lists say of a VM whose state they leave open."""
+    addresses = machines.addresses_of(nic, vm.id) if nic else ()
+    return replace(_assess(vm, None, None, None), state=State.UNKNOWN, addresses=addresses, doubt="")
 
 
 def told(view: InstanceView, known: Endpoint | None) -> bool:

@@ -14,6 +14,7 @@ class Variant:
 
 
 RECORD, DRAIN, RUN, SWEEP = "shared/record.py", "shared/drain.py", "shared/run.py", "shared/sweep.py"
+DOUBT, CATCH_UP = "shared/doubt.py", "shared/catch_up.py"
 MEMORY, DNS = "shared/catalog/memory.py", "shared/arm/private_dns.py"
 
 VARIANTS = (
@@ -29,53 +30,53 @@ VARIANTS = (
     Variant(
         "catalog row: after a conflict the old observation is written again",
         RECORD,
-        """            except Conflict:
-                continue
-            return observed
+        """            if stored and says_the_same(stored.value, observed):
 """,
-        """            except Conflict:
-                await self.write(await self.catalog.endpoint(endpoint_id.lower()), observed)
-            return observed
+        """            if stored:
 """,
     ),
     Variant(
         "catalog row: not written when nothing has changed",
         RECORD,
-        """        row = EndpointRow(observed, todo, self.clock())
+        """        etag = await self.catalog.put_endpoint(row, stored.etag if stored else None)
+        if not row.todo:
 """,
-        """        if not todo and stored:
-            return
-        row = EndpointRow(observed, todo, self.clock())
+        """        if not row.todo and stored:
+            return stored
+        etag = await self.catalog.put_endpoint(row, stored.etag if stored else None)
+        if not row.todo:
 """,
     ),
     Variant(
         "catalog row: no tombstone for what was never seen",
         RECORD,
-        """        row = EndpointRow(observed, todo, self.clock())
+        """        etag = await self.catalog.put_endpoint(row, stored.etag if stored else None)
+        if not row.todo:
 """,
         """        if stored is None and observed.state == "gone":
-            return
-        row = EndpointRow(observed, todo, self.clock())
+            return Stored(row, "")
+        etag = await self.catalog.put_endpoint(row, stored.etag if stored else None)
+        if not row.todo:
 """,
     ),
     Variant(
         "catalog row: todo is emptied before the marks are there",
         RECORD,
-        """        await all_of(self.catalog.index(name, row.endpoint.key, now) for name in sorted(row.todo))
-""",
+        """        await self._index(row, row.todo)
+        await self.mark""",
         """        with suppress(Conflict):
-            etag = await self.catalog.put_endpoint(EndpointRow(row.endpoint, frozenset(), row.seen_at), etag)
-        await all_of(self.catalog.index(name, row.endpoint.key, now) for name in sorted(row.todo))
-""",
+            etag = await self.catalog.put_endpoint(replace(row, todo=frozenset()), etag)
+        await self._index(row, row.todo)
+        await self.mark""",
     ),
     Variant(
         "catalog row: marked before the index leads to it",
         RECORD,
-        """        await all_of(self.catalog.index(name, row.endpoint.key, now) for name in sorted(row.todo))
+        """        await self._index(row, row.todo)
         await self.mark(urgencies, cause)
 """,
         """        await self.mark(urgencies, cause)
-        await all_of(self.catalog.index(name, row.endpoint.key, now) for name in sorted(row.todo))
+        await self._index(row, row.todo)
 """,
     ),
     Variant(
@@ -114,7 +115,7 @@ VARIANTS = (
     Variant(
         "dirty row: cleared though nothing was narrowed yet",
         RUN,
-        """            await self._later(row, UNKNOWN_PAUSE, error, failed=False)
+        """            await self._later(row, error.pause, error, failed=False)
 """,
         """            await self.of.catalog.clear(self.zone.key, dirty.name, row.etag)
 """,
@@ -205,8 +206,16 @@ VARIANTS = (
 """,
     ),
     Variant(
+        "look: one 404 counts at once",
+        DOUBT,
+        """    missing_at = 0.0 if seen.state != State.GONE or _confirmed(old, began, asks) else now
+""",
+        """    missing_at = 0.0
+""",
+    ),
+    Variant(
         "sweep: what a list lacks counts as gone",
-        SWEEP,
+        CATCH_UP,
         """        if not self.dry_run:
             await self._look(endpoint_id)
             return
@@ -214,10 +223,27 @@ VARIANTS = (
         """        if not self.dry_run:
             stored = await self.recorder.catalog.endpoint(endpoint_id.lower())
             if stored and known:
-                await self.recorder.write(stored, replace(known, state=State.GONE), self.cause)
+                gone = Endpoint(known.id, known.kind, tagged=known.tagged, own=known.own, state=State.GONE)
+                await self.recorder.write(stored, gone, self.cause, 0.0, ("delete event",))
                 return
             await self._look(endpoint_id)
             return
+""",
+    ),
+    Variant(
+        "sweep: names are answered before all of their claimants are read",
+        RUN,
+        """        if unread := sum(each.unread for each in endpoints):
+""",
+        """        if unread := 0:
+""",
+    ),
+    Variant(
+        "sweep: the catalog counts as complete before what has to be read is enlisted",
+        CATCH_UP,
+        """            self._unread.append((listed, await self.recorder.enlist(stored, listed)))
+""",
+        """            return
 """,
     ),
     Variant(
@@ -234,8 +260,8 @@ VARIANTS = (
     ),
     Variant(
         "sweep: complete though endpoints could not be recorded",
-        SWEEP,
-        """        return not late and not self._blind
+        CATCH_UP,
+        """        return not late and self.complete
 """,
         """        return not late
 """,

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from random import Random
 
+from msgspec.structs import replace
+
 from simulator.faults import Rates
 from simulator.oracle import expected
 from tests.simulation.faults import KINDS, rates
@@ -75,6 +77,12 @@ def draw(seed):
         kinds = rng.sample(KINDS, rng.choice((2, len(KINDS))))
         return rates(kinds, calm), rates(kinds, stormy), storms
 
+    lag = Random(f"lag {seed}").choice((0.0, 0.01, 0.05))
+
+    def lagging(rates):
+        return replace(rates, not_found={"virtualmachines": lag}) if lag else rates
+
+    calm, stormy, storms = sometimes(0.75, arm()) or (Rates(), Rates(), ())
     return Drawn(
         seed=seed,
         world=a_world(rng, regions),
@@ -88,7 +96,7 @@ def draw(seed):
         loss=sometimes(0.7, 0.15),
         duplication=sometimes(0.6, 0.2),
         reordering=sometimes(0.6, 0.3),
-        arm=sometimes(0.75, arm()) or (Rates(), Rates(), ()),
+        arm=(lagging(calm), lagging(stormy), storms),
         catalog=sometimes(0.5, weather()) or (0.0, 0.0, ()),
         table=seed % TABLES == TABLES - 1,
         crash_every=sometimes(0.7, rng.choice((1500.0, 4000.0))),

@@ -120,12 +120,15 @@ class Ledger:
         errand, (replaced, since) = ERRAND.get(), self.versions.get(etag, (START, START))
         read = [at for at, of in errand.reads if of in (None, key) and at >= replaced]
         begun = min(read, default=max(since, errand.began))  # Not read: the errand has written that version itself.
-        if row.endpoint.doubt:
+        if old and row.endpoint.same(old.row.endpoint) and not self._fits(row.endpoint, begun):
+            # Another handler wrote what this one has seen: it was observed after its first read.
+            begun = max([old.begun, *(at for at, of in errand.reads if of in (None, key) and at < replaced)])
+        if _open(row):
             begun = old.begun if old else START
         elif not self._fits(row.endpoint, begun):
             seen = [each.vm for each in self.history.seen(key, begun)]
             self.trace.violation("a row holds what was seen after its old version was read", f"{errand}: {row}, {seen}")
-        if begun < self.acked.get(key, START) and not row.endpoint.doubt:
+        if begun < self.acked.get(key, START) and not _open(row):
             self.trace.violation(
                 "a row never goes back behind an acknowledged event",
                 f"{errand} wrote {key}, read at {begun - self.trace.began:.3f}, acknowledged: an event of "
@@ -178,7 +181,7 @@ class Ledger:
     def after_clear(self, _none, _began, zone, name, _etag):
         self.dirty.discard((zone, name))
         marked, since = self.marks.get((zone, name), (START, None))
-        if self.complete and self.complete <= marked:
+        if self.complete and self.complete <= marked and not self._awaited(name, unread_only=True):
             self.settled(zone, name, since, marked, f"{ERRAND.get()} cleared it")
 
     def after_acquire(self, lease, _began, zone, holder, _now, _seconds):
@@ -209,7 +212,7 @@ class Ledger:
         for key in self.history.vms():
             self._check_swept(key, begun)
         for known in self.rows.values():
-            if known.put < begun and not known.row.todo and not known.row.endpoint.doubt:
+            if known.put < begun and not known.row.todo and not _open(known.row):
                 known.begun = known.since = max(known.begun, begun)
 
     def _check_swept(self, key, begun):
@@ -221,7 +224,7 @@ class Ledger:
                 self.trace.violation("a complete catalog knows every claim", f"{errand}: no row of {key}")
             return
         since = begun if known.put < begun else min(begun, known.begun)
-        if not known.row.endpoint.doubt and not self._fits(known.row.endpoint, since):
+        if not _open(known.row) and not self._fits(known.row.endpoint, since):
             self.trace.violation("after a complete sweep no row is old", f"{errand}: {known.row}")
 
     def _fits(self, endpoint, since):
@@ -247,7 +250,7 @@ class Ledger:
     def acknowledged(self, key, life, began):
         """An event about this endpoint was answered with 2xx: its observation is here, and its names are."""
         known = self.rows.get(key)
-        if self.wiped >= began or life.refused_at >= began or (known and known.row.endpoint.doubt):
+        if self.wiped >= began or life.refused_at >= began or (known and _open(known.row)):
             return
         if known is None or known.begun < began:
             self.trace.violation(
@@ -269,5 +272,13 @@ class Ledger:
             if (zone, name) not in self.dirty and not self._awaited(name) and not START < marked < self.complete:
                 self.settled(zone, name, self.since(name), marked, what)
 
-    def _awaited(self, name):
-        return any(name in known.row.todo for known in self.rows.values())
+    def _awaited(self, name, *, unread_only=False):
+        """Whether a row is going to mark this name: it has it to mark, or its endpoint is only enlisted until now."""
+        rows = [known.row for known in self.rows.values()]
+        unread = any(row.endpoint.unread and name in row.endpoint.names for row in rows)
+        return unread or (not unread_only and any(name in row.todo for row in rows))
+
+
+def _open(row):
+    """Whether a row promises another look: in doubt, missing at the last look, or only enlisted until it is read."""
+    return row.endpoint.doubt or row.missing_at or row.endpoint.unread
