@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, S
 from dataclasses import dataclass, field
 
 from shared.doubt import CONFIRM_SECONDS, MISSING, NO_EVENT
-from shared.errors import Conflict, NearzoneError
+from shared.errors import Conflict, NearzoneError, Transient
 from shared.model import Cause, Endpoint, EndpointRow, Progress, State
 from shared.ports import Listing, Stored
 from shared.record import Recorder
@@ -46,6 +46,8 @@ class CatchUp:
     written: bool = False
     """Whether rows may have changed."""
     complete: bool = True
+    deadline: float = 0.0
+    """When what runs now has to end, in seconds since the epoch."""
     _differing: list[tuple[Endpoint, Row]] = field(default_factory=list)
     _missing: list[tuple[str, Endpoint | None]] = field(default_factory=list)
     _open: list[tuple[Endpoint, Row]] = field(default_factory=list)
@@ -86,6 +88,7 @@ class CatchUp:
 
     async def run(self, deadline: float) -> bool:
         """Record, and enlist what is new; whether all of it was done before the deadline, and nothing is left open."""
+        self.deadline = deadline
         self._new.sort(key=lambda pair: (not pair[0].tagged, pair[0].tagged))  # Service by service, then host names.
         late = await self._some((self._enlist(*pair) for pair in self._new), ENLISTINGS, deadline)
         late += await self._some((self._read(*pair) for pair in self._open), READERS, deadline)
@@ -100,7 +103,7 @@ class CatchUp:
 
     async def read(self, deadline: float, note: Callable[[Progress], Awaitable[object]]) -> None:
         """Read what was enlisted, until the deadline; tells every `PROGRESS_SECONDS`, and at the end, how far it is."""
-        clock, unread = self.recorder.clock, self._unread
+        self.deadline, clock, unread = deadline, self.recorder.clock, self._unread
         begun = noted = clock()
         done = 0
 
@@ -143,9 +146,9 @@ class CatchUp:
 
     async def _read(self, listed: Endpoint, stored: Row) -> None:
         """Read what a list leaves open, beside what the list has shown; `stored` was read before the list."""
-        known, began = stored.value.endpoint if stored else None, self.recorder.clock()
+        known = stored.value.endpoint if stored else None
         try:
-            seen = await self.recorder.observer.read(listed, known)
+            seen, began = await self._patiently(listed, known)
             if self.dry_run:
                 self.seen[listed.key] = seen
                 return
@@ -157,6 +160,17 @@ class CatchUp:
             self._fail(listed.id, error, open_=known is None)
             if stored and stored.value.endpoint.unread and not self.dry_run:
                 await self.recorder.postpone(stored)
+
+    async def _patiently(self, listed: Endpoint, known: Endpoint | None) -> tuple[Endpoint, float]:
+        """Read an endpoint, again where Azure asks to wait and the time is left; gives when the reading began."""
+        while True:
+            began = self.recorder.clock()
+            try:
+                return await self.recorder.observer.read(listed, known), began
+            except Transient as error:
+                if error.retry_after is None or began + error.retry_after >= self.deadline:
+                    raise
+                await asyncio.sleep(error.retry_after)
 
     async def _follow(self, endpoint: Endpoint, stored: Row) -> None:
         if self.dry_run:

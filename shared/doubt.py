@@ -12,7 +12,7 @@ it reported health, now none       serving, in doubt                            
 none again                         warming: it was restarted, for example          by every drain
 never reported, extension is there warming                                         by every drain
 the same for `health_wait` seconds serving, with an alarm                          by every sweep
-unreadable, no power state         as known, in doubt (the adapter says so)        with back-off
+unreadable, no power state         as known, in doubt (the adapter says so)        with back-off, if it claims names
 
 The rule of the 404 was model-checked. In particular a look that an event asked for never confirms: between the two
 answers the endpoint may have been made again.
@@ -96,6 +96,6 @@ def _look_at(row: EndpointRow, now: float) -> float:
         return row.missing_at + CONFIRM_SECONDS
     if row.endpoint.doubt == SILENT:
         return row.since + CONFIRM_SECONDS
-    if row.endpoint.doubt:
+    if row.endpoint.doubt and row.endpoint.names:
         return now + min(MAX_BACK_OFF_SECONDS, FIRST_BACK_OFF_SECONDS * 2.0 ** min(row.looks - 1, 10))
     return 0.0

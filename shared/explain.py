@@ -12,7 +12,7 @@ from cronsim import CronSim
 
 from shared import preflight
 from shared.drain import INCOMPLETE, Drainer
-from shared.model import Alarm, Cause, Dirty, Endpoint, Marker, Order, Past, State, Swept, Zone, freeze
+from shared.model import Alarm, Cause, Dirty, Endpoint, Marker, Order, Past, Progress, State, Swept, Zone, freeze
 from shared.plan import OWNER_KEY
 from shared.ports import Stored
 from shared.report import told
@@ -47,7 +47,11 @@ async def status(drainer: Drainer) -> dict[str, Any]:
         ],
         "dirty": [_dirty(d) for rows in dirty.values() for d in sorted(rows, key=lambda d: (d.urgency, d.since))],
         "endpoints": dict(sorted(Counter(e.state.value for e in endpoints).items())),
-        "last_sweep": {"completed_at": moment(marker.completed_at), "current": bool(complete)},
+        "last_sweep": {
+            "completed_at": moment(marker.completed_at),
+            "current": bool(complete),
+            "progress": _progress(marker.progress),
+        },
         "sweeps": [_swept(sweep) for sweep in marker.sweeps],
         "changes": await _changes(drainer),
         "drains": [
@@ -224,6 +228,15 @@ def _swept(sweep: Swept) -> dict[str, Any]:
         "refused": sweep.refused,
         "complete": sweep.complete,
     }
+
+
+def _progress(progress: Progress | None) -> dict[str, int | None] | None:
+    """How far a sweep has read what lists leave open, and about how many seconds it needs for the rest."""
+    if progress is None:
+        return None
+    took, left = progress.at - progress.begun, progress.of - progress.read
+    seconds = None if not progress.read or progress.ended else round(left * took / progress.read)
+    return {"read": progress.read, "of": progress.of, "seconds_left": seconds}
 
 
 def _until(order: Order | None) -> dict[str, str | None] | None:

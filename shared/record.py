@@ -23,6 +23,8 @@ from shared.together import Flight, Shared, all_of
 ATTEMPTS = 20
 LOOKS = 200
 """Endpoints of one event that are looked at together: many that wait are worth a list."""
+HINT_PAUSE = 1.0
+"""Seconds between the beginnings of two looks at one resource: a deployment tells of it again and again."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Recorder:
     clock: Callable[[], float]
     foresee: Callable[[Iterable[str]], None]
     health_wait: float
-    _hints: Shared[Sequence[Endpoint]] = field(default_factory=Shared)
+    _hints: Shared[Sequence[Endpoint]] = field(default_factory=lambda: Shared(HINT_PAUSE))
     _looks: Shared[Endpoint] = field(default_factory=Shared)
 
     async def follow(self, hint: Hint, cause: Cause) -> tuple[Sequence[Endpoint], bool]:

@@ -30,10 +30,14 @@ async def all_of(work: Iterable[Coroutine[Any, Any, T]], at_once: int = 32) -> l
 
 @dataclass(eq=False, slots=True)
 class Flight(Generic[T]):
-    """One run of shared work. `asks`: what its callers have asked it for. `callers`: how many wait for it."""
+    """One run of shared work. `asks`: what its callers have asked it for. `callers`: how many wait for it.
+
+    `began`: when, by the event loop's clock.
+    """
 
     asks: set[str] = field(default_factory=set)
     callers: int = 0
+    began: float = 0.0
     task: asyncio.Task[T] | None = None
 
 
@@ -43,8 +47,10 @@ class Shared(Generic[T]):
 
     Of each key at most one run is in flight and one waits for it to end. A caller joins the run that waits, so every
     caller gets a run that begins after its call. A run ends early when no caller waits for it any more.
+    `pause`: seconds from the beginning of a run to that of the one that waits for it.
     """
 
+    pause: float = 0.0
     _flying: dict[str, Flight[T]] = field(default_factory=dict)
     _waiting: dict[str, Flight[T]] = field(default_factory=dict)
 
@@ -74,9 +80,10 @@ class Shared(Generic[T]):
             while before := self._flying.get(key):
                 assert before.task  # noqa: S101 - as above
                 await asyncio.wait((before.task,))
+                await asyncio.sleep(max(0.0, before.began + self.pause - asyncio.get_running_loop().time()))
         finally:
             self._leave(key, flight)
-        self._flying[key] = flight
+        self._flying[key], flight.began = flight, asyncio.get_running_loop().time()
         try:
             return await work(flight)
         finally:

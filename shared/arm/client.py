@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Generic, TypeVar
@@ -71,6 +72,7 @@ class Throttle(AsyncHTTPPolicy[Any, Any]):
         self._measure = measure
         self._until: dict[str, float] = {}
         self._buckets: dict[tuple[str, str], tuple[float, float]] = {}
+        self._unanswered: Counter[tuple[str, str]] = Counter()
 
     async def send(self, request: PipelineRequest[Any]) -> PipelineResponse[Any, Any]:
         """Pass a request on when it may go. Raises Transient where it would have to wait for long."""
@@ -79,8 +81,12 @@ class Throttle(AsyncHTTPPolicy[Any, Any]):
         if wait > 0:
             raise Transient(f"throttled: Azure has asked to wait for another {wait:.0f} s", wait)
         bucket = _bucket(method, url)
-        await self._take(bucket)
-        response = await self.next.send(request)
+        self._unanswered[bucket] += 1
+        try:
+            await self._take(bucket)
+            response = await self.next.send(request)
+        finally:
+            self._unanswered[bucket] -= 1
         headers = response.http_response.headers
         self._note(bucket, headers.get(f"x-ms-ratelimit-remaining-subscription-{bucket[1]}"))
         if response.http_response.status_code == 429:
@@ -114,7 +120,8 @@ class Throttle(AsyncHTTPPolicy[Any, Any]):
         if remaining and remaining.isdigit():
             size, _ = BUCKETS[bucket[1]]
             if int(remaining) <= size:  # Larger numbers come from subscriptions with raised limits, or older models.
-                self._buckets[bucket] = (float(remaining), self._clock())
+                # What waits for its token or its answer may not be counted in this answer yet.
+                self._buckets[bucket] = (float(remaining) - self._unanswered[bucket], self._clock())
             else:
                 self._buckets.pop(bucket, None)
 

@@ -13,7 +13,7 @@ from simulator.latency import Latency
 from simulator.transport import SimulatorTransport
 from tests.stage import GROUP, REGIONS, SUB, Stage, a_vm, a_world, zone_id
 
-SWEEP_REQUESTS = 120
+SWEEP_REQUESTS = 150
 """Of a sweep of this world, with the writes at the beginning."""
 ARM = "https://management.azure.com"
 OTHER_SUB = "22222222-2222-4222-8222-222222222222"
