@@ -293,6 +293,26 @@ def test_a_static_endpoint_always_serves_unless_it_is_drained_by_order():
     staged(story, world(FAR, settings={"STATIC": STATIC}))
 
 
+@pytest.mark.parametrize("statics", ["[]", None], ids=["the setting goes", "both stay"])
+def test_a_load_balancer_takes_over_the_address_of_a_static_endpoint_without_a_gap(statics):
+    """A static endpoint has no VNet that could contradict the load balancer's."""
+
+    async def story(stage):
+        await swept(stage)
+        assert llama(stage) == stage.record(WEST, "llama") == ["10.1.0.20"]
+        assert not any("more than one VNet" in each for each in await alarms(stage))
+        told = await stage.app.explain(stage.app.settings.zones[0], "llama")
+        included = {claim["endpoint"].rsplit("/", 1)[-1] for claim in told["claims"] if claim["included"]}
+        assert included == {"appliance", "lb"}
+        if statics:
+            stage.restart(stage.app.catalog, NEARZONE_STATIC=statics)
+            assert (await stage.app.correct_drift()).refusals == []
+            assert (llama(stage), stage.record(EAST, "appliance")) == (["10.1.0.20"], None)
+
+    box = [{"name": "appliance", "region": EAST, "addresses": ["10.1.0.20"], "claims": ["llama"]}]
+    staged(story, world(FAR, load_balancers=[load_balancer()], settings={"STATIC": box}))
+
+
 def test_static_endpoints_that_vanish_from_the_settings_are_removed_under_the_guard():
     many = [{"name": f"box-{number}", "region": EAST, "addresses": [f"10.1.9.{number}"]} for number in range(1, 8)]
 

@@ -206,6 +206,10 @@ def test_a_static_endpoint_serves_always_claims_what_it_says_and_is_drained_by_o
         (30, frozenset({"10.5.0.4"})),
         (300, frozenset({"10.5.0.4"})),
     )
+    there_too = {"load_balancers": [LB | {"id": LB["id"] + "2"}]}
+    assert expected(given | there_too | {"settings": given["settings"] | {"NEARZONE_CLAIMS": {"*": [S]}}})[
+        EUS, "llm"
+    ] == (30, frozenset({"10.5.0.4"})), "its VNet is not known, and so no other one"
     for order in ("static/x", "eastus"):
         assert expected(given, {order})[EUS, "llm"] is None
     assert expected(world(B, STATIC=json.dumps([STATIC])), {"static/y"})[EUS, "llm"] == answers[EUS, "llm"]
@@ -217,5 +221,9 @@ def test_each_instance_of_a_scale_set_is_an_endpoint_of_its_own():
     assert expected(given)[EUS, "llm"] == (30, frozenset({"10.5.0.4", "10.5.0.5"}))
     one = pool | {"instances": pool["instances"][:1]}
     assert expected(given | {"scale_sets": [one]})[EUS, "llm"] == (30, frozenset({"10.5.0.4", IPS["b"]}))
+    same = pool | {"instances": [{"id": str(n), "power": "running", "address": "10.5.0.4"} for n in (4, 5)]}
+    assert expected(given | {"scale_sets": [same]})[EUS, "llm"][1] == {"10.5.0.4", IPS["b"]}, (
+        "one address, one endpoint"
+    )
     drained = {f"{POOL['id']}/virtualMachines/4".lower()}
     assert expected(world() | {"scale_sets": [pool]}, drained)[EUS, "x"] == (300, frozenset({"10.5.0.5"}))
