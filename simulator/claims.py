@@ -50,7 +50,11 @@ def claims(vm: Json, settings: Json) -> dict[str, bool]:
     tag = {key.lower(): value for key, value in vm.get("tags", {}).items()}.get("nearzone")
     if tag is None or vm["id"].split("/")[2].lower() not in map(str.lower, settings["NEARZONE_SUBSCRIPTIONS"]):
         return {}
-    return {} if vm.get("zone_group") else _names(vm, settings, tag.split(","))
+    zones = {each["id"].lower() for each in settings["NEARZONE_ZONES"]}
+    grouped = vm.get("zone_group") or []
+    if grouped is not True and not zones.isdisjoint(each.lower() for each in grouped):
+        return {}  # Azure writes its records there.
+    return _names(vm, settings, tag.split(","))
 
 
 def _names(vm: Json, settings: Json, stated: list[str]) -> dict[str, bool]:

@@ -126,7 +126,9 @@ def _load_private_endpoint(parts: Parts, entry: PrivateEndpointEntry) -> None:
         named=True,
     )
     if entry.zone_group:
-        endpoint.groups["default"] = ZoneGroup("default", {}, parts.network.new_etag())
+        zones = [] if entry.zone_group is True else entry.zone_group
+        configs = {f"config-{number}": zone_id for number, zone_id in enumerate(zones)}
+        endpoint.groups["default"] = ZoneGroup("default", configs, parts.network.new_etag())
     parts.private_endpoints.load(endpoint, held)
 
 
@@ -175,7 +177,8 @@ def _private_endpoint(endpoint: PrivateEndpoint) -> PrivateEndpointEntry:
         service=first.service,
         subnet=subnet,
         connection=first.status,
-        zone_group=bool(endpoint.groups),
+        zone_group=[zone_id for group in endpoint.groups.values() for zone_id in group.zones.values()]
+        or bool(endpoint.groups),
         tags=dict(endpoint.tags or {}),
     )
 

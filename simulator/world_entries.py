@@ -162,7 +162,8 @@ class LoadBalancerEntry(msgspec.Struct, forbid_unknown_fields=True):
 class PrivateEndpointEntry(msgspec.Struct, forbid_unknown_fields=True):
     """A private endpoint; its NIC comes by itself. `service`: the id of what it leads to.
 
-    `zone_group`: whether Azure keeps a zone for it. One that is being deleted is not written.
+    `zone_group`: the zones in which Azure itself keeps its records; true: it has a zone group that names none. One that
+    is being deleted is not written.
     """
 
     id: PrivateEndpointId
@@ -172,7 +173,7 @@ class PrivateEndpointEntry(msgspec.Struct, forbid_unknown_fields=True):
     service: str
     subnet: str = "default"
     connection: Status = "Approved"
-    zone_group: bool = False
+    zone_group: bool | list[ZoneId] = False
     tags: dict[str, str] = {}
 
 

@@ -131,31 +131,59 @@ def test_a_private_endpoint_serves_while_its_connection_is_approved():
     staged(story, world(FAR, private_endpoints=[entry]))
 
 
-def test_a_private_endpoint_with_a_zone_group_is_left_to_azure_and_says_so():
+PRIVATELINK = f"{GROUP}/ai/providers/Microsoft.Network/privateDnsZones/privatelink.openai.azure.com"
+"""A zone that an Azure Policy has every private endpoint registered in, and that is none of the settings'."""
+
+
+@pytest.mark.parametrize("group", [[PRIVATELINK], True], ids=["another zone", "no zone at all"])
+def test_a_zone_group_for_a_zone_that_is_not_ours_changes_nothing(group):
+    async def story(stage):
+        await swept(stage)
+        assert llama(stage) == stage.record(EAST, "pe") == ["10.1.0.30"]
+        assert not any("zone group" in each for each in await alarms(stage))
+
+    staged(story, world(FAR, private_endpoints=[private_endpoint(zone_group=group)]))
+
+
+def test_a_zone_group_that_a_policy_adds_to_a_serving_private_endpoint_changes_nothing():
+    async def story(stage):
+        await swept(stage)
+        stage.arm("PUT", PRIVATELINK, {"location": "global"})
+        await stage.quiet()
+        stage.arm("PUT", f"{private_endpoint()['id']}/privateDnsZoneGroups/deployedByPolicy", grouped(PRIVATELINK))
+        await told(stage)
+        await swept(stage)
+        assert llama(stage) == ["10.1.0.30"]
+
+    staged(story, world(FAR, private_endpoints=[private_endpoint()]))
+
+
+def grouped(*zones):
+    configs = [{"name": f"c{number}", "properties": {"privateDnsZoneId": each}} for number, each in enumerate(zones)]
+    return {"properties": {"privateDnsZoneConfigs": configs}}
+
+
+def test_a_private_endpoint_with_a_zone_group_for_our_zone_is_left_to_azure_and_says_so():
     async def story(stage):
         await swept(stage)
         assert llama(stage) == ["10.3.0.4"]
         assert stage.record(EAST, "pe") is None
-        assert any("DNS zone group: Azure writes its records" in each for each in await alarms(stage))
+        assert any("DNS zone group for a zone of NEARZONE_ZONES" in each for each in await alarms(stage))
         stage.arm("DELETE", f"{entry['id']}/privateDnsZoneGroups/default")
         await told(stage)
         assert llama(stage) == ["10.1.0.30"], "the group's event is a hint at the endpoint"
         assert not any("zone group" in each for each in await alarms(stage))
 
-    entry = private_endpoint(zone_group=True)
+    entry = private_endpoint(zone_group=[PRIVATELINK, zone_id(WEST).replace("dns-west", "DNS-West")])
     staged(story, world(FAR, private_endpoints=[entry]))
 
 
-def test_a_new_zone_group_takes_a_private_endpoint_out():
+def test_a_new_zone_group_for_our_zone_takes_a_private_endpoint_out():
     async def story(stage):
         await swept(stage)
         assert llama(stage) == ["10.1.0.30"]
-        zone = f"{GROUP}/ai/providers/Microsoft.Network/privateDnsZones/privatelink.openai.azure.com"
-        stage.arm("PUT", zone, {"location": "global"})
-        await stage.quiet()
-        config = {"name": "c", "properties": {"privateDnsZoneId": zone}}
         group = f"{private_endpoint()['id']}/privateDnsZoneGroups/default"
-        stage.arm("PUT", group, {"properties": {"privateDnsZoneConfigs": [config]}})
+        stage.arm("PUT", group, grouped(zone_id(EAST).replace("resourceGroups", "resourcegroups")))
         await told(stage)
         assert llama(stage) == ["10.3.0.4"]
 

@@ -173,7 +173,9 @@ def instance(**fields):
         ("load_balancers", LB | {"tags": {}}, False),
         ("private_endpoints", PE, True),
         *(("private_endpoints", PE | {"connection": each}, False) for each in ("Pending", "Rejected", "Disconnected")),
-        ("private_endpoints", PE | {"zone_group": True}, False),
+        ("private_endpoints", PE | {"zone_group": [WEU.upper()]}, False),
+        ("private_endpoints", PE | {"zone_group": [WEU + ".example"]}, True),
+        ("private_endpoints", PE | {"zone_group": True}, True),
         ("private_endpoints", PE | DRAINED, False),
         ("container_groups", ACI, True),
         ("container_groups", ACI | {"state": "running"}, True),
@@ -195,7 +197,7 @@ def test_an_endpoint_of_another_kind_serves_as_its_kind_does(kind, endpoint, ser
 def test_what_azure_keeps_a_zone_for_does_not_even_stand_in_the_way_of_an_own_name():
     host = vm("llm", "eastus", "10.1.0.9", "")
     assert expected(world(host) | {"private_endpoints": [PE | {"connection": "Pending"}]})[EUS, "llm"] is None
-    kept = PE | {"connection": "Pending", "zone_group": True}
+    kept = PE | {"connection": "Pending", "zone_group": [EUS]}
     assert expected(world(host) | {"private_endpoints": [kept]})[EUS, "llm"] == (300, frozenset({"10.1.0.9"}))
 
 

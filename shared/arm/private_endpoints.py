@@ -1,13 +1,14 @@
 """Private endpoints as endpoints: Azure OpenAI, Azure Machine Learning and whatever else answers inference behind one.
 
-They serve while the service has approved the connection, with the addresses of their NIC. One with a DNS zone group of
-its own is left alone: Azure writes its records.
+They serve while the service has approved the connection, with the addresses of their NIC. One with a DNS zone group for
+a zone of the settings is left alone: Azure writes its records there. A zone group for any other zone, such as the one
+that an Azure Policy gives to every private endpoint, is no concern of these zones.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import chain
 
 import msgspec
@@ -53,20 +54,41 @@ class _PrivateEndpoint(msgspec.Struct):
     properties: _Properties = msgspec.field(default_factory=_Properties)
 
 
+class _ConfigProperties(msgspec.Struct, rename="camel"):
+    private_dns_zone_id: str | None = None
+
+
+class _Config(msgspec.Struct):
+    properties: _ConfigProperties = msgspec.field(default_factory=_ConfigProperties)
+
+
+class _GroupProperties(msgspec.Struct, rename="camel"):
+    private_dns_zone_configs: list[_Config] | None = None
+
+
+class _ZoneGroup(msgspec.Struct):
+    id: str
+    properties: _GroupProperties = msgspec.field(default_factory=_GroupProperties)
+
+
 _nic = msgspec.json.Decoder(Nic)
-_groups = msgspec.json.Decoder(Page[Link])
+_groups = msgspec.json.Decoder(Page[_ZoneGroup])
 
 
 class PrivateEndpoints(Listed[_PrivateEndpoint]):
-    """One kind of endpoint. Its NIC and its zone groups are read besides."""
+    """One kind of endpoint. Its NIC and its zone groups are read besides.
+
+    `zones`: the zones of the settings, by id in lower case.
+    """
 
     path = "Microsoft.Network/privateEndpoints"
     api = "2024-01-01"
     one = msgspec.json.Decoder(_PrivateEndpoint)
     many = msgspec.json.Decoder(Page[_PrivateEndpoint])
 
-    def __init__(self, arm: Arm) -> None:
+    def __init__(self, arm: Arm, zones: Collection[str] = ()) -> None:
         super().__init__(arm)
+        self._zones = frozenset(zones)
         self._gate = asyncio.Semaphore(AT_ONCE)
 
     async def assess(self, found: _PrivateEndpoint, *, from_list: bool) -> Endpoint:
@@ -77,7 +99,9 @@ class PrivateEndpoints(Listed[_PrivateEndpoint]):
         tagged, own, faults = names(found.tags, found.name)
         if grouped:
             tagged, own = (), None
-            faults = ("it has a DNS zone group: Azure writes its records, so it claims no name here",)
+            faults = (
+                "it has a DNS zone group for a zone of NEARZONE_ZONES: Azure writes its records, so it claims none",
+            )
         elif members:
             faults += (f"its addresses lead to different parts of the service ({members}): all are published",)
         return Endpoint(
@@ -93,11 +117,13 @@ class PrivateEndpoints(Listed[_PrivateEndpoint]):
         )
 
     async def _besides(self, found: _PrivateEndpoint) -> tuple[list[Nic], bool]:
-        """Its NICs, and whether it has a zone group."""
+        """Its NICs, and whether Azure writes its records into a zone of the settings."""
         groups = everything(self.arm, f"{found.id}/privateDnsZoneGroups", _groups, {"api-version": self.api})
         async with self._gate:
             nics, grouped = await asyncio.gather(self._nics(found), groups)
-        return nics, bool(grouped)
+        configs = chain.from_iterable(each.properties.private_dns_zone_configs or () for each in grouped.values())
+        written = {(each.properties.private_dns_zone_id or "").lower() for each in configs}
+        return nics, not written.isdisjoint(self._zones)
 
     async def _nics(self, found: _PrivateEndpoint) -> list[Nic]:
         links = found.properties.network_interfaces or []
