@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from simulator.container_group import State
+from simulator.container_group import ContainerState, State
 from simulator.private_endpoint import Status
 from simulator.vm import Health, Power
 
@@ -177,6 +177,15 @@ class PrivateEndpointEntry(msgspec.Struct, forbid_unknown_fields=True):
     tags: dict[str, str] = {}
 
 
+class ContainerEntry(msgspec.Struct, forbid_unknown_fields=True):
+    """A container of a group. `state`: what it does while its group runs. `port` null: it opens none."""
+
+    name: str
+    state: ContainerState = "Running"
+    detail: str = ""
+    port: int | None = 80
+
+
 class ContainerGroupEntry(msgspec.Struct, forbid_unknown_fields=True):
     """A container group; without `vnet` and `address` it has no private address."""
 
@@ -186,6 +195,7 @@ class ContainerGroupEntry(msgspec.Struct, forbid_unknown_fields=True):
     vnet: VnetId | None = None
     subnet: str = "default"
     address: str | None = None
+    containers: list[ContainerEntry] = []
     tags: dict[str, str] = {}
 
 

@@ -10,11 +10,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Sequence
 from itertools import chain
+from typing import Any
 
 import msgspec
 
-from shared.arm.client import Arm, Page
-from shared.arm.kind import Listed, everything
+from shared.arm.answers import Page
+from shared.arm.client import Arm
+from shared.arm.kind import Listed, everything, part
 from shared.arm.machines import NIC_API, Link, Nic
 from shared.arm.tags import claims, drained, names
 from shared.model import Address, Endpoint, State
@@ -50,7 +52,7 @@ class _PrivateEndpoint(msgspec.Struct):
     id: str
     name: str
     location: str = ""
-    tags: dict[str, str] | None = None
+    tags: dict[str, Any] | None = None
     properties: _Properties = msgspec.field(default_factory=_Properties)
 
 
@@ -94,7 +96,7 @@ class PrivateEndpoints(Listed[_PrivateEndpoint]):
     async def assess(self, found: _PrivateEndpoint, *, from_list: bool) -> Endpoint:
         """The addresses of its NIC, unless Azure writes its records."""
         del from_list
-        nics, grouped = await self._besides(found) if claims(found.tags) else ([], False)
+        nics, grouped, doubt = await self._besides(found) if claims(found.tags) else ([], False, "")
         addresses, members = _addresses(nics)
         tagged, own, faults = names(found.tags, found.name)
         if grouped:
@@ -111,36 +113,53 @@ class PrivateEndpoints(Listed[_PrivateEndpoint]):
             tagged=tagged,
             own=own,
             addresses=addresses,
-            state=_state(found, served=bool(addresses)),
+            state=_state(found, served=bool(addresses) and not doubt),
             health=False,
+            doubt=(doubt or _doubt(found, served=bool(addresses))) if claims(found.tags) else "",
             faults=faults,
         )
 
-    async def _besides(self, found: _PrivateEndpoint) -> tuple[list[Nic], bool]:
-        """Its NICs, and whether Azure writes its records into a zone of the settings."""
+    async def _besides(self, found: _PrivateEndpoint) -> tuple[list[Nic], bool, str]:
+        """Its NICs, whether Azure writes its records into a zone of the settings, and what of both cannot be read."""
         groups = everything(self.arm, f"{found.id}/privateDnsZoneGroups", _groups, {"api-version": self.api})
         async with self._gate:
             nics, grouped = await asyncio.gather(self._nics(found), groups)
+        doubt = next((doubt for _, doubt in nics if doubt), grouped.doubt)
         configs = chain.from_iterable(each.properties.private_dns_zone_configs or () for each in grouped.values())
         written = {(each.properties.private_dns_zone_id or "").lower() for each in configs}
-        return nics, not written.isdisjoint(self._zones)
+        return [nic for nic, _ in nics if nic], not written.isdisjoint(self._zones), doubt
 
-    async def _nics(self, found: _PrivateEndpoint) -> list[Nic]:
+    async def _nics(self, found: _PrivateEndpoint) -> list[tuple[Nic | None, str]]:
         links = found.properties.network_interfaces or []
-        nics = await asyncio.gather(*(self._nic(link.id) for link in links))
-        return [nic for nic in nics if nic]
+        return await asyncio.gather(*(part(self._nic(link.id)) for link in links))
 
     async def _nic(self, nic_id: str) -> Nic | None:
         return await self.arm.get(nic_id, _nic, **{"api-version": NIC_API})
 
 
-def _state(found: _PrivateEndpoint, *, served: bool) -> State:
+def _connected(found: _PrivateEndpoint) -> set[str]:
+    """The states of its connections, in lower case."""
     connections = chain(
         found.properties.private_link_service_connections or (),
         found.properties.manual_private_link_service_connections or (),
     )
     states = {each.properties.state.status.lower() for each in connections if each.properties.state}
-    if found.properties.provisioning_state.lower() == "deleting" or not states & {"approved", "pending"}:
+    return states - {""}
+
+
+def _doubt(found: _PrivateEndpoint, *, served: bool) -> str:
+    """What Azure does not tell of one that it has made, or ""."""
+    states = _connected(found)
+    if found.properties.provisioning_state.lower() not in ("", "succeeded") or (served and states):
+        return ""
+    if not states:
+        return "Azure does not tell the state of its connection"
+    return "Azure does not tell its address" if "approved" in states else ""
+
+
+def _state(found: _PrivateEndpoint, *, served: bool) -> State:
+    states = _connected(found)
+    if found.properties.provisioning_state.lower() == "deleting" or (states and not states & {"approved", "pending"}):
         return State.STOPPED  # Rejected by the service, or disconnected from it.
     if drained(found.tags):
         return State.DRAINING
@@ -152,7 +171,7 @@ def _addresses(nics: Sequence[Nic]) -> tuple[tuple[Address, ...], str]:
     members: dict[str, set[Address]] = {}
     for configuration in chain.from_iterable(nic.properties.ip_configurations or () for nic in nics):
         member = configuration.properties.member
-        if address := configuration.address:
+        if address := configuration.properties.private:
             members.setdefault(member.required_member_name if member else "", set()).add(address)
     if PREFERRED in members:
         return tuple(sorted(members[PREFERRED])), ""

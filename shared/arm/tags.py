@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from shared.settings import LABEL
 
 TAG = "nearzone"
 DRAIN_TAG = "nearzone-drain"
 
-Tags = Mapping[str, str] | None
+Tags = Mapping[str, Any] | None
+"""Names to values: text, as ARM's specification says, but a tag of somebody else may hold anything."""
 
 
 class Names(NamedTuple):
@@ -23,10 +24,13 @@ class Names(NamedTuple):
 
 
 def tag(tags: Tags, name: str) -> str | None:
-    """A tag's value; tag names are not case-sensitive in Azure."""
+    """A tag's value as text, None where there is none; tag names are not case-sensitive in Azure.
+
+    null is no value, here as everywhere: such a tag is as good as not there.
+    """
     for key, value in (tags or {}).items():
-        if key.lower() == name:
-            return value
+        if key.lower() == name and value is not None:
+            return value if isinstance(value, str) else str(value)
     return None
 
 
