@@ -87,7 +87,10 @@ def _open(vm: Json) -> dict[str, str]:
     if "connection" in vm:
         return dict.fromkeys(vm["addresses"], vm["vnet"]) if vm["connection"] == "Approved" else {}
     if "state" in vm:
-        return {vm["address"]: vm["vnet"]} if vm["state"].lower() == "running" and vm.get("address") else {}
+        open_ports = [each for each in vm.get("containers", []) if each.get("port", 80) is not None]
+        states = {each.get("state", "Running") for each in open_ports or vm.get("containers", [])}
+        runs = vm["state"].lower() == "running" and (not states or "Running" in states)
+        return {vm["address"]: vm["vnet"]} if runs and vm.get("address") else {}
     if vm["power"] != "running" or vm.get("health") == "unhealthy":
         return {}
     nics = [nic for nic in vm["nics"] if len(vm["nics"]) == 1 or nic.get("primary", True)]

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from simulator.container_group import Current
 from simulator.core import Response
 from simulator.eventgrid import Subscription
 from tests.stage import GROUP, REGIONS, SUB, a_vm, a_world, nic_id, staged, vm_id, vnet, zone_id
@@ -214,6 +215,85 @@ def test_a_container_group_without_a_private_address_is_not_published():
         assert llama(stage) == ["10.3.0.4"]
 
     staged(story, world(FAR, container_groups=[container_group(vnet=None, address=None)]))
+
+
+CRASHED = {"name": "server", "state": "Waiting", "detail": "CrashLoopBackOff: Back-off 10s restarting failed"}
+ENDED = {"name": "server", "state": "Terminated", "detail": "Error"}
+STARTING = {"name": "server", "state": "Waiting"}
+SIDECAR = {"name": "logs", "port": None}
+JOB = {"name": "job", "state": "Terminated", "detail": "Completed", "port": None}
+
+
+@pytest.mark.parametrize(
+    ("containers", "serves"),
+    [
+        ([{"name": "server"}], True),
+        ([CRASHED], False),
+        ([ENDED], False),
+        ([STARTING], False),
+        ([CRASHED, SIDECAR], False),
+        ([{"name": "server"}, JOB], True),
+        ([JOB, SIDECAR], True),
+        ([CRASHED, {"name": "other", "port": 8001}], True),
+    ],
+    ids=["runs", "crashes", "ended", "starts", "server of two", "job ended", "no ports", "one of two servers"],
+)
+def test_a_running_container_group_serves_while_a_container_runs_that_clients_may_talk_to(containers, serves):
+    async def story(stage):
+        await swept(stage)
+        assert llama(stage) == (["10.1.0.40"] if serves else ["10.3.0.4"])
+
+    staged(story, world(FAR, container_groups=[container_group(containers=containers)]))
+
+
+def test_a_crash_is_found_by_the_sweep_and_told_and_the_recovery_by_the_drain():
+    async def story(stage):
+        await swept(stage)
+        crash = Current("Waiting", "CrashLoopBackOff: Back-off 10s restarting failed")
+        stage.cloud.container_groups.set_container(entry["id"], "server", crash)
+        await swept(stage)
+        assert llama(stage) == ["10.3.0.4"]
+        words = "no container of it that could serve runs: Waiting (CrashLoopBackOff)"
+        assert any(each.endswith(words) for each in await alarms(stage))
+        stage.cloud.container_groups.set_container(entry["id"], "server", Current("Running"))
+        await stage.app.drain()
+        assert llama(stage) == ["10.1.0.40"]
+        assert not any(words in each for each in await alarms(stage))
+
+    entry = container_group(containers=[{"name": "server"}])
+    staged(story, world(FAR, container_groups=[entry]))
+
+
+@pytest.mark.parametrize("state", ["Unknown", "Repairing"])
+def test_a_container_group_of_which_azure_tells_nothing_stays_as_it_was_known_in_doubt(state):
+    async def story(stage):
+        await swept(stage)
+        stage.cloud.container_groups.set_state(entry["id"], state)
+        report = await stage.app.correct_drift()
+        assert (report.failures, llama(stage)) == ([], ["10.1.0.40"])
+        assert f"{entry['id']}: Azure does not tell whether it runs" in await alarms(stage)
+        tagged(stage, entry["id"], **LLAMA, **{"nearzone-drain": "true"})
+        await told(stage)
+        assert llama(stage) == ["10.3.0.4"], "its tags are read, and nothing is in doubt about them"
+        tagged(stage, entry["id"])
+        stage.cloud.container_groups.set_state(entry["id"], "Running")
+        await swept(stage)
+        assert not any("Azure does not tell" in each for each in await alarms(stage))
+
+    entry = container_group()
+    staged(story, world(FAR, container_groups=[entry]))
+
+
+def test_a_container_group_that_was_never_seen_to_run_is_not_published_on_doubt():
+    async def story(stage):
+        await swept(stage)
+        assert llama(stage) == ["10.3.0.4"]
+        stage.cloud.container_groups.set_state(entry["id"], "Running")
+        await stage.app.drain()
+        assert llama(stage) == ["10.1.0.40"]
+
+    entry = container_group(state="Repairing")
+    staged(story, world(FAR, container_groups=[entry]))
 
 
 def test_the_instances_of_a_uniform_scale_set_answer_for_its_tag_and_for_its_own_name():

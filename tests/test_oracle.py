@@ -154,6 +154,7 @@ FRONTENDS = [{"name": "in", "vnet": "n", "address": "10.5.0.4"}, {"name": "out",
 LB = of_kind("loadBalancers", frontends=FRONTENDS)
 PE = of_kind("privateEndpoints", vnet="n", addresses=["10.5.0.4"], connection="Approved", zone_group=False)
 ACI = of_kind("containerGroups", vnet="n", address="10.5.0.4", state="Running")
+CRASHED = {"name": "server", "state": "Waiting"}
 POOL = of_kind("virtualMachineScaleSets", vnet="n", mode="Uniform")
 STATIC = {"name": "X", "region": "East US", "addresses": ["10.5.0.4"], "claims": ["llm"]}
 DRAINED = {"tags": {"nearzone": "llm", "nearzone-drain": "TRUE"}}
@@ -182,6 +183,10 @@ def instance(**fields):
         *(("container_groups", ACI | {"state": each}, False) for each in ("Pending", "Stopped", "Succeeded", "Failed")),
         ("container_groups", ACI | {"vnet": None, "address": None}, False),
         ("container_groups", ACI | DRAINED, False),
+        ("container_groups", ACI | {"containers": [CRASHED]}, False),
+        ("container_groups", ACI | {"containers": [CRASHED, {"name": "sidecar", "port": None}]}, False),
+        ("container_groups", ACI | {"containers": [CRASHED, {"name": "other"}]}, True),
+        ("container_groups", ACI | {"containers": [{"name": "main"}, CRASHED | {"port": None}]}, True),
         ("scale_sets", instance(), True),
         ("scale_sets", instance(power="stopped"), False),
         ("scale_sets", instance(health="unhealthy"), False),
