@@ -45,7 +45,8 @@ def every_kind(tags=LLAMA):
 
 
 def spoiled(stage, resource, spoil):
-    """From now on ARM shows a resource, whatever it is asked, as `spoil` leaves it."""
+    """From now on ARM shows a resource, whatever it is asked, as `spoil` leaves it; gives the paths that are asked."""
+    asked = []
 
     def of(item):
         if isinstance(item, dict) and str(item.get("id")).lower() == resource.lower():
@@ -54,6 +55,7 @@ def spoiled(stage, resource, spoil):
     def answer(request):
         if request.method != "GET":
             return None
+        asked.append(request.path.lower())
         response = stage.cloud.handle(request)
         content = copy.deepcopy(response.content)
         for item in (content or {}).get("value", [content]) if isinstance(content, dict) else ():
@@ -61,6 +63,7 @@ def spoiled(stage, resource, spoil):
         return replace(response, content=content)
 
     stage.faults = answer
+    return asked
 
 
 def put(value, *where):
@@ -103,15 +106,17 @@ async def alarms(stage):
         put(7, "location"),
         put(None, "name"),
         put(None, "id"),
+        put(5, "properties", "networkProfile", "networkInterfaces"),
     ],
-    ids=["null tag", "wrong tags", "no tags", "null", "list", "number", "no name", "no id"],
+    ids=["null tag", "wrong tags", "no tags", "null", "list", "number", "no name", "no id", "deep"],
 )
 def test_a_resource_that_has_not_opted_in_is_ignored_whatever_it_holds(resource, spoil):
     async def story(stage):
         stage.event_grid.subscriptions.clear()
-        spoiled(stage, resource, spoil)
+        asked = spoiled(stage, resource, spoil)
         await swept(stage)
         report = await stage.app.correct_drift()
+        assert resource.lower() not in asked, "lists are enough for what is nobody's concern"
         assert (report.failures, report.complete, await alarms(stage)) == ([], True, [])
         assert llama(stage) == ["10.3.0.4"]
         keys = [row.value.endpoint.key for row in await stage.app.catalog.endpoints()]
@@ -273,7 +278,7 @@ def seen_otherwise(resource, where, value):
 
 
 def test_no_null_and_no_wrong_type_anywhere_fails_a_list_or_another_endpoint_or_withdraws_one():
-    """Places of every resource that is read, one after the other: a seeded choice (all of them pass, and take a minute)."""
+    """Places of every resource that is read, one after the other: a seeded choice (all pass, in a minute)."""
 
     async def story(stage):
         await swept(stage)
@@ -353,6 +358,21 @@ def test_a_strange_record_set_of_others_stands_in_nobodys_way(spoil):
     for zone in settings_and_records["zones"]:
         zone["records"] = FOREIGN
     staged(story, settings_and_records)
+
+
+def test_a_record_set_that_cannot_be_read_is_never_written_although_its_name_is_claimed():
+    async def story(stage):
+        spoiled(stage, record_of("db"), put([], "properties"))
+        report = await stage.app.correct_drift()
+        assert stage.record(EAST, "db") == ["10.9.9.9"]
+        assert {what for what, _ in report.failures} == {"db in ai.internal (eastus)"}, "its own GET says what is wrong"
+        assert (report.complete, llama(stage)) == (True, ["10.3.0.4"])
+        assert "the record set is not ours" in next(each.reason for each in report.skips if each.name == "db")
+
+    a_world = world(FAR, a_vm("near", EAST, 4, "db"))
+    for zone in a_world["zones"]:
+        zone["records"] = FOREIGN
+    staged(story, a_world)
 
 
 def test_a_record_set_of_ours_with_a_null_in_its_metadata_is_still_ours():
