@@ -73,7 +73,8 @@ def permitted(vm: Json, name: str, settings: Json) -> bool:
 
 def serving(vm: Json, drains: AbstractSet[str] = frozenset()) -> dict[str, str]:
     """The addresses at which an endpoint serves, each with its VNet's id; none when it does not serve."""
-    drained = {"nearzone-drain=true"} & {f"{k}={v}".lower() for k, v in vm.get("tags", {}).items()}
+    said = {value.strip().lower() for key, value in vm.get("tags", {}).items() if key.lower() == "nearzone-drain"}
+    drained = {"true", "yes", "on", "1"} & said
     drained |= {vm["id"].lower(), region(vm["location"])} & {region(each) for each in drains}
     return {} if drained else {ip: net.lower() for ip, net in _open(vm).items() if ":" not in ip}
 

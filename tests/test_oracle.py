@@ -62,6 +62,8 @@ CASES = {
     "unhealthy is not serving": (world(A | {"health": "unhealthy"}, B), "b", "b"),
     "healthy is serving": (world(A | {"health": "healthy"}, B), "a", "b"),
     "the tag nearzone-drain withdraws": (world(A | {"tags": A["tags"] | {"nearzone-drain": "true"}}, B), "b", "b"),
+    "whatever the word for yes": (world(A | {"tags": A["tags"] | {"Nearzone-Drain": " Yes "}}, B), "b", "b"),
+    "a word that says nothing does not": (world(A | {"tags": A["tags"] | {"nearzone-drain": "maybe"}}, B), "a", "b"),
     "a VM without the tag claims nothing": (world(vm("x", "eastus", "10.1.0.9", None), B), "b", "b"),
     "a claim that is not permitted is left out": (
         world(vm("x", "eastus", "10.1.0.9", group="rogue"), B, CLAIMS={"llm": [f"{GROUP}/serving"], "*": [S]}),
