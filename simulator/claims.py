@@ -92,7 +92,7 @@ def _open(vm: Json) -> dict[str, str]:
         states = {each.get("state", "Running") for each in open_ports or vm.get("containers", [])}
         runs = vm["state"].lower() == "running" and (not states or "Running" in states)
         return {vm["address"]: vm["vnet"]} if runs and vm.get("address") else {}
-    if vm["power"] != "running" or vm.get("health") == "unhealthy":
+    if vm["power"] != "running" or vm.get("health") in ("unhealthy", "silent"):
         return {}
     nics = [nic for nic in vm["nics"] if len(vm["nics"]) == 1 or nic.get("primary", True)]
     ips = [(each, nic["vnet"]) for nic in nics[:1] for each in nic["ip_configurations"]]

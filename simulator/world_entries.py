@@ -103,7 +103,7 @@ class NicEntry(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class VmEntry(msgspec.Struct, forbid_unknown_fields=True):
-    """A virtual machine; health null: it has no Application Health extension.
+    """A virtual machine; health null: it has no Application Health extension, `silent`: that reports nothing.
 
     A power state on the way to another one is written, but read as the one where it leads. `scale_set`: the flexible
     one that it is in. `spot`: it is a Spot VM, and this becomes of it when Azure takes its capacity back.

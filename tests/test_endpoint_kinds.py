@@ -350,6 +350,90 @@ def test_an_instance_is_published_when_its_health_says_so():
     staged(story, world(FAR, scale_sets=[entry]))
 
 
+async def rows(stage):
+    return {row.value.endpoint.key: row.value.endpoint for row in await stage.app.catalog.endpoints()}
+
+
+@pytest.mark.parametrize("lists_hold_health", [True, False])
+def test_a_vm_that_has_just_booted_is_published_only_when_its_health_extension_has_reported(lists_hold_health):
+    async def story(stage):
+        stage.cloud.compute.status_only_health = lists_hold_health
+        await swept(stage)
+        assert llama(stage) == ["10.3.0.4"]
+        stage.arm("POST", f"{vm_id('near')}/start")
+        await asyncio.sleep(stage.cloud.azure.next_due() - stage.clock())
+        stage.cloud.azure.advance()
+        await stage.event_grid.idle()
+        near = (await rows(stage))[vm_id("near").lower()]
+        assert (near.state, near.unreported, llama(stage)) == ("warming", True, ["10.3.0.4"])
+        await swept(stage)
+        near = (await rows(stage))[vm_id("near").lower()]
+        assert (near.state, near.unreported, llama(stage)) == ("warming", True, ["10.3.0.4"]), "nor by a list"
+        stage.cloud.compute.set_health(vm_id("near"), "healthy")
+        await stage.app.drain()
+        near = (await rows(stage))[vm_id("near").lower()]
+        assert (near.state, near.unreported, llama(stage)) == ("serving", False, ["10.1.0.4"])
+
+    staged(story, world(FAR, a_vm("near", EAST, 4, power="deallocated", health="healthy")))
+
+
+@pytest.mark.parametrize("kind", ["VM", "flexible", "uniform"])
+def test_a_machine_with_the_health_extension_that_has_reported_nothing_is_warming(kind):
+    async def story(stage):
+        await swept(stage)
+        silent = [each for each in (await rows(stage)).values() if each.unreported]
+        assert [(each.state, [address.ip for address in each.addresses]) for each in silent] == [("warming", [address])]
+        assert llama(stage) == beside
+        await swept(stage)
+        stage.cloud.compute.set_health(silent[0].id, "healthy")
+        await stage.app.drain()
+        assert llama(stage) == sorted([*(each for each in beside if not each.startswith("10.3.")), address])
+
+    if kind == "uniform":
+        address, beside = "10.1.0.51", ["10.1.0.50"]
+        pool = scale_set("pool", LLAMA, instance(0, health="healthy"), instance(1, health="silent"))
+        given = world(FAR, scale_sets=[pool])
+    else:
+        address, beside = "10.1.0.4", ["10.3.0.4"]
+        flex = scale_set("flex", {}, mode="Flexible")
+        link = {"scale_set": flex["id"]} if kind == "flexible" else {}
+        given = world(FAR, a_vm("near", EAST, 4, health="silent") | link, scale_sets=[flex])
+    staged(story, given)
+
+
+def test_a_drained_machine_without_a_report_is_drained_and_waits_for_nothing():
+    async def story(stage):
+        await swept(stage)
+        near = (await rows(stage))[vm_id("near").lower()]
+        assert (near.state, near.unreported) == ("draining", False)
+
+    staged(story, world(FAR, a_vm("near", EAST, 4, health="silent", **{"nearzone-drain": "yes"})))
+
+
+def test_an_instance_that_is_older_than_the_extension_in_its_sets_model_serves():
+    async def story(stage):
+        await swept(stage)
+        assert llama(stage) == ["10.1.0.50", "10.1.0.51"]
+
+    entry = scale_set("pool", LLAMA, instance(0, health="healthy"), instance(1))
+    staged(story, world(FAR, scale_sets=[entry]))
+
+
+def test_the_health_extension_that_is_written_later_makes_a_vm_wait_for_its_report():
+    async def story(stage):
+        await swept(stage)
+        assert llama(stage) == ["10.1.0.4"]
+        properties = {"publisher": "Microsoft.ManagedServices", "type": "ApplicationHealthWindows"}
+        stage.arm("PUT", f"{vm_id('near')}/extensions/health", {"location": EAST, "properties": properties})
+        await told(stage)
+        assert llama(stage) == ["10.3.0.4"]
+        stage.cloud.compute.set_health(vm_id("near"), "healthy")
+        await stage.app.drain()
+        assert llama(stage) == ["10.1.0.4"]
+
+    staged(story, world(FAR, a_vm("near", EAST, 4)))
+
+
 def test_a_list_of_instances_that_breaks_takes_nobody_out():
     async def story(stage):
         await swept(stage)

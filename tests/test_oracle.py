@@ -192,6 +192,7 @@ def instance(**fields):
         ("scale_sets", instance(), True),
         ("scale_sets", instance(power="stopped"), False),
         ("scale_sets", instance(health="unhealthy"), False),
+        ("scale_sets", instance(health="silent"), False),
         ("scale_sets", instance() | DRAINED, False),
     ],
 )
