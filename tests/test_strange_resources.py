@@ -231,6 +231,65 @@ def test_a_vm_whose_nic_cannot_be_read_keeps_its_address_and_follows_its_power(s
     staged(story, world(FAR, a_vm("near", EAST, 4)))
 
 
+def test_a_vm_that_starts_while_its_nic_cannot_be_read_is_not_published_where_it_was():
+    """Its address may have gone to another machine meanwhile."""
+
+    async def story(stage):
+        await swept(stage)
+        stage.arm("POST", f"{NEAR}/deallocate")
+        await stage.quiet()
+        spoiled(stage, NIC, put(5, "properties"))
+        stage.arm("POST", f"{NEAR}/start")
+        await stage.quiet()
+        assert llama(stage) == ["10.3.0.4"]
+        stage.faults = None
+        await stage.app.drain()
+        assert llama(stage) == ["10.1.0.4"]
+
+    staged(story, world(FAR, a_vm("near", EAST, 4)))
+
+
+def test_a_vm_of_unknown_power_stays_in_doubt_but_its_drain_tag_counts():
+    async def story(stage):
+        await swept(stage)
+        spoiled(stage, NEAR, put([], "properties", "instanceView", "statuses"))
+        await stage.app.correct_drift()
+        assert llama(stage) == ["10.1.0.4"]
+        assert f"{NEAR}: Azure does not tell its power state" in await alarms(stage)
+        tagged(stage, NEAR, **LLAMA, **{"nearzone-drain": "true"})
+        await stage.quiet()
+        assert llama(stage) == ["10.3.0.4"]
+
+    staged(story, world(FAR, a_vm("near", EAST, 4)))
+
+
+FRONTEND = ("properties", "frontendIPConfigurations", 0, "properties", "privateIPAddress")
+CONNECTION = ("properties", "privateLinkServiceConnections")
+TOO_LITTLE = [
+    (LB, put(None, *FRONTEND), "Azure does not tell its address", "10.1.0.20"),
+    (LB, put(None, *FRONTEND[:2]), "Azure does not tell its address", "10.1.0.20"),
+    (PE, put(None, *CONNECTION), "Azure does not tell the state of its connection", "10.1.0.30"),
+    (PE, put([], "properties", "networkInterfaces"), "Azure does not tell its address", "10.1.0.30"),
+    (ACI, put(None, "properties", "ipAddress"), "Azure does not tell its address", "10.1.0.40"),
+    (ACI, put(None, "properties", "instanceView"), "Azure does not tell whether it runs", "10.1.0.40"),
+    (NIC, put(None, "properties", "ipConfigurations"), "its NIC does not tell its addresses", "10.1.0.4"),
+]
+
+
+@pytest.mark.parametrize(("resource", "spoil", "doubt", "address"), TOO_LITTLE)
+def test_a_read_that_says_too_little_leaves_what_was_known_in_doubt(resource, spoil, doubt, address):
+    async def story(stage):
+        await swept(stage)
+        before = llama(stage)
+        assert address in before
+        spoiled(stage, resource, spoil)
+        report = await stage.app.correct_drift()
+        assert (report.failures, llama(stage)) == ([], before)
+        assert [each.split(": ", 1)[1] for each in await alarms(stage)] == [doubt]
+
+    staged(story, every_kind())
+
+
 def test_a_private_endpoint_whose_nic_cannot_be_read_stays_until_it_is_seen_to_be_rejected():
     async def story(stage):
         await swept(stage)
