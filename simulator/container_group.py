@@ -1,9 +1,9 @@
 """A container group as data, and its body as the container instance provider writes it. Calls: `container_groups.py`.
 
 Shapes as recorded by azure-cli (test_container_create.yaml, test_container_create_with_vnet.yaml, 2023, api-version
-2023-05-01); a container that
-crashes: test_container_create_msi.yaml, 2018. Left out: the events of image pulls, which some of the recordings have and some have not, and the fields
-`isCreatedFromStandbyPool` and `configMap` of a recording of 2026 under an older api-version.
+2023-05-01; a container that crashes: test_container_create_msi.yaml, 2018). Left out: the events of image pulls, which
+some of the recordings have and some have not, and the fields `isCreatedFromStandbyPool` and `configMap` of a recording
+of 2026 under an older api-version.
 """
 
 from __future__ import annotations
