@@ -132,8 +132,11 @@ class VmPower:
             tell_availability(self._azure, vm.id, available=power == "running")
 
     def _await_report(self, vm: Vm) -> None:
-        """A machine that has just booted has no `vmHealth` before its Application Health extension reports."""
-        if vm.health is None:
+        """A machine that has just booted has no `vmHealth` before its Application Health extension reports.
+
+        One that was told meanwhile what it is, or never went down, has reported that.
+        """
+        if vm.health != "unhealthy":
             return
         vm.boots, vm.waits = vm.boots + 1, True
         boot = vm.boots
