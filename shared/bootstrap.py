@@ -60,7 +60,7 @@ def build(
         settings=wanted,
         latency=latency.parse(LATENCY.read_text(encoding="utf-8")).override(wanted.latency),
         catalog=catalog or _catalog(environment, wanted.cloud, credential),
-        inventory=Endpoints(arm, wanted.static),
+        inventory=Endpoints(arm, wanted.static, wanted.zones),
         record_sets=PrivateDns(arm, writers),
         surveyor=Surveys(arm),
         clock=clock,

@@ -89,8 +89,8 @@ class Endpoint:
     `tagged`: names claimed by tag. `own`: the resource's own name, where it opted in. `health`: whether ARM reports
     application health for it, None as long as it was not read by GET. `doubt`: why the last look could not read it
     (then all else is what was known before), or "". `faults`: what in its claims was refused, in words. `parent`: the
-    scale set that it belongs to (id in lower case), or "". `unreported`: it runs, has the Application Health extension,
-    and has reported nothing yet.
+    scale set that it belongs to (id in lower case), or "". `unreported`: it runs, the Application Health extension is
+    installed, and it has reported nothing yet; its state is `WARMING` then.
     """
 
     id: str

@@ -144,12 +144,15 @@ def _candidates(zone: Zone, serving: list[Endpoint], policy: Policy, out: dict[s
 
 
 def ambiguous_addresses(serving: Iterable[Endpoint]) -> set[str]:
-    """The addresses that are claimed from two VNets: nobody can say where such a packet would arrive."""
+    """The addresses that are claimed from two VNets: nobody can say where such a packet would arrive.
+
+    An address whose VNet is not known (a static endpoint's) is no contradiction to one whose VNet is.
+    """
     networks: dict[str, str] = {}
     ambiguous = set()
     for endpoint in serving:
         for address in endpoint.addresses:
-            if networks.setdefault(address.ip, address.network) != address.network:
+            if address.network and networks.setdefault(address.ip, address.network) != address.network:
                 ambiguous.add(address.ip)
     return ambiguous
 
@@ -174,10 +177,17 @@ def _nearest(
     chosen: list[_Candidate] = []
     near: list[tuple[float, str]] = []
     for ms, region in sorted([_distance(zone, region, latency) for region in by_region]):
-        if len(chosen) < policy.min_endpoints or ms <= near[0][0] + policy.tolerance_ms < _FAR:
+        if not _enough(chosen, policy.min_endpoints) or ms <= near[0][0] + policy.tolerance_ms < _FAR:
             near.append((ms, region))
             chosen += by_region[region]
     return chosen, near
+
+
+def _enough(chosen: list[_Candidate], wanted: int) -> bool:
+    """Whether so many endpoints are collected; claims with the same addresses lead clients to one and the same."""
+    if len(chosen) < wanted or wanted == 1:
+        return len(chosen) >= wanted
+    return len({frozenset(candidate.addresses) for candidate in chosen}) >= wanted
 
 
 def _distance(zone: Zone, region: str, latency: Latency) -> tuple[float, str]:

@@ -50,7 +50,11 @@ def claims(vm: Json, settings: Json) -> dict[str, bool]:
     tag = {key.lower(): value for key, value in vm.get("tags", {}).items()}.get("nearzone")
     if tag is None or vm["id"].split("/")[2].lower() not in map(str.lower, settings["NEARZONE_SUBSCRIPTIONS"]):
         return {}
-    return {} if vm.get("zone_group") else _names(vm, settings, tag.split(","))
+    zones = {each["id"].lower() for each in settings["NEARZONE_ZONES"]}
+    grouped = vm.get("zone_group") or []
+    if grouped is not True and not zones.isdisjoint(each.lower() for each in grouped):
+        return {}  # Azure writes its records there.
+    return _names(vm, settings, tag.split(","))
 
 
 def _names(vm: Json, settings: Json, stated: list[str]) -> dict[str, bool]:
@@ -69,7 +73,8 @@ def permitted(vm: Json, name: str, settings: Json) -> bool:
 
 def serving(vm: Json, drains: AbstractSet[str] = frozenset()) -> dict[str, str]:
     """The addresses at which an endpoint serves, each with its VNet's id; none when it does not serve."""
-    drained = {"nearzone-drain=true"} & {f"{k}={v}".lower() for k, v in vm.get("tags", {}).items()}
+    said = {value.strip().lower() for key, value in vm.get("tags", {}).items() if key.lower() == "nearzone-drain"}
+    drained = {"true", "yes", "on", "1"} & said
     drained |= {vm["id"].lower(), region(vm["location"])} & {region(each) for each in drains}
     return {} if drained else {ip: net.lower() for ip, net in _open(vm).items() if ":" not in ip}
 
@@ -83,8 +88,11 @@ def _open(vm: Json) -> dict[str, str]:
     if "connection" in vm:
         return dict.fromkeys(vm["addresses"], vm["vnet"]) if vm["connection"] == "Approved" else {}
     if "state" in vm:
-        return {vm["address"]: vm["vnet"]} if vm["state"].lower() == "running" and vm.get("address") else {}
-    if vm["power"] != "running" or vm.get("health") == "unhealthy":
+        open_ports = [each for each in vm.get("containers", []) if each.get("port", 80) is not None]
+        states = {each.get("state", "Running") for each in open_ports or vm.get("containers", [])}
+        runs = vm["state"].lower() == "running" and (not states or "Running" in states)
+        return {vm["address"]: vm["vnet"]} if runs and vm.get("address") else {}
+    if vm["power"] != "running" or vm.get("health") in ("unhealthy", "silent"):
         return {}
     nics = [nic for nic in vm["nics"] if len(vm["nics"]) == 1 or nic.get("primary", True)]
     ips = [(each, nic["vnet"]) for nic in nics[:1] for each in nic["ip_configurations"]]

@@ -99,9 +99,12 @@ class Compute:
         self.writes.load(vm)
 
     def set_health(self, machine_id: str, health: Health) -> None:
-        """What the Application Health extension says from now on. No event. Raises KeyError for an unknown machine."""
+        """What the Application Health extension says from now on, or that it says nothing. No event.
+
+        Raises KeyError for an unknown machine.
+        """
         vm = self.machine(machine_id)
-        vm.health, vm.health_since = health, self.azure.clock()
+        vm.health, vm.health_since, vm.waits = health, self.azure.clock(), False
 
     def guest_shutdown(self, machine_id: str) -> None:
         """The guest system shuts itself down: stopped, without an event. Raises KeyError for an unknown machine."""

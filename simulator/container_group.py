@@ -1,14 +1,15 @@
 """A container group as data, and its body as the container instance provider writes it. Calls: `container_groups.py`.
 
 Shapes as recorded by azure-cli (test_container_create.yaml, test_container_create_with_vnet.yaml, 2023, api-version
-2023-05-01). Left out: the events of image pulls, which some of the recordings have and some have not, and the fields
-`isCreatedFromStandbyPool` and `configMap` of a recording of 2026 under an older api-version.
+2023-05-01; a container that crashes: test_container_create_msi.yaml, 2018). Left out: the events of image pulls, which
+some of the recordings have and some have not, and the fields `isCreatedFromStandbyPool` and `configMap` of a recording
+of 2026 under an older api-version.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -17,15 +18,26 @@ from simulator.nic import IpConfiguration
 
 CG_TYPE = "Microsoft.ContainerInstance/containerGroups"
 
-State = Literal["Running", "Pending", "Stopped", "Succeeded", "Failed"]
-_CONTAINER_STATES: Mapping[State, str] = {"Running": "Running", "Pending": "Waiting"}
+State = Literal["Running", "Pending", "Stopped", "Succeeded", "Failed", "Repairing", "Unknown"]
+"""`Repairing` and `Unknown` are assumed; a group in one of these shows no address."""
+ContainerState = Literal["Running", "Waiting", "Terminated"]
+_CONTAINER_STATES: Mapping[State, ContainerState] = {"Running": "Running", "Pending": "Waiting"}
+
+
+@dataclass(frozen=True, slots=True)
+class Current:
+    """What one container does while its group runs. `detail`: e.g. `CrashLoopBackOff: Back-off restarting failed`."""
+
+    state: ContainerState
+    detail: str = ""
 
 
 @dataclass(slots=True)
 class ContainerGroup:
     """A container group. `written`: its properties as they were written. `since`: of its state, in epoch seconds.
 
-    An address in a VNet (`address`) or a public one (`public_ip`), or none.
+    An address in a VNet (`address`) or a public one (`public_ip`), or none. `others`: containers, by name, that do
+    something else than their running group.
     """
 
     id: str
@@ -37,6 +49,14 @@ class ContainerGroup:
     address: IpConfiguration | None = None
     public_ip: str | None = None
     provisioning: str = "Succeeded"
+    others: dict[str, Current] = field(default_factory=dict)
+
+    @property
+    def containers(self) -> dict[str, Current]:
+        """What each container does."""
+        general = Current(_CONTAINER_STATES.get(self.state, "Terminated"))
+        found = {str(each["name"]): general for each in self.written.get("containers", [])}
+        return found | {name: each for name, each in self.others.items() if self.state == "Running" and name in found}
 
     def body(self, *, listed: bool = False) -> dict[str, Any]:
         """The group as served. `listed`: without any instance view, as recorded for lists."""
@@ -61,7 +81,7 @@ class ContainerGroup:
 
     def _ip_address(self) -> dict[str, Any]:
         wanted = self.written.get("ipAddress")
-        ready = self.provisioning == "Succeeded"
+        ready = self.provisioning == "Succeeded" and self.state not in {"Repairing", "Unknown"}
         # A private group has no address at all until it is ready, a public one has all but its number.
         if wanted is None or (self.address is not None and not ready):
             return {}
@@ -78,9 +98,10 @@ class ContainerGroup:
             {name: value for name, value in each.items() if name != "secureValue"} for each in variables
         ]
         if not listed and self.provisioning == "Succeeded":
-            state = _CONTAINER_STATES.get(self.state, "Terminated")
-            current = {"state": state, "startTime": _milliseconds(self.since), "detailStatus": ""}
-            properties["instanceView"] = {"restartCount": 0, "currentState": current}
+            now = self.containers[container["name"]]
+            started = {} if now.state == "Waiting" and now.detail else {"startTime": _milliseconds(self.since)}
+            current = {"state": now.state, **started, "detailStatus": now.detail}
+            properties["instanceView"] = {"restartCount": int("startTime" not in current), "currentState": current}
         return {"name": container["name"], "properties": properties}
 
 

@@ -16,7 +16,7 @@ import msgspec
 
 from simulator.addresses import Reference, Wanted, WantedProperties
 from simulator.collection import Collection, decode, rejected
-from simulator.container_group import CG_TYPE, ContainerGroup, State
+from simulator.container_group import CG_TYPE, ContainerGroup, Current, State
 from simulator.container_limits import ContainerLimits
 from simulator.core import ArmError, Azure, Call, Family, Outcome, Response
 from simulator.latency import Spread
@@ -117,6 +117,13 @@ class ContainerGroups:
             raise KeyError(group_id)
         group.state, group.since = state, self._azure.clock()
 
+    def set_container(self, group_id: str, container: str, current: Current) -> None:
+        """A container of a running group waits, ends or runs by itself, and nobody is told. KeyError: no such one."""
+        group = self.all.find(group_id)
+        if group is None or container not in group.containers:
+            raise KeyError(container)
+        group.others[container] = current
+
     def _list(self, call: Call) -> Response:
         return self.all.page(call, PAGE_SIZE, lambda each: each.body(listed=True))
 
@@ -173,7 +180,7 @@ class ContainerGroups:
         return Response(204, None, self._run_again(call, self.all.called(call), "restart"))
 
     def _run_again(self, call: Call, group: ContainerGroup, action: str) -> dict[str, str]:
-        group.state, group.since = "Pending", self._azure.clock()
+        group.state, group.since, group.others = "Pending", self._azure.clock(), {}
         return self._begin(call, group, f"{action}/action", "Action")
 
     def _stop(self, call: Call) -> Response:

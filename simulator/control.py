@@ -12,7 +12,7 @@ import msgspec
 from aiohttp import web
 
 from simulator.azure import Cloud
-from simulator.container_group import State
+from simulator.container_group import ContainerState, Current, State
 from simulator.core import ArmError
 from simulator.eventgrid import EventGrid, RefusedError, Subscription
 from simulator.eventgrid_events import Schema, Topic
@@ -86,6 +86,13 @@ class _ContainerState(msgspec.Struct, forbid_unknown_fields=True):
     state: State
 
 
+class _Container(msgspec.Struct, forbid_unknown_fields=True):
+    container_group: str
+    container: str
+    state: ContainerState
+    detail: str = ""
+
+
 class _BadRequestError(Exception):
     pass
 
@@ -118,6 +125,7 @@ class Control:
             web.post(f"{prefix}/connection", _route(_Connection, self._connection)),
             web.post(f"{prefix}/relocate", _route(_Relocate, self._relocate)),
             web.post(f"{prefix}/container-state", _route(_ContainerState, self._container_state)),
+            web.post(f"{prefix}/container", _route(_Container, self._container)),
             web.post(f"{prefix}/preempt", _route(_Vm, self._preempt)),
             web.post(f"{prefix}/host-crash", _route(_Crash, self._host_crash)),
             web.post(f"{prefix}/ending", _route(_Ending, self._ending)),
@@ -193,6 +201,14 @@ class Control:
             self._simulation.cloud.container_groups.set_state(wanted.container_group, wanted.state)
         except KeyError as error:
             raise _BadRequestError(f"container_group: none has the id {wanted.container_group!r}") from error
+        return {}
+
+    async def _container(self, wanted: _Container) -> object:
+        current = Current(wanted.state, wanted.detail)
+        try:
+            self._simulation.cloud.container_groups.set_container(wanted.container_group, wanted.container, current)
+        except KeyError as error:
+            raise _BadRequestError(f"container: {wanted.container_group!r} has no {wanted.container!r}") from error
         return {}
 
     async def _ending(self, wanted: _Ending) -> object:

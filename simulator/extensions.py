@@ -1,8 +1,10 @@
-"""Extensions of VMs and of scale sets as resources of their own: what was written is served, and does nothing.
+"""Extensions of VMs and of scale sets as resources of their own: what was written is served.
 
 As recorded: azure-cli, test_vm_create_state_modifications.yaml, calls 27 to 33, and Azure Service Operator,
-Test_Compute_VM_20201201_CRUD.yaml and Test_Compute_VMSS_20220301_CRUD.yaml. That an Application Health extension which
-is written here makes a VM report its health is not simulated.
+Test_Compute_VM_20201201_CRUD.yaml and Test_Compute_VMSS_20220301_CRUD.yaml. But for one: with the Application Health
+extension a VM reports its health, from the end of the operation on, and unhealthy until it is told otherwise (docs,
+health-extension: without a response to its probe). That a scale set hands an extension on to its machines is not
+simulated.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from simulator.core import ArmError, Azure, Call, Family, Response
 from simulator.latency import Spread
 from simulator.operations import Operations, Work
 from simulator.scale_set import SCALE_SET_TYPE, ScaleSet
-from simulator.vm import VM_TYPE, Vm
+from simulator.vm import VM_TYPE, Vm, is_health
 from simulator.written import merged
 
 SECONDS = Spread(10, 24, 120)
@@ -83,7 +85,13 @@ class Extensions:
         body["properties"]["provisioningState"] = "Updating" if old else "Creating"
         parent.extensions[key] = body
 
+        health = parent if isinstance(parent, Vm) and is_health(properties) else None
+        if health and health.health is None:
+            health.health = "silent"
+
         def end(state: str) -> None:
+            if health and health.health == "silent" and state == "Succeeded":
+                health.health, health.health_since = "unhealthy", self._azure.clock()
             parent.extensions[key] = {**body, "properties": {**body["properties"], "provisioningState": state}}
 
         headers = self._run(call, parent, "write", lambda: end("Succeeded"), lambda: end("Failed"))
@@ -96,7 +104,9 @@ class Extensions:
             return Response(204)  # inferred
 
         def done() -> None:
-            parent.extensions.pop(key, None)
+            found = parent.extensions.pop(key, None)
+            if isinstance(parent, Vm) and found and is_health(found["properties"]):
+                parent.health = None
 
         return Response(202, None, self._run(call, parent, "delete", done, lambda: None))
 

@@ -62,16 +62,16 @@ def _route(claiming: Json, settings: Json, drains: AbstractSet[str], zone: Json,
     hosts = bool(asking) and not any(by_tag for _, by_tag in asking)
     ttl = settings.get("NEARZONE_HOST_TTL", 300) if hosts else settings.get("NEARZONE_TTL", 30)
     served = [(vm, *at) for vm, by_tag in asking if by_tag or hosts for at in serving(vm, drains).items()]
-    nets = [ip for ip, _ in {(ip, net) for _, ip, net in served}]
+    nets = [ip for ip, _ in {(ip, net) for _, ip, net in served if net}]
     only = {region(each) for each in policy.get("regions", [])}
-    fit = [(vm["id"].lower(), region(vm["location"]), ip) for vm, ip, _ in served if nets.count(ip) == 1]
+    fit = [(vm["id"].lower(), region(vm["location"]), ip) for vm, ip, _ in served if nets.count(ip) <= 1]
     fit = [(vm, at, ip) for vm, at, ip in fit if _reaches(zone, ip) and (not only or at in only)]
     rtt = {at: _rtt(region(zone["region"]), at, settings.get("NEARZONE_LATENCY", {})) for _, at, _ in fit}
     used: dict[str, int] = {}
     for at in sorted(rtt, key=lambda at: (rtt[at], at)):
         near = rtt[at] <= min(rtt.values()) + policy.get("tolerance_ms", 0) < UNKNOWN
         if near or sum(used.values()) < policy.get("min_endpoints", 1):
-            used[at] = len({vm for vm, other, _ in fit if other == at})
+            used[at] = len({frozenset(ip for vm, _, ip in fit if vm == each) for each, other, _ in fit if other == at})
     fit.sort(key=lambda each: (sha256(f"{zone['id'].lower()}\n{each[0]}".encode()).hexdigest(), each[2]))
     ips = [*dict.fromkeys(ip for _, at, ip in fit if at in used)][:20]
     ips = ips or [ip for ip in policy.get("fallback", []) if _reaches(zone, ip)]

@@ -163,7 +163,8 @@ def instance_body(scale_set: ScaleSet, instance: Instance, *, expand: bool = Fal
     vm, profile = instance.vm, scale_set.profile
     storage, system = profile.get("storageProfile", {}), profile.get("osProfile", {})
     properties: dict[str, Any] = {
-        "latestModelApplied": True,
+        # The extension is part of the model: a machine without it is older.
+        "latestModelApplied": vm.health is not None or not scale_set.reports_health,
         "modelDefinitionApplied": "VirtualMachineScaleSet",
         "networkProfileConfiguration": {"networkInterfaceConfigurations": scale_set.nic_configurations},
         "vmId": vm.guid,

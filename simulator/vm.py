@@ -17,11 +17,10 @@ VM_TYPE = "Microsoft.Compute/virtualMachines"
 INSTANCE_TYPE = "Microsoft.Compute/virtualMachineScaleSets/virtualMachines"
 
 Power = Literal["starting", "running", "stopping", "stopped", "deallocating", "deallocated"]
-Health = Literal["healthy", "unhealthy"]
+Health = Literal["healthy", "unhealthy", "silent"]
+"""`silent`: the Application Health extension is installed, and never reports anything."""
 SETTLED: Mapping[Power, Power] = {"starting": "running", "stopping": "stopped", "deallocating": "deallocated"}
 """Where a machine is when what it is doing has ended."""
-
-_HEALTH_EXTENSIONS = frozenset({"ApplicationHealthLinux", "ApplicationHealthWindows"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +72,10 @@ class Vm:
     """Name in lower case -> the extension as served."""
     gone: bool = False
     """Whether it has been deleted, while operations on it go on."""
+    waits: bool = False
+    """Whether it has just booted, and its Application Health extension has not reported yet."""
+    boots: int = 0
+    """Counts the boots: only after the latest one is a report waited for."""
 
     @property
     def name(self) -> str:
@@ -136,17 +139,17 @@ class Vm:
     def _resources(self) -> list[dict[str, Any]]:
         """The extensions; also those that only the health tells of, which nobody wrote through ARM."""
         found = list(self.extensions.values())
-        kinds = {each["properties"].get("type") for each in found}
-        return found if self.health is None or kinds & _HEALTH_EXTENSIONS else [*found, self._health_extension()]
+        written = any(is_health(each["properties"]) for each in found)
+        return found if self.health is None or written else [*found, self._health_extension()]
 
     def _health_extension(self) -> dict[str, Any]:
-        kind = "ApplicationHealthLinux"
+        found = health_extension()
         return {
-            "name": kind,
-            "id": f"{self.id}/extensions/{kind}",
+            "name": found["name"],
+            "id": f"{self.id}/extensions/{found['name']}",
             "type": f"{VM_TYPE}/extensions",
             "location": self.location,
-            "properties": {"provisioningState": "Succeeded", "publisher": "Microsoft.ManagedServices", "type": kind},
+            "properties": {"provisioningState": "Succeeded", **found["properties"]},
         }
 
     def instance_view(self) -> dict[str, Any]:
@@ -186,7 +189,7 @@ class Vm:
 
     def _health(self) -> dict[str, Any]:
         # Inferred: an extension in a VM that does not run says nothing. Level and display text are ours.
-        if self.health is None or self.power != "running":
+        if self.health in {None, "silent"} or self.waits or self.power != "running":
             return {}
         status = {
             "code": f"HealthState/{self.health}",
@@ -245,3 +248,14 @@ class Vm:
 
 def _ready(display: str, message: str) -> dict[str, str]:
     return {"code": "ProvisioningState/succeeded", "level": "Info", "displayStatus": display, "message": message}
+
+
+def is_health(properties: Mapping[str, Any]) -> bool:
+    """Whether an extension with these properties is the Application Health extension."""
+    return properties.get("type") in {"ApplicationHealthLinux", "ApplicationHealthWindows"}
+
+
+def health_extension() -> dict[str, Any]:
+    """The Application Health extension as it stands in the model of a scale set."""
+    kind = "ApplicationHealthLinux"
+    return {"name": kind, "properties": {"publisher": "Microsoft.ManagedServices", "type": kind}}

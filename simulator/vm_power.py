@@ -34,6 +34,9 @@ DURATIONS = {
 EVICTION_SECONDS = 66.0
 """From a simulated eviction to `deallocated`: azure-cli, test_vm_simulate_eviction.yaml, calls 31 and 32."""
 
+FIRST_REPORT_SECONDS = 10.0
+"""From `running` to the first report of the Application Health extension: assumed, no recording has `vmHealth`."""
+
 POWER: dict[str, tuple[Power, Power]] = {
     "start": ("starting", "running"),
     "poweroff": ("stopping", "stopped"),
@@ -108,7 +111,8 @@ class VmPower:
         """Enter a power state; gives the number of the operation that owns the machine's power from now on."""
         if power == "starting" and vm.health is not None:
             # A GPU VM that has just started has not loaded its model yet: unhealthy until told otherwise.
-            vm.health, vm.health_since = "unhealthy", self._azure.clock()
+            vm.health = "silent" if vm.health == "silent" else "unhealthy"
+            vm.health_since = self._azure.clock()
         changed = vm.changed
         self._set(vm, power)
         vm.changed = changed  # the provisioning state's time changes when an operation has ended
@@ -122,8 +126,26 @@ class VmPower:
 
     def _set(self, vm: Vm, power: Power) -> None:
         before, vm.power, vm.changed = vm.power, power, self._azure.clock()
+        if power == "running" and before != "running":
+            self._await_report(vm)
         if (before == "running") != (power == "running"):
             tell_availability(self._azure, vm.id, available=power == "running")
+
+    def _await_report(self, vm: Vm) -> None:
+        """A machine that has just booted has no `vmHealth` before its Application Health extension reports.
+
+        One that was told meanwhile what it is, or never went down, has reported that.
+        """
+        if vm.health != "unhealthy":
+            return
+        vm.boots, vm.waits = vm.boots + 1, True
+        boot = vm.boots
+
+        def report() -> None:
+            if vm.boots == boot:
+                vm.waits = False
+
+        self._azure.schedule(FIRST_REPORT_SECONDS * self._azure.operation_scale, report)
 
     def simulate_eviction(self, call: Call, vm: Vm) -> Response:
         """Answer a POST of simulateEviction: 204 at once, and the eviction a while later, as recorded."""

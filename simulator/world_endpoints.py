@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-from simulator.container_group import ContainerGroup
+from simulator.container_group import ContainerGroup, Current
 from simulator.container_groups import ContainerGroups
 from simulator.core import Azure
 from simulator.load_balancer import Frontend, LoadBalancer
@@ -19,6 +19,7 @@ from simulator.nic import IpConfiguration, Subnet
 from simulator.private_endpoint import Connection, PrivateEndpoint, ZoneGroup
 from simulator.private_endpoints import PrivateEndpoints
 from simulator.world_entries import (
+    ContainerEntry,
     ContainerGroupEntry,
     FrontendEntry,
     LoadBalancerEntry,
@@ -126,7 +127,9 @@ def _load_private_endpoint(parts: Parts, entry: PrivateEndpointEntry) -> None:
         named=True,
     )
     if entry.zone_group:
-        endpoint.groups["default"] = ZoneGroup("default", {}, parts.network.new_etag())
+        zones = [] if entry.zone_group is True else entry.zone_group
+        configs = {f"config-{number}": zone_id for number, zone_id in enumerate(zones)}
+        endpoint.groups["default"] = ZoneGroup("default", configs, parts.network.new_etag())
     parts.private_endpoints.load(endpoint, held)
 
 
@@ -134,14 +137,22 @@ def _load_container_group(parts: Parts, entry: ContainerGroupEntry) -> None:
     _group(parts, entry.id)
     address = None
     ports = {"ports": [{"protocol": "TCP", "port": 80}]}
-    written: dict[str, Any] = {"containers": [], "osType": "Linux", "ipAddress": {**ports, "type": "Public"}}
+    containers = [_container(each) for each in entry.containers]
+    written: dict[str, Any] = {"containers": containers, "osType": "Linux", "ipAddress": {**ports, "type": "Public"}}
     if entry.vnet and entry.address:
         address = _address(parts, "private", entry.vnet, entry.subnet, entry.address)
         subnets = [{"id": f"{address.vnet}/subnets/{address.subnet}"}]
         written |= {"ipAddress": {**ports, "type": "Private"}, "subnetIds": subnets}
     tags, now = dict(entry.tags), parts.azure.clock()
     group = ContainerGroup(entry.id, entry.location, tags, written, entry.state, now, address)
+    group.others = {each.name: Current(each.state, each.detail) for each in entry.containers if each.state != "Running"}
     parts.container_groups.load(group)
+
+
+def _container(entry: ContainerEntry) -> dict[str, Any]:
+    ports = [] if entry.port is None else [{"protocol": "TCP", "port": entry.port}]
+    resources = {"requests": {"memoryInGB": 1.5, "cpu": 1.0}}
+    return {"name": entry.name, "properties": {"image": "image", "ports": ports, "resources": resources}}
 
 
 def load_balancers(parts: Parts) -> list[LoadBalancerEntry]:
@@ -175,7 +186,8 @@ def _private_endpoint(endpoint: PrivateEndpoint) -> PrivateEndpointEntry:
         service=first.service,
         subnet=subnet,
         connection=first.status,
-        zone_group=bool(endpoint.groups),
+        zone_group=[zone_id for group in endpoint.groups.values() for zone_id in group.zones.values()]
+        or bool(endpoint.groups),
         tags=dict(endpoint.tags or {}),
     )
 
@@ -186,7 +198,16 @@ def container_groups(parts: Parts) -> list[ContainerGroupEntry]:
 
 
 def _container_group(group: ContainerGroup) -> ContainerGroupEntry:
-    entry = ContainerGroupEntry(group.id, group.location, group.state, tags=dict(group.tags or {}))
+    containers = [_container_entry(group, each) for each in group.written.get("containers", [])]
+    entry = ContainerGroupEntry(
+        group.id, group.location, group.state, containers=containers, tags=dict(group.tags or {})
+    )
     if group.address is not None:
         entry.vnet, entry.subnet, entry.address = group.address.vnet, group.address.subnet, group.address.address
     return entry
+
+
+def _container_entry(group: ContainerGroup, written: dict[str, Any]) -> ContainerEntry:
+    now = group.others.get(written["name"], Current("Running"))
+    ports = written["properties"].get("ports") or [{"port": None}]
+    return ContainerEntry(written["name"], now.state, now.detail, ports[0]["port"])

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from simulator.container_group import State
+from simulator.container_group import ContainerState, State
 from simulator.private_endpoint import Status
 from simulator.vm import Health, Power
 
@@ -103,7 +103,7 @@ class NicEntry(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class VmEntry(msgspec.Struct, forbid_unknown_fields=True):
-    """A virtual machine; health null: it has no Application Health extension.
+    """A virtual machine; health null: it has no Application Health extension, `silent`: that reports nothing.
 
     A power state on the way to another one is written, but read as the one where it leads. `scale_set`: the flexible
     one that it is in. `spot`: it is a Spot VM, and this becomes of it when Azure takes its capacity back.
@@ -162,7 +162,8 @@ class LoadBalancerEntry(msgspec.Struct, forbid_unknown_fields=True):
 class PrivateEndpointEntry(msgspec.Struct, forbid_unknown_fields=True):
     """A private endpoint; its NIC comes by itself. `service`: the id of what it leads to.
 
-    `zone_group`: whether Azure keeps a zone for it. One that is being deleted is not written.
+    `zone_group`: the zones in which Azure itself keeps its records; true: it has a zone group that names none. One that
+    is being deleted is not written.
     """
 
     id: PrivateEndpointId
@@ -172,8 +173,17 @@ class PrivateEndpointEntry(msgspec.Struct, forbid_unknown_fields=True):
     service: str
     subnet: str = "default"
     connection: Status = "Approved"
-    zone_group: bool = False
+    zone_group: bool | list[ZoneId] = False
     tags: dict[str, str] = {}
+
+
+class ContainerEntry(msgspec.Struct, forbid_unknown_fields=True):
+    """A container of a group. `state`: what it does while its group runs. `port` null: it opens none."""
+
+    name: str
+    state: ContainerState = "Running"
+    detail: str = ""
+    port: int | None = 80
 
 
 class ContainerGroupEntry(msgspec.Struct, forbid_unknown_fields=True):
@@ -185,6 +195,7 @@ class ContainerGroupEntry(msgspec.Struct, forbid_unknown_fields=True):
     vnet: VnetId | None = None
     subnet: str = "default"
     address: str | None = None
+    containers: list[ContainerEntry] = []
     tags: dict[str, str] = {}
 
 

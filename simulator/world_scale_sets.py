@@ -13,7 +13,7 @@ from simulator.core import Azure
 from simulator.network import Network
 from simulator.nic import IpConfiguration, Nic, Subnet
 from simulator.scale_set import Instance, ScaleSet
-from simulator.vm import SETTLED, Vm
+from simulator.vm import SETTLED, Vm, health_extension
 from simulator.world_entries import InstanceEntry, ScaleSetEntry, World, WorldError
 
 
@@ -77,7 +77,9 @@ def _properties(entry: ScaleSetEntry, subnet: str) -> dict[str, Any]:
     name = entry.id.rsplit("/", 1)[1]
     ip = {"name": f"{name}IPConfig", "properties": {"subnet": {"id": subnet}, "privateIPAddressVersion": "IPv4"}}
     nic = {"name": f"{name}Nic", "properties": {"primary": True, "deleteOption": "Delete", "ipConfigurations": [ip]}}
-    profile = {"networkProfile": {"networkInterfaceConfigurations": [nic]}}
+    profile: dict[str, Any] = {"networkProfile": {"networkInterfaceConfigurations": [nic]}}
+    if any(each.health is not None for each in entry.instances):
+        profile["extensionProfile"] = {"extensions": [health_extension()]}
     return {"orchestrationMode": entry.mode, "virtualMachineProfile": profile}
 
 

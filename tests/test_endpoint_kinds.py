@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from simulator.container_group import Current
 from simulator.core import Response
 from simulator.eventgrid import Subscription
 from tests.stage import GROUP, REGIONS, SUB, a_vm, a_world, nic_id, staged, vm_id, vnet, zone_id
@@ -131,31 +132,59 @@ def test_a_private_endpoint_serves_while_its_connection_is_approved():
     staged(story, world(FAR, private_endpoints=[entry]))
 
 
-def test_a_private_endpoint_with_a_zone_group_is_left_to_azure_and_says_so():
+PRIVATELINK = f"{GROUP}/ai/providers/Microsoft.Network/privateDnsZones/privatelink.openai.azure.com"
+"""A zone that an Azure Policy has every private endpoint registered in, and that is none of the settings'."""
+
+
+@pytest.mark.parametrize("group", [[PRIVATELINK], True], ids=["another zone", "no zone at all"])
+def test_a_zone_group_for_a_zone_that_is_not_ours_changes_nothing(group):
+    async def story(stage):
+        await swept(stage)
+        assert llama(stage) == stage.record(EAST, "pe") == ["10.1.0.30"]
+        assert not any("zone group" in each for each in await alarms(stage))
+
+    staged(story, world(FAR, private_endpoints=[private_endpoint(zone_group=group)]))
+
+
+def test_a_zone_group_that_a_policy_adds_to_a_serving_private_endpoint_changes_nothing():
+    async def story(stage):
+        await swept(stage)
+        stage.arm("PUT", PRIVATELINK, {"location": "global"})
+        await stage.quiet()
+        stage.arm("PUT", f"{private_endpoint()['id']}/privateDnsZoneGroups/deployedByPolicy", grouped(PRIVATELINK))
+        await told(stage)
+        await swept(stage)
+        assert llama(stage) == ["10.1.0.30"]
+
+    staged(story, world(FAR, private_endpoints=[private_endpoint()]))
+
+
+def grouped(*zones):
+    configs = [{"name": f"c{number}", "properties": {"privateDnsZoneId": each}} for number, each in enumerate(zones)]
+    return {"properties": {"privateDnsZoneConfigs": configs}}
+
+
+def test_a_private_endpoint_with_a_zone_group_for_our_zone_is_left_to_azure_and_says_so():
     async def story(stage):
         await swept(stage)
         assert llama(stage) == ["10.3.0.4"]
         assert stage.record(EAST, "pe") is None
-        assert any("DNS zone group: Azure writes its records" in each for each in await alarms(stage))
+        assert any("DNS zone group for a zone of NEARZONE_ZONES" in each for each in await alarms(stage))
         stage.arm("DELETE", f"{entry['id']}/privateDnsZoneGroups/default")
         await told(stage)
         assert llama(stage) == ["10.1.0.30"], "the group's event is a hint at the endpoint"
         assert not any("zone group" in each for each in await alarms(stage))
 
-    entry = private_endpoint(zone_group=True)
+    entry = private_endpoint(zone_group=[PRIVATELINK, zone_id(WEST).replace("dns-west", "DNS-West")])
     staged(story, world(FAR, private_endpoints=[entry]))
 
 
-def test_a_new_zone_group_takes_a_private_endpoint_out():
+def test_a_new_zone_group_for_our_zone_takes_a_private_endpoint_out():
     async def story(stage):
         await swept(stage)
         assert llama(stage) == ["10.1.0.30"]
-        zone = f"{GROUP}/ai/providers/Microsoft.Network/privateDnsZones/privatelink.openai.azure.com"
-        stage.arm("PUT", zone, {"location": "global"})
-        await stage.quiet()
-        config = {"name": "c", "properties": {"privateDnsZoneId": zone}}
         group = f"{private_endpoint()['id']}/privateDnsZoneGroups/default"
-        stage.arm("PUT", group, {"properties": {"privateDnsZoneConfigs": [config]}})
+        stage.arm("PUT", group, grouped(zone_id(EAST).replace("resourceGroups", "resourcegroups")))
         await told(stage)
         assert llama(stage) == ["10.3.0.4"]
 
@@ -186,6 +215,85 @@ def test_a_container_group_without_a_private_address_is_not_published():
         assert llama(stage) == ["10.3.0.4"]
 
     staged(story, world(FAR, container_groups=[container_group(vnet=None, address=None)]))
+
+
+CRASHED = {"name": "server", "state": "Waiting", "detail": "CrashLoopBackOff: Back-off 10s restarting failed"}
+ENDED = {"name": "server", "state": "Terminated", "detail": "Error"}
+STARTING = {"name": "server", "state": "Waiting"}
+SIDECAR = {"name": "logs", "port": None}
+JOB = {"name": "job", "state": "Terminated", "detail": "Completed", "port": None}
+
+
+@pytest.mark.parametrize(
+    ("containers", "serves"),
+    [
+        ([{"name": "server"}], True),
+        ([CRASHED], False),
+        ([ENDED], False),
+        ([STARTING], False),
+        ([CRASHED, SIDECAR], False),
+        ([{"name": "server"}, JOB], True),
+        ([JOB, SIDECAR], True),
+        ([CRASHED, {"name": "other", "port": 8001}], True),
+    ],
+    ids=["runs", "crashes", "ended", "starts", "server of two", "job ended", "no ports", "one of two servers"],
+)
+def test_a_running_container_group_serves_while_a_container_runs_that_clients_may_talk_to(containers, serves):
+    async def story(stage):
+        await swept(stage)
+        assert llama(stage) == (["10.1.0.40"] if serves else ["10.3.0.4"])
+
+    staged(story, world(FAR, container_groups=[container_group(containers=containers)]))
+
+
+def test_a_crash_is_found_by_the_sweep_and_told_and_the_recovery_by_the_drain():
+    async def story(stage):
+        await swept(stage)
+        crash = Current("Waiting", "CrashLoopBackOff: Back-off 10s restarting failed")
+        stage.cloud.container_groups.set_container(entry["id"], "server", crash)
+        await swept(stage)
+        assert llama(stage) == ["10.3.0.4"]
+        words = "no container of it that could serve runs: Waiting (CrashLoopBackOff)"
+        assert any(each.endswith(words) for each in await alarms(stage))
+        stage.cloud.container_groups.set_container(entry["id"], "server", Current("Running"))
+        await stage.app.drain()
+        assert llama(stage) == ["10.1.0.40"]
+        assert not any(words in each for each in await alarms(stage))
+
+    entry = container_group(containers=[{"name": "server"}])
+    staged(story, world(FAR, container_groups=[entry]))
+
+
+@pytest.mark.parametrize("state", ["Unknown", "Repairing"])
+def test_a_container_group_of_which_azure_tells_nothing_stays_as_it_was_known_in_doubt(state):
+    async def story(stage):
+        await swept(stage)
+        stage.cloud.container_groups.set_state(entry["id"], state)
+        report = await stage.app.correct_drift()
+        assert (report.failures, llama(stage)) == ([], ["10.1.0.40"])
+        assert f"{entry['id']}: Azure does not tell whether it runs" in await alarms(stage)
+        tagged(stage, entry["id"], **LLAMA, **{"nearzone-drain": "true"})
+        await told(stage)
+        assert llama(stage) == ["10.3.0.4"], "its tags are read, and nothing is in doubt about them"
+        tagged(stage, entry["id"])
+        stage.cloud.container_groups.set_state(entry["id"], "Running")
+        await swept(stage)
+        assert not any("Azure does not tell" in each for each in await alarms(stage))
+
+    entry = container_group()
+    staged(story, world(FAR, container_groups=[entry]))
+
+
+def test_a_container_group_that_was_never_seen_to_run_is_not_published_on_doubt():
+    async def story(stage):
+        await swept(stage)
+        assert llama(stage) == ["10.3.0.4"]
+        stage.cloud.container_groups.set_state(entry["id"], "Running")
+        await stage.app.drain()
+        assert llama(stage) == ["10.1.0.40"]
+
+    entry = container_group(state="Repairing")
+    staged(story, world(FAR, container_groups=[entry]))
 
 
 def test_the_instances_of_a_uniform_scale_set_answer_for_its_tag_and_for_its_own_name():
@@ -242,6 +350,90 @@ def test_an_instance_is_published_when_its_health_says_so():
     staged(story, world(FAR, scale_sets=[entry]))
 
 
+async def rows(stage):
+    return {row.value.endpoint.key: row.value.endpoint for row in await stage.app.catalog.endpoints()}
+
+
+@pytest.mark.parametrize("lists_hold_health", [True, False])
+def test_a_vm_that_has_just_booted_is_published_only_when_its_health_extension_has_reported(lists_hold_health):
+    async def story(stage):
+        stage.cloud.compute.status_only_health = lists_hold_health
+        await swept(stage)
+        assert llama(stage) == ["10.3.0.4"]
+        stage.arm("POST", f"{vm_id('near')}/start")
+        await asyncio.sleep(stage.cloud.azure.next_due() - stage.clock())
+        stage.cloud.azure.advance()
+        await stage.event_grid.idle()
+        near = (await rows(stage))[vm_id("near").lower()]
+        assert (near.state, near.unreported, llama(stage)) == ("warming", True, ["10.3.0.4"])
+        await swept(stage)
+        near = (await rows(stage))[vm_id("near").lower()]
+        assert (near.state, near.unreported, llama(stage)) == ("warming", True, ["10.3.0.4"]), "nor by a list"
+        stage.cloud.compute.set_health(vm_id("near"), "healthy")
+        await stage.app.drain()
+        near = (await rows(stage))[vm_id("near").lower()]
+        assert (near.state, near.unreported, llama(stage)) == ("serving", False, ["10.1.0.4"])
+
+    staged(story, world(FAR, a_vm("near", EAST, 4, power="deallocated", health="healthy")))
+
+
+@pytest.mark.parametrize("kind", ["VM", "flexible", "uniform"])
+def test_a_machine_with_the_health_extension_that_has_reported_nothing_is_warming(kind):
+    async def story(stage):
+        await swept(stage)
+        silent = [each for each in (await rows(stage)).values() if each.unreported]
+        assert [(each.state, [address.ip for address in each.addresses]) for each in silent] == [("warming", [address])]
+        assert llama(stage) == beside
+        await swept(stage)
+        stage.cloud.compute.set_health(silent[0].id, "healthy")
+        await stage.app.drain()
+        assert llama(stage) == sorted([*(each for each in beside if not each.startswith("10.3.")), address])
+
+    if kind == "uniform":
+        address, beside = "10.1.0.51", ["10.1.0.50"]
+        pool = scale_set("pool", LLAMA, instance(0, health="healthy"), instance(1, health="silent"))
+        given = world(FAR, scale_sets=[pool])
+    else:
+        address, beside = "10.1.0.4", ["10.3.0.4"]
+        flex = scale_set("flex", {}, mode="Flexible")
+        link = {"scale_set": flex["id"]} if kind == "flexible" else {}
+        given = world(FAR, a_vm("near", EAST, 4, health="silent") | link, scale_sets=[flex])
+    staged(story, given)
+
+
+def test_a_drained_machine_without_a_report_is_drained_and_waits_for_nothing():
+    async def story(stage):
+        await swept(stage)
+        near = (await rows(stage))[vm_id("near").lower()]
+        assert (near.state, near.unreported) == ("draining", False)
+
+    staged(story, world(FAR, a_vm("near", EAST, 4, health="silent", **{"nearzone-drain": "yes"})))
+
+
+def test_an_instance_that_is_older_than_the_extension_in_its_sets_model_serves():
+    async def story(stage):
+        await swept(stage)
+        assert llama(stage) == ["10.1.0.50", "10.1.0.51"]
+
+    entry = scale_set("pool", LLAMA, instance(0, health="healthy"), instance(1))
+    staged(story, world(FAR, scale_sets=[entry]))
+
+
+def test_the_health_extension_that_is_written_later_makes_a_vm_wait_for_its_report():
+    async def story(stage):
+        await swept(stage)
+        assert llama(stage) == ["10.1.0.4"]
+        properties = {"publisher": "Microsoft.ManagedServices", "type": "ApplicationHealthWindows"}
+        stage.arm("PUT", f"{vm_id('near')}/extensions/health", {"location": EAST, "properties": properties})
+        await told(stage)
+        assert llama(stage) == ["10.3.0.4"]
+        stage.cloud.compute.set_health(vm_id("near"), "healthy")
+        await stage.app.drain()
+        assert llama(stage) == ["10.1.0.4"]
+
+    staged(story, world(FAR, a_vm("near", EAST, 4)))
+
+
 def test_a_list_of_instances_that_breaks_takes_nobody_out():
     async def story(stage):
         await swept(stage)
@@ -291,6 +483,26 @@ def test_a_static_endpoint_always_serves_unless_it_is_drained_by_order():
         assert [claim["endpoint"] for claim in told["claims"] if claim["included"]] == ["static/appliance"]
 
     staged(story, world(FAR, settings={"STATIC": STATIC}))
+
+
+@pytest.mark.parametrize("statics", ["[]", None], ids=["the setting goes", "both stay"])
+def test_a_load_balancer_takes_over_the_address_of_a_static_endpoint_without_a_gap(statics):
+    """A static endpoint has no VNet that could contradict the load balancer's."""
+
+    async def story(stage):
+        await swept(stage)
+        assert llama(stage) == stage.record(WEST, "llama") == ["10.1.0.20"]
+        assert not any("more than one VNet" in each for each in await alarms(stage))
+        told = await stage.app.explain(stage.app.settings.zones[0], "llama")
+        included = {claim["endpoint"].rsplit("/", 1)[-1] for claim in told["claims"] if claim["included"]}
+        assert included == {"appliance", "lb"}
+        if statics:
+            stage.restart(stage.app.catalog, NEARZONE_STATIC=statics)
+            assert (await stage.app.correct_drift()).refusals == []
+            assert (llama(stage), stage.record(EAST, "appliance")) == (["10.1.0.20"], None)
+
+    box = [{"name": "appliance", "region": EAST, "addresses": ["10.1.0.20"], "claims": ["llama"]}]
+    staged(story, world(FAR, load_balancers=[load_balancer()], settings={"STATIC": box}))
 
 
 def test_static_endpoints_that_vanish_from_the_settings_are_removed_under_the_guard():

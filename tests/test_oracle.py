@@ -62,6 +62,8 @@ CASES = {
     "unhealthy is not serving": (world(A | {"health": "unhealthy"}, B), "b", "b"),
     "healthy is serving": (world(A | {"health": "healthy"}, B), "a", "b"),
     "the tag nearzone-drain withdraws": (world(A | {"tags": A["tags"] | {"nearzone-drain": "true"}}, B), "b", "b"),
+    "whatever the word for yes": (world(A | {"tags": A["tags"] | {"Nearzone-Drain": " Yes "}}, B), "b", "b"),
+    "a word that says nothing does not": (world(A | {"tags": A["tags"] | {"nearzone-drain": "maybe"}}, B), "a", "b"),
     "a VM without the tag claims nothing": (world(vm("x", "eastus", "10.1.0.9", None), B), "b", "b"),
     "a claim that is not permitted is left out": (
         world(vm("x", "eastus", "10.1.0.9", group="rogue"), B, CLAIMS={"llm": [f"{GROUP}/serving"], "*": [S]}),
@@ -154,6 +156,7 @@ FRONTENDS = [{"name": "in", "vnet": "n", "address": "10.5.0.4"}, {"name": "out",
 LB = of_kind("loadBalancers", frontends=FRONTENDS)
 PE = of_kind("privateEndpoints", vnet="n", addresses=["10.5.0.4"], connection="Approved", zone_group=False)
 ACI = of_kind("containerGroups", vnet="n", address="10.5.0.4", state="Running")
+CRASHED = {"name": "server", "state": "Waiting"}
 POOL = of_kind("virtualMachineScaleSets", vnet="n", mode="Uniform")
 STATIC = {"name": "X", "region": "East US", "addresses": ["10.5.0.4"], "claims": ["llm"]}
 DRAINED = {"tags": {"nearzone": "llm", "nearzone-drain": "TRUE"}}
@@ -173,16 +176,23 @@ def instance(**fields):
         ("load_balancers", LB | {"tags": {}}, False),
         ("private_endpoints", PE, True),
         *(("private_endpoints", PE | {"connection": each}, False) for each in ("Pending", "Rejected", "Disconnected")),
-        ("private_endpoints", PE | {"zone_group": True}, False),
+        ("private_endpoints", PE | {"zone_group": [WEU.upper()]}, False),
+        ("private_endpoints", PE | {"zone_group": [WEU + ".example"]}, True),
+        ("private_endpoints", PE | {"zone_group": True}, True),
         ("private_endpoints", PE | DRAINED, False),
         ("container_groups", ACI, True),
         ("container_groups", ACI | {"state": "running"}, True),
         *(("container_groups", ACI | {"state": each}, False) for each in ("Pending", "Stopped", "Succeeded", "Failed")),
         ("container_groups", ACI | {"vnet": None, "address": None}, False),
         ("container_groups", ACI | DRAINED, False),
+        ("container_groups", ACI | {"containers": [CRASHED]}, False),
+        ("container_groups", ACI | {"containers": [CRASHED, {"name": "sidecar", "port": None}]}, False),
+        ("container_groups", ACI | {"containers": [CRASHED, {"name": "other"}]}, True),
+        ("container_groups", ACI | {"containers": [{"name": "main"}, CRASHED | {"port": None}]}, True),
         ("scale_sets", instance(), True),
         ("scale_sets", instance(power="stopped"), False),
         ("scale_sets", instance(health="unhealthy"), False),
+        ("scale_sets", instance(health="silent"), False),
         ("scale_sets", instance() | DRAINED, False),
     ],
 )
@@ -195,7 +205,7 @@ def test_an_endpoint_of_another_kind_serves_as_its_kind_does(kind, endpoint, ser
 def test_what_azure_keeps_a_zone_for_does_not_even_stand_in_the_way_of_an_own_name():
     host = vm("llm", "eastus", "10.1.0.9", "")
     assert expected(world(host) | {"private_endpoints": [PE | {"connection": "Pending"}]})[EUS, "llm"] is None
-    kept = PE | {"connection": "Pending", "zone_group": True}
+    kept = PE | {"connection": "Pending", "zone_group": [EUS]}
     assert expected(world(host) | {"private_endpoints": [kept]})[EUS, "llm"] == (300, frozenset({"10.1.0.9"}))
 
 
@@ -206,6 +216,10 @@ def test_a_static_endpoint_serves_always_claims_what_it_says_and_is_drained_by_o
         (30, frozenset({"10.5.0.4"})),
         (300, frozenset({"10.5.0.4"})),
     )
+    there_too = {"load_balancers": [LB | {"id": LB["id"] + "2"}]}
+    assert expected(given | there_too | {"settings": given["settings"] | {"NEARZONE_CLAIMS": {"*": [S]}}})[
+        EUS, "llm"
+    ] == (30, frozenset({"10.5.0.4"})), "its VNet is not known, and so no other one"
     for order in ("static/x", "eastus"):
         assert expected(given, {order})[EUS, "llm"] is None
     assert expected(world(B, STATIC=json.dumps([STATIC])), {"static/y"})[EUS, "llm"] == answers[EUS, "llm"]
@@ -217,5 +231,9 @@ def test_each_instance_of_a_scale_set_is_an_endpoint_of_its_own():
     assert expected(given)[EUS, "llm"] == (30, frozenset({"10.5.0.4", "10.5.0.5"}))
     one = pool | {"instances": pool["instances"][:1]}
     assert expected(given | {"scale_sets": [one]})[EUS, "llm"] == (30, frozenset({"10.5.0.4", IPS["b"]}))
+    same = pool | {"instances": [{"id": str(n), "power": "running", "address": "10.5.0.4"} for n in (4, 5)]}
+    assert expected(given | {"scale_sets": [same]})[EUS, "llm"][1] == {"10.5.0.4", IPS["b"]}, (
+        "one address, one endpoint"
+    )
     drained = {f"{POOL['id']}/virtualMachines/4".lower()}
     assert expected(world() | {"scale_sets": [pool]}, drained)[EUS, "x"] == (300, frozenset({"10.5.0.5"}))

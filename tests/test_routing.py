@@ -171,6 +171,30 @@ TRUTH = [
         {},
         ("10.0.0.1",),
     ),
+    (
+        "an address whose VNet is not known contradicts nobody's, and is published once",
+        [vm("a", "10.0.0.1", network=""), vm("b", "10.0.0.1", network="x")],
+        {},
+        ("10.0.0.1",),
+    ),
+    (
+        "two known VNets are ambiguous, also beside an unknown one",
+        [vm("a", "10.0.0.1", network=""), vm("b", "10.0.0.1", network="x"), vm("c", "10.0.0.1", network="y")],
+        {},
+        (),
+    ),
+    (
+        "two claims with the same address count as one endpoint",
+        [vm("a", "10.0.0.1", network=""), vm("b", "10.0.0.1"), vm("c", "10.0.0.2", region=NORTH)],
+        policy(min_endpoints=2),
+        ("10.0.0.1", "10.0.0.2"),
+    ),
+    (
+        "more claims than wished at one address are not enough either",
+        [vm(name, "10.0.0.1") for name in "abcd"] + [vm("e", "10.0.0.2", region=NORTH)],
+        policy(min_endpoints=2),
+        ("10.0.0.1", "10.0.0.2"),
+    ),
     ("a name claimed by own name", [vm("llama", "10.0.0.1", tagged=(), own="llama")], {}, ("10.0.0.1",)),
     (
         "an own name never joins a tagged name",

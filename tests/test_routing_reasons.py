@@ -61,6 +61,19 @@ def test_a_claim_that_is_in_shows_only_the_addresses_that_are_published():
     assert found[vm("a").id].addresses == ("10.0.0.1",)
 
 
+def test_two_claims_of_one_address_are_both_in_where_the_vnet_of_one_is_not_known():
+    found = decided([vm("a", "10.0.0.1", network=""), vm("b", "10.0.0.1", network="x")])
+    assert [(each.included, each.addresses) for each in found.values()] == [(True, ("10.0.0.1",))] * 2
+
+
+def test_one_address_of_two_claims_is_cut_for_both_or_for_neither():
+    shared = [vm("static", "10.0.0.99", network=""), vm("lb", "10.0.0.99", network="x")]
+    found = decided([*shared, *(vm(f"v{number}", f"10.0.1.{number}", network="x") for number in range(30))])
+    included = [each for each in found.values() if each.included]
+    assert len({ip for each in included for ip in each.addresses}) == 20
+    assert found[shared[0].id].included == found[shared[1].id].included
+
+
 FAR = vm("b", "10.0.0.2", region=EAST)
 TWICE = (vm("x", "10.0.0.9", network="v"), vm("y", "10.0.0.9", network="w"))
 STOPPED = vm("a", "10.0.0.1", state=State.STOPPED)

@@ -102,7 +102,10 @@ class Ears:
 FLEX = scale_set("flex", {}, mode="Flexible")
 WORLD = {
     "load_balancers": [load_balancer()],
-    "private_endpoints": [private_endpoint(), private_endpoint("grouped", zone_group=True, addresses=["10.1.0.31"])],
+    "private_endpoints": [
+        private_endpoint(),
+        private_endpoint("grouped", zone_group=[zone_id(EAST)], addresses=["10.1.0.31"]),
+    ],
     "container_groups": [container_group()],
     "scale_sets": [scale_set("pool", LLAMA, instance(0, health="healthy"), instance(1)), FLEX],
 }

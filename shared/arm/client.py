@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 import msgspec
@@ -20,6 +20,8 @@ from azure.core.pipeline import PipelineRequest, PipelineResponse
 from azure.core.pipeline.policies import AsyncHTTPPolicy, SansIOHTTPPolicy
 from azure.core.rest import HttpRequest
 
+from shared.arm import answers
+from shared.arm.answers import Page, Unreadable
 from shared.errors import Conflict, Forbidden, Terminal, Transient
 from shared.ports import Measure, unmeasured
 from shared.settings import Cloud
@@ -34,13 +36,6 @@ PATIENCE = 3.0
 """Seconds for which a request waits for a token; longer, and its caller has something better to do."""
 
 T = TypeVar("T")
-
-
-class Page(msgspec.Struct, Generic[T], rename="camel"):
-    """One page of a list."""
-
-    value: list[T] = []
-    next_link: str | None = None
 
 
 class _Error(msgspec.Struct):
@@ -220,8 +215,9 @@ class Arm:
         self._send = send
 
     async def get(self, path: str, decoder: msgspec.json.Decoder[T], **query: str) -> T | None:
-        """One resource, or None where ARM says 404. Raises Transient, Forbidden, Terminal."""
-        return await self._read(self._cloud.arm + quote(path), decoder, query)
+        """One resource, or None where ARM says 404. Raises Transient, Forbidden, Unreadable, Terminal."""
+        content = await self._read(self._cloud.arm + quote(path), query)
+        return None if content is None else answers.resource(content, decoder)
 
     async def pages(
         self,
@@ -229,18 +225,25 @@ class Arm:
         decoder: msgspec.json.Decoder[Page[T]],
         query: Mapping[str, str],
         turn: Callable[[], Awaitable[None]] | None = None,
+        unreadable: list[Unreadable] | None = None,
     ) -> AsyncIterator[list[T]]:
         """The pages of a list. Raises Transient, Forbidden, Terminal, also in the middle of it.
 
-        `turn` is waited for before each request.
+        `turn` is waited for before each request. `unreadable` takes what is there and cannot be read; without it, that
+        is raised.
         """
         url, arguments = self._cloud.arm + quote(path), dict(query)
         for _ in range(MAX_PAGES):
             if turn:
                 await turn()
-            page = await self._read(url, decoder, arguments)
-            if page is None:
+            content = await self._read(url, arguments)
+            if content is None:
                 raise Terminal(f"there is no {path}")
+            page, failed = answers.page(content, decoder)
+            if failed and unreadable is None:
+                raise failed[0]
+            if unreadable is not None:
+                unreadable += failed
             yield page.value
             if not page.next_link:
                 return
@@ -249,19 +252,16 @@ class Arm:
             url, arguments = page.next_link, {}
         raise Terminal(f"the list of {path} does not end within {MAX_PAGES} pages")
 
-    async def _read(self, url: str, decoder: msgspec.json.Decoder[T], query: dict[str, str]) -> T | None:
+    async def _read(self, url: str, query: dict[str, str]) -> bytes | None:
         async with translated():
             # As a stream, or the SDK's pipeline decodes every body as JSON once more.
             response = await self._send(HttpRequest("GET", url, params=query or None), stream=True)
-            content = await response.read()
+            content: bytes = await response.read()
             if response.status_code == 404:
                 return None
             if response.status_code != 200:
                 raise error_of(response.status_code, content, response.headers.get("Retry-After"))
-            try:
-                return decoder.decode(content)
-            except msgspec.DecodeError as error:
-                raise Terminal(f"ARM's answer to {url} is not what its specification says: {error}") from error
+            return content
 
 
 @asynccontextmanager

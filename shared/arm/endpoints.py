@@ -16,7 +16,7 @@ from shared.arm.scale_sets import ScaleSetInstances, ScaleSets
 from shared.arm.static import StaticEndpoints
 from shared.arm.virtual_machines import VirtualMachines
 from shared.errors import Terminal
-from shared.model import STATIC, Endpoint, resource_id
+from shared.model import STATIC, Endpoint, Zone, resource_id
 from shared.ports import Listing
 
 KINDS = (VirtualMachines, LoadBalancers, ScaleSetInstances, PrivateEndpoints, ContainerGroups)
@@ -27,10 +27,11 @@ PARENTS = (ScaleSets,)
 
 
 class Endpoints:
-    """Fulfils `ports.Inventory` with all kinds. `static`: the endpoints of the settings."""
+    """Fulfils `ports.Inventory` with all kinds. `static` and `zones`: the endpoints and the zones of the settings."""
 
-    def __init__(self, arm: Arm, static: Sequence[Endpoint] = ()) -> None:
-        self._kinds: list[Kind] = [make(arm) for make in KINDS]
+    def __init__(self, arm: Arm, static: Sequence[Endpoint] = (), zones: Sequence[Zone] = ()) -> None:
+        own = [zone.key for zone in zones]
+        self._kinds: list[Kind] = [make(arm, own) if make is PrivateEndpoints else make(arm) for make in KINDS]
         self._static = StaticEndpoints(static)
         self._by_type: dict[str, Kind] = {kind.kind: kind for kind in (*self._kinds, self._static)}
         self._dependencies: dict[str, Dependency] = {make.type: make(arm) for make in DEPENDENCIES}

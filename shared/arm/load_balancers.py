@@ -5,26 +5,38 @@ Whether anybody stands behind a frontend is the load balancer's own affair: its 
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
-from shared.arm.client import Page
+from shared.arm.answers import Page
 from shared.arm.kind import Listed
-from shared.arm.machines import IpConfiguration
+from shared.arm.machines import IpProperties
 from shared.arm.tags import claims, drained, names
 from shared.model import Endpoint, State
 from shared.settings import region_name
 
 
+class _FrontendProperties(IpProperties, rename="camel"):
+    public: Any = msgspec.field(name="publicIPAddress", default=None)
+    prefix: Any = msgspec.field(name="publicIPPrefix", default=None)
+
+
+class _Frontend(msgspec.Struct):
+    name: str = ""
+    properties: _FrontendProperties = msgspec.field(default_factory=_FrontendProperties)
+
+
 class _Properties(msgspec.Struct, rename="camel"):
     provisioning_state: str = ""
-    frontends: list[IpConfiguration] | None = msgspec.field(name="frontendIPConfigurations", default=None)
+    frontends: list[_Frontend] | None = msgspec.field(name="frontendIPConfigurations", default=None)
 
 
 class _LoadBalancer(msgspec.Struct):
     id: str
     name: str
     location: str = ""
-    tags: dict[str, str] | None = None
+    tags: dict[str, Any] | None = None
     properties: _Properties = msgspec.field(default_factory=_Properties)
 
 
@@ -41,9 +53,9 @@ class LoadBalancers(Listed[_LoadBalancer]):
         del from_list
         tagged, own, faults = names(found.tags, found.name)
         frontends = found.properties.frontends or []
-        addresses = tuple(sorted(address for each in frontends if (address := each.address)))
+        addresses = tuple(sorted(address for each in frontends if (address := each.properties.private)))
         if claims(found.tags):
-            public = [each.name for each in frontends if not each.properties.address]
+            public = [each.name for each in frontends if each.properties.public or each.properties.prefix]
             faults += tuple(f"frontend {name!r} has no private address and is not published" for name in public)
         return Endpoint(
             id=found.id,
@@ -54,11 +66,25 @@ class LoadBalancers(Listed[_LoadBalancer]):
             addresses=addresses,
             state=_state(found, served=bool(addresses)),
             health=False,
+            doubt=_doubt(found) if claims(found.tags) else "",
             faults=faults,
         )
 
 
 def _state(found: _LoadBalancer, *, served: bool) -> State:
-    if not served or found.properties.provisioning_state.lower() == "deleting":
+    if found.properties.provisioning_state.lower() == "deleting":
         return State.STOPPED
-    return State.DRAINING if drained(found.tags) else State.SERVING
+    if drained(found.tags):
+        return State.DRAINING
+    if served:
+        return State.SERVING
+    return State.WARMING if _doubt(found) else State.STOPPED
+
+
+def _doubt(found: _LoadBalancer) -> str:
+    """Why its addresses are not known, or "": a frontend has a private address, or something public instead."""
+    frontends = found.properties.frontends
+    silent = frontends is None or any(
+        not (each.properties.address or each.properties.public or each.properties.prefix) for each in frontends
+    )
+    return "Azure does not tell its address" if silent else ""

@@ -5,6 +5,8 @@ Only the primary IPv4 configurations of the primary NIC are published.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from ipaddress import IPv4Address
 from typing import NamedTuple
 
 import msgspec
@@ -63,27 +65,27 @@ class Member(msgspec.Struct, rename="camel", gc=False):
     required_member_name: str = ""
 
 
-class _IpProperties(msgspec.Struct, rename="camel", gc=False):
+class IpProperties(msgspec.Struct, rename="camel", gc=False):
+    """One address, and where it is."""
+
     address: str | None = msgspec.field(name="privateIPAddress", default=None)
     version: str | None = msgspec.field(name="privateIPAddressVersion", default=None)
     primary: bool | None = None
     subnet: Link | None = None
     member: Member | None = msgspec.field(name="privateLinkConnectionProperties", default=None)
 
+    @property
+    def private(self) -> Address | None:
+        """The private IPv4 address with its VNet, where it has one."""
+        if not self.address or (self.version or "IPv4") != "IPv4":
+            return None
+        return private(self.address, self.subnet)
+
 
 class IpConfiguration(msgspec.Struct, gc=False):
-    """One address of a NIC, or of a load balancer's frontend."""
+    """One address of a NIC."""
 
-    name: str = ""
-    properties: _IpProperties = msgspec.field(default_factory=_IpProperties)
-
-    @property
-    def address(self) -> Address | None:
-        """The private IPv4 address with its VNet, where it has one."""
-        ip = self.properties
-        if not ip.address or (ip.version or "IPv4") != "IPv4":
-            return None
-        return Address(ip.address, network_of(ip.subnet.id if ip.subnet else ""))
+    properties: IpProperties = msgspec.field(default_factory=IpProperties)
 
 
 class _NicProperties(msgspec.Struct, rename="camel", gc=False):
@@ -99,9 +101,13 @@ class Nic(msgspec.Struct, gc=False):
     properties: _NicProperties = msgspec.field(default_factory=_NicProperties)
 
 
-def network_of(subnet: str) -> str:
-    """The id of a subnet's VNet, in lower case."""
-    return subnet.lower().split("/subnets/", 1)[0]
+def private(ip: str, subnet: Link | None) -> Address | None:
+    """An address in a subnet; None where the text is no IPv4 address."""
+    try:
+        IPv4Address(ip)
+    except ValueError:
+        return None
+    return Address(ip, subnet.id.lower().split("/subnets/", 1)[0] if subnet else "")
 
 
 def primary_nic(profile: NetworkProfile | None) -> str | None:
@@ -123,45 +129,88 @@ def power(view: InstanceView | None) -> str:
 
 def health(view: InstanceView | None) -> str | None:
     """The state that the Application Health extension reports, e.g. `healthy`, or None where none does."""
-    if view is None or view.vm_health is None:
-        return None
-    status = view.vm_health.status
-    return (status.code if status else "").lower().removeprefix("healthstate/")
+    status = view.vm_health.status if view and view.vm_health else None
+    return status.code.lower().removeprefix("healthstate/") if status and status.code else None
+
+
+class _ExtensionProperties(msgspec.Struct, gc=False):
+    type: str = ""
+
+
+class Extension(msgspec.Struct, gc=False):
+    """An extension of a machine, or of the model of a scale set."""
+
+    properties: _ExtensionProperties | None = None
+
+
+def has_health(extensions: Iterable[Extension] | None) -> bool:
+    """Whether the Application Health extension is among them (`ApplicationHealthLinux`, `ApplicationHealthWindows`)."""
+    types = [each.properties.type.lower() for each in extensions or () if each.properties]
+    return any(each.startswith("applicationhealth") for each in types)
 
 
 class Machine(NamedTuple):
-    """What a machine does, where it answers, and why its state is in doubt, or ""."""
+    """What a machine does, where it answers, and why its state is in doubt, or "".
+
+    `unreported`: it would serve, but the Application Health extension, which it has, has not reported anything yet.
+    """
 
     state: State
     addresses: tuple[Address, ...]
     doubt: str = ""
+    unreported: bool = False
 
 
-def assess(machine: str, view: InstanceView | None, nic: Nic | None, tags: Tags, known: Endpoint | None) -> Machine:
+class Seen(NamedTuple):
+    """What was read of a machine: itself, its primary NIC, whether the Application Health extension is installed.
+
+    `doubt`: why a part of it could not be read, or "".
+    """
+
+    id: str
+    view: InstanceView | None
+    nic: Nic | None
+    tags: Tags
+    reports: bool = False
+    doubt: str = ""
+
+
+def assess(seen: Seen, known: Endpoint | None) -> Machine:
     """What a machine's instance view and its primary NIC amount to.
 
-    An unknown power state leaves what was known, in doubt.
+    An unknown power state leaves what was known, in doubt, and so does a NIC that could not be read. But that the
+    machine is to be drained is known from its tags.
     """
-    running, state = power(view), _state(view, tags)
+    running, state, doubt = power(seen.view), _state(seen), seen.doubt
     addresses = known.addresses if known else ()
-    if running == "running" and nic:
-        addresses = addresses_of(nic, machine)
-    if state == State.SERVING and not addresses and claims(tags):
-        state = State.WARMING
+    if running == "running" and seen.nic:
+        if seen.nic.properties.ip_configurations is None:
+            doubt = doubt or "its NIC does not tell its addresses"
+        else:
+            addresses = addresses_of(seen.nic, seen.id)
     if running in ("", "unknown") and known and known.state != State.GONE:
-        return Machine(known.state, addresses, "Azure does not tell its power state")
-    return Machine(state, addresses)
+        state = State.DRAINING if drained(seen.tags) else known.state
+        doubt = doubt or "Azure does not tell its power state"
+    elif state == State.SERVING and doubt and not (known and known.state == State.SERVING):
+        state = State.WARMING  # Where it was may not be where it is.
+    if not claims(seen.tags):
+        return Machine(state, addresses)
+    if state == State.SERVING and not addresses:
+        state = State.WARMING
+    if state == State.SERVING and running == "running" and seen.reports and health(seen.view) is None:
+        return Machine(State.WARMING, addresses, doubt, unreported=True)
+    return Machine(state, addresses, doubt)
 
 
-def _state(view: InstanceView | None, tags: Tags) -> State:
-    running = power(view)
+def _state(seen: Seen) -> State:
+    running = power(seen.view)
     if running in ("starting", "", "unknown"):
         return State.WARMING
     if running != "running":  # One that is on its way to a halt has stopped.
         return State.STOPPED
-    if drained(tags):
+    if drained(seen.tags):
         return State.DRAINING
-    return State.SERVING if health(view) in (None, "healthy") else State.WARMING
+    return State.SERVING if health(seen.view) in (None, "healthy") else State.WARMING
 
 
 def addresses_of(nic: Nic, machine: str) -> tuple[Address, ...]:
@@ -169,5 +218,5 @@ def addresses_of(nic: Nic, machine: str) -> tuple[Address, ...]:
     owner = nic.properties.virtual_machine
     if owner is None or owner.id.lower() != machine.lower():
         return ()
-    found = [each.address for each in nic.properties.ip_configurations or () if each.properties.primary]
+    found = [each.properties.private for each in nic.properties.ip_configurations or () if each.properties.primary]
     return tuple(sorted(address for address in found if address))

@@ -6,11 +6,22 @@ from collections.abc import Sequence
 
 import msgspec
 
+from shared.arm.answers import Unreadable
 from shared.arm.client import Arm
-from shared.arm.machines import NIC_API, Nic
+from shared.arm.machines import NIC_API, Link
 from shared.model import resource_id
 
-_nic = msgspec.json.Decoder(Nic)
+
+class _Properties(msgspec.Struct, rename="camel"):
+    virtual_machine: Link | None = None
+    private_endpoint: Link | None = None
+
+
+class _Nic(msgspec.Struct):
+    properties: _Properties = msgspec.field(default_factory=_Properties)
+
+
+_nic = msgspec.json.Decoder(_Nic)
 
 
 class NetworkInterfaces:
@@ -22,8 +33,11 @@ class NetworkInterfaces:
         self._arm = arm
 
     async def endpoints(self, nic_id: str) -> Sequence[str]:
-        """The VM or the private endpoint that has it. Raises Transient, Terminal."""
-        nic = await self._arm.get(nic_id, _nic, **{"api-version": NIC_API})
+        """The VM or the private endpoint that has it; none where the NIC does not say. Raises Transient, Terminal."""
+        try:
+            nic = await self._arm.get(nic_id, _nic, **{"api-version": NIC_API})
+        except Unreadable:
+            return []
         links = (nic.properties.virtual_machine, nic.properties.private_endpoint) if nic else ()
         found = [resource_id(link.id) for link in links if link]
         return [each.id for each in found if each and each.whole]  # A scale set's VM has NICs of its own kind.

@@ -8,7 +8,8 @@ from typing import Any, Protocol
 
 import msgspec
 
-from shared.arm.client import Arm, Page, translated
+from shared.arm.answers import Page, Unreadable
+from shared.arm.client import Arm, translated
 from shared.errors import Terminal
 from shared.model import RecordSet, Zone
 
@@ -59,10 +60,15 @@ class PrivateDns:
         return _value(found) if found else None
 
     async def list(self, zone: Zone, turn: Callable[[], Awaitable[None]]) -> Sequence[RecordSet]:
-        """All A record sets of a zone; waits for `turn` before each page."""
+        """All A record sets of a zone; waits for `turn` before each page.
+
+        One that cannot be read bears nobody's mark, and so is never written; its own GET says what is wrong.
+        """
+        unreadable: list[Unreadable] = []
         query = {"api-version": API_VERSION, "$top": "100"}
-        pages = self._arm.pages(f"{zone.id}/A", _page, query, turn)
-        return [_value(each) async for page in pages for each in page]
+        pages = self._arm.pages(f"{zone.id}/A", _page, query, turn, unreadable)
+        found = [_value(each) async for page in pages for each in page]
+        return [*found, *(RecordSet(each.id.rsplit("/", 1)[-1].lower(), 0, ()) for each in unreadable if each.id)]
 
     async def put(self, zone: Zone, record_set: RecordSet, etag: str | None) -> RecordSet:
         """Create (`etag` None) or replace a record set on condition; gives it with its new etag.

@@ -1,19 +1,22 @@
 """Private endpoints as endpoints: Azure OpenAI, Azure Machine Learning and whatever else answers inference behind one.
 
-They serve while the service has approved the connection, with the addresses of their NIC. One with a DNS zone group of
-its own is left alone: Azure writes its records.
+They serve while the service has approved the connection, with the addresses of their NIC. One with a DNS zone group for
+a zone of the settings is left alone: Azure writes its records there. A zone group for any other zone, such as the one
+that an Azure Policy gives to every private endpoint, is no concern of these zones.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import chain
+from typing import Any
 
 import msgspec
 
-from shared.arm.client import Arm, Page
-from shared.arm.kind import Listed, everything
+from shared.arm.answers import Page
+from shared.arm.client import Arm
+from shared.arm.kind import Listed, everything, part
 from shared.arm.machines import NIC_API, Link, Nic
 from shared.arm.tags import claims, drained, names
 from shared.model import Address, Endpoint, State
@@ -49,35 +52,58 @@ class _PrivateEndpoint(msgspec.Struct):
     id: str
     name: str
     location: str = ""
-    tags: dict[str, str] | None = None
+    tags: dict[str, Any] | None = None
     properties: _Properties = msgspec.field(default_factory=_Properties)
 
 
+class _ConfigProperties(msgspec.Struct, rename="camel"):
+    private_dns_zone_id: str | None = None
+
+
+class _Config(msgspec.Struct):
+    properties: _ConfigProperties = msgspec.field(default_factory=_ConfigProperties)
+
+
+class _GroupProperties(msgspec.Struct, rename="camel"):
+    private_dns_zone_configs: list[_Config] | None = None
+
+
+class _ZoneGroup(msgspec.Struct):
+    id: str
+    properties: _GroupProperties = msgspec.field(default_factory=_GroupProperties)
+
+
 _nic = msgspec.json.Decoder(Nic)
-_groups = msgspec.json.Decoder(Page[Link])
+_groups = msgspec.json.Decoder(Page[_ZoneGroup])
 
 
 class PrivateEndpoints(Listed[_PrivateEndpoint]):
-    """One kind of endpoint. Its NIC and its zone groups are read besides."""
+    """One kind of endpoint. Its NIC and its zone groups are read besides.
+
+    `zones`: the zones of the settings, by id in lower case.
+    """
 
     path = "Microsoft.Network/privateEndpoints"
     api = "2024-01-01"
     one = msgspec.json.Decoder(_PrivateEndpoint)
     many = msgspec.json.Decoder(Page[_PrivateEndpoint])
 
-    def __init__(self, arm: Arm) -> None:
+    def __init__(self, arm: Arm, zones: Collection[str] = ()) -> None:
         super().__init__(arm)
+        self._zones = frozenset(zones)
         self._gate = asyncio.Semaphore(AT_ONCE)
 
     async def assess(self, found: _PrivateEndpoint, *, from_list: bool) -> Endpoint:
         """The addresses of its NIC, unless Azure writes its records."""
         del from_list
-        nics, grouped = await self._besides(found) if claims(found.tags) else ([], False)
+        nics, grouped, doubt = await self._besides(found) if claims(found.tags) else ([], False, "")
         addresses, members = _addresses(nics)
         tagged, own, faults = names(found.tags, found.name)
         if grouped:
             tagged, own = (), None
-            faults = ("it has a DNS zone group: Azure writes its records, so it claims no name here",)
+            faults = (
+                "it has a DNS zone group for a zone of NEARZONE_ZONES: Azure writes its records, so it claims none",
+            )
         elif members:
             faults += (f"its addresses lead to different parts of the service ({members}): all are published",)
         return Endpoint(
@@ -87,34 +113,53 @@ class PrivateEndpoints(Listed[_PrivateEndpoint]):
             tagged=tagged,
             own=own,
             addresses=addresses,
-            state=_state(found, served=bool(addresses)),
+            state=_state(found, served=bool(addresses) and not doubt),
             health=False,
+            doubt=(doubt or _doubt(found, served=bool(addresses))) if claims(found.tags) else "",
             faults=faults,
         )
 
-    async def _besides(self, found: _PrivateEndpoint) -> tuple[list[Nic], bool]:
-        """Its NICs, and whether it has a zone group."""
+    async def _besides(self, found: _PrivateEndpoint) -> tuple[list[Nic], bool, str]:
+        """Its NICs, whether Azure writes its records into a zone of the settings, and what of both cannot be read."""
         groups = everything(self.arm, f"{found.id}/privateDnsZoneGroups", _groups, {"api-version": self.api})
         async with self._gate:
             nics, grouped = await asyncio.gather(self._nics(found), groups)
-        return nics, bool(grouped)
+        doubt = next((doubt for _, doubt in nics if doubt), grouped.doubt)
+        configs = chain.from_iterable(each.properties.private_dns_zone_configs or () for each in grouped.values())
+        written = {(each.properties.private_dns_zone_id or "").lower() for each in configs}
+        return [nic for nic, _ in nics if nic], not written.isdisjoint(self._zones), doubt
 
-    async def _nics(self, found: _PrivateEndpoint) -> list[Nic]:
+    async def _nics(self, found: _PrivateEndpoint) -> list[tuple[Nic | None, str]]:
         links = found.properties.network_interfaces or []
-        nics = await asyncio.gather(*(self._nic(link.id) for link in links))
-        return [nic for nic in nics if nic]
+        return await asyncio.gather(*(part(self._nic(link.id)) for link in links))
 
     async def _nic(self, nic_id: str) -> Nic | None:
         return await self.arm.get(nic_id, _nic, **{"api-version": NIC_API})
 
 
-def _state(found: _PrivateEndpoint, *, served: bool) -> State:
+def _connected(found: _PrivateEndpoint) -> set[str]:
+    """The states of its connections, in lower case."""
     connections = chain(
         found.properties.private_link_service_connections or (),
         found.properties.manual_private_link_service_connections or (),
     )
     states = {each.properties.state.status.lower() for each in connections if each.properties.state}
-    if found.properties.provisioning_state.lower() == "deleting" or not states & {"approved", "pending"}:
+    return states - {""}
+
+
+def _doubt(found: _PrivateEndpoint, *, served: bool) -> str:
+    """What Azure does not tell of one that it has made, or ""."""
+    states = _connected(found)
+    if found.properties.provisioning_state.lower() not in ("", "succeeded") or (served and states):
+        return ""
+    if not states:
+        return "Azure does not tell the state of its connection"
+    return "Azure does not tell its address" if "approved" in states else ""
+
+
+def _state(found: _PrivateEndpoint, *, served: bool) -> State:
+    states = _connected(found)
+    if found.properties.provisioning_state.lower() == "deleting" or (states and not states & {"approved", "pending"}):
         return State.STOPPED  # Rejected by the service, or disconnected from it.
     if drained(found.tags):
         return State.DRAINING
@@ -126,7 +171,7 @@ def _addresses(nics: Sequence[Nic]) -> tuple[tuple[Address, ...], str]:
     members: dict[str, set[Address]] = {}
     for configuration in chain.from_iterable(nic.properties.ip_configurations or () for nic in nics):
         member = configuration.properties.member
-        if address := configuration.address:
+        if address := configuration.properties.private:
             members.setdefault(member.required_member_name if member else "", set()).add(address)
     if PREFERRED in members:
         return tuple(sorted(members[PREFERRED])), ""

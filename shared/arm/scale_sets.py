@@ -11,14 +11,16 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import msgspec
 
 from shared.arm import machines
-from shared.arm.client import Arm, Page
-from shared.arm.kind import Found, everything, listed, observed
-from shared.arm.machines import InstanceView, NetworkProfile, Nic, primary_nic
-from shared.arm.tags import claims, names
+from shared.arm.answers import Page, Unreadable
+from shared.arm.client import Arm
+from shared.arm.kind import Found, Items, claimed, everything, listed, observed, part
+from shared.arm.machines import Extension, InstanceView, NetworkProfile, Nic, has_health, primary_nic
+from shared.arm.tags import Tags, claims, names
 from shared.arm.virtual_machines import KIND as VM_KIND
 from shared.arm.virtual_machines import VM_API
 from shared.model import Endpoint, State, resource_id
@@ -32,16 +34,8 @@ NIC_API = "2018-10-01"
 """Of the NICs under a scale set. Source: vmssNetworkInterface.json of 2024-01-01, whose version this is."""
 
 
-class _ExtensionProperties(msgspec.Struct, gc=False):
-    type: str = ""
-
-
-class _Extension(msgspec.Struct, gc=False):
-    properties: _ExtensionProperties | None = None
-
-
 class _ExtensionProfile(msgspec.Struct, gc=False):
-    extensions: list[_Extension] | None = None
+    extensions: list[Extension] | None = None
 
 
 class _Profile(msgspec.Struct, rename="camel", gc=False):
@@ -58,7 +52,7 @@ class _Set(msgspec.Struct, gc=False):
     id: str
     name: str
     location: str = ""
-    tags: dict[str, str] | None = None
+    tags: dict[str, Any] | None = None
     properties: _SetProperties = msgspec.field(default_factory=_SetProperties)
 
     @property
@@ -68,11 +62,11 @@ class _Set(msgspec.Struct, gc=False):
     @property
     def reports_health(self) -> bool:
         profile = self.properties.virtual_machine_profile
-        found = (profile.extension_profile.extensions or ()) if profile and profile.extension_profile else ()
-        return any(each.properties.type.lower().startswith("applicationhealth") for each in found if each.properties)
+        return has_health(profile.extension_profile.extensions if profile and profile.extension_profile else ())
 
 
 class _InstanceProperties(msgspec.Struct, rename="camel", gc=False):
+    latest_model_applied: bool | None = None
     instance_view: InstanceView | None = None
     network_profile: NetworkProfile | None = None
 
@@ -80,6 +74,7 @@ class _InstanceProperties(msgspec.Struct, rename="camel", gc=False):
 class _Instance(msgspec.Struct, gc=False):
     id: str
     properties: _InstanceProperties = msgspec.field(default_factory=_InstanceProperties)
+    resources: list[Extension] | None = None
 
 
 class _Vm(msgspec.Struct, gc=False):
@@ -107,7 +102,10 @@ class ScaleSets:
 
         Nothing where it claims no name and none of its instances did.
         """
-        found = await self._arm.get(set_id, _set, **{"api-version": SET_API})
+        try:
+            found = await self._arm.get(set_id, _set, **{"api-version": SET_API})
+        except Unreadable as error:
+            return await _inside(self._arm, set_id, error.tags)
         if found is None:
             return [], []
         if not found.uniform:
@@ -134,14 +132,15 @@ class ScaleSetInstances:
         return await observed(endpoint_id, KIND, known, self._read(endpoint_id, known))
 
     async def _read(self, endpoint_id: str, known: Endpoint | None) -> Endpoint | None:
-        of, instance = await asyncio.gather(self._set(_set_of(endpoint_id)), self._instance(endpoint_id))
-        if of is None or instance is None or not of.uniform:
+        of, (instance, doubt) = await asyncio.gather(self._set(_set_of(endpoint_id)), part(self._instance(endpoint_id)))
+        if of is None or not of.uniform or (instance is None and not doubt):
             return None
-        nics = {}
-        if claims(of.tags) and machines.power(instance.properties.instance_view) == "running":
+        nics: Items[Nic] | None = None
+        if instance and claims(of.tags) and machines.power(instance.properties.instance_view) == "running":
             path = f"{endpoint_id}/networkInterfaces"
-            nics = await everything(self._arm, path, _nics, {"api-version": NIC_API})
-        return _assess(of, instance, nics, known)
+            nics, doubt = await part(everything(self._arm, path, _nics, {"api-version": NIC_API}))
+            doubt = nics.doubt if nics is not None else doubt
+        return _assess(of, instance or _Instance(endpoint_id), nics or {}, known, doubt)
 
     async def _set(self, set_id: str) -> _Set | None:
         return await self._arm.get(set_id, _set, **{"api-version": SET_API})
@@ -158,7 +157,14 @@ class ScaleSetInstances:
         sets = await everything(self._arm, path, _sets, {"api-version": SET_API})
         remembered = {endpoint.parent for endpoint in known.values() if endpoint.names}
         wanted = [of for key, of in sets.items() if of.uniform and (claims(of.tags) or key in remembered)]
-        return _merged(await asyncio.gather(*(members_of(self._arm, of, known) for of in wanted)))
+        unread = [self._left_open(each, known) for each in sets.unreadable if _concerns(each, remembered)]
+        return _merged(await asyncio.gather(*(members_of(self._arm, of, known) for of in wanted), *unread))
+
+    async def _left_open(self, found: Unreadable, known: Mapping[str, Endpoint]) -> Found:
+        """All instances, known or there, of a set that cannot be read."""
+        there = (await _inside(self._arm, found.id, found.tags))[1]
+        before = [_unread(each) for each in known.values() if each.parent == found.id.lower()]
+        return [], list({each.key: each for each in (*before, *there)}.values())
 
     async def several(self, subscription: str, wanted: Mapping[str, Endpoint | None]) -> Sequence[Endpoint]:
         """Those of the wanted instances (by id in lower case) of which the lists of their sets say enough."""
@@ -184,8 +190,35 @@ async def members_of(arm: Arm, of: _Set, known: Mapping[str, Endpoint]) -> Found
     )
     found = {key: _assess(of, each, nics, known.get(key)) for key, each in instances.items()}
     clear = {key for key, each in instances.items() if _told(of, each, nics)}
-    unclear = [replace(each, state=State.UNKNOWN, doubt="") for key, each in found.items() if key not in clear]
+    unclear = [_unread(each) for key, each in found.items() if key not in clear]
+    unclear += [_member(each.id, of.id, of.tags) for each in instances.unreadable if each.id]
     return [each for key, each in found.items() if key in clear], unclear
+
+
+async def _inside(arm: Arm, set_id: str, tags: Tags) -> Found:
+    """The instances of a uniform set that cannot be read itself, all left open. Raises Transient, Terminal.
+
+    None where it has not opted in.
+    """
+    if not claims(tags):
+        return [], []
+    there = await everything(arm, f"{set_id}/virtualMachines", _vms, {"api-version": SET_API})
+    return [], [_member(each.id, set_id, tags) for each in there.values()]
+
+
+def _member(instance_id: str, set_id: str, tags: Tags) -> Endpoint:
+    """What a set's tags say of an instance."""
+    return replace(claimed(set_id, KIND, tags), id=instance_id, parent=set_id.lower())
+
+
+def _unread(found: Endpoint) -> Endpoint:
+    """The same without what the lists leave open."""
+    return replace(found, state=State.UNKNOWN, doubt="", unreported=False)
+
+
+def _concerns(found: Unreadable, remembered: Collection[str]) -> bool:
+    """Whether a set that cannot be read claims names, or its instances did."""
+    return bool(found.id) and (claims(found.tags) or found.id.lower() in remembered)
 
 
 def _set_of(instance: str) -> str:
@@ -203,14 +236,27 @@ def _told(of: _Set, instance: _Instance, nics: Collection[str]) -> bool:
     if machines.power(view) != "running":
         return machines.power(view) not in ("", "unknown")
     nic = primary_nic(instance.properties.network_profile)
-    return (nic is None or nic.lower() in nics) and (not of.reports_health or machines.health(view) is not None)
+    return (nic is None or nic.lower() in nics) and (not _reports(of, instance) or machines.health(view) is not None)
 
 
-def _assess(of: _Set, instance: _Instance, nics: Mapping[str, Nic], known: Endpoint | None) -> Endpoint:
+def _reports(of: _Set, instance: _Instance) -> bool:
+    """Whether an instance has the Application Health extension: as it says itself, otherwise as the set's model does.
+
+    An instance to which the latest model has not been applied may be older than the extension in it.
+    """
+    if instance.resources is not None:
+        return has_health(instance.resources)
+    return of.reports_health and instance.properties.latest_model_applied is not False
+
+
+def _assess(
+    of: _Set, instance: _Instance, nics: Mapping[str, Nic], known: Endpoint | None, doubt: str = ""
+) -> Endpoint:
     """What an instance, its set and its NICs amount to."""
     view, nic = instance.properties.instance_view, primary_nic(instance.properties.network_profile)
     tagged, own, faults = names(of.tags, of.name)
-    machine = machines.assess(instance.id, view, nics.get((nic or "").lower()), of.tags, known)
+    seen = machines.Seen(instance.id, view, nics.get((nic or "").lower()), of.tags, _reports(of, instance), doubt)
+    machine = machines.assess(seen, known)
     return Endpoint(
         id=instance.id,
         kind=KIND,
@@ -219,8 +265,9 @@ def _assess(of: _Set, instance: _Instance, nics: Mapping[str, Nic], known: Endpo
         own=own,
         addresses=machine.addresses,
         state=machine.state,
-        health=of.reports_health,
+        health=_reports(of, instance) or machines.health(view) is not None,
         doubt=machine.doubt,
+        unreported=machine.unreported,
         faults=faults,
         parent=of.id.lower(),
     )

@@ -11,7 +11,8 @@ from typing import TypeVar
 
 import msgspec
 
-from shared.arm.client import Arm, Page
+from shared.arm.answers import Page
+from shared.arm.client import Arm
 from shared.arm.kind import everything
 from shared.arm.machines import Link
 from shared.errors import NearzoneError
@@ -124,8 +125,8 @@ class Surveys:
             return Surroundings(exists=False)
         soa, links, locks, permissions = await asyncio.gather(
             read("its SOA record set", self._minimum(zone)),
-            read("its links", self._linked(zone)),
-            read("locks", self._locked(zone)),
+            read("its links", self._linked(zone, unread)),
+            read("locks", self._locked(zone, unread)),
             read("the identity's permissions", self._permitted(zone)),
         )
         vnets = {link.vnet for link in links or ()}
@@ -148,8 +149,9 @@ class Surveys:
         known = [each for each in (soa.ttl, soa.soa_record.minimum if soa.soa_record else None) if each is not None]
         return min(known, default=None)
 
-    async def _linked(self, zone: Zone) -> tuple[VnetLink, ...]:
+    async def _linked(self, zone: Zone, unread: list[str]) -> tuple[VnetLink, ...]:
         found = await everything(self._arm, f"{zone.id}/virtualNetworkLinks", _links, {"api-version": ZONE_API})
+        unread += [f"one of its links cannot be read: {each}" for each in found.unreadable]
         return tuple(_link(each) for each in found.values())
 
     async def _peers(self, vnet: str) -> frozenset[str]:
@@ -158,7 +160,7 @@ class Surveys:
         connected = [each for each in peerings if each.peering_state.lower() == "connected"]
         return frozenset(each.remote_virtual_network.id.lower() for each in connected if each.remote_virtual_network)
 
-    async def _locked(self, zone: Zone) -> tuple[Lock, ...]:
+    async def _locked(self, zone: Zone, unread: list[str]) -> tuple[Lock, ...]:
         """Locks on the zone, its resource group and its subscription.
 
         Whether a list at the zone holds those from above is not documented: all three are asked, and what is below or
@@ -170,6 +172,7 @@ class Surveys:
         lists = await asyncio.gather(
             *(everything(self._arm, f"{scope}/{_AUTHORIZATION}/locks", _locks, query) for scope in scopes)
         )
+        unread += [f"one of the locks cannot be read: {lock}" for each in lists for lock in each.unreadable]
         found: Mapping[str, _Lock] = {key: lock for each in lists for key, lock in each.items()}
         held = {key: lock for key, lock in found.items() if _covers(key, zone)}
         return tuple(Lock(each.id, each.properties.level.lower()) for _, each in sorted(held.items()))

@@ -9,13 +9,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import msgspec
 
 from shared.arm import machines
-from shared.arm.client import Arm, Page
-from shared.arm.kind import Found, everything, listed, observed
-from shared.arm.machines import NIC_API, InstanceView, Link, NetworkProfile, Nic, primary_nic
+from shared.arm.answers import Page
+from shared.arm.client import Arm
+from shared.arm.kind import Found, Items, everything, listed, observed, part
+from shared.arm.machines import (
+    NIC_API,
+    Extension,
+    InstanceView,
+    Link,
+    NetworkProfile,
+    Nic,
+    has_health,
+    primary_nic,
+)
 from shared.arm.tags import claims, names
 from shared.model import Endpoint, State
 from shared.ports import Listing
@@ -31,21 +42,13 @@ class _VmProperties(msgspec.Struct, rename="camel", gc=False):
     virtual_machine_scale_set: Link | None = None
 
 
-class _ExtensionProperties(msgspec.Struct, gc=False):
-    type: str = ""
-
-
-class _Extension(msgspec.Struct, gc=False):
-    properties: _ExtensionProperties | None = None
-
-
 class _Vm(msgspec.Struct, gc=False):
     id: str
     name: str
     location: str = ""
-    tags: dict[str, str] | None = None
+    tags: dict[str, Any] | None = None
     properties: _VmProperties = msgspec.field(default_factory=_VmProperties)
-    resources: list[_Extension] | None = None
+    resources: list[Extension] | None = None
 
 
 _vm = msgspec.json.Decoder(_Vm)
@@ -71,29 +74,36 @@ class VirtualMachines:
         if vm is None:
             return None
         nic_id = primary_nic(vm.properties.network_profile)
-        nic = None
+        nic, doubt = None, ""
         if listed and listed.addresses:
             known = replace(known or listed, addresses=listed.addresses)
         elif nic_id and claims(vm.tags) and machines.power(vm.properties.instance_view) == "running":
-            nic = await self._arm.get(nic_id, _nic, **{"api-version": NIC_API})
-        return _assess(vm, nic, known, reports_health(vm))
+            nic, doubt = await part(self._nic(nic_id))
+        return _assess(vm, nic, known, has_health(vm.resources), doubt)
+
+    async def _nic(self, nic_id: str) -> Nic | None:
+        return await self._arm.get(nic_id, _nic, **{"api-version": NIC_API})
 
     async def listing(self, subscription: str, known: Sequence[Endpoint]) -> Listing:
         """All VMs of a subscription, as far as lists say enough."""
         return await listed(subscription, KIND, self._list(subscription, {each.key: each for each in known}))
 
     async def _list(self, subscription: str, before: Mapping[str, Endpoint]) -> Found:
-        return _join(*await self._lists(subscription), before)
+        vms, views, nics = await self._lists(subscription)
+        strange = {each.id.lower() for each in vms.unreadable}
+        seen = {key: view for key, view in views.items() if key not in strange}
+        endpoints, unclear = _join(vms, seen, nics, before)
+        return endpoints, [*unclear, *vms.unclear(KIND, {key for key, each in before.items() if each.names})]
 
     async def several(self, subscription: str, wanted: Mapping[str, Endpoint | None]) -> Sequence[Endpoint]:
         """Those of the wanted VMs (by id in lower case) of which lists say enough. Raises Transient, Terminal."""
-        vms, views, nics = await self._lists(subscription)
-        vms = {key: vm for key, vm in vms.items() if key in wanted}
-        views = {key: vm for key, vm in views.items() if key in vms}
-        endpoints, _ = _join(vms, views, nics, {key: known for key, known in wanted.items() if known})
+        there, views, nics = await self._lists(subscription)
+        vms = {key: vm for key, vm in there.items() if key in wanted}
+        seen = {key: vm for key, vm in views.items() if key in vms}
+        endpoints, _ = _join(vms, seen, nics, {key: known for key, known in wanted.items() if known})
         return endpoints
 
-    async def _lists(self, subscription: str) -> tuple[dict[str, _Vm], dict[str, _Vm], dict[str, Nic]]:
+    async def _lists(self, subscription: str) -> tuple[Items[_Vm], Items[_Vm], Items[Nic]]:
         """VMs with tags and NICs, VMs with power states, and NICs; each by id in lower case."""
         path = f"/subscriptions/{subscription}/providers/"
         vms, nics = f"{path}Microsoft.Compute/virtualMachines", f"{path}Microsoft.Network/networkInterfaces"
@@ -140,16 +150,20 @@ def told(view: InstanceView, known: Endpoint | None) -> bool:
     state = machines.power(view)
     if state in ("", "unknown"):
         return False
-    if state != "running" or view.vm_health:
+    if state != "running" or machines.health(view) is not None:
         return True
     return known is not None and known.health is False
 
 
-def _assess(vm: _Vm, nic: Nic | None, known: Endpoint | None, health: bool | None) -> Endpoint:
-    """What a VM and its primary NIC amount to."""
+def _assess(vm: _Vm, nic: Nic | None, known: Endpoint | None, health: bool | None, doubt: str = "") -> Endpoint:
+    """What a VM and its primary NIC amount to.
+
+    `health`: whether it has the Application Health extension, None as long as no GET has shown it; a GET holds all
+    extensions (recorded).
+    """
     view, link = vm.properties.instance_view, vm.properties.virtual_machine_scale_set
     tagged, own, faults = names(vm.tags, vm.name)
-    machine = machines.assess(vm.id, view, nic, vm.tags, known)
+    machine = machines.assess(machines.Seen(vm.id, view, nic, vm.tags, bool(health), doubt), known)
     return Endpoint(
         id=vm.id,
         kind=KIND,
@@ -160,12 +174,7 @@ def _assess(vm: _Vm, nic: Nic | None, known: Endpoint | None, health: bool | Non
         state=machine.state,
         health=True if machines.health(view) is not None else health,
         doubt=machine.doubt,
+        unreported=machine.unreported,
         faults=faults,
         parent=link.id.lower() if link else "",
     )
-
-
-def reports_health(vm: _Vm) -> bool:
-    """Whether a VM that was read by GET has the Application Health extension; recorded GETs hold all extensions."""
-    extensions = [each.properties.type.lower() for each in vm.resources or () if each.properties]
-    return any(each.startswith("applicationhealth") for each in extensions)

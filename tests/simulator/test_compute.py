@@ -92,13 +92,52 @@ def test_a_later_action_takes_over_and_the_earlier_one_fails():
     assert [outcome for _, _, outcome in scene.operations] == ["Failure", "Success"]
 
 
-def test_a_started_vm_is_unhealthy_until_it_is_told_to_be_healthy():
+def test_a_started_vm_has_no_health_at_first_and_is_unhealthy_until_it_is_told_to_be_healthy():
     scene = Scene(a_vm("gpu", "10.1.0.4", "deallocated", "healthy"))
     scene.ask("POST", f"{vm_id('gpu')}/start")
+    scene.wait(scene.cloud.azure.next_due() - scene.clock.now)
+    assert (scene.power("gpu"), scene.health("gpu")) == ("PowerState/running", None)
+    resources = scene.ask("GET", vm_id("gpu")).content["resources"]
+    assert [each["properties"]["type"] for each in resources] == ["ApplicationHealthLinux"], "it is installed"
     scene.wait_for_all()
     assert scene.health("gpu") == "HealthState/unhealthy"
     scene.cloud.compute.set_health(vm_id("gpu"), "healthy")
     assert scene.health("gpu") == "HealthState/healthy"
+
+
+def test_an_extension_that_never_reports_is_there_and_says_nothing_whatever_happens():
+    scene = Scene(a_vm("gpu", "10.1.0.4", "deallocated", "silent"))
+    scene.ask("POST", f"{vm_id('gpu')}/start")
+    scene.wait_for_all()
+    scene.ask("POST", f"{vm_id('gpu')}/restart")
+    scene.wait_for_all()
+    assert (scene.power("gpu"), scene.health("gpu")) == ("PowerState/running", None)
+    assert scene.ask("GET", vm_id("gpu")).content["resources"]
+    assert scene.cloud.world()["vms"][0]["health"] == "silent"
+
+
+def test_a_report_of_an_earlier_boot_says_nothing_of_a_later_one():
+    scene = Scene(a_vm("gpu", "10.1.0.4", health="healthy"))
+    for _ in range(2):
+        scene.cloud.compute.host_crash(vm_id("gpu"), 6)
+        scene.wait(6)
+    scene.wait(5)
+    assert (scene.power("gpu"), scene.health("gpu")) == ("PowerState/running", None)
+    scene.wait(6)
+    assert scene.health("gpu") == "HealthState/unhealthy"
+
+
+def test_a_vm_reports_its_health_once_the_extension_is_written_and_no_more_once_it_is_deleted():
+    scene = Scene(a_vm("gpu", "10.1.0.4"))
+    extension = f"{vm_id('gpu')}/extensions/health"
+    properties = {"publisher": "Microsoft.ManagedServices", "type": "ApplicationHealthLinux"}
+    scene.ask("PUT", extension, {"location": "eastus", "properties": properties})
+    assert scene.health("gpu") is None
+    scene.wait_for_all()
+    assert scene.health("gpu") == "HealthState/unhealthy"
+    scene.ask("DELETE", extension)
+    scene.wait_for_all()
+    assert (scene.health("gpu"), scene.cloud.world()["vms"][0]["health"]) == (None, None)
 
 
 def test_a_guest_that_shuts_down_is_stopped_and_nobody_is_told():
@@ -164,8 +203,9 @@ def test_a_vm_whose_host_crashes_is_down_for_a_while_and_comes_back_unhealthy():
     scene.wait(89)
     assert scene.power("gpu") == "PowerState/stopped"
     scene.wait(2)
-    assert (scene.power("gpu"), scene.health("gpu")) == ("PowerState/running", "HealthState/unhealthy")
-    assert scene.told == []
+    assert (scene.power("gpu"), scene.health("gpu")) == ("PowerState/running", None)
+    scene.wait(10)
+    assert (scene.health("gpu"), scene.told) == ("HealthState/unhealthy", [])
 
 
 def test_a_vm_that_was_deallocated_after_its_host_crashed_stays_so():

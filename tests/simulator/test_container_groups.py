@@ -3,6 +3,8 @@
 import pytest
 from small_world import GROUP, VNET, Scene
 
+from simulator.container_group import Current
+
 CG = f"{GROUP}/Microsoft.ContainerInstance/containerGroups/aci"
 TYPE = "Microsoft.ContainerInstance/containerGroups"
 COUNTDOWN = "x-ms-ratelimit-remaining-subscription-resource-requests"
@@ -157,7 +159,31 @@ def test_the_101st_creation_within_five_minutes_is_refused_only_where_limits_are
 def test_a_world_is_written_as_it_was_read(of):
     private = {"id": CG, "location": "eastus", "state": of, "vnet": VNET, "subnet": "small", "address": "10.1.5.4"}
     public = {"id": CG + "2", "location": "eastus", "state": of, "vnet": None, "subnet": "default", "address": None}
-    entries = [private | {"tags": {"nearzone": "x"}}, public | {"tags": {}}]
+    crashed = {"name": "main", "state": "Waiting", "detail": "CrashLoopBackOff: x", "port": 80}
+    containers = [crashed, {"name": "job", "state": "Running", "detail": "", "port": None}]
+    entries = [private | {"containers": containers, "tags": {"nearzone": "x"}}, public | {"containers": [], "tags": {}}]
     scene = Scene(container_groups=entries)
     assert (scene.cloud.world()["container_groups"], scene.told) == (entries, [])
     assert (state(scene), address(scene)) == (of, "10.1.5.4")
+
+
+def test_a_container_that_crashes_looks_as_recorded_while_its_group_runs_on():
+    """As in azure-cli's recording test_container_create_msi.yaml: no start time, and the group is Running."""
+    scene = running()
+    scene.cloud.container_groups.set_container(CG, "main", Current("Waiting", "CrashLoopBackOff: Back-off 10s"))
+    (container,) = scene.ask("GET", CG).content["properties"]["containers"]
+    now = {"state": "Waiting", "detailStatus": "CrashLoopBackOff: Back-off 10s"}
+    assert container["properties"]["instanceView"] == {"restartCount": 1, "currentState": now}
+    assert (state(scene), scene.told) == ("Running", [])
+    scene.ask("POST", f"{CG}/restart")
+    scene.wait_for_all()
+    (container,) = scene.ask("GET", CG).content["properties"]["containers"]
+    assert container["properties"]["instanceView"]["currentState"]["state"] == "Running"
+
+
+@pytest.mark.parametrize("of", ["Repairing", "Unknown"])
+def test_a_group_in_repair_shows_no_address(of):
+    scene = running()
+    assert address(scene)
+    scene.cloud.container_groups.set_state(CG, of)
+    assert (state(scene), address(scene)) == (of, None)

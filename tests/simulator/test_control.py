@@ -19,7 +19,9 @@ def scene():
     base = {"location": "eastus", "vnet": VNET, "subnet": "small"}
     return Scene(
         private_endpoints=[base | {"id": PE, "addresses": ["10.1.5.4"], "service": SERVICE}],
-        container_groups=[base | {"id": CG, "state": "Running", "address": "10.1.5.5"}],
+        container_groups=[
+            base | {"id": CG, "state": "Running", "address": "10.1.5.5", "containers": [{"name": "main"}]}
+        ],
         load_balancers=[{"id": LB, "location": "eastus", "frontends": [{"name": "out", "public_ip": "ip"}]}],
     )
 
@@ -43,6 +45,14 @@ async def test_a_decision_on_a_connection_a_move_and_an_end_are_seen_in_the_worl
     assert (world["container_groups"][0]["state"], there.told) == ("Failed", [])
 
 
+async def test_a_container_crashes_by_itself():
+    there = scene()
+    crashed = {"state": "Waiting", "detail": "CrashLoopBackOff: Back-off 10s"}
+    assert await post(there, "container", {"container_group": CG, "container": "main", **crashed}) == (200, {})
+    assert there.cloud.world()["container_groups"][0]["containers"] == [{"name": "main", "port": 80, **crashed}]
+    assert there.told == []
+
+
 async def test_a_group_that_has_nowhere_to_go_is_not_moved():
     there = scene()
     there.cloud.network.vnets.find(VNET).taken["10.1.5.6"] = "somebody"
@@ -60,6 +70,7 @@ async def test_a_group_that_has_nowhere_to_go_is_not_moved():
         ("relocate", {"container_group": CG + "2"}, "container_group"),
         ("container-state", {"container_group": CG + "2", "state": "Running"}, "container_group"),
         ("container-state", {"container_group": CG, "state": "Odd"}, "$.state"),
+        ("container", {"container_group": CG, "container": "other", "state": "Waiting"}, "'other'"),
         ("ending", {"id": LB + "2", "outcome": "Failure"}, "vm"),
     ],
 )

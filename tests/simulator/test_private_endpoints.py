@@ -200,13 +200,21 @@ def entry(**more):
     return found | {"subnet": "small", "connection": "Approved", "zone_group": False, "tags": {"nearzone": "x"}} | more
 
 
-@pytest.mark.parametrize("more", [{}, {"connection": "Disconnected"}, {"zone_group": True}])
+@pytest.mark.parametrize(
+    "more", [{}, {"connection": "Disconnected"}, {"zone_group": True}, {"zone_group": [f"{ZONES}/{BLOB}"]}]
+)
 def test_a_world_is_written_as_it_was_read(more):
     scene = Scene(private_endpoints=[entry(**more)])
     assert (scene.cloud.world()["private_endpoints"], scene.told) == ([entry(**more)], [])
     assert state(scene) == entry(**more)["connection"]
     assert len(nic(scene)["properties"]["ipConfigurations"]) == 2
-    assert len(scene.ask("GET", f"{PE}/privateDnsZoneGroups").content["value"]) == entry(**more)["zone_group"]
+    groups = scene.ask("GET", f"{PE}/privateDnsZoneGroups").content["value"]
+    named = [
+        config["properties"]["privateDnsZoneId"]
+        for each in groups
+        for config in each["properties"]["privateDnsZoneConfigs"]
+    ]
+    assert (named or bool(groups)) == entry(**more)["zone_group"]
 
 
 @pytest.mark.parametrize(

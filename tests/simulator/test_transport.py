@@ -57,6 +57,7 @@ def test_the_compute_client_reads_lists_starts_and_waits_for_the_end():
             began = loop.time()
             await (await client.virtual_machines.begin_start("G", "gpu")).result()
             took = loop.time() - began
+            await asyncio.sleep(10)  # The extension reports a while after the boot.
             after = await client.virtual_machines.get("G", "gpu", expand="instanceView")
             names = [vm.name async for vm in client.virtual_machines.list_all()]
         return before, after, names, took, scene.operations
