@@ -31,6 +31,12 @@ class Report:
     alarms: list[Alarm] = field(default_factory=list)
     left: int = 0
 
+    @property
+    def idle(self) -> bool:
+        """Whether the run found nothing to do: nothing to look at, write, skip, refuse or leave for later."""
+        done = (self.observed, self.complete, self.changes, self.skips, self.failures, self.refusals, self.left)
+        return not any(done)
+
     def fail(self, what: str, error: Exception) -> None:
         """Note a failure; the run goes on with the rest."""
         self.failures.append((what, f"{type(error).__name__}: {error}"))
