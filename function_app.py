@@ -59,8 +59,10 @@ async def on_resource_event(event: str, context: func.Context) -> None:
 @app.timer_trigger(arg_name="timer", schedule=schedule("NEARZONE_DRAIN_SCHEDULE", DRAIN_SCHEDULE))
 async def drain(timer: func.TimerRequest, context: func.Context) -> None:  # noqa: ARG001 - the binding's name
     """Settles what was left dirty. Fails where a write failed, so that somebody sees it."""
-    with insights().span(context):
-        _must_succeed(await loop().drain())
+    with insights().span(context) as call:
+        report = await loop().drain()
+        call.idle = report.idle
+        _must_succeed(report)
 
 
 @app.function_name("correct_drift")

@@ -1,4 +1,4 @@
-"""What wakes somebody: dead letters, no good sweep for three intervals, refused plans, slow answers."""
+"""What raises an alert: no good sweep for three intervals, refused plans, blocked names, slow answers, dead letters."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ class Rule:
     """An alert on a query of the app's workspace: `aggregate` of `column` above `above`, in each window.
 
     `window`, `every`: ISO 8601 durations. `severity`: 0 is the worst, 4 the least. `by`: a column that splits it.
+    `looks_back`: how old the records are that the query reads, where it is longer than the window.
     """
 
     query: str
@@ -31,6 +32,12 @@ class Rule:
     severity: int
     means: str
     by: str = ""
+    looks_back: str | None = None
+
+
+LONGEST_LOOK_BACK = "P2D"
+"""No alert on a query reads older records (Microsoft Learn, alerts-types, log alerts). An app that fell silent is seen
+for as long as this."""
 
 
 def rules(deployment: Deployment) -> tuple[Rule, ...]:
@@ -44,7 +51,8 @@ def rules(deployment: Deployment) -> tuple[Rule, ...]:
             window="PT30M",
             every="PT5M",
             severity=1,
-            means="No good sweep for three intervals: what no event tells is not corrected.",
+            means="No good sweep for three intervals, or the app is silent: what no event tells is not corrected.",
+            looks_back=LONGEST_LOOK_BACK,
         ),
         Rule(
             query="refused_plans",
@@ -55,6 +63,17 @@ def rules(deployment: Deployment) -> tuple[Rule, ...]:
             every="PT5M",
             severity=2,
             means="The guard has refused to remove so many record sets: look at `status`, then force it or correct it.",
+            by="Zone",
+        ),
+        Rule(
+            query="blocked",
+            column="Names",
+            aggregate="Maximum",
+            above=0,
+            window="PT15M",
+            every="PT5M",
+            severity=2,
+            means="Names are claimed and cannot be written: look at `status`.",
             by="Zone",
         ),
         Rule(
@@ -72,7 +91,11 @@ def rules(deployment: Deployment) -> tuple[Rule, ...]:
 
 
 def watch_app(deployment: Deployment, app: App, clouds: Clouds) -> None:
-    """Make the alerts on an app's telemetry, in its own region."""
+    """Make the alerts on an app's telemetry, in its own region.
+
+    Azure does not try the queries first: a new workspace has no table `AppMetrics` until the app has reported, and
+    Azure refuses a rule on a table that is not there (mspnp/aks-baseline#422).
+    """
     for rule in rules(deployment):
         monitor.ScheduledQueryRule(
             f"{app.name}-{rule.query.replace('_', '-')}",
@@ -88,6 +111,8 @@ def watch_app(deployment: Deployment, app: App, clouds: Clouds) -> None:
             scopes=[app.telemetry.workspace.id],
             evaluation_frequency=rule.every,
             window_size=rule.window,
+            override_query_time_range=rule.looks_back,
+            skip_query_validation=True,
             criteria=monitor.ScheduledQueryRuleCriteriaArgs(all_of=[_condition(rule)]),
             actions=monitor.ActionsArgs(action_groups=list(deployment.alerts.action_groups)),
             opts=clouds.at(deployment.subscription),

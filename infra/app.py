@@ -9,7 +9,7 @@ import pulumi
 from pulumi_azure_native import managedidentity, web
 
 from infra import names
-from infra.auth import protect
+from infra.auth import protect, refuse_passwords
 from infra.clouds import Clouds
 from infra.config import Deployment, Region
 from infra.roles import Identity, Roles, grant_app
@@ -24,7 +24,7 @@ MEMORY_MB = 2048
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """An app that writes the zones of `regions`; it runs in the first one."""
+    """An app that writes the zones of `regions`; it runs in the first one. `settled`: the last change of its site."""
 
     name: str
     regions: Sequence[Region]
@@ -32,6 +32,7 @@ class App:
     site: web.WebApp
     storage: Account
     telemetry: Telemetry
+    settled: pulumi.Resource
 
     @property
     def urls(self) -> dict[str, pulumi.Output[str]]:
@@ -63,9 +64,11 @@ def make_app(deployment: Deployment, places: Sequence[Place], roles: Roles, clou
     ).apply(lambda values: host_settings(*values))
     settings = host.apply(lambda values: {**values, **own_settings(deployment, regions)})
     site = _site(deployment, name, home, _Wanted(names.site(deployment, regions), identity, kept, settings), clouds)
+    settled: pulumi.Resource = refuse_passwords(deployment, name, site, home.group.name, clouds)
     if deployment.entra:
-        protect(deployment, deployment.entra, name, site, home.group.name, clouds.at(deployment.subscription))
-    return App(name, regions, home, site, kept, told)
+        opts = clouds.at(deployment.subscription, after=[settled])
+        settled = protect(deployment, deployment.entra, name, site, home.group.name, opts)
+    return App(name, regions, home, site, kept, told, settled)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,7 @@ def _site(deployment: Deployment, name: str, home: Place, wanted: _Wanted, cloud
         zone_redundant=deployment.zone_redundant_plan,
         opts=opts,
     )
-    site = web.WebApp(
+    return web.WebApp(
         f"{name}-app",
         resource_group_name=home.group.name,
         name=wanted.name,
@@ -102,21 +105,31 @@ def _site(deployment: Deployment, name: str, home: Place, wanted: _Wanted, cloud
             type=web.ManagedServiceIdentityType.USER_ASSIGNED, user_assigned_identities=[wanted.identity.id]
         ),
         function_app_config=_flex(deployment, wanted),
-        site_config=web.SiteConfigArgs(
-            min_tls_version="1.2",
-            ftps_state="Disabled",
-            app_settings=wanted.settings.apply(_pairs),
+        # A dict and not `SiteConfigArgs`, which would add defaults of its own (see `_as_written`).
+        site_config={"min_tls_version": "1.2", "app_settings": wanted.settings.apply(_pairs)},
+        opts=pulumi.ResourceOptions.merge(
+            clouds.at(deployment.subscription, after=wanted.storage.ready),
+            pulumi.ResourceOptions(transformations=[_as_written]),
         ),
-        opts=clouds.at(deployment.subscription, after=wanted.storage.usable),
     )
-    # Nobody deploys with a password.
-    for service, kind in (("ftp", web.WebAppFtpAllowed), ("scm", web.WebAppScmAllowed)):
-        kind(f"{name}-{service}", resource_group_name=home.group.name, name=site.name, allow=False, opts=opts)
-    return site
 
 
-def _pairs(settings: dict[str, str]) -> list[web.NameValuePairArgs]:
-    return [web.NameValuePairArgs(name=name, value=value) for name, value in sorted(settings.items())]
+_UNASKED = frozenset({"client_affinity_enabled", "hyper_v", "is_xenon", "scm_site_also_stopped"})
+"""What the SDK sends for every web app, whether asked for or not (pulumi-azure-native 3.29)."""
+
+
+def _as_written(args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult:
+    """Send what this program says and no default of the SDK: Flex Consumption refuses several of these.
+
+    `SiteConfigArgs` adds `netFrameworkVersion`, which Azure refuses (pulumi-azure-native#4168); `isXenon` is among
+    the properties that Flex Consumption no longer has (Microsoft Learn, functions-app-settings).
+    """
+    asked = {name: value for name, value in args.props.items() if name not in _UNASKED}
+    return pulumi.ResourceTransformationResult(props=asked, opts=args.opts)
+
+
+def _pairs(settings: dict[str, str]) -> list[web.NameValuePairArgsDict]:
+    return [{"name": name, "value": value} for name, value in sorted(settings.items())]
 
 
 def _flex(deployment: Deployment, wanted: _Wanted) -> web.FunctionAppConfigArgs:

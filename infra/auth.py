@@ -1,4 +1,6 @@
-"""Entra ID in front of the HTTP functions, beside their keys: App Service Authentication, which covers a whole site.
+"""Who may enter a site: no password is accepted, and Entra ID stands in front of the HTTP functions, beside their keys.
+
+Entra ID is asked by App Service Authentication, which covers a whole site.
 
 Event Grid shows a key and no token, so its path is left out, or every delivery would be answered with 401
 (azure-functions-host#4674, azure-docs#59065). So is the status page, which has no data in it.
@@ -9,6 +11,7 @@ from __future__ import annotations
 import pulumi
 from pulumi_azure_native import web
 
+from infra.clouds import Clouds
 from infra.config import Deployment, Entra
 from shared.settings import CLOUDS
 
@@ -16,6 +19,29 @@ WEBHOOKS = ("/runtime/webhooks/EventGrid", "/runtime/webhooks/eventgrid")
 """Documents write it both ways; whether upper and lower case are told apart is not documented."""
 EXCLUDED = (*WEBHOOKS, "/api/dashboard")
 _PUBLIC = "login.microsoftonline.com"
+
+
+def refuse_passwords(
+    deployment: Deployment, name: str, site: web.WebApp, group: pulumi.Output[str], clouds: Clouds
+) -> pulumi.Resource:
+    """Let nothing be deployed with a password; gives what was made last.
+
+    Changes of one site come one after the other: Azure may refuse the second of two at a time with HTTP 409.
+    """
+    ftp = web.WebAppFtpAllowed(
+        f"{name}-ftp",
+        resource_group_name=group,
+        name=site.name,
+        allow=False,
+        opts=clouds.at(deployment.subscription),
+    )
+    return web.WebAppScmAllowed(
+        f"{name}-scm",
+        resource_group_name=group,
+        name=site.name,
+        allow=False,
+        opts=clouds.at(deployment.subscription, after=[ftp]),
+    )
 
 
 def protect(

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
-from pulumi_azure_native import authorization, eventgrid, resources
+from pulumi_azure_native import eventgrid, resources
 
 from infra import filters, names, rights
 from infra.app import App
@@ -104,10 +104,11 @@ def listen(deployment: Deployment, topic: Topic, app: App, clouds: Clouds) -> No
         clouds.at(deployment.subscription),
     )
     if deployment.subscribed:
-        _subscribe(topic, app, clouds, [writer])
+        _subscribe(topic, app, clouds, [writer, app.settled])
 
 
-def _subscribe(topic: Topic, app: App, clouds: Clouds, after: Sequence[authorization.RoleAssignment]) -> None:
+def _subscribe(topic: Topic, app: App, clouds: Clouds, after: Sequence[pulumi.Resource]) -> None:
+    """Event Grid calls the site at once, so whatever still changes the site comes before."""
     eventgrid.SystemTopicEventSubscription(
         f"{app.name}-{topic.label}",
         resource_group_name=topic.group,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
-from pulumi_azure_native import authorization, storage
+from pulumi_azure_native import storage
 
 from infra import names, rights
 from infra.clouds import Clouds
@@ -20,11 +20,14 @@ KEPT_DAYS = 30
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A storage account with its containers. `usable`: the app's identity has its rights there."""
+    """A storage account with its containers. `ready`: what has to be there before an app can run from it.
+
+    That is the container of the deployed package, and the rights of the app's identity at the account.
+    """
 
     account: storage.StorageAccount
     dead_letters: storage.BlobContainer
-    usable: Sequence[authorization.RoleAssignment]
+    ready: Sequence[pulumi.Resource]
 
 
 def account(deployment: Deployment, regions: Sequence[Region], home: Place, who: Identity, clouds: Clouds) -> Account:
@@ -45,7 +48,7 @@ def account(deployment: Deployment, regions: Sequence[Region], home: Place, who:
         minimum_tls_version="TLS1_2",
         opts=opts,
     )
-    _, dead_letters = (
+    packages, dead_letters = (
         storage.BlobContainer(
             f"{name}-{container}",
             resource_group_name=home.group.name,
@@ -61,7 +64,7 @@ def account(deployment: Deployment, regions: Sequence[Region], home: Place, who:
         grant(who, built_in(deployment.subscription, role), made.id, f"storage-{role[:8]}", opts)
         for role in rights.OWN_ACCOUNT
     ]
-    return Account(made, dead_letters, usable)
+    return Account(made, dead_letters, ready=[packages, *usable])
 
 
 def _expire(name: str, home: Place, made: storage.StorageAccount, opts: pulumi.ResourceOptions) -> None:

@@ -18,6 +18,7 @@ SHOWN = {
     "delivery_latency": "timechart",
     "sweep_age": "table",
     "refused_plans": "barchart",
+    "blocked": "timechart",
     "dirty": "timechart",
     "dirty_oldest": "timechart",
     "writes": "barchart",

@@ -33,6 +33,12 @@ class Report:
     left: int = 0
     left_unread: int = 0
 
+    @property
+    def idle(self) -> bool:
+        """Whether the run found nothing to do: nothing to look at, write, skip, refuse or leave for later."""
+        done = (self.observed, self.complete, self.changes, self.skips, self.failures, self.refusals, self.left)
+        return not any(done)
+
     def fail(self, what: str, error: Exception) -> None:
         """Note a failure; the run goes on with the rest."""
         self.failures.append((what, f"{type(error).__name__}: {error}"))

@@ -14,6 +14,7 @@ from cronsim import CronSim
 from shared.settings import DRAIN_SCHEDULE, SWEEP_SCHEDULE
 from tests.catalogs import Bench
 from tests.guide import DOCUMENT
+from tests.ingestion import connected_app
 from tests.stage import a_vm, a_world, staged, vm_id
 
 ROOT = Path(__file__).parents[1]
@@ -104,6 +105,25 @@ def test_the_table_is_asked_as_often_as_the_costs_say_and_a_sweep_takes_as_long(
         assert most <= number(re.search(by(r"at most \| 1,000 x (\d+)"), COSTS)[1])
 
     staged(story, a_world(*(a_vm(f"gpu-{i}", "eastus", 4 + i) for i in range(100)), regions=("eastus",)))
+
+
+def size(items):
+    """Bytes of what has arrived, without what only this machine is called."""
+    for item in items:
+        item["tags"]["ai.device.id"] = "instance"
+    return sum(len(json.dumps(item)) for item in items)
+
+
+def test_an_idle_app_sends_as_much_telemetry_as_the_costs_say():
+    """Its drains send their figures with each export, once a minute; each sweep its own and its span."""
+    with connected_app() as app:
+        app.calls("correct_drift")
+        exports = [size(app.calls("drain", "drain")) for _ in range(5)]
+        sweeps = [size(app.calls("correct_drift")) for _ in range(3)]
+    for times, measured in ((43_200, exports), (runs(SWEEP_SCHEDULE), sweeps)):
+        told = number(re.search(by(rf"\| {times:,} x ([\d.]+) kB / 1,000,000"), COSTS)[1])
+        assert max(measured) / 1000 == pytest.approx(told, abs=0.15), "a duration has some digits more or less"
+    assert by(f"{runs(DRAIN_SCHEDULE) + runs(SWEEP_SCHEDULE):,} x 1 kB / 1,000,000") in COSTS
 
 
 MEASURED = {

@@ -1,20 +1,20 @@
 """What the app measures arrives as OpenTelemetry metrics, and where nobody listens OpenTelemetry is not even loaded."""
 
-import gzip
 import json
+import re
 import subprocess
 import sys
-import threading
 from collections import defaultdict
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
+from shared.report import Report
 from shared.telemetry import METRICS, PREFIX, measured
 from simulator.core import Response
+from tests.ingestion import Ingestion, connected_app
 from tests.stage import REGIONS, a_vm, a_world, staged, vm_id, zone_id
 from tests.test_reconcile import OURS
 
@@ -191,43 +191,11 @@ def test_a_connection_string_that_is_none_is_said_and_stops_nothing():
     assert "APPLICATIONINSIGHTS_CONNECTION_STRING: no telemetry is sent" in said
 
 
-@pytest.fixture
-def ingestion():
-    """Where Application Insights would take telemetry in; gives its address and what has come."""
-    came = []
-
-    class Endpoint(BaseHTTPRequestHandler):
-        def do_POST(self):
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            if self.headers.get("Content-Encoding") == "gzip":
-                body = gzip.decompress(body)
-            text = body.decode().strip()
-            items = json.loads(text) if text.startswith("[") else [json.loads(line) for line in text.splitlines()]
-            came.extend(items)
-            answer = json.dumps({"itemsReceived": len(items), "itemsAccepted": len(items), "errors": []}).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(answer)))
-            self.end_headers()
-            self.wfile.write(answer)
-
-        def log_message(self, *_):
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Endpoint)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/", came
-    server.shutdown()
-    server.server_close()
-
-
-def test_figures_and_spans_go_to_application_insights_below_the_hosts_own_trace_and_logs_do_not(ingestion):
-    address, came = ingestion
-    key = "11111111-1111-4111-8111-111111111111"
-    connection = f"InstrumentationKey={key};IngestionEndpoint={address}"
-    ran(APPLICATIONINSIGHTS_CONNECTION_STRING=connection, OTEL_TRACES_SAMPLER="always_on")
+def test_figures_and_spans_go_to_application_insights_below_the_hosts_own_trace_and_logs_do_not():
+    with Ingestion.open() as ingestion:
+        ran(APPLICATIONINSIGHTS_CONNECTION_STRING=ingestion.connection, OTEL_TRACES_SAMPLER="always_on")
     by_type = defaultdict(list)
-    for item in came:
+    for item in ingestion.came:
         by_type[item["data"]["baseType"]].append(item)
     metrics = [item["data"]["baseData"] for item in by_type["MetricData"]]  # The exporter counts its own, too.
     (ours,) = [each for each in metrics if each["metrics"][0]["name"].startswith(PREFIX)]
@@ -238,3 +206,71 @@ def test_figures_and_spans_go_to_application_insights_below_the_hosts_own_trace_
     assert span["tags"]["ai.operation.id"] == "0af7651916cd43dd8448eb211c80319c"
     assert span["tags"]["ai.operation.parentId"] == "b7ad6b7169203331"
     assert set(by_type) == {"MetricData", "RemoteDependencyData"}
+
+
+def spans(items):
+    return [each["data"]["baseData"]["name"] for each in items if each["data"]["baseType"] == "RemoteDependencyData"]
+
+
+def figures_in(items):
+    metrics = (each["data"]["baseData"]["metrics"][0] for each in items if each["data"]["baseType"] == "MetricData")
+    return {each["name"]: each["value"] for each in metrics}
+
+
+STANDING = {"nearzone.dirty", "nearzone.dirty.oldest", "nearzone.frozen", "nearzone.sweep.age"}
+
+
+@pytest.fixture(scope="module")
+def app():
+    """The app after its first sweep, beside the simulated Azure: everything in the zone is right."""
+    with connected_app() as running:
+        running.calls("correct_drift")
+        yield running
+
+
+def test_ten_drains_that_find_nothing_to_do_send_no_span_and_each_figure_once(app):
+    sent = app.calls(*["drain"] * 10)
+    assert spans(sent) == []
+    assert set(figures_in(sent)) == STANDING
+    assert len(sent) == len(STANDING)
+
+
+@pytest.mark.parametrize("function", ["correct_drift", "on_resource_event", "status"])
+def test_any_other_call_sends_one_span_however_often_it_asks_azure(app, function):
+    assert spans(app.calls(function)) == [function]
+
+
+def test_a_drain_that_leaves_something_undone_sends_one_span():
+    with connected_app() as running:
+        running.calls("correct_drift", "freeze", "order")  # What the order withdraws stays dirty in the frozen zone.
+        assert spans(running.calls("drain")) == ["drain"]
+
+
+def test_a_run_is_idle_only_where_it_found_nothing_at_all_to_do():
+    assert Report("drain").idle
+    found = {"observed": 1, "complete": True, "changes": ["c"], "skips": ["s"], "failures": ["f"], "refusals": ["r"]}
+    for name, value in (found | {"left": 1}).items():
+        assert not Report("drain", **{name: value}).idle, name
+
+
+def test_a_figure_is_told_when_it_was_measured_and_not_again(app):
+    """An old age of the sweep, told again with a new time, would hide that no sweep runs."""
+    app.calls("drain")
+    assert app.calls() == []
+
+
+def test_one_setting_brings_the_spans_of_azures_sdks_back():
+    with connected_app(AZURE_SDK_TRACING_IMPLEMENTATION="opentelemetry") as running:
+        assert len(spans(running.calls("correct_drift"))) > 3
+
+
+def test_the_host_sends_the_apps_own_lines_of_every_function_and_not_its_own():
+    """A category's level is that of the longest beginning of it that is set; `.User` is what the app itself logs."""
+    levels = json.loads((ROOT / "host.json").read_text(encoding="utf-8"))["logging"]["logLevel"]
+    app_functions = set(re.findall(r'function_name\("(\w+)"\)', (ROOT / "function_app.py").read_text(encoding="utf-8")))
+    silent = {"dashboard"}
+    assert {name for name, level in levels.items() if name.endswith(".User") and level == "Information"} == {
+        f"Function.{name}.User" for name in app_functions - silent
+    }
+    assert (levels["Function"], levels["Host.Aggregator"]) == ("Warning", "None")
+    assert levels["Host.Results"] == "Information", "a failed run is a failed request"

@@ -9,13 +9,16 @@ from pathlib import Path
 
 import pulumi
 from pulumi.runtime import settings as runtime_settings
-from pulumi.runtime.mocks import Mocks
+from pulumi.runtime.mocks import MockMonitor, Mocks
 
 INFRA = Path(__file__).parents[1]
 HOME = "aaaaaaaa-0000-4000-8000-00000000000a"
 LAB = "bbbbbbbb-0000-4000-8000-00000000000b"
 HUB = "cccccccc-0000-4000-8000-00000000000c"
 EAST, WEST = "eastus", "westeurope"
+ON_CALL = f"/subscriptions/{HOME}/resourceGroups/ops/providers/Microsoft.Insights/actionGroups/on-call"
+SOMEBODY = "dddddddd-0000-4000-8000-00000000000d"
+ENTRA = {"tenant": HOME, "client_id": LAB, "groups": [SOMEBODY], "identities": [SOMEBODY]}
 CLAIMS = {"llama-70b": [f"/subscriptions/{LAB}/resourceGroups/serving"], "*": [HOME]}
 
 
@@ -72,6 +75,19 @@ class Cloud(Mocks):
         return {"identity": principal, "id": "existing"}
 
 
+class Engine(MockMonitor):
+    """Keeps what each resource waits for, named and by what it takes from others, as the real engine is told it."""
+
+    def __init__(self, cloud):
+        super().__init__(cloud)
+        self.awaited = {}
+
+    def RegisterResource(self, request):  # noqa: N802 - its name in Pulumi's protocol
+        made = super().RegisterResource(request)
+        self.awaited[made.urn] = set(request.dependencies)
+        return made
+
+
 def _added(kind, name, inputs):
     """What only Azure knows."""
     if kind.endswith(":UserAssignedIdentity"):
@@ -106,6 +122,7 @@ class Program:
 
     def __init__(self, folder, config, cloud):
         self.cloud = cloud
+        self.engine = Engine(cloud)
         self.outputs = {}
         self.protected = set()
         before = _loops()
@@ -118,7 +135,7 @@ class Program:
                 loop.close()
 
     def _run(self, folder, config):
-        pulumi.runtime.set_mocks(self.cloud, project="nearzone", stack="test", preview=False)
+        pulumi.runtime.set_mocks(self.cloud, project="nearzone", stack="test", preview=False, monitor=self.engine)
         pulumi.runtime.set_all_config({name: json.dumps(value) for name, value in config.items()})
 
         def run():
@@ -140,6 +157,16 @@ class Program:
 
     def one(self, kind, name):
         return self.all(kind)[name]
+
+    def before(self, kind, name):
+        """The names of everything that is there before this resource is made."""
+        found = set()
+        open_ends = {urn for urn in self.engine.awaited if urn.endswith(f":{kind}::{name}")}
+        while open_ends:
+            new = self.engine.awaited.get(open_ends.pop(), set()) - found
+            found |= new
+            open_ends |= new
+        return {urn.rsplit("::", 1)[-1] for urn in found}
 
 
 def deployed(cloud=None, **changed):

@@ -6,12 +6,11 @@ import re
 import pytest
 
 from infra import queries
-from infra.tests.stage import EAST, HOME, LAB, WEST, deployed
+from infra.tests.stage import EAST, HOME, LAB, ON_CALL, WEST, deployed
 from infra.workbook import SHOWN
 from shared import telemetry
 
-ON_CALL = f"/subscriptions/{HOME}/resourceGroups/ops/providers/Microsoft.Insights/actionGroups/on-call"
-METRICS = {telemetry.PREFIX + name for name in telemetry.METRICS}
+METRICS = {telemetry.PREFIX + name for name in (*telemetry.METRICS, "blocked")}
 FILES = sorted(each.stem for each in queries.FOLDER.glob("*.kql"))
 
 
@@ -32,6 +31,7 @@ def rules(program, region):
 EXPECTED = {
     "sweep-age": ("sweep_age", "Seconds", "Maximum", 1800, []),
     "refused-plans": ("refused_plans", "Refused", "Total", 0, ["Zone"]),
+    "blocked": ("blocked", "Names", "Maximum", 0, ["Zone"]),
     "delivery-latency": ("delivery_latency", "Seconds", "Average", 12, ["Zone"]),
 }
 
@@ -52,6 +52,26 @@ def test_each_app_is_watched_in_its_own_workspace(regional, region):
         assert [each["name"] for each in condition.get("dimensions", [])] == split
         assert re.search(rf"\b{column} = ", condition["query"]), "the column is one of the query's"
         assert all(re.search(rf"\b{each} = ", condition["query"]) for each in split)
+
+
+def test_a_rule_can_be_made_before_the_app_has_ever_reported(regional):
+    """Azure refuses a rule on a table that is not there, and a new workspace has none; so it is told not to look."""
+    for region in (EAST, WEST):
+        assert {rule["skipQueryValidation"] for rule in rules(regional, region).values()} == {True}
+
+
+def test_only_the_sweeps_age_is_seen_beyond_the_window_for_as_long_as_azure_allows(regional):
+    """A silent app has sent nothing within the window. Log alerts look back for two days at most."""
+    found = {name: rule.get("overrideQueryTimeRange") for name, rule in rules(regional, EAST).items()}
+    assert found == dict.fromkeys(EXPECTED) | {"sweep-age": "P2D"}
+
+
+def test_an_app_that_never_reported_has_no_sweep_that_is_too_old():
+    """Every row comes from what the app has sent; nothing stands for an app that has sent nothing."""
+    text = queries.read("sweep_age").text
+    assert "print" not in text
+    assert re.search(r"datatable\([^)]*\)\[\]", text), "and the table that is there before any other is empty"
+    assert re.search(r"\| summarize .* by AppRoleName\n", text), "without records there is no group, and no row"
 
 
 def test_the_windows_are_ones_that_azure_allows(regional):

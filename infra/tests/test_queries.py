@@ -23,8 +23,11 @@ SCHEMA = (
 """Of AppMetrics, as far as it is used (Microsoft Learn, azure-monitor/reference/tables/appmetrics)."""
 
 
-def read(*files):
-    """What the language service says of these files. Without it the test is skipped, but never under REQUIRE_KUSTO."""
+def read(*files, schema=SCHEMA):
+    """What the language service says of these files. Without it the test is skipped, but never under REQUIRE_KUSTO.
+
+    `schema`: of AppMetrics; empty where the workspace has no such table yet.
+    """
     node = shutil.which("node")
     if not node or not PACKAGE.is_dir():
         why = "make kusto installs Microsoft's KQL language service; it needs Node.js"
@@ -33,7 +36,7 @@ def read(*files):
         pytest.skip(why)
     script = Path(__file__).with_name("kusto.js")
     told = subprocess.run(
-        [node, script, PACKAGE, SCHEMA, *files], capture_output=True, text=True, check=True, timeout=60
+        [node, script, PACKAGE, schema, *files], capture_output=True, text=True, check=True, timeout=60
     )
     return json.loads(told.stdout)
 
@@ -45,6 +48,20 @@ def told():
 
 def test_nothing_is_wrong_with_any_query(told):
     assert {name: each["faults"] for name, each in told.items()} == {each.stem: [] for each in FILES}
+
+
+def test_every_query_has_the_same_columns_before_the_app_has_ever_reported(told):
+    """A new workspace has no table AppMetrics. A query on it would be an error for rules and workbook alike."""
+    before = read(*FILES, schema="")
+    assert {name: each["columns"] for name, each in before.items()} == {n: each["columns"] for n, each in told.items()}
+    errors = {name: [fault for fault in each["faults"] if fault.startswith("Error")] for name, each in before.items()}
+    assert errors == {each.stem: [] for each in FILES}
+
+
+def test_a_query_that_needs_a_table_is_found_to_need_it(tmp_path):
+    needy = tmp_path / "needy.kql"
+    needy.write_text('AppMetrics | where Name == "x" | summarize Seconds = sum(Sum)\n', encoding="utf-8")
+    assert "Error: The name 'AppMetrics'" in str(read(needy, schema="")["needy"]["faults"])
 
 
 def test_alerts_look_at_a_number_and_split_by_a_text(told):
