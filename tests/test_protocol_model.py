@@ -1,4 +1,4 @@
-"""The model of the protocol: small scenarios hold, and each broken rule is caught. `make model` explores all of them."""
+"""The model of the protocol: small scenarios hold, and each broken rule is caught. `make model` explores all."""
 
 import pytest
 
@@ -9,6 +9,7 @@ from tests.protocol.scenarios import SCENARIOS
 SMALL = (
     "a new address",
     "there and back",
+    "two requests",
     "names join and leave",
     "two endpoints",
     "a record set read ahead",

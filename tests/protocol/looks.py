@@ -16,6 +16,7 @@ from tests.protocol.words import (
     NONE,
     NOT_YET,
     OBSERVE,
+    OBSERVE_ADDRESS,
     OLD,
     OVER,
     READ,
@@ -58,6 +59,8 @@ def _has_read(look, row):
 def observe(scenario, world, look):
     """Ask Resource Manager. A lagging replica may answer 404 for what exists."""
     rules, truth = scenario.rules, world.truth[look.endpoint]
+    if scenario.two_requests and truth.state:
+        return [("observes all but the address", world, look._replace(at=OBSERVE_ADDRESS, part=truth.seen[:2]))]
     found = [("observes", world, _decide(rules, look, truth.seen))]
     if scenario.lag and truth.state and truth.lag != OVER:
         lagging = world
@@ -65,6 +68,13 @@ def observe(scenario, world, look):
             lagging = world._replace(truth=put(world.truth, look.endpoint, truth._replace(lag=LAGGING)))
         found.append(("gets a false 404", lagging, _decide(rules, look, NONE)._replace(false=True)))
     return found
+
+
+def observe_address(scenario, world, look):
+    """The second request of an observation. Where the network interface is gone, the endpoint counts as gone."""
+    truth = world.truth[look.endpoint]
+    seen = (*look.part, truth.address) if truth.state else NONE
+    return [("observes the address", world, _decide(scenario.rules, look._replace(part=()), seen))]
 
 
 def _decide(rules, look, seen):
@@ -179,4 +189,4 @@ def acknowledge(scenario, world, look):
     return [("ends", world, None)]
 
 
-STEPS = (read, observe, read_late, write, reread, publish, publish, settle, acknowledge)
+STEPS = (read, observe, observe_address, read_late, write, reread, publish, publish, settle, acknowledge)

@@ -77,8 +77,8 @@ class Scenario:
 
     `looks`, `drains`: how many run at the same time. `ahead`: record sets are read before the dirty row. `nearest`: a
     name is answered by its first running claimant, not by all. `announce`: delete events are told from others. `lag`:
-    false 404s. `lists_tell`: lists show states. `lost`: the catalog is lost at the start. `crashes`: a process may die
-    between any two steps.
+    false 404s. `two_requests`: an observation takes two. `lists_tell`: lists show states. `lost`: the catalog is lost
+    at the start. `crashes`: a process may die between any two steps.
     """
 
     name: str
@@ -93,6 +93,7 @@ class Scenario:
     nearest: bool = True
     announce: bool = False
     lag: bool = False
+    two_requests: bool = False
     lists_tell: bool = True
     lost: bool = False
     crashes: bool = True

@@ -13,6 +13,7 @@ RECORDING = (
     Scenario("a new endpoint", start=(None,), may=Budget(changes=3)),
     Scenario("there and back", kinds=POWER, may=Budget(changes=4)),
     Scenario("a new address", kinds=("address",), may=Budget(changes=2)),
+    Scenario("two requests", two_requests=True, kinds=("power", "address"), may=Budget(changes=2, duplicates=1)),
     Scenario("names join and leave", names=2, kinds=("names", "power"), may=Budget(changes=2)),
     Scenario("three looks", looks=3, may=Budget(changes=2, duplicates=1)),
     Scenario("the drain timer", may=Budget(changes=2, duplicates=1, timers=1)),

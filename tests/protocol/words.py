@@ -19,8 +19,11 @@ STALE, CURRENT, ABSENT = range(3)
 FOREIGN = -1
 """A record set that is not ours. Ours is a set of addresses; 0: there is none."""
 
-READ, OBSERVE, READ_LATE, WRITE, REREAD, INDEX, MARK, SETTLE, ACKNOWLEDGE = range(9)
-"""Steps of a look. READ_LATE: only where a broken protocol observes before it reads the row."""
+READ, OBSERVE, OBSERVE_ADDRESS, READ_LATE, WRITE, REREAD, INDEX, MARK, SETTLE, ACKNOWLEDGE = range(10)
+"""Steps of a look. OBSERVE_ADDRESS: only where an observation takes two requests (a VM, then its network interface).
+
+READ_LATE: only where a broken protocol observes before it reads the row.
+"""
 DIRTY, RECORD, CLAIMANTS, ROW, MAY_NARROW, CHANGE, CLEAR = range(7)
 """Steps of a drain."""
 RECORDS, ROWS, LIST, ENTER, ENTER_INDEX, COMPLETE, FOLLOW, DRIFT, FINISH = range(9)
@@ -71,7 +74,8 @@ class Look(NamedTuple):
     """A look at one endpoint, for some events and delete events; for none: the drain timer or a sweep has begun it.
 
     `row`: as read until the observation, then as it is to be written. `version`: of the row. `left`: names of the
-    present step that are not done. `false`: what was observed is not true; for the promises only.
+    present step that are not done. `part`: what the first request of an observation showed. `false`: what was observed
+    is not true; for the promises only.
     """
 
     endpoint: int
@@ -81,6 +85,7 @@ class Look(NamedTuple):
     version: int = STALE
     row: tuple = ()
     left: int = 0
+    part: tuple = ()
     false: bool = False
 
 
