@@ -2,6 +2,7 @@
 #   make demo [WORLD=FILE]     make up [WORLD=FILE]     make test [ARGS="-k routing"]     make check     make clean
 #   make fidelity
 #   make simulate [SEEDS=1000] [FIRST=0] [ARGS=--trace]     make variants     make fuzz [INPUTS=1000000]
+#   make model [ARGS=--trace]
 #   make bench [ONLY=storm]     make azurite     make infra-test [ARGS="-k filter"]     make kusto
 #   make audit     make lock [ARGS="--upgrade-package NAME"]
 # Another Python: make test PYTHON=/path/to/python3.12 VENV=.venv-3.12
@@ -19,7 +20,7 @@ install = $(bin)/python -m pip install --disable-pip-version-check --require-has
 stamp := $(VENV)/.requirements-installed
 world := $(if $(WORLD),--world "$(WORLD)")
 
-.PHONY: setup test check audit lock demo up fidelity simulate variants fuzz bench azurite infra infra-test kusto clean
+.PHONY: setup test check audit lock demo up fidelity simulate variants model fuzz bench azurite infra infra-test kusto clean
 .DEFAULT_GOAL := setup
 
 setup: $(stamp)
@@ -71,6 +72,10 @@ simulate: setup
 
 variants: setup
 	@$(bin)/python -m tests.simulation.variants --seeds $(SEEDS) --jobs 2
+
+# Every reachable state of the protocol's model, and every broken variant of it.
+model: setup
+	@$(bin)/python -m tests.protocol --jobs 2 $(ARGS)
 
 fuzz: setup
 	@$(bin)/python -m tests.fuzz --inputs $(INPUTS) --jobs 2

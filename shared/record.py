@@ -1,8 +1,8 @@
 """Recording: what was observed of an endpoint goes into the catalog, and the names that it changes become dirty.
 
-The steps and their order were model-checked; leaving one out loses updates. In particular the row is always written,
-even when nothing changed, and a tombstone is written for what was never seen: that write makes a slower handler with an
-older observation fail and look again.
+The steps and their order are model-checked (tests/protocol); leaving one out loses updates. In particular the row is
+always written, even when nothing changed, and a tombstone is written for what was never seen: that write makes a slower
+handler with an older observation fail and look again.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The work on one zone under its lease: name by name, most urgent first, inside the zone's budget.
 
 For each name, in this order: read the dirty row, read the record set, read the claims, write on condition, clear the
-dirty row on condition. A failed condition leaves the name dirty. The order was model-checked.
+dirty row on condition. A failed condition leaves the name dirty. The order is model-checked (tests/protocol).
 """
 
 from __future__ import annotations

@@ -1,0 +1,76 @@
+"""The protocol with one rule broken: each variant has to be caught, and stands with the smallest scenario that does."""
+
+from dataclasses import dataclass, replace
+
+from tests.protocol.scenarios import SCENARIOS
+from tests.protocol.words import INDEX, MARK, SETTLE
+
+
+@dataclass(frozen=True)
+class Variant:
+    """`breaks`: the rules that are changed. `by`: the scenario that catches it."""
+
+    name: str
+    breaks: dict
+    by: str
+
+    @property
+    def scenario(self):
+        """The scenario under the broken rules."""
+        found = next(each for each in SCENARIOS if each.name == self.by)
+        return replace(found, rules=replace(found.rules, **self.breaks))
+
+
+VARIANTS = (
+    Variant("row: written without a condition", {"row_condition": False}, "a new address"),
+    Variant("row: observed before it is read", {"row_before_observation": False}, "a new address"),
+    Variant("row: not written when nothing has changed", {"always_write": False}, "a new address"),
+    Variant("row: no tombstone for what was never seen", {"tombstones": False}, "a new endpoint"),
+    Variant("row: the todo that is found is dropped", {"carry_todo": False}, "two drains"),
+    Variant("row: the old names do not become dirty", {"old_names": False}, "an event comes again"),
+    Variant(
+        "row: marked before the index leads to it", {"publish": (MARK, INDEX, SETTLE)}, "a new endpoint is drained"
+    ),
+    Variant("row: never indexed", {"publish": (MARK, SETTLE)}, "a new endpoint is drained"),
+    Variant("row: todo is emptied before the marks", {"publish": (INDEX, SETTLE, MARK)}, "one look, one drain"),
+    Variant("row: todo is emptied without a condition", {"settle_condition": False}, "a new address"),
+    Variant("dirty row: a mark does not change it", {"mark_changes": False}, "two drains"),
+    Variant("dirty row: read late, after the claims", {"dirty_row_first": False}, "two endpoints"),
+    Variant("dirty row: cleared without a condition", {"clear_condition": False}, "two drains"),
+    Variant(
+        "record set: nothing is done on what was read ahead", {"nothing_on_memory": False}, "a record set read ahead"
+    ),
+    Variant("record set: written without a condition", {"record_condition": False}, "a foreign record set"),
+    Variant("record set: a foreign one is taken for ours", {"foreign_untouched": False}, "a foreign record set"),
+    Variant("lease: two drains work on one name", {"lease": False}, "two drains"),
+    Variant("sweep: lists before it reads the rows", {"rows_before_list": False}, "a sweep"),
+    Variant("sweep: writes record sets itself", {"sweep_only_marks": False}, "a sweep, there and back"),
+    Variant("shared look: joined after it has observed", {"join": "end"}, "shared: there and back"),
+    Variant(
+        "shared look: joined after a conflict, before it has read the row again",
+        {"join": "reread"},
+        "shared: there and back",
+    ),
+    Variant(
+        "shared look: joined until it observes, and a row that says the same is kept",
+        {"join": "observe", "conflict": "keep"},
+        "shared: there and back",
+    ),
+    Variant(
+        "conflict: the todo of a row that says the same is dropped",
+        {"conflict": "forget"},
+        "shared: stop, start, delete, create",
+    ),
+    Variant("404: never confirmed", {"confirm": "no"}, "404: a new endpoint"),
+    Variant("404: confirmed only where the row is alive", {"confirm": "alive"}, "404: a new endpoint"),
+    Variant("404: an announced one is final", {"announced": "final"}, "404: delete and create"),
+    Variant("404: an event's look confirms", {"events_confirm": True}, "404: delete and create"),
+    Variant("404: the time is judged after the answer", {"late_clock": True}, "404: a new endpoint"),
+    Variant("404: after a conflict, an older one stands for a newer one", {"missing_differs": False}, "404: no crash"),
+    Variant("unread: its names are narrowed", {"unread_blocks": False}, "lost: one sweep"),
+    Variant("unread: every claim counts as known before all are entered", {"complete_last": False}, "lost: one sweep"),
+    Variant("unread: a row that is found is not indexed", {"index_entered": False}, "lost: an event"),
+    Variant(
+        "lost catalog: a drain does not ask again whether it is complete", {"marker_asked_late": False}, "lost: again"
+    ),
+)

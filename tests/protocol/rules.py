@@ -1,0 +1,104 @@
+"""The rules of the protocol, each of which can be broken, and the bounds of a scenario."""
+
+from dataclasses import dataclass
+
+from tests.protocol.words import INDEX, MARK, RUNNING, SETTLE, Budget
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The protocol. The defaults are the plain one; `SHARED` and `CONFIRMED` add to it."""
+
+    row_condition: bool = True
+    """A row is written on condition of the version that was read."""
+    row_before_observation: bool = True
+    always_write: bool = True
+    """The row is written even when nothing has changed."""
+    tombstones: bool = True
+    """A row is written for an endpoint that is gone and was never seen."""
+    carry_todo: bool = True
+    """A look takes over the todo that it finds."""
+    old_names: bool = True
+    """The names that an endpoint had before become dirty as well."""
+    publish: tuple = (INDEX, MARK, SETTLE)
+    """In which order a look goes on whose row is written."""
+    settle_condition: bool = True
+    mark_changes: bool = True
+    """A mark changes the version of a dirty row that is there already."""
+    lease: bool = True
+    """At most one drain works on a name."""
+    dirty_row_first: bool = True
+    nothing_on_memory: bool = True
+    """A record set that was read before the dirty row is not enough to decide that nothing is to be done."""
+    record_condition: bool = True
+    foreign_untouched: bool = True
+    clear_condition: bool = True
+    rows_before_list: bool = True
+    sweep_only_marks: bool = True
+    join: str = "no"
+    """Until when events join a look in flight: "no", "read" (its row read), "observe" (its observation), "reread"
+    (the same, and after a conflict until the row is read again), "end"."""
+    conflict: str = "observe"
+    """What a look does whose row write failed: "observe" again; "rewrite" the row where it says what this look has
+    seen, and finish its todo; "keep" such a row as it is; "forget" its todo."""
+    confirm: str = "no"
+    """Which 404s have to be confirmed: "no", "alive" (where the row is alive), "every"."""
+    announced: str = "again"
+    """A 404 that a delete event announced counts at once, and is looked at "again" or is "final"."""
+    events_confirm: bool = False
+    """Whether a look for an event confirms a 404, and not only the drain timer's and the sweep's."""
+    late_clock: bool = False
+    """Whether the time to confirm is judged after the answer and not before the request."""
+    missing_differs: bool = True
+    """A look that has seen a 404 observes again after a conflict, whatever the row says."""
+    unread_blocks: bool = True
+    """A name with an unread claimant is not narrowed."""
+    complete_last: bool = True
+    """That every claim is known is noted after all endpoints were entered and indexed."""
+    index_entered: bool = True
+    """A sweep indexes an endpoint, too, whose row it found when it was going to enter it."""
+    marker_asked_late: bool = True
+    """A drain that narrows asks after it has read the claims whether every claim is known."""
+
+
+NOTHING = Budget()
+PLAIN = Rules()
+SHARED = Rules(join="observe", conflict="rewrite")
+"""Events share looks, and a conflict with the same observation costs no new one."""
+THRIFTY = Rules(join="read", conflict="keep")
+"""Events share looks only until the row is read; then a conflict with the same observation costs no write either."""
+CONFIRMED = Rules(join="observe", conflict="rewrite", confirm="every")
+"""As `SHARED`, and a 404 is confirmed by a later look."""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A world at its start, and what may happen in it. `start`: for each endpoint (state, names, address) or None.
+
+    `looks`, `drains`: how many run at the same time. `ahead`: record sets are read before the dirty row. `nearest`: a
+    name is answered by its first running claimant, not by all. `announce`: delete events are told from others. `lag`:
+    false 404s. `two_requests`: an observation takes two. `lists_tell`: lists show states. `lost`: the catalog is lost
+    at the start. `crashes`: a process may die between any two steps.
+    """
+
+    name: str
+    rules: Rules = PLAIN
+    start: tuple = ((RUNNING, 1, 0),)
+    names: int = 1
+    looks: int = 2
+    drains: int = 0
+    kinds: tuple = ("power", "delete", "create")
+    may: Budget = NOTHING
+    ahead: bool = False
+    nearest: bool = True
+    announce: bool = False
+    lag: bool = False
+    two_requests: bool = False
+    lists_tell: bool = True
+    lost: bool = False
+    crashes: bool = True
+
+    @property
+    def loses(self):
+        """Whether the catalog may be incomplete: then it matters which endpoints have never changed."""
+        return self.lost or self.may.lost_catalogs > 0

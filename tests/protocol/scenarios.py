@@ -1,0 +1,91 @@
+"""The worlds that are explored."""
+
+from dataclasses import replace
+
+from tests.protocol.rules import CONFIRMED, SHARED, THRIFTY, Scenario
+from tests.protocol.words import RUNNING, STOPPED, Budget
+
+ONE, BOTH = (RUNNING, 1, 0), (RUNNING, 3, 0)
+POWER, LIFE, NAMES = ("power",), ("delete", "create"), ("names",)
+
+RECORDING = (
+    Scenario("stop, start, delete, create", may=Budget(changes=3)),
+    Scenario("a new endpoint", start=(None,), may=Budget(changes=3)),
+    Scenario("there and back", kinds=POWER, may=Budget(changes=4)),
+    Scenario("a new address", kinds=("address",), may=Budget(changes=2)),
+    Scenario("two requests", two_requests=True, kinds=("power", "address"), may=Budget(changes=2, duplicates=1)),
+    Scenario("names join and leave", names=2, kinds=("names", "power"), may=Budget(changes=2)),
+    Scenario("three looks", looks=3, may=Budget(changes=2, duplicates=1)),
+    Scenario("the drain timer", may=Budget(changes=2, duplicates=1, timers=1)),
+    Scenario("a purge", start=(None,), may=Budget(changes=3, purges=1)),
+)
+DRAINING = (
+    Scenario("one look, one drain", looks=1, drains=1, may=Budget(changes=3)),
+    Scenario("two looks, one drain", drains=1, may=Budget(changes=2)),
+    Scenario("a new endpoint is drained", drains=1, start=(None,), may=Budget(changes=2, purges=1)),
+    Scenario("a new address is drained", drains=1, kinds=("address",), may=Budget(changes=2)),
+    Scenario("two endpoints", start=(ONE, ONE), looks=1, drains=1, kinds=POWER, may=Budget(changes=2)),
+    Scenario("two names, two drains", names=2, start=(BOTH,), looks=1, drains=2, kinds=NAMES, may=Budget(changes=2)),
+    Scenario("an event comes again", drains=1, may=Budget(changes=1, duplicates=1)),
+    Scenario("a record set read ahead", looks=1, drains=2, ahead=True, kinds=POWER, may=Budget(changes=2)),
+    Scenario("a foreign record set", looks=1, drains=1, may=Budget(changes=2, foreign=1)),
+    Scenario("two drains", looks=1, drains=2, kinds=POWER, may=Budget(changes=2)),
+)
+SWEEPING = (
+    Scenario("a sweep", looks=1, may=Budget(changes=2, sweeps=1)),
+    Scenario("a sweep, a drain", looks=1, drains=1, may=Budget(changes=1, sweeps=1)),
+    Scenario("a sweep, there and back", looks=1, drains=1, kinds=POWER, may=Budget(changes=2, sweeps=1), crashes=False),
+    Scenario("a sweep, a lost event", looks=1, drains=1, may=Budget(changes=1, sweeps=1, lost_events=1)),
+    Scenario("a lost catalog", looks=1, drains=1, may=Budget(changes=1, sweeps=1, lost_catalogs=1)),
+)
+LAG = Scenario("", rules=CONFIRMED, kinds=LIFE, lag=True, announce=True)
+CONFIRMING = (
+    replace(LAG, name="404: a new endpoint", start=(None,), may=Budget(changes=1, timers=1)),
+    replace(LAG, name="404: stop and start", kinds=POWER, may=Budget(changes=2, timers=1)),
+    replace(LAG, name="404: delete and create", may=Budget(changes=2)),
+    replace(LAG, name="404: the drain timer", may=Budget(changes=2, timers=1)),
+    replace(LAG, name="404: no crash", may=Budget(changes=2, timers=1), crashes=False),
+    replace(LAG, name="404: a delete event comes again", may=Budget(changes=2, deletes=1)),
+    replace(LAG, name="404: unannounced", announce=False, may=Budget(changes=3)),
+    replace(LAG, name="404: a drain", looks=1, drains=1, may=Budget(changes=2, timers=1)),
+    replace(LAG, name="404: a purge", looks=1, may=Budget(changes=2, purges=1, timers=1)),
+    replace(LAG, name="404: a sweep", looks=1, may=Budget(changes=2, sweeps=1)),
+)
+LOST = Scenario("", start=(ONE, ONE), looks=1, drains=1, lists_tell=False, lost=True, nearest=False)
+ENTERING = (
+    replace(LOST, name="lost: one sweep", may=Budget(sweeps=1)),
+    replace(LOST, name="lost: an event", may=Budget(sweeps=1, duplicates=1)),
+    replace(LOST, name="lost: the nearest answers", nearest=True, may=Budget(sweeps=1, duplicates=1)),
+    replace(LOST, name="lost: a stop", kinds=POWER, may=Budget(sweeps=1, changes=1)),
+    replace(LOST, name="lost: a deletion", kinds=LIFE, may=Budget(sweeps=1, changes=1)),
+    replace(LOST, name="lost: two names", names=2, start=(ONE, (RUNNING, 2, 0)), may=Budget(sweeps=1, duplicates=1)),
+    replace(
+        LOST,
+        name="lost: a name is left",
+        names=2,
+        start=(BOTH, ONE),
+        looks=0,
+        kinds=NAMES,
+        may=Budget(sweeps=1, changes=1),
+    ),
+    replace(LOST, name="lost: one was stopped", start=(ONE, (STOPPED, 1, 0)), may=Budget(sweeps=1, duplicates=1)),
+    replace(LOST, name="lost: again", looks=0, may=Budget(sweeps=2, lost_catalogs=1)),
+    replace(LOST, name="lost: later", lost=False, may=Budget(sweeps=1, lost_catalogs=1, duplicates=1)),
+    replace(LOST, name="lost: a false 404", rules=CONFIRMED, lag=True, looks=0, may=Budget(sweeps=1)),
+)
+
+
+def under(rules, title, scenarios):
+    """The same scenarios under other rules."""
+    return tuple(replace(each, name=f"{title}: {each.name}", rules=rules) for each in scenarios)
+
+
+SCENARIOS = (
+    *RECORDING,
+    *DRAINING,
+    *SWEEPING,
+    *under(SHARED, "shared", (*RECORDING, DRAINING[1], SWEEPING[0])),
+    *under(THRIFTY, "thrifty", RECORDING),
+    *CONFIRMING,
+    *ENTERING,
+)
