@@ -84,7 +84,7 @@ class Reconciler:
         observer = Observer(self.inventory, self.clock)
         self.recorder = Recorder(self.catalog, observer, self.settings.zones, self.clock, self.drainer.foresee)
         self.sweeper = Sweeper(self.recorder, self.drainer)
-        self.orders = Orders(self.catalog, self.recorder, self.clock)
+        self.orders = Orders(self.catalog, self.recorder, self.clock, self.latency.regions)
 
     async def on_event(self, text: str | bytes) -> Report:
         """Look at what an event hints at. Raises only where the observation could not be made durable.
@@ -198,7 +198,7 @@ class Reconciler:
                 return
 
     async def resync(self, wanted: Resync) -> Report:
-        """What a person asked for by hand."""
+        """What a person asked for by hand. Raises BadRequest where only the catalog shows that it cannot be."""
         report, deadline = Report("resync", wanted.dry_run), self.clock() + RESYNC_SECONDS
         if wanted.check:
             return await self.check()

@@ -178,15 +178,18 @@ class _Reader:
         return claims
 
     def _scope(self, where: str, value: object) -> str:
-        """A scope in which endpoints are looked for: no endpoint of another one could ever claim a name."""
+        """A scope. In a subscription that is not watched it lets nothing claim, which may be meant: see the preflight.
+
+        A fault only where the subscription's id is nearly that of a watched one.
+        """
         try:
             scope = of.scope(value)
         except ValueError:
             self.fault(where, value, _SCOPE)
             return ""
         subscription = scope.split("/")[2]
-        if self.watched and subscription not in self.watched:
-            meant = suggestion(subscription, self.watched, _SAME)
+        meant = suggestion(subscription, self.watched, _SAME)
+        if meant and subscription not in self.watched:
             self.fault(where, value, f"a subscription of NEARZONE_SUBSCRIPTIONS, or a resource group in one{meant}")
         return scope
 

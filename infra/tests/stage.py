@@ -11,11 +11,14 @@ import pulumi
 from pulumi.runtime import settings as runtime_settings
 from pulumi.runtime.mocks import Mocks
 
+from shared import latency
+
 INFRA = Path(__file__).parents[1]
 HOME = "aaaaaaaa-0000-4000-8000-00000000000a"
 LAB = "bbbbbbbb-0000-4000-8000-00000000000b"
 HUB = "cccccccc-0000-4000-8000-00000000000c"
 EAST, WEST = "eastus", "westeurope"
+REGIONS = latency.parse((INFRA.parent / "shared" / "data" / "region_latency.csv").read_text(encoding="utf-8")).regions
 CLAIMS = {"llama-70b": [f"/subscriptions/{LAB}/resourceGroups/serving"], "*": [HOME]}
 
 

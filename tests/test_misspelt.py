@@ -1,14 +1,14 @@
-"""A word of the settings that can match nothing is a fault at start, which names the nearest spelling."""
+"""A word that can match nothing is refused, and the nearest spelling named: settings at start, orders at once."""
 
 import json
 
 import pytest
 
 from shared.bootstrap import build
-from shared.errors import BadSettings
+from shared.errors import BadRequest, BadSettings
 from shared.regions import introduced
 from tests.pure_values import EAST, OTHER_SUB, REGIONS, SUB, WEST, parsed, values, zone_id
-from tests.stage import Token
+from tests.stage import Token, a_vm, a_world, staged
 
 BOX = {"name": "box", "region": WEST, "addresses": ["10.9.0.1"]}
 NEW = "(a region that is not in the table of round-trip times needs a distance in NEARZONE_LATENCY)"
@@ -17,7 +17,6 @@ SCOPE = "a subscription id or /subscriptions/ID/resourceGroups/NAME, without wil
 WATCHED = "a subscription of NEARZONE_SUBSCRIPTIONS, or a resource group in one"
 PATTERN = "a DNS label or a glob of one ('*', '?')"
 GROUPS = f"/subscriptions/{SUB}/resourceGroups"
-OTHER_GROUP = f"/subscriptions/{OTHER_SUB}/resourceGroups/gpu"
 NEAR_SUB = f"{SUB[:-1]}2"
 
 
@@ -79,7 +78,6 @@ MISSPELT = [
     ("CLAIMS", {"*": [f"{GROUPS}/ai-*"]}, '["*"][0]', f"{GROUPS}/ai-*", SCOPE),
     ("CLAIMS", {"*": [f"{GROUPS}/ai-?"]}, '["*"][0]', f"{GROUPS}/ai-?", SCOPE),
     ("CLAIMS", {"a": [SUB, NEAR_SUB]}, '["a"][1]', NEAR_SUB, f"{WATCHED}; did you mean {SUB}?"),
-    ("CLAIMS", {"a": [OTHER_GROUP]}, '["a"][0]', OTHER_GROUP, WATCHED),
     ("CLAIMS", {"a-": [SUB]}, '["a-"]', "a-", PATTERN),
     ("POLICIES", {"-*": {}}, '["-*"]', "-*", PATTERN),
     ("POLICIES", '{"a": {"ttl": 5}, "b": {"ttl": 6, "ttl": 7}}', "", "ttl", "each key of an object once"),
@@ -140,6 +138,11 @@ def test_no_two_regions_of_the_table_are_taken_for_a_misspelling_of_each_other()
         assert introduced([(region, EAST)], REGIONS - {region}) == {region}, region
 
 
+def test_a_scope_in_a_subscription_that_is_not_watched_is_accepted_unless_its_id_is_nearly_that_of_a_watched_one():
+    """It may be meant: a subscription that is to be watched later, or is no longer."""
+    assert parsed(CLAIMS={"*": [SUB, OTHER_SUB]}).claims["*"][1] == f"/subscriptions/{OTHER_SUB}"
+
+
 def test_faults_of_subscriptions_are_not_repeated_for_the_claims_in_them():
     assert len(faults(SUBSCRIPTIONS=["x"])) == 1
 
@@ -157,3 +160,48 @@ def test_the_app_does_not_start_with_a_region_that_neither_its_table_nor_its_set
     new = {"mars": {"mars": 0, EAST: 9000}}
     app = build(values(ZONES=zones("mars"), LATENCY=json.dumps(new)), credential=Token())
     assert app.latency.regions == REGIONS | {"mars"}
+
+
+def test_a_drain_order_for_a_region_that_is_not_known_is_refused_and_nothing_is_done():
+    async def story(stage):
+        await stage.app.correct_drift()
+        for field, minutes in ("drain", {"minutes": 9}), ("undrain", {}):
+            with pytest.raises(BadRequest) as refused:
+                await stage.resync(**{field: {"region": "eastu"} | minutes})
+            known = "the table of round-trip times, of NEARZONE_LATENCY or of an endpoint that is known"
+            assert str(refused.value) == f"{field}.region: 'eastu' is not a region of {known}; did you mean eastus?"
+        assert (await stage.app.status())["drains"] == []
+        assert stage.wrong() == {}
+
+    staged(story, a_world(a_vm("e-1", EAST, 4), a_vm("w-1", WEST, 4)))
+
+
+def test_a_region_in_which_azure_has_an_endpoint_can_be_drained_though_no_table_knows_it():
+    far = a_vm("m-1", EAST, 4) | {"location": "marsnorth"}
+
+    async def story(stage):
+        with pytest.raises(BadRequest, match=r"drain\.region: 'marsnorth' is not a region"):
+            await stage.resync(drain={"region": "Mars North", "minutes": 9})
+        await stage.app.correct_drift()
+        assert stage.record(WEST, "llama") == ["10.1.0.4"], "an unknown distance is better than no answer"
+        with pytest.raises(BadRequest, match="did you mean marsnorth"):
+            await stage.resync(drain={"region": "marsnort", "minutes": 9})
+        await stage.resync(drain={"region": "Mars North", "minutes": 9})
+        assert stage.record(WEST, "llama") is None
+        await stage.resync(undrain={"region": "marsnorth"})
+        assert stage.wrong() == {}
+
+    staged(story, a_world(far))
+
+
+def test_an_order_that_is_in_force_can_be_taken_back_whatever_its_region():
+    """The settings in which its region stood may have changed since."""
+
+    async def story(stage):
+        await stage.app.correct_drift()
+        await stage.resync(drain={"region": "marsnorth", "minutes": 9})
+        stage.restart(stage.app.catalog, NEARZONE_LATENCY="{}")
+        await stage.resync(undrain={"region": "marsnorth"})
+        assert (await stage.app.status())["drains"] == []
+
+    staged(story, a_world(a_vm("e-1", EAST, 4), LATENCY={"marsnorth": {EAST: 9000}}))
