@@ -15,7 +15,8 @@ from azure.data.tables import TableServiceClient
 import function_app
 from shared import reconcile, settings_parser
 from simulator.functions import index
-from simulator.launch import DEMO, Ports, Scale, load, running
+from simulator.launch import DEMO, Ports, Scale, running
+from simulator.world_settings import load
 from tests.azurite import azurite  # noqa: F401 - a fixture
 from tests.pure_values import REGIONS
 
