@@ -167,13 +167,24 @@ class _Process:
 
 
 def run(work: Any) -> Any:  # noqa: ANN401 - any coroutine and its result
-    """Run a coroutine so that SIGTERM and a closed terminal end it as Ctrl-C does: through its `finally`s."""
+    """Run a coroutine; Ctrl-C, SIGTERM and a closed terminal end it through its `finally`s, with CancelledError.
+
+    Once: signals that come again, from a shell or from `make`, would break off the ending of the children.
+    """
 
     async def guarded() -> Any:  # noqa: ANN401 - as above
-        task = asyncio.current_task()
-        for name in ("SIGTERM", "SIGHUP"):
-            with contextlib.suppress(NotImplementedError, AttributeError):  # Windows has neither
-                asyncio.get_running_loop().add_signal_handler(getattr(signal, name), task.cancel)  # type: ignore[union-attr]  # there is a task
+        task, loop = asyncio.current_task(), asyncio.get_running_loop()
+        signals = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+        def stop() -> None:
+            for each in signals:
+                loop.add_signal_handler(each, lambda: None)
+            if task is not None:
+                task.cancel()
+
+        with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C arrives as KeyboardInterrupt
+            for each in signals:
+                loop.add_signal_handler(each, stop)
         return await work
 
     return asyncio.run(guarded())
