@@ -25,7 +25,7 @@ def suggestion(word: str, known: Iterable[str], near: float = _NEAR) -> str:
     return f"; did you mean {found[0]}?" if found else ""
 
 
-def introduced(pairs: Iterable[tuple[str, str]], table: Collection[str]) -> frozenset[str]:
+def introduced(pairs: Collection[tuple[str, str]], table: Collection[str]) -> frozenset[str]:
     """The regions that pairs of NEARZONE_LATENCY add to those of the table: all that are no misspelling of a known one.
 
     A pair of a region with itself says that its name is meant, however near it is to another.

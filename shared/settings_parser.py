@@ -250,7 +250,8 @@ class _Reader:
         for where, word, name in named:
             if name and name not in self.regions:
                 new = f"a new region of so similar a name needs a distance to itself: {json.dumps({name: {name: 0}})}"
-                self.fault(where, word, f"{_REGION}{suggestion(name, self.regions)} ({new})")
+                meant = suggestion(name, self.regions)
+                self.fault(where, word, f"{_REGION}{meant} ({new if meant else _NEW_REGION})")
 
     def static(self) -> tuple[Endpoint, ...]:
         expected = 'a JSON list of {"name": ..., "region": ..., "addresses": [IPv4, ...], "claims": [name, ...]}'

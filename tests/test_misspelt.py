@@ -75,6 +75,7 @@ MISSPELT = [
         WEST,
         "each pair of regions once, however they are spelled",
     ),
+    ("LATENCY", {"atlantis": {}}, '["atlantis"]', "atlantis", f"an Azure region {NEW}"),
     ("CLAIMS", {"*": [f"{GROUPS}/ai-*"]}, '["*"][0]', f"{GROUPS}/ai-*", SCOPE),
     ("CLAIMS", {"*": [f"{GROUPS}/ai-?"]}, '["*"][0]', f"{GROUPS}/ai-?", SCOPE),
     ("CLAIMS", {"a": [SUB, NEAR_SUB]}, '["a"][1]', NEAR_SUB, f"{WATCHED}; did you mean {SUB}?"),
