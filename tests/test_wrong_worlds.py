@@ -148,7 +148,7 @@ async def test_signals_that_come_again_while_it_ends_leave_no_word_and_no_proces
             while not (await process.stdout.readline()).startswith(b"Ctrl-C"):
                 pass
             ending = asyncio.create_task(process.communicate())
-            while set(_session(process.pid)) - {process.pid}:
+            while len(_session(process.pid)) == 3:  # With both children: it waits for the first one's end.
                 os.kill(process.pid, end)
                 await asyncio.wait([ending], timeout=0.02)
             _, errors = await ending
