@@ -9,13 +9,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 from infra.config import Alerts, Deployment, Entra, Region, Watched
 from infra.settings import WRITTEN, own_settings
-from shared import settings_parser
+from shared import latency, settings_parser
 from shared.errors import BadSettings
 from shared.model import resource_id
+from shared.regions import is_name
 from shared.settings import region_name
 
 T = TypeVar("T")
@@ -31,6 +33,7 @@ _FIELDS = {
     "alerts": {*Alerts.__dataclass_fields__},
     "entra": {*Entra.__dataclass_fields__},
 }
+_TABLE = Path(latency.__file__).parent / "data" / "region_latency.csv"
 _PARTS = {"NEARZONE_ZONES": "regions", "NEARZONE_SUBSCRIPTIONS": "subscriptions", "NEARZONE_CLAIMS": "claims"}
 """Which part of the configuration becomes which app setting; every other one stands under `settings`."""
 
@@ -211,7 +214,8 @@ class _Reader:
     def app(self, deployment: Deployment) -> None:
         """What the app's parser finds, without what has been said already."""
         try:
-            settings_parser.parse(own_settings(deployment, deployment.regions))
+            table = latency.parse(_TABLE.read_text(encoding="utf-8")).regions
+            settings_parser.parse(own_settings(deployment, deployment.regions), table)
         except BadSettings as error:
             said = tuple(self.faults)
             self.faults += [f"{KEY}.{_part(text)}: {text}" for text in error.faults if _news(text, said)]
@@ -226,6 +230,8 @@ def _news(fault: str, said: Sequence[str]) -> bool:
     part = _part(fault)
     if part == "settings" or ".reach" in fault:
         return True
+    if ".region:" in fault:  # Of a region that could be one, and is not known.
+        return not any(re.search(r"regions\[\d+\]\.name: ", each) for each in said)
     return not any(each.startswith(f"{KEY}.claims:") for each in said) if part == "claims" else not said
 
 
@@ -235,4 +241,4 @@ def _is(text: str, kind: str) -> bool:
 
 
 def _is_region(text: str) -> bool:
-    return bool(re.fullmatch("[a-z][a-z0-9]*", region_name(text)))
+    return is_name(region_name(text))

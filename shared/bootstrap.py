@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,8 @@ def build(
     measure: Measure = unmeasured,
 ) -> Reconciler:
     """A loop ready to run. What is not given is the real thing. Raises BadSettings with every fault."""
-    wanted = _settings(environment)
+    published = latency.parse(LATENCY.read_text(encoding="utf-8"))
+    wanted = _settings(environment, published.regions)
     credential = credential or _credential(wanted.cloud)
     options = client_options(wanted.cloud, Throttle(clock, measure), transport, proxied=account.proxied(environment))
     reader = ComputeManagementClient(credential, min(wanted.subscriptions), **options)
@@ -58,7 +59,7 @@ def build(
     }
     return Reconciler(
         settings=wanted,
-        latency=latency.parse(LATENCY.read_text(encoding="utf-8")).override(wanted.latency),
+        latency=published.override(wanted.latency),
         catalog=catalog or _catalog(environment, wanted.cloud, credential),
         inventory=Endpoints(arm, wanted.static, wanted.zones),
         record_sets=PrivateDns(arm, writers),
@@ -74,10 +75,10 @@ def _credential(cloud: Cloud) -> AsyncTokenCredential:
     return DefaultAzureCredential(exclude_interactive_browser_credential=True, **named)
 
 
-def _settings(environment: Mapping[str, str]) -> Settings:
+def _settings(environment: Mapping[str, str], regions: Collection[str]) -> Settings:
     """The app settings. Raises BadSettings with their faults and those of the storage account's settings."""
     try:
-        return settings_parser.parse(environment)
+        return settings_parser.parse(environment, regions)
     except BadSettings as error:
         faults = list(error.faults)
         try:

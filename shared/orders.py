@@ -6,12 +6,13 @@ from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from shared.errors import Conflict
+from shared.errors import BadRequest, Conflict
 from shared.explain import because, moment
 from shared.model import FOREVER, Cause, Order, Urgency, Zone
 from shared.plan import Skip
 from shared.ports import EVERY_NAME, Catalog
 from shared.record import Recorder
+from shared.regions import suggestion
 from shared.report import Report
 from shared.resync import Resync
 
@@ -23,16 +24,33 @@ class Orders:
     catalog: Catalog
     recorder: Recorder
     clock: Callable[[], float]
+    regions: frozenset[str]
+    """Those of the table of round-trip times and of NEARZONE_LATENCY."""
 
     async def drain(self, wanted: Resync) -> None:
-        """Keep or drop a drain order, then mark the names that it is about: in this order nobody routes without it."""
+        """Keep or drop a drain order, then mark the names that it is about: in this order nobody routes without it.
+
+        Raises BadRequest for a region that is not known: the order would do nothing.
+        """
         target = wanted.drain or wanted.undrain or ""
+        await self._known("drain.region" if wanted.drain else "undrain.region", target)
         cause = because("drain order" if wanted.drain else "undrain", self.clock())
         if wanted.drain:
             await self.catalog.put_order(Order(target, self.clock() + 60.0 * wanted.drain_minutes))
         else:
             await self.catalog.purge_order(target)
         await self._mark(Order(target, 0.0), cause)
+
+    async def _known(self, field: str, target: str) -> None:
+        """Azure may have endpoints in a region that neither the table nor the settings know."""
+        if "/" in target or target in self.regions:  # No region has a slash, every endpoint's id does.
+            return
+        seen = {stored.value.endpoint.region for stored in await self.catalog.endpoints()}
+        ordered = {stored.value.target for stored in await self.catalog.orders()}
+        if target not in seen | ordered:
+            meant = suggestion(target, self.regions | seen)
+            known = "the table of round-trip times, of NEARZONE_LATENCY or of an endpoint that is known"
+            raise BadRequest(f"{field}: {target[:200]!r} is not a region of {known}{meant}")
 
     async def freeze(self, zone: Zone, minutes: int) -> Report:
         """From now on nothing is written to a zone, but for what is under way this moment (10 s at the most).

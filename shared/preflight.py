@@ -42,6 +42,7 @@ def check(
             for each in around.unread
         ]
     found += _lists(listings)
+    found += _unwatched(settings)
     unread = any(listing.error or listing.unclear for listing in listings)
     if not unread and not any(each.names for each in endpoints):
         found.append(
@@ -52,6 +53,17 @@ def check(
             )
         )
     return tuple(found)
+
+
+def _unwatched(settings: Settings) -> Iterator[Alarm]:
+    """Subscriptions that may claim names by the settings, and in which no endpoint is looked for."""
+    scopes = {scope for allowed in settings.claims.values() for scope in allowed}
+    for subscription in sorted({scope.split("/")[2] for scope in scopes} - settings.subscriptions):
+        yield Alarm(
+            f"NEARZONE_CLAIMS names subscription {subscription}, which is not in NEARZONE_SUBSCRIPTIONS",
+            "its endpoints are not looked for, and claim no name",
+            "add it to NEARZONE_SUBSCRIPTIONS, or take it out of NEARZONE_CLAIMS",
+        )
 
 
 def silence(event_at: float, now: float) -> list[Alarm]:

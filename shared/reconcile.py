@@ -93,7 +93,7 @@ class Reconciler:
             60.0 * self.settings.health_wait_minutes,
         )
         self.sweeper = Sweeper(self.recorder, self.drainer)
-        self.orders = Orders(self.catalog, self.recorder, self.clock)
+        self.orders = Orders(self.catalog, self.recorder, self.clock, self.latency.regions)
 
     async def on_event(self, text: str | bytes) -> Report:
         """Look at what an event hints at. Raises only where the observation could not be made durable.
@@ -223,7 +223,7 @@ class Reconciler:
                 return
 
     async def resync(self, wanted: Resync) -> Report:
-        """What a person asked for by hand."""
+        """What a person asked for by hand. Raises BadRequest where only the catalog shows that it cannot be."""
         report, deadline = Report("resync", wanted.dry_run), self.clock() + RESYNC_SECONDS
         if wanted.check:
             return await self.check()

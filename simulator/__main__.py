@@ -17,7 +17,7 @@ from pathlib import Path
 from simulator import dns
 from simulator.azure import Cloud
 from simulator.server import Options, Server
-from simulator.world import WorldError, read
+from simulator.world import WorldError, read_file
 
 DEMO = Path(__file__).parent / "worlds" / "demo.json"
 
@@ -75,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run until told to stop; gives the exit code."""
     arguments = _arguments(argv)
     try:
-        world = read(arguments.world.read_bytes())
+        world = read_file(arguments.world)
         cloud = Cloud(world, seed=arguments.seed, operation_scale=arguments.operations)
         asyncio.run(_run(cloud, arguments))
     except WorldError as error:

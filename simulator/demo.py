@@ -22,10 +22,11 @@ from simulator.demo_play import Play, Skip, Step
 from simulator.demo_screen import Row, Screen
 from simulator.demo_steps import steps
 from simulator.demo_world import Oracle, Question, Replica
-from simulator.launch import DEMO, DRAIN_SECONDS, LaunchError, Pair, Scale, load, run, running
+from simulator.launch import DEMO, DRAIN_SECONDS, LaunchError, Pair, Scale, run, running
 from simulator.oracle import Answers, expected
-from simulator.outside import Outside, OutsideError, Set
+from simulator.outside import Outside, OutsideError, Set, SettingsError
 from simulator.world import WorldError
+from simulator.world_settings import load, told
 
 LIMIT = 20.0
 """Seconds after an operation within which every answer has to be right."""
@@ -208,6 +209,7 @@ async def _demo(world: dict[str, object], oracle: Oracle, limit: float, scale: S
     screen = Screen()
     async with running(world, scale=scale) as pair, Outside(pair) as outside:
         demo = Demo(Replica(world, oracle), outside, screen, limit, scale)
+        await outside.check_settings()
         _introduce(screen, pair, demo.replica, scale)
         try:
             await outside.subscribe()
@@ -242,8 +244,12 @@ def main(argv: Sequence[str] | None = None, *, oracle: Oracle = expected, limit:
     began = time.monotonic()
     try:
         converged, count = run(_demo(load(arguments.world), oracle, limit, scale))
-    except (WorldError, LaunchError, OSError) as error:
-        print(f"simulator.demo: {arguments.world}: {error}", file=sys.stderr)
+    except (WorldError, SettingsError, LaunchError) as error:
+        for line in told(arguments.world, error):
+            print(f"simulator.demo: {line}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"simulator.demo: {error}", file=sys.stderr)
         return 2
     except (KeyboardInterrupt, asyncio.CancelledError):
         return 130

@@ -151,22 +151,22 @@ def _only_app(module: ModuleType) -> FunctionRegister:
 
 def resolve(function: Function, settings: Mapping[str, str]) -> str:
     """The NCRONTAB schedule of a timer, `%SETTING%` looked up. Raises StartError naming function and setting."""
-    schedule = str(function.trigger["schedule"])
+    schedule, timer = str(function.trigger["schedule"]), f"timer {function.name}"
     if re.fullmatch("%[^%]+%", schedule):
         setting = schedule.strip("%")
         if not settings.get(setting):
             raise StartError(f"timer {function.name}: its schedule is {schedule}, but setting {setting} is missing")
-        schedule = settings[setting]
+        schedule, timer = settings[setting], f"{timer}: setting {setting}"
     fields = schedule.split()
     try:
         if len(fields) != 6 or not all(map(_NCRONTAB_FIELD.fullmatch, fields)):
             raise StartError(
-                f"timer {function.name}: '{schedule}' is not a schedule of six fields "
+                f"{timer}: '{schedule}' is not a schedule of six fields "
                 "{second} {minute} {hour} {day} {month} {day of week}"
             )
         next_run(schedule, datetime(2000, 1, 1, tzinfo=UTC))
     except CroniterError as error:
-        raise StartError(f"timer {function.name}: '{schedule}' is not a schedule: {error}") from error
+        raise StartError(f"{timer}: '{schedule}' is not a schedule: {error}") from error
     return schedule
 
 

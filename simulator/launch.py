@@ -20,8 +20,7 @@ from typing import Any
 
 import msgspec
 
-from simulator.claims import decoded
-from simulator.world import World, read
+from simulator.world import World
 
 ROOT = Path(__file__).parent.parent
 DEMO = Path(__file__).parent / "worlds" / "demo.json"
@@ -80,25 +79,6 @@ class Ports:
     dns: int = 0
     app: int = 0
     https: int | None = None
-
-
-def load(path: Path) -> dict[str, Any]:
-    """A world file with all defaults filled in, and with settings where it has none. Raises WorldError, OSError."""
-    world: dict[str, Any] = msgspec.to_builtins(read(path.read_bytes()))
-    world["settings"] = _derived(world) | decoded(world["settings"])
-    return world
-
-
-def _derived(world: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings for a world without any: each zone serves the region of the first VNet linked to it."""
-    regions = {vnet["id"].lower(): vnet["location"] for vnet in world["vnets"]}
-    zones = [
-        {"id": zone["id"], "region": regions[zone["links"][0]["vnet"].lower()]}
-        for zone in world["zones"]
-        if zone["links"]
-    ]
-    subscriptions = sorted({vm["id"].split("/")[2].lower() for vm in world["vms"]})
-    return {"NEARZONE_ZONES": zones, "NEARZONE_SUBSCRIPTIONS": subscriptions, "NEARZONE_CLAIMS": {"*": subscriptions}}
 
 
 @contextlib.asynccontextmanager
@@ -175,25 +155,36 @@ class _Process:
         return ready
 
     async def end(self) -> None:
-        """Ask it to stop, and make it stop if it does not."""
-        if self.process is None or self.process.returncode is not None:
+        """Ask it to stop, and make it stop if it does not. A pipe that stays open would be closed after the loop."""
+        if self.process is None:
             return
         for ask in (self.process.terminate, self.process.kill):
             with contextlib.suppress(ProcessLookupError):
                 ask()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.process.wait(), _END)
+                await asyncio.wait_for(self.process.communicate(), _END)
                 return
 
 
 def run(work: Any) -> Any:  # noqa: ANN401 - any coroutine and its result
-    """Run a coroutine so that SIGTERM and a closed terminal end it as Ctrl-C does: through its `finally`s."""
+    """Run a coroutine; Ctrl-C, SIGTERM and a closed terminal end it through its `finally`s, with CancelledError.
+
+    Once: signals that come again, from a shell or from `make`, would break off the ending of the children.
+    """
 
     async def guarded() -> Any:  # noqa: ANN401 - as above
-        task = asyncio.current_task()
-        for name in ("SIGTERM", "SIGHUP"):
-            with contextlib.suppress(NotImplementedError, AttributeError):  # Windows has neither
-                asyncio.get_running_loop().add_signal_handler(getattr(signal, name), task.cancel)  # type: ignore[union-attr]  # there is a task
+        task, loop = asyncio.current_task(), asyncio.get_running_loop()
+        signals = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+        def stop() -> None:
+            for each in signals:
+                loop.add_signal_handler(each, lambda: None)
+            if task is not None:
+                task.cancel()
+
+        with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C arrives as KeyboardInterrupt
+            for each in signals:
+                loop.add_signal_handler(each, stop)
         return await work
 
     return asyncio.run(guarded())

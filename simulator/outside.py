@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Self, TypeAlias
 
 import aiohttp
@@ -30,6 +30,14 @@ Set: TypeAlias = "tuple[int, frozenset[str]] | None"
 
 class OutsideError(Exception):
     """A call that was refused, or an event that never came; the message says which and how."""
+
+
+class SettingsError(Exception):
+    """The app refuses its settings; `faults` are the lines in which it says why."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = tuple(faults)
 
 
 class Outside:
@@ -111,6 +119,15 @@ class Outside:
                 missing = sorted(set(subjects) - accepted)
                 raise OutsideError(f"no accepted delivery within {limit:.0f} s for {missing}; answers: {statuses}")
             await asyncio.sleep(_POLL)
+
+    async def check_settings(self) -> None:
+        """Have the app read its settings. Raises SettingsError."""
+        headers = {"x-functions-key": str(self.pair.app["function_key"])}
+        async with self._http.get(f"{self.pair.app['url']}/api/status", headers=headers) as answer:
+            content = await answer.json()
+        faults = str(content.get("error", "")).splitlines()[1:]
+        if answer.status == 503 and faults and all(each.startswith("NEARZONE_") for each in faults):
+            raise SettingsError(faults)
 
     async def resync(self, body: Mapping[str, object]) -> dict[str, Any]:
         """POST /api/resync; gives the report."""

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from simulator.demo_world import Replica, Vm
-from simulator.launch import DEMO, DRAIN_SECONDS, OPERATIONS, LaunchError, Pair, Ports, Scale, load, run, running
-from simulator.outside import Outside, OutsideError
+from simulator.launch import DEMO, DRAIN_SECONDS, OPERATIONS, LaunchError, Pair, Ports, Scale, run, running
+from simulator.outside import Outside, OutsideError, SettingsError
 from simulator.world import WorldError
+from simulator.world_settings import load, told
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -105,6 +106,7 @@ def _vm_calls(pair: Pair, vm: Vm) -> list[str]:
 async def _up(world: dict[str, Any], arguments: argparse.Namespace) -> None:
     ports = Ports(arguments.arm, arguments.dns, arguments.app, arguments.https)
     async with running(world, ports, Scale(arguments.operations)) as pair, Outside(pair) as outside:
+        await outside.check_settings()
         await outside.subscribe()
         report = await outside.resync({})
         replica = Replica(world)
@@ -126,10 +128,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _arguments(argv)
     try:
         run(_up(load(arguments.world), arguments))
-    except (WorldError, OSError) as error:
-        print(f"simulator.up: {arguments.world}: {error}", file=sys.stderr)
-        return 2
-    except (LaunchError, OutsideError) as error:
+    except (WorldError, SettingsError, LaunchError) as error:
+        for line in told(arguments.world, error):
+            print(f"simulator.up: {line}", file=sys.stderr)
+        return 1 if isinstance(error, LaunchError) else 2
+    except (OutsideError, OSError) as error:
         print(f"simulator.up: {error}", file=sys.stderr)
         return 1
     except (KeyboardInterrupt, asyncio.CancelledError):

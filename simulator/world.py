@@ -6,6 +6,7 @@ Grid is told of nothing.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -31,8 +32,9 @@ from simulator.world_entries import (
     WorldError,
     ZoneEntry,
 )
+from simulator.world_file import explained, text_of
 
-__all__ = ["World", "WorldError", "dump", "load", "read"]
+__all__ = ["World", "WorldError", "dump", "load", "read", "read_file"]
 
 
 class Parts(world_endpoints.Parts, Protocol):
@@ -47,10 +49,17 @@ def read(text: bytes | str) -> World:
     """A world from JSON text. Raises WorldError."""
     try:
         world = msgspec.json.decode(text, type=World)
+    except msgspec.ValidationError as error:
+        raise WorldError(explained(error, text)) from error
     except msgspec.DecodeError as error:
         raise WorldError(str(error)) from error
     check(world)
     return world
+
+
+def read_file(path: Path) -> World:
+    """A world from a file. Raises WorldError, which names the place in the file."""
+    return read(text_of(path))
 
 
 def load(parts: Parts, world: World) -> None:

@@ -10,6 +10,7 @@ from ipaddress import ip_address, ip_network
 from typing import Any, TypeAlias
 
 from simulator import world_endpoints, world_scale_sets
+from simulator.record_sets import FIELDS
 from simulator.world_entries import World, WorldError
 
 Prefixes: TypeAlias = Mapping[str, list[Any]]
@@ -18,6 +19,12 @@ Prefixes: TypeAlias = Mapping[str, list[Any]]
 
 def check(world: World) -> None:
     """Raise WorldError for a world that cannot be."""
+    seen: set[str] = set()
+    for where, each in _ids(world):
+        if each.lower() in seen:
+            raise WorldError(f"{where}: found {each!r} twice, expected each id once")
+        seen.add(each.lower())
+    _check_records(world)
     prefixes = _prefixes(world)
     for where, vnet in _named_vnets(world):
         if vnet.lower() not in prefixes:
@@ -29,6 +36,28 @@ def check(world: World) -> None:
         if (vnet.lower(), address) in taken:
             raise WorldError(f"{where}: {address} is taken twice in this VNet")
         taken.add((vnet.lower(), address))
+
+
+def _ids(world: World) -> Iterator[tuple[str, str]]:
+    """The ids of everything, each with the field. Raises WorldError for a NIC without an address."""
+    for kind in (field for field in World.__struct_fields__ if field != "settings"):
+        yield from ((f"{kind}[{index}].id", each.id) for index, each in enumerate(getattr(world, kind)))
+    for index, vm in enumerate(world.vms):
+        for number, nic in enumerate(vm.nics):
+            where = f"vms[{index}].nics[{number}]"
+            yield f"{where}.id", nic.id
+            if not nic.ip_configurations:
+                raise WorldError(f"{where}.ip_configurations: found none, expected at least one")
+
+
+def _check_records(world: World) -> None:
+    for index, zone in enumerate(world.zones):
+        for number, record in enumerate(zone.records):
+            where = f"zones[{index}].records[{number}]"
+            if record.type.upper() not in FIELDS:
+                raise WorldError(f"{where}.type: found {record.type!r}, expected one of {', '.join(FIELDS)}")
+            if record.auto_registered and not record.addresses:
+                raise WorldError(f"{where}.addresses: found none, expected the address that is registered")
 
 
 def _prefixes(world: World) -> Prefixes:

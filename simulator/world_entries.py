@@ -14,11 +14,18 @@ from simulator.container_group import ContainerState, State
 from simulator.private_endpoint import Status
 from simulator.vm import Health, Power
 
+EXPECTED: dict[str, str] = {}
+"""What each pattern of a field means, in words."""
+
+
+def _like(pattern: str, words: str) -> msgspec.Meta:
+    EXPECTED[pattern] = words
+    return msgspec.Meta(pattern=pattern)
+
 
 def _id_of(resource_type: str) -> msgspec.Meta:
-    return msgspec.Meta(
-        pattern=f"^/[sS]ubscriptions/[^/]+/[rR]esource[gG]roups/[^/]+/providers/{re.escape(resource_type)}/[^/]+$"
-    )
+    pattern = f"^/[sS]ubscriptions/[^/]+/[rR]esource[gG]roups/[^/]+/providers/{re.escape(resource_type)}/[^/]+$"
+    return _like(pattern, f"the id /subscriptions/ID/resourceGroups/NAME/providers/{resource_type}/NAME")
 
 
 VnetId = Annotated[str, _id_of("Microsoft.Network/virtualNetworks")]
@@ -122,7 +129,7 @@ class VmEntry(msgspec.Struct, forbid_unknown_fields=True):
 class InstanceEntry(msgspec.Struct, forbid_unknown_fields=True):
     """An instance of a uniform scale set, with the address of its one NIC."""
 
-    id: Annotated[str, msgspec.Meta(pattern="^(0|[1-9][0-9]*)$")]
+    id: Annotated[str, _like("^(0|[1-9][0-9]*)$", 'the number of an instance as text, such as "0"')]
     power: Power
     address: str
     health: Health | None = None

@@ -3,7 +3,8 @@
 import json
 from ipaddress import IPv4Network
 
-from shared import settings_parser
+from shared import latency, settings_parser
+from shared.bootstrap import LATENCY as TABLE
 from shared.latency import Latency
 from shared.model import Address, Endpoint, RecordSet, State, Zone
 
@@ -12,6 +13,7 @@ OTHER_SUB = "22222222-2222-2222-2222-222222222222"
 EAST, WEST, NORTH = "eastus", "westeurope", "northeurope"
 MS = {(EAST, WEST): 84.0, (WEST, EAST): 85.0, (WEST, NORTH): 20.0, (NORTH, WEST): 19.0, (EAST, NORTH): 74.0}
 LATENCY = Latency(MS)
+REGIONS = latency.parse(TABLE.read_text(encoding="utf-8")).regions
 
 
 def zone_id(group="dns", name="ai.internal"):
@@ -49,7 +51,7 @@ def values(**changed):
 
 
 def parsed(**changed):
-    return settings_parser.parse(values(**changed))
+    return settings_parser.parse(values(**changed), REGIONS)
 
 
 def ours(name, *addresses, ttl=30, owner="nearzone", **more):

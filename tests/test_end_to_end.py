@@ -121,6 +121,7 @@ def test_the_doors_open_only_with_the_right_key_and_bad_requests_name_their_fiel
             ({"dry_run": "yes"}, "dry_run"),
             ({"dryrun": True}, "dryrun"),
             ({"drain": {"region": WEST}}, "minutes"),
+            ({"drain": {"region": WEST[:-1], "minutes": 5}}, "drain.region"),
             ({"endpoint": vm_id("x").replace(SUB, SUB[::-1])}, "endpoint"),
             ({"adopt": ["*"]}, "adopt[0]"),
         ):

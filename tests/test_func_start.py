@@ -15,8 +15,10 @@ from azure.data.tables import TableServiceClient
 import function_app
 from shared import reconcile, settings_parser
 from simulator.functions import index
-from simulator.launch import DEMO, Ports, Scale, load, running
+from simulator.launch import DEMO, Ports, Scale, running
+from simulator.world_settings import load
 from tests.azurite import azurite  # noqa: F401 - a fixture
+from tests.pure_values import REGIONS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -99,7 +101,7 @@ def test_the_readme_starts_what_the_example_speaks_to():
     commands = [" ".join(step) for step in steps()]
     (simulator,) = [each for each in commands if "-m simulator" in each]
     port = re.search(r"--http (\d+)", simulator)[1]
-    read = settings_parser.parse(EXAMPLE["Values"])
+    read = settings_parser.parse(EXAMPLE["Values"], REGIONS)
     assert read.cloud.arm == f"http://127.0.0.1:{port}"
     assert "cp local.settings.json.example local.settings.json" in commands
 

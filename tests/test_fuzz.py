@@ -17,6 +17,7 @@ from shared.settings_parser import parse
 from tests.fuzz import kinds, samples
 from tests.fuzz.rounds import Tally
 from tests.fuzz.world import OTHER_SUB, Settled, astray
+from tests.pure_values import REGIONS
 from tests.simulator.small_world import in_virtual_time
 from tests.stage import GROUP, SUB, nic_id, vm_id, zone_id
 
@@ -142,7 +143,7 @@ def test_settings_nested_to_the_limit_of_what_can_be_read_are_refused():
     """On Python 3.11 there was a depth that could be read, but not be told of."""
     for depth in range(800, 1000):
         with pytest.raises(BadSettings):
-            parse(samples.SETTINGS | {"NEARZONE_ZONES": "[" * depth + "1" + "]" * depth})
+            parse(samples.SETTINGS | {"NEARZONE_ZONES": "[" * depth + "1" + "]" * depth}, REGIONS)
 
 
 def test_a_pattern_with_many_stars_is_looked_up_at_once():

@@ -15,7 +15,7 @@ from simulator.faults import Faults
 from simulator.record_sets import SETS_PER_ZONE
 from tests.catalogs import Bench
 from tests.guide import DOCUMENT, Guide, procedures
-from tests.stage import GROUP, REGIONS, SUB, Token, a_vm, a_world, staged, vm_id, vnet, zone_id
+from tests.stage import GROUP, REGIONS, SUB, Stage, Token, a_vm, a_world, staged, vm_id, vnet, zone_id
 
 EAST, WEST, _ = REGIONS
 OURS = {"nearzone-owner": "nearzone"}
@@ -486,6 +486,21 @@ def test_move_a_zone(guide):
     staged(story, moved())
 
 
+def test_a_zone_that_azure_has_moved_is_owned_under_its_new_id():
+    """The marks have moved along: nothing is written, nothing has to be adopted."""
+
+    async def story(before):
+        await swept(before)
+        world = json.loads(json.dumps(before.cloud.world()).replace("/dns-eastus/", "/moved/"))
+        stage = Stage(world, catalog=before.app.catalog)
+        assert (await stage.resync()).changes == []
+        stage.arm("POST", f"{vm_id('gpu-eus-1')}/deallocate")
+        await stage.quiet()
+        assert stage.wrong() == {}
+
+    staged(story, fleet())
+
+
 def test_retire_a_zone(guide):
     """What is ours goes, and nothing else; the other zone is not touched."""
 
@@ -544,21 +559,22 @@ def test_two_deployments_in_one_zone(guide):
     staged(story, fleet())
 
 
-@pytest.mark.parametrize("cause", ["edited", "lost event"])
+@pytest.mark.parametrize("cause", ["edited", "lost event", "mark lost"])
 def test_a_name_has_a_wrong_answer(guide, cause):
-    """The explanation shows both sides, and a look at the endpoint or the name puts it right."""
+    """The explanation shows both sides and whose the record set is; the way that belongs to it puts it right."""
+    wrong = {"ttl": 30, "aRecords": [{"ipv4Address": "10.9.9.9"}], "metadata": OURS if cause == "edited" else {}}
 
     async def story(stage):
         await swept(stage)
-        if cause == "edited":
-            wrong = {"ttl": 30, "aRecords": [{"ipv4Address": "10.9.9.9"}], "metadata": OURS}
-            stage.arm("PUT", f"{zone_id(EAST)}/A/{NAME}", {"properties": wrong})
-        else:
+        if cause == "lost event":
             stage.event_grid.subscriptions.clear()
             stage.arm("POST", f"{vm_id('gpu-eus-1')}/deallocate")
             await stage.quiet()
+        else:
+            stage.arm("PUT", f"{zone_id(EAST)}/A/{NAME}", {"properties": wrong})
         told = await guide.ask(stage.app)
-        assert told["record"]["addresses"] == (["10.9.9.9"] if cause == "edited" else NEAR)
+        assert told["record"]["addresses"] == (NEAR if cause == "lost event" else ["10.9.9.9"])
+        assert told["record"]["owned"] is (cause != "mark lost")
         assert told["answer"]["addresses"] == NEAR, "from what is known"
         assert {claim["endpoint"].rsplit("/", 1)[-1] for claim in told["claims"]} == {
             "gpu-eus-1",
@@ -566,9 +582,16 @@ def test_a_name_has_a_wrong_answer(guide, cause):
             "gpu-weu-1",
         }
         assert told["history"][0]["cause"].startswith("sweep")
-        await guide.ask(stage.app, ID=vm_id("gpu-eus-1"))
+        looks = [await guide.ask(stage.app, ID=vm_id("gpu-eus-1")), await guide.ask(stage.app)]
+        lost = [(NAME, "the record set is not ours; adopt takes it over")] if cause == "mark lost" else []
+        assert [
+            [(each["name"], each["reason"]) for each in look["skips"] if each["name"] == NAME] for look in looks
+        ] == [lost] * 2
+        assert (answers(stage)[0] == ["10.9.9.9"]) is (cause == "mark lost"), "a resync is the way out, or none"
+        plan, adopted = await guide.ask(stage.app), await guide.ask(stage.app)
+        assert [each["after"] for each in plan["changes"]] == [NEAR for _ in lost]
+        assert len(adopted["changes"]) == len(lost)
         assert stage.wrong() == {}
-        assert (await guide.ask(stage.app))["changes"] == []
 
     staged(story, fleet())
 
@@ -579,7 +602,7 @@ def test_a_request_is_refused(guide):
     async def story(stage):
         await swept(stage)
         writes = len(stage.witness.writes)
-        for _ in range(5):
+        for _ in range(6):
             answer = await guide.ask(stage.app)
             assert answer.keys() == {"error"}
             guide.see(answer)

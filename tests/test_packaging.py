@@ -13,6 +13,7 @@ from runpy import run_path
 import pytest
 
 from shared import settings_parser
+from tests.pure_values import REGIONS
 
 ROOT = Path(__file__).parents[1]
 APP = {"function_app.py", "host.json", "requirements.txt", "shared"}
@@ -34,7 +35,7 @@ def test_the_example_settings_are_flat_text_and_accepted_as_they_are():
     assert all(isinstance(value, str) for value in values.values())
     assert values["FUNCTIONS_WORKER_RUNTIME"] == "python"
     assert values["AzureWebJobsStorage"]
-    read = settings_parser.parse(values)
+    read = settings_parser.parse(values, REGIONS)
     assert read.apply
     assert read.cloud.arm.startswith("http://127.0.0.1:")
 
@@ -46,7 +47,7 @@ def test_the_example_shows_every_setting_that_there_is():
 def test_the_example_is_about_the_demo_world_and_speaks_to_a_simulator_with_its_default_seed():
     world, read = (
         json.loads((ROOT / "simulator" / "worlds" / "demo.json").read_text()),
-        settings_parser.parse(example()),
+        settings_parser.parse(example(), REGIONS),
     )
     assert {zone.key for zone in read.zones} == {zone["id"].lower() for zone in world["zones"]}
     assert {vm["id"].split("/")[2] for vm in world["vms"]} <= read.subscriptions

@@ -180,6 +180,12 @@ def test_nobody_claims_a_name():
     staged(finds("no endpoint claims a name"), meshed(a_vm("laptop", EAST, 4, None)))
 
 
+def test_a_subscription_that_may_claim_names_and_is_not_watched():
+    other = SUB.replace("1", "2")
+    claims = {"*": [SUB], "llama": [f"/subscriptions/{other}/resourceGroups/gpu", SUB]}
+    staged(finds(f"NEARZONE_CLAIMS names subscription {other}"), fleet(CLAIMS=claims))
+
+
 def test_a_zone_below_local_is_asked_by_multicast():
     world = a_world(a_vm("near", EAST, 4), regions=(EAST,), zone="aiworkloads.local")
     staged(finds("aiworkloads.local", "ends in .local"), world)

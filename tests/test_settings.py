@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from shared import settings, settings_parser
 from shared.errors import BadSettings
 from shared.model import Policy
-from tests.pure_values import EAST, OTHER_SUB, SUB, WEST, parsed, values, vm_id, zone_id
+from tests.pure_values import EAST, OTHER_SUB, REGIONS, SUB, WEST, parsed, values, vm_id, zone_id
 
 ZONE = {"id": zone_id(), "region": WEST}
 BOX = {"name": "Box", "region": "West Europe", "addresses": ["10.9.0.2", "10.9.0.1"], "claims": ["Llama", "chat"]}
@@ -40,7 +40,7 @@ VALID = [
     ("ZONES", [{"id": zone_id(), "region": "West Europe"}], lambda s: s.zones[0].region, "westeurope"),
     ("ZONES", [{**ZONE, "reach": ["10.1.0.0/16"]}], lambda s: str(s.zones[0].reach[0]), "10.1.0.0/16"),
     ("ZONES", [{**ZONE, "id": zone_id().upper()}], lambda s: s.zones[0].key, zone_id().lower()),
-    ("SUBSCRIPTIONS", ["A" * 8 + SUB[8:]], lambda s: s.subscriptions, frozenset({"a" * 8 + SUB[8:]})),
+    ("SUBSCRIPTIONS", ["A" * 8 + SUB[8:], SUB], lambda s: s.subscriptions, {"a" * 8 + SUB[8:], SUB}),
     ("OWNER", "team-a.prod_1", lambda s: s.owner, "team-a.prod_1"),
     ("MODE", "shadow", lambda s: s.apply, False),
     (
@@ -200,7 +200,7 @@ def test_a_fault_says_what_was_found_and_stays_readable_when_that_is_long():
 
 
 def test_settings_of_others_are_none_of_our_business():
-    assert settings_parser.parse({**values(), "AzureWebJobsStorage": "x", "WEBSITE_NEARZONE": "y"}) == parsed()
+    assert settings_parser.parse({**values(), "AzureWebJobsStorage": "x", "WEBSITE_NEARZONE": "y"}, REGIONS) == parsed()
 
 
 def test_the_digest_does_not_depend_on_the_order_in_which_things_are_written():
@@ -221,7 +221,7 @@ def test_the_digest_does_not_depend_on_the_order_in_which_things_are_written():
         ("ZONES", [{**ZONE, "reach": ["10.1.0.0/16"]}]),
         ("SUBSCRIPTIONS", [SUB, OTHER_SUB]),
         ("STATIC", [BOX]),
-        ("CLAIMS", {"*": [OTHER_SUB]}),
+        ("CLAIMS", {"*": [f"/subscriptions/{SUB}/resourceGroups/gpu"]}),
         ("OWNER", "other"),
         ("HOST_NAMES", "false"),
         ("TTL", "31"),
@@ -236,9 +236,13 @@ def test_the_digest_changes_with_every_setting_that_could_change_an_answer(name,
 
 
 def test_the_digest_is_the_same_in_every_process():
-    subscriptions = [f"{i:08x}{SUB[8:]}" for i in range(9)]
-    given_to_all = {**values(SUBSCRIPTIONS=subscriptions, POLICIES={"a": {"regions": [EAST, WEST, "x", "y", "z"]}})}
-    print_it = "import os; from shared import settings_parser; print(settings_parser.parse(os.environ).digest)"
+    subscriptions = [SUB, *(f"{i:08x}{SUB[8:]}" for i in range(9))]
+    given_to_all = {
+        **values(
+            SUBSCRIPTIONS=subscriptions, POLICIES={"a": {"regions": [EAST, WEST, "uksouth", "ukwest", "eastasia"]}}
+        )
+    }
+    print_it = "import os; from tests.pure_values import *; print(settings_parser.parse(os.environ, REGIONS).digest)"
     digests = {
         subprocess.run(
             [sys.executable, "-c", print_it],
@@ -250,7 +254,7 @@ def test_the_digest_is_the_same_in_every_process():
         ).stdout
         for seed in ("1", "2", "3")
     }
-    assert digests == {settings_parser.parse(given_to_all).digest + "\n"}
+    assert digests == {settings_parser.parse(given_to_all, REGIONS).digest + "\n"}
 
 
 def test_the_digest_does_not_change_when_only_the_mode_does():
@@ -279,7 +283,7 @@ MAY_CLAIM = [
 
 @pytest.mark.parametrize(("rules", "name", "endpoint", "may"), MAY_CLAIM, ids=lambda v: str(v)[:60])
 def test_the_most_specific_entry_alone_says_who_may_claim_a_name(rules, name, endpoint, may):
-    assert parsed(CLAIMS=rules).may_claim(name, endpoint) is may
+    assert parsed(CLAIMS=rules, SUBSCRIPTIONS=[SUB, OTHER_SUB]).may_claim(name, endpoint) is may
 
 
 def test_of_equally_specific_globs_the_first_by_alphabet_wins_in_any_order():
@@ -318,4 +322,4 @@ TEXTS = st.one_of(
 @example({"NEARZONE_CLOUD": '{"arm": "http://[", "audience": ""}'})
 def test_no_mapping_of_text_makes_it_raise_anything_but_bad_settings(mapping):
     with suppress(BadSettings):
-        assert settings_parser.parse({**values(), **mapping}).zones
+        assert settings_parser.parse({**values(), **mapping}, REGIONS).zones

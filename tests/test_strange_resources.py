@@ -333,6 +333,8 @@ def seen_otherwise(resource, where, value):
     """What is read all the same, and says that the endpoint does not claim or not serve."""
     if resource.endswith("-nic") and where[1:2] in (("virtualMachine",), ("ipConfigurations",)):
         return True  # A machine's NIC that is not attached to it, or has no primary address.
+    if "vmHealth" in where:
+        return True  # It is warming then; whether it was just one answer is decided by a second look.
     return value == "x" or where[0] == "tags" or (where[-1], value) == ("frontendIPConfigurations", [])
 
 

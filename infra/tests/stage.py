@@ -11,6 +11,8 @@ import pulumi
 from pulumi.runtime import settings as runtime_settings
 from pulumi.runtime.mocks import MockMonitor, Mocks
 
+from shared import latency
+
 INFRA = Path(__file__).parents[1]
 HOME = "aaaaaaaa-0000-4000-8000-00000000000a"
 LAB = "bbbbbbbb-0000-4000-8000-00000000000b"
@@ -19,6 +21,7 @@ EAST, WEST = "eastus", "westeurope"
 ON_CALL = f"/subscriptions/{HOME}/resourceGroups/ops/providers/Microsoft.Insights/actionGroups/on-call"
 SOMEBODY = "dddddddd-0000-4000-8000-00000000000d"
 ENTRA = {"tenant": HOME, "client_id": LAB, "groups": [SOMEBODY], "identities": [SOMEBODY]}
+REGIONS = latency.parse((INFRA.parent / "shared" / "data" / "region_latency.csv").read_text(encoding="utf-8")).regions
 CLAIMS = {"llama-70b": [f"/subscriptions/{LAB}/resourceGroups/serving"], "*": [HOME]}
 
 

@@ -6,7 +6,7 @@ import yaml
 from infra.config import Alerts, Deployment, Entra, Region, Watched
 from infra.decode import KEY, BadConfig, decode
 from infra.settings import three_sweeps
-from infra.tests.stage import CLAIMS, EAST, HOME, INFRA, LAB, WEST, Cloud, Program, configured, vnet
+from infra.tests.stage import CLAIMS, EAST, HOME, INFRA, LAB, REGIONS, WEST, Cloud, Program, configured, vnet
 from shared import settings_parser
 
 ZONE = f"/subscriptions/{LAB}/resourceGroups/old/providers/Microsoft.Network/privateDnsZones/ai.internal"
@@ -112,6 +112,10 @@ WRONG = [
     ({"subscriptions": [{"id": HOME}, {"id": HOME.upper()}]}, "subscriptions[1].id: found"),
     ({"subscriptions": [{"id": HOME, "topic": TOPIC}]}, "subscriptions[0].topic: found"),
     ({"subscriptions": [{"id": LAB, "health_topic": GROUP}]}, "subscriptions[0].health_topic: found"),
+    ({"regions": [{"name": EAST}, {"name": "West Europ"}]}, 'regions: NEARZONE_ZONES[1].region: found "westeurop"'),
+    ({"settings": {"NEARZONE_POLICIES": {"a": {"regions": ["eastu"]}}}}, 'settings: NEARZONE_POLICIES["a"].regions[0]'),
+    ({"settings": {"NEARZONE_LATENCY": {"eastu": {EAST: 1}}}}, 'settings: NEARZONE_LATENCY["eastu"]: found'),
+    ({"claims": {"*": [f"/subscriptions/{LAB}/resourceGroups/ai-*"]}}, 'claims: NEARZONE_CLAIMS["*"][0]: found'),
     ({"claims": None}, "claims: found nothing"),
     ({"claims": {}}, "claims: NEARZONE_CLAIMS: found"),
     ({"claims": {"*": "all"}}, 'claims: NEARZONE_CLAIMS["*"]: found'),
@@ -137,6 +141,19 @@ def test_one_wrong_value_is_one_fault_under_its_key(changed, fault):
     assert found.startswith(f"{KEY}.{fault}")
 
 
+def test_an_unknown_region_is_told_beside_every_other_fault_with_the_nearest_spelling():
+    name, unknown = faults(configured(name="x", regions=[{"name": "eastu"}]))
+    assert name.startswith(f"{KEY}.name: found")
+    assert "did you mean eastus?" in unknown
+
+
+def test_a_region_that_the_table_does_not_know_is_taken_once_it_has_a_distance():
+    settings = {"NEARZONE_LATENCY": {"usgovvirginia": {"usgovarizona": 40}}}
+    regions = [{"name": "usgovvirginia"}, {"name": "usgovarizona"}]
+    assert decode(configured(regions=regions, settings=settings)).regions[0].name == "usgovvirginia"
+    assert len(faults(configured(regions=regions))) == 2
+
+
 @pytest.mark.parametrize("values", [None, [], "ai.internal"])
 def test_a_configuration_that_is_none_says_which_key_is_missing(values):
     assert faults(values)[0].startswith(f"{KEY}: found ")
@@ -158,7 +175,7 @@ def test_the_example_is_accepted_as_it_stands_and_careful():
     assert len(made.all("WebApp")) == 2
     assert made.all("SystemTopicEventSubscription") == {}
     pairs = made.one("WebApp", "nearzone-westeurope-app").inputs["siteConfig"]["appSettings"]
-    assert not settings_parser.parse({each["name"]: each["value"] for each in pairs}).apply
+    assert not settings_parser.parse({each["name"]: each["value"] for each in pairs}, REGIONS).apply
 
 
 def test_the_readme_names_every_key():

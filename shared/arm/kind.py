@@ -148,7 +148,7 @@ def kept(found: Endpoint, known: Endpoint | None) -> Endpoint:
 
     Warming means here that nothing was seen. What was seen, such as a drain tag or a rejection, counts.
     """
-    if not found.doubt or known is None or known.state == State.GONE or not known.speaks:
+    if not found.doubt or known is None or known.state in (State.GONE, State.UNKNOWN) or not known.speaks:
         return found
     state = known.state if found.state == State.WARMING else found.state
     return replace(known, state=state, addresses=found.addresses or known.addresses, doubt=found.doubt)

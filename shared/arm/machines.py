@@ -188,7 +188,7 @@ def assess(seen: Seen, known: Endpoint | None) -> Machine:
             doubt = doubt or "its NIC does not tell its addresses"
         else:
             addresses = addresses_of(seen.nic, seen.id)
-    if running in ("", "unknown") and known and known.state != State.GONE:
+    if running in ("", "unknown") and known and known.state not in (State.GONE, State.UNKNOWN):
         state = State.DRAINING if drained(seen.tags) else known.state
         doubt = doubt or "Azure does not tell its power state"
     elif state == State.SERVING and doubt and not (known and known.state == State.SERVING):

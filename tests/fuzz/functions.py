@@ -67,7 +67,14 @@ class App:
         """POST a body; gives the answer's status."""
         request = func.HttpRequest("POST", "http://localhost/api/resync", body=body)
         answer = await self.functions["resync"].run(request)
-        return self._checked(answer, partial(resync.parse, body, self.loop.settings, self.loop.inventory.kinds))
+        return self._checked(answer, partial(self._wanted, body))
+
+    def _wanted(self, body):
+        """What a body asks for. Raises BadRequest, also for an order about a region that is not known."""
+        wanted = resync.parse(body, self.loop.settings, self.loop.inventory.kinds)
+        target = wanted.drain or wanted.undrain or "/"
+        if "/" not in target and target not in self.loop.latency.regions:
+            raise BadRequest(target)
 
     async def status(self, params):
         """GET with query parameters; gives the answer's status."""

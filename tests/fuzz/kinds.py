@@ -18,6 +18,7 @@ from shared.settings import LABEL
 from shared.settings_parser import parse as parse_settings
 from tests.fuzz.samples import SETTINGS
 from tests.fuzz.world import IDS, NAMES, SWEEP_REQUESTS, Broken, shapeless
+from tests.pure_values import REGIONS
 from tests.stage import Token
 
 EVENT_REQUESTS = 80
@@ -155,7 +156,7 @@ async def question(stage, params):
 async def settings(values, *, wire):
     """Settings are refused with their faults, or are such that an app can run under them."""
     try:
-        found = parse_settings(values)
+        found = parse_settings(values, REGIONS)
         if wire:
             build(values, credential=Token())
     except BadSettings as error:

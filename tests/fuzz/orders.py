@@ -33,7 +33,10 @@ class Ordered:
             return await self._freeze(wanted)
         if not (wanted.drain or wanted.undrain):
             return "no order"
-        await app.resync(wanted)
+        try:
+            await app.resync(wanted)
+        except BadRequest as error:
+            return f"refused: {plain(str(error))}"
         if wanted.drain:
             self.due[wanted.drain] = self.stage.clock() + 60 * wanted.drain_minutes
         else:

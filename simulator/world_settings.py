@@ -1,0 +1,105 @@
+"""A world file for those who run the app on it: with app settings, its own or derived from what is in it.
+
+What the app finds wrong with the settings is told by the place in the file that it comes from.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from simulator.azure import Cloud
+from simulator.claims import KINDS, decoded
+from simulator.launch import LaunchError
+from simulator.outside import SettingsError
+from simulator.world import WorldError, read_file
+
+_FAULT = re.compile(r"(?P<place>(?P<name>NEARZONE_\w+).*?): (?P<what>(?:found|missing).*)", re.DOTALL)
+"""A fault as the app tells it."""
+_SCHEDULE = re.compile(r"setting (NEARZONE_\w+): (.*)")
+"""A fault as the host tells it, which reads the schedules itself."""
+
+
+def load(path: Path) -> dict[str, Any]:
+    """A world file with all defaults filled in, and with settings where it has none. Raises WorldError."""
+    world = read_file(path)
+    Cloud(world)  # It would be refused later, in another process, and under another name.
+    found: dict[str, Any] = msgspec.to_builtins(world)
+    found["settings"] = _derived(found)[0] | _stated(found)
+    _check_zones(found)
+    return found
+
+
+def told(path: Path, error: WorldError | SettingsError | LaunchError) -> list[str]:
+    """What is wrong with a file, line by line: the file, the place in it, what was found and what is expected."""
+    if isinstance(error, WorldError):
+        return [f"{path}: {error}"]
+    if isinstance(error, LaunchError):
+        setting = _SCHEDULE.search(str(error))
+        return [f"{path}: settings.{setting[1]}: {setting[2]}" if setting else str(error)]
+    world: dict[str, Any] = msgspec.to_builtins(read_file(path))
+    _, places = _derived(world)
+    lines: dict[str, str] = {}
+    for fault in error.faults:
+        found = _FAULT.fullmatch(fault)
+        name, place, what = found.group("name", "place", "what") if found else ("", "", fault)
+        stated = name in world["settings"] or place not in places
+        where = f"settings.{place}" if stated else places[place]
+        lines.setdefault(where, f"{path}: {where}: {what}")
+    return list(lines.values())
+
+
+def _stated(world: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in world["settings"].items():
+        try:
+            found |= decoded({name: value})
+        except ValueError as error:
+            raise WorldError(f"settings.{name}: found {value!r}, expected JSON or the text of it: {error}") from error
+    return found
+
+
+def _derived(world: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Settings for a world without any, and the place in the file that each part of them is taken from.
+
+    Each zone serves the region of the first VNet linked to it.
+    """
+    vnets = {vnet["id"].lower(): (number, vnet) for number, vnet in enumerate(world["vnets"])}
+    zones: list[dict[str, str]] = []
+    places: dict[str, str] = {}
+    for number, zone in enumerate(world["zones"]):
+        if zone["links"]:
+            at, vnet = vnets[zone["links"][0]["vnet"].lower()]
+            places[f"NEARZONE_ZONES[{len(zones)}].id"] = f"zones[{number}].id"
+            places[f"NEARZONE_ZONES[{len(zones)}].region"] = f"vnets[{at}].location"
+            zones.append({"id": zone["id"], "region": vnet["location"]})
+    watched = dict(reversed([(each.split("/")[2].lower(), place) for place, each in _endpoints(world)]))
+    subscriptions = sorted(watched)
+    for number, each in enumerate(subscriptions):
+        places[f"NEARZONE_SUBSCRIPTIONS[{number}]"] = places[f'NEARZONE_CLAIMS["*"][{number}]'] = watched[each]
+    settings = {"NEARZONE_ZONES": zones, "NEARZONE_SUBSCRIPTIONS": subscriptions}
+    return settings | {"NEARZONE_CLAIMS": {"*": subscriptions}}, places
+
+
+def _endpoints(world: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The ids of what may be an endpoint, each with its place; those of the zones where there is none."""
+    kinds = [kind for kind in (*KINDS, "scale_sets") if world[kind]] or ["zones"]
+    return ((f"{kind}[{number}].id", each["id"]) for kind in kinds for number, each in enumerate(world[kind]))
+
+
+def _check_zones(world: Mapping[str, Any]) -> None:
+    if not world["zones"]:
+        raise WorldError("zones: found none, expected at least one")
+    zones = world["settings"]["NEARZONE_ZONES"]
+    if not zones:
+        raise WorldError("zones: found none with a link to a VNet, expected at least one")
+    there = {zone["id"].lower() for zone in world["zones"]}
+    for number, zone in enumerate(zones if isinstance(zones, list) else ()):
+        named = zone.get("id") if isinstance(zone, dict) else None
+        if isinstance(named, str) and named.lower() not in there:
+            where = f"settings.NEARZONE_ZONES[{number}].id"
+            raise WorldError(f"{where}: found {named!r}, expected the id of one of `zones`")
