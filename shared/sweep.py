@@ -15,15 +15,29 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from zlib import crc32
 
+from shared import alarms, findings
 from shared.drain import Drainer
 from shared.errors import Conflict, NearzoneError, UnsafePlan
-from shared.model import Alarm, Cause, Dirty, Endpoint, EndpointRow, Marker, Order, RecordSet, State, Zone, freeze
-from shared.plan import OWNER_KEY, Change, Skip, compare, guard, judge
+from shared.model import (
+    Alarm,
+    Cause,
+    Dirty,
+    Endpoint,
+    EndpointRow,
+    Found,
+    Marker,
+    Order,
+    RecordSet,
+    State,
+    Zone,
+    freeze,
+)
+from shared.plan import Change, Skip, compare, guard, judge, owned, unmarked
 from shared.ports import Indexed, Listing, Stored
 from shared.reader import Known
 from shared.record import Recorder
 from shared.report import Report
-from shared.routing import ambiguous_addresses, route
+from shared.routing import ambiguous_addresses, claimed, route
 from shared.together import all_of
 
 TOMBSTONE = 3600.0
@@ -39,7 +53,10 @@ AT_ONCE = 16
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a sweep plans for. `names` None: all. `force`: without the guard. `adopt`: names to take over."""
+    """What a sweep plans for. `names` None: all. `force`: without the guard. `adopt`: names to take over.
+
+    `regain`: only names whose record sets have lost our mark, to take them back.
+    """
 
     zones: tuple[Zone, ...]
     cause: Cause
@@ -47,6 +64,12 @@ class Scope:
     dry_run: bool = False
     force: bool = False
     adopt: frozenset[str] = frozenset()
+    regain: bool = False
+
+    @property
+    def whole(self) -> bool:
+        """Whether every name of its zones is planned for."""
+        return self.names is None and not self.regain
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +91,7 @@ class Sweeper:
         """One whole sweep; gives what it has seen. What could not be read is reported, and stays; the rest goes on."""
         catalog, clock, settings = self.recorder.catalog, self.recorder.clock, self.drainer.settings
         begun = None if scope.dry_run else await self._begin()
+        known = {zone.key: await catalog.owned(zone.key) for zone in scope.zones}
         read_at = clock()
         actual = await self._record_sets(scope.zones, report)
         rows = await self._rows()
@@ -84,13 +108,16 @@ class Sweeper:
         claims = _by_name(endpoints, [row.value for row in index])
         for zone in scope.zones:
             if zone.key in actual:
-                plan.add(zone, self.drainer.reader.newer(zone, actual[zone.key], read_at), claims)
-        report.alarms += _ambiguous(endpoints.values())
+                actual[zone.key] = self.drainer.reader.newer(zone, actual[zone.key], read_at)
+                plan.add(zone, actual[zone.key], claims, known[zone.key])
+        ambiguous = _ambiguous(endpoints.values())
+        report.alarms += ambiguous
         if begun is None:
             report.changes += plan.changes
             return Seen(listings, endpoints.values())
         await self._mark(plan.changes, scope, read_at)
-        said: dict[str, Any] = {"refusals": tuple(report.refusals), "alarms": tuple(report.alarms)}
+        await self._keep_found(plan, actual, known)
+        said: dict[str, Any] = {"alarms": tuple(ambiguous)}
         if knows_all:
             said |= {"digest": settings.digest, "completed_at": clock()}
         if not await self._put_marker(begun.epoch, said):
@@ -99,6 +126,16 @@ class Sweeper:
         await self.drainer.drain(scope.zones, deadline, report, wait=True, partial=not complete)
         await self._purge(rows, index, begun)
         return Seen(listings, endpoints.values())
+
+    async def _keep_found(
+        self, plan: _Plan, actual: Mapping[str, Sequence[RecordSet]], known: Mapping[str, Mapping[str, str]]
+    ) -> None:
+        """Keep what was found of each zone, and which record sets are ours."""
+        keeper, settings = self.drainer.findings, self.drainer.settings
+        for zone in plan.scope.zones:
+            if zone.key in plan.found:
+                await keeper.keep(zone, plan.found[zone.key], whole=plan.scope.whole)
+                await keeper.follow(zone, actual[zone.key], known[zone.key], settings)
 
     async def _begin(self) -> Marker:
         """Note that a sweep has begun; the catalog gets an epoch where it is new or was lost."""
@@ -127,7 +164,7 @@ class Sweeper:
             zone, adopt = change.zone.lower(), change.name in scope.adopt
             self.drainer.reader.remember(zones[zone], change.name, Known(change.before, read_at))
             mark = Dirty(zone, change.name, change.urgency, cause.at, change.empties, adopt, cause=cause.said)
-            marks.append(mark)
+            marks.append(replace(mark, regain=scope.regain))
         await all_of(self.recorder.catalog.mark(mark) for mark in marks)
 
     async def _record_sets(self, zones: Sequence[Zone], report: Report) -> dict[str, Sequence[RecordSet]]:
@@ -198,7 +235,7 @@ class Sweeper:
         """
         catalog, old = self.recorder.catalog, self.recorder.clock() - TOMBSTONE
         if begun.attempted_at // DAY > begun.completed_at // DAY:
-            await catalog.forget(begun.attempted_at - REMEMBERED)
+            await catalog.forget(begun.attempted_at - REMEMBERED, {zone.key for zone in self.drainer.settings.zones})
         for indexed in index:
             stored = rows.get(indexed.value.key)
             claims = (
@@ -306,33 +343,75 @@ class _Plan:
     orders: tuple[Order, ...]
     knows_all: bool
     changes: list[Change] = field(default_factory=list)
+    found: dict[str, Found] = field(default_factory=dict)
+    """What is to be kept of each zone, by its key."""
+    refused: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def add(self, zone: Zone, record_sets: Sequence[RecordSet], claims: Mapping[str, Sequence[Endpoint]]) -> None:
-        """Plan for one zone. What a frozen one would need is said, and not done."""
-        settings = self.drainer.settings
-        actual = {each.name: each for each in record_sets}
-        owned = {name for name, each in actual.items() if each.tag(OWNER_KEY) == settings.owner}
-        changes: list[Change] = []
-        for name in sorted(owned | claims.keys()):
-            if self.scope.names is not None and name not in self.scope.names:
-                continue
-            claimants = claims.get(name, ())
-            answer = route(zone, name, claimants, self.orders, settings, self.drainer.latency)
-            found = compare(zone, answer, actual.get(name), settings.owner, adopt=name in self.scope.adopt)
-            if isinstance(found, Change):
-                changes.append(judge(found, claimants, self.orders))
-            elif found:
-                self.report.skips.append(found)
+    def add(
+        self,
+        zone: Zone,
+        record_sets: Sequence[RecordSet],
+        claims: Mapping[str, Sequence[Endpoint]],
+        known: Collection[str],
+    ) -> None:
+        """Plan for one zone. What a frozen one would need is said, and not done. `known`: names known to be ours."""
+        settings, actual = self.drainer.settings, {each.name: each for each in record_sets}
+        ours = {name for name, each in actual.items() if owned(each, settings.owner)}
+        lost = {name for name in known if unmarked(actual.get(name))}
+        names = lost if self.scope.regain else ours | lost | claims.keys()
+        changes = self._changes(
+            zone, sorted(names if self.scope.names is None else names & self.scope.names), claims, actual, lost
+        )
         self.report.skips += [
             Skip(zone.id, name, "not adopted: nobody claims this name")
-            for name in sorted(self.scope.adopt - owned - claims.keys())
+            for name in sorted(self.scope.adopt - ours - lost - claims.keys())
         ]
         self.report.drift += len(changes)
         self._measure("drift", len(changes), zone)
         if freeze(zone, self.orders):
             self.report.skips += [Skip(zone.id, each.name, f"frozen: would {each.kind} it") for each in changes]
-        else:
-            self.changes += self._after_guard(zone, changes, len(owned))
+            changes = []
+        changes = self._after_guard(zone, changes, len(ours))
+        self.changes += changes
+        self._tell(zone, record_sets, claims, lost, {change.name for change in changes})
+
+    def _changes(
+        self,
+        zone: Zone,
+        names: Iterable[str],
+        claims: Mapping[str, Sequence[Endpoint]],
+        actual: Mapping[str, RecordSet],
+        lost: Collection[str],
+    ) -> list[Change]:
+        changes, settings = [], self.drainer.settings
+        for name in names:
+            claimants, was_ours = claims.get(name, ()), name in lost
+            adopt = name in self.scope.adopt or (self.scope.regain and was_ours)
+            answer = route(zone, name, claimants, self.orders, settings, self.drainer.latency)
+            found = compare(zone, answer, actual.get(name), settings.owner, adopt=adopt, was_ours=was_ours)
+            if isinstance(found, Change):
+                changes.append(judge(found, claimants, self.orders))
+            elif found:
+                self.report.skips.append(found)
+        return changes
+
+    def _tell(
+        self,
+        zone: Zone,
+        record_sets: Iterable[RecordSet],
+        claims: Mapping[str, Sequence[Endpoint]],
+        lost: Collection[str],
+        taken: Collection[str],
+    ) -> None:
+        """What a person should know of the zone: every name that may not be written, whatever the scope is."""
+        settings = self.drainer.settings
+        wanted = {name for name, claimants in claims.items() if claimed(name, claimants, settings)}
+        blocked = findings.blocked(settings, record_sets, lost, wanted)
+        found = findings.about(
+            zone, [each for each in blocked if each.name not in taken], self.refused.get(zone.key, ())
+        )
+        self.found[zone.key] = found
+        self.report.alarms += found.alarms
 
     def _measure(self, name: str, count: int, zone: Zone) -> None:
         """A dry run is a question: what it finds is nobody's alarm."""
@@ -351,6 +430,7 @@ class _Plan:
                 guard(zone, changes, owned)
         except UnsafePlan as error:
             self.report.refusals.append(str(error))
+            self.refused[zone.key] = (str(error),)
             self._measure("refused_plans", 1, zone)
             self.report.skips += [Skip(zone.id, change.name, "refused by the guard") for change in unseen]
             return rest
@@ -383,6 +463,10 @@ def _due(key: str, begun: Marker) -> bool:
 def _ambiguous(endpoints: Iterable[Endpoint]) -> list[Alarm]:
     """Addresses that serving endpoints of different VNets hold, whatever their names."""
     twice = ambiguous_addresses(e for e in endpoints if e.state == State.SERVING and e.names)
+    text = "the same address is claimed from more than one VNet"
     means = "nobody can say where a packet to it would arrive: it is refused where one name has both"
     do = "give the VNets address ranges of their own, or let only one of the endpoints claim the name"
-    return [Alarm(f"address {ip} is claimed from more than one VNet", means, do) for ip in sorted(twice)]
+    return alarms.grouped(
+        alarms.Trouble(ip, text, means, do, "addresses", f"address {ip} is claimed from more than one VNet")
+        for ip in sorted(twice)
+    )
