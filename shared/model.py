@@ -272,7 +272,7 @@ class Blocked:
 
     @property
     def concerns(self) -> bool:
-        """Whether a person should know: what is not ours and nobody claims is none of our business, what was ours is."""
+        """Whether a person should know of it: not of what was never ours and nobody claims."""
         return self.claimed or self.why == Obstacle.LOST
 
 

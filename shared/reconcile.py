@@ -34,7 +34,8 @@ from shared.record import Recorder
 from shared.report import Report
 from shared.resync import Question, Resync
 from shared.settings import Settings
-from shared.sweep import Scope, Seen, Sweeper
+from shared.sweep import Seen, Sweeper
+from shared.sweep_plan import Scope
 from shared.together import all_of
 
 EVENT_SECONDS = 20.0

@@ -1,4 +1,4 @@
-"""A name that nearzone may not write is never silent: alarm, status, metric and page say which, why, and the way out."""
+"""A name that nearzone may not write is never silent: alarm, status and metric say which, why, and the way out."""
 
 import pytest
 
