@@ -94,7 +94,7 @@ def overdue(stored: Stored[Marker] | None, settings: Settings, now: float) -> li
 
 def _unread(endpoints: Iterable[Endpoint]) -> Iterator[Trouble]:
     """Endpoints that cannot be read, or whose claims are not what they should be."""
-    for each in endpoints:
+    for each in sorted(endpoints, key=lambda each: each.key):
         if each.doubt:
             do = "where it is forbidden, assign Reader, or the role of infra/, at its subscription"
             yield Trouble(each.id, each.doubt, "what was known of it stays published", do, "endpoints")
