@@ -25,6 +25,7 @@ SHOWN = {
     "trouble": "barchart",
     "drift": "barchart",
     "sweep_duration": "timechart",
+    "blocked": "table",
     "frozen": "table",
 }
 """Queries in the order in which they are shown, and how."""
