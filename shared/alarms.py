@@ -91,7 +91,10 @@ _TAKE_BACK = (
 _TAKE_OVER = (
     'resync with {"adopt": ["NAME"]} to take it over, or remove the record set, or let the endpoint claim another name'
 )
-_UNLINK = "turn auto-registration off in the zone's link to that VNet, or let the endpoint claim another name"
+_UNLINK = (
+    "turn auto-registration off in the zone's link to that VNet, or let the endpoint claim another name; "
+    "NEARZONE_HOST_NAMES=false leaves the machines' own names to Azure"
+)
 
 
 def blocked(zone: Zone, names: Iterable[Blocked]) -> list[Alarm]:

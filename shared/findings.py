@@ -13,9 +13,10 @@ import msgspec
 
 from shared import alarms
 from shared.errors import Conflict
-from shared.model import Alarm, Blocked, Found, RecordSet, Zone
+from shared.model import Alarm, Blocked, Endpoint, Found, RecordSet, Zone
 from shared.plan import obstacle, owned, unmarked
 from shared.ports import Catalog, Measure, Stored, unmeasured
+from shared.routing import claimed
 from shared.settings import Settings
 
 ROOM = 8_000
@@ -25,15 +26,16 @@ NEW = 1_000
 
 
 def blocked(
-    settings: Settings, record_sets: Iterable[RecordSet], ours: Collection[str], claimed: Collection[str]
+    settings: Settings,
+    record_sets: Iterable[RecordSet],
+    lost: Collection[str],
+    claims: Mapping[str, Sequence[Endpoint]],
 ) -> list[Blocked]:
-    """The names of a zone that may not be written, by name. `ours`: known to have had our mark."""
+    """The names of a zone that may not be written, by name. `lost`: those whose record sets have lost our mark."""
     found = []
-    for each in sorted(record_sets, key=lambda each: each.name):
-        if each.name not in claimed and each.name not in ours:
-            continue
-        what = obstacle(each.name, each, settings.owner, was_ours=each.name in ours)
-        what = what and replace(what, claimed=each.name in claimed)
+    for each in sorted((r for r in record_sets if not owned(r, settings.owner)), key=lambda r: r.name):
+        what = obstacle(each.name, each, settings.owner, was_ours=each.name in lost)
+        what = what and replace(what, claimed=claimed(each.name, claims.get(each.name, ()), settings))
         if what and what.concerns:
             found.append(what)
     return found

@@ -180,6 +180,9 @@ class Reconciler:
         report.observed = len(endpoints)
         report.alarms += await self._check(Seen(listings, endpoints.values()))
         report.alarms += explain.overdue(await self.catalog.marker(), self.settings, self.clock())
+        for zone in self.settings.zones:
+            stored = await self.catalog.found(zone.key)
+            report.alarms += stored.value.alarms if stored else ()
         return report
 
     async def _check(self, seen: Seen) -> Sequence[Alarm]:

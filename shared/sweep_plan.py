@@ -11,7 +11,7 @@ from shared.errors import UnsafePlan
 from shared.model import Cause, Endpoint, Found, Order, RecordSet, Zone, freeze
 from shared.plan import Change, Skip, compare, guard, judge, owned, unmarked
 from shared.report import Report
-from shared.routing import claimed, route
+from shared.routing import route
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +107,9 @@ class Plan:
     ) -> None:
         """What a person should know of the zone: every name that may not be written, whatever the scope is."""
         settings = self.drainer.settings
-        wanted = {name for name, claimants in claims.items() if claimed(name, claimants, settings)}
-        blocked = findings.blocked(settings, record_sets, lost, wanted)
-        found = findings.about(
-            zone, [each for each in blocked if each.name not in taken], self.refused.get(zone.key, ())
-        )
+        blocked = findings.blocked(settings, record_sets, lost, claims)
+        left = [each for each in blocked if each.name not in taken or not settings.apply]
+        found = findings.about(zone, left, self.refused.get(zone.key, ()))
         self.found[zone.key] = found
         self.report.alarms += found.alarms
 

@@ -83,7 +83,8 @@ def test_a_name_that_cannot_be_written_any_more_is_told_within_one_sweep_and_no_
         assert says in alarm["what"]
         assert do in alarm["do"]
         assert alarm["means"].startswith("nearzone may not write it")
-        assert alarm["what"] in {each.what for each in report.alarms}, "the log has it as well"
+        for other in (report, await stage.resync(check=True)):
+            assert alarm["what"] in {each.what for each in other.alarms}, "the log has it as well, and the check"
         stage.arm("DELETE", f"{zone_id(EAST)}/A/llama")
         await swept(stage)
         assert await blocked(stage) == []
@@ -243,6 +244,17 @@ def test_adopt_lost_takes_back_every_lost_record_set_of_the_zones_asked_for_and_
         assert [mark(stage, WEST, name) for name in ("llama", "e-2")] == [{"team": "ml", **OURS}, OURS]
         assert mark(stage, EAST, "e-1") == mark(stage, ASIA, "llama") == {"nearzone-owner": "x"}
         assert set(await blocked(stage)) == {(EAST, "e-1", "other owner"), (ASIA, "llama", "other owner")}
+
+    staged(story, fleet())
+
+
+def test_in_shadow_nothing_is_taken_back_and_the_name_stays_told():
+    async def story(stage):
+        await swept(stage)
+        strip(stage, EAST, "llama")
+        stage.restart(stage.app.catalog, NEARZONE_MODE="shadow")
+        assert len((await stage.resync(adopt="lost")).changes) == 1
+        assert (mark(stage, EAST, "llama"), await blocked(stage)) == ({}, [(EAST, "llama", "lost")])
 
     staged(story, fleet())
 
