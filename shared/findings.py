@@ -100,6 +100,9 @@ class Findings:
         """
         there = {each.name: each for each in record_sets}
         ours = sorted(name for name, each in there.items() if owned(each, settings.owner) and name not in known)
-        await self.catalog.own(zone.key, ours[:NEW])
+        if ours:
+            await self.catalog.own(zone.key, ours[:NEW])
         stay = {name for name, each in there.items() if owned(each, settings.owner) or unmarked(each)}
-        await self.catalog.disown(zone.key, {name: etag for name, etag in known.items() if name not in stay})
+        gone = {name: etag for name, etag in known.items() if name not in stay}
+        if gone:
+            await self.catalog.disown(zone.key, gone)

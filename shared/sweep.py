@@ -67,8 +67,7 @@ class Sweeper:
     async def sweep(self, scope: Scope, deadline: float, report: Report) -> Seen:
         """One whole sweep; gives what it has seen. What could not be read is reported, and stays; the rest goes on."""
         catalog, clock, settings = self.recorder.catalog, self.recorder.clock, self.drainer.settings
-        begun = None if scope.dry_run else await self._begin()
-        known = {zone.key: await catalog.owned(zone.key) for zone in scope.zones}
+        begun, known = await asyncio.gather(self._begin(scope), self._owned(scope.zones))
         read_at = clock()
         actual = await self._record_sets(scope.zones, report)
         rows = await self._rows()
@@ -93,11 +92,11 @@ class Sweeper:
             report.changes += plan.changes
             return Seen(listings, endpoints.values())
         await self._mark(plan.changes, scope, read_at)
-        await self._keep_found(plan, actual, known)
         said: dict[str, Any] = {"alarms": tuple(ambiguous)}
         if knows_all:
             said |= {"digest": settings.digest, "completed_at": clock()}
-        if not await self._put_marker(begun.epoch, said):
+        noted, _ = await asyncio.gather(self._put_marker(begun.epoch, said), self._keep_found(plan, actual, known))
+        if not noted:
             report.failures.append(("sweep", "the catalog was lost meanwhile: the next sweep fills it"))
         complete = await self.drainer.complete()
         await self.drainer.drain(scope.zones, deadline, report, wait=True, partial=not complete)
@@ -109,13 +108,19 @@ class Sweeper:
     ) -> None:
         """Keep what was found of each zone, and which record sets are ours."""
         keeper, settings = self.drainer.findings, self.drainer.settings
-        for zone in plan.scope.zones:
-            if zone.key in plan.found:
-                await keeper.keep(zone, plan.found[zone.key], whole=plan.scope.whole)
-                await keeper.follow(zone, actual[zone.key], known[zone.key], settings)
+        zones = [zone for zone in plan.scope.zones if zone.key in plan.found]
+        await all_of(keeper.keep(zone, plan.found[zone.key], whole=plan.scope.whole) for zone in zones)
+        await all_of(keeper.follow(zone, actual[zone.key], known[zone.key], settings) for zone in zones)
 
-    async def _begin(self) -> Marker:
-        """Note that a sweep has begun; the catalog gets an epoch where it is new or was lost."""
+    async def _owned(self, zones: Sequence[Zone]) -> dict[str, Mapping[str, str]]:
+        """What is known as ours, read before the record sets: what is written from now on has another etag."""
+        found = await all_of(self.recorder.catalog.owned(zone.key) for zone in zones)
+        return {zone.key: names for zone, names in zip(zones, found, strict=True)}
+
+    async def _begin(self, scope: Scope) -> Marker | None:
+        """Note that a sweep has begun; the catalog gets an epoch where it is new or was lost. None: a dry run."""
+        if scope.dry_run:
+            return None
         while True:
             stored, now = await self.recorder.catalog.marker(), self.recorder.clock()
             begun = replace(stored.value if stored else Marker(), attempted_at=now)
