@@ -124,8 +124,8 @@ def _json(content: dict[str, Any], status_code: int = 200) -> func.HttpResponse:
 
 
 def _noted(report: Report) -> None:
-    for what, error in report.failures:
-        _log.error("%s: %s", what, error)
+    for line in report.failed():
+        _log.error("%s", line)
     for text in report.refusals:
         _log.warning("%s", text)
     for alarm in report.alarms:
@@ -135,4 +135,4 @@ def _noted(report: Report) -> None:
 def _must_succeed(report: Report) -> None:
     _noted(report)
     if report.failures or report.refusals:
-        raise Transient("; ".join((*(f"{what}: {error}" for what, error in report.failures), *report.refusals))[:2000])
+        raise Transient("; ".join((*report.failed(), *report.refusals))[:2000])

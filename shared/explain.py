@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
@@ -11,9 +11,26 @@ from typing import Any
 from cronsim import CronSim
 
 from shared import preflight
+from shared.alarms import Trouble, grouped, shown
 from shared.drain import INCOMPLETE, Drainer
-from shared.model import Alarm, Cause, Dirty, Endpoint, Marker, Order, Past, Progress, State, Swept, Zone, freeze
-from shared.plan import OWNER_KEY
+from shared.model import (
+    Alarm,
+    Blocked,
+    Cause,
+    Dirty,
+    Endpoint,
+    Found,
+    Marker,
+    Order,
+    Past,
+    Progress,
+    RecordSet,
+    State,
+    Swept,
+    Zone,
+    freeze,
+)
+from shared.plan import obstacle, owned, unmarked
 from shared.ports import Stored
 from shared.report import told
 from shared.routing import decisions, route
@@ -24,14 +41,16 @@ CHANGES = 50
 
 
 async def status(drainer: Drainer) -> dict[str, Any]:
-    """Zones, dirty names, endpoints by state, the last sweeps and changes, orders, refusals and alarms."""
+    """Zones, dirty and blocked names, endpoints by state, the last sweeps and changes, orders, refusals and alarms."""
     catalog, settings, orders = drainer.catalog, drainer.settings, await drainer.orders()
     stored = await catalog.marker()
     marker = stored.value if stored else Marker()
     dirty = {zone.key: [row.value for row in await catalog.dirty(zone.key)] for zone in settings.zones}
     endpoints = [row.value.endpoint for row in await catalog.endpoints()]
+    found = {zone.key: await _found(drainer, zone) for zone in settings.zones}
     alarms = [*marker.alarms, *marker.findings, *overdue(stored, settings, drainer.clock())]
-    alarms += _trouble(endpoints, [d for rows in dirty.values() for d in rows])
+    alarms += [alarm for each in found.values() for alarm in each.alarms]
+    alarms += grouped((*_unread(endpoints), *_failing(settings.zones, dirty)))
     complete = await drainer.complete()
     if not complete:
         alarms.append(INCOMPLETE)
@@ -42,11 +61,18 @@ async def status(drainer: Drainer) -> dict[str, Any]:
         "mode": "apply" if settings.apply else "shadow",
         "owner": settings.owner,
         "zones": [
-            {"id": zone.id, "region": zone.region, "dirty": len(dirty[zone.key]), "frozen": _until(frozen[zone.key])}
+            {
+                "id": zone.id,
+                "region": zone.region,
+                "dirty": len(dirty[zone.key]),
+                "blocked": found[zone.key].count,
+                "frozen": _until(frozen[zone.key]),
+            }
             for zone in settings.zones
         ],
         "dirty": [_dirty(d) for rows in dirty.values() for d in sorted(rows, key=lambda d: (d.urgency, d.since))],
-        "endpoints": dict(sorted(Counter(e.state.value for e in endpoints).items())),
+        "blocked": [_blocked(zone, each) for zone in settings.zones for each in found[zone.key].blocked],
+        "endpoints": dict(sorted(Counter(e.state.value for e in endpoints if e.names).items())),
         "last_sweep": {
             "completed_at": moment(marker.completed_at),
             "current": bool(complete),
@@ -57,7 +83,7 @@ async def status(drainer: Drainer) -> dict[str, Any]:
         "drains": [
             {"target": order.target, "until": moment(order.until)} for order in orders if order.target not in frozen
         ],
-        "refusals": list(marker.refusals),
+        "refusals": [text for each in found.values() for text in each.refusals],
         "alarms": [told(alarm) for alarm in alarms],
     }
 
@@ -71,18 +97,41 @@ def overdue(stored: Stored[Marker] | None, settings: Settings, now: float) -> li
     return preflight.overdue(stored.value.completed_at, third_last) + preflight.silence(stored.value.event_at, now)
 
 
-def _trouble(endpoints: Iterable[Endpoint], dirty: Iterable[Dirty]) -> Iterator[Alarm]:
-    """Endpoints that cannot be read, or whose claims are not what they should be, and names that fail."""
-    for endpoint in endpoints:
-        if endpoint.doubt:
+def _unread(endpoints: Iterable[Endpoint]) -> Iterator[Trouble]:
+    """Endpoints that cannot be read, or whose claims are not what they should be."""
+    for each in sorted(endpoints, key=lambda each: each.key):
+        if each.doubt:
             do = "where it is forbidden, assign Reader, or the role of infra/, at its subscription"
-            yield Alarm(f"{endpoint.id}: {endpoint.doubt}", "what was known of it stays published", do)
-        for fault in endpoint.faults:
-            yield Alarm(f"{endpoint.id}: {fault}", "this part of it is not published", "correct it, or leave it so")
-    for row in dirty:
-        if row.attempts:
-            what = f"{row.name} in {row.zone} failed {row.attempts} times: {row.last_error}"
-            yield Alarm(what, "its answer is old", "it is tried again by itself; the error says what stands in the way")
+            yield Trouble(each.id, each.doubt, "what was known of it stays published", do, "endpoints")
+        for fault in each.faults:
+            yield Trouble(each.id, fault, "this part of it is not published", "correct it, or leave it so", "endpoints")
+
+
+def _failing(zones: Iterable[Zone], dirty: Mapping[str, Iterable[Dirty]]) -> Iterator[Trouble]:
+    """Names that fail."""
+    do = "it is tried again by itself; the error says what stands in the way"
+    for zone in zones:
+        for row in dirty[zone.key]:
+            if row.attempts:
+                alone = f"{row.name} in {row.zone} failed {row.attempts} times: {row.last_error}"
+                text = f"{shown(zone)}: writing fails: {row.last_error}"
+                yield Trouble(row.name, text, "its answer is old", do, "names", alone)
+
+
+async def _found(drainer: Drainer, zone: Zone) -> Found:
+    stored = await drainer.catalog.found(zone.key)
+    return stored.value if stored else Found(zone.key)
+
+
+def _blocked(zone: Zone, each: Blocked) -> dict[str, Any]:
+    return {
+        "zone": zone.id,
+        "name": each.name,
+        "why": each.why.value,
+        "owner": each.owner or None,
+        "addresses": list(each.addresses),
+        "claimed": each.claimed,
+    }
 
 
 def _frozen(zone: Zone, order: Order) -> Alarm:
@@ -102,7 +151,10 @@ async def _changes(drainer: Drainer) -> list[dict[str, Any]]:
 
 
 async def everything(drainer: Drainer) -> dict[str, Any]:
-    """Every endpoint, and what each zone should answer for every name: decided now, from the catalog alone."""
+    """Every endpoint that claims a name, or should be looked at, and what each zone should answer for every name.
+
+    Decided now, from the catalog alone.
+    """
     endpoints = [row.value.endpoint for row in await drainer.catalog.endpoints()]
     orders = await drainer.orders()
     by_name: defaultdict[str, list[Endpoint]] = defaultdict(list)
@@ -119,7 +171,9 @@ async def everything(drainer: Drainer) -> dict[str, Any]:
             for name, claimants in sorted(by_name.items())
             if any(endpoint.state != State.GONE for endpoint in claimants)
         ],
-        "known": [_endpoint(endpoint) for endpoint in sorted(endpoints, key=lambda each: each.key)],
+        "known": [
+            _endpoint(each) for each in sorted(endpoints, key=lambda each: each.key) if each.speaks or each.doubt
+        ],
     }
 
 
@@ -169,10 +223,11 @@ async def explain(drainer: Drainer, zone: Zone, name: str) -> dict[str, Any]:
         "record": {
             "addresses": list(record.addresses),
             "ttl": record.ttl,
-            "owned": record.tag(OWNER_KEY) == drainer.settings.owner,
+            "owned": owned(record, drainer.settings.owner),
         }
         if record
         else None,
+        "blocked": await _why_blocked(drainer, zone, name, record),
         "claims": [
             {
                 "endpoint": decision.endpoint,
@@ -188,6 +243,12 @@ async def explain(drainer: Drainer, zone: Zone, name: str) -> dict[str, Any]:
         "frozen": _until(await drainer.frozen(zone)),
         "history": [_past(past, zone) for past in await catalog.history(zone.key, name)],
     }
+
+
+async def _why_blocked(drainer: Drainer, zone: Zone, name: str, record: RecordSet | None) -> dict[str, Any] | None:
+    was_ours = unmarked(record) and await drainer.catalog.owns(zone.key, name)
+    found = obstacle(name, record, drainer.settings.owner, was_ours=was_ours)
+    return {"why": found.why.value, "owner": found.owner or None} if found else None
 
 
 def _dirty(dirty: Dirty) -> dict[str, Any]:

@@ -177,7 +177,8 @@ class Dirty:
     """A name of a zone that has to be looked at. Times in seconds since the epoch.
 
     `cleared`: the guard has looked at this change, so it may empty the record set even where that rests on absence.
-    `adopt`: a person asked to take over a foreign record set of this name. `cause`: who marked it, for people.
+    `adopt`: a person asked to take over a foreign record set of this name; `regain`: only where it was ours and has
+    lost our mark. `cause`: who marked it, for people.
     """
 
     zone: str
@@ -190,6 +191,7 @@ class Dirty:
     not_before: float = 0.0
     last_error: str = ""
     cause: str = ""
+    regain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,11 +247,62 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """What a person should know of: what was found, what that means, and what to do about it."""
+    """What a person should know of: what was found, what that means, and what to do about it.
+
+    `count`: how many endpoints, names or zones have this one cause; `examples`: the first of them.
+    """
 
     what: str
     means: str = ""
     do: str = ""
+    count: int = 1
+    examples: tuple[str, ...] = ()
+
+
+class Obstacle(StrEnum):
+    """Why a record set is not ours to write.
+
+    `LOST`: it was ours, and has no owner's mark any more. `FOREIGN`: it has no mark and was never ours. `OTHER`: it has
+    the mark of another owner. `AUTO`: Azure's auto-registration has made it.
+    """
+
+    LOST = "lost"
+    FOREIGN = "foreign"
+    OTHER = "other owner"
+    AUTO = "auto-registered"
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """A name whose record set in a zone is not ours to write. `owner`: whose mark it has, or "".
+
+    `addresses`: what it holds. `claimed`: an endpoint that may do so claims the name.
+    """
+
+    name: str
+    why: Obstacle
+    owner: str = ""
+    addresses: tuple[str, ...] = ()
+    claimed: bool = True
+
+    @property
+    def concerns(self) -> bool:
+        """Whether a person should know of it: not of what was never ours and nobody claims."""
+        return self.claimed or self.why == Obstacle.LOST
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a person should know of one zone (its key), as the last sweep has found it.
+
+    `count`: how many names are blocked; `blocked`: the first of them; `alarms`: about all of them.
+    """
+
+    zone: str
+    refusals: tuple[str, ...] = ()
+    alarms: tuple[Alarm, ...] = ()
+    blocked: tuple[Blocked, ...] = ()
+    count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +323,7 @@ class Progress:
 class Marker:
     """Says that the catalog knows every claim: as of `completed_at`, under the settings with this `digest`.
 
-    `attempted_at`: when the last sweep began. `refusals` and `alarms`: what the last sweep has to say to a person.
+    `attempted_at`: when the last sweep began. `alarms`: what it has to say to a person beyond one zone (see `Found`).
     `checked_at`, `findings`: the last preflight, and what it found. `event_at`: when about the last event was seen.
     `sweeps`: the last ones, newest first.
     `epoch`: made with the first marker of a catalog, and kept: another one means that the catalog was lost meanwhile.
@@ -280,7 +333,6 @@ class Marker:
     digest: str = ""
     completed_at: float = 0.0
     attempted_at: float = 0.0
-    refusals: tuple[str, ...] = ()
     alarms: tuple[Alarm, ...] = ()
     epoch: str = ""
     checked_at: float = 0.0

@@ -4,6 +4,7 @@ actual \ answer       addresses            none             keep
 nothing              create               -                -
 ours, equal          -                    delete           -
 ours, different      update               delete           - (TTL as it is)
+mark lost            skip (adopt: update) skip (delete)    skip (update: the mark alone)
 foreign              skip (adopt: update) skip             skip
 auto-registered      skip                 skip             skip
 """
@@ -15,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from shared.errors import UnsafePlan
-from shared.model import STATIC, Answer, Endpoint, Order, RecordSet, State, Urgency, Zone
+from shared.model import STATIC, Answer, Blocked, Endpoint, Obstacle, Order, RecordSet, State, Urgency, Zone
 
 OWNER_KEY = "nearzone-owner"
 """The metadata key that marks a record set as ours; its value is the owner."""
@@ -86,34 +87,75 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """What is left alone, and why."""
+    """What is left alone, and why. `blocked`: because the record set is not ours to write."""
 
     zone: str
     name: str
     reason: str
+    blocked: Blocked | None = None
+
+
+def unmarked(record: RecordSet | None) -> bool:
+    """Whether a record set has no owner's mark, and was not made by Azure's auto-registration."""
+    return record is not None and not record.auto_registered and not record.tag(OWNER_KEY)
+
+
+def owned(record: RecordSet | None, owner: str) -> bool:
+    """Whether a record set is ours to write."""
+    return record is not None and not record.auto_registered and record.tag(OWNER_KEY) == owner
+
+
+def obstacle(name: str, record: RecordSet | None, owner: str, *, was_ours: bool) -> Blocked | None:
+    """What forbids us to write what stands there; None: nothing. `was_ours`: the catalog knows that it had our mark."""
+    if record is None or owned(record, owner):
+        return None
+    whose = "" if record.auto_registered else (record.tag(OWNER_KEY) or "")[:80]
+    if record.auto_registered:
+        why = Obstacle.AUTO
+    elif whose:
+        why = Obstacle.OTHER
+    else:
+        why = Obstacle.LOST if was_ours else Obstacle.FOREIGN
+    return Blocked(name, why, whose, record.addresses)
 
 
 def compare(
-    zone: Zone, answer: Answer, actual: RecordSet | None, owner: str, *, adopt: bool = False
+    zone: Zone, answer: Answer, actual: RecordSet | None, owner: str, *, adopt: bool = False, was_ours: bool = False
 ) -> Change | Skip | None:
-    """What it takes to make a zone's record set equal to its answer; None: nothing."""
-    mark = actual.tag(OWNER_KEY) if actual else None
-    if actual and actual.auto_registered:
-        return Skip(zone.id, answer.name, "auto-registered by Azure")
-    if actual and mark != owner and not adopt:
-        whose = f"belongs to owner {mark!r}" if mark else "is not ours"
-        return Skip(zone.id, answer.name, f"the record set {whose}; adopt takes it over")
-    if answer.addresses is None or (not answer.addresses and actual is None):
-        return None
-    if not answer.addresses and mark != owner:
-        return Skip(zone.id, answer.name, "not taken over: no endpoint serves this name now")
+    """What it takes to make a zone's record set equal to its answer; None: nothing.
+
+    `was_ours`: the catalog knows that the record set had our mark; adopted, it is treated like one that has it.
+    """
+    blocked = obstacle(answer.name, actual, owner, was_ours=was_ours)
+    if blocked and (not adopt or blocked.why == Obstacle.AUTO):
+        return Skip(zone.id, answer.name, _reason(blocked), blocked)
+    if blocked and not answer.addresses and blocked.why != Obstacle.LOST:
+        return Skip(zone.id, answer.name, "not taken over: no endpoint serves this name now", blocked)
+    if actual is None:
+        return Change(zone.id, answer.name, None, _wanted(answer, owner), answer.reason) if answer.addresses else None
+    if answer.addresses is None:
+        kept = replace(answer, addresses=actual.addresses, ttl=actual.ttl)
+        return Change(zone.id, answer.name, actual, _wanted(kept, owner, actual), answer.reason) if blocked else None
     if not answer.addresses:
         return Change(zone.id, answer.name, actual, None, answer.reason)
-    if actual and mark == owner and actual.ttl == answer.ttl and sorted(actual.addresses) == sorted(answer.addresses):
+    if not blocked and actual.ttl == answer.ttl and sorted(actual.addresses) == sorted(answer.addresses):
         return None
+    return Change(zone.id, answer.name, actual, _wanted(answer, owner, actual), answer.reason)
+
+
+def _wanted(answer: Answer, owner: str, actual: RecordSet | None = None) -> RecordSet:
+    """The record set of an answer, with our mark and the metadata that was there."""
     metadata = dict(actual.metadata if actual else ()) | {OWNER_KEY: owner}
-    wanted = RecordSet(answer.name, answer.ttl, answer.addresses, tuple(sorted(metadata.items())))
-    return Change(zone.id, answer.name, actual, wanted, answer.reason)
+    return RecordSet(answer.name, answer.ttl, answer.addresses or (), tuple(sorted(metadata.items())))
+
+
+def _reason(blocked: Blocked) -> str:
+    if blocked.why == Obstacle.AUTO:
+        return "auto-registered by Azure"
+    if blocked.why == Obstacle.LOST:
+        return "the record set has lost our mark; adopt takes it back"
+    whose = f"belongs to owner {blocked.owner!r}" if blocked.owner else "is not ours"
+    return f"the record set {whose}; adopt takes it over"
 
 
 def judge(change: Change, endpoints: Collection[Endpoint], orders: Sequence[Order] = ()) -> Change:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
-from shared.model import Dirty, Endpoint, EndpointRow, Marker, Order, Past, RecordSet, Write, Zone
+from shared.model import Dirty, Endpoint, EndpointRow, Found, Marker, Order, Past, RecordSet, Write, Zone
 
 T = TypeVar("T", covariant=True)  # noqa: PLC0105 - a row is only read
 
@@ -184,14 +184,38 @@ class Catalog(Protocol):
     async def purge_order(self, target: str, etag: str | None = None) -> None:
         """Remove an order, on condition where an etag is given."""
 
+    async def found(self, zone: str) -> Stored[Found] | None:
+        """What a person should know of a zone."""
+
+    async def put_found(self, found: Found, etag: str | None) -> str:
+        """Write it if it still has this etag (None: if there is none); gives the new etag."""
+
     async def keep(self, zone: str, changes: Sequence[Past]) -> None:
-        """Add to the history of a zone and of these names; by the holder of its lease, so without a condition."""
+        """Add to the history of a zone and of these names; by the holder of its lease, so without a condition.
+
+        A record set that was made or changed is known as ours from then on, one that was removed is not any more.
+        """
 
     async def history(self, zone: str, name: str = EVERY_NAME) -> Sequence[Past]:
         """The last changes of a name, or of a zone, newest first."""
 
-    async def forget(self, before: float) -> None:
-        """Remove the history of what has not changed since then (seconds since the epoch)."""
+    async def forget(self, before: float, zones: Collection[str]) -> None:
+        """Remove the history of what has not changed since then (seconds since the epoch).
+
+        Not that of the names of these zones whose record sets are known as ours.
+        """
+
+    async def owned(self, zone: str) -> Mapping[str, str]:
+        """The names of a zone whose record sets are known as ours, each with the etag of the row that says so."""
+
+    async def owns(self, zone: str, name: str) -> bool:
+        """Whether the record set of one name is known as ours."""
+
+    async def own(self, zone: str, names: Collection[str]) -> None:
+        """Keep that the record sets of these names are ours."""
+
+    async def disown(self, zone: str, names: Mapping[str, str]) -> None:
+        """Keep that these are not ours any more, each unless its row has another etag by now."""
 
 
 class Inventory(Protocol):

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
+from shared.alarms import Trouble, grouped
+from shared.alarms import shown as _shown
 from shared.model import Alarm, Endpoint, State, Zone
 from shared.ports import Listing, Permission, Surroundings
 from shared.settings import Settings
@@ -28,31 +30,32 @@ def check(
     endpoints: Collection[Endpoint],
 ) -> tuple[Alarm, ...]:
     """Everything that is found. `zones`: what stands around each, by key. `endpoints`: all that are known."""
-    found: list[Alarm] = []
+    found: list[Trouble] = []
     for zone in settings.zones:
         around = zones[zone.key]
         found += _zone(zone, around, apply=settings.apply)
         found += _links(zone, around, _networks(endpoints, settings))
         found += [
-            Alarm(
-                f"{_shown(zone)}: {each}",
+            Trouble(
+                _shown(zone),
+                each,
                 "what depends on it could not be checked",
                 "give the identity the right to read it (Reader, or the role of infra/)",
+                "zones",
             )
             for each in around.unread
         ]
-    found += _lists(listings)
-    found += _unwatched(settings)
+    alarms = [*grouped(found), *grouped(_lists(listings)), *_unwatched(settings)]
     unread = any(listing.error or listing.unclear for listing in listings)
     if not unread and not any(each.names for each in endpoints):
-        found.append(
+        alarms.append(
             Alarm(
                 "no endpoint claims a name",
                 "every name stays without an answer",
                 "tag endpoints with `nearzone`, and look whether NEARZONE_SUBSCRIPTIONS names their subscriptions",
             )
         )
-    return tuple(found)
+    return tuple(alarms)
 
 
 def _unwatched(settings: Settings) -> Iterator[Alarm]:
@@ -96,41 +99,46 @@ def _name(resource: str) -> str:
     return resource.rsplit("/", 1)[-1]
 
 
-def _shown(zone: Zone) -> str:
-    return f"zone {zone.fqdn} ({zone.region})"
+def _zone(zone: Zone, around: Surroundings, *, apply: bool) -> Iterator[Trouble]:
+    shown = _shown(zone)
 
+    def trouble(text: str, means: str, do: str, alone: str = "") -> Trouble:
+        return Trouble(shown, text, means, do, "zones", alone)
 
-def _zone(zone: Zone, around: Surroundings, *, apply: bool) -> Iterator[Alarm]:
     if not around.exists:
-        yield Alarm(f"{_shown(zone)} does not exist", "nothing can be written", "make it, or correct NEARZONE_ZONES")
+        do = "make it, or correct NEARZONE_ZONES"
+        yield trouble("the zone does not exist", "nothing can be written", do, f"{shown} does not exist")
         return
     if zone.fqdn == "local" or zone.fqdn.endswith(".local"):
-        yield Alarm(
-            f"{_shown(zone)} ends in .local",
+        yield trouble(
+            "the zone's name ends in .local",
             "many systems ask multicast DNS for such names (RFC 6762) and never the zone",
             "use a name that is yours, or .internal",
+            f"{shown} ends in .local",
         )
     if around.negative_ttl is not None and around.negative_ttl > NEGATIVE_TTL:
-        yield Alarm(
-            f"{_shown(zone)}: negative answers are cached for {around.negative_ttl} s (SOA minimum)",
+        yield trouble(
+            f"negative answers are cached for {around.negative_ttl} s (SOA minimum)",
             "who asks for a name just before its first endpoint serves goes without for that long",
             f"set the minimum TTL of the zone's SOA record set to {NEGATIVE_TTL} or less",
         )
     if around.record_sets and around.max_record_sets and around.record_sets >= FULL * around.max_record_sets:
-        yield Alarm(
-            f"{_shown(zone)} holds {around.record_sets} of at most {around.max_record_sets} record sets",
+        held = f"holds {around.record_sets} of at most {around.max_record_sets} record sets"
+        yield trouble(
+            held,
             "when it is full, new names get no answer",
             "remove what nobody asks for; NEARZONE_HOST_NAMES=false leaves the resources' own names out",
+            f"{shown} {held}",
         )
     for lock in around.locks or ():
         what = "no record set can be written" if lock.level == "readonly" else "names without endpoints stay, dead"
-        yield Alarm(f"{_shown(zone)}: {lock.id} is a lock ({lock.level})", what, "lock something else, or remove it")
+        yield trouble(f"{lock.id} is a lock ({lock.level})", what, "lock something else, or remove it")
     wanted = ("read", "write", "delete") if apply else ("read",)
     if around.permissions is not None:
         missing = [each for each in wanted if not _allowed(around.permissions, _RECORDS + each)]
         if missing:
-            yield Alarm(
-                f"{_shown(zone)}: the identity lacks {', '.join(_RECORDS + each for each in missing)}",
+            yield trouble(
+                f"the identity lacks {', '.join(_RECORDS + each for each in missing)}",
                 "answers cannot be kept right",
                 "assign Private DNS Zone Contributor at the zone",
             )
@@ -151,34 +159,46 @@ def _networks(endpoints: Collection[Endpoint], settings: Settings) -> set[str]:
     return {address.network for each in looked for address in each.addresses if address.network}
 
 
-def _links(zone: Zone, around: Surroundings, networks: Collection[str]) -> Iterator[Alarm]:
+def _links(zone: Zone, around: Surroundings, networks: Collection[str]) -> Iterator[Trouble]:
+    shown = _shown(zone)
     if around.links is None:
         return
     if not around.links:
-        yield Alarm(f"{_shown(zone)} has no link to a VNet", "nobody can ask it", "link the VNets of its clients")
+        do, text = "link the VNets of its clients", "the zone has no link to a VNet"
+        yield Trouble(shown, text, "nobody can ask it", do, "zones", f"{shown} has no link to a VNet")
     for link in around.links:
         if link.redirects:
-            yield Alarm(
-                f"{_shown(zone)}: link {link.name} redirects unknown names (NxDomainRedirect)",
+            yield Trouble(
+                f"{shown}: link {link.name}",
+                "it redirects unknown names (NxDomainRedirect)",
                 "a name without endpoints is asked in public DNS, and whoever answers there gets the traffic",
                 "set the link's resolution policy to Default",
+                "links",
+                f"{shown}: link {link.name} redirects unknown names (NxDomainRedirect)",
             )
         peers = around.peers.get(link.vnet)
         beyond = [] if peers is None else sorted(each for each in networks if each != link.vnet and each not in peers)
         if beyond:
-            shown = ", ".join(_name(each) for each in beyond[:5]) + (", ..." if len(beyond) > 5 else "")
-            yield Alarm(
-                f"{_shown(zone)}: VNet {_name(link.vnet)} is not peered with {shown}, where endpoints serve",
+            others = ", ".join(_name(each) for each in beyond[:5]) + (", ..." if len(beyond) > 5 else "")
+            yield Trouble(
+                f"{shown}: VNet {_name(link.vnet)} with {others}",
+                "VNets of clients are not peered with VNets where endpoints serve",
                 "its clients may resolve addresses that they cannot connect to",
                 "peer the VNets, or narrow the zone's `reach`; nothing, where a hub, gateway or Virtual WAN routes",
+                "VNets",
+                f"{shown}: VNet {_name(link.vnet)} is not peered with {others}, where endpoints serve",
             )
 
 
-def _lists(listings: Sequence[Listing]) -> Iterator[Alarm]:
+def _lists(listings: Sequence[Listing]) -> Iterator[Trouble]:
     for listing in listings:
         if listing.error:
-            yield Alarm(
-                f"{listing.kind} cannot be listed in subscription {listing.subscription}: {listing.error}",
+            what = f"{listing.kind} cannot be listed in subscription {listing.subscription}"
+            yield Trouble(
+                f"{listing.kind} in subscription {listing.subscription}",
+                f"it cannot be listed: {listing.error}",
                 "sweeps are not complete: what was claimed there stays as it is, and nothing is removed for absence",
                 "where it is forbidden, assign Reader, or the role of infra/, at the subscription",
+                "lists",
+                f"{what}: {listing.error}",
             )

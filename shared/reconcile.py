@@ -36,7 +36,8 @@ from shared.record import LOOKS, Recorder
 from shared.report import Report
 from shared.resync import Question, Resync
 from shared.settings import Settings
-from shared.sweep import Scope, Seen, Sweeper
+from shared.sweep import Seen, Sweeper
+from shared.sweep_plan import Scope
 from shared.together import all_of
 
 EVENT_SECONDS = 20.0
@@ -204,6 +205,9 @@ class Reconciler:
         report.observed = len(endpoints)
         report.alarms += await self._check(Seen(listings, endpoints.values()))
         report.alarms += explain.overdue(await self.catalog.marker(), self.settings, self.clock())
+        for zone in self.settings.zones:
+            stored = await self.catalog.found(zone.key)
+            report.alarms += stored.value.alarms if stored else ()
         return report
 
     async def _check(self, seen: Seen) -> Sequence[Alarm]:
@@ -247,7 +251,7 @@ class Reconciler:
             names = wanted.adopt
         if not wanted.dry_run:
             await self.orders.hurry(wanted.zones, names)
-        scope = Scope(wanted.zones, cause, names, wanted.dry_run, wanted.force, wanted.adopt)
+        scope = Scope(wanted.zones, cause, names, wanted.dry_run, wanted.force, wanted.adopt, wanted.regain)
         await self._sweep(scope, RESYNC_SECONDS, report)
         return report
 

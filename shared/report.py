@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from shared.alarms import Trouble, grouped
 from shared.model import Alarm, Dirty, Zone
 from shared.plan import Change, Skip
 
@@ -61,10 +62,21 @@ class Report:
             "left_unread": self.left_unread,
         }
 
+    def failed(self) -> list[str]:
+        """The failures in words, one line for each cause."""
+        causes = (Trouble(what, error, "", "", "failures") for what, error in self.failures)
+        return [alarm.what for alarm in grouped(causes)]
 
-def told(alarm: Alarm) -> dict[str, str]:
+
+def told(alarm: Alarm) -> dict[str, Any]:
     """One alarm for people."""
-    return {"what": alarm.what, "means": alarm.means, "do": alarm.do}
+    return {
+        "what": alarm.what,
+        "means": alarm.means,
+        "do": alarm.do,
+        "count": alarm.count,
+        "examples": list(alarm.examples),
+    }
 
 
 def describe(change: Change) -> dict[str, Any]:

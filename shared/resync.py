@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -45,7 +45,7 @@ class _Body(msgspec.Struct, forbid_unknown_fields=True):
     endpoint: str | None = None
     dry_run: bool = False
     force: bool = False
-    adopt: list[str] = []
+    adopt: list[str] | Literal["lost"] = []
     drain: _Drain | None = None
     undrain: _Target | None = None
     freeze: _Freeze | None = None
@@ -61,8 +61,9 @@ _ALONE = ("drain", "undrain", "freeze", "unfreeze", "check")
 class Resync:
     """What was asked for. Empty scope: everything. `drain`, `undrain`: an endpoint id in lower case or a region.
 
-    `freeze`: nothing is written to this zone, for so many minutes, or 0: until it is unfrozen. `check`: look at what
-    could stand in the way, and do nothing.
+    `adopt`: names to take over; `regain`: all that have lost our mark (`"adopt": "lost"`). `freeze`: nothing is written
+    to this zone, for so many minutes, or 0: until it is unfrozen. `check`: look at what could stand in the way, and do
+    nothing.
     """
 
     zones: tuple[Zone, ...]
@@ -71,6 +72,7 @@ class Resync:
     dry_run: bool = False
     force: bool = False
     adopt: frozenset[str] = frozenset()
+    regain: bool = False
     drain: str | None = None
     drain_minutes: int = 0
     undrain: str | None = None
@@ -95,13 +97,15 @@ def parse(body: bytes, settings: Settings, types: frozenset[str]) -> Resync:
         others = [f for f in _Body.__struct_fields__ if f != order and getattr(wanted, f) != getattr(_Body(), f)]
         if getattr(wanted, order) and others:
             raise BadRequest(f"{others[0]}: not together with {order}")
+    named: list[str] = [] if isinstance(wanted.adopt, str) else wanted.adopt
     return Resync(
         zones=_zones(wanted.zone, settings),
         name=None if wanted.name is None else label("name", wanted.name),
         endpoint=None if wanted.endpoint is None else _endpoint("endpoint", wanted.endpoint, settings, types),
         dry_run=wanted.dry_run,
         force=wanted.force,
-        adopt=frozenset(label(f"adopt[{i}]", name) for i, name in enumerate(wanted.adopt)),
+        adopt=frozenset(label(f"adopt[{i}]", name) for i, name in enumerate(named)),
+        regain=isinstance(wanted.adopt, str),
         drain=_target("drain", wanted.drain, settings, types) if wanted.drain else None,
         drain_minutes=wanted.drain.minutes if wanted.drain else 0,
         undrain=_target("undrain", wanted.undrain, settings, types) if wanted.undrain else None,

@@ -88,6 +88,14 @@ def _decide(
     return Answer(name, addresses, ttl, reason), [region for _, region in near]
 
 
+def claimed(name: str, endpoints: Iterable[Endpoint], settings: Settings) -> bool:
+    """Whether an endpoint that is there, whatever its state, claims a name and may do so."""
+    return any(
+        name in each.names and not _refused(each, name, settings) and not _not_meant(each, name, False, settings)
+        for each in endpoints
+    )
+
+
 def _out(out: dict[str, str], endpoint: Endpoint, fault: str) -> str:
     if fault:
         out[endpoint.key] = fault

@@ -14,14 +14,15 @@ from dataclasses import dataclass, field, replace
 
 from shared.budget import back_off
 from shared.errors import Conflict, NearzoneError, Terminal, Transient
+from shared.findings import Findings
 from shared.latency import Latency
 from shared.model import Dirty, Order, Past, RecordSet, Zone, freeze
-from shared.plan import Change, Skip, compare, judge
+from shared.plan import Change, Skip, compare, judge, unmarked
 from shared.ports import Catalog, Lease, Measure, RecordSets, Stored, unmeasured
 from shared.queue import Queue
 from shared.reader import Known, Reader, TooLateError
 from shared.report import Report, decided
-from shared.routing import route
+from shared.routing import claimed, route
 from shared.settings import Settings
 from shared.together import all_of
 from shared.turn import Turn
@@ -104,6 +105,7 @@ class Means:
 
     def __post_init__(self) -> None:
         self.reader = Reader(self.record_sets, self.clock)
+        self.findings = Findings(self.catalog, self.measure)
 
     async def complete(self) -> str:
         """The catalog's epoch where it knows every claim under the present settings, otherwise ""."""
@@ -296,6 +298,8 @@ class Run:
         if isinstance(found, Skip):
             self.task.report.skips.append(found)
             _log.info("%s", decided("skip", self.zone, row.value, reason=found.reason))
+            if found.blocked and found.blocked.concerns:
+                self.task.report.alarms += await self.of.findings.note(self.zone, found.blocked)
         if isinstance(found, Change):
             if self.of.settings.apply:
                 self.reader.remember(self.zone, name, known)
@@ -315,7 +319,12 @@ class Run:
             raise FrozenError(f"{self.zone.fqdn} ({self.zone.region}) is frozen")
         endpoints = [claimant.endpoint for claimant in claimants]
         answer = route(self.zone, dirty.name, endpoints, orders, of.settings, of.latency)
-        found = compare(self.zone, answer, actual, of.settings.owner, adopt=dirty.adopt)
+        was_ours = unmarked(actual) and await of.catalog.owns(self.zone.key, dirty.name)
+        adopt = dirty.adopt or (dirty.regain and was_ours)
+        found = compare(self.zone, answer, actual, of.settings.owner, adopt=adopt, was_ours=was_ours)
+        if isinstance(found, Skip) and found.blocked:
+            by_somebody = claimed(dirty.name, endpoints, of.settings)
+            return replace(found, blocked=replace(found.blocked, claimed=by_somebody))
         if not isinstance(found, Change):
             return found
         # Asked after the claims were read: a catalog that was lost before would have shown none.

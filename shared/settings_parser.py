@@ -23,13 +23,7 @@ T = TypeVar("T")
 PREFIX = "NEARZONE_"
 REACH = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")
 MAX_TTL = 2**31 - 1
-<<<<<<< HEAD
 MAX_HEALTH_WAIT = 24 * 60
-GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-_PATTERN = re.compile(r"[a-z0-9*?-]{1,63}")
-_REGION = re.compile(r"[a-z][a-z0-9]*")
-=======
->>>>>>> room/settings
 _ZONE = "microsoft.network/privatednszones"
 _SCOPE = "a subscription id or /subscriptions/ID/resourceGroups/NAME, without wildcards"
 _REGION = "an Azure region"
@@ -117,17 +111,10 @@ class _Reader:
             self.fault(name, text, " or ".join(choices))
         return text
 
-<<<<<<< HEAD
     def whole(self, name: str, default: int, unit: str, most: int) -> int:
-        text = self.values.pop(name, "").strip() or str(default)
+        text = self._text(name).strip() or str(default)
         if not re.fullmatch("[0-9]{1,10}", text) or not 1 <= int(text) <= most:
             self.fault(name, text, f"{unit}, 1 to {most}")
-=======
-    def ttl(self, name: str, default: int) -> int:
-        text = self._text(name).strip() or str(default)
-        if not re.fullmatch("[0-9]{1,10}", text) or not 1 <= int(text) <= MAX_TTL:
-            self.fault(name, text, f"seconds, 1 to {MAX_TTL}")
->>>>>>> room/settings
             return default
         return int(text)
 

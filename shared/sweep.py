@@ -11,33 +11,32 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 from zlib import crc32
 
+from shared import alarms
 from shared.catch_up import CatchUp
 from shared.drain import Drainer
-from shared.errors import Conflict, NearzoneError, UnsafePlan
+from shared.errors import Conflict, NearzoneError
 from shared.model import (
     Alarm,
-    Cause,
     Dirty,
     Endpoint,
     EndpointRow,
     Marker,
-    Order,
     Progress,
     RecordSet,
     State,
     Zone,
-    freeze,
 )
-from shared.plan import OWNER_KEY, Change, Skip, compare, guard, judge
+from shared.plan import Change
 from shared.ports import Indexed, Listing, Stored
 from shared.reader import Known
 from shared.record import Recorder
 from shared.report import Report
-from shared.routing import ambiguous_addresses, route
+from shared.routing import ambiguous_addresses
+from shared.sweep_plan import Plan, Scope
 from shared.together import all_of
 
 TOMBSTONE = 3600.0
@@ -52,18 +51,6 @@ PLAN_SECONDS = 30.0
 """Seconds of a sweep that reading leaves to its plan."""
 DRAIN_SECONDS, DRAIN_PAUSE = 5.0, 0.5
 """While endpoints are read: for how long what has become dirty is settled at a time, and the pause between."""
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """What a sweep plans for. `names` None: all. `force`: without the guard. `adopt`: names to take over."""
-
-    zones: tuple[Zone, ...]
-    cause: Cause
-    names: frozenset[str] | None = None
-    dry_run: bool = False
-    force: bool = False
-    adopt: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +71,7 @@ class Sweeper:
     async def sweep(self, scope: Scope, deadline: float, report: Report) -> Seen:
         """One whole sweep; gives what it has seen. What could not be read is reported, and stays; the rest goes on."""
         catalog, clock = self.recorder.catalog, self.recorder.clock
-        begun = None if scope.dry_run else await self._begin()
+        begun, known = await asyncio.gather(self._begin(scope), self._owned(scope.zones))
         read_at = clock()
         actual = await self._record_sets(scope.zones, report)
         rows = await self._rows()
@@ -102,20 +89,23 @@ class Sweeper:
         endpoints = {key: stored.value.endpoint for key, stored in rows.items()} | work.seen
         index = await catalog.indexed()
         report.complete = knows_all and not report.left_unread
-        plan = _Plan(self.drainer, scope, report, await self.drainer.orders(), knows_all)
+        plan = Plan(self.drainer, scope, report, await self.drainer.orders(), knows_all)
         claims = _by_name(endpoints, [row.value for row in index])
         for zone in scope.zones:
             if zone.key in actual:
-                plan.add(zone, self.drainer.reader.newer(zone, actual[zone.key], read_at), claims)
-        report.alarms += _ambiguous(endpoints.values())
+                actual[zone.key] = self.drainer.reader.newer(zone, actual[zone.key], read_at)
+                plan.add(zone, actual[zone.key], claims, known[zone.key])
+        ambiguous = _ambiguous(endpoints.values())
+        report.alarms += ambiguous
         if begun is None:
             report.changes += plan.changes
             return Seen(listings, endpoints.values())
         await self._mark(plan.changes, scope, read_at)
-        said: dict[str, Any] = {"refusals": tuple(report.refusals), "alarms": tuple(report.alarms)}
+        said: dict[str, Any] = {"alarms": tuple(ambiguous)}
         if knows_all:
             said |= self._complete()
-        if not await self._put_marker(begun.epoch, said):
+        noted, _ = await asyncio.gather(self._put_marker(begun.epoch, said), self._keep_found(plan, actual, known))
+        if not noted:
             report.failures.append(("sweep", "the catalog was lost meanwhile: the next sweep fills it"))
         complete = await self.drainer.complete()
         await self.drainer.drain(scope.zones, deadline, report, wait=True, partial=not complete)
@@ -142,8 +132,24 @@ class Sweeper:
         """What the marker says where the catalog knows every claim."""
         return {"digest": self.drainer.settings.digest, "completed_at": self.recorder.clock()}
 
-    async def _begin(self) -> Marker:
-        """Note that a sweep has begun; the catalog gets an epoch where it is new or was lost."""
+    async def _keep_found(
+        self, plan: Plan, actual: Mapping[str, Sequence[RecordSet]], known: Mapping[str, Mapping[str, str]]
+    ) -> None:
+        """Keep what was found of each zone, and which record sets are ours."""
+        keeper, settings = self.drainer.findings, self.drainer.settings
+        zones = [zone for zone in plan.scope.zones if zone.key in plan.found]
+        await all_of(keeper.keep(zone, plan.found[zone.key], whole=plan.scope.whole) for zone in zones)
+        await all_of(keeper.follow(zone, actual[zone.key], known[zone.key], settings) for zone in zones)
+
+    async def _owned(self, zones: Sequence[Zone]) -> dict[str, Mapping[str, str]]:
+        """What is known as ours, read before the record sets: what is written from now on has another etag."""
+        found = await all_of(self.recorder.catalog.owned(zone.key) for zone in zones)
+        return {zone.key: names for zone, names in zip(zones, found, strict=True)}
+
+    async def _begin(self, scope: Scope) -> Marker | None:
+        """Note that a sweep has begun; the catalog gets an epoch where it is new or was lost. None: a dry run."""
+        if scope.dry_run:
+            return None
         while True:
             stored, now = await self.recorder.catalog.marker(), self.recorder.clock()
             begun = replace(stored.value if stored else Marker(), attempted_at=now)
@@ -169,6 +175,7 @@ class Sweeper:
             zone, adopt = change.zone.lower(), change.name in scope.adopt
             self.drainer.reader.remember(zones[zone], change.name, Known(change.before, read_at))
             mark = Dirty(zone, change.name, change.urgency, cause.at, change.empties, adopt, cause=cause.said)
+            mark = replace(mark, regain=scope.regain)
             marks.append(mark)
         await all_of(self.recorder.catalog.mark(mark) for mark in marks)
 
@@ -212,7 +219,7 @@ class Sweeper:
         """
         catalog, old = self.recorder.catalog, self.recorder.clock() - TOMBSTONE
         if begun.attempted_at // DAY > begun.completed_at // DAY:
-            await catalog.forget(begun.attempted_at - REMEMBERED)
+            await catalog.forget(begun.attempted_at - REMEMBERED, {zone.key for zone in self.drainer.settings.zones})
         for indexed in index:
             stored = rows.get(indexed.value.key)
             claims = (
@@ -229,69 +236,6 @@ class Sweeper:
             if dead and not row.todo and not row.missing_at and row.seen_at < old:
                 with suppress(Conflict):
                     await catalog.purge_endpoint(row.endpoint.key, stored.etag)
-
-
-@dataclass
-class _Plan:
-    """The plan of all zones in scope, after the guard."""
-
-    drainer: Drainer
-    scope: Scope
-    report: Report
-    orders: tuple[Order, ...]
-    knows_all: bool
-    changes: list[Change] = field(default_factory=list)
-
-    def add(self, zone: Zone, record_sets: Sequence[RecordSet], claims: Mapping[str, Sequence[Endpoint]]) -> None:
-        """Plan for one zone. What a frozen one would need is said, and not done."""
-        settings = self.drainer.settings
-        actual = {each.name: each for each in record_sets}
-        owned = {name for name, each in actual.items() if each.tag(OWNER_KEY) == settings.owner}
-        changes: list[Change] = []
-        for name in sorted(owned | claims.keys()):
-            if self.scope.names is not None and name not in self.scope.names:
-                continue
-            claimants = claims.get(name, ())
-            answer = route(zone, name, claimants, self.orders, settings, self.drainer.latency)
-            found = compare(zone, answer, actual.get(name), settings.owner, adopt=name in self.scope.adopt)
-            if isinstance(found, Change) and any(each.unread for each in claimants):
-                self.report.skips.append(Skip(zone.id, name, "waits until all of its claimants have been read"))
-            elif isinstance(found, Change):
-                changes.append(judge(found, claimants, self.orders))
-            elif found:
-                self.report.skips.append(found)
-        self.report.skips += [
-            Skip(zone.id, name, "not adopted: nobody claims this name")
-            for name in sorted(self.scope.adopt - owned - claims.keys())
-        ]
-        self.report.drift += len(changes)
-        self._measure("drift", len(changes), zone)
-        if freeze(zone, self.orders):
-            self.report.skips += [Skip(zone.id, each.name, f"frozen: would {each.kind} it") for each in changes]
-        else:
-            self.changes += self._after_guard(zone, changes, len(owned))
-
-    def _measure(self, name: str, count: int, zone: Zone) -> None:
-        """A dry run is a question: what it finds is nobody's alarm."""
-        if not self.scope.dry_run:
-            self.drainer.measure(name, count, zone=zone.region)
-
-    def _after_guard(self, zone: Zone, changes: list[Change], owned: int) -> list[Change]:
-        """What was seen is always written; what rests on absence only under the guard, and not from partial reading."""
-        unseen = [change for change in changes if change.empties and not change.seen]
-        rest = [change for change in changes if change.seen or not change.empties]
-        if unseen and not self.knows_all:
-            self.report.skips += [Skip(zone.id, change.name, "held back: a list was not complete") for change in unseen]
-            return rest
-        try:
-            if not self.scope.force:
-                guard(zone, changes, owned)
-        except UnsafePlan as error:
-            self.report.refusals.append(str(error))
-            self._measure("refused_plans", 1, zone)
-            self.report.skips += [Skip(zone.id, change.name, "refused by the guard") for change in unseen]
-            return rest
-        return rest + unseen
 
 
 def _by_name(endpoints: Mapping[str, Endpoint], indexed: Iterable[Indexed]) -> dict[str, list[Endpoint]]:
@@ -320,6 +264,10 @@ def _due(key: str, begun: Marker) -> bool:
 def _ambiguous(endpoints: Iterable[Endpoint]) -> list[Alarm]:
     """Addresses that serving endpoints of different VNets hold, whatever their names."""
     twice = ambiguous_addresses(e for e in endpoints if e.state == State.SERVING and e.names)
+    text = "the same address is claimed from more than one VNet"
     means = "nobody can say where a packet to it would arrive: it is refused where one name has both"
     do = "give the VNets address ranges of their own, or let only one of the endpoints claim the name"
-    return [Alarm(f"address {ip} is claimed from more than one VNet", means, do) for ip in sorted(twice)]
+    return alarms.grouped(
+        alarms.Trouble(ip, text, means, do, "addresses", f"address {ip} is claimed from more than one VNet")
+        for ip in sorted(twice)
+    )

@@ -48,6 +48,7 @@ METRICS: Mapping[str, Metric] = {
     "dirty.oldest": Metric(GAUGE, "s", "for how long the oldest of them has waited", ("zone",)),
     "drift": Metric(COUNTER, "{name}", "record sets that a sweep found not to be as they should", ("zone",)),
     "refused_plans": Metric(COUNTER, "{plan}", "plans held back because they would remove too much", ("zone",)),
+    "blocked": Metric(GAUGE, "{name}", "names whose record sets nearzone may not write", ("zone",)),
     "frozen": Metric(GAUGE, "{zone}", "1 while nothing may be written to the zone, else 0", ("zone",)),
     "sweep.duration": Metric(HISTOGRAM, "s", "how long sweeps take"),
     "sweep.age": Metric(GAUGE, "s", "how long ago the last complete sweep ended"),

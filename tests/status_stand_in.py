@@ -70,6 +70,17 @@ def a_dirty_name(name="llama", region="eastus", **changed):
     } | changed
 
 
+def a_blocked_name(name="llama", region="eastus", **changed):
+    return {
+        "zone": zone_id(region),
+        "name": name,
+        "why": "lost",
+        "owner": None,
+        "addresses": ["10.9.9.9"],
+        "claimed": True,
+    } | changed
+
+
 def a_sweep(**changed):
     counts = {"endpoints": 1, "drift": 0, "changes": 0, "failures": 0, "refused": 0}
     return {"at": EARLIER, "seconds": 1.5, "cause": "timer", "complete": True} | counts | changed
@@ -81,10 +92,13 @@ def a_status(names=(), known=(), regions=REGIONS, **changed):
         "now": NOW,
         "mode": "apply",
         "owner": "nearzone",
-        "zones": [{"id": zone_id(region), "region": region, "dirty": 0, "frozen": None} for region in regions],
+        "zones": [
+            {"id": zone_id(region), "region": region, "dirty": 0, "blocked": 0, "frozen": None} for region in regions
+        ],
         "dirty": [],
+        "blocked": [],
         "endpoints": {"serving": len(known)},
-        "last_sweep": {"completed_at": EARLIER, "current": True},
+        "last_sweep": {"completed_at": EARLIER, "current": True, "progress": None},
         "sweeps": [a_sweep()],
         "changes": [],
         "drains": [],
@@ -105,6 +119,7 @@ def an_explanation(region="eastus", name="llama", **changed):
         "answer": {"addresses": ["10.1.0.4"], "ttl": 30, "reason": "nearest: eastus 0 ms"},
         "record": {"addresses": ["10.1.0.4"], "ttl": 30, "owned": True},
         "claims": [claim | {"included": True, "reason": "nearest: eastus 0 ms"}],
+        "blocked": None,
         "dirty": None,
         "frozen": None,
         "history": [a_change(name, region)],

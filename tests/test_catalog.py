@@ -8,7 +8,20 @@ from dataclasses import replace
 import pytest
 
 from shared.errors import Conflict
-from shared.model import Dirty, EndpointRow, Marker, Order, Past, State, Urgency, Write
+from shared.model import (
+    Alarm,
+    Blocked,
+    Dirty,
+    EndpointRow,
+    Found,
+    Marker,
+    Obstacle,
+    Order,
+    Past,
+    State,
+    Urgency,
+    Write,
+)
 from tests.catalogs import opened
 from tests.pure_values import vm
 
@@ -345,16 +358,55 @@ async def test_history_fits_into_its_row_however_long_the_answers_are(catalog):
     assert found[0].at == 59.0
 
 
-async def test_what_has_not_changed_since_is_forgotten_and_nothing_else(catalog):
-    await catalog.keep("z", [changed("old", 5.0), changed("new", 20.0)])
+async def test_what_has_not_changed_since_is_forgotten_but_not_what_is_ours(catalog):
+    await catalog.keep("z", [changed("old", 5.0), changed("new", 20.0), changed("gone", 5.0, kind="delete")])
     await catalog.keep("y", [changed("old", 9.5)])
     await catalog.mark(Dirty("z", "old"))
-    await catalog.forget(10.0)
-    assert [len(await catalog.history(*of)) for of in (("z", "old"), ("y", "old"), ("y",), ("z", "new"), ("z",))] == [
-        *(0, 0, 0),
-        *(1, 2),
-    ]
+    await catalog.forget(10.0, {"z"})
+    of = (("z", "old"), ("z", "gone"), ("y", "old"), ("y",), ("z", "new"), ("z",))
+    assert [len(await catalog.history(*each)) for each in of] == [1, 0, 0, 0, 1, 3]
     assert len(await catalog.dirty("z")) == 1
+    assert sorted(await catalog.owned("z")) == ["new", "old"]
+
+
+async def test_what_was_made_or_changed_is_known_as_ours_until_it_is_removed(catalog, other):
+    await catalog.keep("z", [changed("a", 1.0), changed("b", 1.0), changed("a", 2.0, kind="delete")])
+    assert sorted(await other.owned("z")) == ["b"]
+    assert [await other.owns("z", name) for name in ("a", "b", "c")] == [False, True, False]
+    await other.keep("z", [changed("a", 3.0, kind="create")])
+    assert sorted(await catalog.owned("z")) == ["a", "b"]
+    assert not await catalog.owned("y")
+
+
+async def test_what_is_found_to_be_ours_is_kept_without_a_history_and_beside_one(catalog, other):
+    await catalog.keep("z", [changed("b", 1.0, kind="delete")])
+    await catalog.own("z", ["a", "b"])
+    assert sorted(await other.owned("z")) == ["a", "b"]
+    assert [len(await other.history("z", name)) for name in ("a", "b")] == [0, 1]
+    await catalog.keep("z", [changed("a", 5.0)])
+    assert len(await other.history("z", "a")) == 1
+
+
+async def test_what_was_written_since_it_was_read_stays_known_as_ours(catalog, other):
+    await catalog.own("z", ["a", "b"])
+    known = await catalog.owned("z")
+    await other.keep("z", [changed("a", 5.0)])
+    await catalog.disown("z", known)
+    assert sorted(await catalog.owned("z")) == ["a"]
+    await catalog.forget(10.0, {"z"})
+    assert len(await catalog.history("z", "a")) == 1
+
+
+async def test_what_was_found_of_a_zone_is_replaced_only_by_those_who_have_read_it(catalog, other):
+    found = Found("z", ("refused",), (Alarm("a", "b", "c", 2, ("d",)),), (Blocked("n", Obstacle.LOST),), 1)
+    etag = await catalog.put_found(found, None)
+    assert (await other.found("z")).value == found
+    for stale in (None, "W/\"datetime'2026-11-23T00%3A00%3A00Z'\""):
+        with pytest.raises(Conflict):
+            await other.put_found(Found("z"), stale)
+    await other.put_found(Found("z"), etag)
+    assert (await catalog.found("z")).value == Found("z")
+    assert await catalog.found("y") is None
 
 
 async def test_a_dirty_name_knows_who_marked_it_last(catalog):

@@ -12,10 +12,12 @@ from shared.catalog import rows
 from shared.catalog.account import Account, connect
 from shared.catalog.table import TableCatalog
 from shared.errors import Conflict, Terminal
-from shared.model import Alarm, Dirty, EndpointRow, Marker, Urgency
+from shared.findings import about
+from shared.model import Alarm, Blocked, Dirty, EndpointRow, Marker, Obstacle, Urgency
 from simulator.core import Request
 from tests.catalogs import Bench, on_bench
 from tests.pure_values import vm
+from tests.pure_values import zone as pure_zone
 from tests.stage import Token, a_vm, a_world, staged, vm_id
 
 ROW = EndpointRow(vm("a", "10.0.0.1"), frozenset({"llama"}), 1.0)
@@ -151,20 +153,34 @@ def test_an_endpoint_that_does_not_fit_is_named(letter, most):
     on_bench(story)
 
 
-@pytest.mark.parametrize("text", ["refused: a zone", '"\\\n\x01' * 100, "é" * 3000])
-def test_the_marker_keeps_the_first_refusals_and_alarms_and_counts_the_rest(text):
+@pytest.mark.parametrize("text", ["twice", '"\\\n\x01' * 100, "é" * 3000])
+def test_the_marker_keeps_the_first_alarms_and_counts_the_rest(text):
     async def story(bench):
-        texts = tuple(f"{number} {text}" for number in range(2000))
-        alarms = tuple(Alarm(each, text, text) for each in texts)
-        await bench.catalog.put_marker(Marker("digest", 1.0, 2.0, texts, alarms, findings=alarms[:1]), None)
+        alarms = tuple(Alarm(f"{number} {text}", text, text) for number in range(2000))
+        await bench.catalog.put_marker(Marker("digest", 1.0, 2.0, alarms, findings=alarms[:1]), None)
         marker = (await bench.catalog.marker()).value
-        kept = len(marker.refusals) - 1
-        assert marker.refusals == (*texts[:kept], f"... and {2000 - kept} more")
-        assert kept > 0
-        assert marker.alarms[:-1] == alarms[: len(marker.alarms) - 1]
-        assert marker.alarms[-1] == Alarm(f"... and {2001 - len(marker.alarms)} more")
+        kept = len(marker.alarms) - 1
+        assert marker.alarms == (*alarms[:kept], Alarm(f"... and {2000 - kept} more"))
         assert marker.findings == alarms[: len(marker.findings)] or len(text) > 2000
         assert (marker.digest, marker.completed_at, marker.attempted_at) == ("digest", 1.0, 2.0)
+
+    on_bench(story)
+
+
+@pytest.mark.parametrize("text", ["10.100.100.", '"\\\n\x01' * 20, "é" * 60])
+def test_the_first_blocked_names_of_a_zone_are_kept_and_all_are_counted(text):
+    """However many there are and whatever a mark or an error says, it fits into the row."""
+
+    async def story(bench):
+        zone = pure_zone()
+        many = [Blocked(f"n{i:05}", Obstacle.OTHER, f"{i} {text}"[:80], (text[:15],) * 20) for i in range(3000)]
+        await bench.catalog.put_found(about(zone, many, ("refused",)), None)
+        found = (await bench.catalog.found(zone.key)).value
+        assert found.count == 3000
+        assert found.blocked == tuple(many[: len(found.blocked)])
+        assert 3 < len(found.blocked) < 3000
+        assert [alarm.count for alarm in found.alarms] == [3000]
+        assert found.refusals == ("refused",)
 
     on_bench(story)
 

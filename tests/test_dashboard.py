@@ -16,6 +16,7 @@ from simulator.launch import Scale, running
 from tests.chromium import chromium
 from tests.stage import REGIONS, a_vm, a_world, vm_id
 from tests.status_stand_in import (
+    a_blocked_name,
     a_change,
     a_dirty_name,
     a_name,
@@ -267,6 +268,91 @@ async def test_what_needs_somebody_is_told_with_what_to_do(chromium, status):
         await expect(stamp).to_have_attribute("title", "2026-11-26T11:59:00.000+00:00")
 
 
+async def test_names_that_may_not_be_written_are_shown_with_why_and_what_stands_there(chromium, status):
+    status.status = a_status(regions=("eastus", "westus"))
+    async with opened(chromium, status.url, "k") as page:
+        await expect(page.locator("#not-ours")).to_be_hidden()
+        await expect(page.locator("#figures")).not_to_contain_text("may not be written")
+        status.status["blocked"] = [
+            a_blocked_name(),
+            a_blocked_name("chat", why="other owner", owner="team-b", addresses=[]),
+            a_blocked_name("old", "westus", why="auto-registered", claimed=False),
+        ]
+        for zone, count in zip(status.status["zones"], (1_300, 1), strict=True):
+            zone["blocked"] = count
+        await next_poll(page)
+        await expect(row(page, "blocked", "llama")).to_contain_text("eastusit has lost our mark10.9.9.9yes")
+        await expect(row(page, "blocked", "chat")).to_contain_text("it belongs to owner team-bnothingyes")
+        await expect(row(page, "blocked", "old")).to_contain_text("westusAzure registers it10.9.9.9no more")
+        await expect(page.locator("#not-ours caption")).to_contain_text("The first 3 of 1,301.")
+        await expect(page.locator("#figures")).to_contain_text("1,301may not be written")
+        await expect(row(page, "zones", "eastus")).to_contain_text("1,300")
+        status.explanation = an_explanation(blocked={"why": "lost", "owner": None})
+        status.explanation["record"]["owned"] = False
+        await row(page, "blocked", "llama").get_by_role("button").click()
+        await expect(page.get_by_role("dialog")).to_contain_text("not ours, and not touched: it has lost our mark")
+
+
+async def test_what_is_gone_or_claims_nothing_does_not_count_as_an_endpoint(chromium, status):
+    known = [an_endpoint("vm-1"), an_endpoint("vm-2", state="stopped")]
+    known += [an_endpoint(f"gone-{i}", state="gone") for i in range(2_000)]
+    known += [an_endpoint("odd", names=[], faults=["no such label"])]
+    status.status = a_status(known=known)
+    async with opened(chromium, status.url, "k") as page:
+        await expect(page.locator("#figures")).to_contain_text("1 of 2endpoints serve")
+        shown = page.locator("#endpoints tbody th")
+        await expect(shown.nth(0)).to_contain_text("odd")
+        await expect(shown.nth(1)).to_contain_text("vm-2")
+        await expect(shown.nth(2)).to_contain_text("vm-1")
+
+
+async def test_a_time_ahead_is_told_as_such_and_what_is_due_as_due(chromium, status):
+    ahead, soon = "2026-11-26T12:10:30.000+00:00", "2026-11-26T12:00:00.900+00:00"
+    status.status = a_status(
+        regions=("eastus",),
+        changes=[a_change(at=ahead), a_change("now", at=soon)],
+        sweeps=[a_sweep(at=ahead)],
+        dirty=[a_dirty_name(since=ahead, not_before=ahead)],
+        drains=[{"target": "westus", "until": ahead}],
+    )
+    status.explanation = an_explanation(history=[a_change(at=ahead)])
+    said = "10 min ahead: the writer's clock runs ahead"
+    async with opened(chromium, status.url, "k") as page:
+        await expect(row(page, "changes", "llama").locator("time")).to_have_text(said)
+        await expect(row(page, "changes", "now").locator("time")).to_have_text("0 s ago")
+        await expect(page.locator("#sweeps tbody time")).to_have_text(said)
+        await expect(row(page, "dirty", "llama").locator("time")).to_have_text([said, "in 10 min"])
+        await expect(row(page, "drains", "westus").locator("time")).to_have_text("in 10 min")
+        await row(page, "changes", "llama").get_by_role("button").click()
+        await expect(page.get_by_role("dialog").locator("table").last.locator("time")).to_have_text(said)
+
+
+@pytest.mark.parametrize(
+    ("progress", "said"),
+    [
+        ({"read": 2644, "of": 3004, "seconds_left": 40}, "2,644 of 3,004 endpoints read, about 40 s to go"),
+        ({"read": 12, "of": 30_000, "seconds_left": 185.4}, "12 of 30,000 endpoints read, about 3 min to go"),
+        ({"read": 0, "of": 1, "seconds_left": None}, "0 of 1 endpoint read"),
+    ],
+)
+async def test_the_progress_of_a_first_sweep_is_shown_until_it_is_over(chromium, status, progress, said):
+    status.status = crowd(3)
+    status.status["last_sweep"] = {"completed_at": None, "current": False, "progress": progress}
+    async with opened(chromium, status.url, "k") as page:
+        await expect(page.locator("#progress")).to_have_text(said)
+        asked = len([request for request in page.asked if "full" in request.url])
+        status.status["last_sweep"]["progress"] = progress | {"read": progress["of"], "seconds_left": 0}
+        await next_poll(page)
+        await expect(page.locator("#progress")).to_contain_text(f"{progress['of']:,} of")
+        assert len([request for request in page.asked if "full" in request.url]) == asked, "nothing else has changed"
+        status.status["last_sweep"] = {"completed_at": status.status["now"], "current": True, "progress": None}
+        await next_poll(page)
+        await expect(page.locator("#progress")).to_be_hidden()
+        status.status["last_sweep"] = {"completed_at": status.status["now"], "current": True}
+        await next_poll(page)
+        await expect(page.locator("#progress")).to_be_hidden()
+
+
 # Nothing that is shown is markup.
 
 
@@ -295,15 +381,17 @@ async def test_markup_in_anything_that_the_app_tells_is_text(chromium, status):
             regions=("eastus",),
             alarms=[{"what": "w", "means": "m", "do": "d"}],
             refusals=["r"],
+            blocked=[a_blocked_name(owner="o")],
             dirty=[a_dirty_name()],
             changes=[a_change()],
             drains=[{"target": "t", "until": None}],
         ),
         times,
     )
+    status.status["zones"][0]["blocked"] = 1
     status.explanation = poisoned(an_explanation(dirty=a_dirty_name()), times)
     async with opened(chromium, status.url, "") as page:
-        for table in ("names", "endpoints", "dirty", "changes", "sweeps", "zones", "drains"):
+        for table in ("names", "endpoints", "blocked", "dirty", "changes", "sweeps", "zones", "drains"):
             await expect(page.locator(f"#{table} tbody")).to_contain_text(MARKUP)
         for place in ("#who", "#alarms li", "#refusals li", "#matrix"):
             await expect(page.locator(place)).to_contain_text(MARKUP)

@@ -159,3 +159,23 @@ def test_a_question_that_is_none_is_refused_with_its_parameter(params, said):
             question(params, stage.app.settings)
 
     staged(story, fleet())
+
+
+def test_what_is_gone_or_claims_nothing_is_no_endpoint_in_the_status():
+    """Events about strangers leave rows behind; `gone` are only those that had claimed a name."""
+
+    async def story(stage):
+        await stage.app.correct_drift()
+        for name in ("stranger-1", "stranger-2"):
+            stage.arm("POST", vm_id(name) + "/restart")
+        await stage.quiet(60)
+        stage.arm("DELETE", vm_id("stranger-2"))
+        stage.arm("DELETE", vm_id("e-1"))
+        await stage.quiet(60)
+        assert len(await stage.app.catalog.endpoints()) == 4, "their rows are there"
+        told = await stage.app.status(full=True)
+        assert told["endpoints"] == {"gone": 1, "serving": 1}
+        assert [each["id"] for each in told["known"]] == [vm_id("e-1"), vm_id("w-1")]
+
+    strangers = (a_vm(f"stranger-{i}", EAST, 20 + i, None) for i in (1, 2))
+    staged(story, a_world(a_vm("e-1", EAST, 4), a_vm("w-1", WEST, 4), *strangers))

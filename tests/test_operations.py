@@ -559,6 +559,24 @@ def test_two_deployments_in_one_zone(guide):
     staged(story, fleet())
 
 
+def test_a_name_may_not_be_written(guide):
+    """A lost mark is told, and taken back; what was never ours stays."""
+
+    async def story(stage):
+        await swept(stage)
+        taken = {"ttl": 30, "aRecords": [{"ipv4Address": "10.9.9.9"}]}
+        for region in (EAST, WEST):
+            stage.arm("PUT", f"{zone_id(region)}/A/{NAME}", {"properties": taken})
+        await stage.app.correct_drift()
+        guide.see(await guide.ask(stage.app))
+        plan = await guide.ask(stage.app)
+        assert [(each["name"], each["after"]) for each in plan["changes"]] == [(NAME, NEAR)]
+        assert (await guide.ask(stage.app))["changes"] == plan["changes"]
+        assert answers(stage) == [NEAR, ["10.9.9.9"]], "only the zone that was asked for"
+
+    staged(story, fleet())
+
+
 @pytest.mark.parametrize("cause", ["edited", "lost event", "mark lost"])
 def test_a_name_has_a_wrong_answer(guide, cause):
     """The explanation shows both sides and whose the record set is; the way that belongs to it puts it right."""

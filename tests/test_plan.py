@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import UnsafePlan
-from shared.model import Answer, Order, RecordSet, State, Urgency
-from shared.plan import Change, Skip, compare, guard, judge
+from shared.model import Answer, Blocked, Obstacle, Order, RecordSet, State, Urgency
+from shared.plan import Change, Skip, compare, guard, judge, obstacle
 from tests.pure_values import ours, vm, zone
 
 ZONE = zone()
@@ -35,11 +35,13 @@ ours B+A      update    -         delete    -
 ours ttl      update    update    delete    -
 ours empty    update    update    delete    -
 foreign       skip      skip      skip      skip
+lost          skip      skip      skip      skip
 theirs        skip      skip      skip      skip
 auto          skip      skip      skip      skip
 marked auto   skip      skip      skip      skip
 adopt foreign update    update    skip      *
 adopt theirs  update    update    skip      *
+adopt lost    update    update    delete    update
 adopt auto    skip      skip      skip      skip
 adopt ours A  -         update    delete    -
 """
@@ -51,6 +53,7 @@ THERE = {
     "ours ttl": ours("llama", A, ttl=31),
     "ours empty": ours("llama"),
     "foreign": FOREIGN,
+    "lost": FOREIGN,
     "theirs": THEIRS,
     "auto": AUTO,
     "marked auto": MARKED_AUTO,
@@ -73,7 +76,8 @@ def word(found):
 )
 def test_the_table(there, answer, expected):
     adopt = there.startswith("adopt ")
-    found = word(compare(ZONE, answer, THERE[there.removeprefix("adopt ")], "nearzone", adopt=adopt))
+    actual, was_ours = THERE[there.removeprefix("adopt ")], there.endswith("lost")
+    found = word(compare(ZONE, answer, actual, "nearzone", adopt=adopt, was_ours=was_ours))
     # Adopting a name that is only to be kept may be nothing or a skip; a write it is not.
     assert found == expected or (expected == "*" and found in ("-", "skip"))
 
@@ -100,6 +104,36 @@ def test_a_skip_says_whose_the_record_set_is():
     assert "'other-nearzone'" in compare(ZONE, wants(B), THEIRS, "nearzone").reason
     assert "adopt" in compare(ZONE, wants(B), FOREIGN, "nearzone").reason
     assert "auto-registered" in compare(ZONE, wants(B), AUTO, "nearzone").reason
+    assert "lost our mark" in compare(ZONE, wants(B), FOREIGN, "nearzone", was_ours=True).reason
+
+
+def test_a_mark_that_was_lost_is_put_back_on_what_is_to_be_kept_and_nothing_else_changes():
+    change = compare(ZONE, KEEP, FOREIGN, "nearzone", adopt=True, was_ours=True)
+    assert (change.after.addresses, change.after.ttl) == (FOREIGN.addresses, FOREIGN.ttl)
+    assert dict(change.after.metadata) == {"nearzone-owner": "nearzone", "team": "x"}
+
+
+@pytest.mark.parametrize(
+    ("there", "was_ours", "why", "owner"),
+    [
+        (FOREIGN, False, Obstacle.FOREIGN, ""),
+        (FOREIGN, True, Obstacle.LOST, ""),
+        (RecordSet("llama", 30, ()), False, Obstacle.FOREIGN, ""),
+        (ours("llama", A, owner=""), True, Obstacle.LOST, ""),
+        (THEIRS, True, Obstacle.OTHER, "other-nearzone"),
+        (AUTO, True, Obstacle.AUTO, ""),
+        (MARKED_AUTO, True, Obstacle.AUTO, ""),
+    ],
+)
+def test_why_a_record_set_is_not_ours_to_write(there, was_ours, why, owner):
+    found = obstacle("llama", there, "nearzone", was_ours=was_ours)
+    assert found == Blocked("llama", why, owner, there.addresses)
+    assert compare(ZONE, wants(B), there, "nearzone", was_ours=was_ours).blocked == found
+
+
+@pytest.mark.parametrize("there", [None, ours("llama", A)])
+def test_what_is_ours_or_not_there_is_no_obstacle(there):
+    assert obstacle("llama", there, "nearzone", was_ours=True) is None
 
 
 URGENCIES = [

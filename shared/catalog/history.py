@@ -23,6 +23,11 @@ def parts(changes: Sequence[Past]) -> Iterator[tuple[str, list[Past]]]:
     yield EVERY_NAME, list(changes)
 
 
+def ours(name: str, changes: Sequence[Past]) -> bool:
+    """Whether a history says that its record set is ours: the last change, of those kept, has not removed it."""
+    return name != EVERY_NAME and bool(changes) and changes[0].kind != "delete"
+
+
 def added(name: str, changes: Sequence[Past], old: Sequence[Past]) -> tuple[Past, ...]:
     """A history, newest first, with these changes."""
     most, room, kept = ZONE_KEEPS if name == EVERY_NAME else NAME_KEEPS, ROOM, []

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from shared.catalog import history
 from shared.errors import Conflict
-from shared.model import Dirty, EndpointRow, Marker, Order, Past, Write
+from shared.model import Dirty, EndpointRow, Found, Marker, Order, Past, Write
 from shared.ports import EVERY_NAME, Indexed, Lease, Stored
 
 
@@ -28,6 +28,8 @@ class MemoryCatalog:
         self._leases: dict[str, tuple[str, float, tuple[Write, ...] | None]] = {}
         self._orders: dict[str, Stored[Order]] = {}
         self._history: dict[tuple[str, str], Sequence[Past]] = {}
+        self._ours: dict[str, dict[str, str]] = {}
+        self._found: dict[str, Stored[Found]] = {}
         self._marker: Stored[Marker] | None = None
 
     async def endpoint(self, key: str) -> Stored[EndpointRow] | None:
@@ -85,6 +87,7 @@ class MemoryCatalog:
                 since=min(old.since, dirty.since),
                 cleared=old.cleared or dirty.cleared,
                 adopt=old.adopt or dirty.adopt,
+                regain=old.regain or dirty.regain,
                 cause=dirty.cause,
             )
         rows[dirty.name] = Stored(dirty, next(self._etags))
@@ -147,18 +150,58 @@ class MemoryCatalog:
             _check(self._orders.get(target), etag, f"order about {target}")
         self._orders.pop(target, None)
 
+    async def found(self, zone: str) -> Stored[Found] | None:
+        await asyncio.sleep(0)
+        return self._found.get(zone)
+
+    async def put_found(self, found: Found, etag: str | None) -> str:
+        await asyncio.sleep(0)
+        _check(self._found.get(found.zone), etag, f"what was found of {found.zone}")
+        self._found[found.zone] = Stored(found, next(self._etags))
+        return self._found[found.zone].etag
+
     async def keep(self, zone: str, changes: Sequence[Past]) -> None:
         await asyncio.sleep(0)
         for name, part in history.parts(changes):
-            self._history[zone, name] = history.added(name, part, self._history.get((zone, name), ()))
+            whole = history.added(name, part, self._history.get((zone, name), ()))
+            self._history[zone, name] = whole
+            if history.ours(name, whole):
+                self._ours.setdefault(zone, {})[name] = next(self._etags)
+            else:
+                self._ours.get(zone, {}).pop(name, None)
 
     async def history(self, zone: str, name: str = EVERY_NAME) -> Sequence[Past]:
         await asyncio.sleep(0)
         return self._history.get((zone, name), ())
 
-    async def forget(self, before: float) -> None:
+    async def forget(self, before: float, zones: Collection[str]) -> None:
         await asyncio.sleep(0)
-        self._history = {key: changes for key, changes in self._history.items() if changes[0].at >= before}
+        self._ours = {zone: names for zone, names in self._ours.items() if zone in zones}
+        self._history = {
+            (zone, name): changes
+            for (zone, name), changes in self._history.items()
+            if changes[0].at >= before or name in self._ours.get(zone, ())
+        }
+
+    async def owned(self, zone: str) -> Mapping[str, str]:
+        await asyncio.sleep(0)
+        return dict(self._ours.get(zone, {}))
+
+    async def owns(self, zone: str, name: str) -> bool:
+        await asyncio.sleep(0)
+        return name in self._ours.get(zone, ())
+
+    async def own(self, zone: str, names: Collection[str]) -> None:
+        await asyncio.sleep(0)
+        for name in names:
+            self._ours.setdefault(zone, {})[name] = next(self._etags)
+
+    async def disown(self, zone: str, names: Mapping[str, str]) -> None:
+        await asyncio.sleep(0)
+        held = self._ours.get(zone, {})
+        for name, etag in names.items():
+            if held.get(name) == etag:
+                del held[name]
 
 
 def _check(row: Stored[object] | None, etag: str | None, what: str) -> None:

@@ -6,7 +6,8 @@
     dirty:HASH         name                         the facts as JSON; what was said by marks since then (see `mark`)
     leases             hash of the zone's id        holder, expiry and what was written as JSON
     orders             hash of the target           the order as JSON
-    history:HASH       name, or `*` for the zone    its last changes as JSON, and when the newest was
+    history:HASH       name, or `*` for the zone    its last changes as JSON, when the newest was; 1: it is ours
+    found              hash of the zone's id        what a person should know of the zone, as JSON
     marker             marker                       the marker as JSON
 
 Keys may not hold a `/`, so ids are hashed, and so is a NAME that is no DNS label; HASH is that of the zone's id. Rows
@@ -19,15 +20,16 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import msgspec
 from azure.data.tables import TableEntity
 
+from shared.catalog.history import ours
 from shared.errors import Terminal
-from shared.model import Alarm, Dirty, EndpointRow, Marker, Order, Past, Urgency
+from shared.model import Alarm, Dirty, EndpointRow, Found, Marker, Order, Past, Urgency
 from shared.ports import EVERY_NAME, Indexed, Stored
 
 T = TypeVar("T")
@@ -35,7 +37,7 @@ T = TypeVar("T")
 MAX_CHARACTERS = 32 * 1024
 """UTF-16 code units that a text column holds. Source: Understanding the Table service data model."""
 MARKER_BYTES = 8_000
-"""Of the refusals, of the alarms and of the findings that the marker keeps."""
+"""Of the alarms and of the findings that the marker keeps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +61,13 @@ class DirtyRow(msgspec.Struct, frozen=True, omit_defaults=True):
     not_before: float = 0.0
     last_error: str = ""
     cause: str = ""
+    regain: bool = False
 
 
 ENDPOINT = msgspec.json.Decoder(EndpointRow)
 INDEXED = msgspec.json.Decoder(Indexed)
 LEASE = msgspec.json.Decoder(LeaseRow)
+FOUND = msgspec.json.Decoder(Found)
 MARKER = msgspec.json.Decoder(Marker)
 ORDER = msgspec.json.Decoder(Order)
 HISTORY = msgspec.json.Decoder(tuple[Past, ...])
@@ -71,7 +75,7 @@ DIRTY = msgspec.json.Decoder(DirtyRow)
 
 BODY = ("body",)
 """Columns of the rows that hold a value as JSON."""
-FACTS = ("body", "mark", "cleared", "adopt", *(f"urgency_{urgency.name.lower()}" for urgency in Urgency))
+FACTS = ("body", "mark", "cleared", "adopt", "regain", *(f"urgency_{urgency.name.lower()}" for urgency in Urgency))
 """Columns of the dirty rows. Few are filled: each costs the SDK 5 us, and all rows are read again and again."""
 
 
@@ -111,9 +115,19 @@ def history_key(name: str) -> str:
 
 
 def history(zone: str, name: str, changes: Sequence[Past]) -> dict[str, Any]:
-    """A row of history; `at` is a column of its own, so that what is old can be found."""
+    """A row of history; `at` and `ours` are columns of their own, so that what is old, or ours, can be found."""
     row = entity(history_of(zone), history_key(name), changes, f"the history of {name}")
-    return {**row, "at": max(change.at for change in changes)}
+    return {**row, "at": max(change.at for change in changes), "ours": int(ours(name, changes))}
+
+
+def known(zone: str, name: str, *, as_ours: bool) -> dict[str, Any]:
+    """The part of a row of history that says whether the record set is ours; 1 or 0, for filters compare numbers."""
+    return {"PartitionKey": history_of(zone), "RowKey": history_key(name), "ours": int(as_ours)}
+
+
+def owned(zone: str) -> str:
+    """A filter for the names of a zone whose record sets are ours."""
+    return f"PartitionKey eq '{history_of(zone)}' and ours eq 1"
 
 
 def old_history(before: float) -> str:
@@ -150,6 +164,7 @@ def dirty(value: Dirty) -> dict[str, Any]:
         value.not_before,
         value.last_error,
         value.cause,
+        value.regain,
     )
     return {**_dirty_keys(value), "zone": value.zone, "body": msgspec.json.encode(facts).decode()}
 
@@ -159,7 +174,8 @@ def mark(value: Dirty) -> dict[str, Any]:
 
     Its time counts only where the row was cleared meanwhile, so that there is no other one; its cause counts always.
     """
-    said = {column: True for column, fact in (("cleared", value.cleared), ("adopt", value.adopt)) if fact}
+    facts_said = (("cleared", value.cleared), ("adopt", value.adopt), ("regain", value.regain))
+    said = {column: True for column, fact in facts_said if fact}
     facts = DirtyRow(value.name, value.since, cause=value.cause)
     return {**_dirty_keys(value), **said, "mark": msgspec.json.encode(facts).decode()}
 
@@ -181,26 +197,22 @@ def read_dirty(zone: str, row: TableEntity) -> Stored[Dirty]:
         facts.not_before,
         facts.last_error,
         marked.cause,
+        facts.regain or bool(row.get("regain")),
     )
     return Stored(value, stored.etag)
 
 
 def bounded(marker: Marker) -> Marker:
-    """The marker with as many refusals, alarms and findings as its row has room for, and how many more there were."""
-    return replace(
-        marker,
-        refusals=_first(marker.refusals, str),
-        alarms=_first(marker.alarms, Alarm),
-        findings=_first(marker.findings, Alarm),
-    )
+    """The marker with as many alarms and findings as its row has room for, and how many more there were."""
+    return replace(marker, alarms=_first(marker.alarms), findings=_first(marker.findings))
 
 
-def _first(said: Sequence[T], make: Callable[[str], T]) -> tuple[T, ...]:
+def _first(said: Sequence[Alarm]) -> tuple[Alarm, ...]:
     room = MARKER_BYTES
     for count, each in enumerate(said):
         room -= len(msgspec.json.encode(each)) + 1
         if room < 0:
-            return (*said[:count], make(f"... and {len(said) - count} more"))
+            return (*said[:count], Alarm(f"... and {len(said) - count} more"))
     return tuple(said)
 
 

@@ -67,9 +67,10 @@ class Store:
         options = {"response_preference": "return-no-content", **_AGAIN}
         return await self._write(lambda: self._client.create_entity(row, **options))
 
-    async def replace(self, row: Row, etag: str) -> str:
-        """Write a row anew if it still has this etag; gives the new one. Raises Conflict."""
-        return await self._write(lambda: self._client.update_entity(row, UpdateMode.REPLACE, **_condition(etag)))
+    async def replace(self, row: Row, etag: str, *, merge: bool = False) -> str:
+        """Write a row anew if it still has this etag; gives the new one. `merge` as in `upsert`. Raises Conflict."""
+        mode = UpdateMode.MERGE if merge else UpdateMode.REPLACE
+        return await self._write(lambda: self._client.update_entity(row, mode, **_condition(etag)))
 
     async def upsert(self, row: Row, *, merge: bool = False) -> str:
         """Write a row whatever was there; `merge`: keep the columns that are not given. Gives its etag."""

@@ -6,7 +6,7 @@ Calls are few, because every one of them costs an event its time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 
 from azure.data.tables.aio import TableClient
@@ -15,7 +15,7 @@ from shared.catalog import history, rows
 from shared.catalog.rows import BODY, FACTS, LeaseRow
 from shared.catalog.store import Store
 from shared.errors import Conflict
-from shared.model import Dirty, EndpointRow, Marker, Order, Past, Write
+from shared.model import Dirty, EndpointRow, Found, Marker, Order, Past, Write
 from shared.ports import EVERY_NAME, Indexed, Lease, Stored
 from shared.together import all_of
 
@@ -154,6 +154,14 @@ class TableCatalog:
     async def purge_order(self, target: str, etag: str | None = None) -> None:
         await self._store.delete("orders", rows.digest(target), etag)
 
+    async def found(self, zone: str) -> Stored[Found] | None:
+        row = await self._store.get("found", rows.digest(zone))
+        return rows.read(row, rows.FOUND) if row else None
+
+    async def put_found(self, found: Found, etag: str | None) -> str:
+        entity = rows.entity("found", rows.digest(found.zone), found, f"what was found of {found.zone}")
+        return await (self._store.insert(entity) if etag is None else self._store.replace(entity, etag))
+
     async def keep(self, zone: str, changes: Sequence[Past]) -> None:
         await all_of((self._keep(zone, *part) for part in history.parts(changes)), AT_ONCE)
 
@@ -163,9 +171,37 @@ class TableCatalog:
 
     async def history(self, zone: str, name: str = EVERY_NAME) -> Sequence[Past]:
         row = await self._store.get(rows.history_of(zone), rows.history_key(name))
-        return rows.read(row, rows.HISTORY).value if row else ()
+        return rows.read(row, rows.HISTORY).value if row and row.get("body") else ()
 
-    async def forget(self, before: float) -> None:
-        for row in await self._store.query(rows.old_history(before), ("PartitionKey", "RowKey")):
+    async def forget(self, before: float, zones: Collection[str]) -> None:
+        kept = {rows.history_of(zone) for zone in zones}
+        for row in await self._store.query(rows.old_history(before), ("PartitionKey", "RowKey", "ours")):
+            if row.get("ours") and row["PartitionKey"] in kept:
+                continue
             with suppress(Conflict):  # It has changed just now.
                 await self._store.delete(row["PartitionKey"], row["RowKey"], str(row.metadata["etag"]))
+
+    async def owned(self, zone: str) -> Mapping[str, str]:
+        found = await self._store.query(rows.owned(zone), ("RowKey",))
+        return {row["RowKey"]: str(row.metadata["etag"]) for row in found}
+
+    async def owns(self, zone: str, name: str) -> bool:
+        row = await self._store.get(rows.history_of(zone), rows.history_key(name))
+        return bool(row and row.get("ours"))
+
+    async def own(self, zone: str, names: Collection[str]) -> None:
+        await all_of((self._own(zone, name) for name in names), AT_ONCE)
+
+    async def _own(self, zone: str, name: str) -> None:
+        known = rows.known(zone, name, as_ours=True)
+        try:
+            await self._store.insert({**known, "body": "[]", "at": 0.0})
+        except Conflict:
+            await self._store.upsert(known, merge=True)
+
+    async def disown(self, zone: str, names: Mapping[str, str]) -> None:
+        await all_of((self._disown(zone, name, etag) for name, etag in names.items()), AT_ONCE)
+
+    async def _disown(self, zone: str, name: str, etag: str) -> None:
+        with suppress(Conflict):  # It was written just now.
+            await self._store.replace(rows.known(zone, name, as_ours=False), etag, merge=True)

@@ -121,6 +121,7 @@ _BODIES = (
     {"endpoint": NOBODY[2]},
     {"endpoint": NOBODY[3]},
     {"adopt": ["db", "nobody"]},
+    {"adopt": "lost"},
     {"adopt": ["embed", "Auto"], "zone": "southeastasia"},
     {"drain": {"region": "eastus", "minutes": 60}},
     {"drain": {"endpoint": REAL[1], "minutes": 1}},

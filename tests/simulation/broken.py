@@ -148,9 +148,9 @@ VARIANTS = (
     Variant(
         "record set: somebody else's is taken for ours",
         "shared/plan.py",
-        """    if actual and mark != owner and not adopt:
+        """    if blocked and (not adopt or blocked.why == Obstacle.AUTO):
 """,
-        """    if actual and mark == "nobody" and not adopt:
+        """    if blocked and blocked.why == Obstacle.AUTO:
 """,
     ),
     Variant(

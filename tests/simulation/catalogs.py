@@ -65,7 +65,8 @@ class InMemory:
     def wipe(self):
         """Every row is gone; etags go on, for no service gives one twice."""
         held = self.whole
-        for found in (held._endpoints, held._index, held._by_name, held._dirty, held._leases, held._orders):
+        rows = (held._endpoints, held._index, held._by_name, held._dirty, held._leases, held._orders)
+        for found in (*rows, held._history, held._ours, held._found):
             found.clear()
         held._marker = None
 
@@ -140,7 +141,10 @@ class InTable:
         self.ledger.after_put_marker(None, self.ledger.clock(), rows.MARKER.decode(body["body"]))
 
     def _history(self, _request, _body, _partition, _key, _etag):
-        """For people; nothing is decided by it."""
+        """For people; no write is decided by it but those that people order."""
+
+    def _found(self, _request, _body, _partition, _key, _etag):
+        """For people."""
 
     def _orders(self, request, body, _partition, key, _etag):
         now = self.ledger.clock()

@@ -7,6 +7,7 @@ from weakref import WeakKeyDictionary
 
 from shared.sweep import LOOK_AGAIN
 from simulator.azure import Cloud
+from simulator.claims import claims, decoded, endpoints, permitted
 from simulator.dns_rules import Unknowns
 from simulator.eventgrid import EventGrid, Subscription
 from simulator.eventgrid_events import event_of
@@ -213,6 +214,7 @@ class Story:
         plan = await finish("resync", lambda app: resync(app, {"dry_run": True}))
         if plan is None or plan.changes or plan.failures:
             self.trace.violation("a right world needs no plan", f"{plan}")
+        await self._nothing_silent()
         if self.witness.untouchable() != before:
             self.trace.violation("foreign and auto-registered record sets never change", "at the end")
 
@@ -223,6 +225,22 @@ class Story:
     async def _dirty(self):
         rows = [row.value for zone in self.history.zones for row in await self.catalog.whole.dirty(zone)]
         return [(row.zone.split("/")[4], row.name, row.attempts, row.last_error) for row in rows]
+
+    async def _nothing_silent(self):
+        """Every name that may not be written is in the status."""
+        told = await self.cluster.finish("status", lambda app: app.status())
+        shown = {(each["zone"].lower(), each["name"]) for each in told["blocked"]} if told else set()
+        if silent := self._blocked() - shown:
+            self.trace.violation("what may not be written is told", f"{sorted(silent)}")
+
+    def _blocked(self):
+        """Zone and name of every record set that is not the app's and whose name somebody claims who may."""
+        world = self.cloud.world()
+        settings = decoded(world["settings"])
+        named = {
+            name for vm in endpoints(world, settings) for name in claims(vm, settings) if permitted(vm, name, settings)
+        }
+        return {(zone, name) for zone, kind, name in self.witness.untouchable() if kind == "A" and name in named}
 
     def _wrong(self):
         world = self.cloud.world()

@@ -1,0 +1,119 @@
+"""One alarm for each cause, however many endpoints, names or zones have it. Pure.
+
+A scale set of 60 instances with one wrong tag is one thing to correct, and so one alarm with a count and examples.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from shared.model import Alarm, Blocked, Obstacle, Zone
+
+EXAMPLES = 3
+"""So many of those that have one cause are named."""
+FEW = 3
+"""Up to so many texts that differ only in names, ids and numbers are told one by one."""
+
+_VARIES = re.compile(
+    r"""https?://[^\s'",;)]+ | /subscriptions/[^\s'",;)]+ | [0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}
+    | '[^']*' | "[^"]*" | (?<!HTTP\ )(?<![\w.])\d[\d.:,]*(?!\w)""",
+    re.VERBOSE | re.IGNORECASE,
+)
+"""What differs between texts about one cause: URLs, ids, what is quoted, numbers other than HTTP statuses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """One thing that `subject` has: one of these `noun`s (in the plural). `text`: what is wrong, without the subject.
+
+    `alone`: the whole text where nothing else has this cause; "": subject and text.
+    """
+
+    subject: str
+    text: str
+    means: str
+    do: str
+    noun: str
+    alone: str = ""
+
+
+def grouped(troubles: Iterable[Trouble]) -> list[Alarm]:
+    """One alarm for each cause, in the order in which the causes come.
+
+    Equal texts are one cause. So are texts that differ only in names, ids and numbers, where there are more than `FEW`.
+    """
+    shapes: dict[tuple[str, ...], dict[str, list[Trouble]]] = {}
+    for each in troubles:
+        key = (_VARIES.sub("...", each.text), each.means, each.do, each.noun)
+        shapes.setdefault(key, {}).setdefault(each.text, []).append(each)
+    alarms = []
+    for (shape, *_), texts in shapes.items():
+        if len(texts) > FEW:
+            alarms.append(_alarm(shape, [each for same in texts.values() for each in same]))
+        else:
+            alarms += [_alarm(text, same) for text, same in texts.items()]
+    return alarms
+
+
+def _alarm(text: str, same: Sequence[Trouble]) -> Alarm:
+    first = same[0]
+    subjects = list(dict.fromkeys(each.subject for each in same))
+    if len(subjects) == 1:
+        what = first.alone if first.alone and text == first.text else f"{first.subject}: {text}"
+        return Alarm(what, first.means, first.do, 1, (first.subject,))
+    shown = ", ".join((*map(_short, subjects[:EXAMPLES]), *(["..."] if len(subjects) > EXAMPLES else [])))
+    what = f"{text} ({len(subjects):,} {first.noun}: {shown})"
+    return Alarm(what, first.means, first.do, len(subjects), tuple(subjects[:EXAMPLES]))
+
+
+def _short(subject: str) -> str:
+    """A resource's own name; `set/0` for an instance of a uniform scale set."""
+    parts = subject.split("/")
+    if not subject.startswith(("/", "static/")):
+        return subject
+    uniform = len(parts) > 3 and parts[-4].lower() == "virtualmachinescalesets"
+    return f"{parts[-3]}/{parts[-1]}" if uniform else parts[-1]
+
+
+def shown(zone: Zone) -> str:
+    """A zone for people."""
+    return f"zone {zone.fqdn} ({zone.region})"
+
+
+_STAYS = "nearzone may not write it: the answer in this zone grows old, and dead addresses stay"
+_LEFT = "no endpoint claims it any more, and nearzone may not remove it: clients still get its addresses"
+_TAKE_BACK = (
+    'look at what a resync with {"adopt": "lost", "dry_run": true} would do, then resync with {"adopt": "lost"}, or '
+    "remove the record set; and keep the tool that wrote it from leaving `nearzone-owner` out of its metadata"
+)
+_TAKE_OVER = (
+    'resync with {"adopt": ["NAME"]} to take it over, or remove the record set, or let the endpoint claim another name'
+)
+_UNLINK = (
+    "turn auto-registration off in the zone's link to that VNet, or let the endpoint claim another name; "
+    "NEARZONE_HOST_NAMES=false leaves the machines' own names to Azure"
+)
+
+
+def blocked(zone: Zone, names: Iterable[Blocked]) -> list[Alarm]:
+    """What is to be said of the names of a zone that may not be written: one alarm for each reason."""
+    return grouped(_blocked(zone, each) for each in names)
+
+
+def _blocked(zone: Zone, each: Blocked) -> Trouble:
+    holds = ", ".join(each.addresses) or "no address"
+    means, do = (_STAYS if each.claimed else _LEFT), _TAKE_OVER
+    if each.why == Obstacle.LOST:
+        text, do = "the record set has lost our mark", _TAKE_BACK
+    elif each.why == Obstacle.AUTO:
+        text, do = "the record set is auto-registered by Azure", _UNLINK
+    elif each.why == Obstacle.OTHER:
+        text = f"the record set belongs to owner {each.owner!r}"
+        do = f"where NEARZONE_OWNER was changed, set it back; otherwise {_TAKE_OVER}"
+    else:
+        text = "the record set is not ours"
+    subject = f"{each.name} ({holds})"
+    alone = f"{each.name} in {shown(zone)}: {text}; it holds {holds}"
+    return Trouble(subject, f"{shown(zone)}: {text}", means, do, "names", alone)

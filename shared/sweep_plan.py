@@ -1,0 +1,139 @@
+"""What a sweep plans: for each zone the changes, after the guard, and what a person should know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from shared import findings
+from shared.drain import Drainer
+from shared.errors import UnsafePlan
+from shared.model import Cause, Endpoint, Found, Order, RecordSet, Zone, freeze
+from shared.plan import Change, Skip, compare, guard, judge, owned, unmarked
+from shared.report import Report
+from shared.routing import route
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a sweep plans for. `names` None: all. `force`: without the guard. `adopt`: names to take over.
+
+    `regain`: only names whose record sets have lost our mark, to take them back.
+    """
+
+    zones: tuple[Zone, ...]
+    cause: Cause
+    names: frozenset[str] | None = None
+    dry_run: bool = False
+    force: bool = False
+    adopt: frozenset[str] = frozenset()
+    regain: bool = False
+
+    @property
+    def whole(self) -> bool:
+        """Whether every name of its zones is planned for."""
+        return self.names is None and not self.regain
+
+
+@dataclass
+class Plan:
+    """The plan of all zones in scope, after the guard."""
+
+    drainer: Drainer
+    scope: Scope
+    report: Report
+    orders: tuple[Order, ...]
+    knows_all: bool
+    changes: list[Change] = field(default_factory=list)
+    found: dict[str, Found] = field(default_factory=dict)
+    """What is to be kept of each zone, by its key."""
+    refused: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def add(
+        self,
+        zone: Zone,
+        record_sets: Sequence[RecordSet],
+        claims: Mapping[str, Sequence[Endpoint]],
+        known: Collection[str],
+    ) -> None:
+        """Plan for one zone. What a frozen one would need is said, and not done. `known`: names known to be ours."""
+        settings, actual = self.drainer.settings, {each.name: each for each in record_sets}
+        ours = {name for name, each in actual.items() if owned(each, settings.owner)}
+        lost = {name for name in known if unmarked(actual.get(name))}
+        names = lost if self.scope.regain else ours | lost | claims.keys()
+        changes = self._changes(
+            zone, sorted(names if self.scope.names is None else names & self.scope.names), claims, actual, lost
+        )
+        self.report.skips += [
+            Skip(zone.id, name, "not adopted: nobody claims this name")
+            for name in sorted(self.scope.adopt - ours - lost - claims.keys())
+        ]
+        self.report.drift += len(changes)
+        self._measure("drift", len(changes), zone)
+        if freeze(zone, self.orders):
+            self.report.skips += [Skip(zone.id, each.name, f"frozen: would {each.kind} it") for each in changes]
+            changes = []
+        changes = self._after_guard(zone, changes, len(ours))
+        self.changes += changes
+        self._tell(zone, record_sets, claims, lost, {change.name for change in changes})
+
+    def _changes(
+        self,
+        zone: Zone,
+        names: Iterable[str],
+        claims: Mapping[str, Sequence[Endpoint]],
+        actual: Mapping[str, RecordSet],
+        lost: Collection[str],
+    ) -> list[Change]:
+        changes, settings = [], self.drainer.settings
+        for name in names:
+            claimants, was_ours = claims.get(name, ()), name in lost
+            adopt = name in self.scope.adopt or (self.scope.regain and was_ours)
+            answer = route(zone, name, claimants, self.orders, settings, self.drainer.latency)
+            found = compare(zone, answer, actual.get(name), settings.owner, adopt=adopt, was_ours=was_ours)
+            if isinstance(found, Change) and any(each.unread for each in claimants):
+                self.report.skips.append(Skip(zone.id, name, "waits until all of its claimants have been read"))
+            elif isinstance(found, Change):
+                changes.append(judge(found, claimants, self.orders))
+            elif found:
+                self.report.skips.append(found)
+        return changes
+
+    def _tell(
+        self,
+        zone: Zone,
+        record_sets: Iterable[RecordSet],
+        claims: Mapping[str, Sequence[Endpoint]],
+        lost: Collection[str],
+        taken: Collection[str],
+    ) -> None:
+        """What a person should know of the zone: every name that may not be written, whatever the scope is."""
+        settings = self.drainer.settings
+        blocked = findings.blocked(settings, record_sets, lost, claims)
+        left = [each for each in blocked if each.name not in taken or not settings.apply]
+        found = findings.about(zone, left, self.refused.get(zone.key, ()))
+        self.found[zone.key] = found
+        self.report.alarms += found.alarms
+
+    def _measure(self, name: str, count: int, zone: Zone) -> None:
+        """A dry run is a question: what it finds is nobody's alarm."""
+        if not self.scope.dry_run:
+            self.drainer.measure(name, count, zone=zone.region)
+
+    def _after_guard(self, zone: Zone, changes: list[Change], owned: int) -> list[Change]:
+        """What was seen is always written; what rests on absence only under the guard, and not from partial reading."""
+        unseen = [change for change in changes if change.empties and not change.seen]
+        rest = [change for change in changes if change.seen or not change.empties]
+        if unseen and not self.knows_all:
+            self.report.skips += [Skip(zone.id, change.name, "held back: a list was not complete") for change in unseen]
+            return rest
+        try:
+            if not self.scope.force:
+                guard(zone, changes, owned)
+        except UnsafePlan as error:
+            self.report.refusals.append(str(error))
+            self.refused[zone.key] = (str(error),)
+            self._measure("refused_plans", 1, zone)
+            self.report.skips += [Skip(zone.id, change.name, "refused by the guard") for change in unseen]
+            return rest
+        return rest + unseen
