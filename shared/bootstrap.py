@@ -6,6 +6,7 @@ as long as the process.
 
 from __future__ import annotations
 
+import asyncio
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -25,6 +26,7 @@ from shared.arm.surroundings import Surveys
 from shared.catalog import account
 from shared.catalog.memory import MemoryCatalog
 from shared.catalog.table import TableCatalog
+from shared.clock import Clock
 from shared.errors import BadSettings
 from shared.ports import Catalog, Measure, unmeasured
 from shared.reconcile import Reconciler
@@ -46,10 +48,14 @@ def build(
     holder: str | None = None,
     measure: Measure = unmeasured,
 ) -> Reconciler:
-    """A loop ready to run. What is not given is the real thing. Raises BadSettings with every fault."""
+    """A loop ready to run. What is not given is the real thing. Raises BadSettings with every fault.
+
+    `clock`: this process's own, in seconds since the epoch; the catalog's answers correct what the loop sees of it.
+    """
     wanted = _settings(environment)
     credential = credential or _credential(wanted.cloud)
-    options = client_options(wanted.cloud, Throttle(clock, measure), transport, proxied=account.proxied(environment))
+    throttle = Throttle(_passed, measure)
+    options = client_options(wanted.cloud, throttle, transport, proxied=account.proxied(environment))
     reader = ComputeManagementClient(credential, min(wanted.subscriptions), **options)
     arm = Arm(wanted.cloud, reader.send_request)
     subscriptions = {zone.key.split("/")[2] for zone in wanted.zones}
@@ -63,10 +69,15 @@ def build(
         inventory=Endpoints(arm, wanted.static),
         record_sets=PrivateDns(arm, writers),
         surveyor=Surveys(arm),
-        clock=clock,
+        clock=Clock(clock),
         holder=holder or uuid.uuid4().hex,
         measure=measure,
     )
+
+
+def _passed() -> float:
+    """Seconds that have passed, by a clock that is never set."""
+    return asyncio.get_running_loop().time()
 
 
 def _credential(cloud: Cloud) -> AsyncTokenCredential:

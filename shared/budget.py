@@ -2,7 +2,8 @@
 
 Azure's published limits per private zone and minute are 60 creates, 60 updates and 60 deletes, 200 gets and 100 lists
 of record sets (Azure DNS limits, 2024-10-08). What is left of each is for requests that Azure counts later than we do,
-and for reads of other instances. The clock is an argument.
+and for reads of other instances. The clock is an argument. It may be set back: a call that would then lie in the future
+counts as made now.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from bisect import insort
 from collections import deque
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from operator import attrgetter
 
 from shared.model import Write
@@ -33,6 +35,7 @@ class Budget:
     def __init__(self) -> None:
         self._spent: dict[str, deque[Write]] = {kind: deque() for kind in LIMITS}
         self._written: dict[str, float] = {}
+        self._learned: frozenset[Write] = frozenset()
 
     def wait(self, kind: str, now: float, reserve: int = 0) -> float:
         """Seconds until the next call of this kind may go, so that `reserve` are left; 0 when it may go now."""
@@ -64,15 +67,26 @@ class Budget:
         """What was written in the last minute, or has to be taken for written."""
         return tuple(write for kind in WRITES for write in self._recent(kind, now))
 
-    def learn(self, spent: Iterable[Write] | None, now: float) -> None:
-        """Take in what a holder before has written; None: nobody knows, so assume the worst."""
+    def learn(self, spent: Iterable[Write] | None, now: float) -> tuple[Write, ...]:
+        """Take in what a holder before has written; None: nobody knows, so assume the worst.
+
+        Gives what was not known. What another instance's clock has put into the future was written by now.
+        """
         if spent is None:
             spent = [Write(kind, f"unknown {number}", now) for kind in WRITES for number in range(LIMITS[kind])]
-        for write in set(spent).difference(*self._spent.values()):
+        told = frozenset(spent)
+        new = tuple(
+            replace(each, at=min(each.at, now)) for each in told.difference(self._learned, *self._spent.values())
+        )
+        self._learned = told
+        for write in new:
             insort(self._spent[write.kind], write, key=attrgetter("at"))
             self._written[write.name] = max(write.at, self._written.get(write.name, 0.0))
+        return new
 
     def _recent(self, kind: str, now: float) -> deque[Write]:
+        if self._spent[kind] and self._spent[kind][-1].at > now:
+            self._set_back(now)
         spent = self._spent[kind]
         while spent and spent[0].at <= now - WINDOW:
             old = spent.popleft()
@@ -80,11 +94,19 @@ class Budget:
                 del self._written[old.name]
         return spent
 
+    def _set_back(self, now: float) -> None:
+        for kind, spent in self._spent.items():
+            self._spent[kind] = deque(replace(each, at=min(each.at, now)) for each in spent)
+        self._written = {name: min(at, now) for name, at in self._written.items()}
+
 
 BACK_OFF = 2.0
 MAX_BACK_OFF = 300.0
+LONGEST_WAIT = 3600.0
+"""Seconds after which a name is tried again whatever was asked for; a row that says to wait longer is not believed."""
 
 
 def back_off(attempts: int, retry_after: float | None) -> float:
     """Seconds before a name that failed `attempts` times is tried again; what the other side asked for comes first."""
-    return max(retry_after or 0.0, min(MAX_BACK_OFF, BACK_OFF * 2.0 ** min(attempts - 1, 10)))
+    wait = max(retry_after or 0.0, min(MAX_BACK_OFF, BACK_OFF * 2.0 ** min(attempts - 1, 10)))
+    return min(wait, LONGEST_WAIT)

@@ -23,14 +23,17 @@ CHANGES = 50
 """The last changes of all zones that are told."""
 
 
-async def status(drainer: Drainer) -> dict[str, Any]:
-    """Zones, dirty names, endpoints by state, the last sweeps and changes, orders, refusals and alarms."""
+async def status(drainer: Drainer, own: Sequence[Alarm] = ()) -> dict[str, Any]:
+    """Zones, dirty names, endpoints by state, the last sweeps and changes, orders, refusals and alarms.
+
+    `own`: alarms of this instance, which its last sweep may have left in the marker as well.
+    """
     catalog, settings, orders = drainer.catalog, drainer.settings, await drainer.orders()
     stored = await catalog.marker()
     marker = stored.value if stored else Marker()
     dirty = {zone.key: [row.value for row in await catalog.dirty(zone.key)] for zone in settings.zones}
     endpoints = [row.value.endpoint for row in await catalog.endpoints()]
-    alarms = [*marker.alarms, *marker.findings, *overdue(stored, settings, drainer.clock())]
+    alarms = [*own, *marker.alarms, *marker.findings, *overdue(stored, settings, drainer.clock())]
     alarms += _trouble(endpoints, [d for rows in dirty.values() for d in rows])
     complete = await drainer.complete()
     if not complete:
@@ -54,7 +57,7 @@ async def status(drainer: Drainer) -> dict[str, Any]:
             {"target": order.target, "until": moment(order.until)} for order in orders if order.target not in frozen
         ],
         "refusals": list(marker.refusals),
-        "alarms": [told(alarm) for alarm in alarms],
+        "alarms": [told(alarm) for alarm in dict.fromkeys(alarms)],
     }
 
 

@@ -16,12 +16,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from shared import explain, preflight
+from shared.clock import Clock
 from shared.drain import Drainer
 from shared.errors import Conflict, NearzoneError, Terminal, Transient
 from shared.events import Hint, Ignored, hint
@@ -63,19 +64,20 @@ _log = logging.getLogger("nearzone")
 
 @dataclass
 class Reconciler:
-    """A ready loop. `clock`: seconds since the epoch. `holder`: names this process in leases."""
+    """A ready loop. `clock`: as the catalog corrects it. `holder`: names this process in leases."""
 
     settings: Settings
     latency: Latency
     catalog: Catalog
     inventory: Inventory
     record_sets: RecordSets
-    clock: Callable[[], float]
+    clock: Clock
     holder: str
     surveyor: Surveyor
     measure: Measure = unmeasured
     events: Counter[str] = field(default_factory=Counter)
     _heard_at: float = 0.0
+    _opened: bool = False
 
     def __post_init__(self) -> None:
         self.drainer = Drainer(
@@ -86,20 +88,32 @@ class Reconciler:
         self.sweeper = Sweeper(self.recorder, self.drainer)
         self.orders = Orders(self.catalog, self.recorder, self.clock)
 
+    async def _begin(self) -> float:
+        """When this call began. Before a process's first call reckons with time, it asks the catalog what time it is.
+
+        Raises Transient, Terminal.
+        """
+        begun = self.clock.local()
+        if not self._opened:
+            await self.catalog.open(self.clock)
+            self._opened = True
+        return self.clock.at(begun)
+
     async def on_event(self, text: str | bytes) -> Report:
         """Look at what an event hints at. Raises only where the observation could not be made durable.
 
         An event that is none of ours is counted, logged with its reason, and changes nothing.
         """
-        report, now = Report("event"), self.clock()
+        report = Report("event")
         found = hint(text, self.settings.subscriptions, self.inventory.types)
         if isinstance(found, Ignored):
             self._count(found.outcome)
             _log.info("event ignored, %s: %s", found.outcome, found.reason)
             return report
-        cause = Cause(found.said, now)
         try:
-            async with _within(EVENT_SECONDS):
+            now = await self._begin()
+            cause = Cause(found.said, now)
+            async with _within(now + EVENT_SECONDS - self.clock()):
                 concerned = await self._concerned(found)
                 await all_of((self.recorder.look(endpoint_id, cause) for endpoint_id in concerned), LOOKS)
                 report.observed = len(concerned)
@@ -130,10 +144,10 @@ class Reconciler:
 
     async def drain(self) -> Report:
         """Settle what is dirty, look at warming endpoints again, end expired orders; sweep if none is complete."""
-        report, deadline = Report("drain"), self.clock() + DRAIN_SECONDS
+        report, deadline = Report("drain"), await self._begin() + DRAIN_SECONDS
         stored = await self.catalog.marker()
-        attempted_at = stored.value.attempted_at if stored else 0.0
-        if not await self.drainer.complete() and self.clock() - attempted_at >= BOOTSTRAP_PAUSE:
+        since = self.clock() - (stored.value.attempted_at if stored else 0.0)
+        if not await self.drainer.complete() and abs(since) >= BOOTSTRAP_PAUSE:
             await self._sweep(Scope(self.settings.zones, explain.because("sweep", self.clock())), SWEEP_SECONDS, report)
             return report
         async with _within(DRAIN_SECONDS + GRACE):
@@ -149,19 +163,20 @@ class Reconciler:
         for zone in self.settings.zones:
             dirty = [row.value.since for row in await self.catalog.dirty(zone.key)]
             self.measure("dirty", len(dirty), zone=zone.region)
-            self.measure("dirty.oldest", now - min(dirty, default=now), zone=zone.region)
+            self.measure("dirty.oldest", max(0.0, now - min(dirty, default=now)), zone=zone.region)
             self.measure("frozen", 1 if freeze(zone, orders) else 0, zone=zone.region)
         if stored and stored.value.completed_at:
-            self.measure("sweep.age", now - stored.value.completed_at)
+            self.measure("sweep.age", max(0.0, now - stored.value.completed_at))
 
     async def correct_drift(self) -> Report:
         """Compare everything with the truth, and every hour look at what could stand in the way."""
         report = Report("sweep")
+        await self._begin()
         seen = await self._sweep(
             Scope(self.settings.zones, explain.because("sweep", self.clock())), SWEEP_SECONDS, report
         )
         stored = await self.catalog.marker()
-        if stored and self.clock() - stored.value.checked_at >= CHECK_PAUSE:
+        if stored and abs(self.clock() - stored.value.checked_at) >= CHECK_PAUSE:
             await self._check(seen)
         return report
 
@@ -199,7 +214,7 @@ class Reconciler:
 
     async def resync(self, wanted: Resync) -> Report:
         """What a person asked for by hand."""
-        report, deadline = Report("resync", wanted.dry_run), self.clock() + RESYNC_SECONDS
+        report, deadline = Report("resync", wanted.dry_run), await self._begin() + RESYNC_SECONDS
         if wanted.check:
             return await self.check()
         if wanted.freeze:
@@ -228,11 +243,13 @@ class Reconciler:
 
     async def status(self, *, full: bool = False) -> dict[str, Any]:
         """How things stand; `full`: with every name and endpoint."""
-        told = {**await explain.status(self.drainer), "events": dict(sorted(self.events.items()))}
+        await self._begin()
+        told = {**await explain.status(self.drainer, self._skew()), "events": dict(sorted(self.events.items()))}
         return told | (await explain.everything(self.drainer) if full else {})
 
     async def explain(self, zone: Zone, name: str) -> dict[str, Any]:
         """Why a zone answers a name as it does."""
+        await self._begin()
         return await explain.explain(self.drainer, zone, name)
 
     async def answer(self, asked: Question) -> dict[str, Any]:
@@ -247,7 +264,11 @@ class Reconciler:
         except NearzoneError as error:
             report.fail("drain", error)
 
+    def _skew(self) -> Sequence[Alarm]:
+        return preflight.skew(self.clock.offset, self.holder)
+
     async def _sweep(self, scope: Scope, seconds: float, report: Report) -> Seen:
+        report.alarms += self._skew()
         async with _within(seconds + GRACE):
             seen = await self.sweeper.sweep(scope, self.clock() + seconds, report)
         if not scope.dry_run:

@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from shared.budget import back_off
+from shared.clock import TOLERANCE
 from shared.errors import Conflict, NearzoneError, Terminal, Transient
 from shared.latency import Latency
 from shared.model import Dirty, Order, Past, RecordSet, Zone, freeze
@@ -119,8 +120,8 @@ class Means:
         lease = await self.catalog.acquire(zone.key, self.holder, self.clock(), LEASE)
         if lease is None:
             return None
-        self.reader.budgets[zone.key].learn(lease.spent, self.clock())
-        self.reader.learn(zone, lease.spent)
+        new = self.reader.budgets[zone.key].learn(lease.spent, self.clock())
+        self.reader.learn(zone, None if lease.spent is None else new)
         return lease
 
 
@@ -199,7 +200,7 @@ class Run:
 
     async def _look(self) -> None:
         """Read the dirty rows again, where names were marked in this process, or may have been in another one."""
-        if self.lease_expires - self.of.clock() <= LEASE / 2:  # Also while all wait: a lease that lapses is a crash.
+        if self._left() <= LEASE / 2:  # Also while all wait: a lease that lapses is a crash.
             await self._prolong()
         if self.of.clock() >= self._look_at + (0.0 if self.turn.news.is_set() else LOOK):
             self.turn.news.clear()
@@ -329,7 +330,7 @@ class Run:
 
         Raises _NotYetError, _StaleError, Conflict, Transient, Terminal.
         """
-        while self.lease_expires - self.of.clock() <= REQUEST:  # Taking it may have taken long.
+        while self._left() <= REQUEST:  # Taking it may have taken long.
             await self._prolong()
         if self._tenure != tenure:
             raise _StaleError(f"the lease of {self.zone.fqdn} ({self.zone.region}) has lapsed")
@@ -350,7 +351,7 @@ class Run:
         now, region = self.of.clock(), self.zone.region
         self.of.measure("writes", 1, zone=region, kind=change.kind)
         if dirty.cause.startswith("event "):
-            self.of.measure("delivery_to_dns", now - dirty.since, zone=region)
+            self.of.measure("delivery_to_dns", max(0.0, now - dirty.since), zone=region)
         self._past.append(Past(change.name, now, change.kind, change.old, change.new, change.reason, dirty.cause))
         if self._keeping is None or self._keeping.done():
             self._keeping = asyncio.get_running_loop().create_task(self._keep())
@@ -366,12 +367,17 @@ class Run:
     async def _prolong(self) -> None:
         """One at a time. Raises TakenError where the zone is, or was meanwhile, another instance's."""
         async with self._prolonging:
-            if self.lease_expires - self.of.clock() > LEASE / 2:
+            if self._left() > LEASE / 2:
                 return
             lease = await self.of.acquire(self.zone)
             if lease is None:
                 raise TakenError("another instance has taken the zone over")
             if lease.spent is None:  # It took the zone and died: this run began in another minute than it goes on.
                 raise TakenError("another instance had taken the zone over")
-            self._tenure += self.of.clock() >= self.lease_expires
+            self._tenure += self._left() <= 0.0
             self.lease_expires = lease.expires
+
+    def _left(self) -> float:
+        """Seconds before another instance, whose clock may be ahead, can take the zone; 0 where that is unknown."""
+        left = self.lease_expires - self.of.clock()
+        return left - TOLERANCE if left <= LEASE + TOLERANCE else 0.0  # Otherwise the clock was set back meanwhile.

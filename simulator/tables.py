@@ -21,8 +21,9 @@ import json
 import operator
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from email.utils import formatdate
 from typing import Any
 from urllib.parse import quote
 
@@ -98,11 +99,12 @@ class Tables:
     _ticks: int = 0
 
     def handle(self, request: Request) -> Response:
-        """Answer one request."""
+        """Answer one request; every answer tells the time."""
         try:
-            return self._answer(request)
+            response = self._answer(request)
         except _TableError as error:
-            return error.response
+            response = error.response
+        return replace(response, headers={**response.headers, "date": formatdate(int(self.clock()), usegmt=True)})
 
     def wipe(self) -> None:
         """Somebody empties every table; the tables stay."""

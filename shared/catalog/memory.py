@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from shared.catalog import history
+from shared.clock import Clock
 from shared.errors import Conflict
 from shared.model import Dirty, EndpointRow, Marker, Order, Past, Write
 from shared.ports import EVERY_NAME, Indexed, Lease, Stored
@@ -29,6 +30,9 @@ class MemoryCatalog:
         self._orders: dict[str, Stored[Order]] = {}
         self._history: dict[tuple[str, str], Sequence[Past]] = {}
         self._marker: Stored[Marker] | None = None
+
+    async def open(self, clock: Clock) -> None:
+        """One process, one clock: there is nothing to correct."""
 
     async def endpoint(self, key: str) -> Stored[EndpointRow] | None:
         await asyncio.sleep(0)

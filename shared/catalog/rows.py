@@ -139,6 +139,14 @@ def read(row: TableEntity, decoder: msgspec.json.Decoder[T], column: str = "body
         ) from error
 
 
+def read_lease(row: TableEntity, longest: float) -> Stored[LeaseRow]:
+    """A lease, which ends at the latest `longest` seconds after its row was written, by the account's own clock."""
+    stored = read(row, LEASE)
+    written: Any = row.metadata["timestamp"]
+    ends = written.timestamp() + longest
+    return replace(stored, value=replace(stored.value, expires=min(stored.value.expires, ends)))
+
+
 def dirty(value: Dirty) -> dict[str, Any]:
     """A whole dirty row."""
     facts = DirtyRow(

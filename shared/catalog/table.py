@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from math import inf
 
 from azure.data.tables.aio import TableClient
 
 from shared.catalog import history, rows
 from shared.catalog.rows import BODY, FACTS, LeaseRow
 from shared.catalog.store import Store
+from shared.clock import TOLERANCE, Clock
 from shared.errors import Conflict
 from shared.model import Dirty, EndpointRow, Marker, Order, Past, Write
 from shared.ports import EVERY_NAME, Indexed, Lease, Stored
@@ -36,6 +38,10 @@ class TableCatalog:
         self._store = Store(client)
         self._leases: dict[str, Stored[LeaseRow]] = {}
         self._endpoints = UNSEEN
+
+    async def open(self, clock: Clock) -> None:
+        self._store.clock = clock
+        await self._store.get("marker", "marker")
 
     async def endpoint(self, key: str) -> Stored[EndpointRow] | None:
         row = await self._store.get("endpoints", rows.digest(key))
@@ -104,7 +110,7 @@ class TableCatalog:
                 return None
             return LeaseRow(zone, holder, now + seconds, row.spent if row.holder in ("", holder) else None)
 
-        taken = await self._change_lease(zone, take)
+        taken = await self._change_lease(zone, take, seconds + TOLERANCE)
         if taken is None:
             return None
         spent = None if taken.spent is None else tuple(Write(*write) for write in taken.spent)
@@ -114,16 +120,19 @@ class TableCatalog:
         free = LeaseRow(zone, spent=tuple((write.kind, write.name, write.at) for write in spent))
         await self._change_lease(zone, lambda row: free if row.holder == holder else None)
 
-    async def _change_lease(self, zone: str, change: Callable[[LeaseRow], LeaseRow | None]) -> LeaseRow | None:
+    async def _change_lease(
+        self, zone: str, change: Callable[[LeaseRow], LeaseRow | None], longest: float = inf
+    ) -> LeaseRow | None:
         """Make of a lease row what `change` makes of it; None where that leaves it alone, or the race is lost.
 
-        What this process wrote last saves the read: where that is out of date, the condition fails.
+        What this process wrote last saves the read: where that is out of date, the condition fails. `longest`: seconds
+        after which a lease that nobody has prolonged is over, whatever its holder's clock said.
         """
         row = self._leases.pop(zone, None)
         for _ in range(RACES):
             if row is None or change(row.value) is None:
                 found = await self._store.get("leases", rows.digest(zone))
-                row = rows.read(found, rows.LEASE) if found else Stored(LeaseRow(zone), "")
+                row = rows.read_lease(found, longest) if found else Stored(LeaseRow(zone), "")
             wanted = change(row.value)
             if wanted is None:
                 return None
