@@ -2,8 +2,8 @@
 
 Azure's published limits per private zone and minute are 60 creates, 60 updates and 60 deletes, 200 gets and 100 lists
 of record sets (Azure DNS limits, 2024-10-08). What is left of each is for requests that Azure counts later than we do,
-and for reads of other instances. The clock is an argument. It may be set back: a call that would then lie in the future
-counts as made now.
+and for reads of other instances. The clock is an argument. A call of the future counts as made now: the clock may have
+been set back, and that of another instance may be ahead.
 """
 
 from __future__ import annotations
@@ -67,17 +67,12 @@ class Budget:
         """What was written in the last minute, or has to be taken for written."""
         return tuple(write for kind in WRITES for write in self._recent(kind, now))
 
-    def learn(self, spent: Iterable[Write] | None, now: float) -> tuple[Write, ...]:
-        """Take in what a holder before has written; None: nobody knows, so assume the worst.
-
-        Gives what was not known. What another instance's clock has put into the future was written by now.
-        """
+    def learn(self, spent: Iterable[Write] | None, now: float) -> frozenset[Write]:
+        """Take in what a holder before has written, and give what was new; None: nobody knows, so assume the worst."""
         if spent is None:
             spent = [Write(kind, f"unknown {number}", now) for kind in WRITES for number in range(LIMITS[kind])]
         told = frozenset(spent)
-        new = tuple(
-            replace(each, at=min(each.at, now)) for each in told.difference(self._learned, *self._spent.values())
-        )
+        new = told.difference(self._learned, *self._spent.values())
         self._learned = told
         for write in new:
             insort(self._spent[write.kind], write, key=attrgetter("at"))

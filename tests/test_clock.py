@@ -7,11 +7,19 @@ from functools import cache
 import pytest
 
 from shared.bootstrap import build
-from shared.budget import LIMITS, WINDOW
+from shared.budget import LIMITS, LONGEST_WAIT, WINDOW, Budget, back_off
 from shared.clock import TOLERANCE, Clock
-from shared.model import Marker, Order, Write
+from shared.model import Dirty, Marker, Order, Urgency, Write
+from shared.observe import PROMOTE, Observer
+from shared.ports import Stored
+from shared.queue import Queue
+from shared.report import Report
 from shared.resync import parse
+from shared.run import Run, Task
+from shared.turn import Turn
 from tests.catalogs import Bench, on_bench
+from tests.pure_values import vm
+from tests.simulator.small_world import in_virtual_time
 from tests.stage import REGIONS, Token, a_vm, a_world, staged, vm_id, zone_id
 from tests.test_reconcile import event
 
@@ -207,7 +215,7 @@ def test_a_living_lease_is_not_taken_over_and_a_dead_one_is_after_about_a_minute
                 assert await rival.drainer.acquire(zone) is None
             assert await holder.drainer.acquire(zone)
             died = stage.clock()
-            while not await rival.drainer.acquire(zone):
+            while not await rival.drainer.acquire(zone):  # noqa: ASYNC110 - the lease ends by itself
                 await asyncio.sleep(0.25)
             assert 60 - TOLERANCE <= stage.clock() - died <= 60 + TOLERANCE
             await rival.catalog.release(KEY, rival.holder, ())
@@ -302,3 +310,72 @@ def test_a_first_sweep_that_began_in_the_future_holds_back_none():
         assert len(await one.drainer.orders()) == 1, "an order may end in the future"
 
     played(story, (0.0, 0.0), fleet())
+
+
+# --- a clock that is set back in a process that goes on
+
+
+def test_a_budget_whose_clock_was_set_back_is_free_after_a_minute():
+    budget = Budget()
+    for number in range(LIMITS["update"]):
+        budget.spend("update", f"n{number}", 1000.0 + number / 100)
+    assert budget.wait("update", 700.0) == WINDOW
+    assert budget.wait("update", 700.0 + WINDOW) == 0.0
+    assert budget.gap("n1", 700.0 + WINDOW) == 0.0
+
+
+def test_a_queue_whose_clock_was_set_back_neither_pauses_nor_holds_host_names_back():
+    rows = [Stored(Dirty("z", "llama", Urgency.FIRST), "1"), Stored(Dirty("z", "host", Urgency.HOST_FIRST), "1")]
+    queue = Queue(Budget())
+    queue.take(rows, 1000.0, 1000.0)
+    queue.pause(1060.0)
+    queue.take(rows[1:], 700.0, 700.0)
+    assert queue.next(700.0).value.name == "host"
+
+
+def test_a_row_that_says_to_wait_for_longer_than_any_back_off_is_due():
+    queue = Queue(Budget())
+    queue.take([Stored(Dirty("z", "llama", not_before=9e9, attempts=1), "1")], 1000.0, 1000.0)
+    assert queue.next(1000.0)
+    queue.take([Stored(Dirty("z", "phi", not_before=1300.0, attempts=1), "1")], 1000.0, 1000.0)
+    assert queue.next(1000.0) is None
+    assert back_off(1, 1e6) == LONGEST_WAIT
+
+
+def test_a_lease_that_was_taken_by_a_clock_that_is_set_back_since_is_taken_anew_before_anything_is_written():
+    async def story(stage, two):
+        app = two.apps[0]
+        await app.correct_drift()
+        zone, drainer = app.settings.zones[0], app.drainer
+        lease = await drainer.acquire(zone)
+        run = Run(drainer, zone, Task(stage.clock() + 60, Report("drain"), ""), 0.0, drainer.queue(zone), Turn())
+        for expires, left in ((lease.expires, 57), (lease.expires + 300, 0), (lease.expires - 58, -1)):
+            run.lease_expires = expires
+            assert round(run._left()) == left
+        run.lease_expires = lease.expires + 300
+        await run._prolong()
+        assert round(run._left()) == 57
+        assert run._tenure == 1, "what was decided before is decided anew"
+
+    played(story, (0.0,), fleet())
+
+
+def test_a_list_of_endpoints_waits_for_seconds_after_the_clock_was_set_back():
+    class Inventory:
+        async def observe(self, endpoint_id, _known):
+            await asyncio.sleep(0.5)
+            return vm(endpoint_id)
+
+        async def several(self, wanted):
+            return {each: vm(each) for each in wanted}
+
+    async def play(loop):
+        skew = 3600.0
+        observer = Observer(Inventory(), lambda: loop.time() + skew)
+        for _ in range(2):
+            begun = loop.time()
+            await asyncio.gather(*(observer.observe(f"vm-{number}", None) for number in range(3 * PROMOTE)))
+            assert loop.time() - begun < 20
+            skew = 0.0
+
+    in_virtual_time(play)
