@@ -25,6 +25,7 @@ from shared.arm.private_dns import PrivateDns
 from shared.arm.surroundings import Surveys
 from shared.catalog import account
 from shared.catalog.memory import MemoryCatalog
+from shared.catalog.others import Others
 from shared.catalog.table import TableCatalog
 from shared.clock import Clock
 from shared.errors import BadSettings
@@ -65,7 +66,7 @@ def build(
     return Reconciler(
         settings=wanted,
         latency=latency.parse(LATENCY.read_text(encoding="utf-8")).override(wanted.latency),
-        catalog=catalog or _catalog(environment, wanted.cloud, credential),
+        catalog=catalog or _catalog(environment, wanted, credential),
         inventory=Endpoints(arm, wanted.static),
         record_sets=PrivateDns(arm, writers),
         surveyor=Surveys(arm),
@@ -98,11 +99,12 @@ def _settings(environment: Mapping[str, str]) -> Settings:
         raise BadSettings(faults) from error
 
 
-def _catalog(environment: Mapping[str, str], cloud: Cloud, credential: AsyncTokenCredential) -> Catalog:
+def _catalog(environment: Mapping[str, str], wanted: Settings, credential: AsyncTokenCredential) -> Catalog:
     """The durable catalog where a storage account is named, else the one in memory. Raises BadSettings."""
-    where = account.parse(environment, cloud)
+    where = account.parse(environment, wanted.cloud)
     if where:
-        return TableCatalog(account.connect(where, credential))
+        others = Others(account.service(where, credential), wanted)
+        return TableCatalog(account.connect(where, credential, table=account.table_of(wanted)), others)
     if any(environment.get(name) for name in IN_AZURE):
         found = "catalog: found the one in memory, expected a durable one, because in Azure every function has its own"
         raise BadSettings([f"{found} memory: set {account.CONNECTION}, {account.ACCOUNT} or {account.SERVICE}"])

@@ -42,6 +42,7 @@ async def status(drainer: Drainer, own: Sequence[Alarm] = ()) -> dict[str, Any]:
     alarms += [_frozen(zone, order) for zone in settings.zones if (order := frozen[zone.key])]
     return {
         "now": moment(drainer.clock()),
+        "catalog": dict(await catalog.place()),
         "mode": "apply" if settings.apply else "shadow",
         "owner": settings.owner,
         "zones": [

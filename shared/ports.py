@@ -127,6 +127,15 @@ class Catalog(Protocol):
     async def open(self, clock: Clock) -> None:
         """Begin to use it: from now on its answers tell the clock the time that all instances share."""
 
+    async def place(self) -> Mapping[str, str]:
+        """Where it is: `kind` (table or memory), `account` and `table`."""
+
+    async def take_over(self) -> None:
+        """Take over what the release before has kept elsewhere, where no marker is yet; it is not complete by that."""
+
+    async def purge_others(self, before: float) -> None:
+        """Remove the catalogs of other deployments in the same place that were not swept since then."""
+
     async def endpoint(self, key: str) -> Stored[EndpointRow] | None:
         """One endpoint's row."""
 

@@ -78,6 +78,7 @@ class Reconciler:
     events: Counter[str] = field(default_factory=Counter)
     _heard_at: float = 0.0
     _opened: bool = False
+    _whole: bool = False
 
     def __post_init__(self) -> None:
         self.drainer = Drainer(
@@ -88,15 +89,19 @@ class Reconciler:
         self.sweeper = Sweeper(self.recorder, self.drainer)
         self.orders = Orders(self.catalog, self.recorder, self.clock)
 
-    async def _begin(self) -> float:
+    async def _begin(self, *, fills: bool = True) -> float:
         """When this call began. Before a process's first call reckons with time, it asks the catalog what time it is.
 
+        And before the first one that `fills` the catalog or orders something, what was kept elsewhere is taken over.
         Raises Transient, Terminal.
         """
         begun = self.clock.local()
         if not self._opened:
             await self.catalog.open(self.clock)
             self._opened = True
+        if fills and not self._whole:
+            await self.catalog.take_over()
+            self._whole = True
         return self.clock.at(begun)
 
     async def on_event(self, text: str | bytes) -> Report:
@@ -111,7 +116,7 @@ class Reconciler:
             _log.info("event ignored, %s: %s", found.outcome, found.reason)
             return report
         try:
-            now = await self._begin()
+            now = await self._begin(fills=False)
             cause = Cause(found.said, now)
             async with _within(now + EVENT_SECONDS - self.clock()):
                 concerned = await self._concerned(found)
@@ -243,13 +248,13 @@ class Reconciler:
 
     async def status(self, *, full: bool = False) -> dict[str, Any]:
         """How things stand; `full`: with every name and endpoint."""
-        await self._begin()
+        await self._begin(fills=False)
         told = {**await explain.status(self.drainer, self._skew()), "events": dict(sorted(self.events.items()))}
         return told | (await explain.everything(self.drainer) if full else {})
 
     async def explain(self, zone: Zone, name: str) -> dict[str, Any]:
         """Why a zone answers a name as it does."""
-        await self._begin()
+        await self._begin(fills=False)
         return await explain.explain(self.drainer, zone, name)
 
     async def answer(self, asked: Question) -> dict[str, Any]:

@@ -27,6 +27,8 @@ from shared.settings import Settings
 from shared.together import all_of
 from shared.turn import Turn
 
+UNUSED = 6 * 3600.0
+"""Seconds without a sweep after which the catalog may not know what has happened."""
 LEASE = 60.0
 """Seconds for which a zone is taken."""
 REQUEST = 10.0
@@ -101,9 +103,14 @@ class Means:
         self.reader = Reader(self.record_sets, self.clock)
 
     async def complete(self) -> str:
-        """The catalog's epoch where it knows every claim under the present settings, otherwise ""."""
+        """The catalog's epoch where it knows every claim under the present settings, otherwise "".
+
+        One in which no sweep has begun for hours was not in use: its deployment had other settings meanwhile, or none.
+        """
         stored = await self.catalog.marker()
         known = stored and stored.value.completed_at > 0 and stored.value.digest == self.settings.digest
+        if stored and self.clock() - stored.value.attempted_at >= UNUSED:
+            return ""
         return stored.value.epoch if stored and known else ""
 
     async def orders(self) -> tuple[Order, ...]:

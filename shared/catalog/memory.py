@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from shared.catalog import history
@@ -33,6 +33,15 @@ class MemoryCatalog:
 
     async def open(self, clock: Clock) -> None:
         """One process, one clock: there is nothing to correct."""
+
+    async def place(self) -> Mapping[str, str]:
+        return {"kind": "memory", "account": "", "table": ""}
+
+    async def take_over(self) -> None:
+        """Nothing was before."""
+
+    async def purge_others(self, before: float) -> None:
+        """There are none."""
 
     async def endpoint(self, key: str) -> Stored[EndpointRow] | None:
         await asyncio.sleep(0)

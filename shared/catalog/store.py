@@ -51,13 +51,13 @@ class Store:
             except ResourceNotFoundError:
                 return None
 
-    async def query(self, where: str, columns: Sequence[str]) -> list[TableEntity]:
-        """These columns of all rows that a filter finds; none where there is no table.
+    async def query(self, where: str, columns: Sequence[str] | None) -> list[TableEntity]:
+        """These columns (None: all) of all rows that a filter finds; none where there is no table.
 
         A row comes with its etag whatever is selected, and a selected column that it lacks is None or not there.
         Sources: recording `test_query_entities_with_select` of azure-data-tables, Azure/Azurite#2535.
         """
-        pages = self._client.query_entities(where, select=list(columns), **self._heard()).by_page()
+        pages = self._client.query_entities(where, select=list(columns) if columns else None, **self._heard()).by_page()
         rows: list[TableEntity] = []
         while True:
             async with translated():

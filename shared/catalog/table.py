@@ -6,13 +6,14 @@ Calls are few, because every one of them costs an event its time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from math import inf
 
 from azure.data.tables.aio import TableClient
 
 from shared.catalog import history, rows
+from shared.catalog.others import Others
 from shared.catalog.rows import BODY, FACTS, LeaseRow
 from shared.catalog.store import Store
 from shared.clock import TOLERANCE, Clock
@@ -32,16 +33,29 @@ RACES = 6
 
 
 class TableCatalog:
-    """Fulfils `ports.Catalog`. The client is closed by who made it."""
+    """Fulfils `ports.Catalog`. The client is closed by who made it. `others`: the catalogs beside it."""
 
-    def __init__(self, client: TableClient) -> None:
+    def __init__(self, client: TableClient, others: Others | None = None) -> None:
         self._store = Store(client)
+        self._client = client
+        self._others = others
         self._leases: dict[str, Stored[LeaseRow]] = {}
         self._endpoints = UNSEEN
 
     async def open(self, clock: Clock) -> None:
         self._store.clock = clock
         await self._store.get("marker", "marker")
+
+    async def place(self) -> Mapping[str, str]:
+        return {"kind": "table", "account": self._client.account_name or "", "table": self._client.table_name}
+
+    async def take_over(self) -> None:
+        if self._others and not await self._store.get("marker", "marker"):
+            await self._others.take_over(self._store, self._client.table_name)
+
+    async def purge_others(self, before: float) -> None:
+        if self._others:
+            await self._others.purge(self._client.table_name, before)
 
     async def endpoint(self, key: str) -> Stored[EndpointRow] | None:
         row = await self._store.get("endpoints", rows.digest(key))
