@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 RESOLUTION = 1.0
 """Seconds: `Date` has no fractions (RFC 9110, section 5.6.7)."""
-SLACK = 0.5
-"""Seconds by which the clock may miss what an answer allows: a clock that is nearly right is used as it is."""
+SLACK = 0.1
+"""Seconds by which the clock may miss what an answer allows: a clock that is right is used as it is."""
 TOLERANCE = 3.0
-"""Seconds by which the corrected clocks of two instances may differ: twice what one answer leaves open."""
+"""Seconds by which the corrected clocks of two instances may differ: twice what one answer leaves open, and a delay."""
 
 
 class Clock:
@@ -43,4 +43,10 @@ class Clock:
         least, most = date - self.local(), date + RESOLUTION - asked
         if least > most or least - SLACK <= self.offset <= most + SLACK:
             return
-        self.offset = 0.0 if least - SLACK <= 0.0 <= most + SLACK else (least + most) / 2
+        allowed = min(max(self.offset, least), most)
+        if least - SLACK <= 0.0 <= most + SLACK:
+            self.offset = 0.0
+        elif abs(allowed - self.offset) <= RESOLUTION:
+            self.offset = allowed  # As little as may be: then every answer leaves less open than the one before.
+        else:
+            self.offset = (least + most) / 2

@@ -57,13 +57,22 @@ def test_one_answer_corrects_a_clock_to_within_a_second(skew):
     assert abs(pair.error) <= 0.6
 
 
-@pytest.mark.parametrize("skew", [0.0, 0.4, -0.4])
+@pytest.mark.parametrize("skew", [0.0, 0.1, -0.1])
 def test_a_clock_that_is_nearly_right_is_used_as_it_is(skew):
     pair = Pair(skew)
     for _ in range(500):
         pair.ask()
         pair.true += 0.137
         assert pair.clock.offset == 0.0
+
+
+@pytest.mark.parametrize("skew", [-300.0, -1.7, 0.9, 3.3, 300.0])
+def test_many_answers_correct_a_clock_to_within_a_fraction_of_a_second(skew):
+    pair = Pair(skew)
+    for _ in range(60):
+        pair.ask()
+        pair.true += 0.137
+    assert abs(pair.error) <= 0.25
 
 
 def test_a_slow_answer_moves_a_corrected_clock_no_further_than_it_allows():
