@@ -51,4 +51,5 @@ MONITORING_METRICS_PUBLISHER = "3913510d-42f4-4e42-8a64-420c390055eb"
 """Built-in roles by id. Source: role-based-access-control/built-in-roles."""
 
 OWN_ACCOUNT = (STORAGE_BLOB_DATA_OWNER, STORAGE_TABLE_DATA_CONTRIBUTOR)
-"""At the app's own storage account: the host's leases, keys and timers, the deployed package; the catalog."""
+"""At the app's own storage account: the host's leases, keys and timers, the deployed package; the catalog, a table for
+each deployment (the role may also list and delete tables, to purge abandoned ones)."""

@@ -6,6 +6,7 @@ as long as the process.
 
 from __future__ import annotations
 
+import asyncio
 import time
 import uuid
 from collections.abc import Callable, Collection, Mapping
@@ -24,7 +25,9 @@ from shared.arm.private_dns import PrivateDns
 from shared.arm.surroundings import Surveys
 from shared.catalog import account
 from shared.catalog.memory import MemoryCatalog
+from shared.catalog.others import Others
 from shared.catalog.table import TableCatalog
+from shared.clock import Clock
 from shared.errors import BadSettings
 from shared.ports import Catalog, Measure, unmeasured
 from shared.reconcile import Reconciler
@@ -46,11 +49,15 @@ def build(
     holder: str | None = None,
     measure: Measure = unmeasured,
 ) -> Reconciler:
-    """A loop ready to run. What is not given is the real thing. Raises BadSettings with every fault."""
+    """A loop ready to run. What is not given is the real thing. Raises BadSettings with every fault.
+
+    `clock`: this process's own, in seconds since the epoch; the catalog's answers correct what the loop sees of it.
+    """
     published = latency.parse(LATENCY.read_text(encoding="utf-8"))
     wanted = _settings(environment, published.regions)
     credential = credential or _credential(wanted.cloud)
-    options = client_options(wanted.cloud, Throttle(clock, measure), transport, proxied=account.proxied(environment))
+    throttle = Throttle(_passed, measure)
+    options = client_options(wanted.cloud, throttle, transport, proxied=account.proxied(environment))
     reader = ComputeManagementClient(credential, min(wanted.subscriptions), **options)
     arm = Arm(wanted.cloud, reader.send_request)
     subscriptions = {zone.key.split("/")[2] for zone in wanted.zones}
@@ -60,14 +67,19 @@ def build(
     return Reconciler(
         settings=wanted,
         latency=published.override(wanted.latency),
-        catalog=catalog or _catalog(environment, wanted.cloud, credential),
+        catalog=catalog or _catalog(environment, wanted, credential),
         inventory=Endpoints(arm, wanted.static, wanted.zones),
         record_sets=PrivateDns(arm, writers),
         surveyor=Surveys(arm),
-        clock=clock,
+        clock=Clock(clock),
         holder=holder or uuid.uuid4().hex,
         measure=measure,
     )
+
+
+def _passed() -> float:
+    """Seconds that have passed, by a clock that is never set."""
+    return asyncio.get_running_loop().time()
 
 
 def _credential(cloud: Cloud) -> AsyncTokenCredential:
@@ -88,11 +100,12 @@ def _settings(environment: Mapping[str, str], regions: Collection[str]) -> Setti
         raise BadSettings(faults) from error
 
 
-def _catalog(environment: Mapping[str, str], cloud: Cloud, credential: AsyncTokenCredential) -> Catalog:
+def _catalog(environment: Mapping[str, str], wanted: Settings, credential: AsyncTokenCredential) -> Catalog:
     """The durable catalog where a storage account is named, else the one in memory. Raises BadSettings."""
-    where = account.parse(environment, cloud)
+    where = account.parse(environment, wanted.cloud)
     if where:
-        return TableCatalog(account.connect(where, credential))
+        others = Others(account.service(where, credential), wanted)
+        return TableCatalog(account.connect(where, credential, table=account.table_of(wanted)), others)
     if any(environment.get(name) for name in IN_AZURE):
         found = "catalog: found the one in memory, expected a durable one, because in Azure every function has its own"
         raise BadSettings([f"{found} memory: set {account.CONNECTION}, {account.ACCOUNT} or {account.SERVICE}"])

@@ -2,7 +2,8 @@
 
 Azure's published limits per private zone and minute are 60 creates, 60 updates and 60 deletes, 200 gets and 100 lists
 of record sets (Azure DNS limits, 2024-10-08). What is left of each is for requests that Azure counts later than we do,
-and for reads of other instances. The clock is an argument.
+and for reads of other instances. The clock is an argument. A call of the future counts as made now: the clock may have
+been set back, and that of another instance may be ahead.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ from __future__ import annotations
 from bisect import insort
 from collections import deque
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from operator import attrgetter
 
 from shared.model import Write
 
-WINDOW = 60.5
-"""Seconds for which a call counts: a minute, and the time by which it may reach Azure later than one sent after it."""
+WINDOW = 61.0
+"""Seconds for which a call counts: a minute, the time by which it may reach Azure later than one sent after it, and the
+time by which the clock of another instance may differ."""
 LIMITS: Mapping[str, int] = {"create": 57, "update": 57, "delete": 57, "get": 150, "list": 95}
 WRITES = ("create", "update", "delete")
 RESERVE = 20
@@ -33,6 +36,7 @@ class Budget:
     def __init__(self) -> None:
         self._spent: dict[str, deque[Write]] = {kind: deque() for kind in LIMITS}
         self._written: dict[str, float] = {}
+        self._learned: frozenset[Write] = frozenset()
 
     def wait(self, kind: str, now: float, reserve: int = 0) -> float:
         """Seconds until the next call of this kind may go, so that `reserve` are left; 0 when it may go now."""
@@ -64,15 +68,21 @@ class Budget:
         """What was written in the last minute, or has to be taken for written."""
         return tuple(write for kind in WRITES for write in self._recent(kind, now))
 
-    def learn(self, spent: Iterable[Write] | None, now: float) -> None:
-        """Take in what a holder before has written; None: nobody knows, so assume the worst."""
+    def learn(self, spent: Iterable[Write] | None, now: float) -> frozenset[Write]:
+        """Take in what a holder before has written, and give what was new; None: nobody knows, so assume the worst."""
         if spent is None:
             spent = [Write(kind, f"unknown {number}", now) for kind in WRITES for number in range(LIMITS[kind])]
-        for write in set(spent).difference(*self._spent.values()):
+        told = frozenset(spent)
+        new = told.difference(self._learned, *self._spent.values())
+        self._learned = told
+        for write in new:
             insort(self._spent[write.kind], write, key=attrgetter("at"))
             self._written[write.name] = max(write.at, self._written.get(write.name, 0.0))
+        return new
 
     def _recent(self, kind: str, now: float) -> deque[Write]:
+        if self._spent[kind] and self._spent[kind][-1].at > now:
+            self._set_back(now)
         spent = self._spent[kind]
         while spent and spent[0].at <= now - WINDOW:
             old = spent.popleft()
@@ -80,11 +90,19 @@ class Budget:
                 del self._written[old.name]
         return spent
 
+    def _set_back(self, now: float) -> None:
+        for kind, spent in self._spent.items():
+            self._spent[kind] = deque(replace(each, at=min(each.at, now)) for each in spent)
+        self._written = {name: min(at, now) for name, at in self._written.items()}
+
 
 BACK_OFF = 2.0
 MAX_BACK_OFF = 300.0
+LONGEST_WAIT = 3600.0
+"""Seconds after which a name is tried again whatever was asked for; a row that says to wait longer is not believed."""
 
 
 def back_off(attempts: int, retry_after: float | None) -> float:
     """Seconds before a name that failed `attempts` times is tried again; what the other side asked for comes first."""
-    return max(retry_after or 0.0, min(MAX_BACK_OFF, BACK_OFF * 2.0 ** min(attempts - 1, 10)))
+    wait = max(retry_after or 0.0, min(MAX_BACK_OFF, BACK_OFF * 2.0 ** min(attempts - 1, 10)))
+    return min(wait, LONGEST_WAIT)

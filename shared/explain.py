@@ -40,15 +40,18 @@ CHANGES = 50
 """The last changes of all zones that are told."""
 
 
-async def status(drainer: Drainer) -> dict[str, Any]:
-    """Zones, dirty and blocked names, endpoints by state, the last sweeps and changes, orders, refusals and alarms."""
+async def status(drainer: Drainer, own: Sequence[Alarm] = ()) -> dict[str, Any]:
+    """Zones, dirty and blocked names, endpoints by state, the last sweeps and changes, orders, refusals and alarms.
+
+    `own`: alarms of this instance, which its last sweep may have left in the marker as well.
+    """
     catalog, settings, orders = drainer.catalog, drainer.settings, await drainer.orders()
     stored = await catalog.marker()
     marker = stored.value if stored else Marker()
     dirty = {zone.key: [row.value for row in await catalog.dirty(zone.key)] for zone in settings.zones}
     endpoints = [row.value.endpoint for row in await catalog.endpoints()]
     found = {zone.key: await _found(drainer, zone) for zone in settings.zones}
-    alarms = [*marker.alarms, *marker.findings, *overdue(stored, settings, drainer.clock())]
+    alarms = [*own, *marker.alarms, *marker.findings, *overdue(stored, settings, drainer.clock())]
     alarms += [alarm for each in found.values() for alarm in each.alarms]
     alarms += grouped((*_unread(endpoints), *_failing(settings.zones, dirty)))
     complete = await drainer.complete()
@@ -58,6 +61,7 @@ async def status(drainer: Drainer) -> dict[str, Any]:
     alarms += [_frozen(zone, order) for zone in settings.zones if (order := frozen[zone.key])]
     return {
         "now": moment(drainer.clock()),
+        "catalog": dict(await catalog.place()),
         "mode": "apply" if settings.apply else "shadow",
         "owner": settings.owner,
         "zones": [
@@ -84,7 +88,7 @@ async def status(drainer: Drainer) -> dict[str, Any]:
             {"target": order.target, "until": moment(order.until)} for order in orders if order.target not in frozen
         ],
         "refusals": [text for each in found.values() for text in each.refusals],
-        "alarms": [told(alarm) for alarm in alarms],
+        "alarms": [told(alarm) for alarm in dict.fromkeys(alarms)],
     }
 
 

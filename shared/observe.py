@@ -89,7 +89,7 @@ class Observer:
             worth = len(self._waiting) >= max(PROMOTE, GETS_PER_SECOND * self._took)
             if asked not in self._waiting or not worth or self.clock() < self._distrusted_until:
                 return
-            await asyncio.sleep(max(0.0, self._next_list - self.clock()))
+            await asyncio.sleep(min(PAUSE, max(0.0, self._next_list - self.clock())))  # The clock may be set back.
             everybody, self._waiting = self._waiting, set()
             begun = self.clock()
             self._next_list = begun + PAUSE

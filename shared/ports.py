@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
+from shared.clock import Clock
 from shared.model import Dirty, Endpoint, EndpointRow, Found, Marker, Order, Past, RecordSet, Write, Zone
 
 T = TypeVar("T", covariant=True)  # noqa: PLC0105 - a row is only read
@@ -123,6 +124,18 @@ class Surveyor(Protocol):
 
 class Catalog(Protocol):
     """The cache of observations. Conditional writes raise Conflict; any call may raise Transient."""
+
+    async def open(self, clock: Clock) -> None:
+        """Begin to use it: from now on its answers tell the clock the time that all instances share."""
+
+    async def place(self) -> Mapping[str, str]:
+        """Where it is: `kind` (table or memory), `account` and `table`."""
+
+    async def take_over(self) -> None:
+        """Take over what the release before has kept elsewhere, where no marker is yet; it is not complete by that."""
+
+    async def purge_others(self, before: float) -> None:
+        """Remove the catalogs of other deployments in the same place that were not swept since then."""
 
     async def endpoint(self, key: str) -> Stored[EndpointRow] | None:
         """One endpoint's row."""

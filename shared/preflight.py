@@ -20,6 +20,8 @@ FULL = 0.9
 """Share of a zone's record sets from which on it is nearly full."""
 SILENT = 86_400.0
 """Seconds without an event after which somebody should look."""
+MAX_SKEW = 600.0
+"""Seconds by which an instance's own clock may be off."""
 _RECORDS = "Microsoft.Network/privateDnsZones/A/"
 
 
@@ -91,6 +93,20 @@ def overdue(completed_at: float, third_last: float) -> list[Alarm]:
             "no sweep was complete for three intervals",
             "lost events and edited records are not put right",
             "look at the failures of `correct_drift`, or resync by hand and read the report",
+        )
+    ]
+
+
+def skew(offset: float, holder: str) -> list[Alarm]:
+    """Whether an instance's own clock is too far from the storage account's. `offset`: what is added to it, seconds."""
+    if abs(offset) <= MAX_SKEW:
+        return []
+    side = "behind" if offset > 0 else "ahead of"
+    return [
+        Alarm(
+            f"the clock of instance {holder[:8]} is {abs(offset) / 60:.0f} minutes {side} the storage account's",
+            "nearzone corrects the times that it uses, but Azure may refuse the instance's tokens",
+            "restart the app, so that it runs on another instance; if the alarm stays, ask Azure support",
         )
     ]
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
-from shared.budget import LONGEST_GAP, RESERVE, WITHDRAW_GAP, Budget
+from shared.budget import LONGEST_GAP, LONGEST_WAIT, RESERVE, WITHDRAW_GAP, Budget
 from shared.model import Dirty, Urgency
 from shared.plan import Change
 from shared.ports import Stored
@@ -43,10 +44,14 @@ class Queue:
         self._settled: dict[str, tuple[str, float]] = {}
         self._stirred = -NEVER
         self._paused_until = 0.0
+        self._taken_at = 0.0
 
     def take(self, rows: Sequence[Stored[Dirty]], read_at: float, now: float) -> None:
         """What is dirty, instead of what was, as read at `read_at`."""
-        found = {row.value.name: row for row in rows}
+        if now < self._taken_at:  # The clock was set back: what is known by it is not true any more.
+            self._looked, self._settled, self._stirred, self._paused_until = {}, {}, -NEVER, 0.0
+        self._taken_at = now
+        found = {row.value.name: _believable(row, now) for row in rows}
         # Rows that were read before a name was settled may still hold it.
         late = {name: at for name, at in self._settled.items() if at[1] >= read_at}
         self._settled = {name: at for name, at in late.items() if name in found and found[name].etag == at[0]}
@@ -173,3 +178,10 @@ class Queue:
     def _kind(self, row: Stored[Dirty]) -> str:
         found = self._decided.get(row.value.name)
         return found[1].kind if found else _GUESS.get(row.value.urgency, "update")
+
+
+def _believable(row: Stored[Dirty], now: float) -> Stored[Dirty]:
+    """A row whose time to wait no clock that is right has written is due now."""
+    if row.value.not_before <= now + LONGEST_WAIT:
+        return row
+    return replace(row, value=replace(row.value, not_before=now))

@@ -16,13 +16,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from shared import explain, preflight
 from shared.catch_up import PROGRESS_SECONDS
+from shared.clock import Clock
 from shared.doubt import CONFIRM_SECONDS, NO_EVENT, TO_CONFIRM
 from shared.drain import Drainer
 from shared.errors import Conflict, NearzoneError, Terminal, Transient
@@ -66,19 +67,21 @@ _log = logging.getLogger("nearzone")
 
 @dataclass
 class Reconciler:
-    """A ready loop. `clock`: seconds since the epoch. `holder`: names this process in leases."""
+    """A ready loop. `clock`: as the catalog corrects it. `holder`: names this process in leases."""
 
     settings: Settings
     latency: Latency
     catalog: Catalog
     inventory: Inventory
     record_sets: RecordSets
-    clock: Callable[[], float]
+    clock: Clock
     holder: str
     surveyor: Surveyor
     measure: Measure = unmeasured
     events: Counter[str] = field(default_factory=Counter)
     _heard_at: float = 0.0
+    _opened: bool = False
+    _whole: bool = False
 
     def __post_init__(self) -> None:
         self.drainer = Drainer(
@@ -96,20 +99,36 @@ class Reconciler:
         self.sweeper = Sweeper(self.recorder, self.drainer)
         self.orders = Orders(self.catalog, self.recorder, self.clock, self.latency.regions)
 
+    async def _begin(self, *, fills: bool = True) -> float:
+        """When this call began. Before a process's first call reckons with time, it asks the catalog what time it is.
+
+        And before the first one that `fills` the catalog or orders something, what was kept elsewhere is taken over.
+        Raises Transient, Terminal.
+        """
+        begun = self.clock.local()
+        if not self._opened:
+            await self.catalog.open(self.clock)
+            self._opened = True
+        if fills and not self._whole:
+            await self.catalog.take_over()
+            self._whole = True
+        return self.clock.at(begun)
+
     async def on_event(self, text: str | bytes) -> Report:
         """Look at what an event hints at. Raises only where the observation could not be made durable.
 
         An event that is none of ours is counted, logged with its reason, and changes nothing.
         """
-        report, now = Report("event"), self.clock()
+        report = Report("event")
         found = hint(text, self.settings.subscriptions, self.inventory.types)
         if isinstance(found, Ignored):
             self._count(found.outcome)
             _log.info("event ignored, %s: %s", found.outcome, found.reason)
             return report
-        deadline = now + EVENT_SECONDS
         try:
-            async with _within(EVENT_SECONDS):
+            now = await self._begin(fills=False)
+            deadline = now + EVENT_SECONDS
+            async with _within(deadline - self.clock()):
                 seen, first = await self.recorder.follow(found, Cause(found.said, now))
         except Terminal as error:  # Another delivery would not fare better; the sweep says so again.
             self._count("unreadable")
@@ -148,7 +167,7 @@ class Reconciler:
 
     async def drain(self) -> Report:
         """Settle what is dirty, look at warming endpoints again, end expired orders; sweep if none is complete."""
-        report, deadline = Report("drain"), self.clock() + DRAIN_SECONDS
+        report, deadline = Report("drain"), await self._begin() + DRAIN_SECONDS
         if await self._needs_sweep():
             await self._sweep(Scope(self.settings.zones, explain.because("sweep", self.clock())), SWEEP_SECONDS, report)
             return report
@@ -163,7 +182,7 @@ class Reconciler:
         """Whether the catalog does not know every claim yet, or a sweep that has ended left endpoints unread."""
         stored, now = await self.catalog.marker(), self.clock()
         if not await self.drainer.complete():
-            return now - (stored.value.attempted_at if stored else 0.0) >= BOOTSTRAP_PAUSE
+            return abs(now - (stored.value.attempted_at if stored else 0.0)) >= BOOTSTRAP_PAUSE
         progress = stored.value.progress if stored else None
         if progress is None or progress.read >= progress.of:
             return False
@@ -175,19 +194,20 @@ class Reconciler:
         for zone in self.settings.zones:
             dirty = [row.value.since for row in await self.catalog.dirty(zone.key)]
             self.measure("dirty", len(dirty), zone=zone.region)
-            self.measure("dirty.oldest", now - min(dirty, default=now), zone=zone.region)
+            self.measure("dirty.oldest", max(0.0, now - min(dirty, default=now)), zone=zone.region)
             self.measure("frozen", 1 if freeze(zone, orders) else 0, zone=zone.region)
         if stored and stored.value.completed_at:
-            self.measure("sweep.age", now - stored.value.completed_at)
+            self.measure("sweep.age", max(0.0, now - stored.value.completed_at))
 
     async def correct_drift(self) -> Report:
         """Compare everything with the truth, and every hour look at what could stand in the way."""
         report = Report("sweep")
+        await self._begin()
         seen = await self._sweep(
             Scope(self.settings.zones, explain.because("sweep", self.clock())), SWEEP_SECONDS, report
         )
         stored = await self.catalog.marker()
-        if stored and self.clock() - stored.value.checked_at >= CHECK_PAUSE:
+        if stored and abs(self.clock() - stored.value.checked_at) >= CHECK_PAUSE:
             await self._check(seen)
         return report
 
@@ -228,7 +248,7 @@ class Reconciler:
 
     async def resync(self, wanted: Resync) -> Report:
         """What a person asked for by hand. Raises BadRequest where only the catalog shows that it cannot be."""
-        report, deadline = Report("resync", wanted.dry_run), self.clock() + RESYNC_SECONDS
+        report, deadline = Report("resync", wanted.dry_run), await self._begin() + RESYNC_SECONDS
         if wanted.check:
             return await self.check()
         if wanted.freeze:
@@ -257,11 +277,13 @@ class Reconciler:
 
     async def status(self, *, full: bool = False) -> dict[str, Any]:
         """How things stand; `full`: with every name and endpoint."""
-        told = {**await explain.status(self.drainer), "events": dict(sorted(self.events.items()))}
+        await self._begin(fills=False)
+        told = {**await explain.status(self.drainer, self._skew()), "events": dict(sorted(self.events.items()))}
         return told | (await explain.everything(self.drainer) if full else {})
 
     async def explain(self, zone: Zone, name: str) -> dict[str, Any]:
         """Why a zone answers a name as it does."""
+        await self._begin(fills=False)
         return await explain.explain(self.drainer, zone, name)
 
     async def answer(self, asked: Question) -> dict[str, Any]:
@@ -276,7 +298,11 @@ class Reconciler:
         except NearzoneError as error:
             report.fail("drain", error)
 
+    def _skew(self) -> Sequence[Alarm]:
+        return preflight.skew(self.clock.offset, self.holder)
+
     async def _sweep(self, scope: Scope, seconds: float, report: Report) -> Seen:
+        report.alarms += self._skew()
         async with _within(seconds + GRACE):
             seen = await self.sweeper.sweep(scope, self.clock() + seconds, report)
         if not scope.dry_run:

@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from shared.budget import back_off
+from shared.clock import TOLERANCE
 from shared.errors import Conflict, NearzoneError, Terminal, Transient
 from shared.findings import Findings
 from shared.latency import Latency
@@ -27,6 +28,8 @@ from shared.settings import Settings
 from shared.together import all_of
 from shared.turn import Turn
 
+UNUSED = 6 * 3600.0
+"""Seconds without a sweep after which the catalog may not know what has happened."""
 LEASE = 60.0
 """Seconds for which a zone is taken."""
 REQUEST = 10.0
@@ -108,9 +111,14 @@ class Means:
         self.findings = Findings(self.catalog, self.measure)
 
     async def complete(self) -> str:
-        """The catalog's epoch where it knows every claim under the present settings, otherwise ""."""
+        """The catalog's epoch where it knows every claim under the present settings, otherwise "".
+
+        One in which no sweep has begun for hours was not in use: its deployment had other settings meanwhile, or none.
+        """
         stored = await self.catalog.marker()
         known = stored and stored.value.completed_at > 0 and stored.value.digest == self.settings.digest
+        if stored and self.clock() - stored.value.attempted_at >= UNUSED:
+            return ""
         return stored.value.epoch if stored and known else ""
 
     async def orders(self) -> tuple[Order, ...]:
@@ -127,8 +135,8 @@ class Means:
         lease = await self.catalog.acquire(zone.key, self.holder, self.clock(), LEASE)
         if lease is None:
             return None
-        self.reader.budgets[zone.key].learn(lease.spent, self.clock())
-        self.reader.learn(zone, lease.spent)
+        new = self.reader.budgets[zone.key].learn(lease.spent, self.clock())
+        self.reader.learn(zone, None if lease.spent is None else new)
         return lease
 
 
@@ -207,7 +215,7 @@ class Run:
 
     async def _look(self) -> None:
         """Read the dirty rows again, where names were marked in this process, or may have been in another one."""
-        if self.lease_expires - self.of.clock() <= LEASE / 2:  # Also while all wait: a lease that lapses is a crash.
+        if self._left() <= LEASE / 2:  # Also while all wait: a lease that lapses is a crash.
             await self._prolong()
         if self.of.clock() >= self._look_at + (0.0 if self.turn.news.is_set() else LOOK):
             self.turn.news.clear()
@@ -346,7 +354,7 @@ class Run:
 
         Raises _NotYetError, _StaleError, Conflict, Transient, Terminal.
         """
-        while self.lease_expires - self.of.clock() <= REQUEST:  # Taking it may have taken long.
+        while self._left() <= REQUEST:  # Taking it may have taken long.
             await self._prolong()
         if self._tenure != tenure:
             raise _StaleError(f"the lease of {self.zone.fqdn} ({self.zone.region}) has lapsed")
@@ -367,7 +375,7 @@ class Run:
         now, region = self.of.clock(), self.zone.region
         self.of.measure("writes", 1, zone=region, kind=change.kind)
         if dirty.cause.startswith("event "):
-            self.of.measure("delivery_to_dns", now - dirty.since, zone=region)
+            self.of.measure("delivery_to_dns", max(0.0, now - dirty.since), zone=region)
         self._past.append(Past(change.name, now, change.kind, change.old, change.new, change.reason, dirty.cause))
         if self._keeping is None or self._keeping.done():
             self._keeping = asyncio.get_running_loop().create_task(self._keep())
@@ -383,12 +391,17 @@ class Run:
     async def _prolong(self) -> None:
         """One at a time. Raises TakenError where the zone is, or was meanwhile, another instance's."""
         async with self._prolonging:
-            if self.lease_expires - self.of.clock() > LEASE / 2:
+            if self._left() > LEASE / 2:
                 return
             lease = await self.of.acquire(self.zone)
             if lease is None:
                 raise TakenError("another instance has taken the zone over")
             if lease.spent is None:  # It took the zone and died: this run began in another minute than it goes on.
                 raise TakenError("another instance had taken the zone over")
-            self._tenure += self.of.clock() >= self.lease_expires
+            self._tenure += self._left() <= 0.0
             self.lease_expires = lease.expires
+
+    def _left(self) -> float:
+        """Seconds before another instance, whose clock may be ahead, can take the zone; 0 where that is unknown."""
+        left = self.lease_expires - self.of.clock()
+        return left - TOLERANCE if left <= LEASE + TOLERANCE else 0.0  # Otherwise the clock was set back meanwhile.

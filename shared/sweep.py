@@ -47,6 +47,8 @@ has come to report some, and the event of that may be lost."""
 DAY = 86_400.0
 REMEMBERED = 30 * DAY
 """Seconds for which the history of a name is kept that does not change any more."""
+ABANDONED = 30 * DAY
+"""Seconds without a sweep after which a deployment's catalog is removed by another one on the same account."""
 PLAN_SECONDS = 30.0
 """Seconds of a sweep that reading leaves to its plan."""
 DRAIN_SECONDS, DRAIN_PAUSE = 5.0, 0.5
@@ -215,11 +217,12 @@ class Sweeper:
     ) -> None:
         """Remove tombstones and index rows that nobody can need any more, unless they have changed meanwhile.
 
-        And once a day what is too old of the history.
+        And once a day what is too old of the history, and the catalogs of deployments that are no more.
         """
         catalog, old = self.recorder.catalog, self.recorder.clock() - TOMBSTONE
         if begun.attempted_at // DAY > begun.completed_at // DAY:
             await catalog.forget(begun.attempted_at - REMEMBERED, {zone.key for zone in self.drainer.settings.zones})
+            await catalog.purge_others(self.recorder.clock() - ABANDONED)
         for indexed in index:
             stored = rows.get(indexed.value.key)
             claims = (

@@ -1,16 +1,16 @@
 """The Table service of one storage account in memory: as much of its REST protocol as azure-data-tables uses for rows.
 
 One state machine, `handle(request) -> response`, like `azure.py`'s cloud: the SDK runs on it through `transport.py`,
-without sockets and in virtual time. Tables are made and deleted; rows are inserted, read, replaced, merged, deleted on
-condition of their etag, and queried by keys and numbers, page by page.
+without sockets and in virtual time. Tables are made, listed and deleted; rows are inserted, read, replaced, merged,
+deleted on condition of their etag, and queried by keys and numbers, page by page.
 
 As recorded from the service (azure-sdk-for-python, sdk/tables/azure-data-tables/tests/recordings, commits 086275c6 and
 256d6af5, 2020 and 2021): statuses, codes and bodies of answers, etags, continuation tokens, and which types are told. A
 selected column that a row lacks is null (Azure/Azurite#2535). As documented ("Query timeout and pagination"): a page
 has at most 1,000 rows and may end with its partition (`split`). The tests hold it to Azurite, Microsoft's own emulator.
 
-Not simulated: filters on anything but keys and numbers, batches, XML, signatures, the limit of 1 MiB for a row, and the
-time for which the name of a deleted table stays taken.
+Not simulated: filters on anything but keys and numbers, filters and pages of lists of tables, batches, XML, signatures,
+the limit of 1 MiB for a row, and the time for which the name of a deleted table stays taken.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ import json
 import operator
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from email.utils import formatdate
 from typing import Any
 from urllib.parse import quote
 
@@ -98,11 +99,12 @@ class Tables:
     _ticks: int = 0
 
     def handle(self, request: Request) -> Response:
-        """Answer one request."""
+        """Answer one request; every answer tells the time."""
         try:
-            return self._answer(request)
+            response = self._answer(request)
         except _TableError as error:
-            return error.response
+            response = error.response
+        return replace(response, headers={**response.headers, "date": formatdate(int(self.clock()), usegmt=True)})
 
     def wipe(self) -> None:
         """Somebody empties every table; the tables stay."""
@@ -121,6 +123,8 @@ class Tables:
             return Response(204)
         if rows and request.method == "POST":
             return self._create(request) if rows[1] == "Tables" else self._insert(request, self._table(rows[1]))
+        if rows and request.method == "GET" and rows[1] == "Tables":
+            return self._list(request)
         if rows and request.method == "GET":
             return self._query(request, self._table(rows[1]))
         raise NotImplementedError(f"{request.method} {request.path} is not simulated")
@@ -137,6 +141,11 @@ class Tables:
         self._tables[name] = {}
         content = {"odata.metadata": f"{request.base}/$metadata#Tables/@Element", "TableName": name}
         return Response(201, content, _JSON)
+
+    def _list(self, request: Request) -> Response:
+        """All tables on one page, as recorded (`test_list_tables` of azure-data-tables)."""
+        found = [{"TableName": name} for name in sorted(self._tables)]
+        return Response(200, {"odata.metadata": f"{request.base}/$metadata#Tables", "value": found}, _JSON)
 
     def _insert(self, request: Request, table: dict[str, dict[str, _Row]]) -> Response:
         body = _body(request)

@@ -11,9 +11,10 @@ from azure.identity.aio import ManagedIdentityCredential
 
 from shared.arm.client import same_service
 from shared.bootstrap import build
+from shared.catalog.account import table_of
 from shared.catalog.memory import MemoryCatalog
 from shared.errors import BadSettings
-from tests.pure_values import values
+from tests.pure_values import parsed, values
 from tests.stage import Token
 
 ROOT = Path(__file__).parents[1]
@@ -48,7 +49,7 @@ PLACES = [
 def test_the_catalog_is_in_the_storage_account_of_the_host(storage, cloud, url):
     environment = {**values(CLOUD=cloud), **storage, "WEBSITE_SKU": "FlexConsumption"}
     table = build(environment, credential=Token()).catalog._store._client
-    assert (table.url, table.table_name) == (url, "nearzone")
+    assert (table.url, table.table_name) == (url, table_of(parsed()))
 
 
 def test_an_identity_of_its_own_is_asked_for_the_storage_account_and_otherwise_the_same_as_for_azure():

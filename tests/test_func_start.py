@@ -14,6 +14,7 @@ from azure.data.tables import TableServiceClient
 
 import function_app
 from shared import reconcile, settings_parser
+from shared.catalog.others import CATALOG
 from simulator.functions import index
 from simulator.launch import DEMO, Ports, Scale, running
 from simulator.world_settings import load
@@ -94,7 +95,8 @@ def test_the_steps_of_the_readme_lead_from_an_event_to_an_answer(azurite):  # no
 
     asyncio.run(story())
     tables = TableServiceClient.from_connection_string(azurite)
-    assert list(tables.get_table_client("nearzone").list_entities(results_per_page=1)), "the catalog is in Azurite"
+    (catalog,) = [table.name for table in tables.list_tables() if CATALOG.fullmatch(table.name)]
+    assert list(tables.get_table_client(catalog).list_entities(results_per_page=1)), "the catalog is in Azurite"
 
 
 def test_the_readme_starts_what_the_example_speaks_to():

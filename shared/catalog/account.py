@@ -7,6 +7,7 @@ Source of the names: Azure Functions' identity-based connections (azure-function
 from __future__ import annotations
 
 import base64
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,11 +16,11 @@ from urllib.parse import urlsplit
 
 from azure.core.credentials import AzureNamedKeyCredential
 from azure.core.credentials_async import AsyncTokenCredential
-from azure.data.tables.aio import TableClient
+from azure.data.tables.aio import TableClient, TableServiceClient
 from azure.identity.aio import ManagedIdentityCredential
 
 from shared.errors import BadSettings
-from shared.settings import CLOUDS, Cloud
+from shared.settings import CLOUDS, Cloud, Settings
 
 TABLE = "nearzone"
 CONNECTION = "AzureWebJobsStorage"
@@ -87,6 +88,16 @@ def parse(values: Mapping[str, str], cloud: Cloud) -> Account | None:
     return account
 
 
+def table_of(settings: Settings) -> str:
+    """The table of a deployment's own: owner, zones and mode say which one it is.
+
+    Two apps or slots that share an account share no table, unless they are the same deployment in all three.
+    """
+    mode = "apply" if settings.apply else "shadow"
+    parts = (settings.owner, sorted(zone.key for zone in settings.zones), mode)
+    return TABLE + hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
+
+
 def connect(
     account: Account,
     credential: AsyncTokenCredential,
@@ -94,12 +105,31 @@ def connect(
     table: str = TABLE,
 ) -> TableClient:
     """A client of the catalog's table. `credential` is for accounts that name no identity of their own."""
-    options = _RETRIES | ({"use_env_settings": account.proxied} if transport is None else {"transport": transport})
     if account.connection:
-        return TableClient.from_connection_string(account.connection, table, **options)
+        return TableClient.from_connection_string(account.connection, table, **_options(account, transport))
+    options = _identified(account, credential) | _options(account, transport)
+    return TableClient(account.endpoint, table, **options)
+
+
+def service(
+    account: Account,
+    credential: AsyncTokenCredential,
+    transport: Any = None,  # noqa: ANN401 - any azure-core transport
+) -> TableServiceClient:
+    """A client of the account, for the tables beside the catalog's own."""
+    if account.connection:
+        return TableServiceClient.from_connection_string(account.connection, **_options(account, transport))
+    return TableServiceClient(account.endpoint, **_identified(account, credential) | _options(account, transport))
+
+
+def _options(account: Account, transport: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
+    return _RETRIES | ({"use_env_settings": account.proxied} if transport is None else {"transport": transport})
+
+
+def _identified(account: Account, credential: AsyncTokenCredential) -> dict[str, Any]:
     if account.client_id:
         credential = ManagedIdentityCredential(client_id=account.client_id)
-    return TableClient(account.endpoint, table, credential=credential, audience=account.audience, **options)
+    return {"credential": credential, "audience": account.audience}
 
 
 def _connection_faults(text: str) -> list[str]:

@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from shared.catalog import history
+from shared.clock import Clock
 from shared.errors import Conflict
 from shared.model import Dirty, EndpointRow, Found, Marker, Order, Past, Write
 from shared.ports import EVERY_NAME, Indexed, Lease, Stored
@@ -31,6 +32,18 @@ class MemoryCatalog:
         self._ours: dict[str, dict[str, str]] = {}
         self._found: dict[str, Stored[Found]] = {}
         self._marker: Stored[Marker] | None = None
+
+    async def open(self, clock: Clock) -> None:
+        """One process, one clock: there is nothing to correct."""
+
+    async def place(self) -> Mapping[str, str]:
+        return {"kind": "memory", "account": "", "table": ""}
+
+    async def take_over(self) -> None:
+        """Nothing was before."""
+
+    async def purge_others(self, before: float) -> None:
+        """There are none."""
 
     async def endpoint(self, key: str) -> Stored[EndpointRow] | None:
         await asyncio.sleep(0)

@@ -153,6 +153,19 @@ def read(row: TableEntity, decoder: msgspec.json.Decoder[T], column: str = "body
         ) from error
 
 
+def written(row: TableEntity) -> float:
+    """When a row was written, by the account's own clock, in seconds since the epoch."""
+    stamp: Any = row.metadata["timestamp"]
+    return float(stamp.timestamp())
+
+
+def read_lease(row: TableEntity, longest: float) -> Stored[LeaseRow]:
+    """A lease, which ends at the latest `longest` seconds after its row was written, by the account's own clock."""
+    stored = read(row, LEASE)
+    ends = written(row) + longest
+    return replace(stored, value=replace(stored.value, expires=min(stored.value.expires, ends)))
+
+
 def dirty(value: Dirty) -> dict[str, Any]:
     """A whole dirty row."""
     facts = DirtyRow(

@@ -10,13 +10,16 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from azure.core import MatchConditions
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsError, ResourceNotFoundError
+from azure.core.pipeline import PipelineResponse
 from azure.data.tables import TableEntity, UpdateMode
 from azure.data.tables.aio import TableClient
 
+from shared.clock import Clock
 from shared.errors import Conflict, Terminal, Transient
 
 CALL_SECONDS = 10.0
@@ -31,29 +34,33 @@ Row = Mapping[str, Any]
 
 
 class Store:
-    """Rows of one table. Every call may raise Transient, Forbidden and Terminal."""
+    """Rows of one table. Every call may raise Transient, Forbidden and Terminal.
 
-    def __init__(self, client: TableClient) -> None:
+    `clock`: learns from every answer what time it is at the storage account.
+    """
+
+    def __init__(self, client: TableClient, clock: Clock | None = None) -> None:
         self._client = client
+        self.clock = clock
 
     async def get(self, partition: str, key: str) -> TableEntity | None:
         """One row; None where there is none, or no table."""
-        async with _translated():
+        async with translated():
             try:
-                return await self._client.get_entity(partition, key)
+                return await self._client.get_entity(partition, key, **self._heard())
             except ResourceNotFoundError:
                 return None
 
-    async def query(self, where: str, columns: Sequence[str]) -> list[TableEntity]:
-        """These columns of all rows that a filter finds; none where there is no table.
+    async def query(self, where: str, columns: Sequence[str] | None) -> list[TableEntity]:
+        """These columns (None: all) of all rows that a filter finds; none where there is no table.
 
         A row comes with its etag whatever is selected, and a selected column that it lacks is None or not there.
         Sources: recording `test_query_entities_with_select` of azure-data-tables, Azure/Azurite#2535.
         """
-        pages = self._client.query_entities(where, select=list(columns)).by_page()
+        pages = self._client.query_entities(where, select=list(columns) if columns else None, **self._heard()).by_page()
         rows: list[TableEntity] = []
         while True:
-            async with _translated():
+            async with translated():
                 try:
                     page = await anext(pages, None)
                     if page is None:
@@ -64,34 +71,29 @@ class Store:
 
     async def insert(self, row: Row) -> str:
         """Write a row that is not there yet; gives its etag. Raises Conflict."""
-        options = {"response_preference": "return-no-content", **_AGAIN}
+        options = {"response_preference": "return-no-content", **_AGAIN, **self._heard()}
         return await self._write(lambda: self._client.create_entity(row, **options))
 
     async def replace(self, row: Row, etag: str, *, merge: bool = False) -> str:
         """Write a row anew if it still has this etag; gives the new one. `merge` as in `upsert`. Raises Conflict."""
-        mode = UpdateMode.MERGE if merge else UpdateMode.REPLACE
-        return await self._write(lambda: self._client.update_entity(row, mode, **_condition(etag)))
+        options, mode = {**_condition(etag), **self._heard()}, UpdateMode.MERGE if merge else UpdateMode.REPLACE
+        return await self._write(lambda: self._client.update_entity(row, mode, **options))
 
     async def upsert(self, row: Row, *, merge: bool = False) -> str:
         """Write a row whatever was there; `merge`: keep the columns that are not given. Gives its etag."""
         mode = UpdateMode.MERGE if merge else UpdateMode.REPLACE
-        return await self._write(lambda: self._client.upsert_entity(row, mode, **_AGAIN))
+        return await self._write(lambda: self._client.upsert_entity(row, mode, **_AGAIN, **self._heard()))
 
     async def delete(self, partition: str, key: str, etag: str | None) -> None:
         """Remove a row if it still has this etag (None: whatever it has). Raises Conflict, also where it is gone."""
         statuses: list[int] = []  # The SDK says nothing when a row is not there.
-        async with _translated():
-            await self._client.delete_entity(
-                partition,
-                key,
-                raw_response_hook=lambda answer: statuses.append(answer.http_response.status_code),
-                **_condition(etag),
-            )
+        async with translated():
+            await self._client.delete_entity(partition, key, **_condition(etag), **self._heard(statuses))
         if etag and statuses[-1] == 404:
             raise Conflict(f"the row {key} of {partition} is gone")
 
     async def _write(self, call: Callable[[], Awaitable[Mapping[str, Any]]]) -> str:
-        async with _translated():
+        async with translated():
             try:
                 written = await call()
             except HttpResponseError as error:
@@ -102,13 +104,29 @@ class Store:
                 written = await call()
         return str(written["etag"])
 
+    def _heard(self, statuses: list[int] | None = None) -> dict[str, Any]:
+        """The option of a call that lets the clock learn from its answers, and notes their statuses.
+
+        The answer to a second try is taken for one to the first: it allows more, and so corrects less.
+        """
+        asked = self.clock.local() if self.clock else 0.0
+
+        def hear(answer: PipelineResponse[Any, Any]) -> None:
+            if statuses is not None:
+                statuses.append(answer.http_response.status_code)
+            date = _seconds_of(answer.http_response.headers.get("Date"))
+            if self.clock and date is not None:
+                self.clock.learn(date, asked)
+
+        return {"raw_response_hook": hear}
+
 
 def _condition(etag: str | None) -> dict[str, Any]:
     return {"etag": etag, "match_condition": MatchConditions.IfNotModified} if etag else {}
 
 
 @asynccontextmanager
-async def _translated() -> AsyncIterator[None]:
+async def translated() -> AsyncIterator[None]:
     """Every error of the SDK inside becomes one of ours, and no call takes longer than `CALL_SECONDS`."""
     try:
         async with asyncio.timeout(CALL_SECONDS):
@@ -143,6 +161,14 @@ def _code(error: HttpResponseError) -> str:
     response: Any = error.response  # Of the SDK's own class, or of azure-core's older one.
     found = _CODE.search(bytes(response.content)) if response is not None else None
     return found[1].decode() if found else ""
+
+
+def _seconds_of(date: str | None) -> float | None:
+    """A header `Date` in seconds since the epoch."""
+    try:
+        return parsedate_to_datetime(date).timestamp() if date else None
+    except ValueError:
+        return None
 
 
 def _seconds(retry_after: str | None) -> float | None:

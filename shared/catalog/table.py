@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
+from math import inf
 
 from azure.data.tables.aio import TableClient
 
 from shared.catalog import history, rows
+from shared.catalog.others import Others
 from shared.catalog.rows import BODY, FACTS, LeaseRow
 from shared.catalog.store import Store
+from shared.clock import TOLERANCE, Clock
 from shared.errors import Conflict
 from shared.model import Dirty, EndpointRow, Found, Marker, Order, Past, Write
 from shared.ports import EVERY_NAME, Indexed, Lease, Stored
@@ -30,12 +33,29 @@ RACES = 6
 
 
 class TableCatalog:
-    """Fulfils `ports.Catalog`. The client is closed by who made it."""
+    """Fulfils `ports.Catalog`. The client is closed by who made it. `others`: the catalogs beside it."""
 
-    def __init__(self, client: TableClient) -> None:
+    def __init__(self, client: TableClient, others: Others | None = None) -> None:
         self._store = Store(client)
+        self._client = client
+        self._others = others
         self._leases: dict[str, Stored[LeaseRow]] = {}
         self._endpoints = UNSEEN
+
+    async def open(self, clock: Clock) -> None:
+        self._store.clock = clock
+        await self._store.get("marker", "marker")
+
+    async def place(self) -> Mapping[str, str]:
+        return {"kind": "table", "account": self._client.account_name or "", "table": self._client.table_name}
+
+    async def take_over(self) -> None:
+        if self._others and not await self._store.get("marker", "marker"):
+            await self._others.take_over(self._store, self._client.table_name)
+
+    async def purge_others(self, before: float) -> None:
+        if self._others:
+            await self._others.purge(self._client.table_name, before)
 
     async def endpoint(self, key: str) -> Stored[EndpointRow] | None:
         row = await self._store.get("endpoints", rows.digest(key))
@@ -104,7 +124,7 @@ class TableCatalog:
                 return None
             return LeaseRow(zone, holder, now + seconds, row.spent if row.holder in ("", holder) else None)
 
-        taken = await self._change_lease(zone, take)
+        taken = await self._change_lease(zone, take, seconds + TOLERANCE)
         if taken is None:
             return None
         spent = None if taken.spent is None else tuple(Write(*write) for write in taken.spent)
@@ -114,16 +134,19 @@ class TableCatalog:
         free = LeaseRow(zone, spent=tuple((write.kind, write.name, write.at) for write in spent))
         await self._change_lease(zone, lambda row: free if row.holder == holder else None)
 
-    async def _change_lease(self, zone: str, change: Callable[[LeaseRow], LeaseRow | None]) -> LeaseRow | None:
+    async def _change_lease(
+        self, zone: str, change: Callable[[LeaseRow], LeaseRow | None], longest: float = inf
+    ) -> LeaseRow | None:
         """Make of a lease row what `change` makes of it; None where that leaves it alone, or the race is lost.
 
-        What this process wrote last saves the read: where that is out of date, the condition fails.
+        What this process wrote last saves the read: where that is out of date, the condition fails. `longest`: seconds
+        after which a lease that nobody has prolonged is over, whatever its holder's clock said.
         """
         row = self._leases.pop(zone, None)
         for _ in range(RACES):
             if row is None or change(row.value) is None:
                 found = await self._store.get("leases", rows.digest(zone))
-                row = rows.read(found, rows.LEASE) if found else Stored(LeaseRow(zone), "")
+                row = rows.read_lease(found, longest) if found else Stored(LeaseRow(zone), "")
             wanted = change(row.value)
             if wanted is None:
                 return None

@@ -290,4 +290,10 @@ VARIANTS = (
         """        if freeze(self.zone, orders) and not self.queue.busy:
             raise FrozenError""",
     ),
+    Variant(
+        "clock: not corrected by the catalog's",
+        "shared/clock.py",
+        """        if least > most or""",
+        """        if True or""",
+    ),
 )

@@ -5,6 +5,7 @@ import itertools
 import json
 import re
 import traceback
+from random import Random
 
 from shared.bootstrap import build
 from shared.errors import NearzoneError
@@ -24,19 +25,20 @@ class Cluster:
         self.lives = []
         self.running = {}
         self._apps = {}
+        self._skews = Random(f"skews {story.drawn.seed}")
         self._names = (f"i{number}" for number in itertools.count(1))
         for _ in range(count):
             self._born()
 
     def _born(self):
-        story = self.story
+        story, skew = self.story, self._skews.uniform(-1, 1) * self.story.drawn.skew
         life = Life(next(self._names), story.fates, story.clock, self.trace, self._died, story.lose_catalog)
         self._apps[life] = build(
             environment(story.drawn.world),
             credential=Token(),
             transport=FrailTransport(story.witness, life, story.latency, story.fault),
             catalog=story.catalog.open(life),
-            clock=story.clock,
+            clock=lambda: story.clock() + skew,
             holder=life.name,
         )
         self.lives.append(life)

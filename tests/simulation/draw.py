@@ -28,7 +28,10 @@ TABLES = 16
 
 @dataclass(frozen=True)
 class Drawn:
-    """One seed's story before it begins. Times in seconds, chances between 0 and 1, `every`: mean steps, 0: never."""
+    """One seed's story before it begins. Times in seconds, chances between 0 and 1, `every`: mean steps, 0: never.
+
+    `skew`: by how much the clock of an instance may be off, ahead or behind.
+    """
 
     seed: int
     world: dict
@@ -52,6 +55,7 @@ class Drawn:
     limits: str
     foreign_writes: float
     freezes: bool
+    skew: float
     short_lists: float
     cloud_events: bool
 
@@ -106,6 +110,7 @@ def draw(seed):
         limits=rng.choice(("none", "none", "dns", "all")),
         foreign_writes=sometimes(0.25, rng.uniform(10, 45)),
         freezes=Random(f"freezes {seed}").random() < 0.3,
+        skew=Random(f"skew {seed}").choice((0.0, 0.0, 2.0, 300.0, 600.0)),
         short_lists=sometimes(0.5, 0.5),
         cloud_events=rng.random() < 0.3,
     )

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from shared.clock import Clock
 from shared.errors import Transient
 from simulator.core import Response
 from simulator.transport import Lost, SimulatorTransport, understand
@@ -32,17 +33,25 @@ class Weather:
 
 
 class FrailCatalog:
-    """One instance's way to a catalog in memory. `seconds`: the longest latency of a call."""
+    """One instance's way to a catalog in memory. `seconds`: the longest latency of a call.
+
+    Its answers tell the time as those of a storage account do.
+    """
 
     def __init__(self, inner, life, weather, seconds, trace):
         self.inner, self.life, self.weather, self.seconds, self.trace = inner, life, weather, seconds, trace
+        self.clock = Clock(life.clock)
+
+    async def open(self, clock):
+        self.clock = clock
+        await self.marker()
 
     def __getattr__(self, name):
         inner, life, weight = getattr(self.inner, name), self.life, 4 if name in HEAVY else 1
         what, rng = f"catalog {name}", self.weather.rng
 
         async def perform(args, kwargs):
-            delay = (rng.random() * 2 - 1) * self.seconds
+            asked, delay = self.clock.local(), (rng.random() * 2 - 1) * self.seconds
             if delay > 0:  # On its way there; else on the way back.
                 await asyncio.sleep(delay)
             lost = self.weather.strikes() and rng.random()
@@ -50,6 +59,7 @@ class FrailCatalog:
                 self.trace(life.name, what, "fails")
                 raise Transient(f"{what} failed")
             life.check()
+            date = int(life.clock())
             result = await inner(*args, **kwargs)
             if self.trace.on:
                 self.trace(life.name, what, f"{brief(args)} -> {brief([result])}")
@@ -59,6 +69,7 @@ class FrailCatalog:
                 raise Transient(f"{what} timed out")
             if delay < 0:
                 await asyncio.sleep(-delay)
+            self.clock.learn(date, asked)
             return result
 
         async def call(*args, **kwargs):

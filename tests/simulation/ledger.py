@@ -50,12 +50,12 @@ class Ledger:
     """Follows one catalog. `settled(zone, name, since, marked, what)` judges a record set.
 
     `parents`: which task has begun which. `complete`: since when the catalog has known every claim, None: it does not.
-    `swept`: when the last complete sweep began.
+    `swept`: when the last complete sweep began. `off`: seconds by which the clocks of two instances may differ.
     """
 
-    def __init__(self, history, trace, clock, settled, parents):
+    def __init__(self, history, trace, clock, settled, parents, *, off=0.0):
         self.history, self.trace, self.clock, self.settled = history, trace, clock, settled
-        self.parents = parents
+        self.parents, self.off = parents, off
         self.rows, self.dirty, self.marks, self.leases, self.acked = {}, set(), {}, {}, {}
         self.orders, self.frozen = [(START, {})], 0
         self.wiped, self.swept, self.completed_at, self.complete = START, START, 0.0, None
@@ -91,12 +91,16 @@ class Ledger:
         }
 
     def orders_since(self, since):
-        """Sets of orders, to drain and to freeze, that were in force at some time since then."""
-        now = self.clock()
+        """Sets of orders, to drain and to freeze, that were in force at some time since then.
+
+        By whatever clock: an instance's may be ahead or behind.
+        """
+        now, off = self.clock(), self.off
         times = {since, now} | {at for at, _ in self.orders if since <= at}
-        times |= {until for _, orders in self.orders for until in orders.values() if since < until <= now}
+        times |= {until for _, orders in self.orders for until in orders.values() if since - off < until <= now + off}
         before = self._orders_at(math.nextafter(since, START))  # What changed in that instant may have come later.
         found = [(self._orders_at(at), at) for at in times] + [(before, since)]
+        found += [(orders, at + shift) for orders, at in found for shift in ((-off, off) if off else ())]
         return {frozenset(t for t, until in orders.items() if until > at) for orders, at in found}
 
     def _orders_at(self, at):
@@ -188,7 +192,7 @@ class Ledger:
         if lease is None:
             return
         other, expires = self.leases.get(zone, ("", START))
-        if other not in ("", holder) and expires > self.clock():
+        if other not in ("", holder) and expires - self.off > self.clock():
             self.trace.violation("one lease per zone", f"{holder} got {zone}, which {other} has")
         self.leases[zone] = (holder, lease.expires)
 

@@ -5,6 +5,7 @@ import json
 from random import Random
 from weakref import WeakKeyDictionary
 
+from shared.clock import TOLERANCE
 from shared.sweep import LOOK_AGAIN
 from simulator.azure import Cloud
 from simulator.claims import claims, decoded, endpoints, permitted
@@ -50,7 +51,9 @@ class Story:
         self._azure(seed)
         self.history = History(self.cloud, clock)
         self.witness = Witness(self.cloud, self.history, self.trace, clock)
-        self.ledger = self.witness.ledger = Ledger(self.history, self.trace, clock, self.witness.settled, parents)
+        off = TOLERANCE if drawn.skew else 0.0
+        self.ledger = Ledger(self.history, self.trace, clock, self.witness.settled, parents, off=off)
+        self.witness.ledger = self.ledger
         self.short_lists = self.witness.short_lists = ShortLists(self.rng, drawn.short_lists, self.ledger, self.trace)
         self.weather = self._weather(*drawn.catalog)
         made = InTable if drawn.table else InMemory
@@ -185,7 +188,8 @@ class Story:
         if self.cluster.running:
             self.trace.violation("every function ends", f"{len(self.cluster.running)} still run")
         soon = [until - self.clock() for until in self.ledger.orders[-1][1].values() if until - self.clock() < QUIET]
-        await asyncio.sleep(max([REST, *soon]))  # And nobody is dead any more, and no order ends from now on.
+        # And nobody is dead any more, and no order ends from now on.
+        await asyncio.sleep(max([REST, *soon]) + self.ledger.off)
         for name in sorted({name for known in self.ledger.rows.values() for name in known.row.endpoint.names}):
             self.ledger.check_name(name, "at the end")
 
