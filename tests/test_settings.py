@@ -40,7 +40,7 @@ VALID = [
     ("ZONES", [{"id": zone_id(), "region": "West Europe"}], lambda s: s.zones[0].region, "westeurope"),
     ("ZONES", [{**ZONE, "reach": ["10.1.0.0/16"]}], lambda s: str(s.zones[0].reach[0]), "10.1.0.0/16"),
     ("ZONES", [{**ZONE, "id": zone_id().upper()}], lambda s: s.zones[0].key, zone_id().lower()),
-    ("SUBSCRIPTIONS", ["A" * 8 + SUB[8:], SUB], lambda s: s.subscriptions, {"a" * 8 + SUB[8:], SUB}),
+    ("SUBSCRIPTIONS", ["A" * 8 + SUB[8:], SUB], lambda s: sorted(s.subscriptions), [SUB, "a" * 8 + SUB[8:]]),
     ("OWNER", "team-a.prod_1", lambda s: s.owner, "team-a.prod_1"),
     ("MODE", "shadow", lambda s: s.apply, False),
     (
