@@ -17,8 +17,8 @@ from operator import attrgetter
 from shared.model import Write
 
 WINDOW = 61.0
-"""Seconds for which a call counts: a minute, the time by which it may reach Azure later than one sent after it, and that
-by which the clock of another instance may differ."""
+"""Seconds for which a call counts: a minute, the time by which it may reach Azure later than one sent after it, and the
+time by which the clock of another instance may differ."""
 LIMITS: Mapping[str, int] = {"create": 57, "update": 57, "delete": 57, "get": 150, "list": 95}
 WRITES = ("create", "update", "delete")
 RESERVE = 20
