@@ -30,7 +30,9 @@ from benchmarks.loopback import serving
 from benchmarks.recorded import Token
 from benchmarks.stage import event_text, know
 from benchmarks.tables import Shared
+from shared import settings_parser
 from shared.bootstrap import build
+from shared.catalog.account import table_of
 from simulator.azure import Cloud
 from simulator.core import Completed
 from simulator.transport import SimulatorTransport
@@ -81,9 +83,10 @@ def measure(runs: int, say: Say) -> dict[str, float]:
 async def deployed() -> AsyncIterator[tuple[Cloud, Shared, Mapping[str, str]]]:
     """One VM that the app knows, in one zone that is right; gives also the environment of the app's process."""
     world = worlds.world(worlds.fleet(1, 1, names_each=1), [ZONE])
-    cloud, account = Cloud(read(json.dumps(world))), Shared(time.time, seconds=0.0)
-    cloud.enforce_limits(enforced=False)
     settings = {name: json.dumps(value) for name, value in world["settings"].items()}
+    table = table_of(settings_parser.parse(settings))
+    cloud, account = Cloud(read(json.dumps(world))), Shared(time.time, seconds=0.0, table=table)
+    cloud.enforce_limits(enforced=False)
     transport = SimulatorTransport(cloud)
     await know(build(settings, credential=Token(), transport=transport, catalog=account.open()), time.time())
     async with serving(cloud, account.tables, world["settings"]) as environment:

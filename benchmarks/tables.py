@@ -10,7 +10,7 @@ from random import Random
 
 from benchmarks.recorded import Token
 from benchmarks.stage import CATALOG_SECONDS
-from shared.catalog.account import Account, connect
+from shared.catalog.account import TABLE, Account, connect
 from shared.catalog.table import TableCatalog
 from simulator.core import Request
 from simulator.latency import Latency
@@ -31,10 +31,12 @@ class Near(Latency):
 class Shared:
     """A storage account with the catalog's table. `seconds`: how long a request takes."""
 
-    def __init__(self, clock: Callable[[], float], seconds: float = CATALOG_SECONDS) -> None:
+    def __init__(self, clock: Callable[[], float], seconds: float = CATALOG_SECONDS, table: str = TABLE) -> None:
         self.tables = Tables(clock)
         self._seconds = seconds
+        self._table = table
 
     def open(self) -> TableCatalog:
         """The catalog as one instance has it."""
-        return TableCatalog(connect(ACCOUNT, Token(), SimulatorTransport(self.tables, Near(Random(), self._seconds))))
+        transport = SimulatorTransport(self.tables, Near(Random(), self._seconds))
+        return TableCatalog(connect(ACCOUNT, Token(), transport, self._table))

@@ -17,7 +17,7 @@ from shared.catalog.others import SHARED, Others
 from shared.catalog.table import TableCatalog
 from shared.clock import Clock
 from shared.errors import NearzoneError
-from shared.model import Dirty, Marker
+from shared.model import Dirty, Marker, State
 from shared.resync import parse
 from shared.sweep import ABANDONED, DAY
 from simulator.core import Request
@@ -216,6 +216,21 @@ def test_every_row_of_the_release_before_is_there_as_it_was():
     played(story)
 
 
+def test_what_an_event_has_recorded_since_the_change_of_release_is_newer_than_what_is_taken_over():
+    async def story(stage, place):
+        process = app(stage, place)
+        stage.arm("POST", vm_id("w-1") + "/deallocate")
+        await stage.quiet_operations()
+        await process.on_event(event(vm_id("w-1")))
+        seen = await process.catalog.endpoint(vm_id("w-1").lower())
+        assert seen.value.endpoint.state == State.STOPPED
+        await process.catalog.take_over()
+        assert await process.catalog.endpoint(vm_id("w-1").lower()) == seen
+        assert len(await process.catalog.endpoints()) == 3
+
+    played(story)
+
+
 def test_an_order_by_hand_right_after_the_change_of_release_is_not_undone_by_what_is_taken_over():
     async def story(stage, place):
         process = app(stage, place)
@@ -365,10 +380,10 @@ def purged(skew=0.0, meanwhile=None, faults=None):
             place.write(table, marker(loop.time() + 9e8))
         place.write("nearzoneaaaaaaaaaaaa", {"PartitionKey": "p", "RowKey": "r", "body": "{}"})
         place.write("nearzonebbbbbbbbbbbb", marker())
+        place.write(table_of(settings), marker())
         await asyncio.sleep(2 * DAY)
         place.write("nearzonecccccccccccc", marker())
         catalog, clock = place.catalog(settings), Clock(lambda: loop.time() + skew)
-        await catalog.put_marker(Marker(), None)
         await asyncio.sleep(ABANDONED - DAY)
         place.faults = faults or place.faults
         if meanwhile:

@@ -94,7 +94,7 @@ class Bench:
         self.hosts = [f"vm-{number}" for number in range(hosts)]
 
     async def know(self, **changed):
-        await self.whole.put_marker(Marker(SETTINGS.digest, 1.0, 1.0, epoch="e"), None)
+        await self.whole.put_marker(Marker(SETTINGS.digest, self.began, self.began, epoch="e"), None)
         for number, name in enumerate(self.hosts):
             endpoint = vm(name, f"10.0.{number // 250}.{1 + number % 250}", tagged=(), own=name)
             await self.whole.put_endpoint(EndpointRow(endpoint), None)
