@@ -84,7 +84,7 @@ async def deployed() -> AsyncIterator[tuple[Cloud, Shared, Mapping[str, str]]]:
     """One VM that the app knows, in one zone that is right; gives also the environment of the app's process."""
     world = worlds.world(worlds.fleet(1, 1, names_each=1), [ZONE])
     settings = {name: json.dumps(value) for name, value in world["settings"].items()}
-    table = table_of(settings_parser.parse(settings))
+    table = table_of(settings_parser.parse(settings, frozenset(worlds.REGIONS)))
     cloud, account = Cloud(read(json.dumps(world))), Shared(time.time, seconds=0.0, table=table)
     cloud.enforce_limits(enforced=False)
     transport = SimulatorTransport(cloud)

@@ -71,7 +71,11 @@ class Sweeper:
     drainer: Drainer
 
     async def sweep(self, scope: Scope, deadline: float, report: Report) -> Seen:
-        """One whole sweep; gives what it has seen. What could not be read is reported, and stays; the rest goes on."""
+        """One whole sweep; gives what it has seen. What could not be read is reported, and stays; the rest goes on.
+
+        Alarms that the report has already are kept with those of the sweep.
+        """
+        own = tuple(report.alarms)
         catalog, clock = self.recorder.catalog, self.recorder.clock
         begun, known = await asyncio.gather(self._begin(scope), self._owned(scope.zones))
         read_at = clock()
@@ -103,7 +107,7 @@ class Sweeper:
             report.changes += plan.changes
             return Seen(listings, endpoints.values())
         await self._mark(plan.changes, scope, read_at)
-        said: dict[str, Any] = {"alarms": tuple(ambiguous)}
+        said: dict[str, Any] = {"alarms": (*own, *ambiguous)}
         if knows_all:
             said |= self._complete()
         noted, _ = await asyncio.gather(self._put_marker(begun.epoch, said), self._keep_found(plan, actual, known))

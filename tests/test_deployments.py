@@ -80,7 +80,7 @@ def app(stage, place, **changed):
         values,
         credential=Token(),
         transport=stage.transport,
-        catalog=place.catalog(settings_parser.parse(values)),
+        catalog=place.catalog(settings_parser.parse(values, frozenset(REGIONS))),
         clock=stage.clock,
     )
 
@@ -440,10 +440,13 @@ def test_where_tables_may_not_be_listed_the_sweep_goes_on_and_says_so(caplog):
 # --- on Microsoft's own emulator
 
 
+WATCHED = "11111111-1111-4111-8111-111111111111"
+
+
 async def test_on_azurite_a_catalog_is_taken_over_and_an_abandoned_one_is_purged(azurite):
     account, settings = (
         Account(connection=azurite),
-        parsed(OWNER="azurite", SUBSCRIPTIONS=["11111111-1111-4111-8111-111111111111"]),
+        parsed(OWNER="azurite", SUBSCRIPTIONS=[WATCHED], CLAIMS={"*": [WATCHED]}),
     )
     async with (
         connect(account, Token()) as shared,

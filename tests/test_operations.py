@@ -601,7 +601,7 @@ def test_a_name_has_a_wrong_answer(guide, cause):
         }
         assert told["history"][0]["cause"].startswith("sweep")
         looks = [await guide.ask(stage.app, ID=vm_id("gpu-eus-1")), await guide.ask(stage.app)]
-        lost = [(NAME, "the record set is not ours; adopt takes it over")] if cause == "mark lost" else []
+        lost = [(NAME, "the record set has lost our mark; adopt takes it back")] if cause == "mark lost" else []
         assert [
             [(each["name"], each["reason"]) for each in look["skips"] if each["name"] == NAME] for look in looks
         ] == [lost] * 2

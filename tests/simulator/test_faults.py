@@ -163,11 +163,34 @@ def test_no_faults_are_the_default_and_stopping_ends_them_all():
 
 
 def test_what_claims_a_state_that_a_client_would_act_on_is_never_made_up():
-    """A 404 is the evidence that something is gone, and a 412 that an etag changed: only the world may say so."""
-    for kind in Rates.__struct_fields__:
+    """A 412 says that an etag changed: only the world may say so. Only a replica that lags says 404 of what is there."""
+    for kind in set(Rates.__struct_fields__) - {"not_found"}:
         value = {"*": 1.0} if kind == "forbidden" else 1.0
         answers = [faulty(**{kind: value})(request) for request in EVERYTHING]
         assert {each.status for each in answers if isinstance(each, Response)}.isdisjoint({200, 404, 412})
+
+
+@pytest.mark.parametrize("word", ["ResourceNotFound", "ResourceGroupNotFound", "SubscriptionNotFound"])
+def test_a_replica_that_lags_does_not_know_a_vm_for_some_seconds_and_then_knows_it_for_a_minute(word):
+    """Each of the three words is said; a list, a write and a record set never get one."""
+    now = [0.0]
+    faults = next(each for each in lagging(now) if said(each(GET_VM)) == word)
+    now[0] += 10.0
+    assert [faults(GET_VM) for _ in range(50)] == [None] * 50
+    now[0] += 60.0
+    assert any(faults(GET_VM) for _ in range(50))
+    assert [faults(request) for request in (GET_SET, START, NEXT_VMS, GET_NIC)] == [None] * 4
+
+
+def lagging(now):
+    """Sources of the fault, one seed after the other."""
+    for seed in range(50):
+        cloud = a_cloud(lambda: now[0])
+        yield Faults(cloud, Random(seed), Rates(not_found={"virtualmachines": 1.0}))
+
+
+def said(answer):
+    return answer.content["error"]["code"] if isinstance(answer, Response) else None
 
 
 def test_exists_already_is_said_only_of_a_set_that_exists():
