@@ -174,7 +174,7 @@ VARIANTS = (
     Variant(
         "lease: not looked at again before a write",
         RUN,
-        """        while self.lease_expires - self.of.clock() <= REQUEST:  # Taking it may have taken long.
+        """        while self._left() <= REQUEST:  # Taking it may have taken long.
             await self._prolong()
 """,
         "",
