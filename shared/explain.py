@@ -109,6 +109,14 @@ def _unread(endpoints: Iterable[Endpoint]) -> Iterator[Trouble]:
             yield Trouble(each.id, each.doubt, "what was known of it stays published", do, "endpoints")
         for fault in each.faults:
             yield Trouble(each.id, fault, "this part of it is not published", "correct it, or leave it so", "endpoints")
+        if each.unreported and each.state == State.SERVING:
+            yield Trouble(
+                each.id,
+                "its Application Health extension has not reported, and the time to wait for it is over",
+                "it is published although its model may not be loaded",
+                "look at the extension in the machine, or remove it; NEARZONE_HEALTH_WAIT_MINUTES sets the time",
+                "endpoints",
+            )
 
 
 def _failing(zones: Iterable[Zone], dirty: Mapping[str, Iterable[Dirty]]) -> Iterator[Trouble]:

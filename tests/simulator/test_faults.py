@@ -163,7 +163,7 @@ def test_no_faults_are_the_default_and_stopping_ends_them_all():
 
 
 def test_what_claims_a_state_that_a_client_would_act_on_is_never_made_up():
-    """A 412 says that an etag changed: only the world may say so. Only a replica that lags says 404 of what is there."""
+    """A 412 says that an etag changed: only the world may say so. Only a lagging replica says 404 of what is there."""
     for kind in set(Rates.__struct_fields__) - {"not_found"}:
         value = {"*": 1.0} if kind == "forbidden" else 1.0
         answers = [faulty(**{kind: value})(request) for request in EVERYTHING]
