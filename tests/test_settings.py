@@ -323,3 +323,12 @@ TEXTS = st.one_of(
 def test_no_mapping_of_text_makes_it_raise_anything_but_bad_settings(mapping):
     with suppress(BadSettings):
         assert settings_parser.parse({**values(), **mapping}, REGIONS).zones
+
+
+def test_how_long_a_machine_without_a_health_report_is_held_back_is_a_number_of_minutes():
+    assert parsed().health_wait_minutes == 15
+    assert parsed(HEALTH_WAIT_MINUTES="5").health_wait_minutes == 5
+    for wrong in ("0", "1441", "5m", "-1"):
+        with pytest.raises(BadSettings) as error:
+            parsed(HEALTH_WAIT_MINUTES=wrong)
+        assert error.value.faults == (f'NEARZONE_HEALTH_WAIT_MINUTES: found "{wrong}", expected minutes, 1 to 1440',)
