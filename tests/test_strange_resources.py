@@ -87,8 +87,12 @@ def leaves(value, *where):
 
 
 async def alarms(stage):
-    """Those about endpoints."""
-    return [alarm["what"] for alarm in (await stage.app.status())["alarms"] if alarm["what"].startswith("/")]
+    """Those about endpoints, one for each endpoint."""
+    found = (await stage.app.status())["alarms"]
+    alone = [alarm["what"] for alarm in found if alarm["what"].startswith("/")]
+    return alone + [
+        f"{each}: {alarm['what']}" for alarm in found for each in alarm["examples"] if each.startswith("/subscriptions")
+    ]
 
 
 # A stranger's resource: nothing of it matters.
