@@ -90,9 +90,8 @@ async def alarms(stage):
     """Those about endpoints, one for each endpoint."""
     found = (await stage.app.status())["alarms"]
     alone = [alarm["what"] for alarm in found if alarm["what"].startswith("/")]
-    return alone + [
-        f"{each}: {alarm['what']}" for alarm in found for each in alarm["examples"] if each.startswith("/subscriptions")
-    ]
+    several = [(each, alarm["what"]) for alarm in found if alarm["count"] > 1 for each in alarm["examples"]]
+    return alone + [f"{each}: {what}" for each, what in several if each.startswith("/subscriptions")]
 
 
 # A stranger's resource: nothing of it matters.
