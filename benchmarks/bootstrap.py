@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
 from benchmarks import worlds
@@ -28,7 +29,7 @@ FIGURES = {
     "large_throttled": Figure("", "10,000 VMs: requests refused with 429", "= 0"),
 }
 LIMIT = 1800.0
-STEP = 1.0
+STEP = 0.5
 
 
 def a_fleet(hosts: int, claimants: int, services: int) -> list[Json]:
@@ -45,7 +46,8 @@ def a_fleet(hosts: int, claimants: int, services: int) -> list[Json]:
     ]
 
 
-async def _played(vms: Sequence[Json], say: Say) -> dict[str, float]:
+async def _played(vms: Sequence[Json], *, whole: bool, say: Say) -> dict[str, float]:
+    """Until every service name is right; `whole`: until every VM has been read, too."""
     stage = Stage(worlds.world(vms, settled=False))
     account = Shared(stage.clock)
     app = stage.app(catalog=account.open())
@@ -54,13 +56,14 @@ async def _played(vms: Sequence[Json], say: Say) -> dict[str, float]:
     fleet.start_timers(app)
     await asyncio.sleep(DRAIN_EVERY - stage.clock() % DRAIN_EVERY)  # Then the first timer runs, and sweeps.
     begun = stage.clock()
-    found = {"services_s": LIMIT, "complete_s": LIMIT}
+    found = {"services_s": LIMIT} | ({"complete_s": LIMIT} if whole else {})
     while LIMIT in found.values() and (passed := stage.clock() - begun) < LIMIT:
         await asyncio.sleep(STEP)
         if all(fleet.history.now(key) == answer for key, answer in want.items()):
             found["services_s"] = min(found["services_s"], passed)
-        progress = (await app.status())["last_sweep"]["progress"]
-        if progress and progress["read"] == progress["of"]:
+        stored = await app.catalog.marker()
+        progress = stored.value.progress if stored else None
+        if whole and progress and progress.read == progress.of:
             found["complete_s"] = min(found["complete_s"], passed)
         if passed % 60 < STEP:
             say(f"{passed:.0f} virtual s: {progress}")
@@ -73,7 +76,8 @@ def measure(hosts: int, large: int, claimants: int, services: int, say: Say) -> 
     found: dict[str, float] = {}
     for prefix, size in (("", hosts), ("large_", large)):
         say(f"{size} VMs and an empty catalog")
-        values = in_virtual_time(lambda size=size: _played(a_fleet(size, claimants, services), say))  # type: ignore[misc]
+        vms, whole = a_fleet(size, claimants, services), not prefix
+        values = in_virtual_time(partial(_played, vms, whole=whole, say=say))
         found |= {f"{prefix}{name}": value for name, value in values.items()}
     return found
 
