@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 
 from shared.doubt import CONFIRM_SECONDS, MISSING, NO_EVENT
 from shared.errors import Conflict, NearzoneError, Transient
@@ -159,7 +160,13 @@ class CatchUp:
         except NearzoneError as error:
             self._fail(listed.id, error, open_=known is None)
             if stored and stored.value.endpoint.unread and not self.dry_run:
-                await self.recorder.postpone(stored)
+                await self._doubt(stored, error)
+
+    async def _doubt(self, stored: Stored[EndpointRow], error: NearzoneError) -> None:
+        """What could not be read does not hold its names back any longer: it is in doubt, and drains look again."""
+        seen = replace(stored.value.endpoint, doubt=f"cannot be read: {error}"[:500])
+        with suppress(NearzoneError):  # Another handler has looked at it, or the next sweep does.
+            await self.recorder.write(stored, seen, self.cause, self.recorder.clock())
 
     async def _patiently(self, listed: Endpoint, known: Endpoint | None) -> tuple[Endpoint, float]:
         """Read an endpoint, again where Azure asks to wait and the time is left; gives when the reading began."""

@@ -8,14 +8,16 @@ observation                        recorded                                     
   one was `CONFIRM_SECONDS` ago
 404 after its delete event         gone                                            once, after `CONFIRM_SECONDS`
 any other 404                      as known, in doubt; unknown: gone               after `CONFIRM_SECONDS`
+nothing but 404 for                gone: events that keep asking would put the     once, after `CONFIRM_SECONDS`
+  `PERSISTENT_SECONDS`               second look off for ever
 it reported health, now none       serving, in doubt                               after `CONFIRM_SECONDS`
 none again                         warming: it was restarted, for example          by every drain
 never reported, extension is there warming                                         by every drain
 the same for `health_wait` seconds serving, with an alarm                          by every sweep
 unreadable, no power state         as known, in doubt (the adapter says so)        with back-off, if it claims names
 
-The rule of the 404 was model-checked. In particular a look that an event asked for never confirms: between the two
-answers the endpoint may have been made again.
+The rule of the 404 was model-checked. A look that an event asked for does not confirm: between the two answers the
+endpoint may have been made again. The time counts from the last 404.
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ from dataclasses import replace
 
 from shared.model import Endpoint, EndpointRow, State
 
+PERSISTENT_SECONDS = 30.0
+"""Seconds of nothing but 404 after which the endpoint is withdrawn even where events keep asking; one look follows."""
 CONFIRM_SECONDS = 5.0
 """Seconds between two looks that have to agree before an endpoint is withdrawn. How long a replica of Resource Manager
 lags is not published; public reports of such answers speak of seconds."""
@@ -49,7 +53,7 @@ def row_of(
     missing_at = 0.0 if seen.state != State.GONE or _confirmed(old, began, asks) else now
     endpoint = _endpoint(old, seen, began, asks, missing=missing_at > 0)
     question = _question(endpoint)
-    same = old is not None and question == _question(old.endpoint)
+    same = old is not None and question == _question(old.endpoint)  # MISSING: since the first 404.
     since, looks = (old.since, old.looks + 1) if old and same and question else (now if question else 0.0, 1)
     if endpoint.unreported and endpoint.addresses and now - since >= health_wait:
         endpoint = replace(endpoint, state=State.SERVING)
@@ -74,7 +78,8 @@ def _endpoint(
     old: EndpointRow | None, seen: Endpoint, began: float, asks: Collection[str], *, missing: bool
 ) -> Endpoint:
     known = old.endpoint if old else None
-    if missing and DELETE_EVENT not in asks and known and known.state != State.GONE:
+    persists = old is not None and old.endpoint.doubt == MISSING and began >= old.since + PERSISTENT_SECONDS
+    if missing and not persists and DELETE_EVENT not in asks and known and known.state != State.GONE:
         return known if known.unread else replace(known, doubt=MISSING)  # What is unread still holds its names back.
     reported = known is not None and known.state == State.SERVING and bool(known.health) and not known.unreported
     if old and reported and seen.unreported:

@@ -121,6 +121,11 @@ class Endpoint:
         return self.state == State.UNKNOWN and not self.doubt and bool(self.names)
 
     @property
+    def open(self) -> bool:
+        """Whether it is not known if it serves: it has still to be read, or cannot be, and was never seen before."""
+        return bool(self.names) and (self.state == State.UNKNOWN or (self.state == State.WARMING and bool(self.doubt)))
+
+    @property
     def speaks(self) -> bool:
         """Whether there is anything to know of it: a name that it claims, or why it claims none."""
         return bool(self.names or self.faults)

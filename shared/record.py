@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import repeat
 
-from shared.doubt import DELETE_EVENT, EVENT, FIRST_BACK_OFF_SECONDS, NO_EVENT, row_of, says_the_same
+from shared.doubt import DELETE_EVENT, EVENT, NO_EVENT, row_of, says_the_same
 from shared.errors import Conflict, Transient
 from shared.events import Hint
 from shared.model import Cause, Dirty, Endpoint, EndpointRow, State, Urgency, Zone
@@ -145,12 +145,6 @@ class Recorder:
         etag = await self.catalog.put_endpoint(row, stored.etag if stored else None)
         await self._index(row, listed.names)
         return await self._settled(row, etag, todo)
-
-    async def postpone(self, stored: Stored[EndpointRow]) -> None:
-        """Let a drain look again at an endpoint that could not be read."""
-        later = self.clock() + FIRST_BACK_OFF_SECONDS
-        with suppress(Conflict, Transient):  # Another handler has looked at it, or the next sweep does.
-            await self.catalog.put_endpoint(replace(stored.value, look_at=later), stored.etag)
 
     async def _index(self, row: EndpointRow, names: Iterable[str]) -> None:
         now = self.clock()

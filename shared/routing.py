@@ -8,11 +8,24 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
 from shared.latency import Latency
-from shared.model import MAX_ADDRESSES, STATIC, Address, Answer, Decision, Endpoint, Order, Policy, State, Zone
+from shared.model import (
+    MAX_ADDRESSES,
+    STATIC,
+    Address,
+    Answer,
+    Decision,
+    Endpoint,
+    Order,
+    Policy,
+    RecordSet,
+    State,
+    Zone,
+)
 from shared.settings import Settings
 
 _FAR = float("inf")
@@ -33,6 +46,36 @@ def route(
     `endpoints` may hold others than claimants of the name; they do not count. `orders` are the orders in force now.
     """
     return _decide(zone, name, endpoints, orders, settings, latency, {})[0]
+
+
+def keep_open(
+    answer: Answer,
+    actual: RecordSet | None,
+    endpoints: Collection[Endpoint],
+    orders: Sequence[Order],
+    settings: Settings,
+    *,
+    only_remove: bool = False,
+) -> Answer:
+    """The answer, with what the zone holds of claimants of which it is not known whether they serve.
+
+    Their addresses stay where they are. Where a list has not shown their addresses, every address stays that no other
+    claimant accounts for. `only_remove`: these claimants are being read, so nothing is added yet.
+    """
+    claimants = [each for each in endpoints if answer.name in each.names and settings.may_claim(answer.name, each.id)]
+    unsure = [each for each in claimants if each.open and not any(order.covers(each) for order in orders)]
+    if not unsure or answer.addresses is None:
+        return answer
+    there = actual.addresses if actual else ()
+    theirs = {address.ip for each in unsure for address in each.addresses}
+    others = {address.ip for each in claimants if each not in unsure for address in each.addresses}
+    hidden = any(not each.addresses for each in unsure)
+    kept = [ip for ip in there if ip in theirs or (hidden and ip not in others)]
+    of_claims = theirs | others
+    wanted = dict.fromkeys((*(ip for ip in answer.addresses if not kept or ip in of_claims), *kept))  # No fallback.
+    addresses = tuple(sorted([ip for ip in wanted if not only_remove or ip in there][:MAX_ADDRESSES]))
+    why = f"; kept for {len(unsure)} that could not be read" if kept else ""
+    return replace(answer, addresses=addresses, reason=answer.reason + why)
 
 
 def decisions(

@@ -23,7 +23,7 @@ from shared.ports import Catalog, Lease, Measure, RecordSets, Stored, unmeasured
 from shared.queue import Queue
 from shared.reader import Known, Reader, TooLateError
 from shared.report import Report, decided
-from shared.routing import claimed, route
+from shared.routing import claimed, keep_open, route
 from shared.settings import Settings
 from shared.together import all_of
 from shared.turn import Turn
@@ -49,6 +49,8 @@ UNKNOWN_PAUSE = 10.0
 """Seconds after which a name is looked at again that the catalog did not know enough of."""
 READING_PAUSE = 2.0
 """The same for a name whose claimants are being read."""
+UNREAD_SECONDS = 30.0
+"""Seconds for which nothing is added to a name while claimants of it are being read; addresses go away at once."""
 PATIENCE = 5
 """Failed conditions of a name after which it is backed off."""
 LAST_WORDS = 3.0
@@ -326,7 +328,10 @@ class Run:
         if freeze(self.zone, orders):
             raise FrozenError(f"{self.zone.fqdn} ({self.zone.region}) is frozen")
         endpoints = [claimant.endpoint for claimant in claimants]
+        since = of.clock() - UNREAD_SECONDS
+        unread = sum(each.endpoint.unread and each.seen_at > since for each in claimants)
         answer = route(self.zone, dirty.name, endpoints, orders, of.settings, of.latency)
+        answer = keep_open(answer, actual, endpoints, orders, of.settings, only_remove=unread > 0)
         was_ours = unmarked(actual) and await of.catalog.owns(self.zone.key, dirty.name)
         adopt = dirty.adopt or (dirty.regain and was_ours)
         found = compare(self.zone, answer, actual, of.settings.owner, adopt=adopt, was_ours=was_ours)
@@ -334,12 +339,12 @@ class Run:
             by_somebody = claimed(dirty.name, endpoints, of.settings)
             return replace(found, blocked=replace(found.blocked, claimed=by_somebody))
         if not isinstance(found, Change):
+            if unread:
+                raise _NotKnownError(f"{unread} of its claimants are being read", READING_PAUSE)
             return found
         # Asked after the claims were read: a catalog that was lost before would have shown none.
         if found.narrows and (not self.task.epoch or await of.complete() != self.task.epoch):
             raise _NotKnownError("not narrowed before a complete sweep", UNKNOWN_PAUSE)
-        if unread := sum(each.unread for each in endpoints):
-            raise _NotKnownError(f"{unread} of its claimants have not been read yet", READING_PAUSE)
         return self._permit(judge(found, endpoints, orders), dirty)
 
     def _permit(self, change: Change, dirty: Dirty) -> Change | Skip:

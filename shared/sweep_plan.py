@@ -11,7 +11,7 @@ from shared.errors import UnsafePlan
 from shared.model import Cause, Endpoint, Found, Order, RecordSet, Zone, freeze
 from shared.plan import Change, Skip, compare, guard, judge, owned, unmarked
 from shared.report import Report
-from shared.routing import route
+from shared.routing import keep_open, route
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +90,9 @@ class Plan:
             claimants, was_ours = claims.get(name, ()), name in lost
             adopt = name in self.scope.adopt or (self.scope.regain and was_ours)
             answer = route(zone, name, claimants, self.orders, settings, self.drainer.latency)
+            answer = keep_open(answer, actual.get(name), claimants, self.orders, settings)
             found = compare(zone, answer, actual.get(name), settings.owner, adopt=adopt, was_ours=was_ours)
-            if isinstance(found, Change) and any(each.unread for each in claimants):
-                self.report.skips.append(Skip(zone.id, name, "waits until all of its claimants have been read"))
-            elif isinstance(found, Change):
+            if isinstance(found, Change):
                 changes.append(judge(found, claimants, self.orders))
             elif found:
                 self.report.skips.append(found)

@@ -321,3 +321,106 @@ def test_an_event_that_no_look_could_be_kept_for_fails_for_everyone_who_shared_i
         await stage.quiet()
 
     staged(story, two())
+
+
+def test_nothing_but_404_counts_even_where_events_keep_asking_and_is_looked_at_once_more():
+    """A stream of events less than the confirming time apart would put the second look off for ever."""
+    found, now = THERE, 1000.0
+    while now < 1029.0:
+        found = row(found, GONE, began=now)
+        assert found.endpoint.state == State.SERVING
+        now += 3.0
+    found = row(found, GONE, began=1031.0)
+    assert (found.endpoint.state, bool(found.look_at)) == (State.GONE, True)
+
+
+# --- claimants that cannot be read
+
+
+def unreadable(name, status=500):
+    def fault(request):
+        if request.method == "GET" and request.path.lower() == vm_id(name).lower():
+            return Response(status, {"error": {"code": "X", "message": "on purpose"}})
+        return None
+
+    return fault
+
+
+def stopped(stage):
+    stage.arm("POST", f"{vm_id('near')}/deallocate")
+
+
+async def drained(stage):
+    await stage.resync(drain={"region": EAST, "minutes": 60})
+
+
+@pytest.mark.parametrize("withdraw", [stopped, drained])
+def test_a_claimant_that_cannot_be_read_keeps_no_dead_address_and_no_drained_one(withdraw):
+    """A new VM claims the name, and its own GET fails: the service goes on without it, and an alarm says so."""
+
+    async def story(stage):
+        stage.cloud.compute.status_only_health = False
+        await stage.app.correct_drift()
+        stage.faults = unreadable("new")
+        body = {"operation": "Merge", "properties": {"tags": {"nearzone": "llama"}}}
+        stage.arm("PATCH", f"{vm_id('new')}/providers/Microsoft.Resources/tags/default", body)
+        await asyncio.sleep(60.0)
+        await stage.app.correct_drift()
+        told = json.dumps((await stage.app.status())["alarms"])
+        assert "HTTP 500" in told
+        outcome = withdraw(stage)
+        if outcome:
+            await outcome
+        await stage.quiet_operations()
+        await asyncio.sleep(30.0)
+        await stage.app.drain()
+        assert stage.record(EAST, "llama") == ["10.3.0.4"]
+        stage.faults = None
+        await asyncio.sleep(300.0)
+        await stage.app.drain()
+        await stage.quiet()
+
+    world = a_world(a_vm("near", EAST, 4), a_vm("new", EAST, 5, tag=None), a_vm("far", FAR, 4), regions=(EAST, FAR))
+    staged(story, world)
+
+
+@pytest.mark.parametrize("status", [500, 403])
+def test_a_first_sweep_publishes_what_it_could_read_and_ends_soon(status):
+    async def story(stage):
+        stage.cloud.compute.status_only_health = False
+        stage.faults = unreadable("second", status)
+        began = stage.clock()
+        await stage.app.correct_drift()
+        assert stage.clock() - began < 60.0
+        assert stage.record(EAST, "llama") == ["10.1.0.4"]
+        assert stage.record(FAR, "llama") == ["10.3.0.4"]
+
+    staged(story, a_world(*three(), regions=(EAST, FAR)))
+
+
+@pytest.mark.parametrize("status", [500, 403, 404])
+def test_a_first_sweep_over_right_zones_removes_nothing_of_what_it_cannot_read(status):
+    """The catalog is lost, and one VM cannot be read: what the zones hold of it stays, for hours if need be."""
+
+    async def story(stage):
+        stage.cloud.compute.status_only_health = False
+        await stage.app.correct_drift()
+        before = {name: stage.record(EAST, name) for name in ("llama", "near", "second", "far")}
+        stage.faults = unreadable("second", status)
+        stage.restart()
+        stage.witness.writes.clear()
+        await stage.app.correct_drift()
+        for _ in range(3):
+            await asyncio.sleep(30.0)
+            if status != 404:
+                await stage.app.drain()
+        assert {name: stage.record(EAST, name) for name in before} == before
+        stage.faults = None
+        await stage.app.correct_drift()
+        assert (stage.wrong(), stage.witness.writes if status != 404 else []) == ({}, [])
+
+    staged(story, a_world(*three(), regions=(EAST, FAR)))
+
+
+def three():
+    return a_vm("near", EAST, 4), a_vm("second", EAST, 5), a_vm("far", FAR, 4)

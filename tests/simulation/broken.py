@@ -231,11 +231,11 @@ VARIANTS = (
 """,
     ),
     Variant(
-        "sweep: names are answered before all of their claimants are read",
-        RUN,
-        """        if unread := sum(each.unread for each in endpoints):
+        "answer: what the zone holds of a claimant that was not read goes",
+        "shared/routing.py",
+        """    kept = [ip for ip in there if ip in theirs or (hidden and ip not in others)]
 """,
-        """        if unread := 0:
+        """    kept: list[str] = []
 """,
     ),
     Variant(

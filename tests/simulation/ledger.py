@@ -39,11 +39,13 @@ class Known:
 class Read:
     """The claims of a name as read; `since`: from when on they reflect each endpoint.
 
+    `open`: of a claimant it is not known whether it serves, so what the zone holds of it stays.
     `whole`: the catalog knew every claim, until after they were read.
     """
 
     since: object
     whole: bool = False
+    open: bool = False
 
 
 class Ledger:
@@ -145,7 +147,7 @@ class Ledger:
         self.rows[key] = known
 
     def before_claimants(self, name):
-        read = Read(self.since(name))
+        read = Read(self.since(name), open=self.is_open(name))
         for reader in self._readers():
             self.read.setdefault(reader, {})[name] = read
 
@@ -161,6 +163,7 @@ class Ledger:
             reader = self.parents.get(reader)
 
     def after_claimants(self, _rows, began, name):
+        self.read[asyncio.current_task()][name].open |= self.is_open(name)
         self.read[asyncio.current_task()][name].whole = self.complete is not None and self.complete <= began
 
     def claims_read(self, name):
@@ -275,6 +278,17 @@ class Ledger:
             marked, _ = self.marks.get((zone, name), (START, None))
             if (zone, name) not in self.dirty and not self._awaited(name) and not START < marked < self.complete:
                 self.settled(zone, name, self.since(name), marked, what)
+
+    def is_open(self, name):
+        """Whether a claimant of the name has not been read, or cannot be and was never seen before."""
+        return any(name in each.names for each in self._all_open())
+
+    def held_open(self, name):
+        """The addresses of such claimants, as lists have shown them."""
+        return {address.ip for each in self._all_open() if name in each.names for address in each.addresses}
+
+    def _all_open(self):
+        return [known.row.endpoint for known in self.rows.values() if known.row.endpoint.open]
 
     def _awaited(self, name, *, unread_only=False):
         """Whether a row is going to mark this name: it has it to mark, or its endpoint is only enlisted until now."""

@@ -114,6 +114,11 @@ class Witness:
             gone = set(record.addresses if meant else ()) - (got[1] if got else set())
             if gone:
                 self.trace.violation("an incomplete catalog narrows nothing", f"{who}: {sorted(gone)} would go")
+        elif read.open:
+            before = self._record(zone, name)
+            gone = set(before.addresses if before else ()) - (got[1] if got else set())
+            if gone & ledger.held_open(name) and not any(orders):
+                self.trace.violation("what a zone holds of an unread claimant stays", f"{who}: {sorted(gone)}")
         elif not self.history.explains(zone, name, got, read.since, orders, written=True):
             self.trace.violation("what is written is true of something that may have been seen", f"{who}: {show(got)}")
 
