@@ -81,8 +81,9 @@ async def _played(
     for instant, (resource, operation) in sorted((rng.uniform(0, within), each) for each in events):
         await asyncio.sleep(begun + instant - stage.clock())
         if instant > within / 2 and not changed:
-            change(stage)
+            change(stage)  # The next event about the first resource tells of it.
             changed = True
+            resource, operation = events[0]
         stage.cloud.azure.emit(resource, operation, "Write")
     await asyncio.sleep(SETTLED_SECONDS)
     taken = (tracemalloc.get_traced_memory()[1] - before) / 2**20

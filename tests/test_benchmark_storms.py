@@ -6,7 +6,7 @@ import json
 import pytest
 from azure.core.rest import HttpRequest
 
-from benchmarks import event, stop, storm, worlds
+from benchmarks import bootstrap, event, same, stop, storm, worlds
 from benchmarks.fleet import LIMIT, SWEEP_EVERY, Fleet, a_fleet, a_world, budget_use, worst
 from benchmarks.history import History
 from benchmarks.naive import Naive
@@ -30,7 +30,10 @@ def with_db():
     return world
 
 
-@pytest.mark.parametrize(("scenario", "size"), [(storm, (12, 2, 1)), (stop, (12, 2, 1)), (event, (2,))])
+@pytest.mark.parametrize(
+    ("scenario", "size"),
+    [(storm, (12, 2, 1)), (stop, (12, 2, 1)), (event, (2,)), (same, (6, 12)), (bootstrap, (9, 12, 6, 3))],
+)
 def test_a_scenario_gives_exactly_the_figures_that_it_declares(scenario, size):
     assert scenario.measure(*size, quiet).keys() == scenario.FIGURES.keys()
 
@@ -44,6 +47,19 @@ def test_a_small_storm_ends_with_every_answer_right_and_nothing_refused():
     assert found["settled_s"] < 30
     assert found["hosts_s"] < 60
     assert (found["throttled"], found["failed_deliveries"]) == (0, 0)
+
+
+def test_a_few_events_about_the_same_endpoint_are_all_acknowledged_within_two_looks():
+    found = same.measure(6, 12, quiet)
+    assert (found["failed_deliveries"], found["flood_failed"]) == (0, 0)
+    assert found["reads"] <= 4, "two instances of the app, two looks each"
+    assert found["set_lists"] <= 10
+
+
+def test_after_a_small_first_sweep_every_vm_is_read_and_its_services_are_right():
+    found = bootstrap.measure(60, 12, 6, 3, quiet)
+    assert max(found["services_s"], found["complete_s"], found["large_services_s"]) < 20.0
+    assert (found["throttled"], found["large_throttled"]) == (0, 0)
 
 
 def test_in_a_small_stop_no_dead_address_stays():

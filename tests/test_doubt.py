@@ -20,7 +20,7 @@ from shared.doubt import (
 from shared.model import EndpointRow, State
 from simulator.core import Response
 from tests.pure_values import vm
-from tests.stage import REGIONS, a_vm, a_world, staged, vm_id
+from tests.stage import REGIONS, a_vm, a_world, staged, vm_id, vnet
 
 EAST, WEST, FAR = REGIONS
 WAIT = 900.0
@@ -301,6 +301,41 @@ def test_many_events_about_one_vm_share_two_looks_and_none_fails_or_is_lost():
         assert (stage.record(EAST, "llama"), stage.wrong()) == (["10.3.0.4"], {})
 
     staged(story, two())
+
+
+def test_many_events_about_one_scale_set_share_two_lists_of_its_instances():
+    """One instance stops and one is deleted meanwhile; no instance is read by its own GET for the events' sake."""
+
+    async def story(stage):
+        await stage.app.correct_drift()
+        await stage.quiet()
+        before = len(stage.event_grid.deliveries)
+        stage.witness.requests.clear()
+        for number in range(60):
+            if number == 20:
+                stage.cloud.compute.scale_sets.sets.find(POOL["id"]).instances[0].vm.power = "deallocated"
+            stage.cloud.azure.emit(POOL["id"], "Microsoft.Compute/virtualMachineScaleSets/write", "Write")
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(15.0)
+        told = [
+            each for each in stage.event_grid.deliveries[before:] if "virtualmachinescalesets" in each.subject.lower()
+        ]
+        assert {each.status for each in told} == {202}
+        lists = [each for _, each in stage.witness.requests if each.startswith(POOL["id"]) and each.endswith("s")]
+        assert len(lists) <= 2 * 2
+        assert (stage.record(EAST, "llama"), stage.wrong()) == (["10.1.0.51", "10.1.0.52"], {})
+
+    staged(story, a_world(a_vm("far", FAR, 4), regions=(EAST, FAR)) | {"scale_sets": [POOL]})
+
+
+POOL = {
+    "id": vm_id("pool").replace("virtualMachines", "virtualMachineScaleSets"),
+    "location": EAST,
+    "mode": "Uniform",
+    "tags": {"nearzone": "llama"},
+    "vnet": vnet(EAST),
+    "instances": [{"id": str(n), "power": "running", "address": f"10.1.0.{50 + n}"} for n in range(3)],
+}
 
 
 def test_an_event_that_no_look_could_be_kept_for_fails_for_everyone_who_shared_it():
