@@ -78,13 +78,13 @@ async def _played(
     stage.sent.clear()
     tracemalloc.start()
     before, begun, changed = tracemalloc.get_traced_memory()[0], stage.clock(), False
-    for instant, (resource, operation) in sorted((rng.uniform(0, within), each) for each in events):
+    for instant, told in sorted((rng.uniform(0, within), each) for each in events):
+        about = told
         await asyncio.sleep(begun + instant - stage.clock())
         if instant > within / 2 and not changed:
-            change(stage)  # The next event about the first resource tells of it.
-            changed = True
-            resource, operation = events[0]
-        stage.cloud.azure.emit(resource, operation, "Write")
+            change(stage)
+            changed, about = True, events[0]  # This event tells of it.
+        stage.cloud.azure.emit(*about, "Write")
     await asyncio.sleep(SETTLED_SECONDS)
     taken = (tracemalloc.get_traced_memory()[1] - before) / 2**20
     tracemalloc.stop()
