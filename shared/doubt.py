@@ -14,7 +14,8 @@ it reported health, now none       serving, in doubt                            
 none again                         warming: it was restarted, for example          by every drain
 never reported, extension is there warming                                         by every drain
 the same for `health_wait` seconds serving, with an alarm                          by every sweep
-unreadable, no power state         as known, in doubt (the adapter says so)        with back-off, if it claims names
+unreadable, no power state         as known, in doubt (the adapter says so);       with back-off, if it claims names
+                                   nothing known: unknown
 
 The rule of the 404 was model-checked. A look that an event asked for does not confirm: between the two answers the
 endpoint may have been made again. The time counts from the last 404.
@@ -85,6 +86,10 @@ def _endpoint(
     if old and reported and seen.unreported:
         second = old.endpoint.doubt == SILENT and began >= old.since + CONFIRM_SECONDS
         return seen if second else replace(seen, state=State.SERVING, unreported=False, doubt=SILENT)
+    if seen.doubt and seen.state == State.WARMING and (known is None or known.state in (State.GONE, State.UNKNOWN)):
+        return replace(
+            seen, state=State.UNKNOWN
+        )  # Nothing was seen of it: neither that it serves nor that it does not.
     return seen
 
 

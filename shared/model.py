@@ -123,7 +123,7 @@ class Endpoint:
     @property
     def open(self) -> bool:
         """Whether it is not known if it serves: it has still to be read, or cannot be, and was never seen before."""
-        return bool(self.names) and (self.state == State.UNKNOWN or (self.state == State.WARMING and bool(self.doubt)))
+        return self.state == State.UNKNOWN and bool(self.names)
 
     @property
     def speaks(self) -> bool:

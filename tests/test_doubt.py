@@ -367,6 +367,15 @@ def test_nothing_but_404_counts_even_where_events_keep_asking_and_is_looked_at_o
     assert (found.endpoint.state, bool(found.look_at)) == (State.GONE, True)
 
 
+def test_a_doubt_about_what_was_never_seen_is_told_from_one_about_what_was_seen_not_to_serve():
+    """What the zones hold of the first one stays; the second one's address is dead."""
+    doubt = replace(SERVING, state=State.WARMING, doubt="Azure does not tell its power state")
+    assert row(None, doubt).endpoint.open
+    assert row(row(None, doubt), doubt).endpoint.open
+    assert not row(EndpointRow(replace(SERVING, state=State.WARMING)), doubt).endpoint.open
+    assert not row(row(None, doubt), SERVING).endpoint.open
+
+
 # --- claimants that cannot be read
 
 

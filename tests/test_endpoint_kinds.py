@@ -289,6 +289,7 @@ def test_a_container_group_that_was_never_seen_to_run_is_not_published_on_doubt(
         await swept(stage)
         assert llama(stage) == ["10.3.0.4"]
         stage.cloud.container_groups.set_state(entry["id"], "Running")
+        await asyncio.sleep(5.0)
         await stage.app.drain()
         assert llama(stage) == ["10.1.0.40"]
 
