@@ -7,7 +7,7 @@ import pytest
 from infra import filters, names
 from infra.tests.stage import EAST, HOME, LAB, WEST, Cloud, deployed
 from infra.tests.story import accepted, grants, lived, program, settings_of
-from shared.arm.endpoints import DEPENDENCIES, KINDS, Endpoints
+from shared.arm.endpoints import DEPENDENCIES, KINDS, PARENTS, Endpoints
 from tests.test_events import KINDS as EVENT_TYPES
 from tests.test_events import LEADS, SUB, cloud, hint, native
 
@@ -58,7 +58,7 @@ def test_the_filter_keeps_azures_limits(regional):
 def test_every_kind_of_endpoint_and_dependency_passes_with_every_operation(regional):
     types = {
         make.path if hasattr(make, "path") else getattr(make, "kind", None) or make.type
-        for make in (*KINDS, *DEPENDENCIES)
+        for make in (*KINDS, *DEPENDENCIES, *PARENTS)
     }
     assert {each.lower() for each in types} == Endpoints(None).types, "all that the app knows"
     for each in types:
