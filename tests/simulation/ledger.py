@@ -291,9 +291,9 @@ class Ledger:
         return [known.row.endpoint for known in self.rows.values() if known.row.endpoint.open]
 
     def _awaited(self, name, *, unread_only=False):
-        """Whether a row is going to mark this name: it has it to mark, or its endpoint is only enlisted until now."""
+        """Whether a row is going to mark this name: it has it to mark, or it is not known yet if it serves."""
         rows = [known.row for known in self.rows.values()]
-        unread = any(row.endpoint.unread and name in row.endpoint.names for row in rows)
+        unread = any(row.endpoint.open and name in row.endpoint.names for row in rows)
         return unread or (not unread_only and any(name in row.todo for row in rows))
 
 
