@@ -16,7 +16,7 @@ from tests.simulation.variants import broken
 
 ROOT = Path(__file__).parent.parent
 FIRST = range(24)
-REGRESSIONS = (24, 36, 56, 78, 205, 513, 640)
+REGRESSIONS = (24, 36, 56, 78, 121, 205, 262, 290, 513, 640)
 """Seeds that have failed once, on the app or on one of its broken variants."""
 
 
