@@ -106,7 +106,7 @@ def _unread(endpoints: Iterable[Endpoint]) -> Iterator[Trouble]:
     for each in sorted(endpoints, key=lambda each: each.key):
         if each.doubt:
             do = "where it is forbidden, assign Reader, or the role of infra/, at its subscription"
-            yield Trouble(each.id, each.doubt, "what was known of it stays published", do, "endpoints")
+            yield Trouble(each.id, each.doubt, "what the zones hold of it stays as it is", do, "endpoints")
         for fault in each.faults:
             yield Trouble(each.id, fault, "this part of it is not published", "correct it, or leave it so", "endpoints")
         if each.unreported and each.state == State.SERVING:

@@ -62,8 +62,9 @@ def keep_open(
     Their addresses stay where they are. Where a list has not shown their addresses, every address stays that no other
     claimant accounts for. `only_remove`: these claimants are being read, so nothing is added yet.
     """
-    claimants = [each for each in endpoints if answer.name in each.names and settings.may_claim(answer.name, each.id)]
-    unsure = [each for each in claimants if each.open and not any(order.covers(each) for order in orders)]
+    claimants = [each for each in endpoints if answer.name in each.names]
+    drained = {each.key for each in claimants if any(order.covers(each) for order in orders)}
+    unsure = [e for e in claimants if e.open and e.key not in drained and not _refused(e, answer.name, settings)]
     if not unsure or answer.addresses is None:
         return answer
     there = actual.addresses if actual else ()

@@ -17,9 +17,10 @@ from shared.doubt import (
     row_of,
     says_the_same,
 )
-from shared.model import EndpointRow, State
+from shared.model import Answer, EndpointRow, Order, RecordSet, State
+from shared.routing import keep_open
 from simulator.core import Response
-from tests.pure_values import vm
+from tests.pure_values import parsed, vm
 from tests.stage import REGIONS, a_vm, a_world, staged, vm_id, vnet
 
 EAST, WEST, FAR = REGIONS
@@ -374,6 +375,21 @@ def test_a_doubt_about_what_was_never_seen_is_told_from_one_about_what_was_seen_
     assert row(row(None, doubt), doubt).endpoint.open
     assert not row(EndpointRow(replace(SERVING, state=State.WARMING)), doubt).endpoint.open
     assert not row(row(None, doubt), SERVING).endpoint.open
+
+
+def test_what_stays_of_an_unread_claimant_takes_no_serving_address_with_it_and_brings_no_fallback():
+    """A static endpoint claims by the settings, without a scope in NEARZONE_CLAIMS."""
+    settings = parsed(
+        STATIC=[{"name": "fixed", "region": "westeurope", "addresses": ["10.9.0.4"], "claims": ["llama"]}]
+    )
+    there = RecordSet("llama", 30, ("10.1.0.4", "10.1.0.9", "10.9.0.4"))
+    claimants = (UNREAD, settings.static[0])
+    found = keep_open(Answer("llama", ("10.9.0.4",), 30, "nearest"), there, claimants, (), settings)
+    assert found.addresses == ("10.1.0.4", "10.9.0.4"), "10.1.0.9 is nobody's"
+    fallback = Answer("llama", ("10.7.7.7",), 30, "fallback")
+    assert keep_open(fallback, there, (UNREAD,), (), settings).addresses == ("10.1.0.4",)
+    drained = (Order(UNREAD.key, 1e12),)
+    assert keep_open(fallback, there, (UNREAD,), drained, settings).addresses == ("10.7.7.7",)
 
 
 # --- claimants that cannot be read
