@@ -388,6 +388,9 @@ def test_what_stays_of_an_unread_claimant_takes_no_serving_address_with_it_and_b
     assert found.addresses == ("10.1.0.4", "10.9.0.4"), "10.1.0.9 is nobody's"
     fallback = Answer("llama", ("10.7.7.7",), 30, "fallback")
     assert keep_open(fallback, there, (UNREAD,), (), settings).addresses == ("10.1.0.4",)
+    hidden, dead = replace(UNREAD, addresses=()), vm("b", "10.1.0.9", state=State.GONE)
+    kept = keep_open(fallback, there, (hidden, dead, settings.static[0]), (), settings).addresses
+    assert kept == ("10.1.0.4",), "what no other claimant accounts for may be the hidden one's"
     drained = (Order(UNREAD.key, 1e12),)
     assert keep_open(fallback, there, (UNREAD,), drained, settings).addresses == ("10.7.7.7",)
 
