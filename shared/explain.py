@@ -300,6 +300,9 @@ def _swept(sweep: Swept) -> dict[str, Any]:
         "failures": sweep.failures,
         "refused": sweep.refused,
         "complete": sweep.complete,
+        "failing": sweep.failing,
+        "examples": list(sweep.examples),
+        "error": sweep.error,
     }
 
 

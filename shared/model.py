@@ -227,7 +227,9 @@ class Past:
 class Swept:
     """A sweep that is over. `at`: when it began, in seconds since the epoch. `endpoints`: so many were listed.
 
-    `drift`: record sets that were not as they should be. `complete`: everything could be read.
+    `drift`: record sets that were not as they should be. `complete`: everything could be read. `failures`: also names
+    that failed before and were not due for another attempt. `failing`: how many names stay dirty because their writes
+    fail; `examples`: the first of them. `error`: why the sweep was broken off, or the first failure, or "".
     """
 
     at: float
@@ -239,6 +241,9 @@ class Swept:
     failures: int = 0
     refused: int = 0
     complete: bool = False
+    failing: int = 0
+    examples: tuple[str, ...] = ()
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)

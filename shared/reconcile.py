@@ -61,6 +61,8 @@ PROGRESS_PAUSE = 4 * PROGRESS_SECONDS
 """Seconds after which a sweep that tells of no progress in reading is taken to have ended."""
 SWEEPS = 20
 """Sweeps that are remembered."""
+EXAMPLES, ERROR = 3, 300
+"""So many names that fail are remembered of a sweep, and so many characters of its error."""
 
 _log = logging.getLogger("nearzone")
 
@@ -169,12 +171,18 @@ class Reconciler:
         """Settle what is dirty, look at warming endpoints again, end expired orders; sweep if none is complete."""
         report, deadline = Report("drain"), await self._begin() + DRAIN_SECONDS
         if await self._needs_sweep():
-            await self._sweep(Scope(self.settings.zones, explain.because("sweep", self.clock())), SWEEP_SECONDS, report)
+            try:
+                cause = explain.because("sweep", self.clock())
+                await self._sweep(Scope(self.settings.zones, cause), SWEEP_SECONDS, report)
+            finally:
+                await self._take_stock()
             return report
-        async with _within(DRAIN_SECONDS + GRACE):
-            await self.orders.end()
-            await self._look_again(deadline - DRAIN_SECONDS / 2, report)
-            await self.drainer.drain(self.settings.zones, deadline, report, wait=True)
+        try:
+            async with _within(DRAIN_SECONDS + GRACE):
+                await self.orders.end()
+                await self._look_again(deadline - DRAIN_SECONDS / 2, report)
+                await self.drainer.drain(self.settings.zones, deadline, report, wait=True)
+        finally:  # The figures that alerts look at are needed most where a drain fails.
             await self._take_stock()
         return report
 
@@ -303,14 +311,28 @@ class Reconciler:
 
     async def _sweep(self, scope: Scope, seconds: float, report: Report) -> Seen:
         report.alarms += self._skew()
-        async with _within(seconds + GRACE):
-            seen = await self.sweeper.sweep(scope, self.clock() + seconds, report)
+        try:
+            async with _within(seconds + GRACE):
+                seen = await self.sweeper.sweep(scope, self.clock() + seconds, report)
+        except Exception as error:  # Also a bug: a sweep that was broken off stands among the sweeps.
+            if not scope.dry_run:
+                report.complete = False
+                with suppress(NearzoneError):  # Where the catalog is away, the function's own failure has to tell.
+                    await self._note(self._swept(scope.cause, report, f"{type(error).__name__}: {error}"))
+            raise
         if not scope.dry_run:
-            cause, took = scope.cause, self.clock() - scope.cause.at
-            self.measure("sweep.duration", took)
-            done = (len(report.changes), len(report.failures), len(report.refusals), report.complete)
-            await self._note(Swept(cause.at, took, cause.said, report.observed, report.drift, *done))
+            self.measure("sweep.duration", self.clock() - scope.cause.at)
+            await self._note(self._swept(scope.cause, report))
         return seen
+
+    def _swept(self, cause: Cause, report: Report, error: str = "") -> Swept:
+        """What is remembered of a sweep that is over. `error`: what broke it off; that is one failure more."""
+        failures = len(report.failures) + bool(error)
+        done = (len(report.changes), failures, len(report.refusals), report.complete)
+        said = error or next((f"{what}: {why}" for what, why in report.failures), "")
+        failing = (len(report.failing), tuple(report.failing[:EXAMPLES]), said[:ERROR])
+        took = self.clock() - cause.at
+        return Swept(cause.at, took, cause.said, report.observed, report.drift, *done, *failing)
 
     async def _look_again(self, deadline: float, report: Report) -> None:
         """Observe what was warming, in doubt, or left half recorded by a crash; the longest unseen comes first.

@@ -25,10 +25,12 @@ from shared.model import (
     Endpoint,
     EndpointRow,
     Marker,
+    Order,
     Progress,
     RecordSet,
     State,
     Zone,
+    freeze,
 )
 from shared.plan import Change
 from shared.ports import Indexed, Listing, Stored
@@ -115,6 +117,7 @@ class Sweeper:
             report.failures.append(("sweep", "the catalog was lost meanwhile: the next sweep fills it"))
         complete = await self.drainer.complete()
         await self.drainer.drain(scope.zones, deadline, report, wait=True, partial=not complete)
+        await self._tell_failing(scope, plan.orders, report)
         await self._purge(rows, index, begun)
         return Seen(listings, endpoints.values())
 
@@ -133,6 +136,12 @@ class Sweeper:
             await reading
         finally:
             reading.cancel()
+
+    async def _tell_failing(self, scope: Scope, orders: Sequence[Order], report: Report) -> None:
+        """What stays dirty because its writes fail; a frozen zone has no failures, for nothing is tried there."""
+        for zone in (zone for zone in scope.zones if not freeze(zone, orders)):
+            rows = [stored.value for stored in await self.recorder.catalog.dirty(zone.key)]
+            report.keep_failing(zone, [row for row in rows if scope.names is None or row.name in scope.names])
 
     def _complete(self) -> dict[str, Any]:
         """What the marker says where the catalog knows every claim."""

@@ -82,8 +82,12 @@ def a_blocked_name(name="llama", region="eastus", **changed):
 
 
 def a_sweep(**changed):
-    counts = {"endpoints": 1, "drift": 0, "changes": 0, "failures": 0, "refused": 0}
-    return {"at": EARLIER, "seconds": 1.5, "cause": "timer", "complete": True} | counts | changed
+    counts = {"endpoints": 1, "drift": 0, "changes": 0, "failures": 0, "refused": 0, "failing": 0}
+    return (
+        {"at": EARLIER, "seconds": 1.5, "cause": "timer", "complete": True, "examples": [], "error": ""}
+        | counts
+        | changed
+    )
 
 
 def a_status(names=(), known=(), regions=REGIONS, **changed):

@@ -22,6 +22,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Any, TypeVar
 
 import msgspec
@@ -38,6 +39,8 @@ MAX_CHARACTERS = 32 * 1024
 """UTF-16 code units that a text column holds. Source: Understanding the Table service data model."""
 MARKER_BYTES = 8_000
 """Of the alarms and of the findings that the marker keeps."""
+SWEEPS_BYTES = 12_000
+"""Of the sweeps that the marker keeps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,8 +219,10 @@ def read_dirty(zone: str, row: TableEntity) -> Stored[Dirty]:
 
 
 def bounded(marker: Marker) -> Marker:
-    """The marker with as many alarms and findings as its row has room for, and how many more there were."""
-    return replace(marker, alarms=_first(marker.alarms), findings=_first(marker.findings))
+    """The marker with as many sweeps, alarms and findings as its row has room for, and how many alarms are left out."""
+    sizes = accumulate(len(msgspec.json.encode(each)) + 1 for each in marker.sweeps)
+    sweeps = tuple(each for each, size in zip(marker.sweeps, sizes, strict=True) if size <= SWEEPS_BYTES)
+    return replace(marker, sweeps=sweeps, alarms=_first(marker.alarms), findings=_first(marker.findings))
 
 
 def _first(said: Sequence[Alarm]) -> tuple[Alarm, ...]:
