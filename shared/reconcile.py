@@ -21,7 +21,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from shared import explain, preflight
+from shared import details, explain, pages, preflight
 from shared.catch_up import PROGRESS_SECONDS
 from shared.clock import Clock
 from shared.doubt import CONFIRM_SECONDS, NO_EVENT, TO_CONFIRM
@@ -242,7 +242,8 @@ class Reconciler:
         zones = self.settings.zones
         around = await asyncio.gather(*(self.surveyor.survey(zone) for zone in zones))
         by_key = {zone.key: each for zone, each in zip(zones, around, strict=True)}
-        found = preflight.check(self.settings, by_key, seen.listings, seen.endpoints)
+        checked = preflight.check(self.settings, by_key, seen.listings, seen.endpoints)
+        found = tuple(replace(alarm, at=self.clock()) for alarm in checked)
         await self._note(checked_at=self.clock(), findings=found)
         return found
 
@@ -284,10 +285,27 @@ class Reconciler:
         return report
 
     async def status(self, *, full: bool = False) -> dict[str, Any]:
-        """How things stand; `full`: with every name and endpoint."""
+        """How things stand, in short; `full`: with names and endpoints, as many as one answer holds."""
+        told = pages.summary(await self._standing())
+        for name, key in (("names", "names"), ("endpoints", "known")) if full else ():
+            first = await self.page(name, limit=pages.FULL)
+            told |= {key: first["items"], f"{key}_count": first["count"], f"{key}_next": first["next"]}
+        return told
+
+    async def _standing(self) -> dict[str, Any]:
         await self._begin(fills=False)
-        told = {**await explain.status(self.drainer, self._skew()), "events": dict(sorted(self.events.items()))}
-        return told | (await explain.everything(self.drainer) if full else {})
+        return {**await explain.status(self.drainer, self._skew()), "events": dict(sorted(self.events.items()))}
+
+    async def page(self, name: str, after: str = "", limit: int = pages.FULL) -> dict[str, Any]:
+        """A page of one of the long lists of the status."""
+        await self._begin(fills=False)
+        if name == "names":
+            items = await details.names(self.drainer)
+        elif name == "endpoints":
+            items = await details.endpoints(self.drainer)
+        else:
+            items = (await self._standing())[name]
+        return {"now": explain.moment(self.clock()), **pages.page(name, items, after, limit)}
 
     async def explain(self, zone: Zone, name: str) -> dict[str, Any]:
         """Why a zone answers a name as it does."""
@@ -296,6 +314,8 @@ class Reconciler:
 
     async def answer(self, asked: Question) -> dict[str, Any]:
         """What a status request asks."""
+        if asked.list:
+            return await self.page(asked.list, asked.after, asked.limit)
         return await (self.explain(asked.zone, asked.name) if asked.zone else self.status(full=asked.full))
 
     async def _settle(self, deadline: float, report: Report, *, wait: bool = False) -> None:

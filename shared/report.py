@@ -18,8 +18,8 @@ class Report:
     """Grows while a run goes on. `left`: dirty names that the deadline or a back-off left for later.
 
     `left_unread`: endpoints that a sweep has listed and not read before its deadline. `drift`: record sets that it
-    found not to be as they should. `complete`: it could read everything. `failing`: names that are still dirty at the
-    end because their writes fail.
+    found not to be as they should. `complete`: it could read everything. `waiting`: the dirty names behind `left`;
+    `failing`: those whose writes fail.
     """
 
     trigger: str
@@ -34,6 +34,7 @@ class Report:
     alarms: list[Alarm] = field(default_factory=list)
     left: int = 0
     left_unread: int = 0
+    waiting: list[Dirty] = field(default_factory=list)
     failing: list[str] = field(default_factory=list)
 
     @property

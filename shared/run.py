@@ -291,6 +291,8 @@ class Run:
             not_before=self.of.clock() + delay,
             last_error=str(error)[:500],
         )
+        if seen := self.reader.known(self.zone, row.value.name):
+            later = replace(later, holds=seen.record_set.addresses if seen.record_set else (), held_at=seen.at)
         try:
             await self.of.catalog.put_dirty(later, row.etag)
         except Conflict:
@@ -309,7 +311,8 @@ class Run:
             self.task.report.skips.append(found)
             _log.info("%s", decided("skip", self.zone, row.value, reason=found.reason))
             if found.blocked and found.blocked.concerns:
-                self.task.report.alarms += await self.of.findings.note(self.zone, found.blocked)
+                blocked = replace(found.blocked, at=known.at)
+                self.task.report.alarms += await self.of.findings.note(self.zone, blocked)
         if isinstance(found, Change):
             if self.of.settings.apply:
                 self.reader.remember(self.zone, name, known)

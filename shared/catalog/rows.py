@@ -65,6 +65,8 @@ class DirtyRow(msgspec.Struct, frozen=True, omit_defaults=True):
     last_error: str = ""
     cause: str = ""
     regain: bool = False
+    holds: tuple[str, ...] | None = None
+    held_at: float = 0.0
 
 
 ENDPOINT = msgspec.json.Decoder(EndpointRow)
@@ -181,6 +183,8 @@ def dirty(value: Dirty) -> dict[str, Any]:
         value.last_error,
         value.cause,
         value.regain,
+        value.holds,
+        value.held_at,
     )
     return {**_dirty_keys(value), "zone": value.zone, "body": msgspec.json.encode(facts).decode()}
 
@@ -192,7 +196,7 @@ def mark(value: Dirty) -> dict[str, Any]:
     """
     facts_said = (("cleared", value.cleared), ("adopt", value.adopt), ("regain", value.regain))
     said = {column: True for column, fact in facts_said if fact}
-    facts = DirtyRow(value.name, value.since, cause=value.cause)
+    facts = DirtyRow(value.name, value.since, cause=value.cause, holds=value.holds, held_at=value.held_at)
     return {**_dirty_keys(value), **said, "mark": msgspec.json.encode(facts).decode()}
 
 
@@ -214,8 +218,10 @@ def read_dirty(zone: str, row: TableEntity) -> Stored[Dirty]:
         facts.last_error,
         marked.cause,
         facts.regain or bool(row.get("regain")),
+        facts.holds,
+        facts.held_at,
     )
-    return Stored(value, stored.etag)
+    return Stored(value.told(Dirty(zone, facts.name, holds=marked.holds, held_at=marked.held_at)), stored.etag)
 
 
 def bounded(marker: Marker) -> Marker:
