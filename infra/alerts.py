@@ -1,4 +1,4 @@
-"""What raises an alert: no good sweep for three intervals, refused plans, blocked names, slow answers, dead letters."""
+"""What raises an alert: no good sweep, refused plans, blocked names, writes that fail or wait, freezes, ..."""
 
 from __future__ import annotations
 
@@ -39,6 +39,11 @@ LONGEST_LOOK_BACK = "P2D"
 """No alert on a query reads older records (Microsoft Learn, alerts-types, log alerts). An app that fell silent is seen
 for as long as this."""
 
+FAILING_SPANS = 3
+"""Of the six spans of 5 minutes in 30 minutes: in more than so many a write has failed. A name that keeps failing is
+tried every 5.5 minutes at the latest (back-off of 5 minutes, drain timer of 30 s), so it fails in five of them at
+least. A burst of failures that mends itself falls into one or two."""
+
 
 def rules(deployment: Deployment) -> tuple[Rule, ...]:
     """Those of one app."""
@@ -75,6 +80,40 @@ def rules(deployment: Deployment) -> tuple[Rule, ...]:
             severity=2,
             means="Names are claimed and cannot be written: look at `status`.",
             by="Zone",
+        ),
+        Rule(
+            query="dirty_oldest",
+            column="Seconds",
+            aggregate="Minimum",
+            above=60 * deployment.alerts.dirty_minutes,
+            window="PT15M",
+            every="PT5M",
+            severity=1,
+            means="A name has waited too long for its write: its old answer is served. `status` says why.",
+            by="Zone",
+        ),
+        Rule(
+            query="failing",
+            column="Spans",
+            aggregate="Maximum",
+            above=FAILING_SPANS,
+            window="PT30M",
+            every="PT5M",
+            severity=1,
+            means="Writes keep failing (a lock, a lost role, a full zone): old answers are served. Look at `status`.",
+            by="Zone",
+        ),
+        Rule(
+            query="frozen_for",
+            column="Hours",
+            aggregate="Maximum",
+            above=deployment.alerts.frozen_hours,
+            window="PT30M",
+            every="PT5M",
+            severity=2,
+            means="A zone has been frozen for hours: its answers grow old. Was the freeze forgotten?",
+            by="Zone",
+            looks_back=LONGEST_LOOK_BACK,
         ),
         Rule(
             query="delivery_latency",

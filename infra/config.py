@@ -30,10 +30,17 @@ class Watched:
 
 @dataclass(frozen=True, slots=True)
 class Alerts:
-    """Whom alerts tell (ids of action groups), and from which mean delivery-to-DNS time on, in seconds."""
+    """Whom alerts tell (ids of action groups), and from when on.
+
+    `latency_seconds`: mean time from delivery to DNS. `dirty_minutes`: for how long a name may wait for its write; a
+    zone is filled with 57 names a minute, so a first fill of 3,400 names takes an hour. `frozen_hours`: for how long a
+    zone may be frozen.
+    """
 
     action_groups: tuple[str, ...] = ()
     latency_seconds: int = 10
+    dirty_minutes: int = 60
+    frozen_hours: int = 4
 
 
 @dataclass(frozen=True, slots=True)

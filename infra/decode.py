@@ -171,7 +171,12 @@ class _Reader:
     def alerts(self, value: object) -> Alerts:
         found = self.mapping("alerts", value, "alerts")
         groups = self.ids("alerts.action_groups", found.get("action_groups", []), "Microsoft.Insights/actionGroups")
-        return Alerts(groups, self.number(found, "alerts.latency_seconds", 1, 3600, Alerts().latency_seconds))
+        return Alerts(
+            groups,
+            self.number(found, "alerts.latency_seconds", 1, 3600, Alerts().latency_seconds),
+            self.number(found, "alerts.dirty_minutes", 15, 1440, Alerts().dirty_minutes),
+            self.number(found, "alerts.frozen_hours", 1, 47, Alerts().frozen_hours),
+        )
 
     def entra(self, value: object) -> Entra:
         found = self.mapping("entra", value, "entra")

@@ -27,6 +27,8 @@ SHOWN = {
     "drift": "barchart",
     "sweep_duration": "timechart",
     "frozen": "table",
+    "failing": "table",
+    "frozen_for": "table",
 }
 """Queries in the order in which they are shown, and how."""
 

@@ -28,7 +28,7 @@ _VARIES = re.compile(
 class Trouble:
     """One thing that `subject` has: one of these `noun`s (in the plural). `text`: what is wrong, without the subject.
 
-    `alone`: the whole text where nothing else has this cause; "": subject and text.
+    `alone`: the whole text where nothing else has this cause; "": subject and text. `at`: as in `Alarm`.
     """
 
     subject: str
@@ -37,6 +37,7 @@ class Trouble:
     do: str
     noun: str
     alone: str = ""
+    at: float = 0.0
 
 
 def grouped(troubles: Iterable[Trouble]) -> list[Alarm]:
@@ -58,14 +59,14 @@ def grouped(troubles: Iterable[Trouble]) -> list[Alarm]:
 
 
 def _alarm(text: str, same: Sequence[Trouble]) -> Alarm:
-    first = same[0]
+    first, at = same[0], max(each.at for each in same)
     subjects = list(dict.fromkeys(each.subject for each in same))
     if len(subjects) == 1:
         what = first.alone if first.alone and text == first.text else f"{first.subject}: {text}"
-        return Alarm(what, first.means, first.do, 1, (first.subject,))
+        return Alarm(what, first.means, first.do, 1, (first.subject,), at)
     shown = ", ".join((*map(_short, subjects[:EXAMPLES]), *(["..."] if len(subjects) > EXAMPLES else [])))
     what = f"{text} ({len(subjects):,} {first.noun}: {shown})"
-    return Alarm(what, first.means, first.do, len(subjects), tuple(subjects[:EXAMPLES]))
+    return Alarm(what, first.means, first.do, len(subjects), tuple(subjects[:EXAMPLES]), at)
 
 
 def _short(subject: str) -> str:

@@ -53,7 +53,8 @@ class Drainer(Means):
                 if outcome is not None:  # Only after every zone has come to its end, and given its lease back.
                     raise outcome
         if wait:  # Somebody reads the report.
-            report.left = sum([len(await self.catalog.dirty(zone.key)) for zone in zones])
+            report.waiting = [row.value for zone in zones for row in await self.catalog.dirty(zone.key)]
+            report.left = len(report.waiting)
 
     def foresee(self, names: Iterable[str]) -> None:
         """Read the record sets of names that may be dirty in a moment, beside what else has to be read."""

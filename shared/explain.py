@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from cronsim import CronSim
@@ -18,7 +18,7 @@ from shared.model import (
     Blocked,
     Cause,
     Dirty,
-    Endpoint,
+    EndpointRow,
     Found,
     Marker,
     Order,
@@ -33,7 +33,7 @@ from shared.model import (
 from shared.plan import obstacle, owned, unmarked
 from shared.ports import Stored
 from shared.report import told
-from shared.routing import decisions, route
+from shared.routing import decisions, keep_open, route
 from shared.settings import Settings
 
 CHANGES = 50
@@ -49,18 +49,20 @@ async def status(drainer: Drainer, own: Sequence[Alarm] = ()) -> dict[str, Any]:
     stored = await catalog.marker()
     marker = stored.value if stored else Marker()
     dirty = {zone.key: [row.value for row in await catalog.dirty(zone.key)] for zone in settings.zones}
-    endpoints = [row.value.endpoint for row in await catalog.endpoints()]
+    rows = [row.value for row in await catalog.endpoints()]
+    endpoints = [row.endpoint for row in rows]
     found = {zone.key: await _found(drainer, zone) for zone in settings.zones}
-    alarms = [*own, *marker.alarms, *marker.findings, *overdue(stored, settings, drainer.clock())]
+    now = drainer.clock()
+    alarms = [*own, *marker.alarms, *marker.findings, *overdue(stored, settings, now)]
     alarms += [alarm for each in found.values() for alarm in each.alarms]
-    alarms += grouped((*_unread(endpoints), *_failing(settings.zones, dirty)))
+    alarms += grouped((*_unread(rows), *_failing(settings.zones, dirty)))
     complete = await drainer.complete()
     if not complete:
         alarms.append(INCOMPLETE)
     frozen = {zone.key: freeze(zone, orders) for zone in settings.zones}
     alarms += [_frozen(zone, order) for zone in settings.zones if (order := frozen[zone.key])]
     return {
-        "now": moment(drainer.clock()),
+        "now": moment(now),
         "catalog": dict(await catalog.place()),
         "mode": "apply" if settings.apply else "shadow",
         "owner": settings.owner,
@@ -74,7 +76,7 @@ async def status(drainer: Drainer, own: Sequence[Alarm] = ()) -> dict[str, Any]:
             }
             for zone in settings.zones
         ],
-        "dirty": [_dirty(d) for rows in dirty.values() for d in sorted(rows, key=lambda d: (d.urgency, d.since))],
+        "dirty": [_dirty(d) for d in sorted(chain(*dirty.values()), key=lambda d: (d.urgency, d.since, d.name))],
         "blocked": [_blocked(zone, each) for zone in settings.zones for each in found[zone.key].blocked],
         "endpoints": dict(sorted(Counter(e.state.value for e in endpoints if e.names).items())),
         "last_sweep": {
@@ -88,8 +90,16 @@ async def status(drainer: Drainer, own: Sequence[Alarm] = ()) -> dict[str, Any]:
             {"target": order.target, "until": moment(order.until)} for order in orders if order.target not in frozen
         ],
         "refusals": [text for each in found.values() for text in each.refusals],
-        "alarms": [told(alarm) for alarm in dict.fromkeys(alarms)],
+        "alarms": [{**told(alarm), "at": moment(alarm.at or now)} for alarm in _each_once(alarms)],
     }
+
+
+def _each_once(alarms: Iterable[Alarm]) -> Iterable[Alarm]:
+    """Equal alarms are one, and the latest look counts."""
+    found: dict[Alarm, Alarm] = {}
+    for alarm in alarms:
+        found[alarm] = max(found.get(alarm, alarm), alarm, key=lambda each: each.at)
+    return found.values()
 
 
 def overdue(stored: Stored[Marker] | None, settings: Settings, now: float) -> list[Alarm]:
@@ -98,17 +108,20 @@ def overdue(stored: Stored[Marker] | None, settings: Settings, now: float) -> li
         return []
     due = CronSim(settings.sweep_schedule, datetime.fromtimestamp(now, UTC), reverse=True)
     third_last = next(islice(due, 2, None)).timestamp()
-    return preflight.overdue(stored.value.completed_at, third_last) + preflight.silence(stored.value.event_at, now)
+    marker = stored.value
+    return preflight.overdue(marker.completed_at, third_last) + preflight.silence(marker.event_at, marker.began_at, now)
 
 
-def _unread(endpoints: Iterable[Endpoint]) -> Iterator[Trouble]:
+def _unread(rows: Iterable[EndpointRow]) -> Iterator[Trouble]:
     """Endpoints that cannot be read, or whose claims are not what they should be."""
-    for each in sorted(endpoints, key=lambda each: each.key):
+    for row in sorted(rows, key=lambda row: row.endpoint.key):
+        each, at = row.endpoint, row.seen_at
         if each.doubt:
             do = "where it is forbidden, assign Reader, or the role of infra/, at its subscription"
-            yield Trouble(each.id, each.doubt, "what the zones hold of it stays as it is", do, "endpoints")
+            yield Trouble(each.id, each.doubt, "what the zones hold of it stays as it is", do, "endpoints", at=at)
         for fault in each.faults:
-            yield Trouble(each.id, fault, "this part of it is not published", "correct it, or leave it so", "endpoints")
+            do = "correct it, or leave it so"
+            yield Trouble(each.id, fault, "this part of it is not published", do, "endpoints", at=at)
         if each.unreported and each.state == State.SERVING:
             yield Trouble(
                 each.id,
@@ -116,6 +129,7 @@ def _unread(endpoints: Iterable[Endpoint]) -> Iterator[Trouble]:
                 "it is published although its model may not be loaded",
                 "look at the extension in the machine, or remove it; NEARZONE_HEALTH_WAIT_MINUTES sets the time",
                 "endpoints",
+                at=at,
             )
 
 
@@ -127,7 +141,7 @@ def _failing(zones: Iterable[Zone], dirty: Mapping[str, Iterable[Dirty]]) -> Ite
             if row.attempts:
                 alone = f"{row.name} in {row.zone} failed {row.attempts} times: {row.last_error}"
                 text = f"{shown(zone)}: writing fails: {row.last_error}"
-                yield Trouble(row.name, text, "its answer is old", do, "names", alone)
+                yield Trouble(row.name, text, "its answer is old", do, "names", alone, row.held_at or row.since)
 
 
 async def _found(drainer: Drainer, zone: Zone) -> Found:
@@ -162,67 +176,13 @@ async def _changes(drainer: Drainer) -> list[dict[str, Any]]:
     return [_past(past, zone) for past, zone in sorted(found, key=lambda each: -each[0].at)[:CHANGES]]
 
 
-async def everything(drainer: Drainer) -> dict[str, Any]:
-    """Every endpoint that claims a name, or should be looked at, and what each zone should answer for every name.
-
-    Decided now, from the catalog alone.
-    """
-    endpoints = [row.value.endpoint for row in await drainer.catalog.endpoints()]
-    orders = await drainer.orders()
-    by_name: defaultdict[str, list[Endpoint]] = defaultdict(list)
-    for endpoint in endpoints:
-        for name in endpoint.names:
-            by_name[name].append(endpoint)
-    return {
-        "names": [
-            {
-                "name": name,
-                "host": not any(name in endpoint.tagged for endpoint in claimants),
-                "answers": [_answer(drainer, zone, name, claimants, orders) for zone in drainer.settings.zones],
-            }
-            for name, claimants in sorted(by_name.items())
-            if any(endpoint.state != State.GONE for endpoint in claimants)
-        ],
-        "known": [
-            _endpoint(each) for each in sorted(endpoints, key=lambda each: each.key) if each.speaks or each.doubt
-        ],
-    }
-
-
-def _answer(
-    drainer: Drainer, zone: Zone, name: str, claimants: Sequence[Endpoint], orders: Sequence[Order]
-) -> dict[str, Any]:
-    known = (zone, name, claimants, orders, drainer.settings, drainer.latency)
-    answer = route(*known)
-    return {
-        "zone": zone.id,
-        "addresses": None if answer.addresses is None else list(answer.addresses),
-        "ttl": answer.ttl,
-        "reason": answer.reason,
-        "endpoints": [each.endpoint for each in decisions(*known) if each.included],
-    }
-
-
-def _endpoint(endpoint: Endpoint) -> dict[str, Any]:
-    return {
-        "id": endpoint.id,
-        "kind": endpoint.kind,
-        "region": endpoint.region,
-        "state": endpoint.state.value,
-        "addresses": sorted({address.ip for address in endpoint.addresses}),
-        "names": sorted(endpoint.names),
-        "doubt": endpoint.doubt,
-        "faults": list(endpoint.faults),
-    }
-
-
 async def explain(drainer: Drainer, zone: Zone, name: str) -> dict[str, Any]:
     """One answer: every claim, in or out, and why, beside what the zone holds now. Raises Transient, Terminal."""
     catalog = drainer.catalog
     record = await drainer.record_sets.get(zone, name)
     endpoints = [row.endpoint for row in await catalog.claimants(name)]
     known = (zone, name, endpoints, await drainer.orders(), drainer.settings, drainer.latency)
-    answer = route(*known)
+    answer = keep_open(route(*known), record, endpoints, known[3], drainer.settings)
     dirty = await catalog.dirty_name(zone.key, name)
     return {
         "zone": zone.id,
@@ -300,6 +260,9 @@ def _swept(sweep: Swept) -> dict[str, Any]:
         "failures": sweep.failures,
         "refused": sweep.refused,
         "complete": sweep.complete,
+        "failing": sweep.failing,
+        "examples": list(sweep.examples),
+        "error": sweep.error,
     }
 
 

@@ -8,19 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
+from typing import TypeVar
 
 import msgspec
 
 from shared import alarms
 from shared.errors import Conflict
-from shared.model import Alarm, Blocked, Endpoint, Found, RecordSet, Zone
+from shared.model import Alarm, Blocked, Endpoint, Found, Held, RecordSet, Zone
 from shared.plan import obstacle, owned, unmarked
 from shared.ports import Catalog, Measure, Stored, unmeasured
 from shared.routing import claimed
 from shared.settings import Settings
 
 ROOM = 8_000
-"""Bytes that the blocked names of a zone may take as JSON: a text column of a table holds 32 Ki characters."""
+"""Bytes that the blocked names of a zone may take as JSON, and those that are left as they are: a text column of a
+table holds 32 Ki characters."""
 NEW = 1_000
 """Record sets with our mark that were not known as ours and are noted by one sweep of a zone; the next one goes on."""
 
@@ -41,15 +44,20 @@ def blocked(
     return found
 
 
-def about(zone: Zone, names: Sequence[Blocked], refusals: Iterable[str] = ()) -> Found:
-    """What is kept of a zone: as many blocked names as there is room for, and the number of all."""
-    room, kept = ROOM, []
-    for each in names:
-        room -= len(msgspec.json.encode(each)) + 1
-        if room < 0:
-            break
-        kept.append(each)
-    return Found(zone.key, tuple(refusals), tuple(alarms.blocked(zone, names)), tuple(kept), len(names))
+def about(
+    zone: Zone, names: Sequence[Blocked], refusals: Iterable[str] = (), held: Sequence[Held] = (), at: float = 0.0
+) -> Found:
+    """What is kept of a zone that was read at `at`: as many names as there is room for, and the number of all."""
+    said = tuple(replace(alarm, at=at) for alarm in alarms.blocked(zone, names))
+    return Found(zone.key, tuple(refusals), said, _first(names), len(names), _first(held), len(held), at)
+
+
+_Named = TypeVar("_Named", Blocked, Held)
+
+
+def _first(names: Sequence[_Named]) -> tuple[_Named, ...]:
+    sizes = accumulate(len(msgspec.json.encode(each)) + 1 for each in names)
+    return tuple(each for each, size in zip(names, sizes, strict=True) if size <= ROOM)
 
 
 @dataclass(frozen=True)
@@ -63,7 +71,10 @@ class Findings:
         """What a sweep has found. `whole`: it has planned every name of the zone, so that its refusals are all."""
         while True:
             stored = await self.catalog.found(zone.key)
-            wanted = found if whole or not stored else replace(found, refusals=stored.value.refusals)
+            wanted = found
+            if stored and not whole:
+                old = stored.value
+                wanted = replace(found, refusals=old.refusals, held=old.held, held_count=old.held_count)
             if await self._put(zone, stored, wanted):
                 return
 
@@ -78,7 +89,8 @@ class Findings:
             if known.count > len(known.blocked) or any(each == name for each in known.blocked):
                 return ()
             names = sorted((*(each for each in known.blocked if each.name != name.name), name), key=lambda x: x.name)
-            if await self._put(zone, stored, about(zone, names, known.refusals)):
+            fresh = about(zone, names, known.refusals, at=name.at)
+            if await self._put(zone, stored, replace(fresh, held=known.held, held_count=known.held_count, at=known.at)):
                 return alarms.blocked(zone, (name,))
 
     async def _put(self, zone: Zone, stored: Stored[Found] | None, found: Found) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import IntEnum, StrEnum
 from functools import cached_property
 from ipaddress import IPv4Address, IPv4Network
@@ -183,7 +183,8 @@ class Dirty:
 
     `cleared`: the guard has looked at this change, so it may empty the record set even where that rests on absence.
     `adopt`: a person asked to take over a foreign record set of this name; `regain`: only where it was ours and has
-    lost our mark. `cause`: who marked it, for people.
+    lost our mark. `cause`: who marked it, for people. `holds`: the addresses that the zone held at `held_at`, None
+    where they were not read since the name became dirty.
     """
 
     zone: str
@@ -197,6 +198,13 @@ class Dirty:
     last_error: str = ""
     cause: str = ""
     regain: bool = False
+    holds: tuple[str, ...] | None = None
+    held_at: float = 0.0
+
+    def told(self, mark: Dirty) -> Dirty:
+        """The same row with what a newer mark knows of the record set."""
+        newer = mark.holds is not None and mark.held_at >= self.held_at
+        return replace(self, holds=mark.holds, held_at=mark.held_at) if newer else self
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +235,9 @@ class Past:
 class Swept:
     """A sweep that is over. `at`: when it began, in seconds since the epoch. `endpoints`: so many were listed.
 
-    `drift`: record sets that were not as they should be. `complete`: everything could be read.
+    `drift`: record sets that were not as they should be. `complete`: everything could be read. `failures`: also names
+    that failed before and were not due for another attempt. `failing`: how many names stay dirty because their writes
+    fail; `examples`: the first of them. `error`: why the sweep was broken off, or the first failure, or "".
     """
 
     at: float
@@ -239,6 +249,9 @@ class Swept:
     failures: int = 0
     refused: int = 0
     complete: bool = False
+    failing: int = 0
+    examples: tuple[str, ...] = ()
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +267,8 @@ class Write:
 class Alarm:
     """What a person should know of: what was found, what that means, and what to do about it.
 
-    `count`: how many endpoints, names or zones have this one cause; `examples`: the first of them.
+    `count`: how many endpoints, names or zones have this one cause; `examples`: the first of them. `at`: when the look
+    began that found it, in seconds since the epoch, 0 for now; alarms that differ only in this are equal.
     """
 
     what: str
@@ -262,6 +276,7 @@ class Alarm:
     do: str = ""
     count: int = 1
     examples: tuple[str, ...] = ()
+    at: float = field(default=0.0, compare=False)
 
 
 class Obstacle(StrEnum):
@@ -281,7 +296,8 @@ class Obstacle(StrEnum):
 class Blocked:
     """A name whose record set in a zone is not ours to write. `owner`: whose mark it has, or "".
 
-    `addresses`: what it holds. `claimed`: an endpoint that may do so claims the name.
+    `addresses`: what it holds. `claimed`: an endpoint that may do so claims the name. `at`: when it was read, in
+    seconds since the epoch; it does not count in comparisons.
     """
 
     name: str
@@ -289,6 +305,7 @@ class Blocked:
     owner: str = ""
     addresses: tuple[str, ...] = ()
     claimed: bool = True
+    at: float = field(default=0.0, compare=False)
 
     @property
     def concerns(self) -> bool:
@@ -297,10 +314,24 @@ class Blocked:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """What a zone holds for a name that a sweep leaves as it is. `at`: when it was read, in seconds since the epoch.
+
+    `why`: `refused` by the guard, `incomplete` (a list was not complete), or `kept` for a claimant that is not read.
+    """
+
+    name: str
+    addresses: tuple[str, ...]
+    why: str
+    at: float = field(default=0.0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """What a person should know of one zone (its key), as the last sweep has found it.
 
-    `count`: how many names are blocked; `blocked`: the first of them; `alarms`: about all of them.
+    `count`: how many names are blocked; `blocked`: the first of them; `alarms`: about all of them. `held_count` and
+    `held`: the same of names that the sweep leaves as they are. `at`: when it read the zone (seconds since the epoch).
     """
 
     zone: str
@@ -308,6 +339,9 @@ class Found:
     alarms: tuple[Alarm, ...] = ()
     blocked: tuple[Blocked, ...] = ()
     count: int = 0
+    held: tuple[Held, ...] = ()
+    held_count: int = 0
+    at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,6 +366,7 @@ class Marker:
     `checked_at`, `findings`: the last preflight, and what it found. `event_at`: when about the last event was seen.
     `sweeps`: the last ones, newest first.
     `epoch`: made with the first marker of a catalog, and kept: another one means that the catalog was lost meanwhile.
+    `began_at`: when that was, 0 where an earlier release made it.
     `progress`: of the last sweep that had to read many endpoints one by one.
     """
 
@@ -345,6 +380,7 @@ class Marker:
     event_at: float = 0.0
     sweeps: tuple[Swept, ...] = ()
     progress: Progress | None = None
+    began_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,13 +71,19 @@ def _unwatched(settings: Settings) -> Iterator[Alarm]:
         )
 
 
-def silence(event_at: float, now: float) -> list[Alarm]:
-    """Whether events have stopped coming. `event_at`: when about the last one was seen, 0 for never."""
+def silence(event_at: float, since: float, now: float) -> list[Alarm]:
+    """Whether events have stopped coming. `event_at`: when about the last one was seen, 0 for not yet.
+
+    `since`: when the catalog began that would know of them, which may have been lost before; 0 where nothing says that.
+    """
     if now - event_at < SILENT:
         return []
+    minutes = (now - since) / 60
+    age = f"{minutes:.0f} minutes" if minutes < 120 else f"{minutes / 60:.0f} hours"
+    never = f"no event was seen since this catalog began, {age} ago" if since else "no event was seen yet"
     return [
         Alarm(
-            f"no event was seen for {(now - event_at) / 3600:.0f} hours" if event_at else "no event has ever been seen",
+            f"no event was seen for {(now - event_at) / 3600:.0f} hours" if event_at else never,
             "changes are found by the sweep alone, minutes later",
             "look at the Event Grid subscription: does it exist, is it enabled, does it deliver (dead letters)?",
         )

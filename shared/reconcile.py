@@ -21,7 +21,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from shared import explain, preflight
+from shared import details, explain, pages, preflight
 from shared.catch_up import PROGRESS_SECONDS
 from shared.clock import Clock
 from shared.doubt import CONFIRM_SECONDS, NO_EVENT, TO_CONFIRM
@@ -61,6 +61,8 @@ PROGRESS_PAUSE = 4 * PROGRESS_SECONDS
 """Seconds after which a sweep that tells of no progress in reading is taken to have ended."""
 SWEEPS = 20
 """Sweeps that are remembered."""
+EXAMPLES, ERROR = 3, 300
+"""So many names that fail are remembered of a sweep, and so many characters of its error."""
 
 _log = logging.getLogger("nearzone")
 
@@ -169,12 +171,18 @@ class Reconciler:
         """Settle what is dirty, look at warming endpoints again, end expired orders; sweep if none is complete."""
         report, deadline = Report("drain"), await self._begin() + DRAIN_SECONDS
         if await self._needs_sweep():
-            await self._sweep(Scope(self.settings.zones, explain.because("sweep", self.clock())), SWEEP_SECONDS, report)
+            try:
+                cause = explain.because("sweep", self.clock())
+                await self._sweep(Scope(self.settings.zones, cause), SWEEP_SECONDS, report)
+            finally:
+                await self._take_stock()
             return report
-        async with _within(DRAIN_SECONDS + GRACE):
-            await self.orders.end()
-            await self._look_again(deadline - DRAIN_SECONDS / 2, report)
-            await self.drainer.drain(self.settings.zones, deadline, report, wait=True)
+        try:
+            async with _within(DRAIN_SECONDS + GRACE):
+                await self.orders.end()
+                await self._look_again(deadline - DRAIN_SECONDS / 2, report)
+                await self.drainer.drain(self.settings.zones, deadline, report, wait=True)
+        finally:  # The figures that alerts look at are needed most where a drain fails.
             await self._take_stock()
         return report
 
@@ -234,7 +242,8 @@ class Reconciler:
         zones = self.settings.zones
         around = await asyncio.gather(*(self.surveyor.survey(zone) for zone in zones))
         by_key = {zone.key: each for zone, each in zip(zones, around, strict=True)}
-        found = preflight.check(self.settings, by_key, seen.listings, seen.endpoints)
+        checked = preflight.check(self.settings, by_key, seen.listings, seen.endpoints)
+        found = tuple(replace(alarm, at=self.clock()) for alarm in checked)
         await self._note(checked_at=self.clock(), findings=found)
         return found
 
@@ -276,10 +285,27 @@ class Reconciler:
         return report
 
     async def status(self, *, full: bool = False) -> dict[str, Any]:
-        """How things stand; `full`: with every name and endpoint."""
+        """How things stand, in short; `full`: with names and endpoints, as many as one answer holds."""
+        told = pages.summary(await self._standing())
+        for name, key in (("names", "names"), ("endpoints", "known")) if full else ():
+            first = await self.page(name, limit=pages.FULL)
+            told |= {key: first["items"], f"{key}_count": first["count"], f"{key}_next": first["next"]}
+        return told
+
+    async def _standing(self) -> dict[str, Any]:
         await self._begin(fills=False)
-        told = {**await explain.status(self.drainer, self._skew()), "events": dict(sorted(self.events.items()))}
-        return told | (await explain.everything(self.drainer) if full else {})
+        return {**await explain.status(self.drainer, self._skew()), "events": dict(sorted(self.events.items()))}
+
+    async def page(self, name: str, after: str = "", limit: int = pages.FULL) -> dict[str, Any]:
+        """A page of one of the long lists of the status."""
+        await self._begin(fills=False)
+        if name == "names":
+            items = await details.names(self.drainer)
+        elif name == "endpoints":
+            items = await details.endpoints(self.drainer)
+        else:
+            items = (await self._standing())[name]
+        return {"now": explain.moment(self.clock()), **pages.page(name, items, after, limit)}
 
     async def explain(self, zone: Zone, name: str) -> dict[str, Any]:
         """Why a zone answers a name as it does."""
@@ -288,6 +314,8 @@ class Reconciler:
 
     async def answer(self, asked: Question) -> dict[str, Any]:
         """What a status request asks."""
+        if asked.list:
+            return await self.page(asked.list, asked.after, asked.limit)
         return await (self.explain(asked.zone, asked.name) if asked.zone else self.status(full=asked.full))
 
     async def _settle(self, deadline: float, report: Report, *, wait: bool = False) -> None:
@@ -303,14 +331,28 @@ class Reconciler:
 
     async def _sweep(self, scope: Scope, seconds: float, report: Report) -> Seen:
         report.alarms += self._skew()
-        async with _within(seconds + GRACE):
-            seen = await self.sweeper.sweep(scope, self.clock() + seconds, report)
+        try:
+            async with _within(seconds + GRACE):
+                seen = await self.sweeper.sweep(scope, self.clock() + seconds, report)
+        except Exception as error:  # Also a bug: a sweep that was broken off stands among the sweeps.
+            if not scope.dry_run:
+                report.complete = False
+                with suppress(NearzoneError):  # Where the catalog is away, the function's own failure has to tell.
+                    await self._note(self._swept(scope.cause, report, f"{type(error).__name__}: {error}"))
+            raise
         if not scope.dry_run:
-            cause, took = scope.cause, self.clock() - scope.cause.at
-            self.measure("sweep.duration", took)
-            done = (len(report.changes), len(report.failures), len(report.refusals), report.complete)
-            await self._note(Swept(cause.at, took, cause.said, report.observed, report.drift, *done))
+            self.measure("sweep.duration", self.clock() - scope.cause.at)
+            await self._note(self._swept(scope.cause, report))
         return seen
+
+    def _swept(self, cause: Cause, report: Report, error: str = "") -> Swept:
+        """What is remembered of a sweep that is over. `error`: what broke it off; that is one failure more."""
+        failures = len(report.failures) + bool(error)
+        done = (len(report.changes), failures, len(report.refusals), report.complete)
+        said = error or next((f"{what}: {why}" for what, why in report.failures), "")
+        failing = (len(report.failing), tuple(report.failing[:EXAMPLES]), said[:ERROR])
+        took = self.clock() - cause.at
+        return Swept(cause.at, took, cause.said, report.observed, report.drift, *done, *failing)
 
     async def _look_again(self, deadline: float, report: Report) -> None:
         """Observe what was warming, in doubt, or left half recorded by a crash; the longest unseen comes first.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +18,8 @@ class Report:
     """Grows while a run goes on. `left`: dirty names that the deadline or a back-off left for later.
 
     `left_unread`: endpoints that a sweep has listed and not read before its deadline. `drift`: record sets that it
-    found not to be as they should. `complete`: it could read everything.
+    found not to be as they should. `complete`: it could read everything. `waiting`: the dirty names behind `left`;
+    `failing`: those whose writes fail.
     """
 
     trigger: str
@@ -33,6 +34,8 @@ class Report:
     alarms: list[Alarm] = field(default_factory=list)
     left: int = 0
     left_unread: int = 0
+    waiting: list[Dirty] = field(default_factory=list)
+    failing: list[str] = field(default_factory=list)
 
     @property
     def idle(self) -> bool:
@@ -43,6 +46,18 @@ class Report:
     def fail(self, what: str, error: Exception) -> None:
         """Note a failure; the run goes on with the rest."""
         self.failures.append((what, f"{type(error).__name__}: {error}"))
+
+    def keep_failing(self, zone: Zone, rows: Iterable[Dirty]) -> None:
+        """Note the names of a zone that are dirty after the run because their writes fail.
+
+        One that was not due for another attempt in this run is a failure of this run as well.
+        """
+        tried = {what for what, _ in self.failures}
+        for row in sorted((row for row in rows if row.attempts), key=lambda row: (row.urgency, row.since, row.name)):
+            name = subject(zone, row.name)
+            self.failing.append(name)
+            if name not in tried:
+                self.failures.append((name, f"{row.last_error} (failed before, and waits for its next attempt)"))
 
     def as_json(self) -> dict[str, Any]:
         """The report as JSON-ready values, in a stable order."""
@@ -66,6 +81,11 @@ class Report:
         """The failures in words, one line for each cause."""
         causes = (Trouble(what, error, "", "", "failures") for what, error in self.failures)
         return [alarm.what for alarm in grouped(causes)]
+
+
+def subject(zone: Zone, name: str) -> str:
+    """A name of a zone, as failures call it."""
+    return f"{name} in {zone.fqdn} ({zone.region})"
 
 
 def told(alarm: Alarm) -> dict[str, Any]:

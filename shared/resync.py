@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -10,11 +11,15 @@ import msgspec
 
 from shared.errors import BadRequest
 from shared.model import Zone, resource_id
+from shared.pages import KEYS
 from shared.regions import is_name
 from shared.settings import LABEL, Settings, region_name
 
 MAX_BYTES = 64 * 1024
 MAX_MINUTES = 7 * 24 * 60
+LIMIT, MAX_LIMIT = 100, 1000
+"""Items of a page of the status: where nothing is said, and at most."""
+MAX_CURSOR = 2048
 
 Minutes = Annotated[int, msgspec.Meta(ge=1, le=MAX_MINUTES)]
 
@@ -118,18 +123,27 @@ def parse(body: bytes, settings: Settings, types: frozenset[str]) -> Resync:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a status request asks about: one name of one zone, or everything; `full`: every name and every endpoint."""
+    """What a status request asks about: one name of one zone, a page of a list, or the summary of everything.
+
+    `full`: with names and endpoints. `list`: one of `pages.KEYS`, or ""; `after`: where the page before has ended.
+    """
 
     zone: Zone | None = None
     name: str = ""
     full: bool = False
+    list: str = ""
+    after: str = ""
+    limit: int = LIMIT
 
 
 def question(params: Mapping[str, str], settings: Settings) -> Question:
     """Read a status request's parameters. Raises BadRequest."""
-    unknown = sorted(set(params) - {"zone", "name", "full", "code"})
+    unknown = sorted(set(params) - {"zone", "name", "full", "list", "after", "limit", "code"})
     if unknown:
-        raise BadRequest(f"{unknown[0][:80]}: no such parameter; known are zone with name, and full")
+        known = "zone with name, full, and list with after and limit"
+        raise BadRequest(f"{unknown[0][:80]}: no such parameter; known are {known}")
+    if {"list", "after", "limit"} & set(params):
+        return _page(params)
     full = params.get("full", "false").lower()
     if full not in ("true", "false"):
         raise BadRequest(f"full: {full[:80]!r} is neither true nor false")
@@ -141,6 +155,21 @@ def question(params: Mapping[str, str], settings: Settings) -> Question:
     if "full" in params:
         raise BadRequest("full: not together with zone and name")
     return Question(find_zone(params["zone"], settings), label("name", params["name"]))
+
+
+def _page(params: Mapping[str, str]) -> Question:
+    """Read which page of a list is asked for. Raises BadRequest."""
+    wanted, after, limit = params.get("list", ""), params.get("after", ""), params.get("limit", str(LIMIT))
+    if wanted not in KEYS:
+        raise BadRequest(f"list: {wanted[:80]!r} is not one of {', '.join(sorted(KEYS))}")
+    for other in ("zone", "name", "full"):
+        if other in params:
+            raise BadRequest(f"{other}: not together with list")
+    if len(after) > MAX_CURSOR:
+        raise BadRequest(f"after: {len(after)} characters; `next` of a page has at most {MAX_CURSOR}")
+    if not re.fullmatch("[1-9][0-9]{0,3}", limit) or int(limit) > MAX_LIMIT:
+        raise BadRequest(f"limit: {limit[:80]!r} is not a whole number from 1 to {MAX_LIMIT}")
+    return Question(list=wanted, after=after, limit=int(limit))
 
 
 def _zones(text: str | None, settings: Settings) -> tuple[Zone, ...]:

@@ -22,7 +22,7 @@ from shared.plan import Change, Skip, compare, judge, unmarked
 from shared.ports import Catalog, Lease, Measure, RecordSets, Stored, unmeasured
 from shared.queue import Queue
 from shared.reader import Known, Reader, TooLateError
-from shared.report import Report, decided
+from shared.report import Report, decided, subject
 from shared.routing import claimed, keep_open, route
 from shared.settings import Settings
 from shared.together import all_of
@@ -281,7 +281,7 @@ class Run:
 
     def _fail(self, dirty: Dirty, error: NearzoneError) -> None:
         self.of.measure("failures", 1, zone=self.zone.region)
-        self.task.report.fail(f"{dirty.name} in {self.zone.fqdn} ({self.zone.region})", error)
+        self.task.report.fail(subject(self.zone, dirty.name), error)
         _log.error("%s", decided("failed", self.zone, dirty, reason=f"{type(error).__name__}: {error}"))
 
     async def _later(self, row: Stored[Dirty], delay: float, error: NearzoneError, *, failed: bool = True) -> None:
@@ -291,12 +291,14 @@ class Run:
             not_before=self.of.clock() + delay,
             last_error=str(error)[:500],
         )
+        if seen := self.reader.known(self.zone, row.value.name):
+            later = replace(later, holds=seen.record_set.addresses if seen.record_set else (), held_at=seen.at)
         try:
             await self.of.catalog.put_dirty(later, row.etag)
         except Conflict:
             pass  # Marked again meanwhile: it will be looked at in any case.
         except NearzoneError as worse:  # The row stays as it was: dirty, and due.
-            self.task.report.fail(f"{row.value.name} in {self.zone.fqdn} ({self.zone.region})", worse)
+            self.task.report.fail(subject(self.zone, row.value.name), worse)
 
     async def _settle(self, row: Stored[Dirty]) -> None:
         name, tenure = row.value.name, self._tenure
@@ -309,7 +311,8 @@ class Run:
             self.task.report.skips.append(found)
             _log.info("%s", decided("skip", self.zone, row.value, reason=found.reason))
             if found.blocked and found.blocked.concerns:
-                self.task.report.alarms += await self.of.findings.note(self.zone, found.blocked)
+                blocked = replace(found.blocked, at=known.at)
+                self.task.report.alarms += await self.of.findings.note(self.zone, blocked)
         if isinstance(found, Change):
             if self.of.settings.apply:
                 self.reader.remember(self.zone, name, known)

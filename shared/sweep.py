@@ -25,10 +25,12 @@ from shared.model import (
     Endpoint,
     EndpointRow,
     Marker,
+    Order,
     Progress,
     RecordSet,
     State,
     Zone,
+    freeze,
 )
 from shared.plan import Change
 from shared.ports import Indexed, Listing, Stored
@@ -95,7 +97,7 @@ class Sweeper:
         endpoints = {key: stored.value.endpoint for key, stored in rows.items()} | work.seen
         index = await catalog.indexed()
         report.complete = knows_all and not report.left_unread
-        plan = Plan(self.drainer, scope, report, await self.drainer.orders(), knows_all)
+        plan = Plan(self.drainer, scope, report, await self.drainer.orders(), knows_all, read_at=read_at)
         claims = _by_name(endpoints, [row.value for row in index])
         for zone in scope.zones:
             if zone.key in actual:
@@ -107,7 +109,8 @@ class Sweeper:
             report.changes += plan.changes
             return Seen(listings, endpoints.values())
         await self._mark(plan.changes, scope, read_at)
-        said: dict[str, Any] = {"alarms": (*own, *ambiguous)}
+        await self._mark(plan.frozen, scope, read_at, judged=False)
+        said: dict[str, Any] = {"alarms": tuple(replace(alarm, at=read_at) for alarm in (*own, *ambiguous))}
         if knows_all:
             said |= self._complete()
         noted, _ = await asyncio.gather(self._put_marker(begun.epoch, said), self._keep_found(plan, actual, known))
@@ -115,6 +118,7 @@ class Sweeper:
             report.failures.append(("sweep", "the catalog was lost meanwhile: the next sweep fills it"))
         complete = await self.drainer.complete()
         await self.drainer.drain(scope.zones, deadline, report, wait=True, partial=not complete)
+        _tell_failing(scope, plan.orders, report)
         await self._purge(rows, index, begun)
         return Seen(listings, endpoints.values())
 
@@ -160,7 +164,7 @@ class Sweeper:
             stored, now = await self.recorder.catalog.marker(), self.recorder.clock()
             begun = replace(stored.value if stored else Marker(), attempted_at=now)
             if not begun.epoch:
-                begun = replace(begun, epoch=f"{self.drainer.holder} {now}", completed_at=0.0)
+                begun = replace(begun, epoch=f"{self.drainer.holder} {now}", completed_at=0.0, began_at=now)
             with suppress(Conflict):
                 await self.recorder.catalog.put_marker(begun, stored.etag if stored else None)
                 return begun
@@ -173,15 +177,16 @@ class Sweeper:
                 return True
         return False
 
-    async def _mark(self, changes: Iterable[Change], scope: Scope, read_at: float) -> None:
-        """Leave the writing to the drain, with what was read of the record sets."""
+    async def _mark(self, changes: Iterable[Change], scope: Scope, read_at: float, *, judged: bool = True) -> None:
+        """Leave the writing to the drain, with what was read of the record sets. `judged`: the guard lets it pass."""
         cause, zones = scope.cause, {zone.key: zone for zone in scope.zones}
         marks = []
         for change in changes:
             zone, adopt = change.zone.lower(), change.name in scope.adopt
             self.drainer.reader.remember(zones[zone], change.name, Known(change.before, read_at))
-            mark = Dirty(zone, change.name, change.urgency, cause.at, change.empties, adopt, cause=cause.said)
-            mark = replace(mark, regain=scope.regain)
+            cleared = judged and change.empties
+            mark = Dirty(zone, change.name, change.urgency, cause.at, cleared, adopt, cause=cause.said)
+            mark = replace(mark, regain=scope.regain, holds=change.old, held_at=read_at)
             marks.append(mark)
         await all_of(self.recorder.catalog.mark(mark) for mark in marks)
 
@@ -243,6 +248,13 @@ class Sweeper:
             if dead and not row.todo and not row.missing_at and row.seen_at < old:
                 with suppress(Conflict):
                     await catalog.purge_endpoint(row.endpoint.key, stored.etag)
+
+
+def _tell_failing(scope: Scope, orders: Sequence[Order], report: Report) -> None:
+    """What stays dirty because its writes fail; a frozen zone has no failures, for nothing is tried there."""
+    for zone in (zone for zone in scope.zones if not freeze(zone, orders)):
+        rows = [row for row in report.waiting if row.zone == zone.key]
+        report.keep_failing(zone, [row for row in rows if scope.names is None or row.name in scope.names])
 
 
 def _by_name(endpoints: Mapping[str, Endpoint], indexed: Iterable[Indexed]) -> dict[str, list[Endpoint]]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from shared import findings
 from shared.drain import Drainer
 from shared.errors import UnsafePlan
-from shared.model import Cause, Endpoint, Found, Order, RecordSet, Zone, freeze
+from shared.model import Cause, Endpoint, Found, Held, Order, RecordSet, Zone, freeze
 from shared.plan import Change, Skip, compare, guard, judge, owned, unmarked
 from shared.report import Report
 from shared.routing import keep_open, route
@@ -48,6 +49,11 @@ class Plan:
     found: dict[str, Found] = field(default_factory=dict)
     """What is to be kept of each zone, by its key."""
     refused: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    frozen: list[Change] = field(default_factory=list)
+    """What frozen zones need: these names become dirty, and what the guard has to judge is left to a later sweep."""
+    _held: defaultdict[str, list[Held]] = field(default_factory=lambda: defaultdict(list))
+    """What is left as it is, by the zone's key."""
+    read_at: float = 0.0
 
     def add(
         self,
@@ -72,6 +78,7 @@ class Plan:
         self._measure("drift", len(changes), zone)
         if freeze(zone, self.orders):
             self.report.skips += [Skip(zone.id, each.name, f"frozen: would {each.kind} it") for each in changes]
+            self.frozen += changes
             changes = []
         changes = self._after_guard(zone, changes, len(ours))
         self.changes += changes
@@ -90,7 +97,10 @@ class Plan:
             claimants, was_ours = claims.get(name, ()), name in lost
             adopt = name in self.scope.adopt or (self.scope.regain and was_ours)
             answer = route(zone, name, claimants, self.orders, settings, self.drainer.latency)
-            answer = keep_open(answer, actual.get(name), claimants, self.orders, settings)
+            kept = keep_open(answer, actual.get(name), claimants, self.orders, settings)
+            if kept != answer:
+                self._hold(zone, name, kept.addresses or (), "kept")
+            answer = kept
             found = compare(zone, answer, actual.get(name), settings.owner, adopt=adopt, was_ours=was_ours)
             if isinstance(found, Change):
                 changes.append(judge(found, claimants, self.orders))
@@ -110,9 +120,13 @@ class Plan:
         settings = self.drainer.settings
         blocked = findings.blocked(settings, record_sets, lost, claims)
         left = [each for each in blocked if each.name not in taken or not settings.apply]
-        found = findings.about(zone, left, self.refused.get(zone.key, ()))
+        left = [replace(each, at=self.read_at) for each in left]
+        found = findings.about(zone, left, self.refused.get(zone.key, ()), self._held[zone.key], self.read_at)
         self.found[zone.key] = found
         self.report.alarms += found.alarms
+
+    def _hold(self, zone: Zone, name: str, addresses: tuple[str, ...], why: str) -> None:
+        self._held[zone.key].append(Held(name, addresses, why, self.read_at))
 
     def _measure(self, name: str, count: int, zone: Zone) -> None:
         """A dry run is a question: what it finds is nobody's alarm."""
@@ -125,6 +139,8 @@ class Plan:
         rest = [change for change in changes if change.seen or not change.empties]
         if unseen and not self.knows_all:
             self.report.skips += [Skip(zone.id, change.name, "held back: a list was not complete") for change in unseen]
+            for change in unseen:
+                self._hold(zone, change.name, change.old, "incomplete")
             return rest
         try:
             if not self.scope.force:
@@ -134,5 +150,7 @@ class Plan:
             self.refused[zone.key] = (str(error),)
             self._measure("refused_plans", 1, zone)
             self.report.skips += [Skip(zone.id, change.name, "refused by the guard") for change in unseen]
+            for change in unseen:
+                self._hold(zone, change.name, change.old, "refused")
             return rest
         return rest + unseen

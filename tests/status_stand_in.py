@@ -34,10 +34,15 @@ def an_endpoint(name, region="eastus", **changed):
     } | changed
 
 
-def an_answer(region, addresses=("10.1.0.4",), endpoints=("vm-1",), reason="nearest: eastus 0 ms"):
+def an_answer(region, addresses=("10.1.0.4",), endpoints=("vm-1",), reason="nearest: eastus 0 ms", held=None):
     shown = None if addresses is None else list(addresses)
     ids = [vm_id(each) for each in endpoints]
-    return {"zone": zone_id(region), "addresses": shown, "ttl": 30, "reason": reason, "endpoints": ids}
+    return {"zone": zone_id(region), "addresses": shown, "ttl": 30, "reason": reason, "endpoints": ids, "held": held}
+
+
+def a_fact(addresses=("10.9.9.9",), why="failing", error="a lock", at=EARLIER):
+    """What a zone holds where that is not its answer."""
+    return {"addresses": None if addresses is None else list(addresses), "at": at, "why": why, "error": error}
 
 
 def a_name(name, answers, *, host=False):
@@ -82,13 +87,17 @@ def a_blocked_name(name="llama", region="eastus", **changed):
 
 
 def a_sweep(**changed):
-    counts = {"endpoints": 1, "drift": 0, "changes": 0, "failures": 0, "refused": 0}
-    return {"at": EARLIER, "seconds": 1.5, "cause": "timer", "complete": True} | counts | changed
+    counts = {"endpoints": 1, "drift": 0, "changes": 0, "failures": 0, "refused": 0, "failing": 0}
+    return (
+        {"at": EARLIER, "seconds": 1.5, "cause": "timer", "complete": True, "examples": [], "error": ""}
+        | counts
+        | changed
+    )
 
 
 def a_status(names=(), known=(), regions=REGIONS, **changed):
     """What `status?full=true` answers."""
-    return {
+    told = {
         "now": NOW,
         "catalog": {"kind": "table", "account": "nearzoneeastus", "table": "nearzone0123456789ab"},
         "mode": "apply",
@@ -109,6 +118,13 @@ def a_status(names=(), known=(), regions=REGIONS, **changed):
         "names": list(names),
         "known": list(known),
     } | changed
+    for zone in told["zones"]:
+        zone["dirty"] = sum(row["zone"] == zone["id"].lower() for row in told["dirty"])
+    return told
+
+
+LISTS = {"names": "names", "endpoints": "known", "dirty": "dirty", "alarms": "alarms", "changes": "changes"}
+COUNTED = ("dirty", "blocked", "changes", "drains", "refusals", "alarms")
 
 
 def an_explanation(region="eastus", name="llama", **changed):
@@ -152,8 +168,15 @@ class StandIn:
             return web.Response(status=code, text=body)
         if "name" in request.query:
             return web.json_response(self.explanation)
-        left_out = () if request.query.get("full") == "true" else ("names", "known")
-        return web.json_response({key: value for key, value in self.status.items() if key not in left_out})
+        if wanted := request.query.get("list"):
+            items, limit = self.status[LISTS[wanted]], int(request.query["limit"])
+            begin = int(request.query.get("after", "0"))
+            more = str(begin + limit) if begin + limit < len(items) else None
+            shown = items[begin : begin + limit]
+            return web.json_response({"list": wanted, "items": shown, "count": len(items), "next": more})
+        told = {key: value for key, value in self.status.items() if key not in ("names", "known")}
+        counts = {f"{name}_count": len(told[name]) for name in COUNTED}
+        return web.json_response(told | {name: told[name][:20] for name in COUNTED} | counts)
 
     async def shown(self, _request):
         found = page()

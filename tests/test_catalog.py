@@ -14,11 +14,13 @@ from shared.model import (
     Dirty,
     EndpointRow,
     Found,
+    Held,
     Marker,
     Obstacle,
     Order,
     Past,
     State,
+    Swept,
     Urgency,
     Write,
 )
@@ -416,3 +418,39 @@ async def test_a_dirty_name_knows_who_marked_it_last(catalog):
     assert (row.value.cause, row.value.since) == ("event 2", 1.0)
     await catalog.put_dirty(replace(row.value, attempts=1), row.etag)
     assert (await catalog.dirty_name("z", "a")).value.cause == "event 2"
+
+
+async def test_a_dirty_name_knows_what_the_zone_held_when_it_was_last_read(catalog, other):
+    """Of marks and failed attempts the latest reading counts, and a mark that has read nothing takes nothing away."""
+    await catalog.mark(Dirty("z", "a", since=1.0))
+    assert (await other.dirty_name("z", "a")).value.holds is None
+    await catalog.mark(Dirty("z", "a", since=2.0, holds=("10.0.0.1",), held_at=2.0))
+    row = await other.dirty_name("z", "a")
+    assert (row.value.holds, row.value.held_at) == (("10.0.0.1",), 2.0)
+    await other.put_dirty(replace(row.value, attempts=1, holds=(), held_at=3.0), row.etag)
+    for mark in (Dirty("z", "a", since=4.0), Dirty("z", "a", holds=("10.0.0.2",), held_at=2.5)):
+        await catalog.mark(mark)
+        row = await other.dirty_name("z", "a")
+        assert (row.value.holds, row.value.held_at, row.value.attempts) == ((), 3.0, 1)
+
+
+async def test_twenty_sweeps_with_long_errors_and_many_alarms_fit_into_the_marker(catalog, other):
+    alarms = tuple(Alarm("a" * 400, "b" * 400, str(number), at=5.0) for number in range(50))
+    sweeps = tuple(
+        Swept(float(at), 1.0, "c" * 100, failing=9, examples=("n" * 90,) * 3, error="e" * 300) for at in range(20)
+    )
+    await catalog.put_marker(Marker("d", sweeps=sweeps, alarms=alarms, findings=alarms), None)
+    kept = (await other.marker()).value
+    assert kept.sweeps == sweeps[: len(kept.sweeps)]
+    assert len(kept.sweeps) > 10
+    assert kept.alarms[0].at == 5.0
+
+
+async def test_a_time_of_a_look_does_not_make_another_finding_of_it(catalog, other):
+    held = (Held("n", ("10.0.0.1",), "refused", 7.0),)
+    found = Found("z", (), (Alarm("a", at=7.0),), (Blocked("m", Obstacle.LOST, at=7.0),), 1, held, 1, 7.0)
+    await catalog.put_found(found, None)
+    kept = (await other.found("z")).value
+    assert kept == found
+    assert (kept.alarms[0].at, kept.blocked[0].at, kept.held[0].at) == (7.0, 7.0, 7.0)
+    assert Alarm("a", at=7.0) == Alarm("a", at=8.0)

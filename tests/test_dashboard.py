@@ -16,9 +16,13 @@ from simulator.launch import Scale, running
 from tests.chromium import chromium
 from tests.stage import REGIONS, a_vm, a_world, vm_id
 from tests.status_stand_in import (
+    COUNTED,
+    EARLIER,
+    NOW,
     a_blocked_name,
     a_change,
     a_dirty_name,
+    a_fact,
     a_name,
     a_status,
     a_sweep,
@@ -249,7 +253,7 @@ async def test_what_needs_somebody_is_told_with_what_to_do(chromium, status):
         refusals=["would remove 9 of 10"],
         dirty=[a_dirty_name()],
         changes=[a_change()],
-        sweeps=[a_sweep(complete=False, failures=7)],
+        sweeps=[a_sweep(complete=False, failures=7, error="it is away")],
         drains=[{"target": "westus", "until": "2026-11-26T13:30:00.000+00:00"}],
     )
     status.status["zones"][0]["frozen"] = {"until": None}
@@ -262,7 +266,7 @@ async def test_what_needs_somebody_is_told_with_what_to_do(chromium, status):
         await expect(row(page, "dirty", "llama")).to_contain_text("2 times")
         await expect(row(page, "dirty", "llama")).to_contain_text("HTTP 429event 1")
         await expect(row(page, "changes", "llama")).to_contain_text("10.2.0.4+ 10.1.0.4nearest: eastus 0 msevent 1")
-        await expect(page.locator("#sweeps tbody tr")).to_contain_text("1.5 s10070no")
+        await expect(page.locator("#sweeps tbody tr")).to_contain_text("1.5 s10070noit is away")
         stamp = row(page, "changes", "llama").locator("time")
         await expect(stamp).to_have_text("1 min ago")
         await expect(stamp).to_have_attribute("title", "2026-11-26T11:59:00.000+00:00")
@@ -340,17 +344,88 @@ async def test_the_progress_of_a_first_sweep_is_shown_until_it_is_over(chromium,
     status.status["last_sweep"] = {"completed_at": None, "current": False, "progress": progress}
     async with opened(chromium, status.url, "k") as page:
         await expect(page.locator("#progress")).to_have_text(said)
-        asked = len([request for request in page.asked if "full" in request.url])
+        asked = len([request for request in page.asked if "list=names" in request.url])
         status.status["last_sweep"]["progress"] = progress | {"read": progress["of"], "seconds_left": 0}
         await next_poll(page)
         await expect(page.locator("#progress")).to_contain_text(f"{progress['of']:,} of")
-        assert len([request for request in page.asked if "full" in request.url]) == asked, "nothing else has changed"
+        assert len([request for request in page.asked if "list=names" in request.url]) == asked, (
+            "nothing else has changed"
+        )
         status.status["last_sweep"] = {"completed_at": status.status["now"], "current": True, "progress": None}
         await next_poll(page)
         await expect(page.locator("#progress")).to_be_hidden()
         status.status["last_sweep"] = {"completed_at": status.status["now"], "current": True}
         await next_poll(page)
         await expect(page.locator("#progress")).to_be_hidden()
+
+
+WORDS = {
+    "failing": "not as it should bewriting fails: a lock; it holds10.9.9.9as of 1 min ago",
+    "frozen": "not as it should bethe zone is frozen; it holds10.9.9.9as of 1 min ago",
+    "blocked": "not as it should beit is not ours to write: lost; it holds10.9.9.9as of 1 min ago",
+    "refused": "not as it should bethe guard refused the plan; it holdsnothingas of 1 min ago",
+    "unwritten": "not as it should benot written yet; what it holds is not known",
+    "kept": "not confirmedkept for a claimant that cannot be read; it holds10.2.0.4as of 1 min ago",
+}
+
+
+async def test_a_cell_that_is_not_known_to_hold_its_answer_says_so_in_words_and_the_counts_use_the_facts(
+    chromium, status
+):
+    facts = {
+        "failing": a_fact(),
+        "frozen": a_fact(why="frozen", error=""),
+        "blocked": a_fact(why="blocked", error="lost"),
+        "refused": a_fact([], "refused", ""),
+        "unwritten": a_fact(None, "unwritten", "", None),
+        "kept": a_fact(["10.2.0.4"], "kept", ""),
+    }
+    names = [a_name(why, [an_answer("eastus", held=fact)]) for why, fact in facts.items()]
+    names.append(a_name("right", [an_answer("eastus")]))
+    vms = [an_endpoint("vm-1"), an_endpoint("vm-2", "westeurope", addresses=["10.2.0.4"])]
+    status.status = a_status(names, vms, regions=("eastus",))
+    async with opened(chromium, status.url, "") as page:
+        for why, said in WORDS.items():
+            cell = row(page, "names", why).locator("button")
+            await expect(cell).to_contain_text(said)
+            await expect(cell).to_contain_text("should be:10.1.0.4nearest: eastus 0 ms")
+            border = await cell.evaluate(
+                "each => getComputedStyle(each).borderStyle + getComputedStyle(each).borderColor"
+            )
+            assert border.startswith("dashedrgb(")
+        right = row(page, "names", "right").locator("button")
+        await expect(right).not_to_contain_text("should be")
+        await expect(page.locator("#figures")).to_contain_text("1without an answer somewhere")
+        await expect(page.locator("#figures")).to_contain_text("6answers not as they should be")
+        heads = ["clients in", "eastus", "unknown", "westeurope", "not known", "no answer"]
+        await expect(page.locator("#matrix thead th")).to_have_text(heads)
+        await expect(page.locator("#matrix tbody td")).to_have_text(["1", "3", "1", "1", "1"])
+        await page.get_by_label("Filter").first.fill("10.9.9.9")
+        await expect(page.locator("#names tbody tr")).to_have_count(3)
+
+
+async def test_an_alarm_says_when_it_was_seen_and_a_later_look_asks_for_nothing_else(chromium, status):
+    alarm = {"what": "no link", "means": "m", "do": "d", "at": EARLIER}
+    status.status = a_status([a_name("llama", [an_answer("eastus")])], alarms=[alarm])
+    async with opened(chromium, status.url, "") as page:
+        await expect(page.locator("#alarms li")).to_contain_text("no link seen 1 min ago")
+        asked = len([request for request in page.asked if "list=" in request.url])
+        alarm["at"] = NOW
+        await next_poll(page)
+        await expect(page.locator("#alarms li")).to_contain_text("seen 0 s ago")
+        assert len([request for request in page.asked if "list=" in request.url]) == asked
+
+
+async def test_lists_that_the_summary_cuts_are_asked_for_page_by_page(chromium, status):
+    status.status = crowd(1_100)
+    async with opened(chromium, status.url, "") as page:
+        await expect(page.locator("#figures")).to_contain_text("1,100dirty")
+        await expect(page.locator("#figures")).to_contain_text("1,100alarms")
+        for part in ("names", "dirty"):
+            pager = page.locator("section", has=page.locator(f"#{part}")).locator(".pager")
+            await expect(pager).to_contain_text("of 1,100")
+        assert not [request for request in page.asked if "full" in request.url]
+        assert len([request for request in page.asked if "list=names" in request.url]) == 3
 
 
 # Nothing that is shown is markup.
@@ -635,7 +710,7 @@ async def test_names_and_endpoints_are_asked_for_again_only_when_something_has_c
             await next_poll(page)
             await until(lambda before=answered: status.answered > before)
         await expect(page.locator("#live")).to_contain_text("Live")
-        assert [request.url for request in page.asked if "full" in request.url] == [page.asked[1].url]
+        assert [request.url for request in page.asked if "list=names" in request.url] == [page.asked[2].url]
         status.status["alarms"], status.status["names"][0]["name"] = [], "renamed"
         await next_poll(page)
         await expect(row(page, "names", "renamed")).to_be_visible()
@@ -709,8 +784,17 @@ async def test_the_stand_in_tells_what_the_app_tells(app):
             told = await answer.json()
         async with session.get(url, params={"zone": EAST, "name": "llama"}, headers=headers) as answer:
             why = await answer.json()
+        async with session.get(url, headers=headers) as answer:
+            short = await answer.json()
+        async with session.get(url, params={"list": "names", "limit": 2}, headers=headers) as answer:
+            paged = await answer.json()
     made = a_status([a_name("llama", [an_answer("eastus")])], [an_endpoint("vm-1")], changes=[a_change()])
-    assert told.keys() == made.keys()
+    counts = {f"{name}_count" for name in COUNTED}
+    assert short.keys() == (made.keys() | counts) - {"names", "known"}
+    more = {"names_count", "names_next", "known_count", "known_next"}
+    assert told.keys() == made.keys() | counts | more
+    assert paged.keys() == {"now", "list", "items", "count", "next"}
+    assert paged["items"] == told["names"][:2]
     for part in ("zones", "names", "known", "changes", "sweeps"):
         assert told[part][0].keys() == made[part][0].keys()
     assert told["names"][0]["answers"][0].keys() == made["names"][0]["answers"][0].keys()

@@ -175,7 +175,8 @@ async def is_taken_over(stage, process):
     assert {(row["zone"].split("/")[4], row["name"]) for row in status["dirty"]} == {
         ("dns-westeurope", "e-1"),
         ("dns-westeurope", "llama"),
-    }
+        ("dns-westeurope", "w-1"),
+    }, "also what the sweep has found in the frozen zone"
     told = [each for each in status["changes"] if each["cause"].startswith("drain order")]
     assert {each["name"] for each in told} == {"llama", "e-2"}
     why = await process.explain(process.settings.zones[0], "llama")

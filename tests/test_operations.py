@@ -632,7 +632,7 @@ def test_a_request_is_refused(guide):
 
 def test_read_the_status(guide):
     """Every field that the table explains is there, and none is left out; a healthy app looks as it says."""
-    rows = DOCUMENT.read_text(encoding="utf-8").split("### Read the status")[1].split("\n## ")[0]
+    rows = DOCUMENT.read_text(encoding="utf-8").split("### Read the status")[1].split("hold the first 20, ")[0]
     fields = {
         field
         for row in rows.splitlines()
@@ -656,6 +656,8 @@ def test_read_the_status(guide):
         assert shown["last_sweep"]["current"]
         assert [(each["complete"], each["failures"], each["refused"]) for each in shown["sweeps"]] == [(True, 0, 0)]
         assert shown["events"]["accepted"] == 1
+        page = await guide.ask(stage.app)
+        assert (page["items"], page["next"]) == ([], None)
         full = await guide.ask(stage.app)
         assert {each["name"] for each in full["names"]} == {NAME, "gpu-eus-1", "gpu-eus-2", "gpu-weu-1"}
 

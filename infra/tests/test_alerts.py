@@ -32,6 +32,9 @@ EXPECTED = {
     "sweep-age": ("sweep_age", "Seconds", "Maximum", 1800, []),
     "refused-plans": ("refused_plans", "Refused", "Total", 0, ["Zone"]),
     "blocked": ("blocked", "Names", "Maximum", 0, ["Zone"]),
+    "dirty-oldest": ("dirty_oldest", "Seconds", "Minimum", 3600, ["Zone"]),
+    "failing": ("failing", "Spans", "Maximum", 3, ["Zone"]),
+    "frozen-for": ("frozen_for", "Hours", "Maximum", 4, ["Zone"]),
     "delivery-latency": ("delivery_latency", "Seconds", "Average", 12, ["Zone"]),
 }
 
@@ -60,10 +63,16 @@ def test_a_rule_can_be_made_before_the_app_has_ever_reported(regional):
         assert {rule["skipQueryValidation"] for rule in rules(regional, region).values()} == {True}
 
 
-def test_only_the_sweeps_age_is_seen_beyond_the_window_for_as_long_as_azure_allows(regional):
-    """A silent app has sent nothing within the window. Log alerts look back for two days at most."""
+def test_only_the_sweeps_age_and_a_freeze_are_seen_beyond_the_window_for_as_long_as_azure_allows(regional):
+    """A silent app has sent nothing within the window, and a freeze is hours old. Log alerts look back for two days."""
     found = {name: rule.get("overrideQueryTimeRange") for name, rule in rules(regional, EAST).items()}
-    assert found == dict.fromkeys(EXPECTED) | {"sweep-age": "P2D"}
+    assert found == dict.fromkeys(EXPECTED) | {"sweep-age": "P2D", "frozen-for": "P2D"}
+
+
+def test_from_when_on_names_and_freezes_are_too_old_can_be_set():
+    found = rules(deployed(alerts={"dirty_minutes": 500, "frozen_hours": 12}), EAST)
+    above = {name: each["criteria"]["allOf"][0]["threshold"] for name, each in found.items()}
+    assert (above["dirty-oldest"], above["frozen-for"]) == (30_000, 12)
 
 
 def test_an_app_that_never_reported_has_no_sweep_that_is_too_old():

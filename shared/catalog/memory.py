@@ -102,7 +102,7 @@ class MemoryCatalog:
                 adopt=old.adopt or dirty.adopt,
                 regain=old.regain or dirty.regain,
                 cause=dirty.cause,
-            )
+            ).told(dirty)
         rows[dirty.name] = Stored(dirty, next(self._etags))
 
     async def dirty(self, zone: str) -> Sequence[Stored[Dirty]]:

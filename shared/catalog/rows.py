@@ -22,6 +22,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Any, TypeVar
 
 import msgspec
@@ -38,6 +39,8 @@ MAX_CHARACTERS = 32 * 1024
 """UTF-16 code units that a text column holds. Source: Understanding the Table service data model."""
 MARKER_BYTES = 8_000
 """Of the alarms and of the findings that the marker keeps."""
+SWEEPS_BYTES = 12_000
+"""Of the sweeps that the marker keeps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,8 @@ class DirtyRow(msgspec.Struct, frozen=True, omit_defaults=True):
     last_error: str = ""
     cause: str = ""
     regain: bool = False
+    holds: tuple[str, ...] | None = None
+    held_at: float = 0.0
 
 
 ENDPOINT = msgspec.json.Decoder(EndpointRow)
@@ -178,6 +183,8 @@ def dirty(value: Dirty) -> dict[str, Any]:
         value.last_error,
         value.cause,
         value.regain,
+        value.holds,
+        value.held_at,
     )
     return {**_dirty_keys(value), "zone": value.zone, "body": msgspec.json.encode(facts).decode()}
 
@@ -189,7 +196,7 @@ def mark(value: Dirty) -> dict[str, Any]:
     """
     facts_said = (("cleared", value.cleared), ("adopt", value.adopt), ("regain", value.regain))
     said = {column: True for column, fact in facts_said if fact}
-    facts = DirtyRow(value.name, value.since, cause=value.cause)
+    facts = DirtyRow(value.name, value.since, cause=value.cause, holds=value.holds, held_at=value.held_at)
     return {**_dirty_keys(value), **said, "mark": msgspec.json.encode(facts).decode()}
 
 
@@ -211,13 +218,17 @@ def read_dirty(zone: str, row: TableEntity) -> Stored[Dirty]:
         facts.last_error,
         marked.cause,
         facts.regain or bool(row.get("regain")),
+        facts.holds,
+        facts.held_at,
     )
-    return Stored(value, stored.etag)
+    return Stored(value.told(Dirty(zone, facts.name, holds=marked.holds, held_at=marked.held_at)), stored.etag)
 
 
 def bounded(marker: Marker) -> Marker:
-    """The marker with as many alarms and findings as its row has room for, and how many more there were."""
-    return replace(marker, alarms=_first(marker.alarms), findings=_first(marker.findings))
+    """The marker with as many sweeps, alarms and findings as its row has room for, and how many alarms are left out."""
+    sizes = accumulate(len(msgspec.json.encode(each)) + 1 for each in marker.sweeps)
+    sweeps = tuple(each for each, size in zip(marker.sweeps, sizes, strict=True) if size <= SWEEPS_BYTES)
+    return replace(marker, sweeps=sweeps, alarms=_first(marker.alarms), findings=_first(marker.findings))
 
 
 def _first(said: Sequence[Alarm]) -> tuple[Alarm, ...]:
