@@ -73,4 +73,10 @@ VARIANTS = (
     Variant(
         "lost catalog: a drain does not ask again whether it is complete", {"marker_asked_late": False}, "lost: again"
     ),
+    Variant("bad row: dropped, and the catalog counts as complete", {"drop_resets": False}, "bad row: a stop"),
+    Variant(
+        "bad row: a drain does not ask again whether the catalog is complete",
+        {"marker_asked_late": False},
+        "bad row: a stop",
+    ),
 )

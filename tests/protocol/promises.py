@@ -22,14 +22,15 @@ class Promises:
             return
         self.count += 1
         told = world.may.lost_events == self.scenario.may.lost_events
-        kept = world.may.lost_catalogs == self.scenario.may.lost_catalogs and not self.scenario.lost
+        lost = (world.may.lost_catalogs, world.may.lost_rows)
+        kept = lost == (self.scenario.may.lost_catalogs, self.scenario.may.lost_rows) and not self.scenario.lost
         key = (world._replace(may=Budget()), told, kept)
         if key not in self._judged:
             self._judged.add(key)
             self._judge(*key)
 
     def _judge(self, world, told, kept):
-        """`told`: no event was lost. `kept`: nor was the catalog."""
+        """`told`: no event was lost. `kept`: nor was the catalog, or a row of it."""
         if told and kept:
             self._nothing_forgotten(world)
         if told and world.complete:

@@ -57,6 +57,8 @@ class Rules:
     """That every claim is known is noted after all endpoints were entered and indexed."""
     index_entered: bool = True
     """A sweep indexes an endpoint, too, whose row it found when it was going to enter it."""
+    drop_resets: bool = True
+    """With a row that cannot be read and is dropped, the catalog does not count as complete any more."""
     marker_asked_late: bool = True
     """A drain that narrows asks after it has read the claims whether every claim is known."""
 
@@ -101,4 +103,4 @@ class Scenario:
     @property
     def loses(self):
         """Whether the catalog may be incomplete: then it matters which endpoints have never changed."""
-        return self.lost or self.may.lost_catalogs > 0
+        return self.lost or self.may.lost_catalogs > 0 or self.may.lost_rows > 0

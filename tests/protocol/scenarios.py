@@ -73,6 +73,14 @@ ENTERING = (
     replace(LOST, name="lost: later", lost=False, may=Budget(sweeps=1, lost_catalogs=1, duplicates=1)),
     replace(LOST, name="lost: a false 404", rules=CONFIRMED, lag=True, looks=0, may=Budget(sweeps=1)),
 )
+BAD = replace(LOST, lost=False)
+UNREADABLE = (
+    replace(BAD, name="bad row: an event", may=Budget(lost_rows=1, duplicates=1, sweeps=1)),
+    replace(BAD, name="bad row: a stop", kinds=POWER, may=Budget(lost_rows=1, changes=1)),
+    replace(BAD, name="bad row: lists tell", lists_tell=True, kinds=POWER, may=Budget(lost_rows=1, changes=1)),
+    replace(BAD, name="bad row: the nearest answers", nearest=True, may=Budget(lost_rows=1, duplicates=1, sweeps=1)),
+    replace(BAD, name="bad row: a name is left", names=2, kinds=NAMES, may=Budget(lost_rows=1, changes=1)),
+)
 
 
 def under(rules, title, scenarios):
@@ -88,4 +96,5 @@ SCENARIOS = (
     *under(THRIFTY, "thrifty", RECORDING),
     *CONFIRMING,
     *ENTERING,
+    *UNREADABLE,
 )

@@ -1,10 +1,10 @@
 """What happens outside of the app.
 
 Endpoints change and emit events; events come again or are lost; a person takes a record set over; tombstones are
-purged; the catalog is lost; time passes.
+purged; the catalog, or one row of it, is lost; time passes.
 """
 
-from tests.protocol.catalog import lose, put, write_record, write_row
+from tests.protocol.catalog import drop, lose, put, write_record, write_row
 from tests.protocol.words import FOREIGN, FRESH, GONE, LAGGING, OBSERVE, OLD, OVER, RUNNING, STOPPED
 
 
@@ -26,6 +26,8 @@ def steps(scenario, world):
         yield from _purges(_spent(world, "purges"))
     if may.lost_catalogs:
         yield "the catalog is lost", lose(_spent(world, "lost_catalogs"))
+    if may.lost_rows:
+        yield from _lost_rows(scenario, _spent(world, "lost_rows"))
     if scenario.rules.confirm != "no":
         after = later(world)
         if after != world:
@@ -54,6 +56,16 @@ def _deliveries(world):
             yield f"an event {who} is lost", add_events(_spent(world, "lost_events"), endpoint, -1, 0)
         if may.lost_events and deletes:
             yield f"a delete event {who} is lost", add_events(_spent(world, "lost_events"), endpoint, 0, -1)
+
+
+def _lost_rows(scenario, world):
+    """A row cannot be read: whoever meets it notes that not every claim is known, and drops it."""
+    for endpoint, row in enumerate(world.rows):
+        if row:
+            yield (
+                f"the row of endpoint {endpoint} cannot be read and is dropped",
+                drop(world, endpoint, resets=scenario.rules.drop_resets),
+            )
 
 
 def _purges(world):

@@ -128,7 +128,10 @@ class Sweep(NamedTuple):
 
 
 class Budget(NamedTuple):
-    """How often something may still happen. `deletes`: delete events that come again. `timers`: the drain timer."""
+    """How often something may still happen.
+
+    `deletes`: delete events that come again. `timers`: the drain timer. `lost_rows`: rows that cannot be read.
+    """
 
     changes: int = 0
     duplicates: int = 0
@@ -139,6 +142,7 @@ class Budget(NamedTuple):
     purges: int = 0
     timers: int = 0
     lost_catalogs: int = 0
+    lost_rows: int = 0
 
 
 class World(NamedTuple):
