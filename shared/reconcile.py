@@ -21,7 +21,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from shared import explain, preflight
+from shared import bad_rows, explain, preflight
 from shared.catch_up import PROGRESS_SECONDS
 from shared.clock import Clock
 from shared.doubt import CONFIRM_SECONDS, NO_EVENT, TO_CONFIRM
@@ -225,6 +225,7 @@ class Reconciler:
         report.observed = len(endpoints)
         report.alarms += await self._check(Seen(listings, endpoints.values()))
         report.alarms += explain.overdue(await self.catalog.marker(), self.settings, self.clock())
+        report.alarms += bad_rows.alarms(await self.catalog.bad_rows())
         for zone in self.settings.zones:
             stored = await self.catalog.found(zone.key)
             report.alarms += stored.value.alarms if stored else ()

@@ -80,7 +80,7 @@ class Sweeper:
         begun, known = await asyncio.gather(self._begin(scope), self._owned(scope.zones))
         read_at = clock()
         actual = await self._record_sets(scope.zones, report)
-        rows = await self._rows()
+        rows, begun = await self._readable(scope, begun)
         listings = await self._list(self._known(rows, begun), report)
         work = CatchUp(self.recorder, scope.cause, scope.dry_run, report)
         work.compare(rows, listings)
@@ -165,6 +165,17 @@ class Sweeper:
                 await self.recorder.catalog.put_marker(begun, stored.etag if stored else None)
                 return begun
 
+    async def _readable(
+        self, scope: Scope, begun: Marker | None
+    ) -> tuple[dict[str, Stored[EndpointRow]], Marker | None]:
+        """The rows of endpoints. Where reading them has dropped some, this sweep begins anew, and makes up for them."""
+        rows = await self._rows()
+        stored = await self.recorder.catalog.marker() if begun else None
+        if begun and (stored is None or stored.value.epoch != begun.epoch):
+            begun = await self._begin(scope)
+            rows = await self._rows()
+        return rows, begun
+
     async def _put_marker(self, epoch: str, said: Mapping[str, Any]) -> bool:
         """Note what a sweep has found; False where this is not the catalog any more in which it began."""
         while (stored := await self.recorder.catalog.marker()) and stored.value.epoch == epoch:
@@ -227,6 +238,7 @@ class Sweeper:
         if begun.attempted_at // DAY > begun.completed_at // DAY:
             await catalog.forget(begun.attempted_at - REMEMBERED, {zone.key for zone in self.drainer.settings.zones})
             await catalog.purge_others(self.recorder.clock() - ABANDONED)
+            await catalog.forget_bad_rows(self.recorder.clock() - DAY)
         for indexed in index:
             stored = rows.get(indexed.value.key)
             claims = (

@@ -24,10 +24,7 @@ def steps(scenario, world):
                 )
     if may.purges and not world.sweep:
         yield from _purges(_spent(world, "purges"))
-    if may.lost_catalogs:
-        yield "the catalog is lost", lose(_spent(world, "lost_catalogs"))
-    if may.lost_rows:
-        yield from _lost_rows(scenario, _spent(world, "lost_rows"))
+    yield from _losses(scenario, world)
     if scenario.rules.confirm != "no":
         after = later(world)
         if after != world:
@@ -58,8 +55,13 @@ def _deliveries(world):
             yield f"a delete event {who} is lost", add_events(_spent(world, "lost_events"), endpoint, 0, -1)
 
 
-def _lost_rows(scenario, world):
-    """A row cannot be read: whoever meets it notes that not every claim is known, and drops it."""
+def _losses(scenario, world):
+    """The catalog is lost. Or a row cannot be read: who meets it notes that not every claim is known, and drops it."""
+    if world.may.lost_catalogs:
+        yield "the catalog is lost", lose(_spent(world, "lost_catalogs"))
+    if not world.may.lost_rows:
+        return
+    world = _spent(world, "lost_rows")
     for endpoint, row in enumerate(world.rows):
         if row:
             yield (
