@@ -32,6 +32,8 @@ that shuts down, a preempted Spot VM, a host that crashed, a power operation und
 event-schema-health-resources; preview)."""
 
 _DELETED = "microsoft.resources.resourcedeletesuccess"
+_VM = "microsoft.compute/virtualmachines"
+_POWER = frozenset(f"{_VM}/{what}/action" for what in ("start", "poweroff", "deallocate", "restart"))
 _EDITED = ("microsoft.resources.resourcewritesuccess", _DELETED)
 RECORD_SETS = "microsoft.network/privatednszones/a"
 """The ARM type of A record sets, in lower case."""
@@ -43,12 +45,15 @@ class Hint:
 
     `said`: what the event says of itself, for people: `event ID: OPERATION RESOURCE`. Nothing is decided by it.
     `deleted`: the event says that exactly this resource was deleted; then one 404 is enough to believe it.
+    `power`: it tells that a VM was started or stopped, or of its health, and so of nothing that could change what the
+    VM claims. It may only let the event be dropped.
     """
 
     resource_id: str
     type: str
     said: str = field(default="", compare=False)
     deleted: bool = False
+    power: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +138,14 @@ def hint(
         return Ignored("foreign", f"subscription {found.subscription[:80]!r} is not in NEARZONE_SUBSCRIPTIONS")
     if found.type not in types:
         return Ignored("irrelevant", f"resource type {found.type[:80]!r}")
-    return Hint(found.id, found.type, _said(event, kind, found.id), found.whole and kind.lower() == _DELETED)
+    deleted, power = found.whole and kind.lower() == _DELETED, found.type == _VM and _is_power(kind, event)
+    return Hint(found.id, found.type, _said(event, kind, found.id), deleted, power)
+
+
+def _is_power(kind: str, event: _Event) -> bool:
+    operation = str(event.data.operation_name).lower() if event.data else ""
+    action = kind.lower().startswith("microsoft.resources.resourceaction") and operation in _POWER
+    return action or ".healthresources." in kind.lower()
 
 
 def _edit(record_set: str, kind: str, event: _Event, zones: Collection[str], own: str) -> Edit | Ignored:

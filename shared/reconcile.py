@@ -39,6 +39,7 @@ from shared.record import LOOKS, Recorder
 from shared.report import Report
 from shared.resync import Question, Resync
 from shared.settings import Settings
+from shared.strangers import Strangers
 from shared.sweep import Seen, Sweeper
 from shared.sweep_plan import Scope
 from shared.together import all_of
@@ -100,6 +101,7 @@ class Reconciler:
         )
         self.sweeper = Sweeper(self.recorder, self.drainer)
         self.edits = Edits(self.drainer)
+        self.strangers = Strangers(self.catalog, self.drainer.complete, self.clock)
         self._zone_keys, self._own = frozenset(zone.key for zone in self.settings.zones), mark(self.settings)
         self.orders = Orders(self.catalog, self.recorder, self.clock, self.latency.regions)
 
@@ -131,10 +133,17 @@ class Reconciler:
             return report
         if isinstance(found, Edit):
             return await self._on_edit(found, report)
+        with self.strangers.under_way():
+            return await self._on_hint(found, report)
+
+    async def _on_hint(self, found: Hint, report: Report) -> Report:
         try:
             now = await self._begin(fills=False)
             deadline = now + EVENT_SECONDS
             async with _within(deadline - self.clock()):
+                if await self.strangers.may_be_dropped(found):
+                    self._count("stranger")
+                    return report
                 seen, first = await self.recorder.follow(found, Cause(found.said, now))
         except Terminal as error:  # Another delivery would not fare better; the sweep says so again.
             self._count("unreadable")

@@ -81,7 +81,9 @@ UNREADABLE = (
     replace(BAD, name="bad row: the nearest answers", nearest=True, may=Budget(lost_rows=1, duplicates=1, sweeps=1)),
     replace(BAD, name="bad row: a name is left", names=2, kinds=NAMES, may=Budget(lost_rows=1, changes=1)),
 )
-MOOT = Scenario("", rules=replace(SHARED, first_claim_again=True), start=((RUNNING, 0, 0),), kinds=("names", "power"), moot=True)
+MOOT = Scenario(
+    "", rules=replace(SHARED, first_claim_again=True), start=((RUNNING, 0, 0),), kinds=("names", "power"), moot=True
+)
 STRANGERS = (
     replace(MOOT, name="stranger: a claim and a stop", may=Budget(changes=2)),
     replace(MOOT, name="stranger: the drain timer", may=Budget(changes=2, timers=1)),
