@@ -80,8 +80,7 @@ class Sweeper:
         begun, known = await asyncio.gather(self._begin(scope), self._owned(scope.zones))
         read_at = clock()
         actual = await self._record_sets(scope.zones, report)
-        rows, begun = await self._readable(scope, begun)
-        listings = await self._list(self._known(rows, begun), report)
+        begun, rows, listings = await self._read_all(scope, begun, report)
         work = CatchUp(self.recorder, scope.cause, scope.dry_run, report)
         work.compare(rows, listings)
         finished = await work.run(deadline)
@@ -165,16 +164,19 @@ class Sweeper:
                 await self.recorder.catalog.put_marker(begun, stored.etag if stored else None)
                 return begun
 
-    async def _readable(
-        self, scope: Scope, begun: Marker | None
-    ) -> tuple[dict[str, Stored[EndpointRow]], Marker | None]:
-        """The rows of endpoints. Where reading them has dropped some, this sweep begins anew, and makes up for them."""
+    async def _read_all(
+        self, scope: Scope, begun: Marker | None, report: Report
+    ) -> tuple[Marker | None, dict[str, Stored[EndpointRow]], list[Listing]]:
+        """Rows of endpoints, then lists. Where rows had to be dropped, the sweep begins anew, and makes up for them."""
         rows = await self._rows()
-        stored = await self.recorder.catalog.marker() if begun else None
+        listings, stored = await asyncio.gather(
+            self._list(self._known(rows, begun), report), self.recorder.catalog.marker()
+        )
         if begun and (stored is None or stored.value.epoch != begun.epoch):
             begun = await self._begin(scope)
             rows = await self._rows()
-        return rows, begun
+            listings = await self._list(self._known(rows, begun), report)
+        return begun, rows, listings
 
     async def _put_marker(self, epoch: str, said: Mapping[str, Any]) -> bool:
         """Note what a sweep has found; False where this is not the catalog any more in which it began."""
