@@ -17,6 +17,7 @@ from benchmarks.stage import Wire
 from shared.catalog import rows
 from shared.catalog.account import TABLE, Account, connect
 from shared.catalog.table import TableCatalog
+from shared.model import digest
 from shared.reconcile import Reconciler
 from simulator.core import Request
 from simulator.tables import Tables
@@ -33,7 +34,7 @@ async def keep(folder: Path, app: Reconciler) -> None:
     _post(tables, "Tables", {"TableName": TABLE})
     endpoints, indexed = await app.catalog.endpoints(), await app.catalog.indexed()
     for endpoint in endpoints:
-        key = rows.digest(endpoint.value.endpoint.key)
+        key = digest(endpoint.value.endpoint.key)
         _post(tables, TABLE, rows.entity("endpoints", key, endpoint.value, "an endpoint"))
     for row in indexed:
         key = rows.index_key(row.value.name, row.value.key)

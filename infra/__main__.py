@@ -14,7 +14,7 @@ from infra.alerts import watch_app, watch_topic
 from infra.app import make_app
 from infra.clouds import Clouds
 from infra.decode import decode
-from infra.events import listen, topics
+from infra.events import listen, topics, zone_topics
 from infra.names import zone_id
 from infra.roles import define
 from infra.workbook import workbook
@@ -27,7 +27,7 @@ places = {region.name: place(deployment, region, clouds) for region in deploymen
 apps = [make_app(deployment, [places[region.name] for region in regions], roles, clouds) for regions in deployment.apps]
 for app in apps:
     watch_app(deployment, app, clouds)
-for topic, group in topics(deployment, clouds):
+for topic, group in [*topics(deployment, clouds), *zone_topics(deployment, list(places.values()), clouds)]:
     for app in apps:
         listen(deployment, topic, app, clouds)
     watch_topic(deployment, topic, group, apps, clouds)

@@ -17,6 +17,7 @@ from infra.app import App
 from infra.clouds import Clouds
 from infra.config import Deployment, Watched
 from infra.roles import Identity, built_in, grant
+from infra.zones import Place
 
 KEPT_MINUTES = 60
 """How long Event Grid tries to deliver an event. By then the sweep has looked several times."""
@@ -75,6 +76,35 @@ def _topic(
     return Topic(
         label, kind, watched.id, group.name, made.name, made.id, made.identity.apply(lambda i: _principal(label, i))
     )
+
+
+def zone_topics(
+    deployment: Deployment, places: Sequence[Place], clouds: Clouds
+) -> list[tuple[Topic, resources.ResourceGroup]]:
+    """The topics of our zones' groups where their subscription is not watched, so that edits of the zones are told.
+
+    Not of zones that were there before: whether their groups are ours to listen to is not known, and the sweep looks.
+    """
+    watched = {each.id for each in deployment.subscriptions}
+    if deployment.subscription in watched:
+        return []
+    return [(_group_topic(deployment, place, clouds), place.group) for place in places if place.zone]
+
+
+def _group_topic(deployment: Deployment, place: Place, clouds: Clouds) -> Topic:
+    label = f"{names.group(deployment, place.region)}-edits"
+    made = eventgrid.SystemTopic(
+        label,
+        resource_group_name=place.group.name,
+        system_topic_name=label,
+        location="global",
+        source=place.group.id,
+        topic_type=filters.GROUPS,
+        identity=eventgrid.IdentityInfoArgs(type="SystemAssigned"),
+        opts=clouds.at(deployment.subscription),
+    )
+    principal = made.identity.apply(lambda i: _principal(label, i))
+    return Topic(label, filters.GROUPS, deployment.subscription, place.group.name, made.name, made.id, principal)
 
 
 def _existing(label: str, kind: str, given: str, clouds: Clouds) -> Topic:
@@ -137,10 +167,11 @@ def _subscribe(topic: Topic, app: App, clouds: Clouds, after: Sequence[pulumi.Re
 
 
 def _filter(kind: str) -> eventgrid.EventSubscriptionFilterArgs:
+    operations = filters.EDITS if kind == filters.GROUPS else filters.OPERATIONS
     beginnings = eventgrid.StringBeginsWithAdvancedFilterArgs(
-        operator_type="StringBeginsWith", key=filters.OPERATION, values=list(filters.OPERATIONS)
+        operator_type="StringBeginsWith", key=filters.OPERATION, values=list(operations)
     )
     return eventgrid.EventSubscriptionFilterArgs(
         included_event_types=list(filters.EVENT_TYPES[kind]),
-        advanced_filters=[beginnings] if kind == filters.RESOURCES else [],
+        advanced_filters=[] if kind == filters.HEALTH else [beginnings],
     )

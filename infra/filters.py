@@ -12,12 +12,16 @@ RESOURCES = "Microsoft.Resources.Subscriptions"
 HEALTH = "Microsoft.ResourceNotifications.HealthResources"
 """Topic type of what happens to VMs by themselves (preview)."""
 
+GROUPS = "Microsoft.Resources.ResourceGroups"
+"""Topic type of what is done through Azure Resource Manager in one resource group."""
+
 EVENT_TYPES = {
     RESOURCES: tuple(
         f"Microsoft.Resources.Resource{verb}{ending}"
         for verb in ("Write", "Delete", "Action")
         for ending in ("Success", "Failure", "Cancel")
     ),
+    GROUPS: ("Microsoft.Resources.ResourceWriteSuccess", "Microsoft.Resources.ResourceDeleteSuccess"),
     HEALTH: (f"{HEALTH}.AvailabilityStatusChanged", f"{HEALTH}.ResourceAnnotated"),
 }
 
@@ -30,5 +34,9 @@ OPERATIONS = (
     "Microsoft.Network/privateEndpoints/",
     "Microsoft.ContainerInstance/containerGroups/",
     "Microsoft.Resources/tags/",
+    "Microsoft.Network/privateDnsZones/A/",
 )
-"""Beginnings of the operations on endpoints and on what they depend on, and of changes of any resource's tags."""
+"""Beginnings of the operations on endpoints and on what they depend on, of changes of any resource's tags, and of edits
+of A record sets."""
+EDITS = ("Microsoft.Network/privateDnsZones/A/",)
+"""The last of these alone, for groups with a zone in a subscription that is not watched."""

@@ -18,7 +18,7 @@ from azure.identity.aio import DefaultAzureCredential
 from azure.mgmt.compute.aio import ComputeManagementClient
 from azure.mgmt.privatedns.aio import PrivateDnsManagementClient
 
-from shared import latency, settings_parser
+from shared import latency, own_writes, settings_parser
 from shared.arm.client import Arm, Throttle, client_options
 from shared.arm.endpoints import Endpoints
 from shared.arm.private_dns import PrivateDns
@@ -69,12 +69,17 @@ def build(
         latency=published.override(wanted.latency),
         catalog=catalog or _catalog(environment, wanted, credential),
         inventory=Endpoints(arm, wanted.static, wanted.zones),
-        record_sets=PrivateDns(arm, writers),
+        record_sets=PrivateDns(arm, writers, _request_ids(wanted)),
         surveyor=Surveys(arm),
         clock=Clock(clock),
         holder=holder or uuid.uuid4().hex,
         measure=measure,
     )
+
+
+def _request_ids(wanted: Settings) -> Callable[[], str]:
+    own = own_writes.mark(wanted)
+    return lambda: own_writes.request_id(own, str(uuid.uuid4()))
 
 
 def _passed() -> float:

@@ -14,6 +14,7 @@ it reported health, now none       serving, in doubt                            
 none again                         warming: it was restarted, for example          by every drain
 never reported, extension is there warming                                         by every drain
 the same for `health_wait` seconds serving, with an alarm                          by every sweep
+the first claim by an event        as seen                                         by the next drain
 unreadable, no power state         as known, in doubt (the adapter says so);       with back-off, if it claims names
                                    nothing known: unknown
 
@@ -24,6 +25,7 @@ endpoint may have been made again. The time counts from the last 404.
 from __future__ import annotations
 
 from collections.abc import Collection
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 from shared.model import Endpoint, EndpointRow, State
@@ -38,6 +40,8 @@ MAX_BACK_OFF_SECONDS = 300.0
 
 EVENT, DELETE_EVENT, NO_EVENT = "event", "delete event", "no event"
 """What asks for a look: an event; an event that says that exactly this resource was deleted; a timer or a person."""
+UNKNOWN = "unknown"
+"""Beside one of these: the row that was read before the look claims no name, or is not there."""
 MISSING = "Azure says that it does not exist; a second look decides"
 SILENT = "it does not report its health any more; a second look decides"
 TO_CONFIRM = (MISSING, SILENT)
@@ -45,11 +49,12 @@ TO_CONFIRM = (MISSING, SILENT)
 
 
 def row_of(
-    old: EndpointRow | None, seen: Endpoint, began: float, now: float, *, asks: Collection[str], health_wait: float
+    old: EndpointRow | None, seen: Endpoint, began: float, now: float, *, asks: AbstractSet[str], health_wait: float
 ) -> EndpointRow:
     """The row for an observation, begun at `began` after `old` was read, with the old row's `todo`. Times in seconds.
 
-    `asks`: what asked for the look. `health_wait`: for how long a machine is held back that reports no health.
+    `asks`: what asked for the look, and whether the endpoint was unknown. `health_wait`: for how long a machine is held
+    back that reports no health.
     """
     missing_at = 0.0 if seen.state != State.GONE or _confirmed(old, began, asks) else now
     endpoint = _endpoint(old, seen, began, asks, missing=missing_at > 0)
@@ -60,7 +65,12 @@ def row_of(
         endpoint = replace(endpoint, state=State.SERVING)
     todo = old.todo if old else frozenset()
     row = EndpointRow(endpoint, todo, now, missing_at, since, looks if question else 0)
-    return replace(row, look_at=_look_at(row, now))
+    return replace(row, look_at=_look_at(row, now) or (now if _first_claim(row, asks) else 0.0))
+
+
+def _first_claim(row: EndpointRow, asks: AbstractSet[str]) -> bool:
+    """Whether a row begins to claim by an event: power events before it may have been dropped (`strangers.py`)."""
+    return UNKNOWN in asks and bool(row.endpoint.names) and not asks.isdisjoint((EVENT, DELETE_EVENT))
 
 
 def says_the_same(row: EndpointRow, seen: Endpoint) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 from cronsim import CronSim
 
-from shared import preflight
+from shared import bad_rows, preflight
 from shared.alarms import Trouble, grouped, shown
 from shared.drain import INCOMPLETE, Drainer
 from shared.model import (
@@ -56,6 +56,7 @@ async def status(drainer: Drainer, own: Sequence[Alarm] = ()) -> dict[str, Any]:
     alarms = [*own, *marker.alarms, *marker.findings, *overdue(stored, settings, now)]
     alarms += [alarm for each in found.values() for alarm in each.alarms]
     alarms += grouped((*_unread(rows), *_failing(settings.zones, dirty)))
+    alarms += bad_rows.alarms(await catalog.bad_rows())
     complete = await drainer.complete()
     if not complete:
         alarms.append(INCOMPLETE)
@@ -87,7 +88,9 @@ async def status(drainer: Drainer, own: Sequence[Alarm] = ()) -> dict[str, Any]:
         "sweeps": [_swept(sweep) for sweep in marker.sweeps],
         "changes": await _changes(drainer),
         "drains": [
-            {"target": order.target, "until": moment(order.until)} for order in orders if order.target not in frozen
+            {"target": order.target, "until": moment(order.until)}
+            for order in orders
+            if not any(order.about(zone) for zone in frozen)
         ],
         "refusals": [text for each in found.values() for text in each.refusals],
         "alarms": [{**told(alarm), "at": moment(alarm.at or now)} for alarm in _each_once(alarms)],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
@@ -384,10 +385,33 @@ class Marker:
 
 
 @dataclass(frozen=True, slots=True)
+class BadRow:
+    """A row of the catalog that could not be read. `why`: what was wrong with it. `at`: when, in seconds.
+
+    `partition`: the kind of row, as `catalog/rows.py` lists them.
+    """
+
+    partition: str
+    key: str
+    why: str
+    at: float
+
+
+HASHED = "sha256:"
+"""Begins the target of an order of which only the hash is known (see `Order`)."""
+
+
+def digest(text: str) -> str:
+    """An id as a key of the catalog."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
     """A person's order until `until` (seconds since the epoch), about its `target`.
 
-    An endpoint (its id in lower case) or a whole region is withdrawn; to a zone (its key) nothing is written.
+    An endpoint (its id in lower case) or a whole region is withdrawn; to a zone (its key) nothing is written. Of an
+    order whose row cannot be read, the row's key still tells the target: `sha256:` and the digest of it.
     """
 
     target: str
@@ -395,7 +419,13 @@ class Order:
 
     def covers(self, endpoint: Endpoint) -> bool:
         """Whether this order is about that endpoint."""
-        return self.target in (endpoint.key, endpoint.region)
+        return self.about(endpoint.key) or self.about(endpoint.region)
+
+    def about(self, target: str) -> bool:
+        """Whether this is the target."""
+        if self.target.startswith(HASHED):
+            return self.target == HASHED + digest(target)
+        return self.target == target
 
     @property
     def endless(self) -> bool:
@@ -405,7 +435,7 @@ class Order:
 
 def freeze(zone: Zone, orders: Iterable[Order]) -> Order | None:
     """The order, of those in force, that nothing is written to a zone."""
-    return next((order for order in orders if order.target == zone.key), None)
+    return next((order for order in orders if order.about(zone.key)), None)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 from shared.clock import Clock
-from shared.model import Dirty, Endpoint, EndpointRow, Found, Marker, Order, Past, RecordSet, Write, Zone
+from shared.model import BadRow, Dirty, Endpoint, EndpointRow, Found, Marker, Order, Past, RecordSet, Write, Zone
 
 T = TypeVar("T", covariant=True)  # noqa: PLC0105 - a row is only read
 
@@ -123,7 +123,10 @@ class Surveyor(Protocol):
 
 
 class Catalog(Protocol):
-    """The cache of observations. Conditional writes raise Conflict; any call may raise Transient."""
+    """The cache of observations. Conditional writes raise Conflict; any call may raise Transient.
+
+    A row that cannot be read stops no call: what becomes of it stands in `catalog/mending.py`, and `bad_rows` tells it.
+    """
 
     async def open(self, clock: Clock) -> None:
         """Begin to use it: from now on its answers tell the clock the time that all instances share."""
@@ -136,6 +139,12 @@ class Catalog(Protocol):
 
     async def purge_others(self, before: float) -> None:
         """Remove the catalogs of other deployments in the same place that were not swept since then."""
+
+    async def bad_rows(self) -> Sequence[BadRow]:
+        """The rows that could not be read of late, whichever instance has met them."""
+
+    async def forget_bad_rows(self, before: float) -> None:
+        """Tell no more of rows that could not be read before then (seconds since the epoch)."""
 
     async def endpoint(self, key: str) -> Stored[EndpointRow] | None:
         """One endpoint's row."""

@@ -21,22 +21,25 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from shared import details, explain, pages, preflight
+from shared import bad_rows, details, explain, pages, preflight
 from shared.catch_up import PROGRESS_SECONDS
 from shared.clock import Clock
 from shared.doubt import CONFIRM_SECONDS, NO_EVENT, TO_CONFIRM
 from shared.drain import Drainer
+from shared.edits import Edits
 from shared.errors import Conflict, NearzoneError, Terminal, Transient
-from shared.events import Hint, Ignored, hint
+from shared.events import Edit, Hint, Ignored, hint
 from shared.latency import Latency
 from shared.model import Alarm, Cause, Endpoint, State, Swept, Zone, freeze
 from shared.observe import Observer
 from shared.orders import Orders
+from shared.own_writes import mark
 from shared.ports import Catalog, Inventory, Measure, RecordSets, Surveyor, unmeasured
 from shared.record import LOOKS, Recorder
 from shared.report import Report
 from shared.resync import Question, Resync
 from shared.settings import Settings
+from shared.strangers import Strangers
 from shared.sweep import Seen, Sweeper
 from shared.sweep_plan import Scope
 from shared.together import all_of
@@ -99,6 +102,9 @@ class Reconciler:
             60.0 * self.settings.health_wait_minutes,
         )
         self.sweeper = Sweeper(self.recorder, self.drainer)
+        self.edits = Edits(self.drainer)
+        self.strangers = Strangers(self.catalog, self.drainer.complete, self.clock)
+        self._zone_keys, self._own = frozenset(zone.key for zone in self.settings.zones), mark(self.settings)
         self.orders = Orders(self.catalog, self.recorder, self.clock, self.latency.regions)
 
     async def _begin(self, *, fills: bool = True) -> float:
@@ -122,15 +128,24 @@ class Reconciler:
         An event that is none of ours is counted, logged with its reason, and changes nothing.
         """
         report = Report("event")
-        found = hint(text, self.settings.subscriptions, self.inventory.types)
+        found = hint(text, self.settings.subscriptions, self.inventory.types, self._zone_keys, self._own)
         if isinstance(found, Ignored):
             self._count(found.outcome)
             _log.info("event ignored, %s: %s", found.outcome, found.reason)
             return report
+        if isinstance(found, Edit):
+            return await self._on_edit(found, report)
+        with self.strangers.under_way():
+            return await self._on_hint(found, report)
+
+    async def _on_hint(self, found: Hint, report: Report) -> Report:
         try:
             now = await self._begin(fills=False)
             deadline = now + EVENT_SECONDS
             async with _within(deadline - self.clock()):
+                if await self.strangers.may_be_dropped(found):
+                    self._count("stranger")
+                    return report
                 seen, first = await self.recorder.follow(found, Cause(found.said, now))
         except Terminal as error:  # Another delivery would not fare better; the sweep says so again.
             self._count("unreadable")
@@ -141,10 +156,26 @@ class Reconciler:
         if first:  # The other events that shared this look leave the names that it made dirty to this one.
             await self._settle(deadline, report)
             await self._confirm(seen, found, deadline, report)
+        await self._heard()
+        return report
+
+    async def _on_edit(self, edit: Edit, report: Report) -> Report:
+        """Look at a record set that another one has edited. Raises only where the name could not be marked."""
+        now = await self._begin(fills=False)
+        deadline = now + EVENT_SECONDS
+        async with _within(deadline - self.clock()):
+            outcome, first = await self.edits.follow(edit, Cause(edit.said, now))
+        self._count(outcome)
+        if first:
+            await self._settle(deadline, report)
+        await self._heard()
+        return report
+
+    async def _heard(self) -> None:
+        """Note now and then that events come."""
         if self.clock() - self._heard_at >= HEARD_PAUSE:
             self._heard_at = self.clock()
             await self._note(event_at=self.clock())
-        return report
 
     def _count(self, outcome: str) -> None:
         self.events[outcome] += 1
@@ -233,6 +264,7 @@ class Reconciler:
         report.observed = len(endpoints)
         report.alarms += await self._check(Seen(listings, endpoints.values()))
         report.alarms += explain.overdue(await self.catalog.marker(), self.settings, self.clock())
+        report.alarms += bad_rows.alarms(await self.catalog.bad_rows())
         for zone in self.settings.zones:
             stored = await self.catalog.found(zone.key)
             report.alarms += stored.value.alarms if stored else ()

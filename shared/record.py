@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import repeat
 
-from shared.doubt import DELETE_EVENT, EVENT, NO_EVENT, row_of, says_the_same
+from shared.doubt import DELETE_EVENT, EVENT, NO_EVENT, UNKNOWN, row_of, says_the_same
 from shared.errors import Conflict, Transient
 from shared.events import Hint
 from shared.model import Cause, Dirty, Endpoint, EndpointRow, State, Urgency, Zone
@@ -77,8 +77,9 @@ class Recorder:
 
     async def _take(self, stored: Stored[EndpointRow] | None, listed: Endpoint, cause: Cause) -> Endpoint:
         """Record what a list has shown, or look at the endpoint where another handler was faster."""
+        asks = (EVENT,) if stored and stored.value.endpoint.names else (EVENT, UNKNOWN)
         try:
-            return (await self.write(stored, listed, cause, self.clock(), (EVENT,))).value.endpoint
+            return (await self.write(stored, listed, cause, self.clock(), asks)).value.endpoint
         except Conflict:
             return await self.look(listed.id, cause, EVENT)
 
@@ -101,6 +102,8 @@ class Recorder:
             known = stored.value.endpoint if stored else None
             if known and self.observer.calm:
                 self.foresee(known.names)
+            if not (known and known.names):
+                asks = {*asks, UNKNOWN}
             began = self.clock()
             observed = await self.observer.observe(endpoint_id, known)
             with suppress(Conflict):
@@ -123,7 +126,7 @@ class Recorder:
     ) -> Stored[EndpointRow]:
         """Record an observation, begun at `began` after `stored` was read. Raises Conflict where that has changed."""
         old = stored.value if stored else None
-        row = row_of(old, observed, began, self.clock(), asks=asks, health_wait=self.health_wait)
+        row = row_of(old, observed, began, self.clock(), asks=set(asks), health_wait=self.health_wait)
         before, left = old.endpoint if old else None, row.todo
         if before is None or not row.endpoint.same(before):
             row = replace(row, todo=row.todo | row.endpoint.names | (before.names if before else frozenset()))

@@ -82,8 +82,7 @@ class Sweeper:
         begun, known = await asyncio.gather(self._begin(scope), self._owned(scope.zones))
         read_at = clock()
         actual = await self._record_sets(scope.zones, report)
-        rows = await self._rows()
-        listings = await self._list(self._known(rows, begun), report)
+        begun, rows, listings = await self._read_all(scope, begun, report)
         work = CatchUp(self.recorder, scope.cause, scope.dry_run, report)
         work.compare(rows, listings)
         finished = await work.run(deadline)
@@ -169,6 +168,20 @@ class Sweeper:
                 await self.recorder.catalog.put_marker(begun, stored.etag if stored else None)
                 return begun
 
+    async def _read_all(
+        self, scope: Scope, begun: Marker | None, report: Report
+    ) -> tuple[Marker | None, dict[str, Stored[EndpointRow]], list[Listing]]:
+        """Rows of endpoints, then lists. Where rows had to be dropped, the sweep begins anew, and makes up for them."""
+        rows = await self._rows()
+        listings, stored = await asyncio.gather(
+            self._list(self._known(rows, begun), report), self.recorder.catalog.marker()
+        )
+        if begun and (stored is None or stored.value.epoch != begun.epoch):
+            begun = await self._begin(scope)
+            rows = await self._rows()
+            listings = await self._list(self._known(rows, begun), report)
+        return begun, rows, listings
+
     async def _put_marker(self, epoch: str, said: Mapping[str, Any]) -> bool:
         """Note what a sweep has found; False where this is not the catalog any more in which it began."""
         while (stored := await self.recorder.catalog.marker()) and stored.value.epoch == epoch:
@@ -232,6 +245,7 @@ class Sweeper:
         if begun.attempted_at // DAY > begun.completed_at // DAY:
             await catalog.forget(begun.attempted_at - REMEMBERED, {zone.key for zone in self.drainer.settings.zones})
             await catalog.purge_others(self.recorder.clock() - ABANDONED)
+            await catalog.forget_bad_rows(self.recorder.clock() - DAY)
         for indexed in index:
             stored = rows.get(indexed.value.key)
             claims = (

@@ -131,7 +131,10 @@ class Gate(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """A PUT, PATCH, POST or DELETE on a resource that has completed: what Event Grid is told, when it is told."""
+    """A PUT, PATCH, POST or DELETE on a resource that has completed: what Event Grid is told, when it is told.
+
+    `request_id`: the call's own `x-ms-client-request-id`, where it is known; `updates`: a write of what was there.
+    """
 
     resource_id: str
     operation: str
@@ -139,6 +142,8 @@ class Completed:
     outcome: Outcome
     time: float
     correlation_id: str
+    request_id: str = ""
+    updates: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,9 +256,19 @@ class Azure:
         while self._agenda and self._agenda[0][0] <= self.clock():
             heapq.heappop(self._agenda)[2]()
 
-    def emit(self, resource_id: str, operation: str, family: Family, outcome: Outcome = "Success") -> None:
-        """Tell all listeners that an operation on a resource has completed now."""
-        note = Completed(resource_id, operation, family, outcome, self.clock(), self.new_guid())
+    def emit(
+        self,
+        resource_id: str,
+        operation: str,
+        family: Family,
+        outcome: Outcome = "Success",
+        *,
+        request_id: str = "",
+        updates: bool = False,
+    ) -> None:
+        """Tell all listeners that an operation on a resource has completed now; see `Completed`."""
+        now, correlation = self.clock(), self.new_guid()
+        note = Completed(resource_id, operation, family, outcome, now, correlation, request_id, updates)
         for listener in self.completed:
             listener(note)
 

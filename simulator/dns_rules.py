@@ -56,6 +56,8 @@ class Unknowns:
     """Whether VMs that a flexible scale set makes or removes by its capacity raise events of their own."""
     move_events: bool = False
     """Whether a move to another resource group raises a write of the new id and a delete of the old one."""
+    create_tells_request: bool = False
+    """Whether the event of a record set that is created tells of its request, as those of updates and deletions do."""
 
     @classmethod
     def draw(cls, rng: Random) -> Self:
@@ -81,6 +83,7 @@ CHOICES: Mapping[str, tuple[Any, ...]] = {
     "action_in_subject": (False, True),
     "flexible_vm_events": (False, True),
     "move_events": (False, True),
+    "create_tells_request": (False, True),
 }
 """What each unknown of `Unknowns` may be."""
 

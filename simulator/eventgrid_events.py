@@ -162,14 +162,14 @@ def _action(note: Completed) -> str:
 
 
 def _http_request(note: Completed) -> dict[str, Any]:
-    # Documented for updates and deletions, shown for actions. Whether a write was an update is not known here, so no
-    # write has it: less than Azure tells.
-    method = _METHODS.get(note.family)
+    # Documented for updates and deletions, shown for actions. Of most writes it is not known here whether they were
+    # updates, so these have none: less than Azure tells.
+    method = "PUT" if note.updates else _METHODS.get(note.family)
     if method is None:
         return {}
     return {
         "httpRequest": {
-            "clientRequestId": note.correlation_id,
+            "clientRequestId": note.request_id or note.correlation_id,
             "clientIpAddress": "203.0.113.1",
             "method": method,
             "url": f"https://management.azure.com{note.resource_id}{_action(note)}?api-version=2024-03-01",

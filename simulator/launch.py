@@ -33,6 +33,7 @@ EVENTS = [
     "Microsoft.Network/networkInterfaces",
     "Microsoft.Network/loadBalancers",
     "Microsoft.Network/privateEndpoints",
+    "Microsoft.Network/privateDnsZones/A/",
     "Microsoft.ContainerInstance/containerGroups",
     "Microsoft.Resources/tags",
 ]

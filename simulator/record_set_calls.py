@@ -101,7 +101,7 @@ class RecordSetCalls:
         self._check_neighbours(zone, new, old)
         new = replace(new, etag=self._azure.new_guid())
         zone.put(new)
-        self._emit(zone, new, "write")
+        self._emit(call, zone, new, updates=old is not None or self._unknowns.create_tells_request)
         return self._answer(call, zone, new, 200 if old else 201)
 
     def _check_neighbours(self, zone: Zone, new: RecordSet, old: RecordSet | None) -> None:
@@ -123,17 +123,20 @@ class RecordSetCalls:
         if old.auto_registered and self._unknowns.refuse_auto_registered_delete:
             raise refused(f"The record set '{old.name}' is auto-registered and cannot be deleted.")
         zone.remove(old)
-        self._emit(zone, old, "delete")
+        self._emit(call, zone, old)
         address = self._registered.get((zone.id.lower(), old.name.lower())) if old.type == "A" else None
         if address is not None:  # documented: registered again while the VM exists (private-dns-autoregistration)
             self.register(zone, old.name, address)
         return Response(200, None, self._budgets.countdown(call))
 
-    def _emit(self, zone: Zone, record_set: RecordSet, verb: str) -> None:
+    def _emit(self, call: Call, zone: Zone, record_set: RecordSet, *, updates: bool = False) -> None:
+        deletes = call.method == "DELETE"
         self._azure.emit(
             f"{zone.id}/{record_set.type}/{record_set.name}",
-            f"Microsoft.Network/privateDnsZones/{record_set.type}/{verb}",
-            "Write" if verb == "write" else "Delete",
+            f"Microsoft.Network/privateDnsZones/{record_set.type}/{'delete' if deletes else 'write'}",
+            "Delete" if deletes else "Write",
+            request_id=call.header("x-ms-client-request-id") or "",
+            updates=updates,
         )
 
     def _answer(self, call: Call, zone: Zone, record_set: RecordSet, status: int = 200) -> Response:

@@ -1,7 +1,7 @@
 """The catalogs that the tests run on: each is opened as often as there are processes that share it."""
 
+import hashlib
 import json
-import re
 from contextlib import AsyncExitStack
 
 from shared.catalog.account import Account, connect
@@ -53,7 +53,7 @@ async def opened(request):
             yield Table(lambda: client(tables), stack)
         else:
             account = Account(connection=request.getfixturevalue("azurite"))
-            name = "t" + re.sub(r"\W|_", "", request.node.name)[:60]
+            name = f"t{hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:60]}"
             yield Table(lambda: connect(account, Token(), table=name), stack)
 
 

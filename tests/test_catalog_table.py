@@ -129,17 +129,6 @@ def test_columns_of_a_newer_version_are_ignored_and_missing_ones_have_their_defa
     on_bench(story)
 
 
-def test_a_row_that_cannot_be_read_says_what_to_do():
-    async def story(bench):
-        await bench.catalog.put_marker(Marker(), None)
-        bench.raw("POST", "", PartitionKey="endpoints", RowKey=rows.digest(KEY), body='{"endpoint": 7}')
-        for call in (bench.catalog.endpoint(KEY), bench.catalog.endpoints()):
-            with pytest.raises(Terminal, match="delete its table"):
-                await call
-
-    on_bench(story)
-
-
 @pytest.mark.parametrize(("letter", "most"), [("x", 32_000), ("é", 32_000), ("\N{ROCKET}", 16_000)])
 def test_an_endpoint_that_does_not_fit_is_named(letter, most):
     async def story(bench):

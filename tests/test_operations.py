@@ -8,9 +8,11 @@ from random import Random
 import pytest
 
 from shared.bootstrap import build
+from shared.model import digest
 from shared.settings import DRAIN_SCHEDULE
 from simulator.core import Request, Response
 from simulator.dns_rules import zone_full
+from simulator.eventgrid import Subscription
 from simulator.faults import Faults
 from simulator.record_sets import SETS_PER_ZONE
 from tests.catalogs import Bench
@@ -437,6 +439,40 @@ def test_the_catalog_is_lost(guide):
         assert (await stage.app.status())["drains"] == []
         await guide.ask(stage.app)
         assert (answers(stage), stage.wrong()) == ([["10.1.0.5"], FAR], {})
+
+    staged(story, fleet())
+
+
+def test_a_row_of_the_catalog_cannot_be_read(guide):
+    """Nothing stops, and nothing goes away before a sweep has seen everything."""
+
+    async def story(stage):
+        bench = Bench(asyncio.get_running_loop())
+        stage.restart(bench.catalog)
+        await swept(stage)
+        where = f"(PartitionKey='endpoints',RowKey='{digest(vm_id('gpu-eus-2').lower())}')"
+        assert bench.raw("DELETE", where).status == 204
+        row = {"PartitionKey": "endpoints", "RowKey": digest(vm_id("gpu-eus-2").lower()), "body": "{"}
+        assert bench.raw("POST", "", **row).status < 300
+        told = await guide.ask(stage.app)
+        guide.see(told)
+        stage.arm("POST", f"{vm_id('gpu-eus-1')}/deallocate")
+        await stage.quiet()
+        assert answers(stage) == [NEAR, FAR]
+        await timers(stage, 90)
+        assert (answers(stage), stage.wrong()) == ([["10.1.0.5"], FAR], {})
+
+    staged(story, fleet())
+
+
+def test_a_record_set_was_edited_by_another():
+    async def story(stage):
+        stage.event_grid.subscriptions = [Subscription("app", "EventGridSchema", ("Microsoft.",))]
+        await swept(stage)
+        await stage.quiet(60.0)
+        stage.arm("DELETE", f"{zone_id(EAST)}/A/llama-70b")
+        await stage.quiet(5.0)
+        assert (answers(stage), stage.wrong()) == ([NEAR, FAR], {})
 
     staged(story, fleet())
 

@@ -22,6 +22,7 @@ SMALL = (
     "lost: one sweep",
     "lost: a name is left",
     "lost: again",
+    "bad row: a stop",
 )
 """Each takes less than a second of processor time."""
 

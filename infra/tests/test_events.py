@@ -7,10 +7,12 @@ import pytest
 from infra import filters, names
 from infra.tests.stage import EAST, HOME, LAB, WEST, Cloud, deployed
 from infra.tests.story import accepted, grants, lived, program, settings_of
+from shared import events
 from shared.arm.endpoints import DEPENDENCIES, KINDS, PARENTS, Endpoints
 from tests.test_events import KINDS as EVENT_TYPES
 from tests.test_events import LEADS, SUB, cloud, hint, native
 
+WRITTEN, DELETED = "Microsoft.Resources.ResourceWriteSuccess", "Microsoft.Resources.ResourceDeleteSuccess"
 TOPIC = "/subscriptions/{}/resourceGroups/shared/providers/Microsoft.EventGrid/systemTopics/all-events"
 
 
@@ -75,6 +77,16 @@ def test_every_subject_that_the_app_takes_for_a_hint_passes(regional, schema, su
         assert passes(schema(kind, subject, operationName=operation), the_filter(regional))
 
 
+@pytest.mark.parametrize("schema", [native, cloud])
+@pytest.mark.parametrize("verb", ["Write", "Delete"])
+def test_edits_of_our_zones_pass(regional, schema, verb):
+    zone = f"/subscriptions/{SUB}/resourceGroups/g/providers/Microsoft.Network/privateDnsZones/ai.internal"
+    operation = f"Microsoft.Network/privateDnsZones/A/{verb.lower()}"
+    event = schema(f"Microsoft.Resources.Resource{verb}Success", f"{zone}/A/llama", operationName=operation)
+    assert passes(event, the_filter(regional))
+    assert events.hint(json.dumps(event), {SUB}, {"x"}, {zone.lower()}) == events.Edit(zone.lower(), "llama")
+
+
 @pytest.mark.parametrize("what", filters.EVENT_TYPES[filters.HEALTH])
 def test_every_health_signal_that_the_app_takes_passes(regional, what):
     target = f"/subscriptions/{SUB}/resourceGroups/g/providers/Microsoft.Compute/virtualMachines/vm"
@@ -105,12 +117,14 @@ def test_of_all_that_a_simulated_azure_tells_every_hint_passes():
         "Microsoft.Storage/storageAccounts/listKeys/action",
         "Microsoft.Resources/deployments/write",
         "Microsoft.Compute/virtualMachinesOfSomebody/write",
-        "Microsoft.Network/privateDnsZones/A/write",
+        "Microsoft.Network/privateDnsZones/AAAA/write",
+        "Microsoft.Network/privateDnsZones/SOA/write",
+        "Microsoft.Network/privateDnsZones/virtualNetworkLinks/write",
+        "Microsoft.Network/privateDnsZones/write",
         "",
     ],
 )
 def test_what_no_endpoint_depends_on_is_not_delivered(regional, operation):
-    """Our own writes least of all."""
     assert not passes(native(EVENT_TYPES[0], "x", operationName=operation), the_filter(regional))
 
 
@@ -124,6 +138,24 @@ def test_each_watched_subscription_has_a_topic_of_each_type(regional):
         assert topic["location"] == "global"
         assert topic["identity"] == {"type": "SystemAssigned"}
         assert topic["resourceGroupName"] == "nearzone-events"
+
+
+def test_edits_of_our_own_zones_are_told_where_their_subscription_is_not_watched():
+    given = f"/subscriptions/{HOME}/resourceGroups/dns/providers/Microsoft.Network/privateDnsZones/ai.internal"
+    regions = [{"name": EAST, "vnets": []}, {"name": WEST, "vnets": [], "zone": given}]
+    made = deployed(subscriptions=[{"id": LAB}], regions=regions)
+    (topic,) = [each for each in made.all("SystemTopic").values() if each.inputs["topicType"] == filters.GROUPS]
+    assert topic.subscription == HOME
+    assert topic.inputs["source"] == made.one("ResourceGroup", f"nearzone-{EAST}").id
+    own = [each for each in subscriptions(made).values() if each.inputs["systemTopicName"] == f"nearzone-{EAST}-edits"]
+    assert {each.inputs["eventSubscriptionName"] for each in own} == {f"nearzone-{EAST}", f"nearzone-{WEST}"}
+    for each in own:
+        wanted = each.inputs["filter"]
+        for verb, kind in (("write", WRITTEN), ("delete", DELETED)):
+            event = native(kind, "x", operationName=f"Microsoft.Network/privateDnsZones/A/{verb}")
+            assert passes(event, wanted)
+        other = native(WRITTEN, "x", operationName="Microsoft.Compute/virtualMachines/write")
+        assert not passes(other, wanted)
 
 
 def test_health_signals_are_subscribed_to_on_demand_only():

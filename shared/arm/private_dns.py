@@ -48,11 +48,15 @@ class Writer(Protocol):
 
 
 class PrivateDns:
-    """Fulfils `ports.RecordSets`. `writers`: the SDK's record set operations for each subscription."""
+    """Fulfils `ports.RecordSets`. `writers`: the SDK's record set operations for each subscription.
 
-    def __init__(self, arm: Arm, writers: dict[str, Writer]) -> None:
+    `request_id`: makes the id that a write carries, by which its event is known as ours.
+    """
+
+    def __init__(self, arm: Arm, writers: dict[str, Writer], request_id: Callable[[], str]) -> None:
         self._arm = arm
         self._writers = writers
+        self._request_id = request_id
 
     async def get(self, zone: Zone, name: str) -> RecordSet | None:
         """One record set; None also where the zone is not there, for its write will say so."""
@@ -86,14 +90,19 @@ class PrivateDns:
         headers = {"If-None-Match": "*"} if etag is None else {"If-Match": _known(etag)}
         async with translated():
             written = await self._writer(zone).create_or_update(
-                *_names(zone), "A", record_set.name, body, headers=headers, retry_total=0
+                *_names(zone), "A", record_set.name, body, headers=headers, **self._options()
             )
         return replace(record_set, etag=written.etag or "")
 
     async def delete(self, zone: Zone, name: str, etag: str) -> None:
         """Remove a record set on condition."""
         async with translated():
-            await self._writer(zone).delete(*_names(zone), "A", name, headers={"If-Match": _known(etag)}, retry_total=0)
+            await self._writer(zone).delete(
+                *_names(zone), "A", name, headers={"If-Match": _known(etag)}, **self._options()
+            )
+
+    def _options(self) -> dict[str, Any]:
+        return {"retry_total": 0, "request_id": self._request_id()}
 
     def _writer(self, zone: Zone) -> Writer:
         return self._writers[zone.key.split("/")[2]]

@@ -101,7 +101,8 @@ class VirtualMachines:
         vms = {key: vm for key, vm in there.items() if key in wanted}
         seen = {key: vm for key, vm in views.items() if key in vms}
         endpoints, _ = _join(vms, seen, nics, {key: known for key, known in wanted.items() if known})
-        return endpoints
+        strangers = [_assess(vm, None, None, None) for key, vm in vms.items() if _is_stranger(vm, wanted[key])]
+        return [*endpoints, *strangers]
 
     async def _lists(self, subscription: str) -> tuple[Items[_Vm], Items[_Vm], Items[Nic]]:
         """VMs with tags and NICs, VMs with power states, and NICs; each by id in lower case."""
@@ -122,7 +123,7 @@ def _join(
     unclear: list[Endpoint] = []
     for key in vms.keys() | views.keys():
         vm, view, before = vms.get(key), views.get(key), known.get(key)
-        if vm and not claims(vm.tags) and not (before and before.names):
+        if vm and _is_stranger(vm, before):
             continue
         nic_id = primary_nic(vm.properties.network_profile) if vm else None
         nic = nics.get(nic_id.lower()) if nic_id else None
@@ -133,6 +134,11 @@ def _join(
         else:
             unclear.append(_claimed(vm, nic) if vm else Endpoint(view.id, KIND))  # type: ignore[union-attr] # one is there
     return endpoints, unclear
+
+
+def _is_stranger(vm: _Vm, known: Endpoint | None) -> bool:
+    """Whether a VM claims nothing, and is not known to have claimed a name: nothing else of it matters."""
+    return not claims(vm.tags) and not (known and known.names)
 
 
 def _claimed(vm: _Vm, nic: Nic | None) -> Endpoint:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from shared.catalog import history
 from shared.clock import Clock
 from shared.errors import Conflict
-from shared.model import Dirty, EndpointRow, Found, Marker, Order, Past, Write
+from shared.model import BadRow, Dirty, EndpointRow, Found, Marker, Order, Past, Write
 from shared.ports import EVERY_NAME, Indexed, Lease, Stored
 
 
@@ -44,6 +44,12 @@ class MemoryCatalog:
 
     async def purge_others(self, before: float) -> None:
         """There are none."""
+
+    async def bad_rows(self) -> Sequence[BadRow]:
+        return ()
+
+    async def forget_bad_rows(self, before: float) -> None:
+        """Values cannot be unreadable."""
 
     async def endpoint(self, key: str) -> Stored[EndpointRow] | None:
         await asyncio.sleep(0)

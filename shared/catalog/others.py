@@ -89,9 +89,9 @@ class Others:
         ]
 
     def _ordered(self, row: TableEntity) -> bool:
-        """Whether an order is not about a zone of another deployment."""
+        """Whether an order is not about a zone of another deployment; one that cannot be read may be about anything."""
         order = _read(row, rows.ORDER)
-        return order is not None and (ZONE not in order.target or order.target in {z.key for z in self._settings.zones})
+        return order is None or ZONE not in order.target or order.target in {z.key for z in self._settings.zones}
 
     async def purge(self, own: str, before: float) -> None:
         """Delete catalogs whose deployments have not swept since then (seconds since the epoch).

@@ -9,6 +9,7 @@
     history:HASH       name, or `*` for the zone    its last changes as JSON, when the newest was; 1: it is ours
     found              hash of the zone's id        what a person should know of the zone, as JSON
     marker             marker                       the marker as JSON
+    unreadable         PARTITION KEY, hashed        a row that could not be read, as JSON
 
 Keys may not hold a `/`, so ids are hashed, and so is a NAME that is no DNS label; HASH is that of the zone's id. Rows
 that are listed together are one partition, because an answer may end where a partition does (docs, "Query timeout and
@@ -18,7 +19,6 @@ those that an older one has not written have their defaults.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -30,13 +30,15 @@ from azure.data.tables import TableEntity
 
 from shared.catalog.history import ours
 from shared.errors import Terminal
-from shared.model import Alarm, Dirty, EndpointRow, Found, Marker, Order, Past, Urgency
+from shared.model import FOREVER, HASHED, Alarm, BadRow, Dirty, EndpointRow, Found, Marker, Order, Past, Urgency, digest
 from shared.ports import EVERY_NAME, Indexed, Stored
 
 T = TypeVar("T")
 
 MAX_CHARACTERS = 32 * 1024
 """UTF-16 code units that a text column holds. Source: Understanding the Table service data model."""
+UNKNOWN_HOLDER = "unreadable"
+"""Who holds a lease whose row cannot be read: no process has this name."""
 MARKER_BYTES = 8_000
 """Of the alarms and of the findings that the marker keeps."""
 SWEEPS_BYTES = 12_000
@@ -75,6 +77,7 @@ LEASE = msgspec.json.Decoder(LeaseRow)
 FOUND = msgspec.json.Decoder(Found)
 MARKER = msgspec.json.Decoder(Marker)
 ORDER = msgspec.json.Decoder(Order)
+BAD_ROW = msgspec.json.Decoder(BadRow)
 HISTORY = msgspec.json.Decoder(tuple[Past, ...])
 DIRTY = msgspec.json.Decoder(DirtyRow)
 
@@ -82,11 +85,6 @@ BODY = ("body",)
 """Columns of the rows that hold a value as JSON."""
 FACTS = ("body", "mark", "cleared", "adopt", "regain", *(f"urgency_{urgency.name.lower()}" for urgency in Urgency))
 """Columns of the dirty rows. Few are filled: each costs the SDK 5 us, and all rows are read again and again."""
-
-
-def digest(text: str) -> str:
-    """An id as a key."""
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def label(name: str) -> str:
@@ -97,6 +95,11 @@ def label(name: str) -> str:
 def index_key(name: str, key: str) -> str:
     """The key of an index row."""
     return f"{label(name)}:{digest(key)}"
+
+
+def indexed(value: Indexed) -> dict[str, Any]:
+    """An index row."""
+    return entity("index", index_key(value.name, value.key), value, f"the index of {value.name}")
 
 
 def indexed_under(name: str) -> str:
@@ -148,14 +151,67 @@ def entity(partition: str, key: str, value: object, what: str) -> dict[str, Any]
     return {"PartitionKey": partition, "RowKey": key, "body": body}
 
 
+class UnreadableRow(Terminal):
+    """A row that this version cannot read. `why`: what is wrong with it; `etag` and time as read.
+
+    `partition`, `key` and `written` (seconds since the epoch) are empty where these columns were not asked for.
+    """
+
+    def __init__(self, row: TableEntity, why: object) -> None:
+        self.partition, self.key = str(row.get("PartitionKey", "")), str(row.get("RowKey", ""))
+        self.why, self.etag = str(why)[:300] or type(why).__name__, str(row.metadata["etag"])
+        self.written = written(row) if row.metadata.get("timestamp") else 0.0
+        super().__init__(f"row {self.key} of partition {self.partition} of the catalog cannot be read: {self.why}")
+
+
 def read(row: TableEntity, decoder: msgspec.json.Decoder[T], column: str = "body") -> Stored[T]:
-    """The value that a row holds as JSON. Raises Terminal for a row that this version cannot read."""
+    """The value that a row holds as JSON. Raises UnreadableRow."""
     try:
         return Stored(decoder.decode(row[column]), str(row.metadata["etag"]))
-    except (KeyError, TypeError, msgspec.DecodeError) as error:
-        raise Terminal(
-            f"a row of the catalog cannot be read ({error}): delete its table, and the next sweep fills a new one"
-        ) from error
+    except KeyError as error:
+        raise UnreadableRow(row, f"column {column} is missing") from error
+    except (TypeError, ValueError, RecursionError, msgspec.DecodeError) as error:
+        raise UnreadableRow(row, error) from error
+
+
+def read_endpoint(row: TableEntity) -> Stored[EndpointRow]:
+    """An endpoint's row, whose addresses are addresses. Raises UnreadableRow."""
+    stored = read(row, ENDPOINT)
+    try:
+        for address in stored.value.endpoint.addresses:
+            _ = address.number
+    except ValueError as error:
+        raise UnreadableRow(row, error) from error
+    return stored
+
+
+def read_indexed(row: TableEntity) -> Stored[Indexed]:
+    """An index row. Raises UnreadableRow."""
+    return read(row, INDEXED)
+
+
+def read_order(row: TableEntity) -> Stored[Order]:
+    """An order. Raises UnreadableRow."""
+    return read(row, ORDER)
+
+
+def hidden_order(bad: UnreadableRow) -> Stored[Order]:
+    """What an order that cannot be read still says: its target by the hash, and no end."""
+    return Stored(Order(HASHED + bad.key, FOREVER), bad.etag)
+
+
+def bad_row(bad: UnreadableRow) -> dict[str, Any]:
+    """A note of a row that could not be read."""
+    told = BadRow(bad.partition, bad.key, bad.why, 0.0)
+    return entity("unreadable", digest(f"{bad.partition} {bad.key}"), told, "a note of an unreadable row")
+
+
+def read_bad_row(row: TableEntity) -> BadRow | None:
+    """A note of a row that could not be read, with the account's time of it; None for one that is unreadable itself."""
+    try:
+        return replace(read(row, BAD_ROW).value, at=written(row))
+    except UnreadableRow:
+        return None
 
 
 def written(row: TableEntity) -> float:
@@ -165,10 +221,20 @@ def written(row: TableEntity) -> float:
 
 
 def read_lease(row: TableEntity, longest: float) -> Stored[LeaseRow]:
-    """A lease, which ends at the latest `longest` seconds after its row was written, by the account's own clock."""
+    """A lease, which ends at the latest `longest` seconds after its row was written, by the account's own clock.
+
+    Raises UnreadableRow.
+    """
     stored = read(row, LEASE)
+    if strange := {kind for kind, _, _ in stored.value.spent or ()} - {"create", "update", "delete"}:
+        raise UnreadableRow(row, f"writes of an unknown kind: {sorted(strange)}")
     ends = written(row) + longest
     return replace(stored, value=replace(stored.value, expires=min(stored.value.expires, ends)))
+
+
+def hidden_lease(zone: str, row: TableEntity, longest: float) -> Stored[LeaseRow]:
+    """A lease that cannot be read: another holder's, who may have written anything, until it is over at the latest."""
+    return Stored(LeaseRow(zone, UNKNOWN_HOLDER, written(row) + longest, None), str(row.metadata["etag"]))
 
 
 def dirty(value: Dirty) -> dict[str, Any]:
@@ -201,7 +267,7 @@ def mark(value: Dirty) -> dict[str, Any]:
 
 
 def read_dirty(zone: str, row: TableEntity) -> Stored[Dirty]:
-    """A dirty row with all that marks have said. Raises Terminal."""
+    """A dirty row with all that marks have said. Raises UnreadableRow."""
     stored = read(row, DIRTY, "body" if row.get("body") else "mark")
     facts = stored.value
     marked = read(row, DIRTY, "mark").value if row.get("mark") else facts
@@ -222,6 +288,20 @@ def read_dirty(zone: str, row: TableEntity) -> Stored[Dirty]:
         facts.held_at,
     )
     return Stored(value.told(Dirty(zone, facts.name, holds=marked.holds, held_at=marked.held_at)), stored.etag)
+
+
+def hidden_dirty(zone: str, row: TableEntity) -> Stored[Dirty] | None:
+    """What a dirty row that cannot be read still says by its key and its plain columns; None where that is no name.
+
+    It is due at once. That the guard has looked at it, or that a person asked for it, counts where a column says so.
+    """
+    name = str(row["RowKey"])
+    if label(name) != name:
+        return None
+    said = [urgency for urgency in Urgency if row.get(_urgency(urgency)) is True]
+    cleared, adopt, regain = (row.get(fact) is True for fact in ("cleared", "adopt", "regain"))
+    value = Dirty(zone, name, min(said, default=Urgency.OTHER), written(row), cleared, adopt, regain=regain)
+    return Stored(value, str(row.metadata["etag"]))
 
 
 def bounded(marker: Marker) -> Marker:

@@ -8,19 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from math import inf
+from typing import TypeVar
 
+import msgspec
+from azure.data.tables import TableEntity
 from azure.data.tables.aio import TableClient
 
 from shared.catalog import history, rows
+from shared.catalog.mending import Mending
 from shared.catalog.others import Others
-from shared.catalog.rows import BODY, FACTS, LeaseRow
+from shared.catalog.rows import BODY, FACTS, LeaseRow, UnreadableRow
 from shared.catalog.store import Store
 from shared.clock import TOLERANCE, Clock
 from shared.errors import Conflict
-from shared.model import Dirty, EndpointRow, Found, Marker, Order, Past, Write
+from shared.model import BadRow, Dirty, EndpointRow, Found, Marker, Order, Past, Write, digest
 from shared.ports import EVERY_NAME, Indexed, Lease, Stored
 from shared.together import all_of
+
+T = TypeVar("T")
 
 AT_ONCE = 16
 """Rows of a name's claimants that are read at the same time."""
@@ -37,6 +44,7 @@ class TableCatalog:
 
     def __init__(self, client: TableClient, others: Others | None = None) -> None:
         self._store = Store(client)
+        self._mending = Mending(self._store)
         self._client = client
         self._others = others
         self._leases: dict[str, Stored[LeaseRow]] = {}
@@ -58,17 +66,27 @@ class TableCatalog:
             await self._others.purge(self._client.table_name, before)
 
     async def endpoint(self, key: str) -> Stored[EndpointRow] | None:
-        row = await self._store.get("endpoints", rows.digest(key))
-        return rows.read(row, rows.ENDPOINT) if row else None
+        row = await self._store.get("endpoints", digest(key))
+        try:
+            return rows.read_endpoint(row) if row else None
+        except UnreadableRow as error:
+            await self._mending.drop_endpoints([error])
+            return None
 
     async def endpoints(self) -> Sequence[Stored[EndpointRow]]:
-        found = await self._store.query("PartitionKey eq 'endpoints'", BODY)
-        self._endpoints = len(found)
-        return tuple(rows.read(row, rows.ENDPOINT) for row in found)
+        good, bad = await self._mending.scan("PartitionKey eq 'endpoints'", BODY, rows.read_endpoint)
+        await self._mending.drop_endpoints([error for _, error in bad])
+        self._endpoints = len(good)
+        return tuple(good)
+
+    async def bad_rows(self) -> Sequence[BadRow]:
+        return await self._mending.told()
+
+    async def forget_bad_rows(self, before: float) -> None:
+        await self._mending.forget(before)
 
     async def claimants(self, name: str) -> Sequence[EndpointRow]:
-        found = await self._store.query(rows.indexed_under(name), BODY)
-        keys = [rows.read(row, rows.INDEXED).value.key for row in found]
+        keys = [row.value.key for row in await self._indexed(rows.indexed_under(name))]
         if len(keys) * WORTH > self._endpoints:
             every = {row.value.endpoint.key: row.value for row in await self.endpoints()}
             return tuple(every[key] for key in keys if key in every)
@@ -77,19 +95,21 @@ class TableCatalog:
 
     async def put_endpoint(self, row: EndpointRow, etag: str | None) -> str:
         what = f"what is known of endpoint {row.endpoint.id}"
-        entity = rows.entity("endpoints", rows.digest(row.endpoint.key), row, what)
+        entity = rows.entity("endpoints", digest(row.endpoint.key), row, what)
         return await (self._store.insert(entity) if etag is None else self._store.replace(entity, etag))
 
     async def purge_endpoint(self, key: str, etag: str) -> None:
-        await self._store.delete("endpoints", rows.digest(key), etag)
+        await self._store.delete("endpoints", digest(key), etag)
 
     async def index(self, name: str, key: str, now: float) -> None:
-        value = Indexed(name, key, now)
-        await self._store.upsert(rows.entity("index", rows.index_key(name, key), value, f"the index of {name}"))
+        await self._store.upsert(rows.indexed(Indexed(name, key, now)))
 
     async def indexed(self) -> Sequence[Stored[Indexed]]:
-        found = await self._store.query("PartitionKey eq 'index'", BODY)
-        return tuple(rows.read(row, rows.INDEXED) for row in found)
+        return tuple(await self._indexed("PartitionKey eq 'index'"))
+
+    async def _indexed(self, where: str) -> list[Stored[Indexed]]:
+        good, bad = await self._mending.scan(where, BODY, rows.read_indexed)
+        return good + await self._mending.index(error for _, error in bad)
 
     async def purge_index(self, row: Stored[Indexed]) -> None:
         await self._store.delete("index", rows.index_key(row.value.name, row.value.key), row.etag)
@@ -105,12 +125,23 @@ class TableCatalog:
             await self._store.upsert(rows.mark(dirty), merge=True)
 
     async def dirty(self, zone: str) -> Sequence[Stored[Dirty]]:
-        found = await self._store.query(f"PartitionKey eq '{rows.dirty_in(zone)}'", FACTS)
-        return tuple(rows.read_dirty(zone, row) for row in found)
+        where, read = f"PartitionKey eq '{rows.dirty_in(zone)}'", partial(rows.read_dirty, zone)
+        good, bad = await self._mending.scan(where, FACTS, read)
+        return (*good, *[row for each in bad if (row := await self._hidden_dirty(zone, *each))])
 
     async def dirty_name(self, zone: str, name: str) -> Stored[Dirty] | None:
         row = await self._store.get(rows.dirty_in(zone), rows.label(name))
-        return rows.read_dirty(zone, row) if row else None
+        if row is None:
+            return None
+        try:
+            return rows.read_dirty(zone, row)
+        except UnreadableRow as error:
+            return await self._hidden_dirty(zone, row, error)
+
+    async def _hidden_dirty(self, zone: str, row: TableEntity, bad: UnreadableRow) -> Stored[Dirty] | None:
+        found = rows.hidden_dirty(zone, row)
+        await (self._mending.tell(bad) if found else self._mending.drop(bad))
+        return found
 
     async def put_dirty(self, dirty: Dirty, etag: str) -> None:
         await self._store.replace(rows.dirty(dirty), etag)
@@ -145,12 +176,11 @@ class TableCatalog:
         row = self._leases.pop(zone, None)
         for _ in range(RACES):
             if row is None or change(row.value) is None:
-                found = await self._store.get("leases", rows.digest(zone))
-                row = rows.read_lease(found, longest) if found else Stored(LeaseRow(zone), "")
+                row = await self._lease(zone, longest)
             wanted = change(row.value)
             if wanted is None:
                 return None
-            entity = rows.entity("leases", rows.digest(zone), wanted, f"the lease of {zone}")
+            entity = rows.entity("leases", digest(zone), wanted, f"the lease of {zone}")
             with suppress(Conflict):
                 etag = await (self._store.replace(entity, row.etag) if row.etag else self._store.insert(entity))
                 self._leases[zone] = Stored(wanted, etag)
@@ -158,31 +188,50 @@ class TableCatalog:
             row = None
         return None
 
+    async def _lease(self, zone: str, longest: float) -> Stored[LeaseRow]:
+        found = await self._store.get("leases", digest(zone))
+        if found is None:
+            return Stored(LeaseRow(zone), "")
+        try:
+            return rows.read_lease(found, longest)
+        except UnreadableRow as error:
+            await self._mending.tell(error)
+            return rows.hidden_lease(zone, found, longest)
+
     async def marker(self) -> Stored[Marker] | None:
-        row = await self._store.get("marker", "marker")
-        return rows.read(row, rows.MARKER) if row else None
+        return await self._one("marker", "marker", rows.MARKER)
+
+    async def _one(self, partition: str, key: str, decoder: msgspec.json.Decoder[T]) -> Stored[T] | None:
+        """One row; None also for one that had to be dropped."""
+        row = await self._store.get(partition, key)
+        try:
+            return rows.read(row, decoder) if row else None
+        except UnreadableRow as error:
+            await self._mending.drop(error)
+            return None
 
     async def put_marker(self, marker: Marker, etag: str | None) -> str:
         entity = rows.entity("marker", "marker", rows.bounded(marker), "the marker")
         return await (self._store.insert(entity) if etag is None else self._store.replace(entity, etag))
 
     async def orders(self) -> Sequence[Stored[Order]]:
-        found = await self._store.query("PartitionKey eq 'orders'", BODY)
-        return tuple(rows.read(row, rows.ORDER) for row in found)
+        good, bad = await self._mending.scan("PartitionKey eq 'orders'", BODY, rows.read_order)
+        for _, error in bad:
+            await self._mending.tell(error)
+        return (*good, *(rows.hidden_order(error) for _, error in bad))
 
     async def put_order(self, order: Order) -> None:
         what = f"the order about {order.target}"
-        await self._store.upsert(rows.entity("orders", rows.digest(order.target), order, what))
+        await self._store.upsert(rows.entity("orders", digest(order.target), order, what))
 
     async def purge_order(self, target: str, etag: str | None = None) -> None:
-        await self._store.delete("orders", rows.digest(target), etag)
+        await self._store.delete("orders", digest(target), etag)
 
     async def found(self, zone: str) -> Stored[Found] | None:
-        row = await self._store.get("found", rows.digest(zone))
-        return rows.read(row, rows.FOUND) if row else None
+        return await self._one("found", digest(zone), rows.FOUND)
 
     async def put_found(self, found: Found, etag: str | None) -> str:
-        entity = rows.entity("found", rows.digest(found.zone), found, f"what was found of {found.zone}")
+        entity = rows.entity("found", digest(found.zone), found, f"what was found of {found.zone}")
         return await (self._store.insert(entity) if etag is None else self._store.replace(entity, etag))
 
     async def keep(self, zone: str, changes: Sequence[Past]) -> None:
@@ -194,7 +243,11 @@ class TableCatalog:
 
     async def history(self, zone: str, name: str = EVERY_NAME) -> Sequence[Past]:
         row = await self._store.get(rows.history_of(zone), rows.history_key(name))
-        return rows.read(row, rows.HISTORY).value if row and row.get("body") else ()
+        try:
+            return rows.read(row, rows.HISTORY).value if row and row.get("body") else ()
+        except UnreadableRow as error:
+            await self._mending.empty_history(error)
+            return ()
 
     async def forget(self, before: float, zones: Collection[str]) -> None:
         kept = {rows.history_of(zone) for zone in zones}

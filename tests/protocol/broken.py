@@ -73,4 +73,16 @@ VARIANTS = (
     Variant(
         "lost catalog: a drain does not ask again whether it is complete", {"marker_asked_late": False}, "lost: again"
     ),
+    Variant(
+        "stranger: a first claim is not looked at once more",
+        {"first_claim_again": False},
+        "stranger: a claim and a stop",
+    ),
+    Variant("stranger: any event is dropped", {"moot": "all"}, "stranger: a claim and a stop"),
+    Variant("bad row: dropped, and the catalog counts as complete", {"drop_resets": False}, "bad row: a stop"),
+    Variant(
+        "bad row: a drain does not ask again whether the catalog is complete",
+        {"marker_asked_late": False},
+        "bad row: a stop",
+    ),
 )

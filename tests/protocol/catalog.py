@@ -75,5 +75,19 @@ def lose(world):
     return world._replace(index=(0,) * len(world.rows), dirty=0, complete=False, drains=drains, sweep=sweep)
 
 
+def drop(world, endpoint, *, resets):
+    """Drop a row that cannot be read. `resets`: the catalog counts as incomplete from then on, in a new epoch."""
+    world = write_row(world, endpoint, ())
+    if not resets:
+        return world
+    drains = tuple(sorted(drain._replace(epoch=_ended(drain.epoch)) for drain in world.drains))
+    sweep = world.sweep and world.sweep._replace(epoch=False)
+    return world._replace(complete=False, drains=drains, sweep=sweep)
+
+
 def _bereft(drain):
-    return drain._replace(dirty=STALE, epoch=STALE if drain.epoch == CURRENT else drain.epoch)
+    return drain._replace(dirty=STALE, epoch=_ended(drain.epoch))
+
+
+def _ended(epoch):
+    return STALE if epoch == CURRENT else epoch

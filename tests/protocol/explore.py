@@ -43,7 +43,8 @@ def explore(scenario, most=3_000_000):
             steps += len(found)
             for _, after in found:
                 if after not in before:
-                    kept = type(after)(*[pool.setdefault(part, part) for part in after])
+                    # By position: an equal tuple may be another thing there, such as a truth and a row.
+                    kept = type(after)(*[pool.setdefault((at, part), part) for at, part in enumerate(after)])
                     before[kept] = world
                     following.append(kept)
             if len(before) > most:

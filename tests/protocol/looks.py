@@ -43,17 +43,18 @@ def read(scenario, world, look):
     if not scenario.rules.row_before_observation:
         seen = world.truth[look.endpoint].seen
         return [("observes before it reads", world, look._replace(at=READ_LATE, row=Row(*seen)))]
-    return [("reads the row", world, _has_read(look, world.rows[look.endpoint]))]
+    return [("reads the row", world, _has_read(scenario.rules, look, world.rows[look.endpoint]))]
 
 
 def read_late(scenario, world, look):
     """Broken on purpose: the version is read after the observation."""
-    seen, look = look.row.seen, _has_read(look, world.rows[look.endpoint])
+    seen, look = look.row.seen, _has_read(scenario.rules, look, world.rows[look.endpoint])
     return [("reads the row late", world, _decide(scenario.rules, look, seen))]
 
 
-def _has_read(look, row):
-    return look._replace(at=OBSERVE, version=CURRENT if row else ABSENT, row=row, false=False)
+def _has_read(rules, look, row):
+    unknown = rules.first_claim_again and not (row and row.names)
+    return look._replace(at=OBSERVE, version=CURRENT if row else ABSENT, row=row, false=False, unknown=unknown)
 
 
 def observe(scenario, world, look):
@@ -87,11 +88,16 @@ def _decide(rules, look, seen):
     todo = known.todo if known and rules.carry_todo else 0
     if seen != old:
         todo |= seen[1] | (old[1] if rules.old_names else 0)
-    row = Row(*seen, todo, missing)
+    row = Row(*seen, todo, missing, _again(look, seen[1]))
     unchanged = row == known or (not known and seen == NONE and not missing)
     if unchanged and not todo and not (rules.always_write if known else rules.tombstones):
         return _ended(look)
     return look._replace(at=WRITE, row=row)
+
+
+def _again(look, names):
+    """Whether a row with these names is a first claim that an event has led to."""
+    return bool(look.unknown and names and (look.events or look.deletes))
 
 
 def _missing(rules, look):
@@ -147,7 +153,7 @@ def _next(rules, look, done):
 
 def _ended(look):
     """All is durable: nothing but the events matters any more."""
-    return look._replace(at=ACKNOWLEDGE, version=STALE, row=(), left=0, false=False)
+    return look._replace(at=ACKNOWLEDGE, version=STALE, row=(), left=0, false=False, unknown=False)
 
 
 def reread(scenario, world, look):
@@ -155,11 +161,12 @@ def reread(scenario, world, look):
     row, rules = world.rows[look.endpoint], scenario.rules
     same = row and row.seen == look.row.seen and bool(row.missing) == bool(look.row.missing)
     if not same or (row.missing and rules.missing_differs):
-        return [("reads the row again: it says something else", world, _has_read(look, row))]
+        return [("reads the row again: it says something else", world, _has_read(rules, look, row))]
     if rules.conflict == "keep":
         return [("reads the row again: it says the same, and stays", world, _ended(look))]
     if rules.conflict == "forget":
         row = row._replace(todo=0)
+    row = row._replace(again=row.again or _again(look, row.names))
     return [("reads the row again: it says the same", world, look._replace(at=WRITE, version=CURRENT, row=row))]
 
 

@@ -57,6 +57,13 @@ class Rules:
     """That every claim is known is noted after all endpoints were entered and indexed."""
     index_entered: bool = True
     """A sweep indexes an endpoint, too, whose row it found when it was going to enter it."""
+    drop_resets: bool = True
+    """With a row that cannot be read and is dropped, the catalog does not count as complete any more."""
+    moot: str = "power"
+    """Which events about an endpoint that the complete catalog does not know to claim anything are dropped unseen:
+    "power" events, which change no claim, or "all". Only where the scenario tells power events apart."""
+    first_claim_again: bool = False
+    """A row that begins to claim by a look for an event is looked at once more, by the drain timer."""
     marker_asked_late: bool = True
     """A drain that narrows asks after it has read the claims whether every claim is known."""
 
@@ -78,7 +85,8 @@ class Scenario:
     `looks`, `drains`: how many run at the same time. `ahead`: record sets are read before the dirty row. `nearest`: a
     name is answered by its first running claimant, not by all. `announce`: delete events are told from others. `lag`:
     false 404s. `two_requests`: an observation takes two. `lists_tell`: lists show states. `lost`: the catalog is lost
-    at the start. `crashes`: a process may die between any two steps.
+    at the start. `crashes`: a process may die between any two steps. `moot`: power events are told from others, and an
+    endpoint that claims nothing has no row at the start.
     """
 
     name: str
@@ -97,8 +105,9 @@ class Scenario:
     lists_tell: bool = True
     lost: bool = False
     crashes: bool = True
+    moot: bool = False
 
     @property
     def loses(self):
         """Whether the catalog may be incomplete: then it matters which endpoints have never changed."""
-        return self.lost or self.may.lost_catalogs > 0
+        return self.lost or self.may.lost_catalogs > 0 or self.may.lost_rows > 0

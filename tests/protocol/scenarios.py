@@ -73,6 +73,26 @@ ENTERING = (
     replace(LOST, name="lost: later", lost=False, may=Budget(sweeps=1, lost_catalogs=1, duplicates=1)),
     replace(LOST, name="lost: a false 404", rules=CONFIRMED, lag=True, looks=0, may=Budget(sweeps=1)),
 )
+BAD = replace(LOST, lost=False)
+UNREADABLE = (
+    replace(BAD, name="bad row: an event", may=Budget(lost_rows=1, duplicates=1, sweeps=1)),
+    replace(BAD, name="bad row: a stop", kinds=POWER, may=Budget(lost_rows=1, changes=1)),
+    replace(BAD, name="bad row: lists tell", lists_tell=True, kinds=POWER, may=Budget(lost_rows=1, changes=1)),
+    replace(BAD, name="bad row: the nearest answers", nearest=True, may=Budget(lost_rows=1, duplicates=1, sweeps=1)),
+    replace(BAD, name="bad row: a name is left", names=2, kinds=NAMES, may=Budget(lost_rows=1, changes=1)),
+)
+MOOT = Scenario(
+    "", rules=replace(SHARED, first_claim_again=True), start=((RUNNING, 0, 0),), kinds=("names", "power"), moot=True
+)
+STRANGERS = (
+    replace(MOOT, name="stranger: a claim and a stop", may=Budget(changes=2)),
+    replace(MOOT, name="stranger: the drain timer", may=Budget(changes=2, timers=1)),
+    replace(MOOT, name="stranger: comes, stops, goes", may=Budget(changes=3)),
+    replace(MOOT, name="stranger: an event comes again", may=Budget(changes=2, duplicates=1)),
+    replace(MOOT, name="stranger: a drain", looks=1, drains=1, may=Budget(changes=2)),
+    replace(MOOT, name="stranger: a sweep", looks=1, may=Budget(changes=2, sweeps=1)),
+    replace(MOOT, name="stranger: made and deleted", kinds=("names", "power", *LIFE), may=Budget(changes=2)),
+)
 
 
 def under(rules, title, scenarios):
@@ -88,4 +108,6 @@ SCENARIOS = (
     *under(THRIFTY, "thrifty", RECORDING),
     *CONFIRMING,
     *ENTERING,
+    *UNREADABLE,
+    *STRANGERS,
 )

@@ -9,10 +9,10 @@ def initial(scenario):
     """The world at the start: catalog and record sets are right, or the catalog was just lost."""
     truth = tuple(Truth(*seen) if seen else Truth(GONE, 0, 0) for seen in scenario.start)
     records = tuple(right(scenario, truth, name) for name in range(scenario.names))
-    events = ((0, 0),) * len(truth)
+    events = ((0, 0, 0),) * len(truth)
     if scenario.lost:
         return World(truth, events, scenario.may, ((),) * len(truth), (0,) * len(truth), 0, records, complete=False)
-    rows = tuple(Row(*seen) if seen else () for seen in scenario.start)
+    rows = tuple(Row(*seen) if seen and (seen[1] or not scenario.moot) else () for seen in scenario.start)
     index = tuple(seen[1] if seen else 0 for seen in scenario.start)
     return World(truth, events, scenario.may, rows, index, 0, records)
 
@@ -58,8 +58,12 @@ def _after_look(rest, who, steps):
 def _looks_begun(scenario, world):
     """A look begins for an event that waits, or for the drain timer."""
     found = []
-    for endpoint, (events, deletes) in enumerate(world.events):
-        if events:
+    for endpoint, (events, deletes, powers) in enumerate(world.events):
+        if powers:
+            found += _power(scenario, surroundings.add_events(world, endpoint, 0, 0, -1), endpoint)
+        if events and scenario.moot and _moot(scenario, world, endpoint) and scenario.rules.moot == "all":
+            found.append((f"drops an event of {endpoint}", surroundings.add_events(world, endpoint, -1, 0)))
+        elif events:
             after = surroundings.add_events(world, endpoint, -1, 0)
             found += _begun(scenario, after, Look(endpoint, events=1), "for an event")
         if deletes:
@@ -70,6 +74,18 @@ def _looks_begun(scenario, world):
             after = world._replace(may=world.may._replace(timers=world.may.timers - 1))
             found += _begun(scenario, after, Look(endpoint), "for the drain timer")
     return found
+
+
+def _power(scenario, world, endpoint):
+    """Who takes a power event reads the row first: where that claims nothing, nothing is to be seen."""
+    if _moot(scenario, world, endpoint):
+        return [(f"drops a power event of {endpoint}", world)]
+    return _begun(scenario, world, Look(endpoint, events=1), "for a power event")
+
+
+def _moot(scenario, world, endpoint):
+    row = world.rows[endpoint]
+    return world.complete and not (row and (row.names or row.due))
 
 
 def _begun(scenario, world, look, why):
@@ -90,7 +106,7 @@ def _may_be_joined(join, look):
 
 
 def _joined(rest, look):
-    events, deletes = rest.events[look.endpoint]
+    events, deletes, _ = rest.events[look.endpoint]
     found = []
     if events:
         after, joined = surroundings.add_events(rest, look.endpoint, -1, 0), look._replace(events=look.events + 1)

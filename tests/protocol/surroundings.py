@@ -1,10 +1,10 @@
 """What happens outside of the app.
 
 Endpoints change and emit events; events come again or are lost; a person takes a record set over; tombstones are
-purged; the catalog is lost; time passes.
+purged; the catalog, or one row of it, is lost; time passes.
 """
 
-from tests.protocol.catalog import lose, put, write_record, write_row
+from tests.protocol.catalog import drop, lose, put, write_record, write_row
 from tests.protocol.words import FOREIGN, FRESH, GONE, LAGGING, OBSERVE, OLD, OVER, RUNNING, STOPPED
 
 
@@ -24,8 +24,7 @@ def steps(scenario, world):
                 )
     if may.purges and not world.sweep:
         yield from _purges(_spent(world, "purges"))
-    if may.lost_catalogs:
-        yield "the catalog is lost", lose(_spent(world, "lost_catalogs"))
+    yield from _losses(scenario, world)
     if scenario.rules.confirm != "no":
         after = later(world)
         if after != world:
@@ -36,15 +35,16 @@ def _spent(world, what):
     return world._replace(may=world.may._replace(**{what: getattr(world.may, what) - 1}))
 
 
-def add_events(world, endpoint, events, deletes):
+def add_events(world, endpoint, events, deletes, powers=0):
     """More events of an endpoint wait, or fewer."""
     before = world.events[endpoint]
-    return world._replace(events=put(world.events, endpoint, (before[0] + events, before[1] + deletes)))
+    after = (before[0] + events, before[1] + deletes, before[2] + powers)
+    return world._replace(events=put(world.events, endpoint, after))
 
 
 def _deliveries(world):
     may = world.may
-    for endpoint, (events, deletes) in enumerate(world.events):
+    for endpoint, (events, deletes, powers) in enumerate(world.events):
         who = f"of endpoint {endpoint}"
         if may.duplicates:
             yield f"an event {who} comes again", add_events(_spent(world, "duplicates"), endpoint, 1, 0)
@@ -54,6 +54,25 @@ def _deliveries(world):
             yield f"an event {who} is lost", add_events(_spent(world, "lost_events"), endpoint, -1, 0)
         if may.lost_events and deletes:
             yield f"a delete event {who} is lost", add_events(_spent(world, "lost_events"), endpoint, 0, -1)
+        if powers and may.duplicates:
+            yield f"a power event {who} comes again", add_events(_spent(world, "duplicates"), endpoint, 0, 0, 1)
+        if powers and may.lost_events:
+            yield f"a power event {who} is lost", add_events(_spent(world, "lost_events"), endpoint, 0, 0, -1)
+
+
+def _losses(scenario, world):
+    """The catalog is lost. Or a row cannot be read: who meets it notes that not every claim is known, and drops it."""
+    if world.may.lost_catalogs:
+        yield "the catalog is lost", lose(_spent(world, "lost_catalogs"))
+    if not world.may.lost_rows:
+        return
+    world = _spent(world, "lost_rows")
+    for endpoint, row in enumerate(world.rows):
+        if row:
+            yield (
+                f"the row of endpoint {endpoint} cannot be read and is dropped",
+                drop(world, endpoint, resets=scenario.rules.drop_resets),
+            )
 
 
 def _purges(world):
@@ -70,9 +89,10 @@ def _changes(scenario, world):
         for what, after in _changed(scenario, truth):
             truths = put(world.truth, endpoint, after._replace(changed=scenario.loses))
             told = int(what == "delete" and scenario.announce)
+            power = int(what in ("stop", "start") and scenario.moot)
             yield (
                 f"TRUTH: {what} endpoint {endpoint}",
-                add_events(world._replace(truth=truths), endpoint, 1 - told, told),
+                add_events(world._replace(truth=truths), endpoint, 1 - told - power, told, power),
             )
 
 

@@ -51,13 +51,17 @@ class Truth(NamedTuple):
 
 
 class Row(NamedTuple):
-    """The catalog's row of an endpoint. `todo`: names that are not marked dirty yet. `missing`: 0, FRESH or OLD."""
+    """The catalog's row of an endpoint. `todo`: names that are not marked dirty yet. `missing`: 0, FRESH or OLD.
+
+    `again`: it is the first claim of its endpoint, and is looked at once more.
+    """
 
     state: int
     names: int
     address: int
     todo: int = 0
     missing: int = 0
+    again: bool = False
 
     @property
     def seen(self):
@@ -67,7 +71,7 @@ class Row(NamedTuple):
     @property
     def due(self):
         """Whether the drain timer looks again: a look was not finished, or has to be confirmed, or was never made."""
-        return bool(self.todo or self.missing or self.state == UNREAD)
+        return bool(self.todo or self.missing or self.again or self.state == UNREAD)
 
 
 class Look(NamedTuple):
@@ -75,7 +79,7 @@ class Look(NamedTuple):
 
     `row`: as read until the observation, then as it is to be written. `version`: of the row. `left`: names of the
     present step that are not done. `part`: what the first request of an observation showed. `false`: what was observed
-    is not true; for the promises only.
+    is not true; for the promises only. `unknown`: the row that it has read claims nothing.
     """
 
     endpoint: int
@@ -87,6 +91,7 @@ class Look(NamedTuple):
     left: int = 0
     part: tuple = ()
     false: bool = False
+    unknown: bool = False
 
 
 class Drain(NamedTuple):
@@ -128,7 +133,10 @@ class Sweep(NamedTuple):
 
 
 class Budget(NamedTuple):
-    """How often something may still happen. `deletes`: delete events that come again. `timers`: the drain timer."""
+    """How often something may still happen.
+
+    `deletes`: delete events that come again. `timers`: the drain timer. `lost_rows`: rows that cannot be read.
+    """
 
     changes: int = 0
     duplicates: int = 0
@@ -139,10 +147,12 @@ class Budget(NamedTuple):
     purges: int = 0
     timers: int = 0
     lost_catalogs: int = 0
+    lost_rows: int = 0
 
 
 class World(NamedTuple):
-    """A state. `events`: for each endpoint, how many events and delete events wait. `dirty`: a set of names.
+    """A state. `events`: for each endpoint, how many events, delete events and power events (where these are told
+    apart) wait. `dirty`: a set of names.
 
     `index`: for each endpoint, the names from which the index leads to it. `complete`: every claim is known.
     """

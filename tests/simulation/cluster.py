@@ -16,6 +16,9 @@ from tests.stage import Token, environment
 
 VM = re.compile(r"/subscriptions/[^/]+/resourcegroups/[^/]+/providers/microsoft.compute/virtualmachines/[^/]+")
 
+POWER = tuple(f"virtualmachines/{what}/action" for what in ("start", "poweroff", "deallocate", "restart"))
+"""Endings of operations that change no claim: about what claims nothing they may be acknowledged unseen."""
+
 
 class Cluster:
     """All instances of one story."""
@@ -101,7 +104,8 @@ class Cluster:
             return 500, b""
         vm = VM.match(event["subject"].lower())
         if vm:
-            self.story.ledger.acknowledged(vm[0], life, began)
+            power = str(event["data"].get("operationName", "")).lower().endswith(POWER)
+            self.story.ledger.acknowledged(vm[0], life, began, power=power)
         return 202, b""
 
 

@@ -254,9 +254,14 @@ class Ledger:
 
     # --- events
 
-    def acknowledged(self, key, life, began):
-        """An event about this endpoint was answered with 2xx: its observation is here, and its names are."""
+    def acknowledged(self, key, life, began, *, power):
+        """An event about this endpoint was answered with 2xx: its observation is here, and its names are.
+
+        But for a power event, where the catalog knows no claim of it.
+        """
         known = self.rows.get(key)
+        if power and not (known and known.row.endpoint.names):
+            return
         if self.wiped >= began or life.refused_at >= began or (known and _open(known.row)):
             return
         if known is None or known.begun < began:

@@ -33,6 +33,8 @@ EVENTS = 40
 """So many at least are told in each story, whatever becomes of them then."""
 DRAIN = 30.0
 WATCHED = ("Microsoft.Compute/", "Microsoft.Network/networkInterfaces/", "Microsoft.Resources/tags/")
+EDITS = "Microsoft.Network/privateDnsZones/A/"
+"""Every fourth seed hears of these as well; the others' stories stay as they were."""
 DELIVERIES = 120.0
 """Seconds for which deliveries are waited for once the faults have stopped; then they are lost."""
 REST = 300.0
@@ -62,7 +64,8 @@ class Story:
         self.cluster = Cluster(self, drawn.instances)
         self.event_grid = EventGrid(self.cloud.azure, self.cluster.deliver, Random(f"events {seed}"))
         schema = "CloudEventSchemaV1_0" if drawn.cloud_events else "EventGridSchema"
-        self.event_grid.subscriptions = [Subscription("app", schema, WATCHED)]
+        watched = (*WATCHED, EDITS) if seed % 4 == 3 else WATCHED
+        self.event_grid.subscriptions = [Subscription("app", schema, watched)]
         self.told = 0
         self.cloud.azure.completed.append(self._count)
         trouble = self.event_grid.disturbance

@@ -1,0 +1,113 @@
+"""A storm of events about VMs that the app does not know and that claim nothing: who waits for it, and what it costs.
+
+Half a subscription is started in the morning, and none of it is ours. In the midst of it a VM that serves is stopped.
+Two instances of the app share the events by chance, on one catalog in a simulated table. The strangers' writes, which
+might have given them a tag, are played at a tenth of the number: each of them has to be looked at.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tracemalloc
+from collections.abc import Sequence
+from random import Random
+from typing import Any, TypeAlias
+
+from benchmarks import worlds
+from benchmarks.fleet import Fleet
+from benchmarks.harness import Figure, Say, Scenario
+from benchmarks.stage import Stage
+from benchmarks.tables import Shared
+from simulator.eventgrid import ANSWER_TIMEOUT
+from simulator.virtual_time import in_virtual_time
+from simulator.vm import VM_TYPE
+
+Json: TypeAlias = Any
+
+FIGURES = {
+    "acknowledged": Figure("", "5,000 starts of strangers within ten seconds: share acknowledged at once", "= 1"),
+    "ack_max_s": Figure("s", "the same: slowest answer to a delivery", "<= 25"),
+    "reads": Figure("", "the same: GETs, a page of a list being one", "<= 50"),
+    "stop_s": Figure("s", "the same: a known VM's stop in the midst of it, from the event to every zone", "<= 3"),
+    "mb": Figure("MB", "the same: most memory that the app and the simulator took beside what they had", "< 100"),
+    "write_acknowledged": Figure("", "500 writes of strangers within ten seconds: share acknowledged at once", "= 1"),
+    "write_ack_max_s": Figure("s", "the same: slowest answer to a delivery", "<= 25"),
+    "write_reads": Figure("", "the same: GETs, a page of a list being one", "<= 200"),
+    "write_stop_s": Figure("s", "the same: a known VM's stop in the midst of it, from the event to every zone", "<= 5"),
+}
+WITHIN = 10.0
+SETTLED_SECONDS = 40.0
+
+
+def _world(strangers: int) -> tuple[Json, Sequence[str]]:
+    known = [worlds.vm(number, region, ["svc"], health=None) for number, region in enumerate(worlds.REGIONS)]
+    others = [worlds.vm(10 + number, worlds.REGIONS[0], [], health=None) | {"tags": {}} for number in range(strangers)]
+    return worlds.world([*known, *others], settled=False), [each["id"] for each in others]
+
+
+async def _played(strangers: int, action: str, seed: int) -> tuple[Fleet, float, float]:
+    """Tell of each stranger once; gives the fleet, how long the stop of a known VM took, and the memory taken in MB."""
+    world, ids = _world(strangers)
+    stage = Stage(world, seed=seed)
+    account = Shared(stage.clock)
+    apps = [stage.app(f"app-{number}", catalog=account.open()) for number in (1, 2)]
+    await stage.know(apps[0])
+    await apps[0].correct_drift()
+    await asyncio.sleep(120.0)
+    fleet, rng = Fleet(stage, [app.on_event for app in apps], seed), Random(seed)
+    stage.sent.clear()
+    tracemalloc.start()
+    before, begun = tracemalloc.get_traced_memory()[0], stage.clock()
+    stop = asyncio.get_running_loop().create_task(_stop(fleet, WITHIN / 2))
+    for instant, vm_id in sorted((rng.uniform(0, WITHIN), each) for each in ids):
+        await asyncio.sleep(begun + instant - stage.clock())
+        stage.cloud.azure.emit(vm_id, f"{VM_TYPE}/{action}", "Action" if action.endswith("action") else "Write")
+    took = await stop
+    await asyncio.sleep(SETTLED_SECONDS)
+    taken = (tracemalloc.get_traced_memory()[1] - before) / 2**20
+    tracemalloc.stop()
+    await fleet.event_grid.close()
+    return fleet, took, taken
+
+
+async def _stop(fleet: Fleet, after: float) -> float:
+    """Stop a known VM some seconds from now; gives the seconds until every zone is right."""
+    await asyncio.sleep(after)
+    vm = fleet.stage.cloud.compute.vms.find(worlds.vm_id("vm-00000"))
+    if vm is None:
+        raise KeyError("vm-00000")
+    begun, vm.power, vm.changed = fleet.clock(), "deallocated", fleet.clock()
+    fleet.stage.cloud.azure.emit(vm.id, f"{VM_TYPE}/deallocate/action", "Action")
+    want = fleet.expected()
+    while fleet.clock() < begun + 60.0 and any(  # noqa: ASYNC110 - the zones tell nobody that they have changed
+        fleet.history.now(key) != answer for key, answer in want.items()
+    ):
+        await asyncio.sleep(0.05)
+    return fleet.clock() - begun
+
+
+def _figures(fleet: Fleet) -> dict[str, float]:
+    sent = [each for each in fleet.event_grid.deliveries if each.attempt == 1]
+    waited = [ANSWER_TIMEOUT if each.answered_at is None else each.answered_at - each.sent_at for each in sent]
+    return {
+        "acknowledged": sum(each.status == 202 for each in sent) / len(sent),
+        "ack_max_s": max(waited),
+        "reads": sum(each.method == "GET" for each in fleet.stage.sent),
+    }
+
+
+def measure(starts: int, writes: int, say: Say) -> dict[str, float]:
+    """Tell of so many starts, and of so many writes."""
+    say(f"{starts} starts of strangers")
+    fleet, took, taken = in_virtual_time(lambda: _played(starts, "start/action", 1))
+    found = _figures(fleet) | {"stop_s": took, "mb": taken}
+    say(f"{writes} writes of strangers")
+    fleet, took, _ = in_virtual_time(lambda: _played(writes, "write", 2))
+    return found | {f"write_{name}": value for name, value in (_figures(fleet) | {"stop_s": took}).items()}
+
+
+def _run(quick: bool, say: Say) -> dict[str, float]:
+    return measure(300, 60, say) if quick else measure(5000, 500, say)
+
+
+SCENARIO = Scenario("Thousands of VMs that claim nothing start within ten seconds.", FIGURES, _run)

@@ -1,0 +1,70 @@
+"""Edits of record sets by others, as Event Grid tells them: the name is looked at anew, on the drain's path.
+
+An event marks its name dirty, and the drain reads record set and claims and decides: it repairs, or keeps what it may
+not write as a blocked name, or finds everything right and writes nothing. So an edit is seen in seconds, and not at the
+next sweep. Two tools that want different things of one name would now answer each other within seconds, too: a name is
+looked at so few times in ten minutes, and what goes beyond is left to the sweep.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from shared.drain import Drainer
+from shared.events import Edit
+from shared.model import Cause, Dirty, Urgency, Zone
+from shared.routing import claimed
+from shared.together import Shared
+
+PAUSE = 2.0
+"""Seconds between two looks at one name; the events in between share the next ones."""
+LOOKS = 5
+SPAN = 600.0
+"""In so many seconds a name is looked at `LOOKS` times because of edits."""
+
+
+@dataclass
+class Edits:
+    """Follows edits. What becomes of one: accepted; unclaimed; or repeated, which is left to the sweep."""
+
+    drainer: Drainer
+    _shared: Shared[str] = field(default_factory=Shared)
+    _looked: dict[tuple[str, str], list[float]] = field(default_factory=dict)
+
+    async def follow(self, edit: Edit, cause: Cause) -> tuple[str, bool]:
+        """Mark the name; gives what became of the edit, and whether this call settles it. Raises Transient, Terminal.
+
+        Edits of one name that come together share a run that begins after them.
+        """
+        zone = next(each for each in self.drainer.settings.zones if each.key == edit.zone)
+        outcome, first = await self._shared.run(
+            f"{edit.zone} {edit.name}", "", lambda _: self._mark(zone, edit.name, cause)
+        )
+        return outcome, first and outcome == "accepted"
+
+    async def _mark(self, zone: Zone, name: str, cause: Cause) -> str:
+        catalog, settings = self.drainer.catalog, self.drainer.settings
+        endpoints = [row.endpoint for row in await catalog.claimants(name)]
+        if not claimed(name, endpoints, settings) and not await catalog.owns(zone.key, name):
+            return "unclaimed"
+        if not await self._may_look(zone, name):
+            return "repeated"
+        service = any(name in endpoint.tagged for endpoint in endpoints)
+        urgency = Urgency.FIRST if service else Urgency.HOST_FIRST
+        self.drainer.reader.forget(zone, name)  # What this process remembers of it is not true any more.
+        await catalog.mark(Dirty(zone.key, name, urgency, cause.at, cause=cause.said))
+        return "accepted"
+
+    async def _may_look(self, zone: Zone, name: str) -> bool:
+        """Whether the sweep is not soon enough; waits where the last look was a moment ago."""
+        now = self.drainer.clock()
+        lately = {key: [at for at in looks if now - SPAN < at <= now + PAUSE] for key, looks in self._looked.items()}
+        self._looked = {key: looks for key, looks in lately.items() if looks}
+        looks = self._looked.setdefault((zone.key, name), [])
+        if len(looks) >= LOOKS:
+            return False
+        wait = max(0.0, looks[-1] + PAUSE - now) if looks else 0.0
+        looks.append(now + wait)
+        await asyncio.sleep(wait)
+        return True
