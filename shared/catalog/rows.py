@@ -9,6 +9,7 @@
     history:HASH       name, or `*` for the zone    its last changes as JSON, when the newest was; 1: it is ours
     found              hash of the zone's id        what a person should know of the zone, as JSON
     marker             marker                       the marker as JSON
+    tallies            hash of the instance         what one process has counted; its distributions: both as JSON
 
 Keys may not hold a `/`, so ids are hashed, and so is a NAME that is no DNS label; HASH is that of the zone's id. Rows
 that are listed together are one partition, because an answer may end where a partition does (docs, "Query timeout and
@@ -29,6 +30,7 @@ from azure.data.tables import TableEntity
 
 from shared.catalog.history import ours
 from shared.errors import Terminal
+from shared.figures import Spread, Tally
 from shared.model import Alarm, Dirty, EndpointRow, Found, Marker, Order, Past, Urgency
 from shared.ports import EVERY_NAME, Indexed, Stored
 
@@ -72,9 +74,12 @@ MARKER = msgspec.json.Decoder(Marker)
 ORDER = msgspec.json.Decoder(Order)
 HISTORY = msgspec.json.Decoder(tuple[Past, ...])
 DIRTY = msgspec.json.Decoder(DirtyRow)
+TALLY = msgspec.json.Decoder(Tally)
+SPREADS = msgspec.json.Decoder(tuple[tuple[str, tuple[str, ...], Spread], ...])
 
 BODY = ("body",)
 """Columns of the rows that hold a value as JSON."""
+TALLY_COLUMNS = ("body", "spreads")
 FACTS = ("body", "mark", "cleared", "adopt", "regain", *(f"urgency_{urgency.name.lower()}" for urgency in Urgency))
 """Columns of the dirty rows. Few are filled: each costs the SDK 5 us, and all rows are read again and again."""
 
@@ -213,6 +218,19 @@ def read_dirty(zone: str, row: TableEntity) -> Stored[Dirty]:
         facts.regain or bool(row.get("regain")),
     )
     return Stored(value, stored.etag)
+
+
+def tally(value: Tally) -> dict[str, Any]:
+    """A row of what a process has counted. In two columns, for one has not room for 70 regions."""
+    what = f"what instance {value.instance} has counted"
+    row = entity("tallies", digest(value.instance), replace(value, spreads=()), what)
+    return {**row, "spreads": entity("", "", value.spreads, what)["body"]}
+
+
+def read_tally(row: TableEntity) -> Stored[Tally]:
+    """What a process has counted. Raises Terminal."""
+    stored = read(row, TALLY)
+    return replace(stored, value=replace(stored.value, spreads=read(row, SPREADS, "spreads").value))
 
 
 def bounded(marker: Marker) -> Marker:
