@@ -27,6 +27,8 @@ from simulator.world_settings import load, told
 
 EVERY = 5.0
 """Seconds between two lines about a start that takes long."""
+LARGE = 200
+"""VMs from which on the simulated Azure takes some time to be built."""
 SOON = 10.0
 """Seconds after which the commands are printed although names still wait for the zones' budgets."""
 
@@ -46,15 +48,17 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 class Progress:
-    """Says now and then how far a long start is. `stage`: what to say."""
+    """Says now and then how far a long start is. `stage`: what to say; None: nothing."""
 
-    def __init__(self, stage: Callable[[], Awaitable[str]]) -> None:
+    def __init__(self, stage: Callable[[], Awaitable[str]] | None) -> None:
         self.stage = stage
 
     async def tell(self) -> None:
         """A line every `EVERY` seconds, until it is cancelled."""
         while True:
             await asyncio.sleep(EVERY)
+            if self.stage is None:
+                continue
             with suppress(OutsideError):  # An app that is too busy to say how far it is.
                 print(f"... {await self.stage()}", flush=True)
 
@@ -107,7 +111,8 @@ async def _up(world: dict[str, Any], arguments: argparse.Namespace) -> None:
     async def building() -> str:
         return f"the simulated Azure is being built: {len(world['vms']):,} VMs, {len(world['zones']):,} zones"
 
-    progress = Progress(building)
+    # A small world takes no time, and a wrong one says nothing but what is wrong.
+    progress = Progress(building if len(world["vms"]) >= LARGE else None)
     telling = asyncio.create_task(progress.tell())
     try:
         async with running(world, ports, Scale(arguments.operations)) as pair, Outside(pair) as outside:
