@@ -19,6 +19,7 @@ from shared import telemetry
 from shared.bootstrap import build
 from shared.dashboard import page
 from shared.errors import BadRequest, NearzoneError, Transient
+from shared.exposition import CONTENT_TYPE, exposition
 from shared.reconcile import Reconciler
 from shared.report import Report
 from shared.settings import DRAIN_SCHEDULE, SWEEP_SCHEDULE
@@ -100,6 +101,20 @@ async def status(req: func.HttpRequest, context: func.Context) -> func.HttpRespo
         return await _answer(told())
 
 
+@app.function_name("metrics")
+@app.route(route="metrics", methods=["GET"])
+async def metrics(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:  # noqa: ARG001 - as above
+    """The figures of all instances as text for Prometheus. 503 where the catalog or the settings stand in the way."""
+    with insights().span(context) as call:
+        call.idle = True  # It comes every minute, and the host tells of each request anyway.
+        try:
+            scraped = exposition(*await loop().scraped())
+        except NearzoneError as error:
+            call.idle = False
+            return _refused(error)
+        return func.HttpResponse(scraped, headers={"Content-Type": CONTENT_TYPE})
+
+
 @app.function_name("dashboard")
 @app.route(route="dashboard", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 async def dashboard(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - the binding's name
@@ -115,8 +130,12 @@ async def _answer(content: Awaitable[dict[str, Any]]) -> func.HttpResponse:
     except BadRequest as error:
         return _json({"error": str(error)}, 400)
     except NearzoneError as error:
-        _log.error("%s", error)
-        return _json({"error": str(error)}, 503)
+        return _refused(error)
+
+
+def _refused(error: NearzoneError) -> func.HttpResponse:
+    _log.error("%s", error)
+    return _json({"error": str(error)}, 503)
 
 
 def _json(content: dict[str, Any], status_code: int = 200) -> func.HttpResponse:

@@ -37,7 +37,7 @@ class App:
     @property
     def urls(self) -> dict[str, pulumi.Output[str]]:
         """Where it is asked over HTTP."""
-        functions = ("status", "resync", "dashboard")
+        functions = ("status", "resync", "metrics", "dashboard")
         return {
             each: pulumi.Output.format("https://{0}/api/{1}", self.site.default_host_name, each) for each in functions
         }

@@ -29,9 +29,11 @@ from shared.catalog.others import Others
 from shared.catalog.table import TableCatalog
 from shared.clock import Clock
 from shared.errors import BadSettings
+from shared.figures import Figures
 from shared.ports import Catalog, Measure, unmeasured
 from shared.reconcile import Reconciler
 from shared.settings import CLOUDS, Cloud, Settings
+from shared.telemetry import COUNTER, HISTOGRAM, METRICS
 
 IN_AZURE = ("WEBSITE_INSTANCE_ID", "WEBSITE_SKU", "WEBSITE_POD_NAME")
 """One of these is set on every hosting plan, Flex Consumption included. Source: how azure-functions-host tells its plan
@@ -56,6 +58,8 @@ def build(
     published = latency.parse(LATENCY.read_text(encoding="utf-8"))
     wanted = _settings(environment, published.regions)
     credential = credential or _credential(wanted.cloud)
+    figures = Figures(_of(COUNTER), _of(HISTOGRAM))
+    measure = _both(figures.measure, measure)
     throttle = Throttle(_passed, measure)
     options = client_options(wanted.cloud, throttle, transport, proxied=account.proxied(environment))
     reader = ComputeManagementClient(credential, min(wanted.subscriptions), **options)
@@ -74,12 +78,26 @@ def build(
         clock=Clock(clock),
         holder=holder or uuid.uuid4().hex,
         measure=measure,
+        figures=figures,
     )
 
 
 def _request_ids(wanted: Settings) -> Callable[[], str]:
     own = own_writes.mark(wanted)
     return lambda: own_writes.request_id(own, str(uuid.uuid4()))
+
+
+def _of(kind: str) -> dict[str, tuple[str, ...]]:
+    """The dimensions of the metrics of one kind."""
+    return {name: metric.dimensions for name, metric in METRICS.items() if metric.kind == kind}
+
+
+def _both(first: Measure, second: Measure) -> Measure:
+    def measure(name: str, value: float, /, **dimensions: str) -> None:
+        first(name, value, **dimensions)
+        second(name, value, **dimensions)
+
+    return measure
 
 
 def _passed() -> float:

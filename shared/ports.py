@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 from shared.clock import Clock
+from shared.figures import Tally
 from shared.model import BadRow, Dirty, Endpoint, EndpointRow, Found, Marker, Order, Past, RecordSet, Write, Zone
 
 T = TypeVar("T", covariant=True)  # noqa: PLC0105 - a row is only read
@@ -238,6 +239,15 @@ class Catalog(Protocol):
 
     async def disown(self, zone: str, names: Mapping[str, str]) -> None:
         """Keep that these are not ours any more, each unless its row has another etag by now."""
+
+    async def tallies(self) -> Sequence[Tally]:
+        """What each process has counted, as it was written last."""
+
+    async def put_tally(self, tally: Tally) -> None:
+        """Write what a process has counted over what it wrote before; only that process writes it."""
+
+    async def purge_tallies(self, before: float) -> None:
+        """Remove those that were not written since then (seconds since the epoch)."""
 
 
 class Inventory(Protocol):

@@ -16,12 +16,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec
 
-from shared import bad_rows, details, explain, pages, preflight
+from shared import bad_rows, details, explain, pages, preflight, scrape
 from shared.catch_up import PROGRESS_SECONDS
 from shared.clock import Clock
 from shared.doubt import CONFIRM_SECONDS, NO_EVENT, TO_CONFIRM
@@ -29,8 +30,9 @@ from shared.drain import Drainer
 from shared.edits import Edits
 from shared.errors import Conflict, NearzoneError, Terminal, Transient
 from shared.events import Edit, Hint, Ignored, hint
+from shared.figures import Figures, Gauge, Tally
 from shared.latency import Latency
-from shared.model import Alarm, Cause, Endpoint, State, Swept, Zone, freeze
+from shared.model import Alarm, Cause, Endpoint, State, Swept, Zone
 from shared.observe import Observer
 from shared.orders import Orders
 from shared.own_writes import mark
@@ -69,6 +71,23 @@ EXAMPLES, ERROR = 3, 300
 
 _log = logging.getLogger("nearzone")
 
+P = ParamSpec("P")
+
+
+def _counted(
+    verb: Callable[Concatenate[Reconciler, P], Awaitable[Report]],
+) -> Callable[Concatenate[Reconciler, P], Coroutine[Any, Any, Report]]:
+    """A verb at whose end, however it ends, what was counted is kept."""
+
+    @wraps(verb)
+    async def counted(self: Reconciler, /, *args: P.args, **kwargs: P.kwargs) -> Report:
+        try:
+            return await verb(self, *args, **kwargs)
+        finally:
+            self.tallier.note()
+
+    return counted
+
 
 @dataclass
 class Reconciler:
@@ -83,6 +102,7 @@ class Reconciler:
     holder: str
     surveyor: Surveyor
     measure: Measure = unmeasured
+    figures: Figures = field(default_factory=Figures)
     events: Counter[str] = field(default_factory=Counter)
     _heard_at: float = 0.0
     _opened: bool = False
@@ -106,6 +126,7 @@ class Reconciler:
         self.strangers = Strangers(self.catalog, self.drainer.complete, self.clock)
         self._zone_keys, self._own = frozenset(zone.key for zone in self.settings.zones), mark(self.settings)
         self.orders = Orders(self.catalog, self.recorder, self.clock, self.latency.regions)
+        self.tallier = scrape.Tallier(self.drainer, self.figures)
 
     async def _begin(self, *, fills: bool = True) -> float:
         """When this call began. Before a process's first call reckons with time, it asks the catalog what time it is.
@@ -122,6 +143,7 @@ class Reconciler:
             self._whole = True
         return self.clock.at(begun)
 
+    @_counted
     async def on_event(self, text: str | bytes) -> Report:
         """Look at what an event hints at. Raises only where the observation could not be made durable.
 
@@ -198,6 +220,7 @@ class Reconciler:
             report.fail(hint.resource_id, error)
         await self._settle(deadline, report)
 
+    @_counted
     async def drain(self) -> Report:
         """Settle what is dirty, look at warming endpoints again, end expired orders; sweep if none is complete."""
         report, deadline = Report("drain"), await self._begin() + DRAIN_SECONDS
@@ -229,15 +252,10 @@ class Reconciler:
 
     async def _take_stock(self) -> None:
         """Measure how things stand."""
-        now, orders, stored = self.clock(), await self.drainer.orders(), await self.catalog.marker()
-        for zone in self.settings.zones:
-            dirty = [row.value.since for row in await self.catalog.dirty(zone.key)]
-            self.measure("dirty", len(dirty), zone=zone.region)
-            self.measure("dirty.oldest", max(0.0, now - min(dirty, default=now)), zone=zone.region)
-            self.measure("frozen", 1 if freeze(zone, orders) else 0, zone=zone.region)
-        if stored and stored.value.completed_at:
-            self.measure("sweep.age", max(0.0, now - stored.value.completed_at))
+        for gauge in await scrape.standing(self.drainer):
+            self.measure(gauge.name, gauge.value, **gauge.labels)
 
+    @_counted
     async def correct_drift(self) -> Report:
         """Compare everything with the truth, and every hour look at what could stand in the way."""
         report = Report("sweep")
@@ -287,6 +305,7 @@ class Reconciler:
                 await self.catalog.put_marker(noted, stored.etag)
                 return
 
+    @_counted
     async def resync(self, wanted: Resync) -> Report:
         """What a person asked for by hand. Raises BadRequest where only the catalog shows that it cannot be."""
         report, deadline = Report("resync", wanted.dry_run), await self._begin() + RESYNC_SECONDS
@@ -343,6 +362,12 @@ class Reconciler:
         """Why a zone answers a name as it does."""
         await self._begin(fills=False)
         return await explain.explain(self.drainer, zone, name)
+
+    async def scraped(self) -> tuple[Sequence[Gauge], Sequence[Tally]]:
+        """How things stand now, and what every process has counted. Raises Transient, Terminal."""
+        await self._begin(fills=False)
+        gauges = [*await scrape.standing(self.drainer), *await scrape.blocked(self.drainer)]
+        return gauges, await self.tallier.tallies()
 
     async def answer(self, asked: Question) -> dict[str, Any]:
         """What a status request asks."""

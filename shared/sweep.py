@@ -239,13 +239,15 @@ class Sweeper:
     ) -> None:
         """Remove tombstones and index rows that nobody can need any more, unless they have changed meanwhile.
 
-        And once a day what is too old of the history, and the catalogs of deployments that are no more.
+        And once a day what is too old of the history, the catalogs of deployments that are no more, and what processes
+        have counted that did not count anything for a day.
         """
         catalog, old = self.recorder.catalog, self.recorder.clock() - TOMBSTONE
         if begun.attempted_at // DAY > begun.completed_at // DAY:
             await catalog.forget(begun.attempted_at - REMEMBERED, {zone.key for zone in self.drainer.settings.zones})
             await catalog.purge_others(self.recorder.clock() - ABANDONED)
             await catalog.forget_bad_rows(self.recorder.clock() - DAY)
+            await catalog.purge_tallies(self.recorder.clock() - DAY)
         for indexed in index:
             stored = rows.get(indexed.value.key)
             claims = (

@@ -79,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         cloud = Cloud(world, seed=arguments.seed, operation_scale=arguments.operations)
         asyncio.run(_run(cloud, arguments))
     except WorldError as error:
-        print(f"{arguments.world}: {error}", file=sys.stderr)
+        print("\n".join(error.told(arguments.world)), file=sys.stderr)
         return 2
     except OSError as error:
         print(f"{error.strerror or error}: {error.filename or 'address'}", file=sys.stderr)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import json
 import statistics
 import sys
@@ -22,6 +21,7 @@ from simulator.demo_play import Play, Skip, Step
 from simulator.demo_screen import Row, Screen
 from simulator.demo_steps import steps
 from simulator.demo_world import Oracle, Question, Replica
+from simulator.filling import Patience, pending, reason
 from simulator.launch import DEMO, DRAIN_SECONDS, LaunchError, Pair, Scale, run, running
 from simulator.oracle import Answers, expected
 from simulator.outside import Outside, OutsideError, Set, SettingsError
@@ -29,7 +29,9 @@ from simulator.world import WorldError
 from simulator.world_settings import load, told
 
 LIMIT = 20.0
-"""Seconds after an operation within which every answer has to be right."""
+"""Seconds after an operation within which every answer has to be right, where no zone's budget of writes is used up."""
+PROGRESS = 10.0
+"""Seconds after which a step that is under way says how far it is."""
 
 
 class WrongError(Exception):
@@ -94,17 +96,36 @@ class Demo:
         mark = len(await self.outside.deliveries())
         right: dict[Question, float] = {}
         watching = asyncio.create_task(self._watch(changed, right))
+        telling = asyncio.create_task(self._tell(changed, right))
         try:
             since = await step.act()
             sent = await self.outside.delivered(mark, step.heralds, self.limit)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(watching, self.limit)
+            patience = Patience(self.outside, self.screen, self.limit)
+            while not watching.done() and not await patience.over():
+                await asyncio.wait((watching,), timeout=0.5)
+            if watching.done():
+                watching.result()
         finally:
             watching.cancel()
-        await self._check(time.monotonic() + (self.limit if len(right) == len(changed) else 0.0))
+            telling.cancel()
+        waited = patience.waits
+        await self._check(Patience(self.outside, self.screen, self.limit) if len(right) == len(changed) else patience)
         self.count.events = len({each["event_id"] for each in await self.outside.deliveries()})
         self.screen.answers(self.replica, await self._rows(step))
-        self._conclude(step, right, sent, since)
+        self._conclude(step, right, sent, since, " (as long as the zones' budgets need)" if waited else "")
+
+    async def _tell(self, changed: Sequence[Question], right: Mapping[Question, float]) -> None:
+        """Say now and then how far a long step is."""
+        while True:
+            await asyncio.sleep(PROGRESS)
+            try:
+                names = pending(await self.outside.status())
+            except OutsideError:  # Who waits for the answers meets it as well.
+                continue
+            self.screen.say(
+                f"... {len(right):,} of {len(changed):,} answers are right" + (f"; {reason(names)}" if names else ""),
+                "dim",
+            )
 
     def _wanted(self, question: Question) -> Set:
         return self.replica.answers.get((question.zone, question.name))
@@ -119,7 +140,7 @@ class Demo:
             waiting = [each for each in waiting if each not in right]
             await asyncio.sleep(0.02 + 0.002 * len(waiting))  # the app needs the machine, too
 
-    async def _check(self, deadline: float) -> None:
+    async def _check(self, patience: Patience) -> None:
         """Every name in every zone, from every linked network. Raises WrongError."""
         questions = list(self.replica.questions())
         while True:
@@ -129,7 +150,7 @@ class Demo:
             ]
             if not faults:
                 break
-            if time.monotonic() > deadline:
+            if await patience.over():
                 raise WrongError(faults)
             await asyncio.sleep(0.2)
         self.count.checks += len(questions)
@@ -161,7 +182,7 @@ class Demo:
         self.screen.answers(self.replica, rows)
 
     def _conclude(
-        self, step: Step, right: Mapping[Question, float], sent: Mapping[str, float], since: float | None
+        self, step: Step, right: Mapping[Question, float], sent: Mapping[str, float], since: float | None, waited: str
     ) -> None:
         zones = len({q.zone for q in self.replica.questions()})
         timing = "nothing had to change"
@@ -173,7 +194,7 @@ class Demo:
         elif right:
             timing = "before the operation had ended, after the event about the VM's health"
         asked = sum(1 for _ in self.replica.questions())
-        self.screen.verdict(asked, zones, timing)
+        self.screen.verdict(asked, zones, timing + waited)
 
 
 def _delays(step: Step, right: Mapping[Question, float], sent: Mapping[str, float]) -> list[float]:

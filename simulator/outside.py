@@ -137,6 +137,12 @@ class Outside:
         ]
         return report
 
+    async def status(self) -> dict[str, Any]:
+        """GET /api/status."""
+        headers = {"x-functions-key": str(self.pair.app["function_key"])}
+        found: dict[str, Any] = (await self._call("GET", f"{self.pair.app['url']}/api/status", headers))[0]
+        return found
+
     async def explain(self, zone: str, name: str) -> dict[str, Any]:
         """GET /api/status for one name of one zone."""
         headers = {"x-functions-key": str(self.pair.app["function_key"])}

@@ -8,17 +8,29 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import shlex
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from simulator.demo_world import Replica, Vm
+from simulator.demo_world import Replica
+from simulator.filling import pending, reason
+from simulator.filling import told as told_seconds
 from simulator.launch import DEMO, DRAIN_SECONDS, OPERATIONS, LaunchError, Pair, Ports, Scale, run, running
 from simulator.outside import Outside, OutsideError, SettingsError
+from simulator.up_commands import commands
 from simulator.world import WorldError
 from simulator.world_settings import load, told
+
+EVERY = 5.0
+"""Seconds between two lines about a start that takes long."""
+LARGE = 200
+"""VMs from which on the simulated Azure takes some time to be built."""
+SOON = 10.0
+"""Seconds after which the commands are printed although names still wait for the zones' budgets."""
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -35,92 +47,103 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def _commands(pair: Pair, replica: Replica) -> list[tuple[str, list[str]]]:
-    """What to try, under headings."""
-    app, key = pair.app["url"], f"-H 'x-functions-key: {pair.app['function_key']}'"
-    vms = sorted(replica.serving(), key=lambda vm: vm["health"] is None) or replica.vms
-    names = replica.services() or sorted({name for vm in vms for name in replica.names(vm)})
-    found: list[tuple[str, list[str]]] = []
-    if names:
-        asked = [q for q in replica.questions() if q.name == names[0]]
-        digs = [f"{_dig(pair, q.vnet)} {q.fqdn}   # a client in {q.region}" for q in asked]
-        found.append(("Ask as a client of each region", digs))
-    if vms:
-        found.append((f"Stop and start {vms[0]['id'].rsplit('/', 1)[1]}, then ask again", _vm_calls(pair, vms[0])))
-        drain = f'{{"drain": {{"endpoint": "{vms[0]["id"]}", "minutes": 10}}}}'
-        found.append(("Drain it by order", [f"curl -s {key} -d '{drain}' {app}/api/resync"]))
-    zone = replica.settings["NEARZONE_ZONES"][0]["region"]
-    why = [f"curl -s {key} '{app}/api/status?zone={zone}&name={name}'" for name in names[:1]]
-    found.append(("Ask nearzone how it is, and why it answers as it does", [f"curl -s {key} {app}/api/status", *why]))
-    page = f"{app}/api/dashboard   # its key: {pair.app['function_key']}"
-    found.append(("The status page, in a browser", [page]))
-    dry = [f"curl -s {key} -d '{{\"dry_run\": true}}' {app}/api/resync", f"curl -s {key} -d '{{}}' {app}/api/resync"]
-    found.append(("Sweep everything: first without writing, then for real", dry))
-    found.append(
-        (
-            'The Azure CLI and octoDNS: put this into their shell, then docs/simulator.md, "Real clients"',
-            _environment(pair),
-        )
-    )
-    return found
+class Progress:
+    """Says now and then how far a long start is. `stage`: what to say; None: nothing."""
+
+    def __init__(self, stage: Callable[[], Awaitable[str]] | None) -> None:
+        self.stage = stage
+
+    async def tell(self) -> None:
+        """A line every `EVERY` seconds, until it is cancelled."""
+        while True:
+            await asyncio.sleep(EVERY)
+            if self.stage is None:
+                continue
+            with suppress(OutsideError):  # An app that is too busy to say how far it is.
+                print(f"... {await self.stage()}", flush=True)
 
 
-def _environment(pair: Pair) -> list[str]:
-    """What a shell needs in which real clients run: where the simulator is, and whom to trust."""
-    simulator = pair.simulator
-    digs = {f"DIG_{vnet.rsplit('/', 1)[1].upper().replace('-', '_')}": _server(pair, vnet) for vnet in simulator["dns"]}
-    variables = {
-        "ARM": simulator["https"],
-        "REQUESTS_CA_BUNDLE": simulator["ca"],
-        "IDENTITY_ENDPOINT": simulator["identity_endpoint"],
-        "IDENTITY_HEADER": simulator["identity_header"],
-        "AZURE_CONFIG_DIR": pair.errors.parent / "azure",
-        "AZURE_CORE_INSTANCE_DISCOVERY": "false",
-        "AZURE_CORE_COLLECT_TELEMETRY": "false",
-        "NO_PROXY": "127.0.0.1,localhost",
-        "CONTROL": simulator["control"],
-        **digs,
-    }
-    return [f"export {name}={shlex.quote(str(value))}" for name, value in variables.items()]
+async def _reading(outside: Outside) -> str:
+    """How far the first look is."""
+    status = await outside.status()
+    progress = status["last_sweep"]["progress"]
+    if progress and progress["read"] < progress["of"]:
+        left = progress["seconds_left"]
+        more = "" if left is None else f", about {told_seconds(left)} more"
+        return f"nearzone reads VMs: {progress['read']:,} of {progress['of']:,}{more}"
+    return _filling(status) or "nearzone looks around for the first time"
 
 
-def _server(pair: Pair, vnet: str) -> str:
-    host, port = str(pair.simulator["dns"][vnet]).rsplit(":", 1)
-    return f"@{host} -p {port}"
+def _filling(status: Mapping[str, Any]) -> str:
+    names = pending(status)
+    return f"the zones are being filled: {reason(names)}" if names else ""
 
 
-def _dig(pair: Pair, vnet: str) -> str:
-    return f"dig {_server(pair, vnet)} +noall +answer"
+async def _look_around(outside: Outside) -> asyncio.Task[dict[str, Any]]:
+    """Have the app sweep once; gives the call when it has ended, or when the app knows all and only has to write."""
+    begun = time.monotonic()
+    looking = asyncio.create_task(outside.resync({}))
+    try:
+        while not (await asyncio.wait((looking,), timeout=1.0))[0]:
+            if time.monotonic() < begun + SOON:
+                continue
+            last = (await outside.status())["last_sweep"]
+            if last["current"] and not (last["progress"] and last["progress"]["read"] < last["progress"]["of"]):
+                break
+    except BaseException:
+        looking.cancel()
+        raise
+    looking.add_done_callback(lambda call: call.cancelled() or call.exception())  # The drain goes on in any case.
+    return looking
 
 
-def _vm_calls(pair: Pair, vm: Vm) -> list[str]:
-    bearer = "-H 'Authorization: Bearer anything'"
-    url = f"{pair.simulator['arm']}{vm['id']}"
-    calls = [f"curl -s -X POST {bearer} '{url}/{action}?api-version=2024-07-01'" for action in ("deallocate", "start")]
-    if vm["health"] is not None:
-        body = f'{{"vm": "{vm["id"]}", "health": "healthy"}}'
-        calls.append(f"curl -s -d '{body}' {pair.simulator['control']}/health   # its model is loaded")
-    return calls
+async def _fill(outside: Outside) -> None:
+    """Say how far the zones are, until all names are written."""
+    while text := _filling(await outside.status()):
+        print(f"... {text}", flush=True)
+        await asyncio.sleep(6 * EVERY)
+    print("All zones are filled.", flush=True)
 
 
 async def _up(world: dict[str, Any], arguments: argparse.Namespace) -> None:
     ports = Ports(arguments.arm, arguments.dns, arguments.app, arguments.https)
-    async with running(world, ports, Scale(arguments.operations)) as pair, Outside(pair) as outside:
-        await outside.check_settings()
-        await outside.subscribe()
-        report = await outside.resync({})
-        replica = Replica(world)
-        replica.do(lambda _: None)
-        print(f"nearzone is up: {len(replica.vms)} VMs, {len(report['changes'])} record sets written at the start.")
-        print(
-            f"VM operations take {arguments.operations:g} times as long as recorded; ARM answers as fast as recorded."
-        )
-        print(f"The app looks at VMs that are warming up every {DRAIN_SECONDS} s.")
-        for heading, commands in _commands(pair, replica):
-            print(f"\n# {heading}\n" + "\n".join(commands))
-        print(f"\nThe app's standard error: {pair.errors}")
-        print("Ctrl-C ends it.", flush=True)
-        await asyncio.Event().wait()
+
+    async def building() -> str:
+        return f"the simulated Azure is being built: {len(world['vms']):,} VMs, {len(world['zones']):,} zones"
+
+    # A small world takes no time, and a wrong one says nothing but what is wrong.
+    progress = Progress(building if len(world["vms"]) >= LARGE else None)
+    telling = asyncio.create_task(progress.tell())
+    try:
+        async with running(world, ports, Scale(arguments.operations)) as pair, Outside(pair) as outside:
+            await outside.check_settings()
+            await outside.subscribe()
+            progress.stage = partial(_reading, outside)
+            looking = await _look_around(outside)
+            telling.cancel()
+            replica = Replica(world)
+            replica.do(lambda _: None)
+            _introduce(pair, replica, looking, arguments.operations)
+            if not looking.done():
+                await _fill(outside)
+            await asyncio.Event().wait()
+    finally:
+        telling.cancel()
+
+
+def _introduce(pair: Pair, replica: Replica, looking: asyncio.Task[dict[str, Any]], operations: float) -> None:
+    vms = f"nearzone is up: {len(replica.vms):,} VMs"
+    if looking.done():
+        print(f"{vms}, {len(looking.result()['changes']):,} record sets written at the start.")
+    else:
+        print(f"{vms}. It knows them all, and writes to each zone as fast as Azure allows.")
+        print("What is below works already; a name that is not written yet has no address.")
+    print(f"VM operations take {operations:g} times as long as recorded; ARM answers as fast as recorded.")
+    print(f"The app looks at VMs that are warming up every {DRAIN_SECONDS} s.")
+    for heading, lines in commands(pair, replica):
+        print(f"\n# {heading}\n" + "\n".join(lines))
+    print(f"\nThe app's standard error: {pair.errors}")
+    print("Ctrl-C ends it.", flush=True)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

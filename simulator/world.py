@@ -6,6 +6,8 @@ Grid is told of nothing.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -19,7 +21,7 @@ from simulator.nic import Nic, Subnet, Vnet, peering
 from simulator.private_dns import PrivateDns
 from simulator.record_sets import RecordSet, Zone
 from simulator.vm import SETTLED, NicLink, Vm
-from simulator.world_check import check
+from simulator.world_check import faults as faults_of
 from simulator.world_entries import (
     IpConfigurationEntry,
     LinkEntry,
@@ -32,7 +34,7 @@ from simulator.world_entries import (
     WorldError,
     ZoneEntry,
 )
-from simulator.world_file import explained, text_of
+from simulator.world_file import misshapen, regions_of, text_of, twice
 
 __all__ = ["World", "WorldError", "dump", "load", "read", "read_file"]
 
@@ -45,27 +47,39 @@ class Parts(world_endpoints.Parts, Protocol):
     settings: dict[str, Any]
 
 
-def read(text: bytes | str) -> World:
-    """A world from JSON text. Raises WorldError."""
+def read(text: bytes | str, regions: Collection[str] = (), known: Sequence[str] = ()) -> World:
+    """A world from JSON text. Raises WorldError with all of its faults, `known` ones first.
+
+    `regions`: those that a location may be; empty: any.
+    """
+    try:
+        content = json.loads(text)
+    except ValueError as error:
+        raise WorldError(str(error)) from error
+    wrong, world = list(known), None
     try:
         world = msgspec.json.decode(text, type=World)
-    except msgspec.ValidationError as error:
-        raise WorldError(explained(error, text)) from error
-    except msgspec.DecodeError as error:
-        raise WorldError(str(error)) from error
-    check(world)
+    except msgspec.ValidationError:
+        wrong += misshapen(content)
+    if isinstance(content, dict):
+        wrong += faults_of(content, regions)
+    if wrong or world is None:
+        raise WorldError(*wrong)
     return world
 
 
 def read_file(path: Path) -> World:
-    """A world from a file. Raises WorldError, which names the place in the file."""
-    return read(text_of(path))
+    """A world from a file. Raises WorldError, which names the places in the file."""
+    text = text_of(path)
+    content = json.loads(text)
+    return read(text, regions_of(content), twice(text))
 
 
 def load(parts: Parts, world: World) -> None:
     """Make everything that a world names exist, without an event. Raises WorldError for what Azure would refuse."""
     for vnet in world.vnets:
         _load_vnet(parts, vnet)
+    wrong = []
     for index, zone in enumerate(world.zones):
         _group(parts, zone.id)
         try:
@@ -73,7 +87,9 @@ def load(parts: Parts, world: World) -> None:
             records = [msgspec.to_builtins(record) for record in zone.records]
             parts.private_dns.load_zone(zone.id, tags=zone.tags, links=links, records=records)
         except (ArmError, KeyError, IndexError) as error:
-            raise WorldError(f"zones[{index}]: {error}") from error
+            wrong.append(f"zones[{index}]: {error}")
+    if wrong:
+        raise WorldError(*wrong)
     for vm in world.vms:
         _load_vm(parts, vm)
     world_scale_sets.load(parts, world)

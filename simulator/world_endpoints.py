@@ -6,7 +6,6 @@ load balancer balances) is not there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, Protocol
 
 from simulator.container_group import ContainerGroup, Current
@@ -37,26 +36,6 @@ class Parts(Protocol):
     load_balancers: LoadBalancers
     private_endpoints: PrivateEndpoints
     container_groups: ContainerGroups
-
-
-def addresses(world: World) -> Iterator[tuple[str, str, str]]:
-    """The addresses that they hold, each with its field and its VNet. Raises WorldError for half of one."""
-    for index, balancer in enumerate(world.load_balancers):
-        for number, each in enumerate(balancer.frontends):
-            where = f"load_balancers[{index}].frontends[{number}]"
-            if each.vnet is not None and each.address is not None and each.public_ip is None:
-                yield where, each.vnet, each.address
-            elif each.vnet is not None or each.address is not None or each.public_ip is None:
-                raise WorldError(f"{where}: either vnet and address or public_ip is expected")
-    for index, endpoint in enumerate(world.private_endpoints):
-        for number, address in enumerate(endpoint.addresses):
-            yield f"private_endpoints[{index}].addresses[{number}]", endpoint.vnet, address
-    for index, group in enumerate(world.container_groups):
-        where = f"container_groups[{index}]"
-        if group.vnet is not None and group.address is not None:
-            yield where, group.vnet, group.address
-        elif group.vnet is not None or group.address is not None:
-            raise WorldError(f"{where}: vnet and address, or neither, are expected")
 
 
 def load(parts: Parts, world: World) -> None:

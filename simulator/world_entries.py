@@ -38,8 +38,21 @@ ScaleSetId = Annotated[str, _id_of("Microsoft.Compute/virtualMachineScaleSets")]
 ContainerGroupId = Annotated[str, _id_of("Microsoft.ContainerInstance/containerGroups")]
 
 
+TOLD = 100
+"""Faults of one file that are told at once."""
+
+
 class WorldError(ValueError):
-    """A world that cannot be: the message names the field, what was found and what is expected."""
+    """A world that cannot be. `faults`: each names its place in the file, what was found and what is expected."""
+
+    def __init__(self, *faults: str) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults
+
+    def told(self, path: object) -> list[str]:
+        """The faults as lines, each with the file, and how many more there are than a person reads."""
+        lines = [f"{path}: {each}" for each in self.faults[:TOLD]]
+        return lines + ([f"{path}: and {more} more"] if (more := len(self.faults) - TOLD) > 0 else [])
 
 
 class SubnetEntry(msgspec.Struct, forbid_unknown_fields=True):

@@ -5,7 +5,6 @@ A file says of a scale set only what decides who serves where; what its machines
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, Literal, Protocol
 
 from simulator.compute import Compute
@@ -23,26 +22,6 @@ class Parts(Protocol):
     azure: Azure
     network: Network
     compute: Compute
-
-
-def addresses(world: World) -> Iterator[tuple[str, str, str]]:
-    """The addresses that instances have, each with its field and its VNet. Raises WorldError for a wrong instance."""
-    for index, scale_set in enumerate(world.scale_sets):
-        where = f"scale_sets[{index}].instances"
-        if scale_set.instances and scale_set.mode == "Flexible":
-            raise WorldError(f"{where}: a flexible scale set has VMs, which name it as their scale_set")
-        if len({each.id for each in scale_set.instances}) < len(scale_set.instances):
-            raise WorldError(f"{where}: two instances have the same id")
-        for number, each in enumerate(scale_set.instances):
-            yield f"{where}[{number}].address", scale_set.vnet, each.address
-
-
-def check_links(world: World) -> None:
-    """Raise WorldError for a VM in a scale set that is not there or not flexible."""
-    flexible = {each.id.lower() for each in world.scale_sets if each.mode == "Flexible"}
-    for index, vm in enumerate(world.vms):
-        if vm.scale_set is not None and vm.scale_set.lower() not in flexible:
-            raise WorldError(f"vms[{index}].scale_set: {vm.scale_set!r} is not among the flexible scale_sets")
 
 
 def load(parts: Parts, world: World) -> None:

@@ -29,15 +29,18 @@ def load(path: Path) -> dict[str, Any]:
     world = read_file(path)
     Cloud(world)  # It would be refused later, in another process, and under another name.
     found: dict[str, Any] = msgspec.to_builtins(world)
-    found["settings"] = _derived(found)[0] | _stated(found)
-    _check_zones(found)
+    stated, wrong = _stated(found)
+    found["settings"] = _derived(found)[0] | stated
+    wrong += _zones(found)
+    if wrong:
+        raise WorldError(*wrong)
     return found
 
 
 def told(path: Path, error: WorldError | SettingsError | LaunchError) -> list[str]:
     """What is wrong with a file, line by line: the file, the place in it, what was found and what is expected."""
     if isinstance(error, WorldError):
-        return [f"{path}: {error}"]
+        return error.told(path)
     if isinstance(error, LaunchError):
         setting = _SCHEDULE.search(str(error))
         return [f"{path}: settings.{setting[1]}: {setting[2]}" if setting else str(error)]
@@ -47,20 +50,27 @@ def told(path: Path, error: WorldError | SettingsError | LaunchError) -> list[st
     for fault in error.faults:
         found = _FAULT.fullmatch(fault)
         name, place, what = found.group("name", "place", "what") if found else ("", "", fault)
-        stated = name in world["settings"] or place not in places
-        where = f"settings.{place}" if stated else places[place]
+        where = f"settings.{place}" if name in world["settings"] else _place_of(name, place, places)
         lines.setdefault(where, f"{path}: {where}: {what}")
     return list(lines.values())
 
 
-def _stated(world: Mapping[str, Any]) -> dict[str, Any]:
+def _place_of(name: str, place: str, places: Mapping[str, str]) -> str:
+    """The place in the file that a part of a derived setting is taken from: the file has no such setting to correct."""
+    parts = (key for key in places if key.startswith(place or name) or place.startswith(key))
+    return places.get(place) or places.get(next(parts, ""), "settings")
+
+
+def _stated(world: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The settings in the file, and what is wrong with those that are no JSON."""
     found: dict[str, Any] = {}
+    wrong = []
     for name, value in world["settings"].items():
         try:
             found |= decoded({name: value})
         except ValueError as error:
-            raise WorldError(f"settings.{name}: found {value!r}, expected JSON or the text of it: {error}") from error
-    return found
+            wrong.append(f"settings.{name}: found {value!r}, expected JSON or the text of it: {error}")
+    return found, wrong
 
 
 def _derived(world: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
@@ -91,15 +101,16 @@ def _endpoints(world: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     return ((f"{kind}[{number}].id", each["id"]) for kind in kinds for number, each in enumerate(world[kind]))
 
 
-def _check_zones(world: Mapping[str, Any]) -> None:
+def _zones(world: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with the zones, and with those that the settings name."""
     if not world["zones"]:
-        raise WorldError("zones: found none, expected at least one")
+        yield "zones: found none, expected at least one"
+        return
     zones = world["settings"]["NEARZONE_ZONES"]
     if not zones:
-        raise WorldError("zones: found none with a link to a VNet, expected at least one")
+        yield "zones: found none with a link to a VNet, expected at least one"
     there = {zone["id"].lower() for zone in world["zones"]}
     for number, zone in enumerate(zones if isinstance(zones, list) else ()):
         named = zone.get("id") if isinstance(zone, dict) else None
         if isinstance(named, str) and named.lower() not in there:
-            where = f"settings.NEARZONE_ZONES[{number}].id"
-            raise WorldError(f"{where}: found {named!r}, expected the id of one of `zones`")
+            yield f"settings.NEARZONE_ZONES[{number}].id: found {named!r}, expected the id of one of `zones`"

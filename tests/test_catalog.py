@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from shared.errors import Conflict
+from shared.figures import BUCKETS, Spread, Tally
 from shared.model import (
     Alarm,
     Blocked,
@@ -454,3 +455,38 @@ async def test_a_time_of_a_look_does_not_make_another_finding_of_it(catalog, oth
     assert kept == found
     assert (kept.alarms[0].at, kept.blocked[0].at, kept.held[0].at) == (7.0, 7.0, 7.0)
     assert Alarm("a", at=7.0) == Alarm("a", at=8.0)
+
+
+COUNTED = Tally(
+    "0a1b",
+    5.5,
+    (("writes", ("eastus", "create"), 3.0), ("events", ("accepted",), 1.0)),
+    (("sweep.duration", (), Spread() + 2.5), ("delivery_to_dns", ("eastus",), Spread((1,) * (len(BUCKETS) + 1), 0.25))),
+)
+
+
+async def test_what_each_process_has_counted_is_kept_whole_and_written_over_by_itself_alone(catalog, other):
+    assert await catalog.tallies() == ()
+    await catalog.put_tally(Tally("0a1b", 1.0))
+    await other.put_tally(Tally("2c/3d", 2.0))
+    await catalog.put_tally(COUNTED)
+    assert sorted(await other.tallies(), key=lambda each: each.instance) == [COUNTED, Tally("2c/3d", 2.0)]
+
+
+async def test_what_a_process_has_counted_is_removed_when_it_was_not_written_since(catalog, other):
+    await catalog.put_tally(Tally("old", 1.0))
+    await catalog.put_tally(Tally("new", 2.0))
+    await other.purge_tallies(2.0)
+    assert await catalog.tallies() == (Tally("new", 2.0),)
+    await other.purge_tallies(2.0)
+    assert len(await catalog.tallies()) == 1
+
+
+async def test_the_figures_of_an_instance_fit_into_their_row_in_every_region_that_there_is(catalog):
+    regions, kinds = [f"aregionofalongname{number:02}" for number in range(70)], ("create", "update", "delete")
+    counts = [("writes", (region, kind), 123456.0) for region in regions for kind in kinds]
+    counts += [(name, (r,), 123456.0) for r in regions for name in ("failures", "conflicts", "drift", "refused_plans")]
+    spread = Spread((100_000,) * (len(BUCKETS) + 1), 123456.789012)
+    spreads = [("delivery_to_dns", (region,), spread) for region in regions]
+    await catalog.put_tally(Tally("many", 1.0, tuple(counts), tuple(spreads)))
+    assert [len(each.counts) for each in await catalog.tallies()] == [len(counts)]

@@ -11,6 +11,8 @@ import dns.asyncquery
 import dns.message
 import pytest
 
+from tests import large_world
+
 ROOT = Path(__file__).parent.parent
 WORLDS = ROOT / "simulator" / "worlds"
 DEMO = ["-m", "simulator.demo", "--operations", "0.02", "--latency", "0.1"]
@@ -68,12 +70,61 @@ async def test_server1_and_server2_are_answered_in_both_regions_for_300_seconds(
     assert process.returncode == 0
 
 
+async def test_what_up_prints_shows_its_answer_and_what_it_means():
+    process = await begin("-m", "simulator.up", "--world", str(WORLDS / "two-regions.json"))
+    try:
+        lines = await asyncio.wait_for(_lines(process), 60)
+        (ask,) = [line for line in lines if " -m simulator.ask " in line]
+        found = [
+            await _ran(ask),
+            *[await _ran(line) for line in lines if line.startswith("curl ") and "status" in line],
+        ]
+        stop = next(line for line in lines if "/deallocate?" in line)
+        found.append(await _ran(stop))
+        await _ran(ask.rpartition(":")[0].rpartition(" ")[0] + " 127.0.0.1:9 server1.aiworkloads.local", code=1)
+    finally:
+        process.terminate()
+        await process.communicate()
+    assert found[0].endswith(" 300 IN A 10.1.0.4\n")
+    assert all(answer.startswith("{\n") for answer in found[1:-1]), "one value a line"
+    assert found[-1].endswith("HTTP 202\n")
+
+
+async def _ran(command, code=0):
+    ran = await asyncio.create_subprocess_shell(
+        command, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    output, errors = await asyncio.wait_for(ran.communicate(), 30)
+    assert ran.returncode == code, errors.decode()
+    return output.decode()
+
+
+async def test_up_is_of_use_while_the_budgets_of_a_large_world_hold_its_names_back(tmp_path):
+    """80 VMs: more names in each zone than it takes in a minute."""
+    (tmp_path / "world.json").write_text(large_world.text(80))
+    process = await begin("-m", "simulator.up", "--world", str(tmp_path / "world.json"))
+    try:
+        lines = await asyncio.wait_for(_lines(process), 100)
+        more = (await asyncio.wait_for(process.stdout.readline(), 20)).decode()
+    finally:
+        process.terminate()
+        await process.communicate()
+    assert any(line.startswith("nearzone is up: 80 VMs. It knows them all") for line in lines), lines
+    assert any(line.startswith("... ") for line in lines), "it says how far it is before that"
+    assert more.startswith("... the zones are being filled: ")
+    assert "57 creates a minute: at most " in more
+
+
 async def _digs(process):
+    return [line for line in await _lines(process) if line.startswith("dig ")]
+
+
+async def _lines(process):
     lines = []
     while not lines or not lines[-1].startswith("Ctrl-C"):
         lines.append((await process.stdout.readline()).decode())
         assert lines[-1], (await process.stderr.read()).decode()
-    return [line for line in lines if line.startswith("dig ")]
+    return lines
 
 
 async def _dig(where, port, name):

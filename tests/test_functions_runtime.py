@@ -228,7 +228,7 @@ def azure(tmp_path, engine):
         yield ready
 
 
-def test_the_engine_indexes_the_six_functions_of_the_app_with_these_bindings(azure):
+def test_the_engine_indexes_the_seven_functions_of_the_app_with_these_bindings(azure):
     report = run_engine(ROOT, [], **app_settings(azure))
     assert report["indexing"] == {"status": "Success", "error": None}
     bindings = {f["name"]: sorted(map(tuple, f["bindings"].values())) for f in report["functions"]}
@@ -239,6 +239,7 @@ def test_the_engine_indexes_the_six_functions_of_the_app_with_these_bindings(azu
         "correct_drift": [("timerTrigger", "IN")],
         "resync": http,
         "status": http,
+        "metrics": http,
         "dashboard": http,
     }
     raw = {f["name"]: next(b for b in f["raw"] if b["type"].endswith("Trigger")) for f in report["functions"]}
@@ -246,7 +247,8 @@ def test_the_engine_indexes_the_six_functions_of_the_app_with_these_bindings(azu
     assert raw["correct_drift"]["schedule"] == "%NEARZONE_SWEEP_SCHEDULE%"
     assert ([m.upper() for m in raw["resync"]["methods"]], raw["resync"]["route"]) == (["POST"], "resync")
     assert ([m.upper() for m in raw["status"]["methods"]], raw["status"]["route"]) == (["GET"], "status")
-    assert {raw[name]["authLevel"].lower() for name in ("resync", "status")} == {"function"}
+    assert ([m.upper() for m in raw["metrics"]["methods"]], raw["metrics"]["route"]) == (["GET"], "metrics")
+    assert {raw[name]["authLevel"].lower() for name in ("resync", "status", "metrics")} == {"function"}
     assert ([m.upper() for m in raw["dashboard"]["methods"]], raw["dashboard"]["route"]) == (["GET"], "dashboard")
     assert raw["dashboard"]["authLevel"].lower() == "anonymous"
     assert {f["loading"] for f in report["functions"]} == {"Success"}
@@ -265,13 +267,17 @@ def test_the_engine_runs_every_function_of_the_app(azure):
         {"function": "status", "http": {"method": "GET", "url": "http://localhost/api/status"}},
         {"function": "status", "http": status},
         {"function": "dashboard", "http": {"method": "GET", "url": "http://localhost/api/dashboard"}},
+        {"function": "metrics", "http": {"method": "GET", "url": "http://localhost/api/metrics"}},
     ]
     done = run_engine(ROOT, calls, **app_settings(azure))["invocations"]
     assert [(each["function"], each["status"], each["error"]) for each in done] == [
         (call["function"], "Success", None) for call in calls
     ]
-    assert [each["returned"]["status"] for each in done[4:]] == [200, 200, 200, 200]
+    assert [each["returned"]["status"] for each in done[4:]] == [200] * 5
     assert "10.1.0.4" in done[6]["returned"]["body"]
     assert done[7]["returned"]["body"] == (ROOT / "shared" / "dashboard.html").read_text(encoding="utf-8")
     assert "sha256-" in done[7]["returned"]["headers"]["Content-Security-Policy"]
     assert resolved(azure["dns"][VNET], "llama-70b.ai.internal") == ["10.1.0.4"]
+    headers = {name.lower(): value for name, value in done[8]["returned"]["headers"].items()}
+    assert headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert "\n# TYPE nearzone_writes_total counter\nnearzone_writes_total{instance=" in done[8]["returned"]["body"]

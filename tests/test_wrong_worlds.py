@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from simulator.world import WorldError
-from simulator.world_settings import load
+from simulator.outside import SettingsError
+from simulator.world import World, WorldError
+from simulator.world_settings import load, told
 
 ROOT = Path(__file__).parent.parent
 SMALL = ROOT / "simulator" / "worlds" / "two-regions.json"
@@ -107,7 +108,11 @@ WRONG = {
         f'settings.NEARZONE_POLICIES["a"].regions[0]: {EASTU}',
         ("simulator.up", "simulator.demo"),
     ),
-    "region of a VNet": (derived("eastu"), f"vnets[0].location: {EASTU}", ("simulator.up",)),
+    "region of a VNet": (
+        derived("eastu"),
+        "vnets[0].location: found 'eastu', expected an Azure region; did you mean eastus?",
+        COMMANDS,
+    ),
 }
 CASES = [(name, command) for name, (_, _, commands) in WRONG.items() for command in commands]
 
@@ -212,3 +217,208 @@ def test_a_world_that_cannot_be_is_refused_with_its_place(content, place, expect
         load(path)
     assert str(refused.value).startswith(place)
     assert expected in str(refused.value)
+
+
+def broken(*changes):
+    """The small world with several values changed at once; a function changes the world itself."""
+    found = world(settings={})
+    for place, value in changes:
+        inner = found
+        for step in place[:-1]:
+            inner = inner[step]
+        if value is GONE:
+            del inner[place[-1]]
+        else:
+            inner[place[-1]] = value
+    return found
+
+
+GONE = object()
+FOUND = world()
+VNET, OTHER = (each["id"] for each in FOUND["vnets"])
+NOWHERE = VNET + "-nope"
+NIC = ("vms", 0, "nics", 0)
+IP = (*NIC, "ip_configurations", 0)
+BALANCER = {"id": VNET.replace("virtualNetworks", "loadBalancers"), "location": "westeurope"}
+SMALL_SUBNET = {"name": "small", "prefix": "10.1.5.0/29"}
+FAULTS = {
+    "a key that is misspelt": (
+        [(("vms", 0, "locaton"), "eastus"), (("vms", 0, "location"), GONE)],
+        ["vms[0].locaton: there is no such key; did you mean location?", "vms[0].location: missing"],
+    ),
+    "a key of a VNet that is misspelt": (
+        [(("vnets", 0, "Location"), "eastus"), (("vnets", 0, "location"), GONE)],
+        ["vnets[0].Location: there is no such key; did you mean location?", "vnets[0].location: missing"],
+    ),
+    "a kind that is misspelt": ([(("vm",), [])], ["vm: there is no such key; did you mean vms?"]),
+    "a key like no other": ([(("zones", 0, "xyz"), 1)], ["zones[0].xyz: there is no such key; expected one of id, "]),
+    "a region that is misspelt": (
+        [(("vnets", 0, "location"), "eastuss"), (("vms", 0, "location"), "eastuss")],
+        [
+            "vnets[0].location: found 'eastuss', expected an Azure region; did you mean eastus?",
+            "vms[0].location: found 'eastuss', expected an Azure region; did you mean eastus?",
+        ],
+    ),
+    "a region like no other": (
+        [(("vms", 0, "location"), "mars")],
+        ["vms[0].location: found 'mars', expected an Azure region"],
+    ),
+    "a VM in another region than its VNet": (
+        [(("vms", 0, "location"), "westeurope")],
+        [f"vms[0].location: found 'westeurope', expected 'eastus', the location of its VNet {VNET}"],
+    ),
+    "a load balancer in another region than its VNet": (
+        [
+            (
+                ("load_balancers",),
+                [BALANCER | {"frontends": [{"name": "f", "vnet": VNET, "address": "10.1.9.9"}]}],
+            )
+        ],
+        [f"load_balancers[0].location: found 'westeurope', expected 'eastus', the location of its VNet {VNET}"],
+    ),
+    "references to nothing": (
+        [
+            (("zones", 0, "links", 0, "vnet"), NOWHERE),
+            ((*NIC, "vnet"), NOWHERE),
+            (("vnets", 1, "peerings"), [NOWHERE]),
+            (("vms", 1, "scale_set"), VNET.replace("Network/virtualNetworks", "Compute/virtualMachineScaleSets")),
+        ],
+        [
+            "vms[1].scale_set: '/subscriptions/",
+            f"vnets[1].peerings[0]: {NOWHERE!r} is not among the vnets",
+            f"zones[0].links[0].vnet: {NOWHERE!r} is not among the vnets",
+            f"vms[0].nics[0].vnet: {NOWHERE!r} is not among the vnets",
+        ],
+    ),
+    "ids that come twice": (
+        [(("vms", 1, "id"), FOUND["vms"][0]["id"]), (("zones", 1, "id"), FOUND["zones"][0]["id"].upper())],
+        ["zones[1].id: found ", "zones[1].id: found ", "vms[1].id: found "],
+    ),
+    "names that come twice": (
+        [
+            (("zones", 0, "links"), FOUND["zones"][0]["links"] * 2),
+            (("zones", 0, "records"), [RECORD | {"name": "a"}, RECORD | {"name": "A", "type": "a"}]),
+            (("vnets", 0, "subnets"), [SMALL_SUBNET, SMALL_SUBNET | {"prefix": "10.1.6.0/29"}]),
+        ],
+        [
+            "vnets[0].subnets[1].name: found 'small' twice, expected each once; it stands at vnets[0].subnets[0]",
+            "zones[0].links[1].name: found ",
+            "zones[0].records[1].name: found 'a a' twice, expected each name and type once",
+        ],
+    ),
+    "addresses": (
+        [
+            (("vnets", 0, "subnets"), [SMALL_SUBNET, {"name": "more", "prefix": "10.1.5.4/30"}]),
+            (("vnets", 1, "subnets"), [{"name": "out", "prefix": "10.99.0.0/24"}]),
+            ((*NIC, "subnet"), "small"),
+            (("vms", 1, "nics", 0, "ip_configurations", 0, "address"), "10.2.0.400"),
+        ],
+        [
+            "vnets[0].subnets[1].prefix: 10.1.5.4/30 overlaps 10.1.5.0/29 at vnets[0].subnets[0].prefix",
+            "vnets[1].subnets[0].prefix: 10.99.0.0/24 is not in the prefixes of its VNet",
+            "vms[0].nics[0].ip_configurations[0].address: 10.1.0.4 is not in 10.1.5.0/29, the prefix of its ",
+            "vms[1].nics[0].ip_configurations[0].address: '10.2.0.400' does not appear to be an IPv4 or IPv6 address",
+        ],
+    ),
+    "an address that is taken": (
+        [(("vms", 1, "nics"), [FOUND["vms"][0]["nics"][0] | {"id": FOUND["vms"][1]["nics"][0]["id"]}])],
+        [
+            "vms[1].location: found 'westeurope', expected 'eastus'",
+            "vms[1].nics[0].ip_configurations[0].address: 10.1.0.4 is taken twice in this VNet; it stands at vms[0].",
+        ],
+    ),
+    "wrong types beside other faults": (
+        [
+            (("vms", 0, "power"), "on"),
+            (("vms", 1, "nics"), "none"),
+            (("zones", 0, "id"), "ai"),
+            (("zones", 0, "records"), [{"name": 5, "type": "A", "ttl": "soon"}]),
+            (("vnets", 0, "prefixes"), ["10.1.0.1/16"]),
+            (("vnets", 1, "location"), "westeurop"),
+        ],
+        [
+            "vnets[1].location: found 'westeurop', expected an Azure region; did you mean westeurope?",
+            "vnets[0].prefixes[0]: 10.1.0.1/16 has host bits set; an address range such as 10.1.0.0/16 is expected",
+            f'zones[0].id: found "ai", expected the id {ZONE}',
+            "zones[0].records[0].name: expected `str`, got `int`",
+            "zones[0].records[0].ttl: expected `int`, got `str`",
+            'vms[0].power: found "on", expected one of starting, running, ',
+            "vms[1].nics: expected `array`, got `str`",
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+def test_all_faults_of_a_world_are_told_at_once_each_with_its_place_and_no_setting_is_blamed(kind, tmp_path):
+    changes, expected = FAULTS[kind]
+    path = tmp_path / "world.json"
+    path.write_text(json.dumps(broken(*changes)), encoding="utf-8")
+    with pytest.raises(WorldError) as refused:
+        load(path)
+    left, missing = list(refused.value.faults), []
+    for each in expected:
+        found = next((fault for fault in left if fault.startswith(each)), None)
+        missing += [] if found else [each]
+        left = [fault for fault in left if fault is not found]
+    assert (missing, left) == ([], [])
+    assert "NEARZONE" not in str(refused.value)
+
+
+def test_keys_that_come_twice_are_told_with_all_other_faults(tmp_path):
+    path = tmp_path / "world.json"
+    path.write_text('{"vms": [], "vms": [], "zones": [{"id": "a", "id": "b"}], "x": 1}', encoding="utf-8")
+    with pytest.raises(WorldError) as refused:
+        load(path)
+    assert refused.value.faults == (
+        "vms: this key comes twice, expected each key of an object once",
+        "zones[0].id: this key comes twice, expected each key of an object once",
+        f"x: there is no such key; expected one of {', '.join(World.__struct_fields__)}",
+        f'zones[0].id: found "b", expected the id {ZONE}',
+    )
+
+
+def test_a_region_that_a_world_gives_a_distance_to_may_be_named_in_it(tmp_path):
+    found = world(settings={"NEARZONE_LATENCY": {"Mars North": {"marsnorth": 0, "westeurope": 900}}})
+    found["vnets"][0]["location"] = found["vms"][0]["location"] = "marsnorth"
+    path = tmp_path / "world.json"
+    path.write_text(json.dumps(found), encoding="utf-8")
+    assert load(path)["settings"]["NEARZONE_ZONES"][0]["region"] == "marsnorth"
+
+
+def test_faults_of_several_zones_and_settings_are_told_at_once(tmp_path):
+    path = tmp_path / "world.json"
+    found = world(settings={"NEARZONE_LATENCY": "{,", "NEARZONE_POLICIES": "[", "NEARZONE_ZONES": [{"id": "a"}]})
+    path.write_text(json.dumps(found), encoding="utf-8")
+    with pytest.raises(WorldError) as refused:
+        load(path)
+    assert [fault.partition(":")[0] for fault in refused.value.faults] == [
+        "settings.NEARZONE_LATENCY",
+        "settings.NEARZONE_POLICIES",
+        "settings.NEARZONE_ZONES[0].id",
+    ]
+    bad = [RECORD]
+    path.write_text(json.dumps(world(zones=[each | {"records": bad} for each in world()["zones"]])), encoding="utf-8")
+    with pytest.raises(WorldError) as refused:
+        load(path)
+    assert [fault.partition(":")[0] for fault in refused.value.faults] == ["zones[0]", "zones[1]"]
+
+
+def test_a_hundred_faults_are_told_and_how_many_more_there_are(tmp_path):
+    vms = [world()["vms"][0] | {"x": 1, "id": f"{TWICE['id']}{number}", "nics": []} for number in range(120)]
+    path = tmp_path / "world.json"
+    path.write_text(json.dumps(world(vms=vms)), encoding="utf-8")
+    with pytest.raises(WorldError) as refused:
+        load(path)
+    lines = refused.value.told(path)
+    assert (len(lines), lines[-1]) == (101, f"{path}: and 20 more")
+
+
+def test_what_the_app_finds_wrong_with_a_setting_that_was_derived_is_told_by_its_place_in_the_file(tmp_path):
+    path = tmp_path / "world.json"
+    path.write_text(json.dumps(world(settings={})), encoding="utf-8")
+    faults = ["NEARZONE_ZONES[1]: found the same zone twice, expected each once", "NEARZONE_ZONES: missing"]
+    assert told(path, SettingsError(faults)) == [
+        f"{path}: zones[1].id: found the same zone twice, expected each once",
+        f"{path}: zones[0].id: missing",
+    ]

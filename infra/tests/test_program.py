@@ -261,11 +261,11 @@ def test_a_region_stands_alone(regional):
             assert each.inputs.get("location", region) == region
 
 
-def test_urls_of_status_resync_and_dashboard_are_told(regional):
+def test_the_urls_of_the_http_functions_are_told(regional):
     assert set(regional.outputs["functions"]) == {"nearzone-eastus", "nearzone-westeurope"}
     host = regional.one("WebApp", "nearzone-eastus-app").inputs["name"] + ".azurewebsites.net"
     assert regional.outputs["functions"]["nearzone-eastus"] == {
-        each: f"https://{host}/api/{each}" for each in ("status", "resync", "dashboard")
+        each: f"https://{host}/api/{each}" for each in ("status", "resync", "metrics", "dashboard")
     }
     assert regional.outputs["sites"]["nearzone-eastus"] in host
 

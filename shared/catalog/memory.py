@@ -13,6 +13,7 @@ from dataclasses import replace
 from shared.catalog import history
 from shared.clock import Clock
 from shared.errors import Conflict
+from shared.figures import Tally
 from shared.model import BadRow, Dirty, EndpointRow, Found, Marker, Order, Past, Write
 from shared.ports import EVERY_NAME, Indexed, Lease, Stored
 
@@ -32,6 +33,7 @@ class MemoryCatalog:
         self._ours: dict[str, dict[str, str]] = {}
         self._found: dict[str, Stored[Found]] = {}
         self._marker: Stored[Marker] | None = None
+        self._tallies: dict[str, Tally] = {}
 
     async def open(self, clock: Clock) -> None:
         """One process, one clock: there is nothing to correct."""
@@ -221,6 +223,18 @@ class MemoryCatalog:
         for name, etag in names.items():
             if held.get(name) == etag:
                 del held[name]
+
+    async def tallies(self) -> Sequence[Tally]:
+        await asyncio.sleep(0)
+        return tuple(self._tallies.values())
+
+    async def put_tally(self, tally: Tally) -> None:
+        await asyncio.sleep(0)
+        self._tallies[tally.instance] = tally
+
+    async def purge_tallies(self, before: float) -> None:
+        await asyncio.sleep(0)
+        self._tallies = {key: each for key, each in self._tallies.items() if each.at >= before}
 
 
 def _check(row: Stored[object] | None, etag: str | None, what: str) -> None:

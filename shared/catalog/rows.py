@@ -10,6 +10,7 @@
     found              hash of the zone's id        what a person should know of the zone, as JSON
     marker             marker                       the marker as JSON
     unreadable         PARTITION KEY, hashed        a row that could not be read, as JSON
+    tallies            hash of the instance         what one process has counted; its distributions: both as JSON
 
 Keys may not hold a `/`, so ids are hashed, and so is a NAME that is no DNS label; HASH is that of the zone's id. Rows
 that are listed together are one partition, because an answer may end where a partition does (docs, "Query timeout and
@@ -30,6 +31,7 @@ from azure.data.tables import TableEntity
 
 from shared.catalog.history import ours
 from shared.errors import Terminal
+from shared.figures import Spread, Tally
 from shared.model import FOREVER, HASHED, Alarm, BadRow, Dirty, EndpointRow, Found, Marker, Order, Past, Urgency, digest
 from shared.ports import EVERY_NAME, Indexed, Stored
 
@@ -80,9 +82,12 @@ ORDER = msgspec.json.Decoder(Order)
 BAD_ROW = msgspec.json.Decoder(BadRow)
 HISTORY = msgspec.json.Decoder(tuple[Past, ...])
 DIRTY = msgspec.json.Decoder(DirtyRow)
+TALLY = msgspec.json.Decoder(Tally)
+SPREADS = msgspec.json.Decoder(tuple[tuple[str, tuple[str, ...], Spread], ...])
 
 BODY = ("body",)
 """Columns of the rows that hold a value as JSON."""
+TALLY_COLUMNS = ("body", "spreads")
 FACTS = ("body", "mark", "cleared", "adopt", "regain", *(f"urgency_{urgency.name.lower()}" for urgency in Urgency))
 """Columns of the dirty rows. Few are filled: each costs the SDK 5 us, and all rows are read again and again."""
 
@@ -302,6 +307,19 @@ def hidden_dirty(zone: str, row: TableEntity) -> Stored[Dirty] | None:
     cleared, adopt, regain = (row.get(fact) is True for fact in ("cleared", "adopt", "regain"))
     value = Dirty(zone, name, min(said, default=Urgency.OTHER), written(row), cleared, adopt, regain=regain)
     return Stored(value, str(row.metadata["etag"]))
+
+
+def tally(value: Tally) -> dict[str, Any]:
+    """A row of what a process has counted. In two columns, for one has not room for 70 regions."""
+    what = f"what instance {value.instance} has counted"
+    row = entity("tallies", digest(value.instance), replace(value, spreads=()), what)
+    return {**row, "spreads": entity("", "", value.spreads, what)["body"]}
+
+
+def read_tally(row: TableEntity) -> Stored[Tally]:
+    """What a process has counted. Raises Terminal."""
+    stored = read(row, TALLY)
+    return replace(stored, value=replace(stored.value, spreads=read(row, SPREADS, "spreads").value))
 
 
 def bounded(marker: Marker) -> Marker:

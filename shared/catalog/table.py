@@ -23,6 +23,7 @@ from shared.catalog.rows import BODY, FACTS, LeaseRow, UnreadableRow
 from shared.catalog.store import Store
 from shared.clock import TOLERANCE, Clock
 from shared.errors import Conflict
+from shared.figures import Tally
 from shared.model import BadRow, Dirty, EndpointRow, Found, Marker, Order, Past, Write, digest
 from shared.ports import EVERY_NAME, Indexed, Lease, Stored
 from shared.together import all_of
@@ -281,3 +282,19 @@ class TableCatalog:
     async def _disown(self, zone: str, name: str, etag: str) -> None:
         with suppress(Conflict):  # It was written just now.
             await self._store.replace(rows.known(zone, name, as_ours=False), etag, merge=True)
+
+    async def tallies(self) -> Sequence[Tally]:
+        return tuple(row.value for row in await self._tallies())
+
+    async def _tallies(self) -> list[Stored[Tally]]:
+        found = await self._store.query("PartitionKey eq 'tallies'", rows.TALLY_COLUMNS)
+        return [rows.read_tally(row) for row in found]
+
+    async def put_tally(self, tally: Tally) -> None:
+        await self._store.upsert(rows.tally(tally))
+
+    async def purge_tallies(self, before: float) -> None:
+        for row in await self._tallies():
+            if row.value.at < before:
+                with suppress(Conflict):  # Its process has written it just now.
+                    await self._store.delete("tallies", digest(row.value.instance), row.etag)

@@ -222,7 +222,7 @@ def test_a_world_is_written_as_it_was_read(more):
     [
         ("private_endpoints", entry(connection="Maybe"), "private_endpoints[0].connection"),
         ("private_endpoints", entry(addresses=["10.9.0.4"]), "private_endpoints[0].addresses[0]"),
-        ("private_endpoints", entry(vnet=VNET + "-nope"), "private_endpoints[0].addresses[0].vnet"),
+        ("private_endpoints", entry(vnet=VNET + "-nope"), "private_endpoints[0].vnet"),
         ("private_endpoints", entry(addresses=["10.1.5.4", "10.1.5.4"]), "private_endpoints[0].addresses[1]"),
         (
             "load_balancers",

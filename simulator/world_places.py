@@ -1,0 +1,52 @@
+"""Where things stand in a world file: its JSON, walked with the place of each part. Nothing is judged here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeAlias
+
+Json: TypeAlias = Mapping[str, Any]
+Place: TypeAlias = tuple[str, Any]
+"""A place in the file, and what stands there."""
+
+
+def listed(entry: Json, key: str, where: str = "") -> Iterator[tuple[str, Json]]:
+    """The objects in a list, each with its place."""
+    found = entry.get(key)
+    for index, each in enumerate(found if isinstance(found, list) else ()):
+        if isinstance(each, dict):
+            yield f"{where}.{key}[{index}]".lstrip("."), each
+
+
+def placed(world: Json) -> Iterator[tuple[str, Json, Json]]:
+    """What is in a VNet: its place, the resource that has a location, and the part that names the VNet."""
+    for where, vm in listed(world, "vms"):
+        yield from ((place, vm, nic) for place, nic in listed(vm, "nics", where))
+    for where, balancer in listed(world, "load_balancers"):
+        yield from ((place, balancer, each) for place, each in listed(balancer, "frontends", where))
+    for kind in ("scale_sets", "private_endpoints", "container_groups"):
+        yield from ((where, each, each) for where, each in listed(world, kind))
+
+
+def named_vnets(world: Json) -> Iterator[Place]:
+    """The VNets that something names."""
+    for where, vnet in listed(world, "vnets"):
+        peerings = vnet.get("peerings")
+        for number, each in enumerate(peerings if isinstance(peerings, list) else ()):
+            yield f"{where}.peerings[{number}]", each
+    for where, zone in listed(world, "zones"):
+        yield from ((f"{place}.vnet", link.get("vnet")) for place, link in listed(zone, "links", where))
+    yield from ((f"{where}.vnet", each.get("vnet")) for where, _, each in placed(world))
+
+
+def addresses(world: Json) -> Iterator[tuple[str, Any, Any, Any]]:
+    """The addresses that something has: place, VNet, subnet, address. A subnet that is not named is `default`."""
+    for where, _, each in placed(world):
+        vnet, subnet = each.get("vnet"), each.get("subnet", "default")
+        for place, part in (*listed(each, "ip_configurations", where), *listed(each, "instances", where)):
+            yield f"{place}.address", vnet, subnet, part.get("address")
+        if where.startswith(("load_balancers", "container_groups")) and each.get("address") is not None:
+            yield f"{where}.address", vnet, subnet, each.get("address")
+        several = each.get("addresses") if where.startswith("private_endpoints") else None
+        for number, address in enumerate(several if isinstance(several, list) else ()):
+            yield f"{where}.addresses[{number}]", vnet, subnet, address
