@@ -74,6 +74,7 @@ def build(
         clock=Clock(clock),
         holder=holder or uuid.uuid4().hex,
         measure=measure,
+        notes=() if catalog else tuple(account.overridden(environment)),
     )
 
 

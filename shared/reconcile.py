@@ -67,7 +67,10 @@ _log = logging.getLogger("nearzone")
 
 @dataclass
 class Reconciler:
-    """A ready loop. `clock`: as the catalog corrects it. `holder`: names this process in leases."""
+    """A ready loop. `clock`: as the catalog corrects it. `holder`: names this process in leases.
+
+    `notes`: what a person should know of how this process was set up.
+    """
 
     settings: Settings
     latency: Latency
@@ -78,6 +81,7 @@ class Reconciler:
     holder: str
     surveyor: Surveyor
     measure: Measure = unmeasured
+    notes: Sequence[Alarm] = ()
     events: Counter[str] = field(default_factory=Counter)
     _heard_at: float = 0.0
     _opened: bool = False
@@ -223,7 +227,7 @@ class Reconciler:
         listed = {endpoint.key: endpoint for listing in listings for endpoint in listing.endpoints}
         endpoints = {endpoint.key: endpoint for endpoint in known} | listed
         report.observed = len(endpoints)
-        report.alarms += await self._check(Seen(listings, endpoints.values()))
+        report.alarms += (*self.notes, *await self._check(Seen(listings, endpoints.values())))
         report.alarms += explain.overdue(await self.catalog.marker(), self.settings, self.clock())
         for zone in self.settings.zones:
             stored = await self.catalog.found(zone.key)
@@ -278,7 +282,7 @@ class Reconciler:
     async def status(self, *, full: bool = False) -> dict[str, Any]:
         """How things stand; `full`: with every name and endpoint."""
         await self._begin(fills=False)
-        told = {**await explain.status(self.drainer, self._skew()), "events": dict(sorted(self.events.items()))}
+        told = {**await explain.status(self.drainer, self._own()), "events": dict(sorted(self.events.items()))}
         return told | (await explain.everything(self.drainer) if full else {})
 
     async def explain(self, zone: Zone, name: str) -> dict[str, Any]:
@@ -298,11 +302,12 @@ class Reconciler:
         except NearzoneError as error:
             report.fail("drain", error)
 
-    def _skew(self) -> Sequence[Alarm]:
-        return preflight.skew(self.clock.offset, self.holder)
+    def _own(self) -> Sequence[Alarm]:
+        """Alarms of this process."""
+        return (*self.notes, *preflight.skew(self.clock.offset, self.holder))
 
     async def _sweep(self, scope: Scope, seconds: float, report: Report) -> Seen:
-        report.alarms += self._skew()
+        report.alarms += self._own()
         async with _within(seconds + GRACE):
             seen = await self.sweeper.sweep(scope, self.clock() + seconds, report)
         if not scope.dry_run:

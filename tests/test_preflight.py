@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from shared.catalog.account import overridden
 from simulator.core import Response
 from simulator.permissions import Role
 from tests.stage import GROUP, REGIONS, SUB, a_vm, a_world, staged, vnet, zone_id
@@ -185,6 +186,15 @@ def test_a_subscription_that_may_claim_names_and_is_not_watched():
     other = SUB.replace("1", "2")
     claims = {"*": [SUB], "llama": [f"/subscriptions/{other}/resourceGroups/gpu", SUB]}
     staged(finds(f"NEARZONE_CLAIMS names subscription {other}"), fleet(CLAIMS=claims))
+
+
+def test_a_storage_setting_that_has_no_effect_is_told_by_check_and_status():
+    async def story(stage):
+        stage.app.notes = overridden({"AzureWebJobsStorage": "x", "AzureWebJobsStorage__clientId": "y"})
+        await finds("AzureWebJobsStorage__clientId has no effect", "AzureWebJobsStorage is set")(stage)
+        assert "AzureWebJobsStorage__clientId" in str((await stage.app.status())["alarms"])
+
+    staged(story, fleet())
 
 
 def test_a_zone_below_local_is_asked_by_multicast():
