@@ -18,6 +18,9 @@ NEVER = {
 """No endpoint can have one: each client that connects to it reaches itself, Azure's platform or nothing. Sources: the
 IANA registry of special-purpose addresses (RFC 6890); Azure Virtual Network FAQ, "What address ranges can I use?"."""
 
+EXAMPLES = tuple(map(IPv4Network, ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24")))
+"""Networks for documents (RFC 5737), which hold no endpoint: a zone that reaches nothing else is to be empty."""
+
 
 def never(ip: str) -> str:
     """What an address is that is never published, in words; "" for any other."""

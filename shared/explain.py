@@ -10,7 +10,7 @@ from typing import Any
 
 from cronsim import CronSim
 
-from shared import preflight
+from shared import preflight, unpublished
 from shared.alarms import Trouble, grouped, shown
 from shared.drain import INCOMPLETE, Drainer
 from shared.model import (
@@ -53,7 +53,7 @@ async def status(drainer: Drainer, own: Sequence[Alarm] = ()) -> dict[str, Any]:
     found = {zone.key: await _found(drainer, zone) for zone in settings.zones}
     alarms = [*own, *marker.alarms, *marker.findings, *overdue(stored, settings, drainer.clock())]
     alarms += [alarm for each in found.values() for alarm in each.alarms]
-    alarms += grouped((*_unread(endpoints), *_failing(settings.zones, dirty)))
+    alarms += grouped((*_unread(endpoints, settings), *_failing(settings.zones, dirty)))
     complete = await drainer.complete()
     if not complete:
         alarms.append(INCOMPLETE)
@@ -101,13 +101,13 @@ def overdue(stored: Stored[Marker] | None, settings: Settings, now: float) -> li
     return preflight.overdue(stored.value.completed_at, third_last) + preflight.silence(stored.value.event_at, now)
 
 
-def _unread(endpoints: Iterable[Endpoint]) -> Iterator[Trouble]:
+def _unread(endpoints: Iterable[Endpoint], settings: Settings) -> Iterator[Trouble]:
     """Endpoints that cannot be read, or whose claims are not what they should be."""
     for each in sorted(endpoints, key=lambda each: each.key):
         if each.doubt:
             do = "where it is forbidden, assign Reader, or the role of infra/, at its subscription"
             yield Trouble(each.id, each.doubt, "what the zones hold of it stays as it is", do, "endpoints")
-        for fault in each.faults:
+        for fault in unpublished.faults(each, settings):
             yield Trouble(each.id, fault, "this part of it is not published", "correct it, or leave it so", "endpoints")
         if each.unreported and each.state == State.SERVING:
             yield Trouble(
@@ -184,7 +184,9 @@ async def everything(drainer: Drainer) -> dict[str, Any]:
             if any(endpoint.state != State.GONE for endpoint in claimants)
         ],
         "known": [
-            _endpoint(each) for each in sorted(endpoints, key=lambda each: each.key) if each.speaks or each.doubt
+            _endpoint(each, drainer.settings)
+            for each in sorted(endpoints, key=lambda each: each.key)
+            if each.speaks or each.doubt
         ],
     }
 
@@ -203,7 +205,7 @@ def _answer(
     }
 
 
-def _endpoint(endpoint: Endpoint) -> dict[str, Any]:
+def _endpoint(endpoint: Endpoint, settings: Settings) -> dict[str, Any]:
     return {
         "id": endpoint.id,
         "kind": endpoint.kind,
@@ -212,7 +214,7 @@ def _endpoint(endpoint: Endpoint) -> dict[str, Any]:
         "addresses": sorted({address.ip for address in endpoint.addresses}),
         "names": sorted(endpoint.names),
         "doubt": endpoint.doubt,
-        "faults": list(endpoint.faults),
+        "faults": list(unpublished.faults(endpoint, settings)),
     }
 
 

@@ -237,9 +237,10 @@ class _Reader(Reader):
         assert isinstance(item, dict)  # noqa: S101 - told to the type checker, checked by known
         names = self.listed(f"{where}.name", [item.get("name")], "a DNS label", of.label)
         region = self._region(f"{where}.region", item.get("region"))
-        addresses = self.listed(f"{where}.addresses", item.get("addresses"), "an IPv4 address", self._address)
-        if not 0 < len(addresses) <= MAX_ADDRESSES:
-            self.fault(f"{where}.addresses", item.get("addresses"), f"1 to {MAX_ADDRESSES} addresses")
+        published = self.listed(f"{where}.addresses", item.get("addresses"), "an IPv4 address", self._address)
+        stated = item.get("addresses")
+        if not isinstance(stated, list) or not 0 < len(stated) <= MAX_ADDRESSES:
+            self.fault(f"{where}.addresses", stated, f"1 to {MAX_ADDRESSES} addresses")
         tagged = self.listed(f"{where}.claims", item.get("claims", []), "a DNS label", of.label)
         if not names:
             return None
@@ -249,7 +250,7 @@ class _Reader(Reader):
             region=region,
             tagged=tuple(sorted(set(tagged))),
             own=names[0],
-            addresses=tuple(Address(ip) for ip in sorted(set(addresses))),
+            addresses=tuple(Address(ip) for ip in sorted(set(published))),
             state=State.SERVING,
             health=False,
         )
@@ -292,7 +293,7 @@ class _Reader(Reader):
 
 def _usable(network: IPv4Network, *, public: bool) -> IPv4Network:
     """A network of which something can be published. Raises UnmeantError."""
-    if addresses.publishable((network,), with_public=public):
+    if addresses.publishable((network,), with_public=public) or any(map(network.subnet_of, addresses.EXAMPLES)):
         return network
     if addresses.publishable((network,), with_public=True):
         raise UnmeantError(f"a network with private addresses, or {_PUBLIC} this zone")

@@ -43,6 +43,7 @@ VALID = [
     ("ZONES", [{**ZONE, "public": True}], lambda s: s.zones[0].public, True),
     ("ZONES", [{**ZONE, "public": True, "reach": ["20.0.0.0/8"]}], lambda s: s.zones[0].public, True),
     ("ZONES", [{**ZONE, "reach": ["0.0.0.0/0"]}], lambda s: s.zones[0].public, False),
+    ("ZONES", [{**ZONE, "reach": ["192.0.2.0/24"]}], lambda s: s.zones[0].ranges, ()),
     ("NEVER_BY_WILDCARD", None, lambda s: s.exact_only, {"wpad", "isatap"}),
     ("NEVER_BY_WILDCARD", "", lambda s: s.exact_only, {"wpad", "isatap"}),
     ("NEVER_BY_WILDCARD", [], lambda s: s.exact_only, set()),
