@@ -21,13 +21,14 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from shared import explain, preflight
+from shared import explain, preflight, watched
 from shared.catch_up import PROGRESS_SECONDS
 from shared.clock import Clock
 from shared.doubt import CONFIRM_SECONDS, NO_EVENT, TO_CONFIRM
 from shared.drain import Drainer
 from shared.errors import Conflict, NearzoneError, Terminal, Transient
 from shared.events import Hint, Ignored, hint
+from shared.first_look import FirstLook
 from shared.latency import Latency
 from shared.model import Alarm, Cause, Endpoint, State, Swept, Zone, freeze
 from shared.observe import Observer
@@ -101,6 +102,7 @@ class Reconciler:
             60.0 * self.settings.health_wait_minutes,
         )
         self.sweeper = Sweeper(self.recorder, self.drainer)
+        self.first_look = FirstLook(self.drainer, self.surveyor)
         self.orders = Orders(self.catalog, self.recorder, self.clock, self.latency.regions)
 
     async def _begin(self, *, fills: bool = True) -> float:
@@ -211,7 +213,7 @@ class Reconciler:
             Scope(self.settings.zones, explain.because("sweep", self.clock())), SWEEP_SECONDS, report
         )
         stored = await self.catalog.marker()
-        if stored and abs(self.clock() - stored.value.checked_at) >= CHECK_PAUSE:
+        if seen and stored and abs(self.clock() - stored.value.checked_at) >= CHECK_PAUSE:
             await self._check(seen)
         return report
 
@@ -238,7 +240,9 @@ class Reconciler:
         zones = self.settings.zones
         around = await asyncio.gather(*(self.surveyor.survey(zone) for zone in zones))
         by_key = {zone.key: each for zone, each in zip(zones, around, strict=True)}
-        found = preflight.check(self.settings, by_key, seen.listings, seen.endpoints)
+        silent = watched.silent(seen.listings)
+        rights = dict(zip(silent, await asyncio.gather(*map(self.surveyor.rights, silent)), strict=True))
+        found = preflight.check(self.settings, by_key, seen.listings, seen.endpoints, rights)
         await self._note(checked_at=self.clock(), findings=found)
         return found
 
@@ -306,9 +310,13 @@ class Reconciler:
         """Alarms of this process."""
         return (*self.notes, *preflight.skew(self.clock.offset, self.holder))
 
-    async def _sweep(self, scope: Scope, seconds: float, report: Report) -> Seen:
+    async def _sweep(self, scope: Scope, seconds: float, report: Report) -> Seen | None:
+        """A sweep; None where it is refused, because the settings cannot be meant."""
         report.alarms += self._own()
         async with _within(seconds + GRACE):
+            if await self.first_look.refuses(scope, report):
+                await self._note(attempted_at=self.clock())
+                return None
             seen = await self.sweeper.sweep(scope, self.clock() + seconds, report)
         if not scope.dry_run:
             cause, took = scope.cause, self.clock() - scope.cause.at
