@@ -38,7 +38,7 @@ def alarms(listings: Sequence[Listing], rights: Mapping[str, Sequence[Permission
     """What is wrong with the watched subscriptions and their lists. `rights`: in those that are `silent`."""
     whole, parts = [], []
     for subscription, lists in _by_subscription(listings).items():
-        if alarm := _unread(subscription, [each.error for each in lists]):
+        if alarm := _missing(subscription, [each.error for each in lists]):
             whole.append(alarm)
         else:
             parts += list(_lists(lists))
@@ -53,17 +53,15 @@ def _by_subscription(listings: Sequence[Listing]) -> dict[str, list[Listing]]:
     return dict(sorted(found.items()))
 
 
-def _unread(subscription: str, errors: Sequence[str]) -> Alarm | None:
-    """The one alarm about a subscription of which no list at all can be read, for the same reason."""
-    if all(each.startswith("Terminal: there is no ") for each in errors):
-        what = "does not exist, or the identity may not see it (HTTP 404)"
-        do = f"correct NEARZONE_SUBSCRIPTIONS, or {_ROLE}"
-    elif all(each.startswith("Forbidden: ") for each in errors):
-        what, do = f"may not be read: {errors[0]}", _ROLE
-    else:
+def _missing(subscription: str, errors: Sequence[str]) -> Alarm | None:
+    """The one alarm about a subscription of which every list is answered with 404."""
+    if not all(each.startswith("Terminal: there is no ") for each in errors):
         return None
-    means = "no endpoint is found in it, and no sweep is complete: nothing is removed for absence anywhere"
-    return Alarm(f"subscription {subscription} of NEARZONE_SUBSCRIPTIONS {what}", means, do)
+    return Alarm(
+        f"subscription {subscription} of NEARZONE_SUBSCRIPTIONS is not there, or the identity may not see it (HTTP 404)",
+        "no endpoint is found in it, and no sweep is complete: nothing is removed for absence anywhere",
+        f"correct NEARZONE_SUBSCRIPTIONS, or {_ROLE}",
+    )
 
 
 def _reads(permissions: Sequence[Permission] | None) -> bool:

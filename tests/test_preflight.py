@@ -313,7 +313,9 @@ def answered(response):
     def story(*words):
         async def play(stage):
             stage.faults = lambda request: response(request) if OTHER_SUB in request.path else None
-            await finds(f"subscription {OTHER_SUB} of NEARZONE_SUBSCRIPTIONS", *words)(stage)
+            await finds(f"subscription {OTHER_SUB}", *words)(stage)
+            (alarm,) = (await stage.resync(check=True)).alarms
+            assert "assign Reader, or the role of infra/" in alarm.do
 
         staged(play, fleet(SUBSCRIPTIONS=[SUB, OTHER_SUB]))
 
@@ -325,11 +327,11 @@ def test_a_watched_subscription_that_is_not_there():
     words = f"subscription {OTHER_SUB} of NEARZONE_SUBSCRIPTIONS shows no endpoint", "it may not exist"
     staged(finds(*words), fleet(SUBSCRIPTIONS=[SUB, OTHER_SUB]))
     error = {"code": "SubscriptionNotFound", "message": f"The subscription '{OTHER_SUB}' could not be found."}
-    answered(lambda _: Response(404, {"error": error}))("does not exist, or the identity may not see it")
+    answered(lambda _: Response(404, {"error": error}))("is not there, or the identity may not see it")
 
 
 def test_a_watched_subscription_that_may_not_be_read():
-    answered(lambda _: FORBIDDEN)("may not be read", "AuthorizationFailed")
+    answered(lambda _: FORBIDDEN)("cannot be listed", "AuthorizationFailed")
 
 
 def test_a_watched_subscription_in_which_nothing_is_shown_for_want_of_a_role():
