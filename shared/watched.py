@@ -58,7 +58,7 @@ def _missing(subscription: str, errors: Sequence[str]) -> Alarm | None:
     if not all(each.startswith("Terminal: there is no ") for each in errors):
         return None
     return Alarm(
-        f"subscription {subscription} of NEARZONE_SUBSCRIPTIONS is not there, or the identity may not see it (HTTP 404)",
+        f"subscription {subscription} of NEARZONE_SUBSCRIPTIONS is not there, or the identity may not see it (404)",
         "no endpoint is found in it, and no sweep is complete: nothing is removed for absence anywhere",
         f"correct NEARZONE_SUBSCRIPTIONS, or {_ROLE}",
     )
