@@ -10,13 +10,15 @@ from dataclasses import dataclass
 class Region:
     """A region with clients. `vnets`: ids of the VNets that its zone is linked to; `zone`: id of a zone that is there.
 
-    `reach`: what its clients can connect to, as CIDRs; empty: the app's default.
+    `reach`: what its clients can connect to, as CIDRs; empty: the app's default. `public`: public addresses of it may
+    be published as well.
     """
 
     name: str
     vnets: tuple[str, ...] = ()
     reach: tuple[str, ...] = ()
     zone: str = ""
+    public: bool = False
 
 
 @dataclass(frozen=True, slots=True)

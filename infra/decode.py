@@ -113,7 +113,7 @@ class _Reader:
         return ""
 
     def flag(self, of: dict[str, object], name: str) -> bool:
-        value = of.get(name, False)
+        value = of.get(name.rsplit(".", 1)[-1], False)
         if not isinstance(value, bool):
             self.fault(name, value, "true or false")
         return value is True
@@ -146,6 +146,7 @@ class _Reader:
             vnets=self.ids(f"{where}.vnets", item.get("vnets", []), "Microsoft.Network/virtualNetworks"),
             reach=tuple(map(str, reach)) if texts and isinstance(reach, list) else (),
             zone=self.id(f"{where}.zone", zone, "Microsoft.Network/privateDnsZones") if zone else "",
+            public=self.flag(item, f"{where}.public"),
         )
 
     def watched(self, where: str, item: dict[str, object]) -> Watched:
@@ -217,13 +218,20 @@ class _Reader:
             seen.add(value.lower())
 
     def app(self, deployment: Deployment) -> None:
-        """What the app's parser finds, without what has been said already."""
-        try:
-            table = latency.parse(_TABLE.read_text(encoding="utf-8")).regions
-            settings_parser.parse(own_settings(deployment, deployment.regions), table)
-        except BadSettings as error:
-            said = tuple(self.faults)
-            self.faults += [f"{KEY}.{_part(text)}: {text}" for text in error.faults if _news(text, said)]
+        """What the app's parser finds and has not been said already: in all regions together, then in each app."""
+        said = tuple(self.faults)
+        together = _app_faults(deployment, deployment.regions)
+        found = together or [text for regions in deployment.apps for text in _app_faults(deployment, regions)]
+        self.faults += [f"{KEY}.{_part(text)}: {text}" for text in dict.fromkeys(found) if _news(text, said)]
+
+
+def _app_faults(deployment: Deployment, regions: Sequence[Region]) -> Sequence[str]:
+    try:
+        table = latency.parse(_TABLE.read_text(encoding="utf-8")).regions
+        settings_parser.parse(own_settings(deployment, regions), table)
+    except BadSettings as error:
+        return error.faults
+    return ()
 
 
 def _part(fault: str) -> str:

@@ -57,4 +57,5 @@ def three_sweeps(deployment: Deployment) -> int:
 
 def _zone(deployment: Deployment, region: Region) -> dict[str, object]:
     reach = {"reach": list(region.reach)} if region.reach else {}
-    return {"id": names.zone_id(deployment, region), "region": region.name, **reach}
+    public = {"public": True} if region.public else {}
+    return {"id": names.zone_id(deployment, region), "region": region.name, **reach, **public}

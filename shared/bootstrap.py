@@ -79,6 +79,7 @@ def build(
         holder=holder or uuid.uuid4().hex,
         measure=measure,
         figures=figures,
+        notes=() if catalog else tuple(account.overridden(environment)),
     )
 
 

@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
 
+from shared import unpublished
 from shared.drain import Drainer
 from shared.explain import moment
 from shared.held import Cell, Knowledge, knowledge
 from shared.model import Endpoint, Found, Order, Past, State, Zone, freeze
 from shared.routing import decisions, keep_open, route
+from shared.settings import Settings
 from shared.together import all_of
 
 LOOKUPS = 200
@@ -99,10 +101,14 @@ def _held(cell: Cell) -> Mapping[str, Any]:
 async def endpoints(drainer: Drainer) -> list[dict[str, Any]]:
     """Every endpoint that claims a name, or should be looked at."""
     found = [row.value.endpoint for row in await drainer.catalog.endpoints()]
-    return [_endpoint(each) for each in sorted(found, key=lambda each: each.key) if each.speaks or each.doubt]
+    return [
+        _endpoint(each, drainer.settings)
+        for each in sorted(found, key=lambda each: each.key)
+        if each.speaks or each.doubt
+    ]
 
 
-def _endpoint(endpoint: Endpoint) -> dict[str, Any]:
+def _endpoint(endpoint: Endpoint, settings: Settings) -> dict[str, Any]:
     return {
         "id": endpoint.id,
         "kind": endpoint.kind,
@@ -111,5 +117,5 @@ def _endpoint(endpoint: Endpoint) -> dict[str, Any]:
         "addresses": sorted({address.ip for address in endpoint.addresses}),
         "names": sorted(endpoint.names),
         "doubt": endpoint.doubt,
-        "faults": list(endpoint.faults),
+        "faults": list(unpublished.faults(endpoint, settings)),
     }

@@ -10,7 +10,7 @@ from typing import Any
 
 from cronsim import CronSim
 
-from shared import bad_rows, preflight
+from shared import bad_rows, preflight, unpublished
 from shared.alarms import Trouble, grouped, shown
 from shared.drain import INCOMPLETE, Drainer
 from shared.model import (
@@ -55,7 +55,7 @@ async def status(drainer: Drainer, own: Sequence[Alarm] = ()) -> dict[str, Any]:
     now = drainer.clock()
     alarms = [*own, *marker.alarms, *marker.findings, *overdue(stored, settings, now)]
     alarms += [alarm for each in found.values() for alarm in each.alarms]
-    alarms += grouped((*_unread(rows), *_failing(settings.zones, dirty)))
+    alarms += grouped((*_unread(rows, settings), *_failing(settings.zones, dirty)))
     alarms += bad_rows.alarms(await catalog.bad_rows())
     complete = await drainer.complete()
     if not complete:
@@ -115,14 +115,14 @@ def overdue(stored: Stored[Marker] | None, settings: Settings, now: float) -> li
     return preflight.overdue(marker.completed_at, third_last) + preflight.silence(marker.event_at, marker.began_at, now)
 
 
-def _unread(rows: Iterable[EndpointRow]) -> Iterator[Trouble]:
+def _unread(rows: Iterable[EndpointRow], settings: Settings) -> Iterator[Trouble]:
     """Endpoints that cannot be read, or whose claims are not what they should be."""
     for row in sorted(rows, key=lambda row: row.endpoint.key):
         each, at = row.endpoint, row.seen_at
         if each.doubt:
             do = "where it is forbidden, assign Reader, or the role of infra/, at its subscription"
             yield Trouble(each.id, each.doubt, "what the zones hold of it stays as it is", do, "endpoints", at=at)
-        for fault in each.faults:
+        for fault in unpublished.faults(each, settings):
             do = "correct it, or leave it so"
             yield Trouble(each.id, fault, "this part of it is not published", do, "endpoints", at=at)
         if each.unreported and each.state == State.SERVING:

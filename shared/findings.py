@@ -78,6 +78,14 @@ class Findings:
             if await self._put(zone, stored, wanted):
                 return
 
+    async def refuse(self, zone: Zone, why: str) -> None:
+        """Why nothing is written to a zone; until a sweep has planned it."""
+        while True:
+            stored = await self.catalog.found(zone.key)
+            known = stored.value if stored else Found(zone.key)
+            if await self._put(zone, stored, replace(known, refusals=(why,))):
+                return
+
     async def note(self, zone: Zone, name: Blocked) -> Sequence[Alarm]:
         """A name that a run may not write; gives the alarms about it where it was not known yet.
 

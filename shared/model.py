@@ -10,6 +10,8 @@ from enum import IntEnum, StrEnum
 from functools import cached_property
 from ipaddress import IPv4Address, IPv4Network
 
+from shared.addresses import publishable
+
 MAX_ADDRESSES = 20
 """Records in one Azure Private DNS record set. Source: Azure DNS limits, 2024-10-08."""
 
@@ -440,11 +442,15 @@ def freeze(zone: Zone, orders: Iterable[Order]) -> Order | None:
 
 @dataclass(frozen=True)
 class Zone:
-    """A private DNS zone, the region of its clients, and what those clients can reach."""
+    """A private DNS zone, the region of its clients, and what those clients can reach.
+
+    `public`: public addresses within reach may be published as well.
+    """
 
     id: str
     region: str
     reach: tuple[IPv4Network, ...]
+    public: bool = False
 
     @cached_property
     def key(self) -> str:
@@ -453,8 +459,8 @@ class Zone:
 
     @cached_property
     def ranges(self) -> tuple[tuple[int, int], ...]:
-        """What its clients can reach, as the first and the last address of each network."""
-        return tuple((int(network[0]), int(network[-1])) for network in self.reach)
+        """What its clients can reach and may be published, as the first and the last address of each range."""
+        return publishable(self.reach, with_public=self.public)
 
     @property
     def fqdn(self) -> str:

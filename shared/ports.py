@@ -102,7 +102,7 @@ class Surroundings:
     """What stands around a zone. None: it could not be read, and `unread` says why.
 
     `negative_ttl`: seconds for which "no such name" is cached. `record_sets`, `max_record_sets`: of any type. `peers`:
-    for each linked VNet (by id in lower case) those that it is peered with.
+    for each linked VNet (by id in lower case) those that it is peered with. `locations`: the regions of those VNets.
     """
 
     exists: bool = True
@@ -111,9 +111,16 @@ class Surroundings:
     negative_ttl: int | None = None
     links: tuple[VnetLink, ...] | None = None
     peers: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    locations: Mapping[str, str] = field(default_factory=dict)
     locks: tuple[Lock, ...] | None = None
     permissions: tuple[Permission, ...] | None = None
     unread: tuple[str, ...] = ()
+
+    @property
+    def regions(self) -> frozenset[str]:
+        """The regions of the linked VNets; empty where not all of them are known."""
+        at = {self.locations.get(link.vnet, "") for link in self.links or ()}
+        return frozenset() if "" in at else frozenset(at)
 
 
 class Surveyor(Protocol):
@@ -121,6 +128,12 @@ class Surveyor(Protocol):
 
     async def survey(self, zone: Zone) -> Surroundings:
         """One zone."""
+
+    async def regions(self, zone: Zone) -> frozenset[str]:
+        """The regions of the VNets that are linked to a zone; empty where not all of them can be read."""
+
+    async def rights(self, subscription: str) -> tuple[Permission, ...] | None:
+        """What the identity may do in a whole subscription; None where that cannot be read."""
 
 
 class Catalog(Protocol):

@@ -5,9 +5,9 @@ Pure: what stands around the zones goes in, alarms come out.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
+from shared import schedules, watched, zone_regions
 from shared.alarms import Trouble, grouped
 from shared.alarms import shown as _shown
 from shared.model import Alarm, Endpoint, State, Zone
@@ -18,6 +18,8 @@ NEGATIVE_TTL = 30
 """Seconds for which a negative answer may be cached: as long as an answer for a name."""
 FULL = 0.9
 """Share of a zone's record sets from which on it is nearly full."""
+SELDOM_DRAIN, SELDOM_SWEEP, OFTEN_SWEEP = 3600.0, 86_400.0, 60.0
+"""Seconds between two runs of a timer beyond which, or below which, its schedule was hardly meant."""
 SILENT = 86_400.0
 """Seconds without an event after which somebody should look."""
 MAX_SKEW = 600.0
@@ -30,13 +32,19 @@ def check(
     zones: Mapping[str, Surroundings],
     listings: Sequence[Listing],
     endpoints: Collection[Endpoint],
+    rights: Mapping[str, Sequence[Permission] | None] | None = None,
 ) -> tuple[Alarm, ...]:
-    """Everything that is found. `zones`: what stands around each, by key. `endpoints`: all that are known."""
-    found: list[Trouble] = []
+    """Everything that is found. `zones`: what stands around each, by key. `endpoints`: all that are known.
+
+    `rights`: what the identity may do in each subscription that is `silent`.
+    """
+    regions = {key: around.regions for key, around in zones.items()}
+    found: list[Trouble] = list(zone_regions.troubles(settings.zones, regions))
     for zone in settings.zones:
         around = zones[zone.key]
         found += _zone(zone, around, apply=settings.apply)
         found += _links(zone, around, _networks(endpoints, settings))
+        found += _reach(zone, endpoints)
         found += [
             Trouble(
                 _shown(zone),
@@ -47,7 +55,7 @@ def check(
             )
             for each in around.unread
         ]
-    alarms = [*grouped(found), *grouped(_lists(listings)), *_unwatched(settings)]
+    alarms = [*grouped(found), *watched.alarms(listings, rights or {}), *_unwatched(settings), *_timers(settings)]
     unread = any(listing.error or listing.unclear for listing in listings)
     if not unread and not any(each.names for each in endpoints):
         alarms.append(
@@ -157,7 +165,7 @@ def _zone(zone: Zone, around: Surroundings, *, apply: bool) -> Iterator[Trouble]
         yield trouble(f"{lock.id} is a lock ({lock.level})", what, "lock something else, or remove it")
     wanted = ("read", "write", "delete") if apply else ("read",)
     if around.permissions is not None:
-        missing = [each for each in wanted if not _allowed(around.permissions, _RECORDS + each)]
+        missing = [each for each in wanted if not watched.allowed(around.permissions, _RECORDS + each)]
         if missing:
             yield trouble(
                 f"the identity lacks {', '.join(_RECORDS + each for each in missing)}",
@@ -166,19 +174,43 @@ def _zone(zone: Zone, around: Surroundings, *, apply: bool) -> Iterator[Trouble]
             )
 
 
-def _allowed(permissions: Sequence[Permission], action: str) -> bool:
-    return any(_any(each.actions, action) and not _any(each.not_actions, action) for each in permissions)
-
-
-def _any(patterns: Sequence[str], action: str) -> bool:
-    return any(re.fullmatch(re.escape(each).replace(r"\*", ".*"), action, re.IGNORECASE) for each in patterns)
-
-
 def _networks(endpoints: Collection[Endpoint], settings: Settings) -> set[str]:
     """The VNets in which endpoints serve."""
     serving = (each for each in endpoints if each.state == State.SERVING and each.names)
     looked = (each for each in serving if each.subscription in settings.subscriptions)
     return {address.network for each in looked for address in each.addresses if address.network}
+
+
+def _reach(zone: Zone, endpoints: Collection[Endpoint]) -> Iterator[Trouble]:
+    """A reach that holds no address of any endpoint; one of which nothing can be published is meant so."""
+    numbers = [ip.number for each in endpoints if each.state == State.SERVING and each.names for ip in each.addresses]
+    if zone.ranges and numbers and not any(first <= ip <= last for ip in numbers for first, last in zone.ranges):
+        reach = ", ".join(map(str, zone.reach))
+        text = f"its reach ({reach}) holds no address of an endpoint that serves"
+        yield Trouble(_shown(zone), text, "it answers no name", "correct `reach` in NEARZONE_ZONES", "zones")
+
+
+def _timers(settings: Settings) -> Iterator[Alarm]:
+    """Schedules that can be meant, and seldom are."""
+    drain, sweep = schedules.pauses(settings.drain_schedule)[1], schedules.pauses(settings.sweep_schedule)
+    if drain > SELDOM_DRAIN:
+        yield Alarm(
+            f"NEARZONE_DRAIN_SCHEDULE lets {drain / 3600:.0f} hours pass between two drains",
+            "a name whose write failed or had to wait keeps its old answer for that long, dead addresses included",
+            "let it run every 30 seconds, as by default",
+        )
+    if sweep[1] > SELDOM_SWEEP:
+        yield Alarm(
+            f"NEARZONE_SWEEP_SCHEDULE lets {sweep[1] / 3600:.0f} hours pass between two sweeps",
+            "a lost event, an edited record and a guest shutdown are found that much later",
+            "let it run every 10 minutes, as by default, at least once a day",
+        )
+    if sweep[0] < OFTEN_SWEEP:
+        yield Alarm(
+            f"NEARZONE_SWEEP_SCHEDULE lets {sweep[0]:.0f} seconds pass between two sweeps",
+            "sweeps follow one another without a pause, and what they read of Azure is not left for events",
+            "let it run every 10 minutes, as by default, at most once a minute",
+        )
 
 
 def _links(zone: Zone, around: Surroundings, networks: Collection[str]) -> Iterator[Trouble]:
@@ -209,18 +241,4 @@ def _links(zone: Zone, around: Surroundings, networks: Collection[str]) -> Itera
                 "peer the VNets, or narrow the zone's `reach`; nothing, where a hub, gateway or Virtual WAN routes",
                 "VNets",
                 f"{shown}: VNet {_name(link.vnet)} is not peered with {others}, where endpoints serve",
-            )
-
-
-def _lists(listings: Sequence[Listing]) -> Iterator[Trouble]:
-    for listing in listings:
-        if listing.error:
-            what = f"{listing.kind} cannot be listed in subscription {listing.subscription}"
-            yield Trouble(
-                f"{listing.kind} in subscription {listing.subscription}",
-                f"it cannot be listed: {listing.error}",
-                "sweeps are not complete: what was claimed there stays as it is, and nothing is removed for absence",
-                "where it is forbidden, assign Reader, or the role of infra/, at the subscription",
-                "lists",
-                f"{what}: {listing.error}",
             )

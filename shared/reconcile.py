@@ -22,7 +22,7 @@ from dataclasses import dataclass, field, replace
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec
 
-from shared import bad_rows, details, explain, pages, preflight, scrape
+from shared import bad_rows, details, explain, pages, preflight, scrape, watched
 from shared.catch_up import PROGRESS_SECONDS
 from shared.clock import Clock
 from shared.doubt import CONFIRM_SECONDS, NO_EVENT, TO_CONFIRM
@@ -31,6 +31,7 @@ from shared.edits import Edits
 from shared.errors import Conflict, NearzoneError, Terminal, Transient
 from shared.events import Edit, Hint, Ignored, hint
 from shared.figures import Figures, Gauge, Tally
+from shared.first_look import FirstLook
 from shared.latency import Latency
 from shared.model import Alarm, Cause, Endpoint, State, Swept, Zone
 from shared.observe import Observer
@@ -91,7 +92,10 @@ def _counted(
 
 @dataclass
 class Reconciler:
-    """A ready loop. `clock`: as the catalog corrects it. `holder`: names this process in leases."""
+    """A ready loop. `clock`: as the catalog corrects it. `holder`: names this process in leases.
+
+    `notes`: what a person should know of how this process was set up.
+    """
 
     settings: Settings
     latency: Latency
@@ -103,6 +107,7 @@ class Reconciler:
     surveyor: Surveyor
     measure: Measure = unmeasured
     figures: Figures = field(default_factory=Figures)
+    notes: Sequence[Alarm] = ()
     events: Counter[str] = field(default_factory=Counter)
     _heard_at: float = 0.0
     _opened: bool = False
@@ -125,6 +130,7 @@ class Reconciler:
         self.edits = Edits(self.drainer)
         self.strangers = Strangers(self.catalog, self.drainer.complete, self.clock)
         self._zone_keys, self._own = frozenset(zone.key for zone in self.settings.zones), mark(self.settings)
+        self.first_look = FirstLook(self.drainer, self.surveyor)
         self.orders = Orders(self.catalog, self.recorder, self.clock, self.latency.regions)
         self.tallier = scrape.Tallier(self.drainer, self.figures)
 
@@ -264,7 +270,7 @@ class Reconciler:
             Scope(self.settings.zones, explain.because("sweep", self.clock())), SWEEP_SECONDS, report
         )
         stored = await self.catalog.marker()
-        if stored and abs(self.clock() - stored.value.checked_at) >= CHECK_PAUSE:
+        if seen and stored and abs(self.clock() - stored.value.checked_at) >= CHECK_PAUSE:
             await self._check(seen)
         return report
 
@@ -280,7 +286,7 @@ class Reconciler:
         listed = {endpoint.key: endpoint for listing in listings for endpoint in listing.endpoints}
         endpoints = {endpoint.key: endpoint for endpoint in known} | listed
         report.observed = len(endpoints)
-        report.alarms += await self._check(Seen(listings, endpoints.values()))
+        report.alarms += (*self.notes, *await self._check(Seen(listings, endpoints.values())))
         report.alarms += explain.overdue(await self.catalog.marker(), self.settings, self.clock())
         report.alarms += bad_rows.alarms(await self.catalog.bad_rows())
         for zone in self.settings.zones:
@@ -292,7 +298,9 @@ class Reconciler:
         zones = self.settings.zones
         around = await asyncio.gather(*(self.surveyor.survey(zone) for zone in zones))
         by_key = {zone.key: each for zone, each in zip(zones, around, strict=True)}
-        checked = preflight.check(self.settings, by_key, seen.listings, seen.endpoints)
+        silent = watched.silent(seen.listings)
+        rights = dict(zip(silent, await asyncio.gather(*map(self.surveyor.rights, silent)), strict=True))
+        checked = preflight.check(self.settings, by_key, seen.listings, seen.endpoints, rights)
         found = tuple(replace(alarm, at=self.clock()) for alarm in checked)
         await self._note(checked_at=self.clock(), findings=found)
         return found
@@ -345,7 +353,7 @@ class Reconciler:
 
     async def _standing(self) -> dict[str, Any]:
         await self._begin(fills=False)
-        return {**await explain.status(self.drainer, self._skew()), "events": dict(sorted(self.events.items()))}
+        return {**await explain.status(self.drainer, self._own_alarms()), "events": dict(sorted(self.events.items()))}
 
     async def page(self, name: str, after: str = "", limit: int = pages.FULL) -> dict[str, Any]:
         """A page of one of the long lists of the status."""
@@ -383,13 +391,18 @@ class Reconciler:
         except NearzoneError as error:
             report.fail("drain", error)
 
-    def _skew(self) -> Sequence[Alarm]:
-        return preflight.skew(self.clock.offset, self.holder)
+    def _own_alarms(self) -> Sequence[Alarm]:
+        """Alarms of this process."""
+        return (*self.notes, *preflight.skew(self.clock.offset, self.holder))
 
-    async def _sweep(self, scope: Scope, seconds: float, report: Report) -> Seen:
-        report.alarms += self._skew()
+    async def _sweep(self, scope: Scope, seconds: float, report: Report) -> Seen | None:
+        """A sweep; None where it is refused, because the settings cannot be meant."""
+        report.alarms += self._own_alarms()
         try:
             async with _within(seconds + GRACE):
+                if await self.first_look.refuses(scope, report):
+                    await self._note(self._swept(scope.cause, report), attempted_at=self.clock())
+                    return None
                 seen = await self.sweeper.sweep(scope, self.clock() + seconds, report)
         except Exception as error:  # Also a bug: a sweep that was broken off stands among the sweeps.
             if not scope.dry_run:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 
 _NAME = re.compile(r"[a-z][a-z0-9]*")
-_NEAR = 0.75
+NEAR = 0.75
 """Similarity (`difflib`, 0 to 1) from which on a name is suggested: `eastu` to `eastus` is 0.91."""
 
 
@@ -19,7 +19,7 @@ def is_name(name: str) -> bool:
     return bool(_NAME.fullmatch(name))
 
 
-def suggestion(word: str, known: Iterable[str], near: float = _NEAR) -> str:
+def suggestion(word: str, known: Iterable[str], near: float = NEAR) -> str:
     """`; did you mean NAME?` with the known name that is most similar, "" where none is `near` enough."""
     found = get_close_matches(word, sorted(known), 1, near)
     return f"; did you mean {found[0]}?" if found else ""

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from shared import json_text
 from shared.errors import BadRequest
 from shared.model import Zone, resource_id
 from shared.pages import KEYS
@@ -94,10 +95,7 @@ def parse(body: bytes, settings: Settings, types: frozenset[str]) -> Resync:
     """
     if len(body) > MAX_BYTES:
         raise BadRequest(f"body: {len(body)} bytes, at most {MAX_BYTES} are read")
-    try:
-        wanted = msgspec.json.decode(body.strip() or b"{}", type=_Body)
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise BadRequest(f"body: {error}"[:500]) from error  # It quotes names of fields.
+    wanted = _decoded(body if body.strip() else b"{}")
     for order in _ALONE:
         others = [f for f in _Body.__struct_fields__ if f != order and getattr(wanted, f) != getattr(_Body(), f)]
         if getattr(wanted, order) and others:
@@ -119,6 +117,15 @@ def parse(body: bytes, settings: Settings, types: frozenset[str]) -> Resync:
         unfreeze=find_zone(wanted.unfreeze.zone, settings, "unfreeze.zone") if wanted.unfreeze else None,
         check=wanted.check,
     )
+
+
+def _decoded(body: bytes) -> _Body:
+    try:
+        wanted = msgspec.json.decode(body, type=_Body)
+        json_text.check_keys(body.decode())
+    except (msgspec.DecodeError, UnicodeError, RecursionError, json_text.JsonError) as error:
+        raise BadRequest(f"body: {json_text.located(str(error), body)}"[:500]) from error  # It quotes names of fields.
+    return wanted
 
 
 @dataclass(frozen=True, slots=True)

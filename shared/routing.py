@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
+from shared import addresses
 from shared.latency import Latency
 from shared.model import (
     MAX_ADDRESSES,
@@ -27,6 +28,10 @@ from shared.model import (
     Zone,
 )
 from shared.settings import Settings
+
+NEEDS_ENTRY = (
+    "NEARZONE_NEVER_BY_WILDCARD has this name, so it can be claimed only where an entry of NEARZONE_CLAIMS spells it"
+)
 
 _FAR = float("inf")
 
@@ -149,11 +154,9 @@ def _out(out: dict[str, str], endpoint: Endpoint, fault: str) -> str:
 def _refused(endpoint: Endpoint, name: str, settings: Settings) -> str:
     if endpoint.state == State.GONE:
         return "deleted"
-    return (
-        ""
-        if endpoint.kind == STATIC or settings.may_claim(name, endpoint.id)
-        else "NEARZONE_CLAIMS does not let it claim this name"
-    )
+    if endpoint.kind == STATIC or settings.may_claim(name, endpoint.id):
+        return ""
+    return NEEDS_ENTRY if settings.needs_entry(name) else "NEARZONE_CLAIMS does not let it claim this name"
 
 
 def _not_meant(endpoint: Endpoint, name: str, tagged: bool, settings: Settings) -> str:
@@ -189,10 +192,20 @@ def _candidates(zone: Zone, serving: list[Endpoint], policy: Policy, out: dict[s
         elif policy.regions and endpoint.region not in policy.regions:
             out[endpoint.key] = "its region is not in the policy's regions"
         elif not reachable:
-            out[endpoint.key] = "clients of this zone cannot reach its address"
+            out[endpoint.key] = _unreachable(zone, clear)
         else:
             candidates.append(_Candidate(endpoint, reachable))
     return candidates
+
+
+def _unreachable(zone: Zone, found: Iterable[Address]) -> str:
+    """Why none of these addresses is published in a zone."""
+    for address in found:
+        if words := addresses.never(address.ip):
+            return f"{address.ip} is {words}, which is never published"
+        if addresses.public(address.ip) and not zone.public:
+            return f'{address.ip} is a public address, and its zone in NEARZONE_ZONES does not say "public": true'
+    return "clients of this zone cannot reach its address"
 
 
 def ambiguous_addresses(serving: Iterable[Endpoint]) -> set[str]:
@@ -210,7 +223,7 @@ def ambiguous_addresses(serving: Iterable[Endpoint]) -> set[str]:
 
 
 def reaches(zone: Zone, address: Address) -> bool:
-    """Whether the zone's clients can connect to an address."""
+    """Whether the zone's clients can connect to an address, and it may be published there."""
     for first, last in zone.ranges:  # noqa: SIM110 - a generator would cost more than the comparisons
         if first <= address.number <= last:
             return True

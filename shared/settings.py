@@ -15,6 +15,11 @@ from shared.model import Endpoint, Policy, Zone
 SWEEP_SCHEDULE = "0 */10 * * * *"
 DRAIN_SCHEDULE = "*/30 * * * * *"
 
+EXACT_ONLY = frozenset({"wpad", "isatap"})
+"""Names that Windows looks up by itself and trusts: whoever answers for `wpad` chooses the proxy of every browser.
+They are the default of Windows DNS Server's global query block list. Source:
+https://learn.microsoft.com/powershell/module/dnsserver/set-dnsserverglobalqueryblocklist."""
+
 T = TypeVar("T")
 
 LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -55,6 +60,10 @@ class Patterns(Generic[T]):
         self._exact = entries
         self._globs = [(_glob(pattern), entries[pattern]) for pattern in globs]
 
+    def exact(self, name: str) -> T | None:
+        """The entry that spells a name, None where there is none."""
+        return self._exact.get(name)
+
     def find(self, name: str) -> T | None:
         """The entry of a name, None where it has none."""
         if name in self._exact:
@@ -71,7 +80,10 @@ def _glob(pattern: str) -> re.Pattern[str]:
 
 @dataclass(frozen=True)
 class Settings:
-    """What an operator has decided. `claims` and `policies` are looked up through `may_claim` and `policy`."""
+    """What an operator has decided. `claims` and `policies` are looked up through `may_claim` and `policy`.
+
+    `exact_only`: names that no glob of `claims` permits, only an entry that spells the name.
+    """
 
     zones: tuple[Zone, ...]
     subscriptions: frozenset[str]
@@ -87,25 +99,32 @@ class Settings:
     cloud: Cloud = CLOUDS["public"]
     sweep_schedule: str = SWEEP_SCHEDULE
     health_wait_minutes: int = 15
+    drain_schedule: str = DRAIN_SCHEDULE
+    exact_only: frozenset[str] = EXACT_ONLY
 
     @cached_property
     def digest(self) -> str:
         """Changes when a setting changes that could change an answer, whatever the order in which it was written."""
         parts = (
-            sorted(repr((zone.key, zone.region, sorted(zone.reach))) for zone in self.zones),
+            sorted(repr((zone.key, zone.region, sorted(zone.reach), zone.public)) for zone in self.zones),
             sorted(self.subscriptions),
             sorted((pattern, sorted(scopes)) for pattern, scopes in self.claims.items()),
             (self.owner, self.host_names, self.ttl, self.host_ttl),
             sorted((n, repr(replace(p, regions=frozenset())), sorted(p.regions)) for n, p in self.policies.items()),
             sorted(self.latency.items()),
             sorted(repr(endpoint) for endpoint in self.static),
+            sorted(self.exact_only),
         )
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
     def may_claim(self, name: str, endpoint_id: str) -> bool:
         """Whether an endpoint's subscription or resource group is allowed to claim a name."""
-        scopes = self._scopes.find(name)
+        scopes = self._scopes.exact(name) if name in self.exact_only else self._scopes.find(name)
         return scopes is not None and f"{endpoint_id.lower()}/".startswith(scopes)
+
+    def needs_entry(self, name: str) -> bool:
+        """Whether a name may be claimed by nobody, because no entry of `claims` spells it."""
+        return name in self.exact_only and self._scopes.exact(name) is None
 
     def policy(self, name: str) -> Policy:
         """The policy of a name; the default policy where there is none."""

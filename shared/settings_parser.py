@@ -7,21 +7,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
-from datetime import UTC, datetime
-from typing import Any, TypeVar
+from collections.abc import Collection, Iterable, Mapping
+from ipaddress import IPv4Network
 
-from cronsim import CronSim, CronSimError
-
+from shared import addresses
 from shared import settings_values as of
-from shared.errors import BadSettings
 from shared.model import MAX_ADDRESSES, STATIC, Address, Endpoint, Policy, State, Zone, resource_id
 from shared.regions import introduced, suggestion
-from shared.settings import CLOUDS, DRAIN_SCHEDULE, SWEEP_SCHEDULE, Cloud, Settings
+from shared.settings import CLOUDS, DRAIN_SCHEDULE, EXACT_ONLY, SWEEP_SCHEDULE, Cloud, Settings
+from shared.settings_reader import Reader, UnmeantError
 
-T = TypeVar("T")
-PREFIX = "NEARZONE_"
-REACH = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")
+REACH = tuple(map(str, addresses.PRIVATE))
 MAX_TTL = 2**31 - 1
 MAX_HEALTH_WAIT = 24 * 60
 _ZONE = "microsoft.network/privatednszones"
@@ -30,7 +26,7 @@ _REGION = "an Azure region"
 _NEW_REGION = "a region that is not in the table of round-trip times needs a distance in NEARZONE_LATENCY"
 _SAME = 0.85
 """Similarity of two ids, 0 to 1, from which on one is suggested for the other: a few of their digits differ."""
-_ANY_DAY = datetime(2026, 1, 1, tzinfo=UTC)
+_PUBLIC = '"public": true in'
 
 
 def parse(values: Mapping[str, str], table: Collection[str]) -> Settings:
@@ -38,7 +34,7 @@ def parse(values: Mapping[str, str], table: Collection[str]) -> Settings:
 
     `table`: the regions of the table of round-trip times.
     """
-    read = _Reader({name: text for name, text in values.items() if name.startswith(PREFIX)}, table)
+    read = _Reader(values, table)
     latency = read.latency()  # First, for it adds to the regions that other settings may name.
     settings = Settings(
         zones=read.zones(),
@@ -55,84 +51,28 @@ def parse(values: Mapping[str, str], table: Collection[str]) -> Settings:
         cloud=read.cloud(),
         sweep_schedule=read.schedule("NEARZONE_SWEEP_SCHEDULE", SWEEP_SCHEDULE),
         health_wait_minutes=read.whole("NEARZONE_HEALTH_WAIT_MINUTES", 15, "minutes", MAX_HEALTH_WAIT),
+        drain_schedule=read.schedule("NEARZONE_DRAIN_SCHEDULE", DRAIN_SCHEDULE),
+        exact_only=read.exact_only(),
     )
-    read.schedule("NEARZONE_DRAIN_SCHEDULE", DRAIN_SCHEDULE)
     read.finish()
     return settings
 
 
-class _Reader:
-    """Takes one setting after the other, noting faults instead of stopping at the first."""
+class _Reader(Reader):
+    """What each setting of this app may say."""
 
-    def __init__(self, values: dict[str, str], regions: Collection[str]) -> None:
-        self.values = values
-        self.read: set[str] = set()
+    def __init__(self, environment: Mapping[str, str], regions: Collection[str]) -> None:
+        super().__init__(environment)
         self.regions = frozenset(regions)
         self.watched: frozenset[str] = frozenset()
         """The subscriptions; empty where they have faults, which are enough then."""
-        self.faults: list[str] = []
-
-    def fault(self, name: str, found: object, expected: str) -> None:
-        try:
-            shown = json.dumps(found, default=str)
-        except RecursionError:  # It was just shallow enough to be read.
-            shown = "something nested too deeply"
-        self.faults.append(f"{name}: found {shown if len(shown) <= 80 else shown[:77] + '...'}, expected {expected}")
-
-    def finish(self) -> None:
-        for name in sorted(set(self.values) - self.read):
-            self.fault(name, self.values[name], f"no setting of this name{suggestion(name, self.read)}")
-        if self.faults:
-            raise BadSettings(self.faults)
-
-    def _text(self, name: str) -> str:
-        self.read.add(name)
-        return self.values.get(name, "")
-
-    def json(self, name: str, kind: type, expected: str, *, required: bool) -> Any:  # noqa: ANN401 - JSON, checked by the caller
-        text = self._text(name)
-        if not text.strip():
-            if required:
-                self.faults.append(f"{name}: missing, expected {expected}")
-            return kind()
-        try:
-            value = of.from_json(text)
-        except of.TwiceError as error:
-            self.fault(name, error.key, "each key of an object once")
-            return kind()
-        if not isinstance(value, kind) or (required and not value):
-            self.fault(name, text, expected)
-            return kind()
-        return value
-
-    def choice(self, name: str, default: str, choices: tuple[str, ...]) -> str:
-        text = self._text(name).strip().lower() or default
-        if text not in choices:
-            self.fault(name, text, " or ".join(choices))
-        return text
-
-    def whole(self, name: str, default: int, unit: str, most: int) -> int:
-        text = self._text(name).strip() or str(default)
-        if not re.fullmatch("[0-9]{1,10}", text) or not 1 <= int(text) <= most:
-            self.fault(name, text, f"{unit}, 1 to {most}")
-            return default
-        return int(text)
+        self.public = False
+        """Whether public addresses may be published in one of the zones."""
 
     def owner(self) -> str:
-        text = self._text("NEARZONE_OWNER").strip() or "nearzone"
+        text = self.text("NEARZONE_OWNER").strip() or "nearzone"
         if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", text):
             self.fault("NEARZONE_OWNER", text, "1 to 64 letters, digits, '.', '_' or '-'")
-        return text
-
-    def schedule(self, name: str, default: str) -> str:
-        text = self._text(name).strip() or default
-        try:
-            if len(text.split()) != 6:
-                raise CronSimError(text)
-            next(CronSim(text, _ANY_DAY))
-        except (CronSimError, StopIteration):
-            self.fault(name, text, "an NCRONTAB expression of six fields, seconds first")
-            return default
         return text
 
     def zones(self) -> tuple[Zone, ...]:
@@ -148,26 +88,53 @@ class _Reader:
         return tuple(zones)
 
     def _zone(self, where: str, item: object) -> Zone | None:
-        if not self._known(where, item, {"id", "region", "reach"}):
+        if not self.known(where, item, {"id", "region", "reach", "public"}):
             return None
-        assert isinstance(item, dict)  # noqa: S101 - told to the type checker, checked by _known
+        assert isinstance(item, dict)  # noqa: S101 - told to the type checker, checked by known
         found = len(self.faults)
         zone_id, region, reach = item.get("id"), item.get("region"), item.get("reach", list(REACH))
         named = resource_id(zone_id) if isinstance(zone_id, str) else None
         if not named or not named.whole or named.type != _ZONE or not of.GUID.fullmatch(named.subscription):
             self.fault(f"{where}.id", zone_id, "the resource id of a private DNS zone")
         region = self._region(f"{where}.region", region)
-        networks = self._list(f"{where}.reach", reach, "an IPv4 network such as 10.0.0.0/8", of.network)
-        if not networks:
+        public = self._public(f"{where}.public", item.get("public", False))
+
+        def network(value: object) -> IPv4Network:
+            return _usable(of.network(value), public=public)
+
+        networks = self.listed(f"{where}.reach", reach, "an IPv4 network such as 10.0.0.0/8", network)
+        if not reach or not isinstance(reach, list):
             self.fault(f"{where}.reach", reach, "at least one IPv4 network")
-        return Zone(str(zone_id), region, tuple(networks)) if len(self.faults) == found else None
+        return Zone(str(zone_id), region, tuple(networks), public) if len(self.faults) == found else None
+
+    def _public(self, where: str, value: object) -> bool:
+        if not isinstance(value, bool):
+            self.fault(where, value, "true or false")
+        self.public |= value is True
+        return value is True
+
+    def _address(self, value: object) -> str:
+        """An address that may be published in one of the zones, which are read first."""
+        ip = of.address(value)
+        if words := addresses.never(ip):
+            raise UnmeantError(f"an address that can be published; this is {words}")
+        if addresses.public(ip) and not self.public:
+            raise UnmeantError(f"a private address, or {_PUBLIC} the zone's entry of NEARZONE_ZONES")
+        return ip
 
     def subscriptions(self) -> frozenset[str]:
         before = len(self.faults)
         items = self.json("NEARZONE_SUBSCRIPTIONS", list, "a JSON list of subscription ids", required=True)
-        found = frozenset(self._list("NEARZONE_SUBSCRIPTIONS", items, "a subscription id (GUID)", of.guid))
+        found = frozenset(self.listed("NEARZONE_SUBSCRIPTIONS", items, "a subscription id (GUID)", of.guid))
         self.watched = found if len(self.faults) == before else frozenset()
         return found
+
+    def exact_only(self) -> frozenset[str]:
+        name = "NEARZONE_NEVER_BY_WILDCARD"
+        if not self.text(name).strip():
+            return EXACT_ONLY
+        items = self.json(name, list, 'a JSON list of names, e.g. ["wpad", "isatap"]', required=False)
+        return frozenset(self.listed(name, items, "a DNS label", of.label))
 
     def claims(self) -> Mapping[str, tuple[str, ...]]:
         expected = "a JSON object from name or glob to the subscriptions or resource groups that may claim it"
@@ -175,7 +142,7 @@ class _Reader:
         for pattern, scopes in self.json("NEARZONE_CLAIMS", dict, expected, required=True).items():
             where = f"NEARZONE_CLAIMS[{json.dumps(pattern)}]"
             self._pattern(where, pattern, claims)
-            items = self._items(where, scopes, _SCOPE)
+            items = self.items(where, scopes, _SCOPE)
             claims[pattern.lower()] = tuple(self._scope(*item) for item in items)
         return claims
 
@@ -205,9 +172,9 @@ class _Reader:
         return policies
 
     def _policy(self, where: str, item: object) -> Policy:
-        if not self._known(where, item, set(Policy.__dataclass_fields__)):
+        if not self.known(where, item, set(Policy.__dataclass_fields__)):
             return Policy()
-        assert isinstance(item, dict)  # noqa: S101 - told to the type checker, checked by _known
+        assert isinstance(item, dict)  # noqa: S101 - told to the type checker, checked by known
         values = dict(item)
         for name, low, high in (("min_endpoints", 1, MAX_ADDRESSES), ("ttl", 1, MAX_TTL)):
             if name in values and not (type(values[name]) is int and low <= values[name] <= high):
@@ -217,8 +184,8 @@ class _Reader:
             self.fault(f"{where}.tolerance_ms", values.pop("tolerance_ms"), "milliseconds, 0 to 10000")
         if values.get("when_empty", "remove") not in ("remove", "keep"):
             self.fault(f"{where}.when_empty", values.pop("when_empty"), "remove or keep")
-        regions = [self._region(*r) for r in self._items(f"{where}.regions", values.pop("regions", []), _REGION)]
-        fallback = self._list(f"{where}.fallback", values.pop("fallback", []), "an IPv4 address", of.address)
+        regions = [self._region(*r) for r in self.items(f"{where}.regions", values.pop("regions", []), _REGION)]
+        fallback = self.listed(f"{where}.fallback", values.pop("fallback", []), "an IPv4 address", self._address)
         if len(fallback) > MAX_ADDRESSES:
             self.fault(f"{where}.fallback", len(fallback), f"at most {MAX_ADDRESSES} addresses")
         return Policy(regions=frozenset(regions), fallback=tuple(sorted(set(fallback))), **values)
@@ -265,15 +232,16 @@ class _Reader:
         return tuple(endpoints.values())
 
     def _static(self, where: str, item: object) -> Endpoint | None:
-        if not self._known(where, item, {"name", "region", "addresses", "claims"}):
+        if not self.known(where, item, {"name", "region", "addresses", "claims"}):
             return None
-        assert isinstance(item, dict)  # noqa: S101 - told to the type checker, checked by _known
-        names = self._list(f"{where}.name", [item.get("name")], "a DNS label", of.label)
+        assert isinstance(item, dict)  # noqa: S101 - told to the type checker, checked by known
+        names = self.listed(f"{where}.name", [item.get("name")], "a DNS label", of.label)
         region = self._region(f"{where}.region", item.get("region"))
-        addresses = self._list(f"{where}.addresses", item.get("addresses"), "an IPv4 address", of.address)
-        if not 0 < len(addresses) <= MAX_ADDRESSES:
-            self.fault(f"{where}.addresses", item.get("addresses"), f"1 to {MAX_ADDRESSES} addresses")
-        tagged = self._list(f"{where}.claims", item.get("claims", []), "a DNS label", of.label)
+        published = self.listed(f"{where}.addresses", item.get("addresses"), "an IPv4 address", self._address)
+        stated = item.get("addresses")
+        if not isinstance(stated, list) or not 0 < len(stated) <= MAX_ADDRESSES:
+            self.fault(f"{where}.addresses", stated, f"1 to {MAX_ADDRESSES} addresses")
+        tagged = self.listed(f"{where}.claims", item.get("claims", []), "a DNS label", of.label)
         if not names:
             return None
         return Endpoint(
@@ -282,13 +250,13 @@ class _Reader:
             region=region,
             tagged=tuple(sorted(set(tagged))),
             own=names[0],
-            addresses=tuple(Address(ip) for ip in sorted(set(addresses))),
+            addresses=tuple(Address(ip) for ip in sorted(set(published))),
             state=State.SERVING,
             health=False,
         )
 
     def cloud(self) -> Cloud:
-        text = self._text("NEARZONE_CLOUD").strip() or "public"
+        text = self.text("NEARZONE_CLOUD").strip() or "public"
         if text.lower() in CLOUDS:
             return CLOUDS[text.lower()]
         expected = f'{", ".join(CLOUDS)}, or {{"arm": URL, "audience": URL}} (http on loopback only)'
@@ -300,14 +268,6 @@ class _Reader:
             self.fault("NEARZONE_CLOUD", text, expected)
             return CLOUDS["public"]
         return Cloud(value["arm"].rstrip("/"), value["audience"].rstrip("/"))
-
-    def _known(self, where: str, item: object, fields: set[str]) -> bool:
-        if not isinstance(item, dict):
-            self.fault(where, item, "an object with " + ", ".join(sorted(fields)))
-            return False
-        for name in sorted(set(item) - fields):
-            self.fault(f"{where}.{name}", item[name], "no such field; known are " + ", ".join(sorted(fields)))
-        return not set(item) - fields
 
     def _pattern(self, where: str, pattern: str, others: Collection[str]) -> None:
         if pattern.lower() in others:
@@ -330,18 +290,11 @@ class _Reader:
             self.fault(where, value, "an Azure region such as westeurope")
             return ""
 
-    def _items(self, where: str, items: object, expected: str) -> list[tuple[str, object]]:
-        """Each item of a list with where it stands."""
-        if not isinstance(items, list):
-            self.fault(where, items, f"a list, each {expected}")
-            return []
-        return [(f"{where}[{i}]", item) for i, item in enumerate(items)]
 
-    def _list(self, where: str, items: object, expected: str, convert: Callable[[object], T]) -> list[T]:
-        converted = []
-        for place, item in self._items(where, items, expected):
-            try:
-                converted.append(convert(item))
-            except ValueError:
-                self.fault(place, item, expected)
-        return converted
+def _usable(network: IPv4Network, *, public: bool) -> IPv4Network:
+    """A network of which something can be published. Raises UnmeantError."""
+    if addresses.publishable((network,), with_public=public) or any(map(network.subnet_of, addresses.EXAMPLES)):
+        return network
+    if addresses.publishable((network,), with_public=True):
+        raise UnmeantError(f"a network with private addresses, or {_PUBLIC} this zone")
+    raise UnmeantError("a network with addresses that can be published")

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections import Counter
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
-from typing import Any
 from urllib.parse import urlsplit
 
 from shared.regions import is_name
@@ -84,28 +81,3 @@ def is_safe_url(value: object) -> bool:
         return False
     loopback = url.hostname in ("127.0.0.1", "localhost", "::1")
     return bool(url.hostname) and port != 0 and (url.scheme == "https" or loopback)
-
-
-class TwiceError(ValueError):
-    """A key that an object has twice; JSON readers keep the last one, and the other would match nothing."""
-
-    def __init__(self, key: str) -> None:
-        super().__init__(f"{key!r} comes twice")
-        self.key = key
-
-
-def from_json(text: str) -> Any:  # noqa: ANN401 - JSON, checked by the caller
-    """What a text of JSON holds, None where it is not JSON. Raises TwiceError."""
-    try:
-        return json.loads(text, object_pairs_hook=_once)
-    except TwiceError:
-        raise
-    except (ValueError, RecursionError):
-        return None
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise TwiceError(Counter(key for key, _ in pairs).most_common(1)[0][0])
-    return found

@@ -67,7 +67,10 @@ def permitted(vm: Json, name: str, settings: Json) -> bool:
     """Whether NEARZONE_CLAIMS lets an endpoint claim a name; it says nothing of static ones."""
     if "claims" in vm:
         return True
-    scopes = [each.lower().rstrip("/") for each in most_specific(name, settings["NEARZONE_CLAIMS"], [])]
+    entries, spelled = settings["NEARZONE_CLAIMS"], settings.get("NEARZONE_NEVER_BY_WILDCARD", "")
+    if name in map(str.lower, ["wpad", "isatap"] if spelled == "" else spelled):
+        entries = {each: scopes for each, scopes in entries.items() if each.lower() == name}
+    scopes = [each.lower().rstrip("/") for each in most_specific(name, entries, [])]
     return any(vm["id"].lower().startswith((f"{each}/", f"/subscriptions/{each}/")) for each in scopes)
 
 

@@ -19,6 +19,7 @@ Answers: TypeAlias = dict[tuple[str, str], "tuple[int, frozenset[str]] | None"]
 """(zone id in lower case, name) -> (TTL in seconds, addresses), or None: no A record set."""
 
 REACH = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"]
+NOBODYS = ["0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "168.63.129.16/32", "224.0.0.0/4", "240.0.0.0/4"]
 UNKNOWN = 1e9  # ms: further away than any known pair
 with (Path(__file__).parent.parent / "shared" / "data" / "region_latency.csv").open() as _file:
     MATRIX = {(row["source_region"], row["destination_region"]): float(row["rtt_ms"]) for row in csv.DictReader(_file)}
@@ -85,4 +86,7 @@ def _rtt(client: str, at: str, overrides: Json) -> float:
 
 
 def _reaches(zone: Json, ip: str) -> bool:
-    return any(ip_address(ip) in ip_network(each) for each in zone.get("reach", REACH))
+    def within(networks: list[str]) -> bool:
+        return any(ip_address(ip) in ip_network(each) for each in networks)
+
+    return within(zone.get("reach", REACH)) and not within(NOBODYS) and (zone.get("public", False) or within(REACH))

@@ -48,7 +48,8 @@ def _matches(action: str, patterns: Iterable[str]) -> bool:
 class Permissions:
     """The roles of the identity that calls. As a provider, it answers for `Microsoft.Authorization/permissions`."""
 
-    def __init__(self) -> None:
+    def __init__(self, azure: Azure) -> None:
+        self._azure = azure
         self.roles: tuple[Role, ...] = (EVERYTHING,)
 
     def check(self, call: Call) -> None:
@@ -65,6 +66,9 @@ class Permissions:
         """Answer a GET with the roles that hold at a scope."""
         if call.method != "GET" or call.names:
             raise ArmError(405, "MethodNotAllowed", f"{call.method} on {'/'.join(call.types)} is not simulated.")
+        if call.subscription.lower() not in {subscription for subscription, _ in self._azure.groups}:
+            text = f"The subscription '{call.subscription}' could not be found."  # As for the subscription itself.
+            raise ArmError(404, "SubscriptionNotFound", text)
         scope = call.id[: call.id.lower().rindex("/providers/microsoft.authorization/")]
         return Response(200, {"value": [role.body() for role in self.roles if role.holds_at(scope)]})
 
@@ -88,7 +92,7 @@ def action_of(call: Call) -> str:
 
 def register(azure: Azure) -> Permissions:
     """Make the provider, let it answer, and let ARM ask it before any provider hears of a call."""
-    permissions = Permissions()
+    permissions = Permissions(azure)
     azure.register("Microsoft.Authorization", "permissions", permissions)
     azure.checks.append(permissions.check)
     return permissions

@@ -52,6 +52,36 @@ def test_the_catalog_is_in_the_storage_account_of_the_host(storage, cloud, url):
     assert (table.url, table.table_name) == (url, table_of(parsed()))
 
 
+OVERRIDDEN = [
+    ({STORAGE: BY_KEY}, [], ""),
+    ({SERVICE: "https://acc.example", CREDENTIAL: "managedidentity", CLIENT: "id"}, [], ""),
+    ({ACCOUNT: "acc", CLIENT: "id"}, [], ""),
+    ({SERVICE: "https://acc.example", ACCOUNT: "acc"}, [ACCOUNT], SERVICE),
+    ({STORAGE: BY_KEY, ACCOUNT: "acc", SERVICE: " "}, [ACCOUNT], STORAGE),
+    ({STORAGE: BY_KEY, SERVICE: "https://acc.example", CLIENT: "id"}, [SERVICE, CLIENT], STORAGE),
+]
+
+
+@pytest.mark.parametrize(("storage", "losers", "winner"), OVERRIDDEN)
+def test_a_storage_setting_that_another_one_overrides_is_told_with_the_one_that_wins(storage, losers, winner):
+    app = build({**values(), **storage}, credential=Token())
+    assert [note.what for note in app.notes] == [
+        f"{loser} has no effect, because {winner} is set as well" for loser in losers
+    ]
+    assert all(note.means and note.do for note in app.notes)
+
+
+def test_a_storage_setting_in_another_case_is_a_fault_that_names_both():
+    with pytest.raises(BadSettings) as refused:
+        build(
+            {**values(), "AzureWebJobsStorage__accountname": "acc", "AZUREWEBJOBSSTORAGE": BY_KEY}, credential=Token()
+        )
+    assert refused.value.faults == (
+        f"AZUREWEBJOBSSTORAGE: found in this case, expected {STORAGE}",
+        f"AzureWebJobsStorage__accountname: found in this case, expected {ACCOUNT}",
+    )
+
+
 def test_an_identity_of_its_own_is_asked_for_the_storage_account_and_otherwise_the_same_as_for_azure():
     own, token = {**values(), ACCOUNT: "acc", CREDENTIAL: "ManagedIdentity"}, Token()
     assert build(own, credential=token).catalog._store._client.credential is token

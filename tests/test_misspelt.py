@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from shared import settings_parser
 from shared.bootstrap import build
 from shared.errors import BadRequest, BadSettings
 from shared.regions import introduced
@@ -89,6 +90,29 @@ MISSPELT = [
 @pytest.mark.parametrize(("name", "value", "place", "found", "expected"), MISSPELT, ids=lambda v: str(v)[:40])
 def test_a_word_that_can_match_nothing_is_a_fault_that_names_the_nearest_spelling(name, value, place, found, expected):
     assert faults(**{name: value}) == [f'NEARZONE_{name}{place}: found "{found}", expected {expected}']
+
+
+NAMES = [
+    ("nearzone_mode", "NEARZONE_MODE"),
+    ("NearZone_Mode", "NEARZONE_MODE"),
+    ("NEARZONE_mode", "NEARZONE_MODE"),
+    ("NEARZON_MODE", "NEARZONE_MODE"),
+    ("nearzone_sweep_schedul", "NEARZONE_SWEEP_SCHEDULE"),
+]
+
+
+@pytest.mark.parametrize(("written", "meant"), NAMES)
+@pytest.mark.parametrize("beside", [{}, {"MODE": "apply"}])
+def test_a_setting_of_nearly_our_name_or_of_ours_in_another_case_is_a_fault_that_names_both(written, meant, beside):
+    with pytest.raises(BadSettings) as refused:
+        settings_parser.parse({**values(**beside), written: "shadow"}, REGIONS)
+    expected = f"no setting of this name; did you mean {meant}?"
+    assert list(refused.value.faults) == [f'{written}: found "shadow", expected {expected}']
+
+
+@pytest.mark.parametrize("name", ["nearzone_home", "NEAREST_MODE", "WEBSITE_NEARZONE_MODE", "mode"])
+def test_what_is_not_nearly_a_setting_of_ours_is_left_alone(name):
+    assert settings_parser.parse({**values(), name: "shadow"}, REGIONS) == parsed()
 
 
 def test_misspelt_words_are_told_all_at_once():

@@ -300,6 +300,31 @@ def test_a_plan_is_refused(guide, mistake):
     staged(story, fleet(*others))
 
 
+def test_regions_of_zones_are_swapped(guide):
+    """Nothing is rewritten before the setting is corrected, and a person who means it has the last word."""
+    wrong = json.dumps([{"id": zone_id(EAST), "region": WEST}, {"id": zone_id(WEST), "region": EAST}])
+
+    async def story(stage):
+        await swept(stage)
+        stage.restart(stage.app.catalog, NEARZONE_ZONES=wrong)
+        assert (await stage.app.correct_drift()).refusals
+        guide.see(await guide.ask(stage.app))
+        plan = await guide.ask(stage.app)
+        guide.see(plan)
+        assert plan["changes"]
+        assert answers(stage) == [NEAR, FAR]
+        stage.restart(stage.app.catalog, **guide.setting(EAST=zone_id(EAST), WEST=zone_id(WEST)))
+        await asyncio.sleep(60)
+        assert (await stage.app.drain()).refusals == []
+        assert (await stage.app.status())["last_sweep"]["current"]
+        assert (stage.wrong(), answers(stage)) == ({}, [NEAR, FAR])
+        stage.restart(stage.app.catalog, NEARZONE_ZONES=wrong)
+        assert (await guide.ask(stage.app))["refusals"] == []
+        assert answers(stage) == [FAR, NEAR]
+
+    staged(story, fleet())
+
+
 def filled(stage, room):
     """Faults of a zone that is full of other people's record sets, but for so many."""
     held = stage.cloud.private_dns.zone(zone_id(EAST)).record_sets

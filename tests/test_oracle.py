@@ -137,6 +137,18 @@ def test_addresses_out_of_reach_are_left_out_one_by_one():
     assert expected(world(public))[EUS, "llm"] == (30, frozenset({"10.1.0.4"}))
 
 
+def test_public_addresses_need_a_word_and_some_are_never_answered():
+    odd = copy.deepcopy(A)
+    odd["nics"][0]["ip_configurations"] += [
+        {"name": str(n), "address": ip} for n, ip in enumerate(["52.0.0.1", "127.0.0.1"])
+    ]
+    given = world(odd)
+    given["settings"]["NEARZONE_ZONES"][0]["reach"] = ["0.0.0.0/0"]
+    assert expected(given)[EUS, "llm"] == (30, frozenset({"10.1.0.4"}))
+    given["settings"]["NEARZONE_ZONES"][0]["public"] = True
+    assert expected(given)[EUS, "llm"] == (30, frozenset({"10.1.0.4", "52.0.0.1"}))
+
+
 def test_at_most_20_addresses_of_which_each_zone_has_its_own_choice():
     answers = expected(world(*(vm(f"v{n}", "eastus", f"10.1.0.{n}") for n in range(10, 40))))
     chosen = {zone: answers[zone, "llm"][1] for zone in (EUS, WEU)}

@@ -5,11 +5,14 @@ import json
 
 import pytest
 
+from shared import zone_regions
+from shared.catalog.account import overridden
+from shared.model import Zone
 from simulator.core import Response
 from simulator.permissions import Role
 from tests.stage import GROUP, REGIONS, SUB, a_vm, a_world, staged, vnet, zone_id
 
-EAST, WEST, ASIA = REGIONS
+EAST, WEST, ASIA = REGIONS_LIST = tuple(REGIONS)
 
 
 def meshed(*vms, **settings):
@@ -185,6 +188,201 @@ def test_a_subscription_that_may_claim_names_and_is_not_watched():
     other = SUB.replace("1", "2")
     claims = {"*": [SUB], "llama": [f"/subscriptions/{other}/resourceGroups/gpu", SUB]}
     staged(finds(f"NEARZONE_CLAIMS names subscription {other}"), fleet(CLAIMS=claims))
+
+
+def placed(**regions):
+    """NEARZONE_ZONES, with other regions for some of the zones."""
+    return [{"id": zone_id(region), "region": regions.get(region, region)} for region in REGIONS]
+
+
+SWAPPED = placed(eastus=WEST, westeurope=EAST)
+
+
+def spread():
+    """One endpoint in East US and one in West Europe, so that a swap changes both answers."""
+    return meshed(a_vm("e-1", EAST, 4), a_vm("w-1", WEST, 4))
+
+
+def held(stage):
+    return [stage.record(region, "llama") for region in REGIONS]
+
+
+def test_zones_whose_regions_are_swapped_are_told_with_the_regions_of_their_vnets():
+    async def story(stage):
+        alarms = (await stage.resync(check=True)).alarms
+        assert [each.what for each in alarms] == [
+            f"zone ai.internal ({wrong}): its region is {wrong}, and the VNets that are linked to it lie in {right}"
+            for right, wrong in ((EAST, WEST), (WEST, EAST))
+        ]
+        assert all("swapped with the zone of" in each.do for each in alarms)
+
+    staged(story, fleet(ZONES=SWAPPED))
+
+
+def test_a_zone_in_whose_region_none_of_its_vnets_lies_is_told_and_nothing_is_refused():
+    async def story(stage):
+        (alarm,) = (await stage.resync(check=True)).alarms
+        assert alarm.what.endswith(f"its region is japaneast, and the VNets that are linked to it lie in {ASIA}")
+        assert alarm.do.startswith(f"correct its `region` in NEARZONE_ZONES to {ASIA}; nothing, where")
+        await stage.app.correct_drift()
+        stage.restart(stage.app.catalog, NEARZONE_TTL="31")
+        assert (await stage.app.correct_drift()).refusals == []
+
+    staged(story, fleet(ZONES=placed(southeastasia="japaneast")))
+
+
+def test_a_zone_that_serves_the_vnets_of_several_regions_is_right_where_one_is_in_its_own():
+    world = fleet()
+    world["vnets"].append({"id": vnet("far"), "location": WEST, "prefixes": ["10.9.0.0/16"], "peerings": []})
+    for each in world["vnets"]:
+        each["peerings"] = [other["id"] for other in world["vnets"] if other is not each]
+    world["zones"][0]["links"].append({"name": "far", "vnet": vnet("far")})
+    staged(_nothing, world)
+
+
+async def _nothing(stage):
+    assert await found(stage) == []
+
+
+def test_settings_that_swap_regions_change_no_answer_before_they_are_corrected():
+    async def story(stage):
+        await stage.app.correct_drift()
+        before = held(stage)
+        assert before[:2] == [["10.1.0.4"], ["10.2.0.4"]]
+        stage.restart(stage.app.catalog, NEARZONE_ZONES=json.dumps(SWAPPED))
+        for run in (stage.app.correct_drift, stage.app.drain, stage.resync):
+            report = await run()
+            assert [text.split(":")[0] for text in report.refusals] == [f"zone ai.internal ({r})" for r in (WEST, EAST)]
+            assert all("swapped in NEARZONE_ZONES" in text and '"force": true' in text for text in report.refusals)
+            assert report.changes == []
+            await asyncio.sleep(61)
+        status = await stage.app.status()
+        assert (status["refusals"], status["last_sweep"]["current"]) == (report.refusals, False)
+        plan = await stage.resync(dry_run=True)
+        assert sorted(change.name for change in plan.changes) == ["llama", "llama"], "what it would do can be looked at"
+        assert plan.refusals == report.refusals
+        assert held(stage) == before
+
+        stage.restart(stage.app.catalog, NEARZONE_ZONES=json.dumps(placed()))
+        assert (await stage.app.correct_drift()).refusals == []
+        assert (await stage.app.status())["refusals"] == []
+        assert (held(stage), stage.wrong()) == (before, {})
+
+    staged(story, spread())
+
+
+def test_settings_that_swap_regions_on_purpose_are_taken_by_force_and_kept():
+    async def story(stage):
+        await stage.app.correct_drift()
+        stage.restart(stage.app.catalog, NEARZONE_ZONES=json.dumps(SWAPPED))
+        assert (await stage.resync(force=True)).refusals == []
+        assert held(stage)[:2] == [["10.2.0.4"], ["10.1.0.4"]]
+        assert (await stage.app.correct_drift()).refusals == []
+        assert (await stage.app.status())["refusals"] == []
+
+    staged(story, spread())
+
+
+@pytest.mark.parametrize("unread", ["virtualnetworks/", "virtualnetworklinks"])
+def test_where_vnets_cannot_be_read_nothing_is_said_of_regions_and_nothing_is_refused(unread):
+    async def story(stage):
+        await stage.app.correct_drift()
+        stage.faults = lambda request: FORBIDDEN if unread in request.path.lower() else None
+        stage.restart(stage.app.catalog, NEARZONE_ZONES=json.dumps(SWAPPED))
+        assert (await stage.app.correct_drift()).refusals == []
+        assert not any("its region is" in what for what in await found(stage))
+
+    staged(story, spread())
+
+
+def test_three_zones_each_at_the_place_of_the_next_are_swapped_and_a_chain_that_ends_is_not():
+    zones = tuple(Zone(zone_id(region), region, ()) for region in REGIONS)
+    turned = {zone.key: frozenset({REGIONS_LIST[(i + 1) % 3]}) for i, zone in enumerate(zones)}
+    assert set(zone_regions.swapped(zones, turned)) == {zone.key for zone in zones}
+    ended = turned | {zones[2].key: frozenset({ASIA})}
+    assert zone_regions.swapped(zones, ended) == {}
+    assert set(zone_regions.misplaced(zones, ended)) == {zone.key for zone in zones[:2]}
+
+
+OTHER_SUB = SUB.replace("1", "2")
+
+
+def answered(response):
+    """A story in which Azure answers so whatever is asked of the other subscription, with what is then found."""
+
+    def story(*words):
+        async def play(stage):
+            stage.faults = lambda request: response(request) if OTHER_SUB in request.path else None
+            await finds(f"subscription {OTHER_SUB}", *words)(stage)
+            (alarm,) = (await stage.resync(check=True)).alarms
+            assert "assign Reader, or the role of infra/" in alarm.do
+
+        staged(play, fleet(SUBSCRIPTIONS=[SUB, OTHER_SUB]))
+
+    return story
+
+
+def test_a_watched_subscription_that_is_not_there():
+    """Whether Azure answers a list of it with 404 or with nothing."""
+    words = f"subscription {OTHER_SUB} of NEARZONE_SUBSCRIPTIONS shows no endpoint", "it may not exist"
+    staged(finds(*words), fleet(SUBSCRIPTIONS=[SUB, OTHER_SUB]))
+    error = {"code": "SubscriptionNotFound", "message": f"The subscription '{OTHER_SUB}' could not be found."}
+    answered(lambda _: Response(404, {"error": error}))("is not there, or the identity may not see it")
+
+
+def test_a_watched_subscription_that_may_not_be_read():
+    answered(lambda _: FORBIDDEN)("cannot be listed", "AuthorizationFailed")
+
+
+def test_a_watched_subscription_in_which_nothing_is_shown_for_want_of_a_role():
+    lacking = {"value": [{"actions": ["Microsoft.Network/*"], "notActions": []}]}
+    answered(lambda r: Response(200, lacking if r.path.endswith("/permissions") else {"value": []}))(
+        "shows no endpoint", "lacks Microsoft.Compute/virtualMachines/read"
+    )
+    answered(lambda r: FORBIDDEN if r.path.endswith("/permissions") else Response(200, {"value": []}))(
+        "shows no endpoint", "cannot be read"
+    )
+
+
+def test_a_watched_subscription_that_is_empty_and_may_be_read_is_no_finding():
+    reader = {"value": [{"actions": ["*/read"], "notActions": []}]}
+
+    async def story(stage):
+        stage.faults = lambda request: (
+            Response(200, reader if request.path.endswith("/permissions") else {"value": []})
+            if OTHER_SUB in request.path
+            else None
+        )
+        assert await found(stage) == []
+
+    staged(story, fleet(SUBSCRIPTIONS=[SUB, OTHER_SUB]))
+
+
+def test_a_reach_that_holds_no_endpoint():
+    zones = placed()
+    zones[0]["reach"] = ["10.77.0.0/16"]
+    staged(finds("(eastus)", "its reach (10.77.0.0/16) holds no address"), fleet(ZONES=zones))
+
+
+@pytest.mark.parametrize(
+    ("name", "schedule", "words"),
+    [
+        ("DRAIN_SCHEDULE", "0 0 */2 * * *", "2 hours pass between two drains"),
+        ("SWEEP_SCHEDULE", "0 0 3 * * MON", "168 hours pass between two sweeps"),
+        ("SWEEP_SCHEDULE", "*/20 * * * * *", "20 seconds pass between two sweeps"),
+    ],
+)
+def test_a_timer_that_runs_too_seldom_or_too_often(name, schedule, words):
+    staged(finds(f"NEARZONE_{name}", words), fleet(**{name: schedule}))
+
+
+def test_a_storage_setting_that_has_no_effect_is_told_by_check_and_status():
+    async def story(stage):
+        stage.app.notes = overridden({"AzureWebJobsStorage": "x", "AzureWebJobsStorage__clientId": "y"})
+        await finds("AzureWebJobsStorage__clientId has no effect", "AzureWebJobsStorage is set")(stage)
+        assert "AzureWebJobsStorage__clientId" in str((await stage.app.status())["alarms"])
+
+    staged(story, fleet())
 
 
 def test_a_zone_below_local_is_asked_by_multicast():

@@ -10,7 +10,7 @@ import pytest
 
 from shared import resync
 from shared.errors import BadRequest
-from tests.stage import GROUP, REGIONS, SUB, a_vm, a_world, staged, vm_id, vnet, zone_id
+from tests.stage import GROUP, REGIONS, SUB, a_vm, a_world, nic_id, staged, vm_id, vnet, zone_id
 
 ROOT = Path(__file__).parents[1]
 EAST, WEST, ASIA = REGIONS
@@ -123,6 +123,100 @@ def test_an_address_out_of_the_clients_reach_is_not_published():
     staged(
         story, a_world(a_vm("e-1", EAST, 4), a_vm("w-1", WEST, 4), ZONES=zones, LATENCY={ASIA: {EAST: 1, WEST: 200}})
     )
+
+
+def everywhere(**more):
+    """Zones whose clients reach every address."""
+    return [{"id": zone_id(region), "region": region, "reach": ["0.0.0.0/0"], **more} for region in REGIONS]
+
+
+def tell(stage, name, ip):
+    """Let Azure tell this address of a VM's NIC, whatever it would let anybody set."""
+    stage.cloud.network.nics.find(nic_id(name)).configurations[0].address = ip
+
+
+async def why_not(stage, name, endpoint):
+    """Why an endpoint is not in East US's answer, and the faults that the status and the page tell of it."""
+    zone = stage.app.settings.zones[0]
+    (claim,) = [each for each in (await stage.app.explain(zone, name))["claims"] if each["endpoint"] == endpoint]
+    assert not claim["included"]
+    told = await stage.app.status(full=True)
+    (known,) = [each for each in told["known"] if each["id"] == endpoint]
+    assert all(any(fault in alarm["what"] for alarm in told["alarms"]) for fault in known["faults"])
+    return claim["reason"], known["faults"]
+
+
+@pytest.mark.parametrize(
+    ("ip", "words"),
+    [
+        ("127.0.0.1", "a loopback address (127.0.0.0/8)"),
+        ("169.254.169.254", "a link-local address (169.254.0.0/16)"),
+        ("168.63.129.16", "Azure's own address in every VNet (168.63.129.16)"),
+        ("224.0.0.251", "a multicast address (224.0.0.0/4)"),
+        ("0.0.0.0", "an unspecified address (0.0.0.0/8)"),
+        ("255.255.255.255", "a reserved or broadcast address (240.0.0.0/4)"),
+    ],
+)
+@pytest.mark.parametrize("public", [False, True])
+def test_an_address_that_no_endpoint_can_have_is_never_published(ip, words, public):
+    async def story(stage):
+        tell(stage, "e-1", ip)
+        await stage.app.correct_drift()
+        assert answers(stage) == [["10.2.0.4"]] * 3
+        told = f"{ip} is {words}, which is never published"
+        assert await why_not(stage, "llama", vm_id("e-1")) == (told, [told])
+        assert stage.wrong() == {}
+
+    staged(story, a_world(a_vm("e-1", EAST, 4), a_vm("w-1", WEST, 4), ZONES=everywhere(public=public)))
+
+
+def test_a_public_address_is_published_only_in_a_zone_that_says_so():
+    async def story(stage):
+        tell(stage, "e-1", "20.1.0.4")
+        await stage.app.correct_drift()
+        assert answers(stage) == [["10.2.0.4"]] * 3
+        reason, faults = await why_not(stage, "llama", vm_id("e-1"))
+        assert reason == '20.1.0.4 is a public address, and its zone in NEARZONE_ZONES does not say "public": true'
+        assert faults == ['20.1.0.4 is a public address, and no zone of NEARZONE_ZONES says "public": true']
+
+        zones = [everywhere(public=True)[0], *everywhere()[1:]]
+        stage.restart(NEARZONE_ZONES=json.dumps(zones))
+        await stage.app.correct_drift()
+        assert answers(stage) == [["20.1.0.4"], ["10.2.0.4"], ["10.2.0.4"]]
+        assert all("public address" not in alarm["what"] for alarm in (await stage.app.status())["alarms"])
+
+    staged(story, a_world(a_vm("e-1", EAST, 4), a_vm("w-1", WEST, 4), ZONES=everywhere()))
+
+
+@pytest.mark.parametrize("by", ["tag", "own name"])
+def test_a_name_that_must_be_spelled_is_claimed_through_no_wildcard(by):
+    machine = a_vm("gpu-1", EAST, 4, "llama, WPAD") if by == "tag" else a_vm("wpad", EAST, 4, "llama")
+
+    async def story(stage):
+        await stage.app.correct_drift()
+        assert stage.record(EAST, "wpad") is None
+        assert answers(stage)[0] == ["10.1.0.4"], "the other name of the endpoint suffers"
+        needs = "NEARZONE_NEVER_BY_WILDCARD has this name, so it can be claimed only where an entry of NEARZONE_CLAIMS"
+        reason, faults = await why_not(stage, "wpad", machine["id"])
+        assert (reason, faults) == (f"{needs} spells it", [f"'wpad': {needs} spells it"])
+        assert stage.wrong() == {}
+
+        for changed in ({"NEARZONE_CLAIMS": {"*": [SUB], "wpad": [SUB]}}, {"NEARZONE_NEVER_BY_WILDCARD": []}):
+            stage.restart(**{name: json.dumps(value) for name, value in changed.items()})
+            await stage.app.correct_drift()
+            assert stage.record(EAST, "wpad") == ["10.1.0.4"]
+            stage.environment |= {"NEARZONE_CLAIMS": json.dumps({"*": [SUB]})}
+
+    staged(story, a_world(machine, CLAIMS={"*": [SUB], "wp*": [SUB]}))
+
+
+def test_names_that_must_be_spelled_are_those_of_the_setting():
+    async def story(stage):
+        await stage.app.correct_drift()
+        assert (stage.record(EAST, "wpad"), stage.record(EAST, "gateway")) == (["10.1.0.4"], None)
+        assert stage.wrong() == {}
+
+    staged(story, a_world(a_vm("e-1", EAST, 4, "wpad,gateway"), NEVER_BY_WILDCARD=["gateway"]))
 
 
 def test_an_address_that_two_vnets_claim_is_published_from_neither():

@@ -18,7 +18,7 @@ from tests.pure_values import EAST, OTHER_SUB, REGIONS, SUB, WEST, parsed, value
 ZONE = {"id": zone_id(), "region": WEST}
 BOX = {"name": "Box", "region": "West Europe", "addresses": ["10.9.0.2", "10.9.0.1"], "claims": ["Llama", "chat"]}
 NAMES = ["ZONES", "SUBSCRIPTIONS", "CLAIMS", "OWNER", "MODE", "HOST_NAMES", "TTL", "HOST_TTL", "POLICIES", "LATENCY"]
-NAMES += ["STATIC", "SWEEP_SCHEDULE", "DRAIN_SCHEDULE", "CLOUD"]
+NAMES += ["STATIC", "SWEEP_SCHEDULE", "DRAIN_SCHEDULE", "CLOUD", "NEVER_BY_WILDCARD"]
 
 
 def faults(**changed):
@@ -40,6 +40,14 @@ VALID = [
     ("ZONES", [{"id": zone_id(), "region": "West Europe"}], lambda s: s.zones[0].region, "westeurope"),
     ("ZONES", [{**ZONE, "reach": ["10.1.0.0/16"]}], lambda s: str(s.zones[0].reach[0]), "10.1.0.0/16"),
     ("ZONES", [{**ZONE, "id": zone_id().upper()}], lambda s: s.zones[0].key, zone_id().lower()),
+    ("ZONES", [{**ZONE, "public": True}], lambda s: s.zones[0].public, True),
+    ("ZONES", [{**ZONE, "public": True, "reach": ["20.0.0.0/8"]}], lambda s: s.zones[0].public, True),
+    ("ZONES", [{**ZONE, "reach": ["0.0.0.0/0"]}], lambda s: s.zones[0].public, False),
+    ("ZONES", [{**ZONE, "reach": ["192.0.2.0/24"]}], lambda s: s.zones[0].ranges, ()),
+    ("NEVER_BY_WILDCARD", None, lambda s: s.exact_only, {"wpad", "isatap"}),
+    ("NEVER_BY_WILDCARD", "", lambda s: s.exact_only, {"wpad", "isatap"}),
+    ("NEVER_BY_WILDCARD", [], lambda s: s.exact_only, set()),
+    ("NEVER_BY_WILDCARD", ["WPAD", "gateway"], lambda s: s.exact_only, {"wpad", "gateway"}),
     ("SUBSCRIPTIONS", ["A" * 8 + SUB[8:], SUB], lambda s: sorted(s.subscriptions), [SUB, "a" * 8 + SUB[8:]]),
     ("OWNER", "team-a.prod_1", lambda s: s.owner, "team-a.prod_1"),
     ("MODE", "shadow", lambda s: s.apply, False),
@@ -119,6 +127,12 @@ INVALID = [
     ("ZONES", [{**ZONE, "reach": ["10.0.0.0/8", "10.0.0.1/8"]}], "[0].reach[1]"),
     ("ZONES", [{**ZONE, "reach": ["fd00::/8"]}], "[0].reach[0]"),
     ("ZONES", [ZONE, {**ZONE, "id": zone_id().lower()}], "[1].id"),
+    ("ZONES", [{**ZONE, "public": "yes"}], "[0].public"),
+    ("ZONES", [{**ZONE, "reach": ["10.0.0.0/8", "20.0.0.0/8"]}], "[0].reach[1]"),
+    ("ZONES", [{**ZONE, "public": True, "reach": ["127.0.0.0/8"]}], "[0].reach[0]"),
+    ("NEVER_BY_WILDCARD", {}, ""),
+    ("NEVER_BY_WILDCARD", "[", ""),
+    ("NEVER_BY_WILDCARD", ["wpad", "*"], "[1]"),
     ("SUBSCRIPTIONS", None, ""),
     ("SUBSCRIPTIONS", SUB, ""),
     ("SUBSCRIPTIONS", [SUB, "x"], "[1]"),
@@ -219,6 +233,8 @@ def test_the_digest_does_not_depend_on_the_order_in_which_things_are_written():
     [
         ("ZONES", [{**ZONE, "region": EAST}]),
         ("ZONES", [{**ZONE, "reach": ["10.1.0.0/16"]}]),
+        ("ZONES", [{**ZONE, "public": True}]),
+        ("NEVER_BY_WILDCARD", ["wpad"]),
         ("SUBSCRIPTIONS", [SUB, OTHER_SUB]),
         ("STATIC", [BOX]),
         ("CLAIMS", {"*": [f"/subscriptions/{SUB}/resourceGroups/gpu"]}),
@@ -278,6 +294,9 @@ MAY_CLAIM = [
     ({"*": [f"/subscriptions/{SUB}/resourceGroups/GPU/"]}, "llama", vm_id("a", "gpu"), True),
     ({"*": [f"/subscriptions/{SUB}/resourceGroups/gpu"]}, "llama", vm_id("a", "gpu-rogue"), False),
     ({"*": [OTHER_SUB, f"/subscriptions/{SUB}/resourceGroups/gpu"]}, "llama", vm_id("a", "gpu"), True),
+    ({"*": [SUB], "wpa?": [SUB]}, "wpad", vm_id("a"), False),
+    ({"*": [SUB], "wpad": [SUB]}, "wpad", vm_id("a"), True),
+    ({"*": [SUB], "WPAD": [OTHER_SUB]}, "wpad", vm_id("a"), False),
 ]
 
 
@@ -296,6 +315,35 @@ def test_a_policy_is_not_merged_with_a_less_specific_one():
     read = parsed(POLICIES={"*": {"ttl": 5, "min_endpoints": 3}, "llama": {"ttl": 7}})
     assert (read.policy("llama").ttl, read.policy("llama").min_endpoints) == (7, 1)
     assert (read.policy("gpt").ttl, read.policy("gpt").min_endpoints) == (5, 3)
+
+
+NEVER = ["0.0.0.0", "127.0.0.1", "169.254.169.254", "168.63.129.16", "224.0.0.251", "240.0.0.1", "255.255.255.255"]
+ANYWHERE = [{**ZONE, "reach": ["0.0.0.0/0"]}]
+
+
+def stated(ip):
+    """The settings in which a person can write an address, and where it stands in each."""
+    yield "STATIC", [BOX | {"addresses": ["10.9.0.1", ip]}], "[0].addresses[1]"
+    yield "POLICIES", {"llama": {"fallback": ["10.9.0.1", ip]}}, '["llama"].fallback[1]'
+
+
+@pytest.mark.parametrize("ip", NEVER)
+def test_an_address_that_no_endpoint_can_have_is_a_fault_whatever_the_zones_say(ip):
+    for name, value, place in stated(ip):
+        for zones in (ANYWHERE, [ANYWHERE[0] | {"public": True}]):
+            (fault,) = faults(ZONES=zones, **{name: value})
+            assert fault.startswith(f'NEARZONE_{name}{place}: found "{ip}", expected an address that can be published;')
+
+
+@pytest.mark.parametrize("ip", ["8.8.8.8", "192.0.2.1", "100.128.0.1", "172.32.0.1"])
+def test_a_public_address_is_a_fault_unless_a_zone_says_public(ip):
+    for name, value, place in stated(ip):
+        (fault,) = faults(ZONES=ANYWHERE, **{name: value})
+        assert fault == (
+            f'NEARZONE_{name}{place}: found "{ip}", '
+            'expected a private address, or "public": true in the zone\'s entry of NEARZONE_ZONES'
+        )
+        assert parsed(ZONES=[ZONE | {"id": zone_id("b")}, ANYWHERE[0] | {"public": True}], **{name: value})
 
 
 TEXTS = st.one_of(

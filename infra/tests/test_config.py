@@ -94,6 +94,7 @@ def test_all_faults_are_told_at_once():
     assert all(each.startswith(KEY) and ", expected " in each for each in found)
 
 
+PUBLIC = {"name": "box", "region": EAST, "addresses": ["20.1.0.4"]}
 WRONG = [
     ({"subscription": None}, "subscription: found nothing"),
     ({"zone": "AI.internal"}, "zone: found"),
@@ -107,6 +108,13 @@ WRONG = [
     ({"regions": [{"name": EAST, "vnets": "all"}]}, "regions[0].vnets: found"),
     ({"regions": [{"name": EAST, "reach": "10.0.0.0/8"}]}, "regions[0].reach: found"),
     ({"regions": [{"name": EAST, "zone": vnet("x")}]}, "regions[0].zone: found"),
+    ({"regions": [{"name": EAST, "public": "yes"}]}, "regions[0].public: found"),
+    ({"regions": [{"name": EAST, "reach": ["20.0.0.0/8"]}]}, "regions: NEARZONE_ZONES[0].reach[0]: found"),
+    (  # The app of West Europe would not start.
+        {"regions": [{"name": EAST, "public": True}, {"name": WEST}], "settings": {"NEARZONE_STATIC": [PUBLIC]}},
+        "settings: NEARZONE_STATIC[0].addresses[0]: found",
+    ),
+    ({"settings": {"NEARZONE_NEVER_BY_WILDCARD": ["*"]}}, "settings: NEARZONE_NEVER_BY_WILDCARD[0]: found"),
     ({"regions": [{"name": EAST, "zone": ZONE.replace("ai.", "bi.")}]}, "regions[0].zone: found"),
     ({"regions": [{"name": EAST, "vnets": [vnet("a")]}, {"name": WEST, "vnets": [vnet("A")]}]}, "regions[1].vnets[0]"),
     ({"subscriptions": [{"id": HOME}, {"id": HOME.upper()}]}, "subscriptions[1].id: found"),

@@ -167,13 +167,15 @@ def test_optional_settings_and_reach_reach_the_app_and_are_what_its_parser_reads
         "NEARZONE_TTL": 20,
         "NEARZONE_POLICIES": {"llama-*": {"min_endpoints": 2}},
         "NEARZONE_SWEEP_SCHEDULE": "0 */5 * * * *",
+        "NEARZONE_NEVER_BY_WILDCARD": ["wpad", "gateway"],
     }
-    regions = [{"name": "East US", "reach": ["10.0.0.0/8"]}]
+    regions = [{"name": "East US", "reach": ["10.0.0.0/8"], "public": True}]
     program = deployed(settings=optional, regions=regions)
     read = settings_parser.parse(settings(program, "nearzone-eastus"), REGIONS)
     assert (read.apply, read.host_names, read.ttl) == (False, False, 20)
     assert read.policy("llama-70b").min_endpoints == 2
     assert [str(each) for each in read.zones[0].reach] == ["10.0.0.0/8"]
+    assert (read.zones[0].public, read.exact_only) == (True, {"wpad", "gateway"})
     assert (
         program.one("ScheduledQueryRule", "nearzone-eastus-sweep-age").inputs["criteria"]["allOf"][0]["threshold"]
         == 900

@@ -18,6 +18,7 @@ from shared.arm.machines import Link
 from shared.errors import NearzoneError
 from shared.model import Zone
 from shared.ports import Lock, Permission, Surroundings, VnetLink
+from shared.settings import region_name
 
 T = TypeVar("T")
 ZONE_API = "2024-06-01"
@@ -74,6 +75,7 @@ class _VnetProperties(msgspec.Struct, rename="camel"):
 
 
 class _Vnet(msgspec.Struct):
+    location: str = ""
     properties: _VnetProperties = msgspec.field(default_factory=_VnetProperties)
 
 
@@ -127,20 +129,38 @@ class Surveys:
             read("its SOA record set", self._minimum(zone)),
             read("its links", self._linked(zone, unread)),
             read("locks", self._locked(zone, unread)),
-            read("the identity's permissions", self._permitted(zone)),
+            read("the identity's permissions", self._permitted(zone.id)),
         )
-        vnets = {link.vnet for link in links or ()}
-        peers = {vnet: await read(f"VNet {vnet}", self._peers(vnet)) for vnet in sorted(vnets)}
+        vnets = {vnet: await read(f"VNet {vnet}", self._vnet(vnet)) for vnet in sorted({e.vnet for e in links or ()})}
         return Surroundings(
             record_sets=found.properties.number_of_record_sets,
             max_record_sets=found.properties.max_number_of_record_sets,
             negative_ttl=soa,
             links=links,
-            peers={vnet: each for vnet, each in peers.items() if each is not None},
+            peers={vnet: _peers(each) for vnet, each in vnets.items() if each is not None},
+            locations={vnet: region_name(each.location) for vnet, each in vnets.items() if each is not None},
             locks=locks,
             permissions=permissions,
             unread=tuple(unread),
         )
+
+    async def regions(self, zone: Zone) -> frozenset[str]:
+        """The regions of the VNets that are linked to a zone; empty where not all of them can be read."""
+        unread: list[str] = []
+        try:
+            links = await self._linked(zone, unread)
+            found = {link.vnet: await self._vnet(link.vnet) for link in links}
+        except NearzoneError:
+            return frozenset()
+        locations = {vnet: region_name(each.location) for vnet, each in found.items()}
+        return frozenset() if unread else Surroundings(links=links, locations=locations).regions
+
+    async def rights(self, subscription: str) -> tuple[Permission, ...] | None:
+        """What the identity may do in a whole subscription; None where that cannot be read."""
+        try:
+            return await self._permitted(f"/subscriptions/{subscription}")
+        except NearzoneError:
+            return None
 
     async def _minimum(self, zone: Zone) -> int | None:
         """How long a negative answer is cached: the lesser of the SOA's own TTL and its minimum (RFC 2308)."""
@@ -154,11 +174,9 @@ class Surveys:
         unread += [f"one of its links cannot be read: {each}" for each in found.unreadable]
         return tuple(_link(each) for each in found.values())
 
-    async def _peers(self, vnet: str) -> frozenset[str]:
-        found = await self._arm.get(vnet, _vnet, **{"api-version": VNET_API})
-        peerings = [each.properties for each in (found.properties.virtual_network_peerings or ())] if found else []
-        connected = [each for each in peerings if each.peering_state.lower() == "connected"]
-        return frozenset(each.remote_virtual_network.id.lower() for each in connected if each.remote_virtual_network)
+    async def _vnet(self, vnet: str) -> _Vnet:
+        """A VNet; one without anything where there is none of this id."""
+        return await self._arm.get(vnet, _vnet, **{"api-version": VNET_API}) or _Vnet()
 
     async def _locked(self, zone: Zone, unread: list[str]) -> tuple[Lock, ...]:
         """Locks on the zone, its resource group and its subscription.
@@ -177,11 +195,17 @@ class Surveys:
         held = {key: lock for key, lock in found.items() if _covers(key, zone)}
         return tuple(Lock(each.id, each.properties.level.lower()) for _, each in sorted(held.items()))
 
-    async def _permitted(self, zone: Zone) -> tuple[Permission, ...]:
-        path = f"{zone.id}/{_AUTHORIZATION}/permissions"
+    async def _permitted(self, scope: str) -> tuple[Permission, ...]:
+        path = f"{scope}/{_AUTHORIZATION}/permissions"
         pages = self._arm.pages(path, _permissions, {"api-version": PERMISSION_API})
         found = [each async for page in pages for each in page]
         return tuple(Permission(tuple(each.actions or ()), tuple(each.not_actions or ())) for each in found)
+
+
+def _peers(vnet: _Vnet) -> frozenset[str]:
+    peerings = [each.properties for each in vnet.properties.virtual_network_peerings or ()]
+    connected = [each for each in peerings if each.peering_state.lower() == "connected"]
+    return frozenset(each.remote_virtual_network.id.lower() for each in connected if each.remote_virtual_network)
 
 
 def _link(found: _VnetLink) -> VnetLink:

@@ -20,6 +20,7 @@ from azure.data.tables.aio import TableClient, TableServiceClient
 from azure.identity.aio import ManagedIdentityCredential
 
 from shared.errors import BadSettings
+from shared.model import Alarm
 from shared.settings import CLOUDS, Cloud, Settings
 
 TABLE = "nearzone"
@@ -28,6 +29,7 @@ SERVICE = f"{CONNECTION}__tableServiceUri"
 ACCOUNT = f"{CONNECTION}__accountName"
 CREDENTIAL = f"{CONNECTION}__credential"
 CLIENT = f"{CONNECTION}__clientId"
+_NAMES = (CONNECTION, SERVICE, ACCOUNT, CREDENTIAL, CLIENT)
 PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
 
 _SUFFIXES = {
@@ -72,7 +74,8 @@ def proxied(environment: Mapping[str, str]) -> bool:
 
 def parse(values: Mapping[str, str], cloud: Cloud) -> Account | None:
     """The account that app settings name, None where they name none. Raises BadSettings with every fault found."""
-    found = {name: values.get(name, "").strip() for name in (CONNECTION, SERVICE, ACCOUNT, CREDENTIAL, CLIENT)}
+    found = {name: values.get(name, "").strip() for name in _NAMES}
+    account: Account | None
     if found[CONNECTION]:
         faults = _connection_faults(found[CONNECTION])
         account = Account(connection=found[CONNECTION], proxied=proxied(values))
@@ -82,10 +85,38 @@ def parse(values: Mapping[str, str], cloud: Cloud) -> Account | None:
         audience = _AUDIENCES.get(cloud.arm, "https://storage.azure.com")
         account = Account("", endpoint.rstrip("/"), audience, found[CLIENT], proxied(values))
     else:
-        return None
+        faults, account = [], None
+    faults += _spelled_otherwise(values)
     if faults:
         raise BadSettings(faults)
     return account
+
+
+def overridden(values: Mapping[str, str]) -> list[Alarm]:
+    """Settings of the account that have no effect here, because another one beside them wins."""
+    names = [name for name in _NAMES if values.get(name, "").strip()]
+    if CONNECTION in names:
+        winner, losers = CONNECTION, names[1:]
+    elif SERVICE in names:
+        winner, losers = SERVICE, [name for name in names if name == ACCOUNT]
+    else:
+        return []
+    return [
+        Alarm(
+            f"{loser} has no effect, because {winner} is set as well",
+            f"the catalog is where {winner} says; the Functions host may choose otherwise",
+            f"remove the one of the two that is not meant: {loser} changes nothing for nearzone",
+        )
+        for loser in losers
+    ]
+
+
+def _spelled_otherwise(values: Mapping[str, str]) -> list[str]:
+    """The Functions host reads a name in any case; this app, as Linux does, in one alone."""
+    ours = {name.lower(): name for name in _NAMES}
+    near = {name: ours[name.lower()] for name in sorted(values) if name not in _NAMES and name.lower() in ours}
+    wrong = [name for name, meant in near.items() if values[name] != values.get(meant)]
+    return [f"{name}: found in this case, expected {near[name]}" for name in wrong]
 
 
 def table_of(settings: Settings) -> str:

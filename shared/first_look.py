@@ -1,0 +1,51 @@
+"""Whether the regions of zones are swapped in changed settings, before the first sweep under them.
+
+That sweep would rewrite every answer, and no guard stops changes to addresses of endpoints that serve. A catalog that
+no sweep has completed yet is filled without this look: it knows no settings that were right before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from shared import zone_regions
+from shared.drain import Drainer
+from shared.ports import Surveyor
+from shared.report import Report
+from shared.sweep_plan import Scope
+
+SURVEY_SECONDS = 30.0
+"""For so long VNets are read; it goes on without those that have not answered."""
+
+
+@dataclass(frozen=True)
+class FirstLook:
+    """Refuses a sweep where zones are clearly swapped, until the settings change or a person forces it."""
+
+    drainer: Drainer
+    surveyor: Surveyor
+
+    async def refuses(self, scope: Scope, report: Report) -> bool:
+        """Whether the sweep may not be made; the report says why, and so does the status. A dry run may always."""
+        zones = self.drainer.settings.zones
+        if scope.force or len({zone.region for zone in zones}) < 2 or not await self._changed():
+            return False
+        try:
+            async with asyncio.timeout(SURVEY_SECONDS):
+                found = await asyncio.gather(*(self.surveyor.regions(zone) for zone in zones))
+        except TimeoutError:
+            return False
+        regions = {zone.key: each for zone, each in zip(zones, found, strict=True)}
+        refused = zone_regions.refusals(zones, regions)
+        report.refusals += refused.values()
+        for zone in zones if not scope.dry_run else ():
+            if zone.key in refused:
+                await self.drainer.findings.refuse(zone, refused[zone.key])
+                self.drainer.measure("refused_plans", 1, zone=zone.region)
+        return bool(refused) and not scope.dry_run
+
+    async def _changed(self) -> bool:
+        """Whether the last complete sweep was made under other settings."""
+        stored = await self.drainer.catalog.marker()
+        return bool(stored and stored.value.completed_at and stored.value.digest != self.drainer.settings.digest)

@@ -1,0 +1,75 @@
+"""Schedules of the timers: NCRONTAB, six fields, seconds first, in UTC.
+
+The Functions host reads them with NCRONTAB, and this app with cronsim, which takes more: what only one of them
+understands is refused. Source of the operators and ranges:
+https://learn.microsoft.com/azure/azure-functions/functions-bindings-timer#ncrontab-expressions.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from itertools import islice, pairwise
+
+from cronsim import CronSim, CronSimError
+
+FIELDS = ("second", "minute", "hour", "day of the month", "month", "day of the week")
+SIZES = (60, 60, 24, 31, 12, 7)
+"""How many values each field can have: a step beyond that never makes a second step."""
+RUNS = 500
+"""So many runs in turn are looked at for the shortest and the longest pause between two."""
+_ANY_DAY = datetime(2026, 1, 1, tzinfo=UTC)
+_FIELD = re.compile(r"[0-9*,/-]+")
+_NAMES = {
+    "month": "JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC",
+    "day of the week": "SUN|MON|TUE|WED|THU|FRI|SAT",
+}
+_NEVER = "days that are in one of its months: it never runs"
+
+
+def fault(text: str) -> str:
+    """What is expected in the place of a schedule that cannot be meant; "" where it can be used."""
+    parts = text.upper().split()
+    if len(parts) != len(FIELDS):
+        return f"six fields, seconds first, found {len(parts)}"
+    for name, size, part in zip(FIELDS, SIZES, parts, strict=True):
+        if found := _field_fault(name, size, part):
+            return found
+    try:
+        CronSim(text, _ANY_DAY)
+        # NCRONTAB runs where the day of the month and that of the week both match, cronsim where one of them does.
+        next(CronSim(" ".join((*parts[:5], "*")), _ANY_DAY))
+    except CronSimError as error:
+        name = str(error).removeprefix("Bad ").replace("-", " ").replace("day of month", FIELDS[3])
+        return _NEVER if name == FIELDS[3] and _alone(parts, 3) else f"a {name} that NCRONTAB knows"
+    except StopIteration:
+        return _NEVER
+    return ""
+
+
+def pauses(text: str) -> tuple[float, float]:
+    """The shortest and the longest pause between two of the next runs, in seconds; of a schedule without a fault."""
+    due = [each.timestamp() for each in islice(CronSim(text, _ANY_DAY), RUNS)]
+    between = [later - earlier for earlier, later in pairwise(due)]
+    return min(between), max(between)
+
+
+def _field_fault(name: str, size: int, part: str) -> str:
+    plain = re.sub(rf"\b({_NAMES[name]})\b", "1", part) if name in _NAMES else part
+    if not _FIELD.fullmatch(plain):
+        return f"a {name} of {'numbers, names' if name in _NAMES else 'numbers'} and the operators * , - / alone"
+    steps = [term.partition("/")[2] for term in part.split(",")]
+    if any(each.isdigit() and int(each[:9]) > size for each in steps):
+        return f"a step of 1 to {size} for the {name}: a greater one never makes a second step"
+    if name == FIELDS[-1] and re.search(r"(?<![0-9/])7", part):
+        return f"a {name} from 0 (Sunday) to 6, or SUN to SAT"
+    return ""
+
+
+def _alone(parts: list[str], index: int) -> bool:
+    """Whether a field can be used with every month."""
+    try:
+        CronSim(" ".join("*" if i != index else part for i, part in enumerate(parts)), _ANY_DAY)
+    except CronSimError:
+        return False
+    return True
