@@ -32,7 +32,7 @@ from shared.model import (
 )
 from shared.plan import obstacle, owned, unmarked
 from shared.ports import Stored
-from shared.report import told
+from shared.report import refused, told
 from shared.routing import decisions, route
 from shared.settings import Settings
 
@@ -88,6 +88,7 @@ async def status(drainer: Drainer, own: Sequence[Alarm] = ()) -> dict[str, Any]:
             {"target": order.target, "until": moment(order.until)} for order in orders if order.target not in frozen
         ],
         "refusals": [text for each in found.values() for text in each.refusals],
+        "refused": [refused(plan) for each in found.values() for plan in each.refused],
         "alarms": [told(alarm) for alarm in dict.fromkeys(alarms)],
     }
 

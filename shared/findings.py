@@ -13,7 +13,7 @@ import msgspec
 
 from shared import alarms
 from shared.errors import Conflict
-from shared.model import Alarm, Blocked, Endpoint, Found, RecordSet, Zone
+from shared.model import Alarm, Blocked, Endpoint, Found, RecordSet, Refused, Zone
 from shared.plan import obstacle, owned, unmarked
 from shared.ports import Catalog, Measure, Stored, unmeasured
 from shared.routing import claimed
@@ -41,7 +41,7 @@ def blocked(
     return found
 
 
-def about(zone: Zone, names: Sequence[Blocked], refusals: Iterable[str] = ()) -> Found:
+def about(zone: Zone, names: Sequence[Blocked], refusals: Iterable[str] = (), refused: Iterable[Refused] = ()) -> Found:
     """What is kept of a zone: as many blocked names as there is room for, and the number of all."""
     room, kept = ROOM, []
     for each in names:
@@ -49,7 +49,8 @@ def about(zone: Zone, names: Sequence[Blocked], refusals: Iterable[str] = ()) ->
         if room < 0:
             break
         kept.append(each)
-    return Found(zone.key, tuple(refusals), tuple(alarms.blocked(zone, names)), tuple(kept), len(names))
+    said = tuple(alarms.blocked(zone, names))
+    return Found(zone.key, tuple(refusals), said, tuple(kept), len(names), tuple(refused))
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,9 @@ class Findings:
         """What a sweep has found. `whole`: it has planned every name of the zone, so that its refusals are all."""
         while True:
             stored = await self.catalog.found(zone.key)
-            wanted = found if whole or not stored else replace(found, refusals=stored.value.refusals)
+            wanted = found
+            if stored and not whole:
+                wanted = replace(found, refusals=stored.value.refusals, refused=stored.value.refused)
             if await self._put(zone, stored, wanted):
                 return
 
@@ -78,7 +81,7 @@ class Findings:
             if known.count > len(known.blocked) or any(each == name for each in known.blocked):
                 return ()
             names = sorted((*(each for each in known.blocked if each.name != name.name), name), key=lambda x: x.name)
-            if await self._put(zone, stored, about(zone, names, known.refusals)):
+            if await self._put(zone, stored, about(zone, names, known.refusals, known.refused)):
                 return alarms.blocked(zone, (name,))
 
     async def _put(self, zone: Zone, stored: Stored[Found] | None, found: Found) -> bool:

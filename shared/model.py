@@ -297,10 +297,25 @@ class Blocked:
 
 
 @dataclass(frozen=True, slots=True)
+class Refused:
+    """A plan for a zone (its id) that the guard refused: it would remove or empty `removals` of `owned` record sets.
+
+    `digest`: names exactly these record sets with their addresses. `beyond`: more than `force` alone may let through.
+    """
+
+    zone: str
+    digest: str
+    removals: int
+    owned: int
+    beyond: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """What a person should know of one zone (its key), as the last sweep has found it.
 
     `count`: how many names are blocked; `blocked`: the first of them; `alarms`: about all of them.
+    `refused`: the plan that `refusals` are about.
     """
 
     zone: str
@@ -308,6 +323,7 @@ class Found:
     alarms: tuple[Alarm, ...] = ()
     blocked: tuple[Blocked, ...] = ()
     count: int = 0
+    refused: tuple[Refused, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -271,7 +271,8 @@ class Reconciler:
             names = wanted.adopt
         if not wanted.dry_run:
             await self.orders.hurry(wanted.zones, names)
-        scope = Scope(wanted.zones, cause, names, wanted.dry_run, wanted.force, wanted.adopt, wanted.regain)
+        scope = Scope(wanted.zones, cause, names, wanted.dry_run, wanted.force, wanted.beyond, wanted.adopt)
+        scope = replace(scope, regain=wanted.regain)
         await self._sweep(scope, RESYNC_SECONDS, report)
         return report
 

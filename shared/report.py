@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from shared.alarms import Trouble, grouped
-from shared.model import Alarm, Dirty, Zone
+from shared.model import Alarm, Dirty, Refused, Zone
 from shared.plan import Change, Skip
 
 
@@ -19,6 +19,8 @@ class Report:
 
     `left_unread`: endpoints that a sweep has listed and not read before its deadline. `drift`: record sets that it
     found not to be as they should. `complete`: it could read everything.
+    `refused`: the plans that `refusals` are about. `notes`: what the person who asked should
+    know of the request itself, such as that it meets nothing.
     """
 
     trigger: str
@@ -30,6 +32,8 @@ class Report:
     skips: list[Skip] = field(default_factory=list)
     failures: list[tuple[str, str]] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     alarms: list[Alarm] = field(default_factory=list)
     left: int = 0
     left_unread: int = 0
@@ -57,6 +61,8 @@ class Report:
             ],
             "failures": [{"what": what, "error": error} for what, error in self.failures],
             "refusals": self.refusals,
+            "refused": [refused(plan) for plan in self.refused],
+            "notes": self.notes,
             "alarms": [told(alarm) for alarm in self.alarms],
             "left": self.left,
             "left_unread": self.left_unread,
@@ -66,6 +72,17 @@ class Report:
         """The failures in words, one line for each cause."""
         causes = (Trouble(what, error, "", "", "failures") for what, error in self.failures)
         return [alarm.what for alarm in grouped(causes)]
+
+
+def refused(plan: Refused) -> dict[str, Any]:
+    """One refused plan for people and programs."""
+    return {
+        "zone": plan.zone,
+        "digest": plan.digest,
+        "removals": plan.removals,
+        "owned": plan.owned,
+        "beyond": plan.beyond,
+    }
 
 
 def told(alarm: Alarm) -> dict[str, Any]:

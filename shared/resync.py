@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -44,7 +45,8 @@ class _Body(msgspec.Struct, forbid_unknown_fields=True):
     name: str | None = None
     endpoint: str | None = None
     dry_run: bool = False
-    force: bool = False
+    force: str | list[str] | bool = ""
+    force_beyond: bool = False
     adopt: list[str] | Literal["lost"] = []
     drain: _Drain | None = None
     undrain: _Target | None = None
@@ -52,6 +54,8 @@ class _Body(msgspec.Struct, forbid_unknown_fields=True):
     unfreeze: _Zone | None = None
     check: bool = False
 
+
+_DIGEST = re.compile("[0-9a-f]{12}")
 
 _ALONE = ("drain", "undrain", "freeze", "unfreeze", "check")
 """What is asked for by itself."""
@@ -61,7 +65,8 @@ _ALONE = ("drain", "undrain", "freeze", "unfreeze", "check")
 class Resync:
     """What was asked for. Empty scope: everything. `drain`, `undrain`: an endpoint id in lower case or a region.
 
-    `adopt`: names to take over; `regain`: all that have lost our mark (`"adopt": "lost"`). `freeze`: nothing is written
+    `force`: digests of refused plans that are to be carried out; `beyond`: also above the guard's hard bound. `adopt`:
+    names to take over; `regain`: all that have lost our mark (`"adopt": "lost"`). `freeze`: nothing is written
     to this zone, for so many minutes, or 0: until it is unfrozen. `check`: look at what could stand in the way, and do
     nothing.
     """
@@ -70,7 +75,8 @@ class Resync:
     name: str | None = None
     endpoint: str | None = None
     dry_run: bool = False
-    force: bool = False
+    force: frozenset[str] = frozenset()
+    beyond: bool = False
     adopt: frozenset[str] = frozenset()
     regain: bool = False
     drain: str | None = None
@@ -97,13 +103,16 @@ def parse(body: bytes, settings: Settings, types: frozenset[str]) -> Resync:
         others = [f for f in _Body.__struct_fields__ if f != order and getattr(wanted, f) != getattr(_Body(), f)]
         if getattr(wanted, order) and others:
             raise BadRequest(f"{others[0]}: not together with {order}")
+    if wanted.force_beyond and not wanted.force:
+        raise BadRequest("force_beyond: only together with force, which names the plan by its digest")
     named: list[str] = [] if isinstance(wanted.adopt, str) else wanted.adopt
     return Resync(
         zones=_zones(wanted.zone, settings),
         name=None if wanted.name is None else label("name", wanted.name),
         endpoint=None if wanted.endpoint is None else _endpoint("endpoint", wanted.endpoint, settings, types),
         dry_run=wanted.dry_run,
-        force=wanted.force,
+        force=_digests(wanted.force),
+        beyond=wanted.force_beyond,
         adopt=frozenset(label(f"adopt[{i}]", name) for i, name in enumerate(named)),
         regain=isinstance(wanted.adopt, str),
         drain=_target("drain", wanted.drain, settings, types) if wanted.drain else None,
@@ -141,6 +150,21 @@ def question(params: Mapping[str, str], settings: Settings) -> Question:
     if "full" in params:
         raise BadRequest("full: not together with zone and name")
     return Question(find_zone(params["zone"], settings), label("name", params["name"]))
+
+
+def _digests(force: str | list[str] | bool) -> frozenset[str]:
+    """Digests, comma-separated or as a list; `false` is none. Raises BadRequest, also for `true`: it names no plan."""
+    if force is True:
+        raise BadRequest(
+            'force: true names no plan. Ask with "dry_run": true, and give the digest that the refusal says: '
+            '"force": "DIGEST"'
+        )
+    named = (force.split(",") if force.strip() else []) if isinstance(force, str) else force or []
+    digests = frozenset(each.strip().lower() for each in named)
+    for each in digests:
+        if not _DIGEST.fullmatch(each):
+            raise BadRequest(f"force: {each[:80]!r} is not the digest of a refused plan (12 hexadecimal digits)")
+    return digests
 
 
 def _zones(text: str | None, settings: Settings) -> tuple[Zone, ...]:

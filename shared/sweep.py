@@ -101,6 +101,7 @@ class Sweeper:
             if zone.key in actual:
                 actual[zone.key] = self.drainer.reader.newer(zone, actual[zone.key], read_at)
                 plan.add(zone, actual[zone.key], claims, known[zone.key])
+        report.notes += plan.unmet()
         ambiguous = _ambiguous(endpoints.values())
         report.alarms += ambiguous
         if begun is None:

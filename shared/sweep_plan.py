@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from shared import findings
 from shared.drain import Drainer
 from shared.errors import UnsafePlan
-from shared.model import Cause, Endpoint, Found, Order, RecordSet, Zone, freeze
+from shared.model import Cause, Endpoint, Found, Order, RecordSet, Refused, Zone, freeze
 from shared.plan import Change, Skip, compare, guard, judge, owned, unmarked
 from shared.report import Report
 from shared.routing import keep_open, route
@@ -16,16 +16,18 @@ from shared.routing import keep_open, route
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a sweep plans for. `names` None: all. `force`: without the guard. `adopt`: names to take over.
+    """What a sweep plans for. `names` None: all. `adopt`: names to take over.
 
-    `regain`: only names whose record sets have lost our mark, to take them back.
+    `force`: digests of plans that pass the guard; `beyond`: also those above its hard bound. `regain`: only names whose
+    record sets have lost our mark, to take them back.
     """
 
     zones: tuple[Zone, ...]
     cause: Cause
     names: frozenset[str] | None = None
     dry_run: bool = False
-    force: bool = False
+    force: frozenset[str] = frozenset()
+    beyond: bool = False
     adopt: frozenset[str] = frozenset()
     regain: bool = False
 
@@ -47,7 +49,10 @@ class Plan:
     changes: list[Change] = field(default_factory=list)
     found: dict[str, Found] = field(default_factory=dict)
     """What is to be kept of each zone, by its key."""
-    refused: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    refused: dict[str, UnsafePlan] = field(default_factory=dict)
+    """The refusal of each zone, by its key."""
+    forced: dict[str, Refused] = field(default_factory=dict)
+    """The plan of each zone that `force` has let through, by its key."""
 
     def add(
         self,
@@ -110,9 +115,19 @@ class Plan:
         settings = self.drainer.settings
         blocked = findings.blocked(settings, record_sets, lost, claims)
         left = [each for each in blocked if each.name not in taken or not settings.apply]
-        found = findings.about(zone, left, self.refused.get(zone.key, ()))
+        refusal = self.refused.get(zone.key)
+        said = ((str(refusal),), (refusal.plan,)) if refusal else ()
+        found = findings.about(zone, left, *said)
         self.found[zone.key] = found
         self.report.alarms += found.alarms
+
+    def unmet(self) -> list[str]:
+        """What `force` has named and no plan of this scope is, in words."""
+        met = {plan.digest for plan in (*self.forced.values(), *(each.plan for each in self.refused.values()))}
+        return [
+            f"force {each}: no plan of this scope has this digest now; it has changed since, or needs no force any more"
+            for each in sorted(self.scope.force - met)
+        ]
 
     def _measure(self, name: str, count: int, zone: Zone) -> None:
         """A dry run is a question: what it finds is nobody's alarm."""
@@ -127,11 +142,12 @@ class Plan:
             self.report.skips += [Skip(zone.id, change.name, "held back: a list was not complete") for change in unseen]
             return rest
         try:
-            if not self.scope.force:
-                guard(zone, changes, owned)
+            if forced := guard(zone, changes, owned, self.scope.force, beyond=self.scope.beyond):
+                self.forced[zone.key] = forced
         except UnsafePlan as error:
             self.report.refusals.append(str(error))
-            self.refused[zone.key] = (str(error),)
+            self.report.refused.append(error.plan)
+            self.refused[zone.key] = error
             self._measure("refused_plans", 1, zone)
             self.report.skips += [Skip(zone.id, change.name, "refused by the guard") for change in unseen]
             return rest

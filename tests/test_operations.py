@@ -250,7 +250,7 @@ def test_freeze_a_zone(guide, by):
         await stage.quiet()
         await timers(stage, 120)
         await stage.app.correct_drift()
-        await stage.resync(force=True)
+        await stage.resync(force="0123456789ab")
         assert answers(stage) == [NEAR, ["10.1.0.5"]]
         shown = await guide.ask(stage.app)
         guide.see(shown)
@@ -283,14 +283,16 @@ def test_a_plan_is_refused(guide, mistake):
         guide.see(await guide.ask(stage.app))
         plan = await guide.ask(stage.app)
         guide.see(plan)
+        named = {"DIGEST": next(each["digest"] for each in plan["refused"] if each["zone"] == zone_id(EAST))}
         assert {each["name"] for each in plan["skips"] if each["zone"] == zone_id(EAST)} == set(names)
         assert all(stage.record(EAST, name) for name in names)
         if mistake:
             stage.restart(stage.app.catalog, NEARZONE_CLAIMS=json.dumps({"*": [SUB]}))
             assert (await stage.app.correct_drift()).refusals == []
-        plan = await guide.ask(stage.app)
+        plan = await guide.ask(stage.app, **named)
         assert [each["name"] for each in plan["changes"]] == ([] if mistake else names)
-        report = await guide.ask(stage.app)
+        assert len(plan["notes"]) == mistake, "there is no such plan any more"
+        report = await guide.ask(stage.app, **named)
         assert report["changes"] == plan["changes"]
         assert [bool(stage.record(EAST, name)) for name in names] == [mistake] * 4
         assert (stage.wrong(), (await stage.app.status())["refusals"]) == ({}, [])
@@ -333,8 +335,8 @@ def test_a_zone_is_full(guide):
         stage.restart(stage.app.catalog, **guide.setting())
         assert (await stage.app.correct_drift()).refusals
         plan = await guide.ask(stage.app)
-        assert {each["kind"] for each in plan["changes"]} == {"delete"}
-        await guide.ask(stage.app)
+        assert len(plan["refused"]) == 2
+        await guide.ask(stage.app, DIGEST=",".join(each["digest"] for each in plan["refused"]))
         await timers(stage, 330)
         assert (stage.record(EAST, "gpu-eus-2"), (await stage.app.status())["dirty"]) == (None, [])
         assert answers(stage) == [["10.1.0.5", "10.1.0.6", "10.1.0.7"], FAR]
@@ -512,8 +514,8 @@ def test_retire_a_zone(guide):
         assert (await stage.app.correct_drift()).refusals
         assert owned(stage, OLD) == kept
         plan = await guide.ask(stage.app, OLD=OLD)
-        assert {each["name"] for each in plan["changes"]} == kept.keys()
-        await guide.ask(stage.app, OLD=OLD)
+        assert {each["name"] for each in plan["skips"] if "guard" in each["reason"]} == kept.keys()
+        await guide.ask(stage.app, OLD=OLD, DIGEST=plan["refused"][0]["digest"])
         stage.restart(stage.app.catalog, **guide.setting(NEW=NEW))
         report = await stage.app.correct_drift()
         assert (report.changes, report.refusals) == ([], [])
@@ -620,7 +622,7 @@ def test_a_request_is_refused(guide):
     async def story(stage):
         await swept(stage)
         writes = len(stage.witness.writes)
-        for _ in range(6):
+        for _ in range(7):
             answer = await guide.ask(stage.app)
             assert answer.keys() == {"error"}
             guide.see(answer)

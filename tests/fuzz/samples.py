@@ -111,7 +111,8 @@ FIELDS = ("subject", "eventType", "type", "data", "topic", "source")
 _BODIES = (
     {},
     {"dry_run": True},
-    {"force": True},
+    {"force": "0123456789ab"},
+    {"force": ["0123456789ab", "ba9876543210"], "force_beyond": True},
     {"zone": "West Europe"},
     {"zone": zone_id("eastus"), "name": "llama"},
     {"name": "chat", "dry_run": True},
@@ -140,6 +141,7 @@ BODY_FIELDS = (
     "endpoint",
     "dry_run",
     "force",
+    "force_beyond",
     "adopt",
     "drain",
     "undrain",
