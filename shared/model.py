@@ -183,7 +183,7 @@ class Dirty:
 
     `cleared`: the guard has looked at this change, so it may empty the record set even where that rests on absence.
     `adopt`: a person asked to take over a foreign record set of this name; `regain`: only where it was ours and has
-    lost our mark. `cause`: who marked it, for people.
+    lost our mark. `cause`: what marked it, for people; `by`, `reason_given`: as in `Cause`.
     """
 
     zone: str
@@ -197,21 +197,31 @@ class Dirty:
     last_error: str = ""
     cause: str = ""
     regain: bool = False
+    by: str = ""
+    reason_given: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Who asks for a look. `said`: for people, with the id that leads to log lines. `at`: since when, in seconds."""
+    """Who asks for a look. `said`: for people, with the id that leads to log lines. `at`: since when, in seconds.
+
+    `by`: the person or program that has called, "" where none has; `reason_given`: the reason that they gave, or "".
+    """
 
     said: str
     at: float
+    by: str = ""
+    reason_given: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Past:
     """A change of a record set that was written: its addresses `before` and `after`. `at`: seconds since the epoch.
 
-    `cause`: who has marked the name, and when or by which event; the log lines have the same words.
+    `kind`: create, update, delete, or adopt for an update that took the record set over. Or an order, about no name
+    (`*`): drain, undrain, freeze, unfreeze, force, or end of an order whose time was over.
+    `cause`: what has marked the name, and when or by which event; the log lines have the same words. `by`,
+    `reason_given`: as in `Cause`. Rows of releases up to 0.1.0 have neither.
     """
 
     name: str
@@ -221,6 +231,8 @@ class Past:
     after: tuple[str, ...]
     reason: str
     cause: str
+    by: str = ""
+    reason_given: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +251,8 @@ class Swept:
     failures: int = 0
     refused: int = 0
     complete: bool = False
+    by: str = ""
+    reason_given: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,10 +382,13 @@ class Order:
     """A person's order until `until` (seconds since the epoch), about its `target`.
 
     An endpoint (its id in lower case) or a whole region is withdrawn; to a zone (its key) nothing is written.
+    `by`, `reason_given`: as in `Cause`.
     """
 
     target: str
     until: float
+    by: str = ""
+    reason_given: str = ""
 
     def covers(self, endpoint: Endpoint) -> bool:
         """Whether this order is about that endpoint."""

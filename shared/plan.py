@@ -59,6 +59,16 @@ class Change:
         return "delete" if self.after is None else "update"
 
     @property
+    def adopts(self) -> bool:
+        """Whether it takes a record set over that does not have our mark."""
+        return bool(self.before and self.after and self.before.tag(OWNER_KEY) != self.after.tag(OWNER_KEY))
+
+    @property
+    def word(self) -> str:
+        """What it is called for people: its kind, or adopt."""
+        return "adopt" if self.adopts else self.kind
+
+    @property
     def old(self) -> tuple[str, ...]:
         """The addresses before it."""
         return self.before.addresses if self.before else ()

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from shared.caller import FUNCTION_KEY
 from shared.errors import BadRequest
 from shared.model import Zone, resource_id
 from shared.regions import is_name
@@ -41,6 +42,7 @@ class _Freeze(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class _Body(msgspec.Struct, forbid_unknown_fields=True):
+    reason: str = ""
     zone: str | None = None
     name: str | None = None
     endpoint: str | None = None
@@ -59,6 +61,10 @@ _DIGEST = re.compile("[0-9a-f]{12}")
 
 _ALONE = ("drain", "undrain", "freeze", "unfreeze", "check")
 """What is asked for by itself."""
+_BESIDE = dict.fromkeys(_ALONE, ("dry_run", "reason")) | {"check": ()}
+"""But for these."""
+MAX_REASON = 200
+"""Characters of a reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +74,7 @@ class Resync:
     `force`: digests of refused plans that are to be carried out; `beyond`: also above the guard's hard bound. `adopt`:
     names to take over; `regain`: all that have lost our mark (`"adopt": "lost"`). `freeze`: nothing is written
     to this zone, for so many minutes, or 0: until it is unfrozen. `check`: look at what could stand in the way, and do
-    nothing.
+    nothing. `by`: the caller; `reason`: the one that they give, or "".
     """
 
     zones: tuple[Zone, ...]
@@ -86,12 +92,20 @@ class Resync:
     freeze_minutes: int = 0
     unfreeze: Zone | None = None
     check: bool = False
+    by: str = FUNCTION_KEY
+    reason: str = ""
+
+    @property
+    def order(self) -> str:
+        """Which order is given, in a word; "" for none."""
+        given = (("drain", self.drain), ("undrain", self.undrain), ("freeze", self.freeze), ("unfreeze", self.unfreeze))
+        return next((word for word, target in given if target), "")
 
 
-def parse(body: bytes, settings: Settings, types: frozenset[str]) -> Resync:
+def parse(body: bytes, settings: Settings, types: frozenset[str], by: str = FUNCTION_KEY) -> Resync:
     """Read the request body; an empty body asks for everything. Raises BadRequest, which names the field.
 
-    `types`: the ARM types of endpoints that are known, in lower case.
+    `types`: the ARM types of endpoints that are known, in lower case. `by`: the caller, as `caller` says.
     """
     if len(body) > MAX_BYTES:
         raise BadRequest(f"body: {len(body)} bytes, at most {MAX_BYTES} are read")
@@ -100,7 +114,8 @@ def parse(body: bytes, settings: Settings, types: frozenset[str]) -> Resync:
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise BadRequest(f"body: {error}"[:500]) from error  # It quotes names of fields.
     for order in _ALONE:
-        others = [f for f in _Body.__struct_fields__ if f != order and getattr(wanted, f) != getattr(_Body(), f)]
+        allowed = (order, *_BESIDE[order])
+        others = [f for f in _Body.__struct_fields__ if f not in allowed and getattr(wanted, f) != getattr(_Body(), f)]
         if getattr(wanted, order) and others:
             raise BadRequest(f"{others[0]}: not together with {order}")
     if wanted.force_beyond and not wanted.force:
@@ -122,23 +137,32 @@ def parse(body: bytes, settings: Settings, types: frozenset[str]) -> Resync:
         freeze_minutes=(wanted.freeze.minutes or 0) if wanted.freeze else 0,
         unfreeze=find_zone(wanted.unfreeze.zone, settings, "unfreeze.zone") if wanted.unfreeze else None,
         check=wanted.check,
+        by=by,
+        reason=_reason(wanted.reason),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a status request asks about: one name of one zone, or everything; `full`: every name and every endpoint."""
+    """What a status request asks about: one name of one zone, or everything; `full`: every name and every endpoint.
+
+    `since`: what was changed and ordered in all zones from then on, and before `until` ("": until now).
+    """
 
     zone: Zone | None = None
     name: str = ""
     full: bool = False
+    since: str = ""
+    until: str = ""
 
 
 def question(params: Mapping[str, str], settings: Settings) -> Question:
     """Read a status request's parameters. Raises BadRequest."""
-    unknown = sorted(set(params) - {"zone", "name", "full", "code"})
+    unknown = sorted(set(params) - {"zone", "name", "full", "since", "until", "code"})
     if unknown:
-        raise BadRequest(f"{unknown[0][:80]}: no such parameter; known are zone with name, and full")
+        raise BadRequest(f"{unknown[0][:80]}: no such parameter; known are zone with name, full, and since with until")
+    if "since" in params or "until" in params:
+        return _span(params)
     full = params.get("full", "false").lower()
     if full not in ("true", "false"):
         raise BadRequest(f"full: {full[:80]!r} is neither true nor false")
@@ -150,6 +174,15 @@ def question(params: Mapping[str, str], settings: Settings) -> Question:
     if "full" in params:
         raise BadRequest("full: not together with zone and name")
     return Question(find_zone(params["zone"], settings), label("name", params["name"]))
+
+
+def _reason(text: str) -> str:
+    """The reason that a person gives, for people. Raises BadRequest where it is too long, or not one line of text."""
+    if len(text) > MAX_REASON:
+        raise BadRequest(f"reason: {len(text)} characters, at most {MAX_REASON} are kept")
+    if not text.isprintable():
+        raise BadRequest("reason: control characters, line breaks among them, are not allowed")
+    return text.strip()
 
 
 def _digests(force: str | list[str] | bool) -> frozenset[str]:
@@ -165,6 +198,15 @@ def _digests(force: str | list[str] | bool) -> frozenset[str]:
         if not _DIGEST.fullmatch(each):
             raise BadRequest(f"force: {each[:80]!r} is not the digest of a refused plan (12 hexadecimal digits)")
     return digests
+
+
+def _span(params: Mapping[str, str]) -> Question:
+    others = sorted(set(params) - {"since", "until", "code"})
+    if others:
+        raise BadRequest(f"{others[0]}: not together with since and until")
+    if "since" not in params:
+        raise BadRequest("since: missing; until comes together with it")
+    return Question(since=params["since"], until=params.get("until", ""))
 
 
 def _zones(text: str | None, settings: Settings) -> tuple[Zone, ...]:

@@ -19,6 +19,7 @@ from shared import alarms
 from shared.catch_up import CatchUp
 from shared.drain import Drainer
 from shared.errors import Conflict, NearzoneError
+from shared.journal import Journal
 from shared.model import (
     Alarm,
     Dirty,
@@ -95,7 +96,7 @@ class Sweeper:
         endpoints = {key: stored.value.endpoint for key, stored in rows.items()} | work.seen
         index = await catalog.indexed()
         report.complete = knows_all and not report.left_unread
-        plan = Plan(self.drainer, scope, report, await self.drainer.orders(), knows_all)
+        plan = Plan(self.drainer, scope, report, scope.suppose(await self.drainer.orders()), knows_all)
         claims = _by_name(endpoints, [row.value for row in index])
         for zone in scope.zones:
             if zone.key in actual:
@@ -108,6 +109,7 @@ class Sweeper:
             report.changes += plan.changes
             return Seen(listings, endpoints.values())
         await self._mark(plan.changes, scope, read_at)
+        await self._enter(plan)
         said: dict[str, Any] = {"alarms": (*own, *ambiguous)}
         if knows_all:
             said |= self._complete()
@@ -182,9 +184,17 @@ class Sweeper:
             zone, adopt = change.zone.lower(), change.name in scope.adopt
             self.drainer.reader.remember(zones[zone], change.name, Known(change.before, read_at))
             mark = Dirty(zone, change.name, change.urgency, cause.at, change.empties, adopt, cause=cause.said)
-            mark = replace(mark, regain=scope.regain)
+            mark = replace(mark, regain=scope.regain, by=cause.by, reason_given=cause.reason_given)
             marks.append(mark)
         await all_of(self.recorder.catalog.mark(mark) for mark in marks)
+
+    async def _enter(self, plan: Plan) -> None:
+        """What was forced is an entry of the zone's history: who, and which plan."""
+        journal = Journal(self.recorder.catalog)
+        for zone in plan.scope.zones if self.drainer.settings.apply else ():
+            if forced := plan.forced.get(zone.key):
+                said = f"plan {forced.digest}: {forced.removals} of {forced.owned} owned record sets removed or emptied"
+                await journal.enter((zone,), "force", said, plan.scope.cause, plan.report)
 
     async def _record_sets(self, zones: Sequence[Zone], report: Report) -> dict[str, Sequence[RecordSet]]:
         async def read(zone: Zone) -> Sequence[RecordSet] | None:

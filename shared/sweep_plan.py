@@ -19,7 +19,8 @@ class Scope:
     """What a sweep plans for. `names` None: all. `adopt`: names to take over.
 
     `force`: digests of plans that pass the guard; `beyond`: also those above its hard bound. `regain`: only names whose
-    record sets have lost our mark, to take them back.
+    record sets have lost our mark, to take them back. `supposed`, `lifted`: for a dry run, orders taken to be in force,
+    and the target of one taken to be over.
     """
 
     zones: tuple[Zone, ...]
@@ -30,6 +31,12 @@ class Scope:
     beyond: bool = False
     adopt: frozenset[str] = frozenset()
     regain: bool = False
+    supposed: tuple[Order, ...] = ()
+    lifted: str = ""
+
+    def suppose(self, orders: Iterable[Order]) -> tuple[Order, ...]:
+        """The orders to plan with: those in force, as far as nothing else is supposed."""
+        return (*(order for order in orders if order.target != self.lifted), *self.supposed)
 
     @property
     def whole(self) -> bool:
@@ -66,9 +73,9 @@ class Plan:
         ours = {name for name, each in actual.items() if owned(each, settings.owner)}
         lost = {name for name in known if unmarked(actual.get(name))}
         names = lost if self.scope.regain else ours | lost | claims.keys()
-        changes = self._changes(
-            zone, sorted(names if self.scope.names is None else names & self.scope.names), claims, actual, lost
-        )
+        names = names if self.scope.names is None else names & self.scope.names
+        self.report.met |= names
+        changes = self._changes(zone, sorted(names), claims, actual, lost)
         self.report.skips += [
             Skip(zone.id, name, "not adopted: nobody claims this name")
             for name in sorted(self.scope.adopt - ours - lost - claims.keys())

@@ -94,7 +94,7 @@ def test_a_frozen_zone_is_told_by_its_status_its_alarm_and_its_explanations():
         await stopped(stage, "e-1")
         told = await stage.app.status()
         until = {zone["region"]: zone["frozen"] for zone in told["zones"]}
-        assert list(until[EAST]) == ["until"]
+        assert list(until[EAST]) == ["until", "by", "reason_given"]
         assert (until[WEST], until[ASIA]) == (None, None)
         (alarm,) = [each for each in told["alarms"] if "frozen" in each["what"]]
         assert alarm["what"] == f"zone ai.internal (eastus) is frozen until {until[EAST]['until']}"

@@ -4,10 +4,12 @@ import asyncio
 import json
 import re
 from random import Random
+from urllib.parse import quote
 
 import pytest
 
 from shared.bootstrap import build
+from shared.explain import moment
 from shared.settings import DRAIN_SCHEDULE
 from simulator.core import Request, Response
 from simulator.dns_rules import zone_full
@@ -177,8 +179,12 @@ def test_drain_an_endpoint(guide, by):
 
     async def story(stage):
         await swept(stage)
+        plan = await guide.ask(stage.app, ID=endpoint)
+        assert (answers(stage), (await stage.app.status())["drains"]) == ([NEAR, FAR], [])
         report = await guide.ask(stage.app, ID=endpoint)
         assert {(each["name"], *each["after"]) for each in report["changes"]} == {(NAME, "10.1.0.5"), ("gpu-eus-1",)}
+        assert plan["changes"] == report["changes"]
+        guide.see(report)
         guide.see(await guide.ask(stage.app))
         assert (answers(stage), stage.wrong({endpoint.lower()})) == ([["10.1.0.5"], FAR], {})
         if by == "end":
@@ -298,6 +304,23 @@ def test_a_plan_is_refused(guide, mistake):
         assert (stage.wrong(), (await stage.app.status())["refusals"]) == ({}, [])
 
     staged(story, fleet(*others))
+
+
+def test_who_changed_this_and_why(guide):
+    """The history of a name and the export of all zones say which order it was, who has given it, and the reason."""
+
+    async def story(stage):
+        await swept(stage)
+        since = moment(stage.clock())
+        await stage.resync(drain={"region": EAST, "minutes": 60}, reason="INC-4711 cooling")
+        why = await guide.ask(stage.app)
+        guide.see(why)
+        assert (why["history"][0]["by"], why["history"][0]["reason_given"]) == ("function key", "INC-4711 cooling")
+        lines = await guide.ask(stage.app, SINCE=quote(since), UNTIL=quote(moment(stage.clock() + 60)))
+        guide.see(lines)
+        guide.see(lines)
+
+    staged(story, fleet())
 
 
 def filled(stage, room):
@@ -622,7 +645,7 @@ def test_a_request_is_refused(guide):
     async def story(stage):
         await swept(stage)
         writes = len(stage.witness.writes)
-        for _ in range(7):
+        for _ in range(9):
             answer = await guide.ask(stage.app)
             assert answer.keys() == {"error"}
             guide.see(answer)

@@ -14,7 +14,7 @@ from shared.catalog import history
 from shared.clock import Clock
 from shared.errors import Conflict
 from shared.model import Dirty, EndpointRow, Found, Marker, Order, Past, Write
-from shared.ports import EVERY_NAME, Indexed, Lease, Stored
+from shared.ports import EVERY_NAME, Indexed, Lease, Logged, Stored, tick
 
 
 class MemoryCatalog:
@@ -29,6 +29,7 @@ class MemoryCatalog:
         self._leases: dict[str, tuple[str, float, tuple[Write, ...] | None]] = {}
         self._orders: dict[str, Stored[Order]] = {}
         self._history: dict[tuple[str, str], Sequence[Past]] = {}
+        self._log: dict[str, list[Past]] = {}
         self._ours: dict[str, dict[str, str]] = {}
         self._found: dict[str, Stored[Found]] = {}
         self._marker: Stored[Marker] | None = None
@@ -102,6 +103,8 @@ class MemoryCatalog:
                 adopt=old.adopt or dirty.adopt,
                 regain=old.regain or dirty.regain,
                 cause=dirty.cause,
+                by=dirty.by,
+                reason_given=dirty.reason_given,
             )
         rows[dirty.name] = Stored(dirty, next(self._etags))
 
@@ -175,6 +178,7 @@ class MemoryCatalog:
 
     async def keep(self, zone: str, changes: Sequence[Past]) -> None:
         await asyncio.sleep(0)
+        self._log.setdefault(zone, []).extend(changes)
         for name, part in history.parts(changes):
             whole = history.added(name, part, self._history.get((zone, name), ()))
             self._history[zone, name] = whole
@@ -187,8 +191,14 @@ class MemoryCatalog:
         await asyncio.sleep(0)
         return self._history.get((zone, name), ())
 
+    async def log(self, zone: str, since: float, until: float) -> Logged:
+        await asyncio.sleep(0)
+        found = (past for past in self._log.get(zone, ()) if tick(since) <= tick(past.at) < tick(until))
+        return Logged(tuple(sorted(found, key=lambda past: past.at)), until)
+
     async def forget(self, before: float, zones: Collection[str]) -> None:
         await asyncio.sleep(0)
+        self._log = {zone: [past for past in log if past.at >= before] for zone, log in self._log.items()}
         self._ours = {zone: names for zone, names in self._ours.items() if zone in zones}
         self._history = {
             (zone, name): changes
