@@ -444,6 +444,7 @@ async def test_the_log_has_every_entry_of_a_span_oldest_first_for_every_process(
     assert (found.entries, found.until) == (tuple(entries), began + 3601.0)
     assert (await catalog.log("z", began + 0.123, began + 61.5)).entries == tuple(entries[1:3])
     assert (await catalog.log("z", began + 0.124, began + 61.501)).entries == tuple(entries[2:4])
+    assert (await catalog.log("z", began + 61.0, began + 62.0)).entries == (entries[3],), "one row is not older than it"
     assert (await catalog.log("x", began, began + 9.0)).entries == ()
     await catalog.forget(began + 3600.0, {"z"})
     assert (await other.log("z", 0.0, began + 9999.0)).entries == (entries[4],)

@@ -64,15 +64,15 @@ def test_where_there_is_more_than_a_page_the_last_line_says_where_to_go_on():
 
     async def story(stage):
         entries = [Past("a", 1_800_000_100 + n * 1.0007, "update", (), (), f"{n}", "c") for n in range(55)]
-        for zone in stage.app.settings.zones[:2]:
-            await stage.app.catalog.keep(zone.key, entries)
+        for zone, few in zip(stage.app.settings.zones, (entries, entries[::7], []), strict=True):
+            await stage.app.catalog.keep(zone.key, few)
         stage.app.drainer.catalog = Paged(stage.app.catalog)
         told, since = [], moment(1_800_000_000)
         while since:
             lines = await exported(stage, since=since, until=moment(1_800_001_000))
             since = lines.pop()["next"] if "next" in lines[-1] else None
             told += lines
-        assert [each["reason"] for each in told] == [f"{n}" for n in range(55) for _ in range(2)]
+        assert [each["reason"] for each in told] == [f"{n}" for n in range(55) for _ in range(1 if n % 7 else 2)]
 
     staged(story, fleet())
 
