@@ -17,6 +17,7 @@ import azure.functions as func
 from shared import resync as resync_body
 from shared import telemetry
 from shared.bootstrap import build
+from shared.caller import caller
 from shared.dashboard import page
 from shared.errors import BadRequest, NearzoneError, Transient
 from shared.exposition import CONTENT_TYPE, exposition
@@ -81,7 +82,8 @@ async def resync(req: func.HttpRequest, context: func.Context) -> func.HttpRespo
 
     async def report() -> dict[str, Any]:
         reconciler = loop()
-        wanted = resync_body.parse(req.get_body(), reconciler.settings, reconciler.inventory.kinds)
+        known, by = reconciler.inventory.kinds, caller(req.headers, os.environ)
+        wanted = resync_body.parse(req.get_body(), reconciler.settings, known, by)
         return (await reconciler.resync(wanted)).as_json()
 
     with insights().span(context):
@@ -91,9 +93,12 @@ async def resync(req: func.HttpRequest, context: func.Context) -> func.HttpRespo
 @app.function_name("status")
 @app.route(route="status", methods=["GET"])
 async def status(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    """How things stand; with `zone` and `name`, why that zone answers so; with `full`, every name and endpoint."""
+    """How things stand; with `zone` and `name`, why that zone answers so; with `full`, every name and endpoint.
 
-    async def told() -> dict[str, Any]:
+    With `since`, and `until`, what was changed and ordered then, as lines of JSON.
+    """
+
+    async def told() -> dict[str, Any] | str:
         reconciler = loop()
         return await reconciler.answer(resync_body.question(req.params, reconciler.settings))
 
@@ -123,10 +128,13 @@ async def dashboard(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001
     return func.HttpResponse(shown.html, headers=shown.headers, mimetype="text/html", charset="utf-8")
 
 
-async def _answer(content: Awaitable[dict[str, Any]]) -> func.HttpResponse:
+async def _answer(content: Awaitable[dict[str, Any] | str]) -> func.HttpResponse:
     """200; 400 where the request is wrong; 503 where Azure, the catalog or the settings stand in the way."""
     try:
-        return _json(await content)
+        found = await content
+        if isinstance(found, str):
+            return func.HttpResponse(found, mimetype="application/x-ndjson", charset="utf-8")
+        return _json(found)
     except BadRequest as error:
         return _json({"error": str(error)}, 400)
     except NearzoneError as error:

@@ -14,6 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from shared.model import Refused
+
 
 class NearzoneError(Exception):
     """The root, so that a caller can tell our errors from bugs."""
@@ -40,7 +42,11 @@ class Forbidden(Terminal):
 
 
 class UnsafePlan(NearzoneError):
-    """The guard refused a plan; the message has the numbers and the way out."""
+    """The guard refused a plan; the message has the numbers and the way out. `plan`: which one."""
+
+    def __init__(self, message: str, plan: Refused) -> None:
+        super().__init__(message)
+        self.plan = plan
 
 
 class BadSettings(NearzoneError):

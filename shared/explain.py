@@ -32,7 +32,7 @@ from shared.model import (
 )
 from shared.plan import obstacle, owned, unmarked
 from shared.ports import Stored
-from shared.report import told
+from shared.report import refused, told
 from shared.routing import decisions, keep_open, route
 from shared.settings import Settings
 
@@ -88,11 +88,12 @@ async def status(drainer: Drainer, own: Sequence[Alarm] = ()) -> dict[str, Any]:
         "sweeps": [_swept(sweep) for sweep in marker.sweeps],
         "changes": await _changes(drainer),
         "drains": [
-            {"target": order.target, "until": moment(order.until)}
+            {"target": order.target, "until": moment(order.until), **_who(order)}
             for order in orders
             if not any(order.about(zone) for zone in frozen)
         ],
         "refusals": [text for each in found.values() for text in each.refusals],
+        "refused": [refused(plan) for each in found.values() for plan in each.refused],
         "alarms": [{**told(alarm), "at": moment(alarm.at or now)} for alarm in _each_once(alarms)],
     }
 
@@ -176,7 +177,7 @@ async def _changes(drainer: Drainer) -> list[dict[str, Any]]:
     """The last changes of all zones, newest first."""
     zones = drainer.settings.zones
     found = [(past, zone) for zone in zones for past in await drainer.catalog.history(zone.key)]
-    return [_past(past, zone) for past, zone in sorted(found, key=lambda each: -each[0].at)[:CHANGES]]
+    return [told_past(past, zone) for past, zone in sorted(found, key=lambda each: -each[0].at)[:CHANGES]]
 
 
 async def explain(drainer: Drainer, zone: Zone, name: str) -> dict[str, Any]:
@@ -216,7 +217,7 @@ async def explain(drainer: Drainer, zone: Zone, name: str) -> dict[str, Any]:
         ],
         "dirty": _dirty(dirty.value) if dirty else None,
         "frozen": _until(await drainer.frozen(zone)),
-        "history": [_past(past, zone) for past in await catalog.history(zone.key, name)],
+        "history": [told_past(past, zone) for past in await catalog.history(zone.key, name)],
     }
 
 
@@ -236,10 +237,17 @@ def _dirty(dirty: Dirty) -> dict[str, Any]:
         "not_before": moment(dirty.not_before),
         "last_error": dirty.last_error,
         "cause": dirty.cause,
+        **_who(dirty),
     }
 
 
-def _past(past: Past, zone: Zone) -> dict[str, Any]:
+def _who(said: Dirty | Order | Past | Swept) -> dict[str, str | None]:
+    """Who has called, and the reason that they gave; None where no one has."""
+    return {"by": said.by or None, "reason_given": said.reason_given or None}
+
+
+def told_past(past: Past, zone: Zone) -> dict[str, Any]:
+    """One entry of a history for people and programs."""
     return {
         "at": moment(past.at),
         "zone": zone.key,
@@ -249,6 +257,7 @@ def _past(past: Past, zone: Zone) -> dict[str, Any]:
         "after": list(past.after),
         "reason": past.reason,
         "cause": past.cause,
+        **_who(past),
     }
 
 
@@ -266,6 +275,7 @@ def _swept(sweep: Swept) -> dict[str, Any]:
         "failing": sweep.failing,
         "examples": list(sweep.examples),
         "error": sweep.error,
+        **_who(sweep),
     }
 
 
@@ -279,12 +289,12 @@ def _progress(progress: Progress | None) -> dict[str, int | None] | None:
 
 
 def _until(order: Order | None) -> dict[str, str | None] | None:
-    return {"until": None if order.endless else moment(order.until)} if order else None
+    return {"until": None if order.endless else moment(order.until), **_who(order)} if order else None
 
 
-def because(what: str, now: float) -> Cause:
-    """What begins now, by its time."""
-    return Cause(f"{what} {moment(now)}", now)
+def because(what: str, now: float, by: str = "", reason_given: str = "") -> Cause:
+    """What begins now, by its time, and who has asked for it."""
+    return Cause(f"{what} {moment(now)}", now, by, reason_given)
 
 
 def moment(seconds: float) -> str | None:

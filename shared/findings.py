@@ -15,7 +15,7 @@ import msgspec
 
 from shared import alarms
 from shared.errors import Conflict
-from shared.model import Alarm, Blocked, Endpoint, Found, Held, RecordSet, Zone
+from shared.model import Alarm, Blocked, Endpoint, Found, Held, RecordSet, Refused, Zone
 from shared.plan import obstacle, owned, unmarked
 from shared.ports import Catalog, Measure, Stored, unmeasured
 from shared.routing import claimed
@@ -45,11 +45,17 @@ def blocked(
 
 
 def about(
-    zone: Zone, names: Sequence[Blocked], refusals: Iterable[str] = (), held: Sequence[Held] = (), at: float = 0.0
+    zone: Zone,
+    names: Sequence[Blocked],
+    refusals: Iterable[str] = (),
+    held: Sequence[Held] = (),
+    refused: Sequence[Refused] = (),
+    at: float = 0.0,
 ) -> Found:
     """What is kept of a zone that was read at `at`: as many names as there is room for, and the number of all."""
     said = tuple(replace(alarm, at=at) for alarm in alarms.blocked(zone, names))
-    return Found(zone.key, tuple(refusals), said, _first(names), len(names), _first(held), len(held), at)
+    kept, left = (_first(names), len(names)), (_first(held), len(held))
+    return Found(zone.key, tuple(refusals), said, *kept, *left, at, tuple(refused))
 
 
 _Named = TypeVar("_Named", Blocked, Held)
@@ -74,7 +80,9 @@ class Findings:
             wanted = found
             if stored and not whole:
                 old = stored.value
-                wanted = replace(found, refusals=old.refusals, held=old.held, held_count=old.held_count)
+                wanted = replace(
+                    found, refusals=old.refusals, refused=old.refused, held=old.held, held_count=old.held_count
+                )
             if await self._put(zone, stored, wanted):
                 return
 
@@ -97,8 +105,9 @@ class Findings:
             if known.count > len(known.blocked) or any(each == name for each in known.blocked):
                 return ()
             names = sorted((*(each for each in known.blocked if each.name != name.name), name), key=lambda x: x.name)
-            fresh = about(zone, names, known.refusals, at=name.at)
-            if await self._put(zone, stored, replace(fresh, held=known.held, held_count=known.held_count, at=known.at)):
+            fresh = about(zone, names, at=name.at)
+            wanted = replace(known, alarms=fresh.alarms, blocked=fresh.blocked, count=fresh.count)
+            if await self._put(zone, stored, wanted):
                 return alarms.blocked(zone, (name,))
 
     async def _put(self, zone: Zone, stored: Stored[Found] | None, found: Found) -> bool:

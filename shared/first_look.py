@@ -26,24 +26,33 @@ class FirstLook:
     drainer: Drainer
     surveyor: Surveyor
 
-    async def refuses(self, scope: Scope, report: Report) -> bool:
-        """Whether the sweep may not be made; the report says why, and so does the status. A dry run may always."""
+    async def refuses(self, scope: Scope, report: Report) -> str:
+        """The digest of the swap for which no sweep is made, or ""; the report says why, and so does the status.
+
+        The scope's `force` may name this digest, and a dry run may go on always.
+        """
         zones = self.drainer.settings.zones
-        if scope.force or len({zone.region for zone in zones}) < 2 or not await self._changed():
-            return False
+        if len({zone.region for zone in zones}) < 2 or not await self._changed():
+            return ""
         try:
             async with asyncio.timeout(SURVEY_SECONDS):
                 found = await asyncio.gather(*(self.surveyor.regions(zone) for zone in zones))
         except TimeoutError:
-            return False
+            return ""
         regions = {zone.key: each for zone, each in zip(zones, found, strict=True)}
-        refused = zone_regions.refusals(zones, regions)
+        swapped = zone_regions.swapped(zones, regions)
+        if not swapped:
+            return ""
+        digest = zone_regions.digest(zones, swapped)
+        if digest in scope.force:
+            return digest
+        refused = zone_regions.refusals(zones, swapped)
         report.refusals += refused.values()
         for zone in zones if not scope.dry_run else ():
             if zone.key in refused:
                 await self.drainer.findings.refuse(zone, refused[zone.key])
                 self.drainer.measure("refused_plans", 1, zone=zone.region)
-        return bool(refused) and not scope.dry_run
+        return digest
 
     async def _changed(self) -> bool:
         """Whether the last complete sweep was made under other settings."""

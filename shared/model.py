@@ -186,8 +186,8 @@ class Dirty:
 
     `cleared`: the guard has looked at this change, so it may empty the record set even where that rests on absence.
     `adopt`: a person asked to take over a foreign record set of this name; `regain`: only where it was ours and has
-    lost our mark. `cause`: who marked it, for people. `holds`: the addresses that the zone held at `held_at`, None
-    where they were not read since the name became dirty.
+    lost our mark. `cause`: what marked it, for people; `by`, `reason_given`: as in `Cause`. `holds`: the addresses that
+    the zone held at `held_at`, None where they were not read since the name became dirty.
     """
 
     zone: str
@@ -203,6 +203,8 @@ class Dirty:
     regain: bool = False
     holds: tuple[str, ...] | None = None
     held_at: float = 0.0
+    by: str = ""
+    reason_given: str = ""
 
     def told(self, mark: Dirty) -> Dirty:
         """The same row with what a newer mark knows of the record set."""
@@ -212,17 +214,25 @@ class Dirty:
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Who asks for a look. `said`: for people, with the id that leads to log lines. `at`: since when, in seconds."""
+    """Who asks for a look. `said`: for people, with the id that leads to log lines. `at`: since when, in seconds.
+
+    `by`: the person or program that has called, "" where none has; `reason_given`: the reason that they gave, or "".
+    """
 
     said: str
     at: float
+    by: str = ""
+    reason_given: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Past:
     """A change of a record set that was written: its addresses `before` and `after`. `at`: seconds since the epoch.
 
-    `cause`: who has marked the name, and when or by which event; the log lines have the same words.
+    `kind`: create, update, delete, or adopt for an update that took the record set over. Or an order, about no name
+    (`*`): drain, undrain, freeze, unfreeze, force, or end of an order whose time was over.
+    `cause`: what has marked the name, and when or by which event; the log lines have the same words. `by`,
+    `reason_given`: as in `Cause`. Rows of releases up to 0.1.0 have neither.
     """
 
     name: str
@@ -232,6 +242,8 @@ class Past:
     after: tuple[str, ...]
     reason: str
     cause: str
+    by: str = ""
+    reason_given: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +267,8 @@ class Swept:
     failing: int = 0
     examples: tuple[str, ...] = ()
     error: str = ""
+    by: str = ""
+    reason_given: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,11 +344,26 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
+class Refused:
+    """A plan for a zone (its id) that the guard refused: it would remove or empty `removals` of `owned` record sets.
+
+    `digest`: names exactly these record sets with their addresses. `beyond`: more than `force` alone may let through.
+    """
+
+    zone: str
+    digest: str
+    removals: int
+    owned: int
+    beyond: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """What a person should know of one zone (its key), as the last sweep has found it.
 
     `count`: how many names are blocked; `blocked`: the first of them; `alarms`: about all of them. `held_count` and
     `held`: the same of names that the sweep leaves as they are. `at`: when it read the zone (seconds since the epoch).
+    `refused`: the plan that `refusals` are about.
     """
 
     zone: str
@@ -345,6 +374,7 @@ class Found:
     held: tuple[Held, ...] = ()
     held_count: int = 0
     at: float = 0.0
+    refused: tuple[Refused, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -414,10 +444,13 @@ class Order:
 
     An endpoint (its id in lower case) or a whole region is withdrawn; to a zone (its key) nothing is written. Of an
     order whose row cannot be read, the row's key still tells the target: `sha256:` and the digest of it.
+    `by`, `reason_given`: as in `Cause`.
     """
 
     target: str
     until: float
+    by: str = ""
+    reason_given: str = ""
 
     def covers(self, endpoint: Endpoint) -> bool:
         """Whether this order is about that endpoint."""

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from shared.errors import BadRequest, Conflict
+from shared.errors import BadRequest, Conflict, NearzoneError
 from shared.explain import because, moment
-from shared.model import FOREVER, Cause, Order, Urgency, Zone
+from shared.journal import Journal
+from shared.model import FOREVER, Cause, Endpoint, Order, State, Urgency, Zone
 from shared.plan import Skip
 from shared.ports import EVERY_NAME, Catalog
 from shared.record import Recorder
 from shared.regions import suggestion
 from shared.report import Report
 from shared.resync import Resync
+from shared.sweep_plan import Scope
 
 
 @dataclass(frozen=True)
@@ -27,45 +29,110 @@ class Orders:
     regions: frozenset[str]
     """Those of the table of round-trip times and of NEARZONE_LATENCY."""
 
-    async def drain(self, wanted: Resync) -> None:
-        """Keep or drop a drain order, then mark the names that it is about: in this order nobody routes without it.
+    @property
+    def _journal(self) -> Journal:
+        return Journal(self.catalog)
 
-        Raises BadRequest for a region that is not known: the order would do nothing.
+    async def check(self, wanted: Resync, report: Report) -> Sequence[Endpoint]:
+        """The endpoints that an order is about; the report says how many, and that it is about none.
+
+        Raises BadRequest where an order names what is not known, or takes back what is not in force: nothing is done.
+        What is known, but has no endpoint today, may be drained in advance.
         """
+        if wanted.freeze:
+            return ()
+        target = wanted.drain or wanted.undrain or (wanted.unfreeze.key if wanted.unfreeze else "")
+        ordered = {stored.value.target for stored in await self.catalog.orders()}
+        known = [stored.value.endpoint for stored in await self.catalog.endpoints()]
+        known = [each for each in known if each.state != State.GONE]
+        if wanted.drain or wanted.undrain:
+            self._known(f"{wanted.order}.region", target, ordered | {each.region for each in known})
+        if not wanted.drain and target not in ordered:
+            raise BadRequest(_not_in_force(wanted, ordered))
+        if wanted.unfreeze:
+            return ()
+        covered = [each for each in known if Order(target, 0.0).covers(each)]
+        if wanted.drain and "/" in target and not covered:
+            covered += await self.look("drain.endpoint", target, report)
+        names = {name for each in covered for name in each.names}
+        report.covers = (len(covered), len(names))
+        report.notes += _coverage(target, *report.covers, known)
+        return covered
+
+    def _known(self, field: str, target: str, also: Collection[str]) -> None:
+        """Azure may have endpoints in a region that neither the table nor the settings know."""
+        if (
+            "/" in target or target in self.regions or target in also
+        ):  # No region has a slash, every endpoint's id does.
+            return
+        seen = {each for each in also if each and "/" not in each}
+        meant = suggestion(target, self.regions | seen)
+        known = "the table of round-trip times, of NEARZONE_LATENCY or of an endpoint that is known"
+        raise BadRequest(f"{field}: {target[:200]!r} is not a region of {known}{_listed(seen)}{meant}")
+
+    async def look(self, field: str, endpoint_id: str, report: Report) -> Sequence[Endpoint]:
+        """Ask Azure about an endpoint that the catalog does not know. Raises BadRequest where Azure has none either.
+
+        Where Azure does not answer, which is no reason to refuse an order, the report says so.
+        """
+        try:
+            found = await self.recorder.observer.inventory.observe(endpoint_id, None)
+        except NearzoneError as error:
+            report.notes.append(f"{field}: the catalog does not know it, and Azure could not be asked: {error}"[:500])
+            return ()
+        if found.state == State.GONE:
+            raise BadRequest(
+                f"{field}: no such endpoint known: neither the catalog nor Azure has {endpoint_id[:300]!r}"
+            )
+        return (found,)
+
+    def supposed(self, wanted: Resync, covered: Iterable[Endpoint]) -> Scope:
+        """What a dry run has to plan for, to show what an order would do."""
+        cause, zone = because("resync", self.clock(), wanted.by, wanted.reason), wanted.freeze or wanted.unfreeze
+        names = None if zone else frozenset(name for each in covered for name in each.names)
+        scope = Scope((zone,) if zone else wanted.zones, cause, names, dry_run=True)
+        if wanted.undrain or wanted.unfreeze:
+            return replace(scope, lifted=wanted.undrain or (zone.key if zone else ""))
+        return replace(scope, supposed=(Order(zone.key if zone else wanted.drain or "", FOREVER),))
+
+    async def drain(self, wanted: Resync, report: Report) -> None:
+        """Keep or drop a drain order, then mark the names that it is about: in this order nobody routes without it."""
         target = wanted.drain or wanted.undrain or ""
-        await self._known("drain.region" if wanted.drain else "undrain.region", target)
-        cause = because("drain order" if wanted.drain else "undrain", self.clock())
+        what = "drain order" if wanted.drain else "undrain"
+        cause = because(what, self.clock(), wanted.by, wanted.reason)
+        until = self.clock() + 60.0 * wanted.drain_minutes
         if wanted.drain:
-            await self.catalog.put_order(Order(target, self.clock() + 60.0 * wanted.drain_minutes))
+            await self.catalog.put_order(Order(target, until, wanted.by, wanted.reason))
         else:
             await self.catalog.purge_order(target)
         await self._mark(Order(target, 0.0), cause)
+        said = f"drain of {target} until {moment(until)}" if wanted.drain else f"drain of {target} taken back"
+        await self._journal.enter(wanted.zones, wanted.order, said, cause, report)
 
-    async def _known(self, field: str, target: str) -> None:
-        """Azure may have endpoints in a region that neither the table nor the settings know."""
-        if "/" in target or target in self.regions:  # No region has a slash, every endpoint's id does.
-            return
-        seen = {stored.value.endpoint.region for stored in await self.catalog.endpoints()}
-        ordered = {stored.value.target for stored in await self.catalog.orders()}
-        if target not in seen | ordered:
-            meant = suggestion(target, self.regions | seen)
-            known = "the table of round-trip times, of NEARZONE_LATENCY or of an endpoint that is known"
-            raise BadRequest(f"{field}: {target[:200]!r} is not a region of {known}{meant}")
-
-    async def freeze(self, zone: Zone, minutes: int) -> Report:
+    async def freeze(self, zone: Zone, wanted: Resync) -> Report:
         """From now on nothing is written to a zone, but for what is under way this moment (10 s at the most).
 
         What the guard had let pass before is for the sweep to judge anew that ends the freeze.
         """
+        minutes = wanted.freeze_minutes
         until = self.clock() + 60.0 * minutes if minutes else FOREVER
-        await self.catalog.put_order(Order(zone.key, until))
+        await self.catalog.put_order(Order(zone.key, until, wanted.by, wanted.reason))
         rows = await self.catalog.dirty(zone.key)
         for row in rows:
             if row.value.cleared:
                 with suppress(Conflict):  # Settled, or marked again, in this moment.
                     await self.catalog.put_dirty(replace(row.value, cleared=False), row.etag)
         end = f"until {moment(until)}" if minutes else "until it is unfrozen"
-        return Report("resync", skips=[Skip(zone.id, EVERY_NAME, f"frozen {end}")], left=len(rows))
+        report = Report("resync", skips=[Skip(zone.id, EVERY_NAME, f"frozen {end}")], left=len(rows))
+        cause = because("freeze", self.clock(), wanted.by, wanted.reason)
+        await self._journal.enter((zone,), "freeze", f"frozen {end}", cause, report)
+        return report
+
+    async def unfreeze(self, zone: Zone, cause: Cause, report: Report) -> None:
+        """From now on the zone may be written again, and what has failed is tried again."""
+        await self.catalog.purge_order(zone.key)
+        await self._journal.enter((zone,), "unfreeze", "unfrozen", cause, report)
+        await self.hurry((zone,), None)
 
     async def hurry(self, zones: Iterable[Zone], names: Collection[str] | None) -> None:
         """Try now what has failed (these names, None: all): who asks by hand has removed what stood in the way."""
@@ -76,13 +143,18 @@ class Orders:
                     with suppress(Conflict):  # Settled, or marked again, in this moment.
                         await self.catalog.put_dirty(replace(row.value, not_before=0.0), row.etag)
 
-    async def end(self) -> None:
-        """Give back what orders have withdrawn whose time is over."""
+    async def end(self, zones: Collection[Zone], report: Report) -> None:
+        """Give back what orders have withdrawn whose time is over. The histories of these zones say so."""
         for stored in await self.catalog.orders():
-            if stored.value.until <= self.clock():
-                await self._mark(stored.value, because("end of an order", self.clock()))
-                with suppress(Conflict):  # Somebody has just renewed it.
-                    await self.catalog.purge_order(stored.value.target, stored.etag)
+            order = stored.value
+            if order.until <= self.clock():
+                cause = because("end of an order", self.clock(), order.by, order.reason_given)
+                await self._mark(order, cause)
+                with suppress(Conflict):  # Another instance has ended it, or a person has just renewed it.
+                    await self.catalog.purge_order(order.target, stored.etag)
+                    frozen = [zone for zone in zones if zone.key == order.target]
+                    said = f"{'freeze' if frozen else f'drain of {order.target}'} ended, its time is over"
+                    await self._journal.enter(frozen or zones, "end", said, cause, report)
 
     async def _mark(self, order: Order, cause: Cause) -> None:
         """What an order withdraws, or gives back, is as urgent as a stop or a start."""
@@ -93,3 +165,25 @@ class Orders:
                 urgencies |= dict.fromkeys(endpoint.names - urgencies.keys(), Urgency.HOST_WITHDRAW)
                 urgencies |= dict.fromkeys(endpoint.tagged, Urgency.WITHDRAW)
         await self.recorder.mark(urgencies, cause)
+
+
+def _listed(regions: Iterable[str]) -> str:
+    return f" (endpoints are known in: {', '.join(sorted(regions)) or 'none'})"
+
+
+def _coverage(target: str, endpoints: int, names: int, known: Iterable[Endpoint]) -> list[str]:
+    """How many endpoints and names an order is about, in words; where none, what the person may have meant."""
+    if endpoints:
+        return [f"the order covers {endpoints} endpoint(s) and {names} name(s)"]
+    seen = _listed({each.region for each in known if each.region and each.names}) if "/" not in target else ""
+    return [f"the order about {target} covers no endpoint that is known{seen}: it takes effect on those that come"]
+
+
+def _not_in_force(wanted: Resync, ordered: Collection[str]) -> str:
+    """Why what is not in force cannot be taken back."""
+    if wanted.unfreeze:
+        zone = wanted.unfreeze
+        return f'unfreeze.zone: zone {zone.fqdn} ({zone.region}) is not frozen; a sweep of it is {{"zone": ...}} alone'
+    drained = sorted(each for each in ordered if "/privatednszones/" not in each)
+    found = ", ".join(drained[:10]) or "none"
+    return f"undrain: {wanted.undrain} is not drained by order; drained by order are: {found}"[:1000]

@@ -11,18 +11,24 @@ auto-registered      skip                 skip             skip
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from shared.errors import UnsafePlan
-from shared.model import STATIC, Answer, Blocked, Endpoint, Obstacle, Order, RecordSet, State, Urgency, Zone
+from shared.model import STATIC, Answer, Blocked, Endpoint, Obstacle, Order, RecordSet, Refused, State, Urgency, Zone
 
 OWNER_KEY = "nearzone-owner"
 """The metadata key that marks a record set as ours; its value is the owner."""
 
 MAX_SHARE = 0.3
 MAX_REMOVALS = 50
+HARD_REMOVALS = 200
+HARD_SHARE = 0.5
+HARD_FROM = 10
+"""Above so many removals, or above this share of a zone from `HARD_FROM` removals on, a digest alone is not enough."""
+DIGEST_LENGTH = 12
 
 Kind = Literal["create", "update", "delete"]
 
@@ -51,6 +57,16 @@ class Change:
         if self.before is None:
             return "create"
         return "delete" if self.after is None else "update"
+
+    @property
+    def adopts(self) -> bool:
+        """Whether it takes a record set over that does not have our mark."""
+        return bool(self.before and self.after and self.before.tag(OWNER_KEY) != self.after.tag(OWNER_KEY))
+
+    @property
+    def word(self) -> str:
+        """What it is called for people: its kind, or adopt."""
+        return "adopt" if self.adopts else self.kind
 
     @property
     def old(self) -> tuple[str, ...]:
@@ -177,16 +193,38 @@ def judge(change: Change, endpoints: Collection[Endpoint], orders: Sequence[Orde
     return replace(change, host=host, seen=seen, dead=not before - after <= served)
 
 
-def guard(zone: Zone, changes: Iterable[Change], owned: int) -> None:
+def guard(
+    zone: Zone, changes: Iterable[Change], owned: int, force: Collection[str] = (), *, beyond: bool = False
+) -> Refused | None:
     """Raise UnsafePlan where too much would be removed or emptied on grounds that nobody has seen.
 
     `owned`: record sets of ours in the zone. The limit is max(1, 30 % of them), and never more than 50.
+    `force`: digests of plans that a person lets through; `beyond`: also one above the hard bound (see `is_beyond`).
+    Gives the plan that was let through by its digest.
     """
-    removals = sum(1 for change in changes if change.empties and not change.seen)
+    removals = [change for change in changes if change.empties and not change.seen]
     limit = min(MAX_REMOVALS, max(1, int(owned * MAX_SHARE)))
-    if removals > limit:
-        raise UnsafePlan(
-            f"zone {zone.fqdn} ({zone.region}): refused to remove or empty {removals} of {owned} owned record sets "
-            f"that no endpoint accounts for; at most {limit} are allowed. If this is right, run a resync with "
-            '"force": true.'
-        )
+    if len(removals) <= limit:
+        return None
+    plan = Refused(zone.id, digest(removals), len(removals), owned, is_beyond(len(removals), owned))
+    if plan.digest in force and (beyond or not plan.beyond):
+        return plan
+    second = ', "force_beyond": true' if plan.beyond else ""
+    why = f" (more than {HARD_REMOVALS}, or more than half of the zone, needs the second word)" if plan.beyond else ""
+    raise UnsafePlan(
+        f"zone {zone.fqdn} ({zone.region}): refused to remove or empty {plan.removals} of {owned} owned record sets "
+        f"that no endpoint accounts for; at most {limit} are allowed. If exactly these are to go, run a resync with "
+        f'"force": "{plan.digest}"{second}{why}.',
+        plan,
+    )
+
+
+def is_beyond(removals: int, owned: int) -> bool:
+    """Whether a digest alone does not let a plan through: more than 200 removals, or 10 or more and above half."""
+    return removals > HARD_REMOVALS or (removals >= HARD_FROM and removals > HARD_SHARE * owned)
+
+
+def digest(removals: Iterable[Change]) -> str:
+    """Twelve hexadecimal digits that name these removals: zones, names and addresses, in whatever order."""
+    facts = sorted((change.zone.lower(), change.name, sorted(change.old)) for change in removals)
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:DIGEST_LENGTH]

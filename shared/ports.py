@@ -45,6 +45,19 @@ class Indexed:
 
 
 @dataclass(frozen=True, slots=True)
+class Logged:
+    """A page of a zone's log: every entry of the span asked for that is before `until` (seconds since the epoch)."""
+
+    entries: tuple[Past, ...]
+    until: float
+
+
+def tick(seconds: float) -> int:
+    """A time in whole milliseconds since the epoch: what is told of it can be asked for again."""
+    return int(seconds * 1000 + 1e-3)  # A float of today is exact to 2.4e-7 s.
+
+
+@dataclass(frozen=True, slots=True)
 class Lease:
     """The right to write a zone. `expires`: seconds since the epoch.
 
@@ -227,7 +240,7 @@ class Catalog(Protocol):
         """Write it if it still has this etag (None: if there is none); gives the new etag."""
 
     async def keep(self, zone: str, changes: Sequence[Past]) -> None:
-        """Add to the history of a zone and of these names; by the holder of its lease, so without a condition.
+        """Add to the history of a zone and of these names, "*" for none. Raises Conflict where a race is always lost.
 
         A record set that was made or changed is known as ours from then on, one that was removed is not any more.
         """
@@ -235,8 +248,11 @@ class Catalog(Protocol):
     async def history(self, zone: str, name: str = EVERY_NAME) -> Sequence[Past]:
         """The last changes of a name, or of a zone, newest first."""
 
+    async def log(self, zone: str, since: float, until: float) -> Logged:
+        """What was kept of a zone from `since` on and before `until`, oldest first; a page of it where it is long."""
+
     async def forget(self, before: float, zones: Collection[str]) -> None:
-        """Remove the history of what has not changed since then (seconds since the epoch).
+        """Remove the log that is older, and the history of what has not changed since (seconds since the epoch).
 
         Not that of the names of these zones whose record sets are known as ours.
         """

@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import wraps
@@ -30,6 +30,7 @@ from shared.drain import Drainer
 from shared.edits import Edits
 from shared.errors import Conflict, NearzoneError, Terminal, Transient
 from shared.events import Edit, Hint, Ignored, hint
+from shared.export import export
 from shared.figures import Figures, Gauge, Tally
 from shared.first_look import FirstLook
 from shared.latency import Latency
@@ -65,6 +66,7 @@ BOOTSTRAP_PAUSE = 60.0
 """Seconds between attempts at the first complete sweep."""
 PROGRESS_PAUSE = 4 * PROGRESS_SECONDS
 """Seconds after which a sweep that tells of no progress in reading is taken to have ended."""
+NOTHING = "no endpoint claims it, and no zone in scope has a record set of it that is ours"
 SWEEPS = 20
 """Sweeps that are remembered."""
 EXAMPLES, ERROR = 3, 300
@@ -239,7 +241,7 @@ class Reconciler:
             return report
         try:
             async with _within(DRAIN_SECONDS + GRACE):
-                await self.orders.end()
+                await self.orders.end(self.settings.zones, report)
                 await self._look_again(deadline - DRAIN_SECONDS / 2, report)
                 await self.drainer.drain(self.settings.zones, deadline, report, wait=True)
         finally:  # The figures that alerts look at are needed most where a drain fails.
@@ -319,28 +321,39 @@ class Reconciler:
         report, deadline = Report("resync", wanted.dry_run), await self._begin() + RESYNC_SECONDS
         if wanted.check:
             return await self.check()
-        if wanted.freeze:
-            return await self.orders.freeze(wanted.freeze, wanted.freeze_minutes)
-        if wanted.drain or wanted.undrain:
-            await self.orders.drain(wanted)
-            await self._settle(deadline, report, wait=True)
-            return report
-        cause = explain.because("resync", self.clock())
-        if wanted.unfreeze:
-            await self.catalog.purge_order(wanted.unfreeze.key)
-            await self.orders.hurry((wanted.unfreeze,), None)
-            await self._sweep(Scope((wanted.unfreeze,), cause), RESYNC_SECONDS, report)
-            return report
+        if wanted.order:
+            return await self._order(wanted, deadline, report)
+        cause = explain.because("resync", self.clock(), wanted.by, wanted.reason)
         names = None if wanted.name is None else frozenset((wanted.name,))
         if wanted.endpoint is not None:
+            if await self.catalog.endpoint(wanted.endpoint.lower()) is None:
+                await self.orders.look("endpoint", wanted.endpoint, report)
             seen = await self._seen(wanted.endpoint, None if wanted.dry_run else cause)
             names = seen if names is None else names & seen
         elif wanted.adopt and names is None:
             names = wanted.adopt
         if not wanted.dry_run:
             await self.orders.hurry(wanted.zones, names)
-        scope = Scope(wanted.zones, cause, names, wanted.dry_run, wanted.force, wanted.adopt, wanted.regain)
+        scope = Scope(wanted.zones, cause, names, wanted.dry_run, wanted.force, wanted.beyond, wanted.adopt)
+        scope = replace(scope, regain=wanted.regain)
         await self._sweep(scope, RESYNC_SECONDS, report)
+        report.notes += _unmet(wanted, names, report)
+        return report
+
+    async def _order(self, wanted: Resync, deadline: float, report: Report) -> Report:
+        """Carry out an order, or show what it would do."""
+        covered = await self.orders.check(wanted, report)
+        if wanted.dry_run:
+            await self._sweep(self.orders.supposed(wanted, covered), RESYNC_SECONDS, report)
+        elif wanted.freeze:
+            return await self.orders.freeze(wanted.freeze, wanted)
+        elif wanted.unfreeze:
+            cause = explain.because("unfreeze", self.clock(), wanted.by, wanted.reason)
+            await self.orders.unfreeze(wanted.unfreeze, cause, report)
+            await self._sweep(Scope((wanted.unfreeze,), cause), RESYNC_SECONDS, report)
+        else:
+            await self.orders.drain(wanted, report)
+            await self._settle(deadline, report, wait=True)
         return report
 
     async def status(self, *, full: bool = False) -> dict[str, Any]:
@@ -377,8 +390,11 @@ class Reconciler:
         gauges = [*await scrape.standing(self.drainer), *await scrape.blocked(self.drainer)]
         return gauges, await self.tallier.tallies()
 
-    async def answer(self, asked: Question) -> dict[str, Any]:
-        """What a status request asks."""
+    async def answer(self, asked: Question) -> dict[str, Any] | str:
+        """What a status request asks; the log as lines of JSON. Raises BadRequest for a span that is none."""
+        if asked.since:
+            await self._begin(fills=False)
+            return await export(self.drainer, asked.since, asked.until)
         if asked.list:
             return await self.page(asked.list, asked.after, asked.limit)
         return await (self.explain(asked.zone, asked.name) if asked.zone else self.status(full=asked.full))
@@ -400,9 +416,11 @@ class Reconciler:
         report.alarms += self._own_alarms()
         try:
             async with _within(seconds + GRACE):
-                if await self.first_look.refuses(scope, report):
+                digest = await self.first_look.refuses(scope, report)
+                if digest and digest not in scope.force and not scope.dry_run:
                     await self._note(self._swept(scope.cause, report), attempted_at=self.clock())
                     return None
+                scope = replace(scope, force=scope.force - {digest})
                 seen = await self.sweeper.sweep(scope, self.clock() + seconds, report)
         except Exception as error:  # Also a bug: a sweep that was broken off stands among the sweeps.
             if not scope.dry_run:
@@ -422,7 +440,8 @@ class Reconciler:
         said = error or next((f"{what}: {why}" for what, why in report.failures), "")
         failing = (len(report.failing), tuple(report.failing[:EXAMPLES]), said[:ERROR])
         took = self.clock() - cause.at
-        return Swept(cause.at, took, cause.said, report.observed, report.drift, *done, *failing)
+        who = (cause.by, cause.reason_given)
+        return Swept(cause.at, took, cause.said, report.observed, report.drift, *done, *failing, *who)
 
     async def _look_again(self, deadline: float, report: Report) -> None:
         """Observe what was warming, in doubt, or left half recorded by a crash; the longest unseen comes first.
@@ -460,6 +479,21 @@ class Reconciler:
         else:
             now = await self.recorder.look(endpoint_id, cause, NO_EVENT)
         return frozenset(name for endpoint in (known, now) if endpoint for name in endpoint.names)
+
+
+def _unmet(wanted: Resync, names: Collection[str] | None, report: Report) -> list[str]:
+    """What a request names that no zone of its scope and no endpoint has: a misspelt name is not met with silence."""
+    met = report.met
+    if report.failures or not report.complete:  # What could not be read may have it.
+        return []
+    notes = [f"name {each}: {NOTHING}" for each in sorted({wanted.name or ""} - {"", *met})]
+    notes += [f"adopt {each}: {NOTHING}" for each in sorted(wanted.adopt - met)]
+    if wanted.regain and not met:
+        notes.append("adopt lost: no record set in scope has lost our mark")
+    if wanted.endpoint is not None and not names:
+        which = f"endpoint {wanted.endpoint} claims no name" if wanted.name is None else "endpoint does not claim name"
+        notes.append(which)
+    return notes
 
 
 @asynccontextmanager

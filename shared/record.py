@@ -163,7 +163,7 @@ class Recorder:
     async def mark(self, names: Mapping[str, Urgency], cause: Cause) -> None:
         """Make names dirty in every zone."""
         rows = [
-            Dirty(zone.key, name, how, cause.at, cause=cause.said)
+            Dirty(zone.key, name, how, cause.at, cause=cause.said, by=cause.by, reason_given=cause.reason_given)
             for name, how in sorted(names.items())
             for zone in self.zones
         ]

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from shared.alarms import Trouble, grouped
-from shared.model import Alarm, Dirty, Zone
+from shared.model import Alarm, Dirty, Past, Refused, Zone
 from shared.plan import Change, Skip
 
 
@@ -19,7 +19,9 @@ class Report:
 
     `left_unread`: endpoints that a sweep has listed and not read before its deadline. `drift`: record sets that it
     found not to be as they should. `complete`: it could read everything. `waiting`: the dirty names behind `left`;
-    `failing`: those whose writes fail.
+    `failing`: those whose writes fail. `refused`: the plans that `refusals` are about. `notes`: what the person who
+    asked should know of the request itself, such as that it meets nothing. `covers`: endpoints and names that an order
+    is about. `met`: the names that a sweep has planned for.
     """
 
     trigger: str
@@ -31,6 +33,10 @@ class Report:
     skips: list[Skip] = field(default_factory=list)
     failures: list[tuple[str, str]] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    covers: tuple[int, int] | None = None
+    met: set[str] = field(default_factory=set)
     alarms: list[Alarm] = field(default_factory=list)
     left: int = 0
     left_unread: int = 0
@@ -72,6 +78,9 @@ class Report:
             ],
             "failures": [{"what": what, "error": error} for what, error in self.failures],
             "refusals": self.refusals,
+            "refused": [refused(plan) for plan in self.refused],
+            "notes": self.notes,
+            "covers": {"endpoints": self.covers[0], "names": self.covers[1]} if self.covers else None,
             "alarms": [told(alarm) for alarm in self.alarms],
             "left": self.left,
             "left_unread": self.left_unread,
@@ -86,6 +95,17 @@ class Report:
 def subject(zone: Zone, name: str) -> str:
     """A name of a zone, as failures call it."""
     return f"{name} in {zone.fqdn} ({zone.region})"
+
+
+def refused(plan: Refused) -> dict[str, Any]:
+    """One refused plan for people and programs."""
+    return {
+        "zone": plan.zone,
+        "digest": plan.digest,
+        "removals": plan.removals,
+        "owned": plan.owned,
+        "beyond": plan.beyond,
+    }
 
 
 def told(alarm: Alarm) -> dict[str, Any]:
@@ -104,7 +124,7 @@ def describe(change: Change) -> dict[str, Any]:
     return {
         "zone": change.zone,
         "name": change.name,
-        "kind": change.kind,
+        "kind": change.word,
         "before": list(change.old),
         "after": list(change.new),
         "ttl": change.after.ttl if change.after else None,
@@ -115,7 +135,7 @@ def describe(change: Change) -> dict[str, Any]:
 def decided(
     what: str, zone: Zone, dirty: Dirty, before: Sequence[str] = (), after: Sequence[str] = (), reason: str = ""
 ) -> str:
-    """One decision as one line of JSON for the log. `what`: create, update, delete, would ..., skip or failed."""
+    """One decision as one line of JSON for the log. `what`: as in `Past.kind`, would ..., skip or failed."""
     line = {
         "decision": what,
         "zone": zone.region,
@@ -125,5 +145,13 @@ def decided(
         "after": after,
         "reason": reason,
         "cause": dirty.cause,
+        "by": dirty.by,
+        "reason_given": dirty.reason_given,
     }
     return msgspec.json.encode(line).decode()
+
+
+def ordered(zone: Zone, entry: Past) -> str:
+    """An order as one line of JSON for the log, with the fields of a decision."""
+    dirty = Dirty(zone.key, entry.name, cause=entry.cause, by=entry.by, reason_given=entry.reason_given)
+    return decided(entry.kind, zone, dirty, reason=entry.reason)

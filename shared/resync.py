@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from shared import json_text
+from shared.caller import FUNCTION_KEY
 from shared.errors import BadRequest
 from shared.model import Zone, resource_id
 from shared.pages import KEYS
@@ -46,11 +47,13 @@ class _Freeze(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class _Body(msgspec.Struct, forbid_unknown_fields=True):
+    reason: str = ""
     zone: str | None = None
     name: str | None = None
     endpoint: str | None = None
     dry_run: bool = False
-    force: bool = False
+    force: str | list[str] | bool = ""
+    force_beyond: bool = False
     adopt: list[str] | Literal["lost"] = []
     drain: _Drain | None = None
     undrain: _Target | None = None
@@ -59,24 +62,32 @@ class _Body(msgspec.Struct, forbid_unknown_fields=True):
     check: bool = False
 
 
+_DIGEST = re.compile("[0-9a-f]{12}")
+
 _ALONE = ("drain", "undrain", "freeze", "unfreeze", "check")
 """What is asked for by itself."""
+_BESIDE = dict.fromkeys(_ALONE, ("dry_run", "reason")) | {"check": ()}
+"""But for these."""
+MAX_REASON = 200
+"""Characters of a reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resync:
     """What was asked for. Empty scope: everything. `drain`, `undrain`: an endpoint id in lower case or a region.
 
-    `adopt`: names to take over; `regain`: all that have lost our mark (`"adopt": "lost"`). `freeze`: nothing is written
+    `force`: digests of refused plans that are to be carried out; `beyond`: also above the guard's hard bound. `adopt`:
+    names to take over; `regain`: all that have lost our mark (`"adopt": "lost"`). `freeze`: nothing is written
     to this zone, for so many minutes, or 0: until it is unfrozen. `check`: look at what could stand in the way, and do
-    nothing.
+    nothing. `by`: the caller; `reason`: the one that they give, or "".
     """
 
     zones: tuple[Zone, ...]
     name: str | None = None
     endpoint: str | None = None
     dry_run: bool = False
-    force: bool = False
+    force: frozenset[str] = frozenset()
+    beyond: bool = False
     adopt: frozenset[str] = frozenset()
     regain: bool = False
     drain: str | None = None
@@ -86,27 +97,39 @@ class Resync:
     freeze_minutes: int = 0
     unfreeze: Zone | None = None
     check: bool = False
+    by: str = FUNCTION_KEY
+    reason: str = ""
+
+    @property
+    def order(self) -> str:
+        """Which order is given, in a word; "" for none."""
+        given = (("drain", self.drain), ("undrain", self.undrain), ("freeze", self.freeze), ("unfreeze", self.unfreeze))
+        return next((word for word, target in given if target), "")
 
 
-def parse(body: bytes, settings: Settings, types: frozenset[str]) -> Resync:
+def parse(body: bytes, settings: Settings, types: frozenset[str], by: str = FUNCTION_KEY) -> Resync:
     """Read the request body; an empty body asks for everything. Raises BadRequest, which names the field.
 
-    `types`: the ARM types of endpoints that are known, in lower case.
+    `types`: the ARM types of endpoints that are known, in lower case. `by`: the caller, as `caller` says.
     """
     if len(body) > MAX_BYTES:
         raise BadRequest(f"body: {len(body)} bytes, at most {MAX_BYTES} are read")
     wanted = _decoded(body if body.strip() else b"{}")
     for order in _ALONE:
-        others = [f for f in _Body.__struct_fields__ if f != order and getattr(wanted, f) != getattr(_Body(), f)]
+        allowed = (order, *_BESIDE[order])
+        others = [f for f in _Body.__struct_fields__ if f not in allowed and getattr(wanted, f) != getattr(_Body(), f)]
         if getattr(wanted, order) and others:
             raise BadRequest(f"{others[0]}: not together with {order}")
+    if wanted.force_beyond and not wanted.force:
+        raise BadRequest("force_beyond: only together with force, which names the plan by its digest")
     named: list[str] = [] if isinstance(wanted.adopt, str) else wanted.adopt
     return Resync(
         zones=_zones(wanted.zone, settings),
         name=None if wanted.name is None else label("name", wanted.name),
         endpoint=None if wanted.endpoint is None else _endpoint("endpoint", wanted.endpoint, settings, types),
         dry_run=wanted.dry_run,
-        force=wanted.force,
+        force=_digests(wanted.force),
+        beyond=wanted.force_beyond,
         adopt=frozenset(label(f"adopt[{i}]", name) for i, name in enumerate(named)),
         regain=isinstance(wanted.adopt, str),
         drain=_target("drain", wanted.drain, settings, types) if wanted.drain else None,
@@ -116,6 +139,8 @@ def parse(body: bytes, settings: Settings, types: frozenset[str]) -> Resync:
         freeze_minutes=(wanted.freeze.minutes or 0) if wanted.freeze else 0,
         unfreeze=find_zone(wanted.unfreeze.zone, settings, "unfreeze.zone") if wanted.unfreeze else None,
         check=wanted.check,
+        by=by,
+        reason=_reason(wanted.reason),
     )
 
 
@@ -133,6 +158,7 @@ class Question:
     """What a status request asks about: one name of one zone, a page of a list, or the summary of everything.
 
     `full`: with names and endpoints. `list`: one of `pages.KEYS`, or ""; `after`: where the page before has ended.
+    `since`: what was changed and ordered in all zones from then on, and before `until` ("": until now).
     """
 
     zone: Zone | None = None
@@ -141,14 +167,18 @@ class Question:
     list: str = ""
     after: str = ""
     limit: int = LIMIT
+    since: str = ""
+    until: str = ""
 
 
 def question(params: Mapping[str, str], settings: Settings) -> Question:
     """Read a status request's parameters. Raises BadRequest."""
-    unknown = sorted(set(params) - {"zone", "name", "full", "list", "after", "limit", "code"})
+    unknown = sorted(set(params) - {"zone", "name", "full", "list", "after", "limit", "since", "until", "code"})
     if unknown:
-        known = "zone with name, full, and list with after and limit"
+        known = "zone with name, full, list with after and limit, and since with until"
         raise BadRequest(f"{unknown[0][:80]}: no such parameter; known are {known}")
+    if "since" in params or "until" in params:
+        return _span(params)
     if {"list", "after", "limit"} & set(params):
         return _page(params)
     full = params.get("full", "false").lower()
@@ -177,6 +207,39 @@ def _page(params: Mapping[str, str]) -> Question:
     if not re.fullmatch("[1-9][0-9]{0,3}", limit) or int(limit) > MAX_LIMIT:
         raise BadRequest(f"limit: {limit[:80]!r} is not a whole number from 1 to {MAX_LIMIT}")
     return Question(list=wanted, after=after, limit=int(limit))
+
+
+def _reason(text: str) -> str:
+    """The reason that a person gives, for people. Raises BadRequest where it is too long, or not one line of text."""
+    if len(text) > MAX_REASON:
+        raise BadRequest(f"reason: {len(text)} characters, at most {MAX_REASON} are kept")
+    if not text.isprintable():
+        raise BadRequest("reason: control characters, line breaks among them, are not allowed")
+    return text.strip()
+
+
+def _digests(force: str | list[str] | bool) -> frozenset[str]:
+    """Digests, comma-separated or as a list; `false` is none. Raises BadRequest, also for `true`: it names no plan."""
+    if force is True:
+        raise BadRequest(
+            'force: true names no plan. Ask with "dry_run": true, and give the digest that the refusal says: '
+            '"force": "DIGEST"'
+        )
+    named = (force.split(",") if force.strip() else []) if isinstance(force, str) else force or []
+    digests = frozenset(each.strip().lower() for each in named)
+    for each in digests:
+        if not _DIGEST.fullmatch(each):
+            raise BadRequest(f"force: {each[:80]!r} is not the digest of a refused plan (12 hexadecimal digits)")
+    return digests
+
+
+def _span(params: Mapping[str, str]) -> Question:
+    others = sorted(set(params) - {"since", "until", "code"})
+    if others:
+        raise BadRequest(f"{others[0]}: not together with since and until")
+    if "since" not in params:
+        raise BadRequest("since: missing; until comes together with it")
+    return Question(since=params["since"], until=params.get("until", ""))
 
 
 def _zones(text: str | None, settings: Settings) -> tuple[Zone, ...]:

@@ -319,7 +319,7 @@ class Run:
                 await self._write(found, tenure)
                 self._written(found, row.value)
             self.task.report.changes.append(found)
-            what = found.kind if self.of.settings.apply else f"would {found.kind}"
+            what = found.word if self.of.settings.apply else f"would {found.word}"
             _log.info("%s", decided(what, self.zone, row.value, found.old, found.new, found.reason))
         with suppress(Conflict):  # Marked again meanwhile: again.
             await self.of.catalog.clear(self.zone.key, name, row.etag)
@@ -384,7 +384,8 @@ class Run:
         self.of.measure("writes", 1, zone=region, kind=change.kind)
         if dirty.cause.startswith("event "):
             self.of.measure("delivery_to_dns", max(0.0, now - dirty.since), zone=region)
-        self._past.append(Past(change.name, now, change.kind, change.old, change.new, change.reason, dirty.cause))
+        who = (dirty.cause, dirty.by, dirty.reason_given)
+        self._past.append(Past(change.name, now, change.word, change.old, change.new, change.reason, *who))
         if self._keeping is None or self._keeping.done():
             self._keeping = asyncio.get_running_loop().create_task(self._keep())
 

@@ -19,6 +19,7 @@ from shared import alarms
 from shared.catch_up import CatchUp
 from shared.drain import Drainer
 from shared.errors import Conflict, NearzoneError
+from shared.journal import Journal
 from shared.model import (
     Alarm,
     Dirty,
@@ -96,12 +97,14 @@ class Sweeper:
         endpoints = {key: stored.value.endpoint for key, stored in rows.items()} | work.seen
         index = await catalog.indexed()
         report.complete = knows_all and not report.left_unread
-        plan = Plan(self.drainer, scope, report, await self.drainer.orders(), knows_all, read_at=read_at)
+        orders = scope.suppose(await self.drainer.orders())
+        plan = Plan(self.drainer, scope, report, orders, knows_all, read_at=read_at)
         claims = _by_name(endpoints, [row.value for row in index])
         for zone in scope.zones:
             if zone.key in actual:
                 actual[zone.key] = self.drainer.reader.newer(zone, actual[zone.key], read_at)
                 plan.add(zone, actual[zone.key], claims, known[zone.key])
+        report.notes += plan.unmet()
         ambiguous = _ambiguous(endpoints.values())
         report.alarms += ambiguous
         if begun is None:
@@ -109,6 +112,7 @@ class Sweeper:
             return Seen(listings, endpoints.values())
         await self._mark(plan.changes, scope, read_at)
         await self._mark(plan.frozen, scope, read_at, judged=False)
+        await self._enter(plan)
         said: dict[str, Any] = {"alarms": tuple(replace(alarm, at=read_at) for alarm in (*own, *ambiguous))}
         if knows_all:
             said |= self._complete()
@@ -199,9 +203,18 @@ class Sweeper:
             self.drainer.reader.remember(zones[zone], change.name, Known(change.before, read_at))
             cleared = judged and change.empties
             mark = Dirty(zone, change.name, change.urgency, cause.at, cleared, adopt, cause=cause.said)
-            mark = replace(mark, regain=scope.regain, holds=change.old, held_at=read_at)
+            mark = replace(mark, regain=scope.regain, by=cause.by, reason_given=cause.reason_given)
+            mark = replace(mark, holds=change.old, held_at=read_at)
             marks.append(mark)
         await all_of(self.recorder.catalog.mark(mark) for mark in marks)
+
+    async def _enter(self, plan: Plan) -> None:
+        """What was forced is an entry of the zone's history: who, and which plan."""
+        journal = Journal(self.recorder.catalog)
+        for zone in plan.scope.zones if self.drainer.settings.apply else ():
+            if forced := plan.forced.get(zone.key):
+                said = f"plan {forced.digest}: {forced.removals} of {forced.owned} owned record sets removed or emptied"
+                await journal.enter((zone,), "force", said, plan.scope.cause, plan.report)
 
     async def _record_sets(self, zones: Sequence[Zone], report: Report) -> dict[str, Sequence[RecordSet]]:
         async def read(zone: Zone) -> Sequence[RecordSet] | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from shared import findings
 from shared.drain import Drainer
 from shared.errors import UnsafePlan
-from shared.model import Cause, Endpoint, Found, Held, Order, RecordSet, Zone, freeze
+from shared.model import Cause, Endpoint, Found, Held, Order, RecordSet, Refused, Zone, freeze
 from shared.plan import Change, Skip, compare, guard, judge, owned, unmarked
 from shared.report import Report
 from shared.routing import keep_open, route
@@ -17,18 +17,27 @@ from shared.routing import keep_open, route
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a sweep plans for. `names` None: all. `force`: without the guard. `adopt`: names to take over.
+    """What a sweep plans for. `names` None: all. `adopt`: names to take over.
 
-    `regain`: only names whose record sets have lost our mark, to take them back.
+    `force`: digests of plans that pass the guard; `beyond`: also those above its hard bound. `regain`: only names whose
+    record sets have lost our mark, to take them back. `supposed`, `lifted`: for a dry run, orders taken to be in force,
+    and the target of one taken to be over.
     """
 
     zones: tuple[Zone, ...]
     cause: Cause
     names: frozenset[str] | None = None
     dry_run: bool = False
-    force: bool = False
+    force: frozenset[str] = frozenset()
+    beyond: bool = False
     adopt: frozenset[str] = frozenset()
     regain: bool = False
+    supposed: tuple[Order, ...] = ()
+    lifted: str = ""
+
+    def suppose(self, orders: Iterable[Order]) -> tuple[Order, ...]:
+        """The orders to plan with: those in force, as far as nothing else is supposed."""
+        return (*(order for order in orders if order.target != self.lifted), *self.supposed)
 
     @property
     def whole(self) -> bool:
@@ -48,7 +57,10 @@ class Plan:
     changes: list[Change] = field(default_factory=list)
     found: dict[str, Found] = field(default_factory=dict)
     """What is to be kept of each zone, by its key."""
-    refused: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    refused: dict[str, UnsafePlan] = field(default_factory=dict)
+    """The refusal of each zone, by its key."""
+    forced: dict[str, Refused] = field(default_factory=dict)
+    """The plan of each zone that `force` has let through, by its key."""
     frozen: list[Change] = field(default_factory=list)
     """What frozen zones need: these names become dirty, and what the guard has to judge is left to a later sweep."""
     _held: defaultdict[str, list[Held]] = field(default_factory=lambda: defaultdict(list))
@@ -67,9 +79,9 @@ class Plan:
         ours = {name for name, each in actual.items() if owned(each, settings.owner)}
         lost = {name for name in known if unmarked(actual.get(name))}
         names = lost if self.scope.regain else ours | lost | claims.keys()
-        changes = self._changes(
-            zone, sorted(names if self.scope.names is None else names & self.scope.names), claims, actual, lost
-        )
+        names = names if self.scope.names is None else names & self.scope.names
+        self.report.met |= names
+        changes = self._changes(zone, sorted(names), claims, actual, lost)
         self.report.skips += [
             Skip(zone.id, name, "not adopted: nobody claims this name")
             for name in sorted(self.scope.adopt - ours - lost - claims.keys())
@@ -121,12 +133,22 @@ class Plan:
         blocked = findings.blocked(settings, record_sets, lost, claims)
         left = [each for each in blocked if each.name not in taken or not settings.apply]
         left = [replace(each, at=self.read_at) for each in left]
-        found = findings.about(zone, left, self.refused.get(zone.key, ()), self._held[zone.key], self.read_at)
+        refusal = self.refused.get(zone.key)
+        plans, said = ((refusal.plan,), (str(refusal),)) if refusal else ((), ())
+        found = findings.about(zone, left, said, self._held[zone.key], plans, self.read_at)
         self.found[zone.key] = found
         self.report.alarms += found.alarms
 
     def _hold(self, zone: Zone, name: str, addresses: tuple[str, ...], why: str) -> None:
         self._held[zone.key].append(Held(name, addresses, why, self.read_at))
+
+    def unmet(self) -> list[str]:
+        """What `force` has named and no plan of this scope is, in words."""
+        met = {plan.digest for plan in (*self.forced.values(), *(each.plan for each in self.refused.values()))}
+        return [
+            f"force {each}: no plan of this scope has this digest now; it has changed since, or needs no force any more"
+            for each in sorted(self.scope.force - met)
+        ]
 
     def _measure(self, name: str, count: int, zone: Zone) -> None:
         """A dry run is a question: what it finds is nobody's alarm."""
@@ -143,11 +165,12 @@ class Plan:
                 self._hold(zone, change.name, change.old, "incomplete")
             return rest
         try:
-            if not self.scope.force:
-                guard(zone, changes, owned)
+            if forced := guard(zone, changes, owned, self.scope.force, beyond=self.scope.beyond):
+                self.forced[zone.key] = forced
         except UnsafePlan as error:
             self.report.refusals.append(str(error))
-            self.refused[zone.key] = (str(error),)
+            self.report.refused.append(error.plan)
+            self.refused[zone.key] = error
             self._measure("refused_plans", 1, zone)
             self.report.skips += [Skip(zone.id, change.name, "refused by the guard") for change in unseen]
             for change in unseen:

@@ -5,10 +5,12 @@ A zone may serve the VNets of several regions on purpose: one of them in the zon
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 
 from shared.alarms import Trouble, shown
 from shared.model import Zone
+from shared.plan import DIGEST_LENGTH
 
 
 def misplaced(zones: Sequence[Zone], regions: Mapping[str, frozenset[str]]) -> dict[str, frozenset[str]]:
@@ -32,14 +34,20 @@ def swapped(zones: Sequence[Zone], regions: Mapping[str, frozenset[str]]) -> dic
         wrong = kept
 
 
-def refusals(zones: Sequence[Zone], regions: Mapping[str, frozenset[str]]) -> dict[str, str]:
-    """By zone, why no sweep is made under changed settings."""
-    found = swapped(zones, regions)
+def digest(zones: Sequence[Zone], found: Mapping[str, str]) -> str:
+    """Names these zones with their regions in the settings and those of their VNets, as `force` has to."""
+    facts = sorted((zone.key, zone.region, found[zone.key]) for zone in zones if zone.key in found)
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:DIGEST_LENGTH]
+
+
+def refusals(zones: Sequence[Zone], found: Mapping[str, str]) -> dict[str, str]:
+    """By zone, why no sweep is made under changed settings. `found`: the swapped zones."""
+    word = digest(zones, found)
     return {
         zone.key: (
             f"{shown(zone)}: every VNet that is linked to it lies in {found[zone.key]}, and those of the zone of "
             f"{found[zone.key]} do not: are regions swapped in NEARZONE_ZONES? Nothing is written before they are "
-            'corrected. If this is right, run a resync with "force": true.'
+            f'corrected. If this is right, run a resync with "force": "{word}".'
         )
         for zone in zones
         if zone.key in found

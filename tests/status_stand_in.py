@@ -59,6 +59,8 @@ def a_change(name="llama", region="eastus", **changed):
         "after": ["10.1.0.4"],
         "reason": "nearest: eastus 0 ms",
         "cause": "event 1",
+        "by": None,
+        "reason_given": None,
     } | changed
 
 
@@ -72,6 +74,8 @@ def a_dirty_name(name="llama", region="eastus", **changed):
         "not_before": NOW,
         "last_error": "HTTP 429",
         "cause": "event 1",
+        "by": None,
+        "reason_given": None,
     } | changed
 
 
@@ -88,8 +92,10 @@ def a_blocked_name(name="llama", region="eastus", **changed):
 
 def a_sweep(**changed):
     counts = {"endpoints": 1, "drift": 0, "changes": 0, "failures": 0, "refused": 0, "failing": 0}
+    asked = {"by": None, "reason_given": None}
     return (
         {"at": EARLIER, "seconds": 1.5, "cause": "timer", "complete": True, "examples": [], "error": ""}
+        | asked
         | counts
         | changed
     )
@@ -113,6 +119,7 @@ def a_status(names=(), known=(), regions=REGIONS, **changed):
         "changes": [],
         "drains": [],
         "refusals": [],
+        "refused": [],
         "alarms": [],
         "events": {},
         "names": list(names),

@@ -412,6 +412,55 @@ async def test_what_was_found_of_a_zone_is_replaced_only_by_those_who_have_read_
     assert await catalog.found("y") is None
 
 
+async def test_history_and_dirty_names_keep_who_has_asked_and_orders_are_about_no_name(catalog, other):
+    who = {"by": "a@example.com (1)", "reason_given": "INC-7"}
+    order = changed("*", 2.0, kind="drain", before=(), after=(), **who)
+    await catalog.keep("z", [changed("a", 1.0, **who), order])
+    await other.keep("z", [replace(order, at=3.0)])
+    assert await other.history("z") == (replace(order, at=3.0), order, changed("a", 1.0, **who))
+    assert await other.history("z", "a") == (changed("a", 1.0, **who),)
+    assert sorted(await catalog.owned("z")) == ["a"]
+    await catalog.mark(Dirty("z", "a", cause="event 1"))
+    await catalog.mark(Dirty("z", "a", cause="drain", **who))
+    (row,) = await other.dirty("z")
+    assert (row.value.by, row.value.reason_given) == tuple(who.values())
+    await catalog.put_dirty(replace(row.value, attempts=1), row.etag)
+    assert (await other.dirty_name("z", "a")).value.by == who["by"]
+    await catalog.put_order(Order("eastus", 9.0, **who))
+    assert [each.value for each in await other.orders()] == [Order("eastus", 9.0, **who)]
+
+
+async def test_entries_of_several_processes_at_once_are_all_kept(catalog, other):
+    await asyncio.gather(
+        *(each.keep("z", [changed("*", float(at), kind="drain")]) for at, each in enumerate((catalog, other, catalog)))
+    )
+    assert [each.at for each in await catalog.history("z")] == [2.0, 1.0, 0.0]
+
+
+async def test_the_log_has_every_entry_of_a_span_oldest_first_for_every_process(catalog, other):
+    began = 1_800_000_000.0
+    entries = [changed("a", began + at, reason=f"r{at}") for at in (0.0, 0.1234, 59.0, 61.5, 3600.0)]
+    await catalog.keep("z", [entries[3], *entries[:3]])
+    await other.keep("z", [entries[4]])
+    await other.keep("y", [changed("a", began)])
+    found = await other.log("z", began, began + 3601.0)
+    assert (found.entries, found.until) == (tuple(entries), began + 3601.0)
+    assert (await catalog.log("z", began + 0.123, began + 61.5)).entries == tuple(entries[1:3])
+    assert (await catalog.log("z", began + 0.124, began + 61.501)).entries == tuple(entries[2:4])
+    assert (await catalog.log("z", began + 61.0, began + 62.0)).entries == (entries[3],), "one row is not older than it"
+    assert (await catalog.log("x", began, began + 9.0)).entries == ()
+    await catalog.forget(began + 3600.0, {"z"})
+    assert (await other.log("z", 0.0, began + 9999.0)).entries == (entries[4],)
+    assert (await other.log("y", 0.0, began + 9999.0)).entries == ()
+
+
+async def test_the_log_keeps_more_than_the_histories_do_and_more_than_a_row_holds(catalog):
+    many = tuple(f"10.100.100.{n}" for n in range(100, 120))
+    entries = [changed(f"n{n % 7}", 1e9 + n / 100, before=many, after=many, reason=f"{n} " * 99) for n in range(600)]
+    await catalog.keep("z", entries)
+    assert (await catalog.log("z", 1e9, 1e9 + 9)).entries == tuple(entries)
+
+
 async def test_a_dirty_name_knows_who_marked_it_last(catalog):
     await catalog.mark(Dirty("z", "a", since=1.0, cause="event 1"))
     await catalog.mark(Dirty("z", "a", since=2.0, cause="event 2"))

@@ -13,7 +13,7 @@ from shared.catalog.account import Account, connect
 from shared.catalog.table import TableCatalog
 from shared.errors import Conflict, Terminal
 from shared.findings import about
-from shared.model import Alarm, Blocked, Dirty, EndpointRow, Marker, Obstacle, Urgency
+from shared.model import Alarm, Blocked, Dirty, EndpointRow, Marker, Obstacle, Order, Past, Urgency
 from simulator.core import Request
 from tests.catalogs import Bench, on_bench
 from tests.pure_values import vm
@@ -75,6 +75,10 @@ def test_calls_cost_as_few_requests_as_can_be():
         assert await cost(catalog.release("z", "me", ())) == 1
         assert await cost(catalog.acquire("z", "me", 2.0, 60.0)) == 1, "nobody else had it meanwhile"
         assert await cost(bench.open().acquire("z", "you", 3.0, 60.0)) == 1, "another one has it"
+        past = [Past(f"n{n}", 5.0, "update", ("10.0.0.1",), ("10.0.0.2",), "r" * 100, "event") for n in range(170)]
+        assert await cost(catalog.keep("z", past)) == 2 * (170 + 1) + 1, (
+            "each history is read and written; the log once"
+        )
 
     on_bench(story)
 
@@ -125,6 +129,62 @@ def test_columns_of_a_newer_version_are_ignored_and_missing_ones_have_their_defa
         assert row.value == Dirty("z", "llama")
         bench.raw("POST", "", PartitionKey="leases", RowKey=rows.digest("z"), body='{"zone": "z", "since": 1}')
         assert (await bench.catalog.acquire("z", "me", 0.0, 60.0)).spent == ()
+
+    on_bench(story)
+
+
+def test_rows_of_the_release_before_have_nobody_who_has_asked():
+    """As release 0.1.0 writes them, without the fields about callers."""
+
+    async def story(bench):
+        await bench.catalog.put_marker(Marker(), None)
+        past = {"name": "a", "at": 5.0, "kind": "update", "before": ["10.0.0.1"], "after": [], "reason": "r"}
+        body = json.dumps([past | {"cause": "event 1"}])
+        for key in ("a", "*"):
+            where = {"PartitionKey": rows.history_of("z"), "RowKey": key, "at": 5.0, "ours": int(key == "a")}
+            bench.raw("POST", "", **where, body=body)
+        bench.raw("POST", "", PartitionKey="orders", RowKey=rows.digest("x"), body='{"target": "x", "until": 9.0}')
+        found = {"zone": "z", "refusals": ["refused"], "alarms": [], "blocked": [], "count": 0}
+        bench.raw("POST", "", PartitionKey="found", RowKey=rows.digest("z"), body=json.dumps(found))
+        where = {"PartitionKey": rows.dirty_in("z"), "RowKey": "a"}
+        bench.raw(
+            "POST", "", **where, body='{"name": "a", "cause": "event 1"}', mark='{"name": "a", "cause": "event 2"}'
+        )
+        old = Past("a", 5.0, "update", ("10.0.0.1",), (), "r", "event 1")
+        assert await bench.catalog.history("z") == await bench.catalog.history("z", "a") == (old,)
+        new = replace(old, at=6.0, by="a@example.com")
+        await bench.catalog.keep("z", [new])
+        assert await bench.catalog.history("z", "a") == (new, old)
+        assert [each.value for each in await bench.catalog.orders()] == [Order("x", 9.0)]
+        assert (await bench.catalog.found("z")).value.refused == ()
+        assert (await bench.catalog.dirty_name("z", "a")).value.by == ""
+
+    on_bench(story)
+
+
+def test_a_long_log_is_read_page_by_page_and_every_entry_is_told_once():
+    async def story(bench):
+        entries = [Past("a", 1e9 + n, "update", (), (), f"{n}", "c") for n in range(0, 2600, 2)]
+        for each in entries:
+            await bench.catalog.keep("z", [each])
+        told, since, pages = [], 1e9, 0
+        while since < 1e9 + 3000:
+            page = await bench.catalog.log("z", since, 1e9 + 3000)
+            told += page.entries
+            since, pages = page.until, pages + 1
+        assert told == entries
+        assert pages > 1
+
+    on_bench(story)
+
+
+def test_more_entries_of_a_minute_than_a_page_holds_are_read_at_once():
+    async def story(bench):
+        entries = [Past("a", 1e9 + n / 100, "drain", (), (), f"{n}", "c") for n in range(1100)]
+        for each in entries:
+            await bench.catalog.keep("z", [each])
+        page = await bench.catalog.log("z", 1e9 + 10.99, 1e9 + 60)
+        assert (page.entries, page.until) == (tuple(entries[1099:]), 1e9 + 60)
 
     on_bench(story)
 

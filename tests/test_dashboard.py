@@ -209,6 +209,22 @@ async def test_every_name_is_there_with_each_zones_answer_and_why(chromium, app)
         await expect(row(page, "endpoints", "server2")).to_contain_text("westeuropeserving10.2.0.4llama, server2")
 
 
+async def test_a_change_an_order_and_a_sweep_show_who_has_asked_and_why(chromium, status):
+    who = {"by": "a@example.com", "reason_given": "INC-7 <b>"}
+    order = a_change("*", kind="drain", before=[], after=[], reason="drain of eastus", **who)
+    status.status = a_status(
+        changes=[order, a_change("db", kind="adopt", **who)],
+        sweeps=[a_sweep(**who)],
+        drains=[{"target": "eastus", "until": "2026-11-26T13:30:00.000+00:00", **who}],
+    )
+    async with opened(chromium, status.url, "") as page:
+        await expect(row(page, "changes", "drain")).to_contain_text("event 1 · by a@example.com · INC-7 <b>")
+        await expect(row(page, "changes", "drain").get_by_role("button")).to_have_count(0)
+        await expect(row(page, "changes", "db")).to_contain_text("adopted: nearest")
+        await expect(page.locator("#sweeps")).to_contain_text("by a@example.com")
+        await expect(row(page, "drains", "eastus")).to_contain_text("by a@example.com · INC-7 <b>")
+
+
 async def test_details_tell_every_claim_in_or_out_what_the_zone_holds_and_the_history(chromium, app):
     async with opened(chromium, app.url, app.key) as page:
         await row(page, "names", "llama").get_by_role("button").nth(1).click()

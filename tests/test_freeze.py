@@ -40,7 +40,7 @@ def test_events_timers_and_people_write_nothing_to_a_frozen_zone_and_the_others_
         await stage.app.drain()
         await asyncio.sleep(600)
         await stage.app.correct_drift()
-        report = await stage.resync(force=True, zone=EAST)
+        report = await stage.resync(force="0123456789ab", zone=EAST)
         assert [(each.name, each.reason) for each in report.skips if each.name == "llama"] == [
             ("llama", "frozen: would update it")
         ]
@@ -94,7 +94,7 @@ def test_a_frozen_zone_is_told_by_its_status_its_alarm_and_its_explanations():
         await stopped(stage, "e-1")
         told = await stage.app.status()
         until = {zone["region"]: zone["frozen"] for zone in told["zones"]}
-        assert list(until[EAST]) == ["until"]
+        assert list(until[EAST]) == ["until", "by", "reason_given"]
         assert (until[WEST], until[ASIA]) == (None, None)
         (alarm,) = [each for each in told["alarms"] if "frozen" in each["what"]]
         assert alarm["what"] == f"zone ai.internal (eastus) is frozen until {until[EAST]['until']}"

@@ -254,10 +254,14 @@ def test_the_engine_indexes_the_seven_functions_of_the_app_with_these_bindings(a
     assert {f["loading"] for f in report["functions"]} == {"Success"}
 
 
+FORGED = {"x-ms-client-principal-name": "ceo@example.com", "x-ms-client-principal-id": "1"}
+
+
 def test_the_engine_runs_every_function_of_the_app(azure):
     keys = {"content-type": "application/json"}
     resync = {"method": "POST", "url": "http://localhost/api/resync", "headers": keys, "body": "{}"}
     status = {"method": "GET", "url": "http://localhost/api/status", "query": {"zone": ZONE, "name": "llama-70b"}}
+    drain = {"drain": {"region": "eastus", "minutes": 5}, "dry_run": False, "reason": "INC-7"}
     calls = [
         {"function": "correct_drift", "json": TIMER},
         {"function": "on_resource_event", "json": event(VM, cloud=False)},
@@ -267,17 +271,21 @@ def test_the_engine_runs_every_function_of_the_app(azure):
         {"function": "status", "http": {"method": "GET", "url": "http://localhost/api/status"}},
         {"function": "status", "http": status},
         {"function": "dashboard", "http": {"method": "GET", "url": "http://localhost/api/dashboard"}},
+        {"function": "resync", "http": {**resync, "headers": keys | FORGED, "body": json.dumps(drain)}},
+        {"function": "status", "http": {**status, "query": {"since": "2020-01-01T00:00:00Z"}}},
         {"function": "metrics", "http": {"method": "GET", "url": "http://localhost/api/metrics"}},
     ]
     done = run_engine(ROOT, calls, **app_settings(azure))["invocations"]
     assert [(each["function"], each["status"], each["error"]) for each in done] == [
         (call["function"], "Success", None) for call in calls
     ]
-    assert [each["returned"]["status"] for each in done[4:]] == [200] * 5
+    assert [each["returned"]["status"] for each in done[4:]] == [200] * 7
     assert "10.1.0.4" in done[6]["returned"]["body"]
     assert done[7]["returned"]["body"] == (ROOT / "shared" / "dashboard.html").read_text(encoding="utf-8")
     assert "sha256-" in done[7]["returned"]["headers"]["Content-Security-Policy"]
-    assert resolved(azure["dns"][VNET], "llama-70b.ai.internal") == ["10.1.0.4"]
-    headers = {name.lower(): value for name, value in done[8]["returned"]["headers"].items()}
+    lines = [json.loads(line) for line in done[9]["returned"]["body"].splitlines()]
+    assert [each["by"] for each in lines if each["kind"] == "drain"] == ["function key"], "headers are not believed"
+    assert "x-ndjson" in done[9]["returned"]["headers"].get("Content-Type", "application/x-ndjson")
+    headers = {name.lower(): value for name, value in done[10]["returned"]["headers"].items()}
     assert headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
-    assert "\n# TYPE nearzone_writes_total counter\nnearzone_writes_total{instance=" in done[8]["returned"]["body"]
+    assert "\n# TYPE nearzone_writes_total counter\nnearzone_writes_total{instance=" in done[10]["returned"]["body"]

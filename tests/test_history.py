@@ -10,6 +10,7 @@ from shared.resync import Question, question
 from tests.stage import REGIONS, a_vm, a_world, nic_id, staged, vm_id, zone_id
 
 EAST, WEST, ASIA = REGIONS
+WHO = ("by", "reason_given")
 
 
 def fleet():
@@ -51,8 +52,8 @@ def test_the_status_has_the_last_changes_of_all_zones_newest_first_and_the_last_
         times = [each["at"] for each in told["changes"]]
         assert times == sorted(times, reverse=True)
         assert {each["zone"] for each in told["changes"]} == {zone_id(region).lower() for region in REGIONS}
-        assert len(told["changes"]) == 3 * 3 + (1 + 3) + (3 + 3), (
-            "created; failed over, and gone by its own name; withdrawn"
+        assert told["changes_count"] == 3 * 3 + (1 + 3) + (3 + 3) + 3, (
+            "created; failed over, and gone by its own name; withdrawn; the order itself"
         )
         (sweep,) = told["sweeps"]
         assert (sweep["endpoints"], sweep["changes"], sweep["complete"]) == (2, 9, True)
@@ -100,7 +101,7 @@ def test_each_decision_is_one_line_of_json_with_zone_name_before_after_reason_an
     (line,) = [
         each for each in lines if each["zone"] == EAST and each["name"] == "llama" and each["decision"] == "update"
     ]
-    assert list(line) == ["decision", "zone", "fqdn", "name", "before", "after", "reason", "cause"]
+    assert list(line) == ["decision", "zone", "fqdn", "name", "before", "after", "reason", "cause", *WHO]
     assert (line["fqdn"], line["before"], line["after"]) == ("ai.internal", ["10.1.0.4"], ["10.2.0.4"])
     assert line["reason"].startswith("failover")
     assert line["cause"].startswith("event ")

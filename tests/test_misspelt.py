@@ -194,6 +194,7 @@ def test_a_drain_order_for_a_region_that_is_not_known_is_refused_and_nothing_is_
             with pytest.raises(BadRequest) as refused:
                 await stage.resync(**{field: {"region": "eastu"} | minutes})
             known = "the table of round-trip times, of NEARZONE_LATENCY or of an endpoint that is known"
+            known += " (endpoints are known in: eastus, westeurope)"
             assert str(refused.value) == f"{field}.region: 'eastu' is not a region of {known}; did you mean eastus?"
         assert (await stage.app.status())["drains"] == []
         assert stage.wrong() == {}

@@ -4,10 +4,12 @@ import asyncio
 import json
 import re
 from random import Random
+from urllib.parse import quote
 
 import pytest
 
 from shared.bootstrap import build
+from shared.explain import moment
 from shared.model import digest
 from shared.settings import DRAIN_SCHEDULE
 from simulator.core import Request, Response
@@ -179,8 +181,12 @@ def test_drain_an_endpoint(guide, by):
 
     async def story(stage):
         await swept(stage)
+        plan = await guide.ask(stage.app, ID=endpoint)
+        assert (answers(stage), (await stage.app.status())["drains"]) == ([NEAR, FAR], [])
         report = await guide.ask(stage.app, ID=endpoint)
         assert {(each["name"], *each["after"]) for each in report["changes"]} == {(NAME, "10.1.0.5"), ("gpu-eus-1",)}
+        assert plan["changes"] == report["changes"]
+        guide.see(report)
         guide.see(await guide.ask(stage.app))
         assert (answers(stage), stage.wrong({endpoint.lower()})) == ([["10.1.0.5"], FAR], {})
         if by == "end":
@@ -252,7 +258,7 @@ def test_freeze_a_zone(guide, by):
         await stage.quiet()
         await timers(stage, 120)
         await stage.app.correct_drift()
-        await stage.resync(force=True)
+        await stage.resync(force="0123456789ab")
         assert answers(stage) == [NEAR, ["10.1.0.5"]]
         shown = await guide.ask(stage.app)
         guide.see(shown)
@@ -285,14 +291,16 @@ def test_a_plan_is_refused(guide, mistake):
         guide.see(await guide.ask(stage.app))
         plan = await guide.ask(stage.app)
         guide.see(plan)
+        named = {"DIGEST": next(each["digest"] for each in plan["refused"] if each["zone"] == zone_id(EAST))}
         assert {each["name"] for each in plan["skips"] if each["zone"] == zone_id(EAST)} == set(names)
         assert all(stage.record(EAST, name) for name in names)
         if mistake:
             stage.restart(stage.app.catalog, NEARZONE_CLAIMS=json.dumps({"*": [SUB]}))
             assert (await stage.app.correct_drift()).refusals == []
-        plan = await guide.ask(stage.app)
+        plan = await guide.ask(stage.app, **named)
         assert [each["name"] for each in plan["changes"]] == ([] if mistake else names)
-        report = await guide.ask(stage.app)
+        assert len(plan["notes"]) == mistake, "there is no such plan any more"
+        report = await guide.ask(stage.app, **named)
         assert report["changes"] == plan["changes"]
         assert [bool(stage.record(EAST, name)) for name in names] == [mistake] * 4
         assert (stage.wrong(), (await stage.app.status())["refusals"]) == ({}, [])
@@ -319,8 +327,27 @@ def test_regions_of_zones_are_swapped(guide):
         assert (await stage.app.status())["last_sweep"]["current"]
         assert (stage.wrong(), answers(stage)) == ({}, [NEAR, FAR])
         stage.restart(stage.app.catalog, NEARZONE_ZONES=wrong)
-        assert (await guide.ask(stage.app))["refusals"] == []
+        refused = (await stage.app.correct_drift()).refusals
+        digest = re.findall('"force": "(.*?)"', refused[0])[0]
+        assert (await guide.ask(stage.app, DIGEST=digest))["refusals"] == []
         assert answers(stage) == [FAR, NEAR]
+
+    staged(story, fleet())
+
+
+def test_who_changed_this_and_why(guide):
+    """The history of a name and the export of all zones say which order it was, who has given it, and the reason."""
+
+    async def story(stage):
+        await swept(stage)
+        since = moment(stage.clock())
+        await stage.resync(drain={"region": EAST, "minutes": 60}, reason="INC-4711 cooling")
+        why = await guide.ask(stage.app)
+        guide.see(why)
+        assert (why["history"][0]["by"], why["history"][0]["reason_given"]) == ("function key", "INC-4711 cooling")
+        lines = await guide.ask(stage.app, SINCE=quote(since), UNTIL=quote(moment(stage.clock() + 60)))
+        guide.see(lines)
+        guide.see(lines)
 
     staged(story, fleet())
 
@@ -360,8 +387,8 @@ def test_a_zone_is_full(guide):
         stage.restart(stage.app.catalog, **guide.setting())
         assert (await stage.app.correct_drift()).refusals
         plan = await guide.ask(stage.app)
-        assert {each["kind"] for each in plan["changes"]} == {"delete"}
-        await guide.ask(stage.app)
+        assert len(plan["refused"]) == 2
+        await guide.ask(stage.app, DIGEST=",".join(each["digest"] for each in plan["refused"]))
         await timers(stage, 330)
         assert (stage.record(EAST, "gpu-eus-2"), (await stage.app.status())["dirty"]) == (None, [])
         assert answers(stage) == [["10.1.0.5", "10.1.0.6", "10.1.0.7"], FAR]
@@ -573,8 +600,8 @@ def test_retire_a_zone(guide):
         assert (await stage.app.correct_drift()).refusals
         assert owned(stage, OLD) == kept
         plan = await guide.ask(stage.app, OLD=OLD)
-        assert {each["name"] for each in plan["changes"]} == kept.keys()
-        await guide.ask(stage.app, OLD=OLD)
+        assert {each["name"] for each in plan["skips"] if "guard" in each["reason"]} == kept.keys()
+        await guide.ask(stage.app, OLD=OLD, DIGEST=plan["refused"][0]["digest"])
         stage.restart(stage.app.catalog, **guide.setting(NEW=NEW))
         report = await stage.app.correct_drift()
         assert (report.changes, report.refusals) == ([], [])
@@ -681,7 +708,7 @@ def test_a_request_is_refused(guide):
     async def story(stage):
         await swept(stage)
         writes = len(stage.witness.writes)
-        for _ in range(6):
+        for _ in range(9):
             answer = await guide.ask(stage.app)
             assert answer.keys() == {"error"}
             guide.see(answer)

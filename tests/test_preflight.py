@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 
 import pytest
 
@@ -253,7 +254,7 @@ def test_settings_that_swap_regions_change_no_answer_before_they_are_corrected()
         for run in (stage.app.correct_drift, stage.app.drain, stage.resync):
             report = await run()
             assert [text.split(":")[0] for text in report.refusals] == [f"zone ai.internal ({r})" for r in (WEST, EAST)]
-            assert all("swapped in NEARZONE_ZONES" in text and '"force": true' in text for text in report.refusals)
+            assert all("swapped in NEARZONE_ZONES" in text and '"force": "' in text for text in report.refusals)
             assert report.changes == []
             await asyncio.sleep(61)
         status = await stage.app.status()
@@ -275,7 +276,10 @@ def test_settings_that_swap_regions_on_purpose_are_taken_by_force_and_kept():
     async def story(stage):
         await stage.app.correct_drift()
         stage.restart(stage.app.catalog, NEARZONE_ZONES=json.dumps(SWAPPED))
-        assert (await stage.resync(force=True)).refusals == []
+        refused = (await stage.resync(force="0" * 12)).refusals
+        digest = re.findall('"force": "(.*?)"', refused[0])[0]
+        forced = await stage.resync(force=digest)
+        assert (forced.refusals, forced.notes) == ([], [])
         assert held(stage)[:2] == [["10.2.0.4"], ["10.1.0.4"]]
         assert (await stage.app.correct_drift()).refusals == []
         assert (await stage.app.status())["refusals"] == []

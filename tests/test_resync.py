@@ -16,6 +16,7 @@ TYPES = frozenset({"microsoft.compute/virtualmachines"})
 ZONES = [{"id": zone_id(), "region": WEST}, {"id": zone_id("b"), "region": EAST}, {"id": zone_id("c"), "region": EAST}]
 SETTINGS = parsed(ZONES=ZONES)
 VM = vm_id("gpu-1")
+DIGEST = "0123456789ab"
 
 
 def parse(body):
@@ -34,7 +35,17 @@ VALID = [
     ({"zone": "West Europe"}, asked(zones=SETTINGS.zones[:1])),
     ({"name": "Llama"}, asked(name="llama")),
     ({"endpoint": VM}, asked(endpoint=VM)),
-    ({"dry_run": True, "force": True}, asked(dry_run=True, force=True)),
+    ({"force": "0123456789AB"}, asked(force=frozenset({DIGEST}))),
+    ({"force": f"{DIGEST}, ba9876543210"}, asked(force=frozenset({DIGEST, "ba9876543210"}))),
+    ({"dry_run": True, "force": [DIGEST]}, asked(dry_run=True, force=frozenset({DIGEST}))),
+    ({"force": DIGEST, "force_beyond": True}, asked(force=frozenset({DIGEST}), beyond=True)),
+    ({"force": False}, asked()),
+    ({"reason": " INC-7: Kühlung "}, asked(reason="INC-7: Kühlung")),
+    (
+        {"drain": {"region": WEST, "minutes": 9}, "dry_run": True, "reason": "r"},
+        asked(drain=WEST, drain_minutes=9, dry_run=True, reason="r"),
+    ),
+    ({"unfreeze": {"zone": WEST}, "dry_run": True}, asked(unfreeze=SETTINGS.zones[0], dry_run=True)),
     ({"adopt": ["db", "Web"]}, asked(adopt=frozenset({"db", "web"}))),
     ({"adopt": "lost"}, asked(regain=True)),
     ({"adopt": "lost", "zone": zone_id(), "dry_run": True}, asked(zones=SETTINGS.zones[:1], regain=True, dry_run=True)),
@@ -67,7 +78,21 @@ INVALID = [
     ({"dry_run": "true"}, "dry_run"),
     ({"dry_run": 1}, "dry_run"),
     ({"dry_run": None}, "dry_run"),
-    ({"force": "no"}, "force"),
+    ({"force": "no"}, "force: 'no' is not the digest"),
+    ({"force": True}, 'force: true names no plan. Ask with "dry_run": true'),
+    ({"force": True, "zone": WEST}, "force: true"),
+    ({"force": 1}, "force"),
+    ({"force": [True]}, "force"),
+    ({"force": f"{DIGEST},"}, "force"),
+    ({"force": DIGEST[:-1]}, "force"),
+    ({"reason": "x" * 201}, "reason: 201 characters"),
+    ({"reason": "a\nb"}, "reason: control characters"),
+    ({"reason": "a\u202eb"}, "reason: control characters"),
+    ({"reason": 5}, "reason"),
+    ({"check": True, "reason": "r"}, "reason: not together with check"),
+    ({"check": True, "dry_run": True}, "dry_run: not together with check"),
+    ({"force_beyond": True}, "force_beyond: only together with force"),
+    ({"force": DIGEST, "force_beyond": 1}, "force_beyond"),
     ({"zone": 5}, "zone"),
     ({"zone": "mars"}, "zone"),
     ({"zone": EAST}, "zone"),

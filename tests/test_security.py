@@ -234,7 +234,7 @@ def test_an_address_that_two_vnets_claim_is_published_from_neither():
 def test_no_request_can_name_an_address():
     fields = {field.name: field.type for field in msgspec.structs.fields(resync._Body)}
     assert set(fields) == {"zone", "name", "endpoint", "dry_run", "force", "adopt", "drain", "undrain", "freeze"} | {
-        *("unfreeze", "check")
+        *("unfreeze", "check", "force_beyond", "reason")
     }
 
     async def story(stage):

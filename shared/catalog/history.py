@@ -14,11 +14,15 @@ ZONE_KEEPS = 50
 """Changes of a name, and of a zone as a whole."""
 ROOM = 30_000
 """Bytes that they may take as JSON: a text column of a table holds 32 Ki characters."""
+LOG_COLUMNS = 12
+"""Columns of so many bytes that a row of the log has at most: an entity holds 1 MiB, in UTF-16."""
+LOG_SPAN = 60.0
+"""Seconds from the first to the last entry of such a row, so that who reads knows how far back to begin."""
 
 
 def parts(changes: Sequence[Past]) -> Iterator[tuple[str, list[Past]]]:
     """The histories that changes belong to: that of each name, and that of the zone."""
-    for name in {change.name: None for change in changes}:
+    for name in {change.name: None for change in changes if change.name != EVERY_NAME}:
         yield name, [change for change in changes if change.name == name]
     yield EVERY_NAME, list(changes)
 
@@ -37,3 +41,24 @@ def added(name: str, changes: Sequence[Past], old: Sequence[Past]) -> tuple[Past
             break
         kept.append(change)
     return tuple(kept)
+
+
+def batches(changes: Sequence[Past]) -> Iterator[list[list[Past]]]:
+    """Changes, oldest first, as rows of the log: each a list of columns that have room for their entries."""
+    row: list[list[Past]] = []
+    room, begun = 0, 0.0
+    for change in sorted(changes, key=lambda change: change.at):
+        size = len(msgspec.json.encode(change)) + 1
+        full = size > room and len(row) == LOG_COLUMNS
+        if row and (full or change.at - begun > LOG_SPAN):
+            yield row
+            row = []
+        if not row:
+            room, begun = 0, change.at
+        if size > room:
+            row.append([])
+            room = ROOM
+        row[-1].append(change)
+        room -= size
+    if row:
+        yield row

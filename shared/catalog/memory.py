@@ -15,7 +15,7 @@ from shared.clock import Clock
 from shared.errors import Conflict
 from shared.figures import Tally
 from shared.model import BadRow, Dirty, EndpointRow, Found, Marker, Order, Past, Write
-from shared.ports import EVERY_NAME, Indexed, Lease, Stored
+from shared.ports import EVERY_NAME, Indexed, Lease, Logged, Stored, tick
 
 
 class MemoryCatalog:
@@ -30,6 +30,7 @@ class MemoryCatalog:
         self._leases: dict[str, tuple[str, float, tuple[Write, ...] | None]] = {}
         self._orders: dict[str, Stored[Order]] = {}
         self._history: dict[tuple[str, str], Sequence[Past]] = {}
+        self._log: dict[str, list[Past]] = {}
         self._ours: dict[str, dict[str, str]] = {}
         self._found: dict[str, Stored[Found]] = {}
         self._marker: Stored[Marker] | None = None
@@ -110,6 +111,8 @@ class MemoryCatalog:
                 adopt=old.adopt or dirty.adopt,
                 regain=old.regain or dirty.regain,
                 cause=dirty.cause,
+                by=dirty.by,
+                reason_given=dirty.reason_given,
             ).told(dirty)
         rows[dirty.name] = Stored(dirty, next(self._etags))
 
@@ -183,6 +186,7 @@ class MemoryCatalog:
 
     async def keep(self, zone: str, changes: Sequence[Past]) -> None:
         await asyncio.sleep(0)
+        self._log.setdefault(zone, []).extend(changes)
         for name, part in history.parts(changes):
             whole = history.added(name, part, self._history.get((zone, name), ()))
             self._history[zone, name] = whole
@@ -195,8 +199,14 @@ class MemoryCatalog:
         await asyncio.sleep(0)
         return self._history.get((zone, name), ())
 
+    async def log(self, zone: str, since: float, until: float) -> Logged:
+        await asyncio.sleep(0)
+        found = (past for past in self._log.get(zone, ()) if tick(since) <= tick(past.at) < tick(until))
+        return Logged(tuple(sorted(found, key=lambda past: past.at)), until)
+
     async def forget(self, before: float, zones: Collection[str]) -> None:
         await asyncio.sleep(0)
+        self._log = {zone: [past for past in log if past.at >= before] for zone, log in self._log.items()}
         self._ours = {zone: names for zone, names in self._ours.items() if zone in zones}
         self._history = {
             (zone, name): changes

@@ -7,6 +7,7 @@
     leases             hash of the zone's id        holder, expiry and what was written as JSON
     orders             hash of the target           the order as JSON
     history:HASH       name, or `*` for the zone    its last changes as JSON, when the newest was; 1: it is ours
+    log:HASH           time in ms:hash of the row   what was changed and ordered, some entries of one time (body0, ...)
     found              hash of the zone's id        what a person should know of the zone, as JSON
     marker             marker                       the marker as JSON
     unreadable         PARTITION KEY, hashed        a row that could not be read, as JSON
@@ -29,11 +30,11 @@ from typing import Any, TypeVar
 import msgspec
 from azure.data.tables import TableEntity
 
-from shared.catalog.history import ours
+from shared.catalog.history import LOG_COLUMNS, LOG_SPAN, ours
 from shared.errors import Terminal
 from shared.figures import Spread, Tally
 from shared.model import FOREVER, HASHED, Alarm, BadRow, Dirty, EndpointRow, Found, Marker, Order, Past, Urgency, digest
-from shared.ports import EVERY_NAME, Indexed, Stored
+from shared.ports import EVERY_NAME, Indexed, Stored, tick
 
 T = TypeVar("T")
 
@@ -71,6 +72,8 @@ class DirtyRow(msgspec.Struct, frozen=True, omit_defaults=True):
     regain: bool = False
     holds: tuple[str, ...] | None = None
     held_at: float = 0.0
+    by: str = ""
+    reason_given: str = ""
 
 
 ENDPOINT = msgspec.json.Decoder(EndpointRow)
@@ -85,6 +88,8 @@ DIRTY = msgspec.json.Decoder(DirtyRow)
 TALLY = msgspec.json.Decoder(Tally)
 SPREADS = msgspec.json.Decoder(tuple[tuple[str, tuple[str, ...], Spread], ...])
 
+LOG_BODIES = tuple(f"body{number}" for number in range(LOG_COLUMNS))
+"""Columns of a row of the log."""
 BODY = ("body",)
 """Columns of the rows that hold a value as JSON."""
 TALLY_COLUMNS = ("body", "spreads")
@@ -131,6 +136,41 @@ def history(zone: str, name: str, changes: Sequence[Past]) -> dict[str, Any]:
     """A row of history; `at` and `ours` are columns of their own, so that what is old, or ours, can be found."""
     row = entity(history_of(zone), history_key(name), changes, f"the history of {name}")
     return {**row, "at": max(change.at for change in changes), "ours": int(ours(name, changes))}
+
+
+def log(zone: str, batch: Sequence[Sequence[Past]]) -> dict[str, Any]:
+    """A row of the log, under the time of its first entry. Written again, the same entries make the same row."""
+    bodies = {
+        column: entity("", "", entries, "an entry of the log")["body"]
+        for column, entries in zip(LOG_BODIES, batch, strict=False)
+    }
+    key = f"{_log_time(batch[0][0].at)}:{digest(''.join(bodies.values()))[:16]}"
+    return {"PartitionKey": f"log:{digest(zone)}", "RowKey": key, **bodies}
+
+
+def logged(zone: str, since: float, until: float) -> str:
+    """A filter for the rows of the log that may hold entries of a span."""
+    span = f"RowKey ge '{_log_time(since - LOG_SPAN)}' and RowKey lt '{_log_time(until)}'"
+    return f"PartitionKey eq 'log:{digest(zone)}' and {span}"
+
+
+def old_log(before: float) -> str:
+    """A filter for the rows of the log of all zones whose first entry is older."""
+    return f"PartitionKey ge 'log:' and PartitionKey lt 'log;' and RowKey lt '{_log_time(before)}'"
+
+
+def read_log(row: TableEntity) -> list[Past]:
+    """The entries of a row of the log. Raises Terminal."""
+    return [past for column in LOG_BODIES if row.get(column) for past in read(row, HISTORY, column).value]
+
+
+def log_begun(row: TableEntity) -> float:
+    """When the first entry of a row of the log was, in seconds since the epoch."""
+    return int(row["RowKey"].split(":")[0]) / 1000
+
+
+def _log_time(at: float) -> str:
+    return f"{max(0, tick(at)):015d}"
 
 
 def known(zone: str, name: str, *, as_ours: bool) -> dict[str, Any]:
@@ -256,6 +296,8 @@ def dirty(value: Dirty) -> dict[str, Any]:
         value.regain,
         value.holds,
         value.held_at,
+        value.by,
+        value.reason_given,
     )
     return {**_dirty_keys(value), "zone": value.zone, "body": msgspec.json.encode(facts).decode()}
 
@@ -267,7 +309,15 @@ def mark(value: Dirty) -> dict[str, Any]:
     """
     facts_said = (("cleared", value.cleared), ("adopt", value.adopt), ("regain", value.regain))
     said = {column: True for column, fact in facts_said if fact}
-    facts = DirtyRow(value.name, value.since, cause=value.cause, holds=value.holds, held_at=value.held_at)
+    facts = DirtyRow(
+        value.name,
+        value.since,
+        cause=value.cause,
+        holds=value.holds,
+        held_at=value.held_at,
+        by=value.by,
+        reason_given=value.reason_given,
+    )
     return {**_dirty_keys(value), **said, "mark": msgspec.json.encode(facts).decode()}
 
 
@@ -291,6 +341,8 @@ def read_dirty(zone: str, row: TableEntity) -> Stored[Dirty]:
         facts.regain or bool(row.get("regain")),
         facts.holds,
         facts.held_at,
+        marked.by,
+        marked.reason_given,
     )
     return Stored(value.told(Dirty(zone, facts.name, holds=marked.holds, held_at=marked.held_at)), stored.etag)
 

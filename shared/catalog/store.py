@@ -11,6 +11,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from email.utils import parsedate_to_datetime
+from math import inf
 from typing import Any
 
 from azure.core import MatchConditions
@@ -51,8 +52,10 @@ class Store:
             except ResourceNotFoundError:
                 return None
 
-    async def query(self, where: str, columns: Sequence[str] | None) -> list[TableEntity]:
+    async def query(self, where: str, columns: Sequence[str] | None, enough: float = inf) -> list[TableEntity]:
         """These columns (None: all) of all rows that a filter finds; none where there is no table.
+
+        `enough`: after so many rows no further page is asked for.
 
         A row comes with its etag whatever is selected, and a selected column that it lacks is None or not there.
         Sources: recording `test_query_entities_with_select` of azure-data-tables, Azure/Azurite#2535.
@@ -66,6 +69,8 @@ class Store:
                     if page is None:
                         return rows
                     rows += [row async for row in page]
+                    if len(rows) >= enough:
+                        return rows
                 except ResourceNotFoundError:  # Also where the table goes in the middle of it.
                     return []
 

@@ -6,11 +6,11 @@ Calls are few, because every one of them costs an event its time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from math import inf
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from azure.data.tables import TableEntity
@@ -25,7 +25,7 @@ from shared.clock import TOLERANCE, Clock
 from shared.errors import Conflict
 from shared.figures import Tally
 from shared.model import BadRow, Dirty, EndpointRow, Found, Marker, Order, Past, Write, digest
-from shared.ports import EVERY_NAME, Indexed, Lease, Stored
+from shared.ports import EVERY_NAME, Indexed, Lease, Logged, Stored, tick
 from shared.together import all_of
 
 T = TypeVar("T")
@@ -36,6 +36,9 @@ WORTH = 60
 """Rows of a scan that cost as much CPU as one row read by its key (measured: 17 us and 1 ms)."""
 UNSEEN = 30 * WORTH
 """How many endpoints there are taken to be before the first scan."""
+LOG_PAGE = 500
+"""Rows of the log after which no further page is read: more than one zone's budget lets be written in `LOG_SPAN`."""
+KEY = ("PartitionKey", "RowKey")
 RACES = 6
 """How often a lost race for a lease row is run again: requests of one process race when they prolong its lease."""
 
@@ -236,14 +239,38 @@ class TableCatalog:
         return await (self._store.insert(entity) if etag is None else self._store.replace(entity, etag))
 
     async def keep(self, zone: str, changes: Sequence[Past]) -> None:
-        await all_of((self._keep(zone, *part) for part in history.parts(changes)), AT_ONCE)
+        """The log costs one call more, whatever the number of names, as long as a row has room for its entries."""
+        logged = [rows.log(zone, batch) for batch in history.batches(changes)]
+        work: list[Coroutine[Any, Any, object]] = [self._store.upsert(row) for row in logged]
+        await all_of((*work, *(self._keep(zone, *part) for part in history.parts(changes))), AT_ONCE)
+
+    async def log(self, zone: str, since: float, until: float) -> Logged:
+        found = await self._store.query(rows.logged(zone, since, until), (*KEY, *rows.LOG_BODIES), LOG_PAGE)
+        whole = until
+        if len(found) >= LOG_PAGE:
+            whole = rows.log_begun(found[-1])
+            if tick(whole) <= tick(since):  # A page that does not come to the span's beginning.
+                found = await self._store.query(rows.logged(zone, since, until), (*KEY, *rows.LOG_BODIES))
+                whole = until
+        entries = (past for row in found for past in rows.read_log(row) if tick(since) <= tick(past.at) < tick(whole))
+        return Logged(tuple(sorted(entries, key=lambda past: past.at)), whole)
 
     async def _keep(self, zone: str, name: str, changes: Sequence[Past]) -> None:
-        whole = history.added(name, changes, await self.history(zone, name))
-        await self._store.upsert(rows.history(zone, name, whole))
+        """On condition: an order is entered by who does not hold the zone's lease."""
+        for _ in range(RACES):
+            row = await self._store.get(rows.history_of(zone), rows.history_key(name))
+            whole = rows.history(zone, name, history.added(name, changes, await self._past(row)))
+            with suppress(Conflict):
+                etag = str(row.metadata["etag"]) if row else ""
+                await (self._store.replace(whole, etag) if etag else self._store.insert(whole))
+                return
+        raise Conflict(f"the history of {name} changed {RACES} times while it was written")
 
     async def history(self, zone: str, name: str = EVERY_NAME) -> Sequence[Past]:
         row = await self._store.get(rows.history_of(zone), rows.history_key(name))
+        return await self._past(row)
+
+    async def _past(self, row: TableEntity | None) -> Sequence[Past]:
         try:
             return rows.read(row, rows.HISTORY).value if row and row.get("body") else ()
         except UnreadableRow as error:
@@ -252,7 +279,9 @@ class TableCatalog:
 
     async def forget(self, before: float, zones: Collection[str]) -> None:
         kept = {rows.history_of(zone) for zone in zones}
-        for row in await self._store.query(rows.old_history(before), ("PartitionKey", "RowKey", "ours")):
+        old = await self._store.query(rows.old_log(before), KEY)
+        await all_of((self._store.delete(row["PartitionKey"], row["RowKey"], None) for row in old), AT_ONCE)
+        for row in await self._store.query(rows.old_history(before), (*KEY, "ours")):
             if row.get("ours") and row["PartitionKey"] in kept:
                 continue
             with suppress(Conflict):  # It has changed just now.

@@ -106,6 +106,9 @@ async def body(stage, text, *, run):
         wanted = replace(wanted, dry_run=True)
     try:
         report = await stage.app.resync(wanted)
+    except BadRequest as error:  # An endpoint that neither the catalog nor Azure knows.
+        await stage.check(SWEEP_REQUESTS)
+        return f"refused: {_short(error)}"
     except Transient:
         await stage.check(SWEEP_REQUESTS)
         return "run: raised Transient"

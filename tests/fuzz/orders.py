@@ -29,6 +29,8 @@ class Ordered:
             wanted = resync.parse(body, app.settings, app.inventory.kinds)
         except BadRequest as error:
             return f"refused: {plain(str(error))}"
+        if wanted.dry_run and wanted.order:
+            return await self._shown(wanted)
         if wanted.freeze or wanted.unfreeze:
             return await self._freeze(wanted)
         if not (wanted.drain or wanted.undrain):
@@ -49,7 +51,10 @@ class Ordered:
     async def _freeze(self, wanted):
         """A world that is right stays so, frozen or not."""
         app = self.stage.app
-        await app.resync(wanted)
+        try:
+            await app.resync(wanted)
+        except BadRequest as error:
+            return f"refused: {plain(str(error))}"
         if zone := wanted.freeze:
             if not (await app.answer(resync.Question(zone, "llama")))["frozen"]:
                 raise Broken(f"{zone.region} was frozen and is not")
@@ -58,6 +63,15 @@ class Ordered:
         await app.drain()
         self._judge()
         return "frozen" if wanted.freeze else "unfrozen"
+
+    async def _shown(self, wanted):
+        """A dry run of an order changes nothing."""
+        try:
+            await self.stage.app.resync(wanted)
+        except BadRequest as error:
+            return f"refused: {plain(str(error))}"
+        self._judge()
+        return "shown"
 
     def _judge(self):
         in_force = frozenset(target for target, until in self.due.items() if until > self.stage.clock())

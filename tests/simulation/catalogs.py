@@ -66,7 +66,7 @@ class InMemory:
         """Every row is gone; etags go on, for no service gives one twice."""
         held = self.whole
         rows = (held._endpoints, held._index, held._by_name, held._dirty, held._leases, held._orders)
-        for found in (*rows, held._history, held._ours, held._found):
+        for found in (*rows, held._history, held._log, held._ours, held._found):
             found.clear()
         held._marker = None
 
@@ -142,6 +142,9 @@ class InTable:
 
     def _history(self, _request, _body, _partition, _key, _etag):
         """For people; no write is decided by it but those that people order."""
+
+    def _log(self, _request, _body, _partition, _key, _etag):
+        """For people."""
 
     def _found(self, _request, _body, _partition, _key, _etag):
         """For people."""

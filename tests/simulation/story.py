@@ -206,7 +206,8 @@ class Story:
         before = self.witness.untouchable()
         report = await finish("sweep", lambda app: app.correct_drift())
         if report and report.refusals:
-            await finish("resync", lambda app: resync(app, {"force": True}))
+            force = {"force": [plan.digest for plan in report.refused], "force_beyond": True}
+            await finish("resync", lambda app: resync(app, force))
         if report and report.failures:
             self.trace.violation("without faults nothing fails", f"sweep: {report.failures[:3]}")
         for _ in range(DRAINS):
