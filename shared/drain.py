@@ -15,7 +15,7 @@ from shared.plan import Skip
 from shared.ports import EVERY_NAME
 from shared.queue import Queue
 from shared.report import Report
-from shared.run import FrozenError, Means, Run, TakenError, Task
+from shared.run import CALLER_PATIENCE, FrozenError, Means, Run, TakenError, Task
 from shared.turn import Turn
 
 TAKEN_PAUSE = 2.0
@@ -37,9 +37,10 @@ class Drainer(Means):
     async def drain(
         self, zones: Sequence[Zone], deadline: float, report: Report, *, wait: bool = False, partial: bool = False
     ) -> None:
-        """Settle what is dirty until the deadline; failures go into the report.
+        """Settle what is dirty until the deadline; failures go into the report, for each name the last one.
 
-        Where somebody in this process drains a zone already, the last one who comes waits, to take over when that one's
+        Ends before the deadline where all that is left is backed off for longer than `run.CALLER_PATIENCE`. Where
+        somebody in this process drains a zone already, the last one who comes waits, to take over when that one's
         time is up, and everybody else leaves it to them, unless they `wait`. `partial`: the catalog does not know every
         claim, so write only what narrows nothing.
         """
@@ -53,7 +54,16 @@ class Drainer(Means):
                 if outcome is not None:  # Only after every zone has come to its end, and given its lease back.
                     raise outcome
         if wait:  # Somebody reads the report.
-            report.left = sum([len(await self.catalog.dirty(zone.key)) for zone in zones])
+            await self._tell_left(zones, report)
+
+    async def _tell_left(self, zones: Sequence[Zone], report: Report) -> None:
+        """How many names are left. A sweep tells of those, too, that another run has failed at and backed off."""
+        left = [(zone, row.value) for zone in zones for row in await self.catalog.dirty(zone.key)]
+        report.left = len(left)
+        for zone, dirty in left:
+            failed = report.sweeps and dirty.attempts and dirty.not_before > self.clock()
+            if failed and not report.knows(zone, dirty.name):
+                report.fail_name(zone, dirty.name, f"{dirty.last_error} (attempt {dirty.attempts}, before this run)")
 
     def foresee(self, names: Iterable[str]) -> None:
         """Read the record sets of names that may be dirty in a moment, beside what else has to be read."""
@@ -80,7 +90,7 @@ class Drainer(Means):
                 turn.news.clear()
                 read_at = self.clock()
                 queue.take(await self.catalog.dirty(zone.key), read_at, self.clock())
-                if queue.soonest(self.clock()) >= task.deadline:
+                if queue.soonest(self.clock(), CALLER_PATIENCE) >= task.deadline:
                     if turn.news.is_set():  # Marked while the rows were read, by somebody who has left it to this one.
                         continue
                     return

@@ -91,14 +91,18 @@ class Queue:
             if self._allowed(kind, urgency, "", now) <= now:
                 yield from (row for row in rows.values() if self._free(row, now))
 
-    def soonest(self, now: float) -> float:
-        """When the next name may go; `NEVER` where there is none."""
-        soonest = NEVER
+    def soonest(self, now: float, patience: float = NEVER) -> float:
+        """When the next name may go; `NEVER` where there is none.
+
+        A name that is backed off for longer than `patience` seconds is not counted; one that only waits for the zone's
+        budget is, however long that takes.
+        """
+        soonest, latest = NEVER, now + patience
         for row in self._services:
-            if self._free(row, NEVER):
+            if self._free(row, latest):
                 soonest = min(soonest, max(row.value.not_before, self._service_allowed(row, now)))
         for (urgency, kind), rows in self._lanes.items():
-            first = min((row.value.not_before for row in rows.values() if self._free(row, NEVER)), default=NEVER)
+            first = min((row.value.not_before for row in rows.values() if self._free(row, latest)), default=NEVER)
             soonest = min(soonest, max(first, self._allowed(kind, urgency, "", now)))
         return soonest
 

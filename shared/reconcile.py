@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -39,7 +39,7 @@ from shared.resync import Question, Resync
 from shared.settings import Settings
 from shared.sweep import Seen, Sweeper
 from shared.sweep_plan import Scope
-from shared.together import all_of
+from shared.together import Flight, Shared, all_of
 
 EVENT_SECONDS = 20.0
 """Event Grid gives a delivery 30 s; what is not written by then is left to the drain."""
@@ -48,6 +48,10 @@ SWEEP_SECONDS = 240.0
 """host.json ends a function after 5 minutes."""
 RESYNC_SECONDS = 200.0
 """Azure's load balancer ends an HTTP request after 230 s."""
+RESYNC_LEAST_SECONDS = 10.0
+"""A resync that has waited for others begins only where it has so many seconds left."""
+RESYNCS_AT_ONCE = 2
+"""Resyncs of different scopes that read at a time: each lists everything, and Azure allows a process so many lists."""
 GRACE = 4.0
 """Seconds for what was begun before a deadline; then it is broken off, and stays dirty."""
 AT_ONCE = 8
@@ -97,6 +101,7 @@ class Reconciler:
             60.0 * self.settings.health_wait_minutes,
         )
         self.sweeper = Sweeper(self.recorder, self.drainer)
+        self._resyncs: Shared[Report] = Shared(gate=asyncio.Semaphore(RESYNCS_AT_ONCE))
         self.orders = Orders(self.catalog, self.recorder, self.clock, self.latency.regions)
 
     async def _begin(self, *, fills: bool = True) -> float:
@@ -249,19 +254,28 @@ class Reconciler:
     async def resync(self, wanted: Resync) -> Report:
         """What a person asked for by hand. Raises BadRequest where only the catalog shows that it cannot be."""
         report, deadline = Report("resync", wanted.dry_run), await self._begin() + RESYNC_SECONDS
-        if wanted.check:
-            return await self.check()
         if wanted.freeze:
             return await self.orders.freeze(wanted.freeze, wanted.freeze_minutes)
         if wanted.drain or wanted.undrain:
             await self.orders.drain(wanted)
             await self._settle(deadline, report, wait=True)
             return report
-        cause = explain.because("resync", self.clock())
         if wanted.unfreeze:
             await self.catalog.purge_order(wanted.unfreeze.key)
+        shared, _ = await self._resyncs.run(wanted, "", lambda flight: self._resync(wanted, deadline, flight))
+        return shared
+
+    async def _resync(self, wanted: Resync, deadline: float, flight: Flight[Report]) -> Report:
+        """One run for all who have asked for exactly this. `deadline`: that of the first one. Raises Transient."""
+        if wanted.check:
+            return await self.check()
+        now = self.clock()
+        report, cause, seconds = Report("resync", wanted.dry_run), explain.because("resync", now), deadline - now
+        if seconds < RESYNC_LEAST_SECONDS:
+            raise Transient("other resyncs have taken the time of this one: nothing was looked at for it, ask again")
+        if wanted.unfreeze:
             await self.orders.hurry((wanted.unfreeze,), None)
-            await self._sweep(Scope((wanted.unfreeze,), cause), RESYNC_SECONDS, report)
+            await self._sweep(Scope((wanted.unfreeze,), cause), seconds, report, flight.let_pass)
             return report
         names = None if wanted.name is None else frozenset((wanted.name,))
         if wanted.endpoint is not None:
@@ -272,7 +286,7 @@ class Reconciler:
         if not wanted.dry_run:
             await self.orders.hurry(wanted.zones, names)
         scope = Scope(wanted.zones, cause, names, wanted.dry_run, wanted.force, wanted.adopt, wanted.regain)
-        await self._sweep(scope, RESYNC_SECONDS, report)
+        await self._sweep(scope, seconds, report, flight.let_pass)
         return report
 
     async def status(self, *, full: bool = False) -> dict[str, Any]:
@@ -301,10 +315,12 @@ class Reconciler:
     def _skew(self) -> Sequence[Alarm]:
         return preflight.skew(self.clock.offset, self.holder)
 
-    async def _sweep(self, scope: Scope, seconds: float, report: Report) -> Seen:
+    async def _sweep(
+        self, scope: Scope, seconds: float, report: Report, marked: Callable[[], None] = lambda: None
+    ) -> Seen:
         report.alarms += self._skew()
         async with _within(seconds + GRACE):
-            seen = await self.sweeper.sweep(scope, self.clock() + seconds, report)
+            seen = await self.sweeper.sweep(scope, self.clock() + seconds, report, marked)
         if not scope.dry_run:
             cause, took = scope.cause, self.clock() - scope.cause.at
             self.measure("sweep.duration", took)

@@ -33,6 +33,13 @@ class Report:
     alarms: list[Alarm] = field(default_factory=list)
     left: int = 0
     left_unread: int = 0
+    _last: dict[tuple[str, str], tuple[str, str] | Skip] = field(default_factory=dict, repr=False)
+    """The failure, or the skip, that tells the last state of a name that is not settled, by zone key and name."""
+
+    @property
+    def sweeps(self) -> bool:
+        """Whether the run compares everything with the truth, and so answers for every name of its zones."""
+        return self.trigger in ("sweep", "resync")
 
     @property
     def idle(self) -> bool:
@@ -43,6 +50,31 @@ class Report:
     def fail(self, what: str, error: Exception) -> None:
         """Note a failure; the run goes on with the rest."""
         self.failures.append((what, f"{type(error).__name__}: {error}"))
+
+    def fail_name(self, zone: Zone, name: str, error: Exception | str) -> None:
+        """Note that a name failed, instead of what was noted of it before. A text is the error of an earlier run."""
+        self.settle_name(zone, name)
+        text = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
+        self._last[zone.key, name] = failure = (f"{name} in {zone.fqdn} ({zone.region})", text)
+        self.failures.append(failure)
+
+    def put_off_name(self, zone: Zone, name: str, reason: str) -> None:
+        """Note why a name was put off without a failure, instead of what was noted of it before."""
+        self.settle_name(zone, name)
+        self._last[zone.key, name] = skip = Skip(zone.id, name, reason)
+        self.skips.append(skip)
+
+    def settle_name(self, zone: Zone, name: str) -> None:
+        """A name was settled in the end: what was noted of it on the way is no longer true."""
+        last = self._last.pop((zone.key, name), None)
+        if isinstance(last, Skip):
+            self.skips.remove(last)
+        elif last:
+            self.failures.remove(last)
+
+    def knows(self, zone: Zone, name: str) -> bool:
+        """Whether the last state of an unsettled name was noted."""
+        return (zone.key, name) in self._last
 
     def as_json(self) -> dict[str, Any]:
         """The report as JSON-ready values, in a stable order."""
