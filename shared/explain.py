@@ -10,7 +10,7 @@ from typing import Any
 
 from cronsim import CronSim
 
-from shared import preflight
+from shared import preflight, waiting
 from shared.alarms import Trouble, grouped, shown
 from shared.drain import INCOMPLETE, Drainer
 from shared.model import (
@@ -34,6 +34,7 @@ from shared.plan import obstacle, owned, unmarked
 from shared.ports import Stored
 from shared.report import told
 from shared.routing import decisions, route
+from shared.run import LEASE
 from shared.settings import Settings
 
 CHANGES = 50
@@ -58,6 +59,8 @@ async def status(drainer: Drainer, own: Sequence[Alarm] = ()) -> dict[str, Any]:
     if not complete:
         alarms.append(INCOMPLETE)
     frozen = {zone.key: freeze(zone, orders) for zone in settings.zones}
+    holds = {zone.key: await _holds(drainer, zone, frozen[zone.key], complete) for zone in settings.zones}
+    alarms += grouped(each for zone in settings.zones for each in holds[zone.key].late(dirty[zone.key]))
     alarms += [_frozen(zone, order) for zone in settings.zones if (order := frozen[zone.key])]
     return {
         "now": moment(drainer.clock()),
@@ -74,7 +77,11 @@ async def status(drainer: Drainer, own: Sequence[Alarm] = ()) -> dict[str, Any]:
             }
             for zone in settings.zones
         ],
-        "dirty": [_dirty(d) for rows in dirty.values() for d in sorted(rows, key=lambda d: (d.urgency, d.since))],
+        "dirty": [
+            _dirty(d, holds[key])
+            for key, rows in dirty.items()
+            for d in sorted(rows, key=lambda d: (d.urgency, d.since))
+        ],
         "blocked": [_blocked(zone, each) for zone in settings.zones for each in found[zone.key].blocked],
         "endpoints": dict(sorted(Counter(e.state.value for e in endpoints if e.names).items())),
         "last_sweep": {
@@ -223,7 +230,8 @@ async def explain(drainer: Drainer, zone: Zone, name: str) -> dict[str, Any]:
     endpoints = [row.endpoint for row in await catalog.claimants(name)]
     known = (zone, name, endpoints, await drainer.orders(), drainer.settings, drainer.latency)
     answer = route(*known)
-    dirty = await catalog.dirty_name(zone.key, name)
+    dirty, frozen = await catalog.dirty_name(zone.key, name), await drainer.frozen(zone)
+    holds = await _holds(drainer, zone, frozen, await drainer.complete()) if dirty else None
     return {
         "zone": zone.id,
         "name": name,
@@ -251,8 +259,8 @@ async def explain(drainer: Drainer, zone: Zone, name: str) -> dict[str, Any]:
             }
             for decision in decisions(*known)
         ],
-        "dirty": _dirty(dirty.value) if dirty else None,
-        "frozen": _until(await drainer.frozen(zone)),
+        "dirty": _dirty(dirty.value, holds) if dirty and holds else None,
+        "frozen": _until(frozen),
         "history": [_past(past, zone) for past in await catalog.history(zone.key, name)],
     }
 
@@ -263,7 +271,17 @@ async def _why_blocked(drainer: Drainer, zone: Zone, name: str, record: RecordSe
     return {"why": found.why.value, "owner": found.owner or None} if found else None
 
 
-def _dirty(dirty: Dirty) -> dict[str, Any]:
+async def _holds(drainer: Drainer, zone: Zone, frozen: Order | None, complete: str) -> waiting.Holds:
+    """What can hold back the names of a zone now."""
+    tenancy, now = await drainer.catalog.tenancy(zone.key, LEASE), drainer.clock()
+    drains = CronSim(drainer.settings.drain_schedule, datetime.fromtimestamp(now, UTC), reverse=True)
+    due_before = min(next(islice(drains, 2, None)).timestamp(), now - waiting.LATE)
+    until = "" if frozen is None else "until it is unfrozen" if frozen.endless else f"until {moment(frozen.until)}"
+    own = drainer.reader.budgets[zone.key]
+    return waiting.Holds(zone, now, until, bool(complete), tenancy, due_before, own)
+
+
+def _dirty(dirty: Dirty, holds: waiting.Holds) -> dict[str, Any]:
     return {
         "zone": dirty.zone,
         "name": dirty.name,
@@ -273,6 +291,7 @@ def _dirty(dirty: Dirty) -> dict[str, Any]:
         "not_before": moment(dirty.not_before),
         "last_error": dirty.last_error,
         "cause": dirty.cause,
+        "waits_for": holds.of(dirty),
     }
 
 

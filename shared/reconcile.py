@@ -144,7 +144,7 @@ class Reconciler:
         if first:  # The other events that shared this look leave the names that it made dirty to this one.
             await self._settle(deadline, report)
             await self._confirm(seen, found, deadline, report)
-        if self.clock() - self._heard_at >= HEARD_PAUSE:
+        if abs(self.clock() - self._heard_at) >= HEARD_PAUSE:
             self._heard_at = self.clock()
             await self._note(event_at=self.clock())
         return report

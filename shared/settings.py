@@ -86,6 +86,7 @@ class Settings:
     static: tuple[Endpoint, ...] = ()
     cloud: Cloud = CLOUDS["public"]
     sweep_schedule: str = SWEEP_SCHEDULE
+    drain_schedule: str = DRAIN_SCHEDULE
     health_wait_minutes: int = 15
 
     @cached_property

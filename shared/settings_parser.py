@@ -54,9 +54,9 @@ def parse(values: Mapping[str, str], table: Collection[str]) -> Settings:
         static=read.static(),
         cloud=read.cloud(),
         sweep_schedule=read.schedule("NEARZONE_SWEEP_SCHEDULE", SWEEP_SCHEDULE),
+        drain_schedule=read.schedule("NEARZONE_DRAIN_SCHEDULE", DRAIN_SCHEDULE),
         health_wait_minutes=read.whole("NEARZONE_HEALTH_WAIT_MINUTES", 15, "minutes", MAX_HEALTH_WAIT),
     )
-    read.schedule("NEARZONE_DRAIN_SCHEDULE", DRAIN_SCHEDULE)
     read.finish()
     return settings
 

@@ -12,14 +12,14 @@ from math import inf
 
 from azure.data.tables.aio import TableClient
 
-from shared.catalog import history, rows
+from shared.catalog import history, rows, times
 from shared.catalog.others import Others
 from shared.catalog.rows import BODY, FACTS, LeaseRow
 from shared.catalog.store import Store
 from shared.clock import TOLERANCE, Clock
 from shared.errors import Conflict
 from shared.model import Dirty, EndpointRow, Found, Marker, Order, Past, Write
-from shared.ports import EVERY_NAME, Indexed, Lease, Stored
+from shared.ports import EVERY_NAME, Indexed, Lease, Stored, Tenancy
 from shared.together import all_of
 
 AT_ONCE = 16
@@ -46,6 +46,10 @@ class TableCatalog:
         self._store.clock = clock
         await self._store.get("marker", "marker")
 
+    def _now(self) -> float:
+        """The account's time, as far as it is known."""
+        return self._store.clock() if self._store.clock else inf
+
     async def place(self) -> Mapping[str, str]:
         return {"kind": "table", "account": self._client.account_name or "", "table": self._client.table_name}
 
@@ -59,12 +63,13 @@ class TableCatalog:
 
     async def endpoint(self, key: str) -> Stored[EndpointRow] | None:
         row = await self._store.get("endpoints", rows.digest(key))
-        return rows.read(row, rows.ENDPOINT) if row else None
+        return times.believed(rows.read(row, rows.ENDPOINT), self._now()) if row else None
 
     async def endpoints(self) -> Sequence[Stored[EndpointRow]]:
         found = await self._store.query("PartitionKey eq 'endpoints'", BODY)
         self._endpoints = len(found)
-        return tuple(rows.read(row, rows.ENDPOINT) for row in found)
+        now = self._now()
+        return tuple(times.believed(rows.read(row, rows.ENDPOINT), now) for row in found)
 
     async def claimants(self, name: str) -> Sequence[EndpointRow]:
         found = await self._store.query(rows.indexed_under(name), BODY)
@@ -89,7 +94,8 @@ class TableCatalog:
 
     async def indexed(self) -> Sequence[Stored[Indexed]]:
         found = await self._store.query("PartitionKey eq 'index'", BODY)
-        return tuple(rows.read(row, rows.INDEXED) for row in found)
+        now = self._now()
+        return tuple(times.believed(rows.read(row, rows.INDEXED), now) for row in found)
 
     async def purge_index(self, row: Stored[Indexed]) -> None:
         await self._store.delete("index", rows.index_key(row.value.name, row.value.key), row.etag)
@@ -106,11 +112,12 @@ class TableCatalog:
 
     async def dirty(self, zone: str) -> Sequence[Stored[Dirty]]:
         found = await self._store.query(f"PartitionKey eq '{rows.dirty_in(zone)}'", FACTS)
-        return tuple(rows.read_dirty(zone, row) for row in found)
+        now = self._now()
+        return tuple(times.believed(rows.read_dirty(zone, row), now) for row in found)
 
     async def dirty_name(self, zone: str, name: str) -> Stored[Dirty] | None:
         row = await self._store.get(rows.dirty_in(zone), rows.label(name))
-        return rows.read_dirty(zone, row) if row else None
+        return times.believed(rows.read_dirty(zone, row), self._now()) if row else None
 
     async def put_dirty(self, dirty: Dirty, etag: str) -> None:
         await self._store.replace(rows.dirty(dirty), etag)
@@ -133,6 +140,14 @@ class TableCatalog:
     async def release(self, zone: str, holder: str, spent: Sequence[Write]) -> None:
         free = LeaseRow(zone, spent=tuple((write.kind, write.name, write.at) for write in spent))
         await self._change_lease(zone, lambda row: free if row.holder == holder else None)
+
+    async def tenancy(self, zone: str, seconds: float) -> Tenancy:
+        found = await self._store.get("leases", rows.digest(zone))
+        if not found:
+            return Tenancy()
+        row = rows.read_lease(found, seconds + TOLERANCE).value
+        spent = None if row.spent is None else tuple(Write(*write) for write in row.spent)
+        return Tenancy(row.holder, row.expires if row.holder else 0.0, spent, rows.written(found))
 
     async def _change_lease(
         self, zone: str, change: Callable[[LeaseRow], LeaseRow | None], longest: float = inf
@@ -160,7 +175,7 @@ class TableCatalog:
 
     async def marker(self) -> Stored[Marker] | None:
         row = await self._store.get("marker", "marker")
-        return rows.read(row, rows.MARKER) if row else None
+        return times.believed(rows.read(row, rows.MARKER), self._now()) if row else None
 
     async def put_marker(self, marker: Marker, etag: str | None) -> str:
         entity = rows.entity("marker", "marker", rows.bounded(marker), "the marker")
@@ -194,7 +209,9 @@ class TableCatalog:
 
     async def history(self, zone: str, name: str = EVERY_NAME) -> Sequence[Past]:
         row = await self._store.get(rows.history_of(zone), rows.history_key(name))
-        return rows.read(row, rows.HISTORY).value if row and row.get("body") else ()
+        if not row or not row.get("body"):
+            return ()
+        return times.believed(rows.read(row, rows.HISTORY), self._now()).value
 
     async def forget(self, before: float, zones: Collection[str]) -> None:
         kept = {rows.history_of(zone) for zone in zones}
