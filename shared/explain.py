@@ -240,13 +240,7 @@ async def explain(drainer: Drainer, zone: Zone, name: str) -> dict[str, Any]:
             "ttl": answer.ttl,
             "reason": answer.reason,
         },
-        "record": {
-            "addresses": list(record.addresses),
-            "ttl": record.ttl,
-            "owned": owned(record, drainer.settings.owner),
-        }
-        if record
-        else None,
+        "record": _record(drainer, record),
         "blocked": await _why_blocked(drainer, zone, name, record),
         "claims": [
             {
@@ -263,6 +257,18 @@ async def explain(drainer: Drainer, zone: Zone, name: str) -> dict[str, Any]:
         "frozen": _until(frozen),
         "history": [_past(past, zone) for past in await catalog.history(zone.key, name)],
     }
+
+
+async def record(drainer: Drainer, zone: Zone, name: str) -> dict[str, Any]:
+    """What a zone holds now, as `explain` tells it; for a time without the catalog. Raises Transient, Terminal."""
+    return {"record": _record(drainer, await drainer.record_sets.get(zone, name))}
+
+
+def _record(drainer: Drainer, record: RecordSet | None) -> dict[str, Any] | None:
+    if record is None:
+        return None
+    mine = owned(record, drainer.settings.owner)
+    return {"addresses": list(record.addresses), "ttl": record.ttl, "owned": mine}
 
 
 async def _why_blocked(drainer: Drainer, zone: Zone, name: str, record: RecordSet | None) -> dict[str, Any] | None:

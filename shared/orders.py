@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from shared.errors import BadRequest, Conflict
 from shared.explain import because, moment
 from shared.model import FOREVER, Cause, Order, Urgency, Zone
+from shared.order_errors import kept, not_kept
 from shared.plan import Skip
 from shared.ports import EVERY_NAME, Catalog
 from shared.record import Recorder
@@ -33,13 +34,17 @@ class Orders:
         Raises BadRequest for a region that is not known: the order would do nothing.
         """
         target = wanted.drain or wanted.undrain or ""
-        await self._known("drain.region" if wanted.drain else "undrain.region", target)
+        with not_kept():
+            await self._known("drain.region" if wanted.drain else "undrain.region", target)
         cause = because("drain order" if wanted.drain else "undrain", self.clock())
         if wanted.drain:
-            await self.catalog.put_order(Order(target, self.clock() + 60.0 * wanted.drain_minutes))
+            with not_kept():
+                await self.catalog.put_order(Order(target, self.clock() + 60.0 * wanted.drain_minutes))
         else:
-            await self.catalog.purge_order(target)
-        await self._mark(Order(target, 0.0), cause)
+            with not_kept("The order was NOT taken back"):
+                await self.catalog.purge_order(target)
+        with kept():
+            await self._mark(Order(target, 0.0), cause)
 
     async def _known(self, field: str, target: str) -> None:
         """Azure may have endpoints in a region that neither the table nor the settings know."""
@@ -58,12 +63,14 @@ class Orders:
         What the guard had let pass before is for the sweep to judge anew that ends the freeze.
         """
         until = self.clock() + 60.0 * minutes if minutes else FOREVER
-        await self.catalog.put_order(Order(zone.key, until))
-        rows = await self.catalog.dirty(zone.key)
-        for row in rows:
-            if row.value.cleared:
-                with suppress(Conflict):  # Settled, or marked again, in this moment.
-                    await self.catalog.put_dirty(replace(row.value, cleared=False), row.etag)
+        with not_kept():
+            await self.catalog.put_order(Order(zone.key, until))
+        with kept():
+            rows = await self.catalog.dirty(zone.key)
+            for row in rows:
+                if row.value.cleared:
+                    with suppress(Conflict):  # Settled, or marked again, in this moment.
+                        await self.catalog.put_dirty(replace(row.value, cleared=False), row.etag)
         end = f"until {moment(until)}" if minutes else "until it is unfrozen"
         return Report("resync", skips=[Skip(zone.id, EVERY_NAME, f"frozen {end}")], left=len(rows))
 

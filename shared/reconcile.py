@@ -17,7 +17,7 @@ import asyncio
 import logging
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -28,9 +28,11 @@ from shared.doubt import CONFIRM_SECONDS, NO_EVENT, TO_CONFIRM
 from shared.drain import Drainer
 from shared.errors import Conflict, NearzoneError, Terminal, Transient
 from shared.events import Hint, Ignored, hint
+from shared.last_known import RUNBOOK, LastKnown, stale
 from shared.latency import Latency
 from shared.model import Alarm, Cause, Endpoint, State, Swept, Zone, freeze
 from shared.observe import Observer
+from shared.order_errors import not_kept
 from shared.orders import Orders
 from shared.ports import Catalog, Inventory, Measure, RecordSets, Surveyor, unmeasured
 from shared.record import LOOKS, Recorder
@@ -101,6 +103,7 @@ class Reconciler:
             60.0 * self.settings.health_wait_minutes,
         )
         self.sweeper = Sweeper(self.recorder, self.drainer)
+        self._last = LastKnown()
         self._resyncs: Shared[Report] = Shared(gate=asyncio.Semaphore(RESYNCS_AT_ONCE))
         self.orders = Orders(self.catalog, self.recorder, self.clock, self.latency.regions)
 
@@ -213,13 +216,20 @@ class Reconciler:
         )
         stored = await self.catalog.marker()
         if stored and abs(self.clock() - stored.value.checked_at) >= CHECK_PAUSE:
-            await self._check(seen)
+            await self._note(checked_at=self.clock(), findings=await self._survey(seen))
         return report
 
     async def check(self) -> Report:
-        """Look at what could stand in the way of right answers, now; nothing else is done."""
-        report = Report("check")
-        known = [stored.value.endpoint for stored in await self.catalog.endpoints()]
+        """Look at what could stand in the way of right answers, now; nothing else is done.
+
+        Without the catalog, what Azure alone can tell; the failures say what is missing.
+        """
+        report, known, missing = Report("check"), list[Endpoint](), "what sweeps and events have left in the catalog"
+        try:
+            await self._begin()
+            known = [stored.value.endpoint for stored in await self.catalog.endpoints()]
+        except (Transient, Terminal) as error:
+            report.fail(missing, error)
         listings = await self.inventory.listings(self.settings.subscriptions, known)
         # Before the first sweep lists leave VMs open for their health, which does not matter here.
         left = [replace(each, health=False) for listing in listings for each in listing.unclear]
@@ -228,20 +238,24 @@ class Reconciler:
         listed = {endpoint.key: endpoint for listing in listings for endpoint in listing.endpoints}
         endpoints = {endpoint.key: endpoint for endpoint in known} | listed
         report.observed = len(endpoints)
-        report.alarms += await self._check(Seen(listings, endpoints.values()))
-        report.alarms += explain.overdue(await self.catalog.marker(), self.settings, self.clock())
-        for zone in self.settings.zones:
-            stored = await self.catalog.found(zone.key)
-            report.alarms += stored.value.alarms if stored else ()
+        report.alarms += (found := await self._survey(Seen(listings, endpoints.values())))
+        if report.failures:
+            return report
+        try:
+            await self._note(checked_at=self.clock(), findings=found)
+            report.alarms += explain.overdue(await self.catalog.marker(), self.settings, self.clock())
+            for zone in self.settings.zones:
+                stored = await self.catalog.found(zone.key)
+                report.alarms += stored.value.alarms if stored else ()
+        except (Transient, Terminal) as error:
+            report.fail(missing, error)
         return report
 
-    async def _check(self, seen: Seen) -> Sequence[Alarm]:
+    async def _survey(self, seen: Seen) -> Sequence[Alarm]:
         zones = self.settings.zones
         around = await asyncio.gather(*(self.surveyor.survey(zone) for zone in zones))
         by_key = {zone.key: each for zone, each in zip(zones, around, strict=True)}
-        found = preflight.check(self.settings, by_key, seen.listings, seen.endpoints)
-        await self._note(checked_at=self.clock(), findings=found)
-        return found
+        return preflight.check(self.settings, by_key, seen.listings, seen.endpoints)
 
     async def _note(self, *sweeps: Swept, **said: Any) -> None:  # noqa: ANN401 - fields of the marker
         """Keep something in the marker, where there is one."""
@@ -253,7 +267,10 @@ class Reconciler:
 
     async def resync(self, wanted: Resync) -> Report:
         """What a person asked for by hand. Raises BadRequest where only the catalog shows that it cannot be."""
-        report, deadline = Report("resync", wanted.dry_run), await self._begin() + RESYNC_SECONDS
+        if wanted.check:
+            return (await self._resyncs.run(wanted, "", lambda _: self.check()))[0]
+        with not_kept() if wanted.orders else nullcontext():
+            report, deadline = Report("resync", wanted.dry_run), await self._begin() + RESYNC_SECONDS
         if wanted.freeze:
             return await self.orders.freeze(wanted.freeze, wanted.freeze_minutes)
         if wanted.drain or wanted.undrain:
@@ -261,14 +278,13 @@ class Reconciler:
             await self._settle(deadline, report, wait=True)
             return report
         if wanted.unfreeze:
-            await self.catalog.purge_order(wanted.unfreeze.key)
+            with not_kept("The order was NOT taken back"):
+                await self.catalog.purge_order(wanted.unfreeze.key)
         shared, _ = await self._resyncs.run(wanted, "", lambda flight: self._resync(wanted, deadline, flight))
         return shared
 
     async def _resync(self, wanted: Resync, deadline: float, flight: Flight[Report]) -> Report:
         """One run for all who have asked for exactly this. `deadline`: that of the first one. Raises Transient."""
-        if wanted.check:
-            return await self.check()
         now = self.clock()
         report, cause, seconds = Report("resync", wanted.dry_run), explain.because("resync", now), deadline - now
         if seconds < RESYNC_LEAST_SECONDS:
@@ -301,8 +317,31 @@ class Reconciler:
         return await explain.explain(self.drainer, zone, name)
 
     async def answer(self, asked: Question) -> dict[str, Any]:
-        """What a status request asks."""
-        return await (self.explain(asked.zone, asked.name) if asked.zone else self.status(full=asked.full))
+        """What a status request asks; what this process last knew, and how old that is, where it cannot be read now.
+
+        Raises Transient where nothing was ever known.
+        """
+        try:
+            told = await (self.explain(asked.zone, asked.name) if asked.zone else self.status(full=asked.full))
+        except (Transient, Terminal) as error:
+            return await self._stale(asked, error)
+        self._last.keep(asked, told, self.clock())
+        return told
+
+    async def _stale(self, asked: Question, error: NearzoneError) -> dict[str, Any]:
+        """The last answer; of one name, what the zone holds is read anew where Azure tells it."""
+        known, record = (self._last.name(asked) if asked.zone else self._last.status(asked)), None
+        if asked.zone:
+            with suppress(NearzoneError):
+                record = await explain.record(self.drainer, asked.zone, asked.name)
+        if not known and not record:
+            raise Transient(
+                f"{error}. Nothing was known before in this process, so there is no older answer; {RUNBOOK}"
+            )
+        at, told = known or (None, {"answer": None})
+        about = {"zone": asked.zone.id, "name": asked.name} if asked.zone else {}
+        old = stale(at, self.clock(), explain.moment(at or 0.0), error)
+        return {**told, **about, **(record or {}), "stale": old}
 
     async def _settle(self, deadline: float, report: Report, *, wait: bool = False) -> None:
         """Drain after something durable was recorded: what fails now is dirty, and no reason to fail the delivery."""

@@ -81,6 +81,11 @@ class Resync:
     unfreeze: Zone | None = None
     check: bool = False
 
+    @property
+    def orders(self) -> bool:
+        """Whether it gives or takes back an order."""
+        return bool(self.drain or self.undrain or self.freeze or self.unfreeze)
+
 
 def parse(body: bytes, settings: Settings, types: frozenset[str]) -> Resync:
     """Read the request body; an empty body asks for everything. Raises BadRequest, which names the field.

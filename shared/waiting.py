@@ -79,9 +79,8 @@ class Holds:
         for dirty in names:
             due = max(dirty.since, dirty.not_before)
             if due < self.due_before and not any(self._busy(kind) for kind in _KINDS[dirty.urgency]):
-                text = (
-                    f"{shown(self.zone)}: due for more than {(self.now - self.due_before) / 60:.0f} minutes, not tried"
-                )
+                minutes = f"{(self.now - self.due_before) / 60:.0f} minutes"
+                text = f"{shown(self.zone)}: due for more than {minutes}, and was not tried"
                 means = "its answer is old, and nothing is known that holds it back"
                 do = "look whether the function `drain` runs and how it ends; restart the app where it leaves names out"
                 yield Trouble(dirty.name, text, means, do, "names")
