@@ -58,7 +58,7 @@ TIMES = [
     (lambda at: Marker(checked_at=at), 0.0),
     (lambda at: Marker(event_at=at), 0.0),
     (with_progress, 0.0),
-    (lambda at: (PAST, replace(PAST, at=at)), 0.0),
+    (lambda at: (replace(PAST, at=at), replace(PAST, at=0.0)), 0.0),
     (lambda at: Order("eastus", at), FOREVER),
 ]
 
@@ -73,6 +73,13 @@ def test_a_time_of_the_future_counts_as_when_the_row_was_written_and_where_that_
             assert believed(Stored(made(wrong), "7"), NOW) == Stored(made(NOW), "7")
             right = believed(Stored(made(wrong), ETAG), NOW)
             assert right == Stored(made(written_at(ETAG)), ETAG)
+
+
+def test_the_newest_change_of_a_history_stays_the_first_one_where_only_its_time_is_wrong():
+    kept = (replace(PAST, at=NOW + 60, kind="update"), replace(PAST, at=NOW + 2), replace(PAST, at=NOW - 500))
+    right = believed(Stored(kept, ETAG), NOW).value
+    assert [past.kind for past in right] == ["update", "create", "create"]
+    assert [past.at for past in right] == [written_at(ETAG), written_at(ETAG), NOW - 500]
 
 
 @pytest.mark.parametrize(

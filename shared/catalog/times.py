@@ -51,8 +51,7 @@ def believed(stored: Stored[T], now: float) -> Stored[T]:
     """A row with believable times; the same object where nothing was wrong. `now`: seconds since the epoch."""
     value: Any = stored.value
     if isinstance(value, tuple):
-        changed: Any = tuple(_changed(each, now, stored.etag) for each in value)
-        changed = value if all(new is old for new, old in zip(changed, value, strict=True)) else changed
+        changed: Any = _history(value, now, stored.etag)
     else:
         changed = _changed(value, now, stored.etag)
     if isinstance(changed, Marker):
@@ -67,6 +66,14 @@ def _changed(value: Any, now: float, etag: str) -> Any:  # noqa: ANN401 - any va
     if ahead and getattr(value, ahead) > latest + LONGEST_WAIT:
         said.append(ahead)
     return replace(value, **dict.fromkeys(said, min(written_at(etag) or now, now))) if said else value
+
+
+def _history(value: tuple[Past, ...], now: float, etag: str) -> tuple[Past, ...]:
+    """Where one time is wrong, the others are bounded as well, so that the newest change stays the first one."""
+    if all(past.at <= now + TOLERANCE for past in value):
+        return value
+    written = min(written_at(etag) or now, now)
+    return tuple(replace(past, at=min(past.at, written)) for past in value)
 
 
 def _marker(marker: Marker, now: float, etag: str) -> Marker:
