@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from operator import attrgetter
 
-from shared.model import Write
+from shared.model import LONGEST_WAIT, Write
 
 WINDOW = 61.0
 """Seconds for which a call counts: a minute, the time by which it may reach Azure later than one sent after it, and the
@@ -37,6 +37,8 @@ class Budget:
         self._spent: dict[str, deque[Write]] = {kind: deque() for kind in LIMITS}
         self._written: dict[str, float] = {}
         self._learned: frozenset[Write] = frozenset()
+        self._now = 0.0
+        """The last time that was seen: no call is remembered as made after it."""
 
     def wait(self, kind: str, now: float, reserve: int = 0) -> float:
         """Seconds until the next call of this kind may go, so that `reserve` are left; 0 when it may go now."""
@@ -75,14 +77,15 @@ class Budget:
         told = frozenset(spent)
         new = told.difference(self._learned, *self._spent.values())
         self._learned = told
+        self._see(now)
         for write in new:
-            insort(self._spent[write.kind], write, key=attrgetter("at"))
-            self._written[write.name] = max(write.at, self._written.get(write.name, 0.0))
+            counted = replace(write, at=min(write.at, now))
+            insort(self._spent[write.kind], counted, key=attrgetter("at"))
+            self._written[write.name] = max(counted.at, self._written.get(write.name, 0.0))
         return new
 
     def _recent(self, kind: str, now: float) -> deque[Write]:
-        if self._spent[kind] and self._spent[kind][-1].at > now:
-            self._set_back(now)
+        self._see(now)
         spent = self._spent[kind]
         while spent and spent[0].at <= now - WINDOW:
             old = spent.popleft()
@@ -90,7 +93,11 @@ class Budget:
                 del self._written[old.name]
         return spent
 
-    def _set_back(self, now: float) -> None:
+    def _see(self, now: float) -> None:
+        """Where the clock was set back, every call of what is the future now counts as made now, of whatever kind."""
+        before, self._now = self._now, now
+        if now >= before:
+            return
         for kind, spent in self._spent.items():
             self._spent[kind] = deque(replace(each, at=min(each.at, now)) for each in spent)
         self._written = {name: min(at, now) for name, at in self._written.items()}
@@ -98,8 +105,6 @@ class Budget:
 
 BACK_OFF = 2.0
 MAX_BACK_OFF = 300.0
-LONGEST_WAIT = 3600.0
-"""Seconds after which a name is tried again whatever was asked for; a row that says to wait longer is not believed."""
 
 
 def back_off(attempts: int, retry_after: float | None) -> float:

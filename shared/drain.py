@@ -15,7 +15,7 @@ from shared.plan import Skip
 from shared.ports import EVERY_NAME
 from shared.queue import Queue
 from shared.report import Report
-from shared.run import FrozenError, Means, Run, TakenError, Task
+from shared.run import CALLER_PATIENCE, FrozenError, Means, Run, TakenError, Task
 from shared.turn import Turn
 
 TAKEN_PAUSE = 2.0
@@ -37,9 +37,10 @@ class Drainer(Means):
     async def drain(
         self, zones: Sequence[Zone], deadline: float, report: Report, *, wait: bool = False, partial: bool = False
     ) -> None:
-        """Settle what is dirty until the deadline; failures go into the report.
+        """Settle what is dirty until the deadline; failures go into the report, for each name the last one.
 
-        Where somebody in this process drains a zone already, the last one who comes waits, to take over when that one's
+        Ends before the deadline where all that is left is backed off for longer than `run.CALLER_PATIENCE`. Where
+        somebody in this process drains a zone already, the last one who comes waits, to take over when that one's
         time is up, and everybody else leaves it to them, unless they `wait`. `partial`: the catalog does not know every
         claim, so write only what narrows nothing.
         """
@@ -81,7 +82,7 @@ class Drainer(Means):
                 turn.news.clear()
                 read_at = self.clock()
                 queue.take(await self.catalog.dirty(zone.key), read_at, self.clock())
-                if queue.soonest(self.clock()) >= task.deadline:
+                if queue.soonest(self.clock(), CALLER_PATIENCE) >= task.deadline:
                     if turn.news.is_set():  # Marked while the rows were read, by somebody who has left it to this one.
                         continue
                     return

@@ -10,7 +10,7 @@ from typing import Any
 
 from cronsim import CronSim
 
-from shared import bad_rows, preflight, unpublished
+from shared import bad_rows, preflight, unpublished, waiting
 from shared.alarms import Trouble, grouped, shown
 from shared.drain import INCOMPLETE, Drainer
 from shared.model import (
@@ -34,6 +34,7 @@ from shared.plan import obstacle, owned, unmarked
 from shared.ports import Stored
 from shared.report import refused, told
 from shared.routing import decisions, keep_open, route
+from shared.run import LEASE
 from shared.settings import Settings
 
 CHANGES = 50
@@ -61,6 +62,8 @@ async def status(drainer: Drainer, own: Sequence[Alarm] = ()) -> dict[str, Any]:
     if not complete:
         alarms.append(INCOMPLETE)
     frozen = {zone.key: freeze(zone, orders) for zone in settings.zones}
+    holds = {zone.key: await _holds(drainer, zone, frozen[zone.key], complete) for zone in settings.zones}
+    alarms += grouped(each for zone in settings.zones for each in holds[zone.key].late(dirty[zone.key]))
     alarms += [_frozen(zone, order) for zone in settings.zones if (order := frozen[zone.key])]
     return {
         "now": moment(now),
@@ -77,7 +80,9 @@ async def status(drainer: Drainer, own: Sequence[Alarm] = ()) -> dict[str, Any]:
             }
             for zone in settings.zones
         ],
-        "dirty": [_dirty(d) for d in sorted(chain(*dirty.values()), key=lambda d: (d.urgency, d.since, d.name))],
+        "dirty": [
+            _dirty(d, holds[d.zone]) for d in sorted(chain(*dirty.values()), key=lambda d: (d.urgency, d.since, d.name))
+        ],
         "blocked": [_blocked(zone, each) for zone in settings.zones for each in found[zone.key].blocked],
         "endpoints": dict(sorted(Counter(e.state.value for e in endpoints if e.names).items())),
         "last_sweep": {
@@ -187,7 +192,8 @@ async def explain(drainer: Drainer, zone: Zone, name: str) -> dict[str, Any]:
     endpoints = [row.endpoint for row in await catalog.claimants(name)]
     known = (zone, name, endpoints, await drainer.orders(), drainer.settings, drainer.latency)
     answer = keep_open(route(*known), record, endpoints, known[3], drainer.settings)
-    dirty = await catalog.dirty_name(zone.key, name)
+    dirty, frozen = await catalog.dirty_name(zone.key, name), await drainer.frozen(zone)
+    holds = await _holds(drainer, zone, frozen, await drainer.complete()) if dirty else None
     return {
         "zone": zone.id,
         "name": name,
@@ -196,13 +202,7 @@ async def explain(drainer: Drainer, zone: Zone, name: str) -> dict[str, Any]:
             "ttl": answer.ttl,
             "reason": answer.reason,
         },
-        "record": {
-            "addresses": list(record.addresses),
-            "ttl": record.ttl,
-            "owned": owned(record, drainer.settings.owner),
-        }
-        if record
-        else None,
+        "record": _record(drainer, record),
         "blocked": await _why_blocked(drainer, zone, name, record),
         "claims": [
             {
@@ -215,10 +215,22 @@ async def explain(drainer: Drainer, zone: Zone, name: str) -> dict[str, Any]:
             }
             for decision in decisions(*known)
         ],
-        "dirty": _dirty(dirty.value) if dirty else None,
-        "frozen": _until(await drainer.frozen(zone)),
+        "dirty": _dirty(dirty.value, holds) if dirty and holds else None,
+        "frozen": _until(frozen),
         "history": [told_past(past, zone) for past in await catalog.history(zone.key, name)],
     }
+
+
+async def record(drainer: Drainer, zone: Zone, name: str) -> dict[str, Any]:
+    """What a zone holds now, as `explain` tells it; for a time without the catalog. Raises Transient, Terminal."""
+    return {"record": _record(drainer, await drainer.record_sets.get(zone, name))}
+
+
+def _record(drainer: Drainer, record: RecordSet | None) -> dict[str, Any] | None:
+    if record is None:
+        return None
+    mine = owned(record, drainer.settings.owner)
+    return {"addresses": list(record.addresses), "ttl": record.ttl, "owned": mine}
 
 
 async def _why_blocked(drainer: Drainer, zone: Zone, name: str, record: RecordSet | None) -> dict[str, Any] | None:
@@ -227,7 +239,17 @@ async def _why_blocked(drainer: Drainer, zone: Zone, name: str, record: RecordSe
     return {"why": found.why.value, "owner": found.owner or None} if found else None
 
 
-def _dirty(dirty: Dirty) -> dict[str, Any]:
+async def _holds(drainer: Drainer, zone: Zone, frozen: Order | None, complete: str) -> waiting.Holds:
+    """What can hold back the names of a zone now."""
+    tenancy, now = await drainer.catalog.tenancy(zone.key, LEASE), drainer.clock()
+    drains = CronSim(drainer.settings.drain_schedule, datetime.fromtimestamp(now, UTC), reverse=True)
+    due_before = min(next(islice(drains, 2, None)).timestamp(), now - waiting.LATE)
+    until = "" if frozen is None else "until it is unfrozen" if frozen.endless else f"until {moment(frozen.until)}"
+    own = drainer.reader.budgets[zone.key]
+    return waiting.Holds(zone, now, until, bool(complete), tenancy, due_before, own)
+
+
+def _dirty(dirty: Dirty, holds: waiting.Holds) -> dict[str, Any]:
     return {
         "zone": dirty.zone,
         "name": dirty.name,
@@ -238,6 +260,7 @@ def _dirty(dirty: Dirty) -> dict[str, Any]:
         "last_error": dirty.last_error,
         "cause": dirty.cause,
         **_who(dirty),
+        "waits_for": holds.of(dirty),
     }
 
 

@@ -18,6 +18,10 @@ MAX_ADDRESSES = 20
 FOREVER = 253_402_300_799.0
 """Until when an order holds that has no end; the last second that a date can say."""
 
+LONGEST_WAIT = 600.0
+"""Seconds after which a name is tried again whatever was asked for; a row that says to wait longer is not believed.
+Twice the longest back-off: what a wrong clock has written holds no name back for longer than this."""
+
 _SEGMENT = r"(?!\.{1,2}(?:/|$))(?:[\w.()-](?<![\u0130\u03f4\u2126\u212a\u212b])){1,260}"
 """Groups may have letters of any alphabet. Left out are those that `lower()` makes equal to another letter, such as the
 Kelvin sign to a k: an id with one would be taken for the id of another resource, and that one's 404 for its end."""

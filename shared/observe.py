@@ -58,7 +58,7 @@ class Observer:
 
     async def observe(self, endpoint_id: str, known: Endpoint | None) -> Endpoint:
         """The truth about an endpoint, as of after this call. Raises Transient, Terminal."""
-        self._last = self.clock()
+        self._see(self.clock())
         if self._first_of_a_name(known):
             return await self.inventory.observe(endpoint_id, known)
         asked = _Asked(endpoint_id, known)
@@ -70,6 +70,11 @@ class Observer:
                 return asked.answer or await self.inventory.observe(endpoint_id, known)
         finally:
             self._waiting.discard(asked)
+
+    def _see(self, now: float) -> None:
+        if now < self._last - MOMENT:  # The clock was set back: no pause that was noted by it holds any more.
+            self._looked, self._next_list, self._distrusted_until = {}, 0.0, 0.0
+        self._last = now
 
     async def read(self, listed: Endpoint, known: Endpoint | None) -> Endpoint:
         """Read one endpoint now, with what a list has just shown of it. Raises Transient, Terminal."""
@@ -99,6 +104,6 @@ class Observer:
             except (NearzoneError, TimeoutError):  # All of them are read one by one, and meet the error there.
                 self._distrusted_until = self.clock() + DISTRUST
                 return
-            self._took = self.clock() - begun
+            self._took = min(TOO_LONG, max(0.0, self.clock() - begun))  # The clock may be set meanwhile.
             for each in everybody:
                 each.answer = found.get(each.endpoint_id)

@@ -10,6 +10,7 @@ from shared.errors import BadRequest, Conflict, NearzoneError
 from shared.explain import because, moment
 from shared.journal import Journal
 from shared.model import FOREVER, Cause, Endpoint, Order, State, Urgency, Zone
+from shared.order_errors import NOT_TAKEN_BACK, kept, not_kept
 from shared.plan import Skip
 from shared.ports import EVERY_NAME, Catalog
 from shared.record import Recorder
@@ -102,10 +103,13 @@ class Orders:
         cause = because(what, self.clock(), wanted.by, wanted.reason)
         until = self.clock() + 60.0 * wanted.drain_minutes
         if wanted.drain:
-            await self.catalog.put_order(Order(target, until, wanted.by, wanted.reason))
+            with not_kept():
+                await self.catalog.put_order(Order(target, until, wanted.by, wanted.reason))
         else:
-            await self.catalog.purge_order(target)
-        await self._mark(Order(target, 0.0), cause)
+            with not_kept(NOT_TAKEN_BACK):
+                await self.catalog.purge_order(target)
+        with kept():
+            await self._mark(Order(target, 0.0), cause)
         said = f"drain of {target} until {moment(until)}" if wanted.drain else f"drain of {target} taken back"
         await self._journal.enter(wanted.zones, wanted.order, said, cause, report)
 
@@ -116,12 +120,14 @@ class Orders:
         """
         minutes = wanted.freeze_minutes
         until = self.clock() + 60.0 * minutes if minutes else FOREVER
-        await self.catalog.put_order(Order(zone.key, until, wanted.by, wanted.reason))
-        rows = await self.catalog.dirty(zone.key)
-        for row in rows:
-            if row.value.cleared:
-                with suppress(Conflict):  # Settled, or marked again, in this moment.
-                    await self.catalog.put_dirty(replace(row.value, cleared=False), row.etag)
+        with not_kept():
+            await self.catalog.put_order(Order(zone.key, until, wanted.by, wanted.reason))
+        with kept():
+            rows = await self.catalog.dirty(zone.key)
+            for row in rows:
+                if row.value.cleared:
+                    with suppress(Conflict):  # Settled, or marked again, in this moment.
+                        await self.catalog.put_dirty(replace(row.value, cleared=False), row.etag)
         end = f"until {moment(until)}" if minutes else "until it is unfrozen"
         report = Report("resync", skips=[Skip(zone.id, EVERY_NAME, f"frozen {end}")], left=len(rows))
         cause = because("freeze", self.clock(), wanted.by, wanted.reason)
@@ -130,7 +136,8 @@ class Orders:
 
     async def unfreeze(self, zone: Zone, cause: Cause, report: Report) -> None:
         """From now on the zone may be written again, and what has failed is tried again."""
-        await self.catalog.purge_order(zone.key)
+        with not_kept(NOT_TAKEN_BACK):
+            await self.catalog.purge_order(zone.key)
         await self._journal.enter((zone,), "unfreeze", "unfrozen", cause, report)
         await self.hurry((zone,), None)
 

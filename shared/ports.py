@@ -71,6 +71,20 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True)
+class Tenancy:
+    """Who has a zone, for people. `holder`: "" for nobody. `expires`: seconds since the epoch, 0 where it is free.
+
+    `spent`: as in `Lease`, what the last holder has left behind; while a zone is held, that is the one before.
+    `changed_at`: when the lease was last taken, prolonged or given back, 0 where that is not known.
+    """
+
+    holder: str = ""
+    expires: float = 0.0
+    spent: tuple[Write, ...] | None = ()
+    changed_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Listing:
     """What a list of one kind in one subscription has shown.
 
@@ -217,6 +231,9 @@ class Catalog(Protocol):
 
     async def release(self, zone: str, holder: str, spent: Sequence[Write]) -> None:
         """Give a lease back with the writes of the last minute, for the next holder; nothing where it is another's."""
+
+    async def tenancy(self, zone: str, seconds: float) -> Tenancy:
+        """Who has a zone now. `seconds`: for how long a lease is taken, which ends no later after it was written."""
 
     async def marker(self) -> Stored[Marker] | None:
         """The completeness marker."""

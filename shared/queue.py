@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 
-from shared.budget import LONGEST_GAP, LONGEST_WAIT, RESERVE, WITHDRAW_GAP, Budget
-from shared.model import Dirty, Urgency
+from shared.budget import LONGEST_GAP, RESERVE, WITHDRAW_GAP, Budget
+from shared.model import LONGEST_WAIT, Dirty, Urgency
 from shared.plan import Change
 from shared.ports import Stored
 
@@ -51,7 +50,7 @@ class Queue:
         if now < self._taken_at:  # The clock was set back: what is known by it is not true any more.
             self._looked, self._settled, self._stirred, self._paused_until = {}, {}, -NEVER, 0.0
         self._taken_at = now
-        found = {row.value.name: _believable(row, now) for row in rows}
+        found = {row.value.name: row for row in rows}
         # Rows that were read before a name was settled may still hold it.
         late = {name: at for name, at in self._settled.items() if at[1] >= read_at}
         self._settled = {name: at for name, at in late.items() if name in found and found[name].etag == at[0]}
@@ -91,14 +90,18 @@ class Queue:
             if self._allowed(kind, urgency, "", now) <= now:
                 yield from (row for row in rows.values() if self._free(row, now))
 
-    def soonest(self, now: float) -> float:
-        """When the next name may go; `NEVER` where there is none."""
-        soonest = NEVER
+    def soonest(self, now: float, patience: float = NEVER) -> float:
+        """When the next name may go; `NEVER` where there is none.
+
+        A name that is backed off for longer than `patience` seconds is not counted; one that only waits for the zone's
+        budget is, however long that takes.
+        """
+        soonest, latest = NEVER, now + patience
         for row in self._services:
-            if self._free(row, NEVER):
+            if self._free(row, latest):
                 soonest = min(soonest, max(row.value.not_before, self._service_allowed(row, now)))
         for (urgency, kind), rows in self._lanes.items():
-            first = min((row.value.not_before for row in rows.values() if self._free(row, NEVER)), default=NEVER)
+            first = min((row.value.not_before for row in rows.values() if self._free(row, latest)), default=NEVER)
             soonest = min(soonest, max(first, self._allowed(kind, urgency, "", now)))
         return soonest
 
@@ -133,7 +136,7 @@ class Queue:
 
     def pause(self, until: float) -> None:
         """Azure has asked to be left alone."""
-        self._paused_until = max(self._paused_until, until)
+        self._paused_until = max(self._paused_until, min(until, self._taken_at + LONGEST_WAIT))
 
     def wait(self, change: Change, now: float) -> float:
         """Seconds until this write may go; 0 when it may go now."""
@@ -178,10 +181,3 @@ class Queue:
     def _kind(self, row: Stored[Dirty]) -> str:
         found = self._decided.get(row.value.name)
         return found[1].kind if found else _GUESS.get(row.value.urgency, "update")
-
-
-def _believable(row: Stored[Dirty], now: float) -> Stored[Dirty]:
-    """A row whose time to wait no clock that is right has written is due now."""
-    if row.value.not_before <= now + LONGEST_WAIT:
-        return row
-    return replace(row, value=replace(row.value, not_before=now))

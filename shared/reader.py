@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 
 from shared.budget import Budget
@@ -20,6 +20,9 @@ from shared.ports import RecordSets, Stored
 EARLY = 60
 """GETs of a zone in a minute up to which record sets are read before it is known that they are needed."""
 EARLY_SECONDS = 10.0
+SET_BACK = 3.0
+"""Seconds by which the clock may be corrected without harm; where it is set back further, what is remembered by it is
+forgotten: it would count as newer than what is read now."""
 REMEMBERED_SECONDS = 3600.0
 MAX_REMEMBERED = 30_000
 
@@ -56,11 +59,22 @@ class Reader:
     _unsure: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     """Names of a zone for which that does not hold any more."""
     _early: dict[_Key, tuple[float, asyncio.Task[Known | None]]] = field(default_factory=dict)
+    _latest: float = 0.0
+
+    def now(self) -> float:
+        """The time; nothing that is remembered was read much later than it."""
+        now = self.clock()
+        if now < self._latest - SET_BACK:
+            self._known, self._listed, self._early = {}, {}, {}
+            self._unsure.clear()
+            self._latest = now
+        self._latest = max(self._latest, now)
+        return now
 
     async def get(self, zone: Zone, name: str, row: str = "", until: float = inf) -> Known:
         """One record set, now. Raises Transient, Terminal; TooLateError where its turn comes after `until`."""
         await self._pace(zone, "get", until)
-        return Known(await self.record_sets.get(zone, name), self.clock(), row)
+        return Known(await self.record_sets.get(zone, name), self.now(), row)
 
     async def all(self, zone: Zone, most: int | None = None) -> Sequence[RecordSet] | None:
         """Every record set of a zone; None where that takes more than `most` pages. Raises Transient, Terminal."""
@@ -80,15 +94,15 @@ class Reader:
 
     async def _pace(self, zone: Zone, kind: str, until: float = inf) -> None:
         budget = self.budgets[zone.key]
-        while (wait := budget.wait(kind, self.clock())) > 0:
-            if self.clock() + wait >= until:
+        while (wait := budget.wait(kind, self.now())) > 0:
+            if self.now() + wait >= until:
                 raise TooLateError("no more reads of this zone before the deadline")
             await asyncio.sleep(wait)
-        budget.spend(kind, "", self.clock())
+        budget.spend(kind, "", self.now())
 
     def foresee(self, zone: Zone, name: str) -> None:
         """Begin to read what will probably be written in a moment, where reads are not scarce."""
-        now, key = self.clock(), (zone.key, name)
+        now, key = self.now(), (zone.key, name)
         self._early = {k: early for k, early in self._early.items() if early[0] > now - EARLY_SECONDS}
         calm = self.budgets[zone.key].used("get", now) < EARLY
         if calm and key not in self._early and self.known(zone, name) is None:
@@ -105,24 +119,26 @@ class Reader:
         found = self._known.get((zone.key, name))
         if found is None and zone.key in self._listed and name not in self._unsure[zone.key]:
             found = Known(None, self._listed[zone.key])
-        return found if found and found.at > self.clock() - REMEMBERED_SECONDS else None
+        return found if found and found.at > self.now() - REMEMBERED_SECONDS else None
 
     async def latest(self, zone: Zone, row: Stored[Dirty], until: float = inf) -> Known:
         """What is remembered or on its way, otherwise what a GET says now. Raises Transient, Terminal."""
         begun, early = self._early.pop((zone.key, row.value.name), (0.0, None))
-        fresh = early if begun > self.clock() - EARLY_SECONDS else None
+        fresh = early if begun > self.now() - EARLY_SECONDS else None
         found = self.known(zone, row.value.name) or (await fresh if fresh else None)
         return found or await self.get(zone, row.value.name, row.etag, until)
 
     def remember(self, zone: Zone, name: str, known: Known) -> None:
         """Keep how a record set stands, unless something newer is known."""
         self._make_room(1)
+        known = replace(known, at=min(known.at, self.now()))
         key = (zone.key, name)
         if key not in self._known or self._known[key].at <= known.at:
             self._known[key] = known
 
     def newer(self, zone: Zone, record_sets: Sequence[RecordSet], read_at: float) -> Sequence[RecordSet]:
         """A list of a zone that was begun at `read_at`, with what is known to have changed since."""
+        self.now()
         since = {key[1]: known for key, known in self._known.items() if key[0] == zone.key and known.at > read_at}
         if not since:
             return record_sets
@@ -157,12 +173,13 @@ class Reader:
 
         The others that it shows are remembered, too, unless they were written meanwhile.
         """
-        begun = self.clock()
+        begun = self.now()
         self._listed.pop(zone.key, None)
         self._unsure[zone.key] = set()
         found = await self.all(zone, most=len(rows))
         if found is None:
             return False
+        begun = min(begun, self.now())
         by_name = {each.name: each for each in found}
         marked = {row.value.name: row.etag for row in rows}
         self._make_room(len(by_name) + len(marked))

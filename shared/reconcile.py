@@ -17,7 +17,7 @@ import asyncio
 import logging
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec
@@ -33,9 +33,11 @@ from shared.events import Edit, Hint, Ignored, hint
 from shared.export import export
 from shared.figures import Figures, Gauge, Tally
 from shared.first_look import FirstLook
+from shared.last_known import RUNBOOK, LastKnown, stale
 from shared.latency import Latency
 from shared.model import Alarm, Cause, Endpoint, State, Swept, Zone
 from shared.observe import Observer
+from shared.order_errors import not_kept
 from shared.orders import Orders
 from shared.own_writes import mark
 from shared.ports import Catalog, Inventory, Measure, RecordSets, Surveyor, unmeasured
@@ -46,7 +48,7 @@ from shared.settings import Settings
 from shared.strangers import Strangers
 from shared.sweep import Seen, Sweeper
 from shared.sweep_plan import Scope
-from shared.together import all_of
+from shared.together import Flight, Shared, all_of
 
 EVENT_SECONDS = 20.0
 """Event Grid gives a delivery 30 s; what is not written by then is left to the drain."""
@@ -55,6 +57,10 @@ SWEEP_SECONDS = 240.0
 """host.json ends a function after 5 minutes."""
 RESYNC_SECONDS = 200.0
 """Azure's load balancer ends an HTTP request after 230 s."""
+RESYNC_LEAST_SECONDS = 10.0
+"""A resync that has waited for others begins only where it has so many seconds left."""
+RESYNCS_AT_ONCE = 2
+"""Resyncs of different scopes that read at a time: each lists everything, and Azure allows a process so many lists."""
 GRACE = 4.0
 """Seconds for what was begun before a deadline; then it is broken off, and stays dirty."""
 AT_ONCE = 8
@@ -133,6 +139,8 @@ class Reconciler:
         self.strangers = Strangers(self.catalog, self.drainer.complete, self.clock)
         self._zone_keys, self._own = frozenset(zone.key for zone in self.settings.zones), mark(self.settings)
         self.first_look = FirstLook(self.drainer, self.surveyor)
+        self._last = LastKnown()
+        self._resyncs: Shared[Report] = Shared(gate=asyncio.Semaphore(RESYNCS_AT_ONCE))
         self.orders = Orders(self.catalog, self.recorder, self.clock, self.latency.regions)
         self.tallier = scrape.Tallier(self.drainer, self.figures)
 
@@ -203,7 +211,7 @@ class Reconciler:
 
     async def _heard(self) -> None:
         """Note now and then that events come."""
-        if self.clock() - self._heard_at >= HEARD_PAUSE:
+        if abs(self.clock() - self._heard_at) >= HEARD_PAUSE:
             self._heard_at = self.clock()
             await self._note(event_at=self.clock())
 
@@ -273,13 +281,20 @@ class Reconciler:
         )
         stored = await self.catalog.marker()
         if seen and stored and abs(self.clock() - stored.value.checked_at) >= CHECK_PAUSE:
-            await self._check(seen)
+            await self._note(checked_at=self.clock(), findings=await self._survey(seen))
         return report
 
     async def check(self) -> Report:
-        """Look at what could stand in the way of right answers, now; nothing else is done."""
-        report = Report("check")
-        known = [stored.value.endpoint for stored in await self.catalog.endpoints()]
+        """Look at what could stand in the way of right answers, now; nothing else is done.
+
+        Without the catalog, what Azure alone can tell; the failures say what is missing.
+        """
+        report, known, missing = Report("check"), list[Endpoint](), "what sweeps and events have left in the catalog"
+        try:
+            await self._begin()
+            known = [stored.value.endpoint for stored in await self.catalog.endpoints()]
+        except (Transient, Terminal) as error:
+            report.fail(missing, error)
         listings = await self.inventory.listings(self.settings.subscriptions, known)
         # Before the first sweep lists leave VMs open for their health, which does not matter here.
         left = [replace(each, health=False) for listing in listings for each in listing.unclear]
@@ -288,24 +303,29 @@ class Reconciler:
         listed = {endpoint.key: endpoint for listing in listings for endpoint in listing.endpoints}
         endpoints = {endpoint.key: endpoint for endpoint in known} | listed
         report.observed = len(endpoints)
-        report.alarms += (*self.notes, *await self._check(Seen(listings, endpoints.values())))
-        report.alarms += explain.overdue(await self.catalog.marker(), self.settings, self.clock())
-        report.alarms += bad_rows.alarms(await self.catalog.bad_rows())
-        for zone in self.settings.zones:
-            stored = await self.catalog.found(zone.key)
-            report.alarms += stored.value.alarms if stored else ()
+        found = await self._survey(Seen(listings, endpoints.values()))
+        report.alarms += (*self.notes, *found)
+        if report.failures:
+            return report
+        try:
+            await self._note(checked_at=self.clock(), findings=found)
+            report.alarms += explain.overdue(await self.catalog.marker(), self.settings, self.clock())
+            report.alarms += bad_rows.alarms(await self.catalog.bad_rows())
+            for zone in self.settings.zones:
+                stored = await self.catalog.found(zone.key)
+                report.alarms += stored.value.alarms if stored else ()
+        except (Transient, Terminal) as error:
+            report.fail(missing, error)
         return report
 
-    async def _check(self, seen: Seen) -> Sequence[Alarm]:
+    async def _survey(self, seen: Seen) -> Sequence[Alarm]:
         zones = self.settings.zones
         around = await asyncio.gather(*(self.surveyor.survey(zone) for zone in zones))
         by_key = {zone.key: each for zone, each in zip(zones, around, strict=True)}
         silent = watched.silent(seen.listings)
         rights = dict(zip(silent, await asyncio.gather(*map(self.surveyor.rights, silent)), strict=True))
         checked = preflight.check(self.settings, by_key, seen.listings, seen.endpoints, rights)
-        found = tuple(replace(alarm, at=self.clock()) for alarm in checked)
-        await self._note(checked_at=self.clock(), findings=found)
-        return found
+        return tuple(replace(alarm, at=self.clock()) for alarm in checked)
 
     async def _note(self, *sweeps: Swept, **said: Any) -> None:  # noqa: ANN401 - fields of the marker
         """Keep something in the marker, where there is one."""
@@ -318,12 +338,23 @@ class Reconciler:
     @_counted
     async def resync(self, wanted: Resync) -> Report:
         """What a person asked for by hand. Raises BadRequest where only the catalog shows that it cannot be."""
-        report, deadline = Report("resync", wanted.dry_run), await self._begin() + RESYNC_SECONDS
         if wanted.check:
-            return await self.check()
+            return (await self._resyncs.run(wanted.shared, "", lambda _: self.check()))[0]
+        with not_kept() if wanted.order else nullcontext():
+            report, deadline = Report("resync", wanted.dry_run), await self._begin() + RESYNC_SECONDS
+            covered = await self.orders.check(wanted, report) if wanted.order else ()
         if wanted.order:
-            return await self._order(wanted, deadline, report)
-        cause = explain.because("resync", self.clock(), wanted.by, wanted.reason)
+            return await self._order(wanted, covered, deadline, report)
+        shared, _ = await self._resyncs.run(wanted.shared, "", lambda flight: self._resync(wanted, deadline, flight))
+        return shared
+
+    async def _resync(self, wanted: Resync, deadline: float, flight: Flight[Report]) -> Report:
+        """One run for all who have asked for exactly this. `deadline`: that of the first one. Raises Transient."""
+        now = self.clock()
+        report, seconds = Report("resync", wanted.dry_run), deadline - now
+        cause = explain.because("resync", now, wanted.by, wanted.reason)
+        if seconds < RESYNC_LEAST_SECONDS:
+            raise Transient("other resyncs have taken the time of this one: nothing was looked at for it, ask again")
         names = None if wanted.name is None else frozenset((wanted.name,))
         if wanted.endpoint is not None:
             if await self.catalog.endpoint(wanted.endpoint.lower()) is None:
@@ -336,13 +367,12 @@ class Reconciler:
             await self.orders.hurry(wanted.zones, names)
         scope = Scope(wanted.zones, cause, names, wanted.dry_run, wanted.force, wanted.beyond, wanted.adopt)
         scope = replace(scope, regain=wanted.regain)
-        await self._sweep(scope, RESYNC_SECONDS, report)
+        await self._sweep(scope, seconds, report, flight.let_pass)
         report.notes += _unmet(wanted, names, report)
         return report
 
-    async def _order(self, wanted: Resync, deadline: float, report: Report) -> Report:
+    async def _order(self, wanted: Resync, covered: Sequence[Endpoint], deadline: float, report: Report) -> Report:
         """Carry out an order, or show what it would do."""
-        covered = await self.orders.check(wanted, report)
         if wanted.dry_run:
             await self._sweep(self.orders.supposed(wanted, covered), RESYNC_SECONDS, report)
         elif wanted.freeze:
@@ -391,13 +421,40 @@ class Reconciler:
         return gauges, await self.tallier.tallies()
 
     async def answer(self, asked: Question) -> dict[str, Any] | str:
-        """What a status request asks; the log as lines of JSON. Raises BadRequest for a span that is none."""
+        """What a status request asks: of the log lines of JSON, of everything else values that are ready for JSON.
+
+        Where the catalog cannot be read now, what this process last knew, and how old that is.
+        Raises BadRequest for a span that is none, Transient where nothing was ever known.
+        """
         if asked.since:
             await self._begin(fills=False)
             return await export(self.drainer, asked.since, asked.until)
+        try:
+            told = await self._told(asked)
+        except (Transient, Terminal) as error:
+            return await self._stale(asked, error)
+        self._last.keep(asked, told, self.clock())
+        return told
+
+    async def _told(self, asked: Question) -> dict[str, Any]:
         if asked.list:
             return await self.page(asked.list, asked.after, asked.limit)
         return await (self.explain(asked.zone, asked.name) if asked.zone else self.status(full=asked.full))
+
+    async def _stale(self, asked: Question, error: NearzoneError) -> dict[str, Any]:
+        """The last answer; of one name, what the zone holds is read anew where Azure tells it."""
+        known, record = (self._last.name(asked) if asked.zone else self._last.status(asked)), None
+        if asked.zone:
+            with suppress(NearzoneError):
+                record = await explain.record(self.drainer, asked.zone, asked.name)
+        if not known and not record:
+            raise Transient(
+                f"{error}. Nothing was known before in this process, so there is no older answer; {RUNBOOK}"
+            )
+        at, told = known or (None, {"answer": None})
+        about = {"zone": asked.zone.id, "name": asked.name} if asked.zone else {}
+        old = stale(at, self.clock(), explain.moment(at or 0.0), error)
+        return {**told, **about, **(record or {}), "stale": old}
 
     async def _settle(self, deadline: float, report: Report, *, wait: bool = False) -> None:
         """Drain after something durable was recorded: what fails now is dirty, and no reason to fail the delivery."""
@@ -411,7 +468,9 @@ class Reconciler:
         """Alarms of this process."""
         return (*self.notes, *preflight.skew(self.clock.offset, self.holder))
 
-    async def _sweep(self, scope: Scope, seconds: float, report: Report) -> Seen | None:
+    async def _sweep(
+        self, scope: Scope, seconds: float, report: Report, marked: Callable[[], None] = lambda: None
+    ) -> Seen | None:
         """A sweep; None where it is refused, because the settings cannot be meant."""
         report.alarms += self._own_alarms()
         try:
@@ -421,7 +480,7 @@ class Reconciler:
                     await self._note(self._swept(scope.cause, report), attempted_at=self.clock())
                     return None
                 scope = replace(scope, force=scope.force - {digest})
-                seen = await self.sweeper.sweep(scope, self.clock() + seconds, report)
+                seen = await self.sweeper.sweep(scope, self.clock() + seconds, report, marked)
         except Exception as error:  # Also a bug: a sweep that was broken off stands among the sweeps.
             if not scope.dry_run:
                 report.complete = False

@@ -42,6 +42,8 @@ class Report:
     left_unread: int = 0
     waiting: list[Dirty] = field(default_factory=list)
     failing: list[str] = field(default_factory=list)
+    _last: dict[tuple[str, str], tuple[str, str] | Skip] = field(default_factory=dict, repr=False)
+    """The failure, or the skip, that tells the last state of a name that is not settled, by zone key and name."""
 
     @property
     def idle(self) -> bool:
@@ -58,12 +60,36 @@ class Report:
 
         One that was not due for another attempt in this run is a failure of this run as well.
         """
-        tried = {what for what, _ in self.failures}
         for row in sorted((row for row in rows if row.attempts), key=lambda row: (row.urgency, row.since, row.name)):
             name = subject(zone, row.name)
             self.failing.append(name)
-            if name not in tried:
-                self.failures.append((name, f"{row.last_error} (failed before, and waits for its next attempt)"))
+            if not self.knows(zone, row.name):
+                self.fail_name(zone, row.name, f"{row.last_error} (failed before, and waits for its next attempt)")
+
+    def fail_name(self, zone: Zone, name: str, error: Exception | str) -> None:
+        """Note that a name failed, instead of what was noted of it before. A text is the error of an earlier run."""
+        self.settle_name(zone, name)
+        text = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
+        self._last[zone.key, name] = failure = (subject(zone, name), text)
+        self.failures.append(failure)
+
+    def put_off_name(self, zone: Zone, name: str, reason: str) -> None:
+        """Note why a name was put off without a failure, instead of what was noted of it before."""
+        self.settle_name(zone, name)
+        self._last[zone.key, name] = skip = Skip(zone.id, name, reason)
+        self.skips.append(skip)
+
+    def settle_name(self, zone: Zone, name: str) -> None:
+        """A name was settled in the end: what was noted of it on the way is no longer true."""
+        last = self._last.pop((zone.key, name), None)
+        if isinstance(last, Skip):
+            self.skips.remove(last)
+        elif last:
+            self.failures.remove(last)
+
+    def knows(self, zone: Zone, name: str) -> bool:
+        """Whether the last state of an unsettled name was noted."""
+        return (zone.key, name) in self._last
 
     def as_json(self) -> dict[str, Any]:
         """The report as JSON-ready values, in a stable order."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 import msgspec
@@ -105,6 +105,11 @@ class Resync:
         """Which order is given, in a word; "" for none."""
         given = (("drain", self.drain), ("undrain", self.undrain), ("freeze", self.freeze), ("unfreeze", self.unfreeze))
         return next((word for word, target in given if target), "")
+
+    @property
+    def shared(self) -> Resync:
+        """What is equal in requests that share a run. Who asks matters where record sets are taken over or forced."""
+        return self if self.force or self.adopt or self.regain else replace(self, by=FUNCTION_KEY, reason="")
 
 
 def parse(body: bytes, settings: Settings, types: frozenset[str], by: str = FUNCTION_KEY) -> Resync:

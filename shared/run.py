@@ -22,7 +22,7 @@ from shared.plan import Change, Skip, compare, judge, unmarked
 from shared.ports import Catalog, Lease, Measure, RecordSets, Stored, unmeasured
 from shared.queue import Queue
 from shared.reader import Known, Reader, TooLateError
-from shared.report import Report, decided, subject
+from shared.report import Report, decided
 from shared.routing import claimed, keep_open, route
 from shared.settings import Settings
 from shared.together import all_of
@@ -53,6 +53,9 @@ UNREAD_SECONDS = 30.0
 """Seconds for which nothing is added to a name while claimants of it are being read; addresses go away at once."""
 PATIENCE = 5
 """Failed conditions of a name after which it is backed off."""
+CALLER_PATIENCE = 8.5
+"""Seconds for which a caller is kept waiting for a name that is backed off: three attempts after the first one where
+trying again may help (after 2, 4 and 8 s), none where it does not. The next drain takes up what is left."""
 LAST_WORDS = 3.0
 """Seconds that a run which ends may take to keep the history of what it has written."""
 
@@ -204,7 +207,7 @@ class Run:
                 await self._look()
             if row := self.queue.next(self.of.clock()):
                 return row
-            soonest = self.queue.soonest(now)
+            soonest = self.queue.soonest(now, CALLER_PATIENCE)
             if soonest >= deadline and not self.queue.busy and not self._list:
                 return None
             if self.turn.news.is_set():  # It was too early to read the rows again.
@@ -256,13 +259,14 @@ class Run:
         dirty = row.value
         try:
             await self._settle(row)
+            self.task.report.settle_name(self.zone, dirty.name)
             return None
         except _NotYetError as error:
             return error.change
         except (TooLateError, _StaleError):
             return None  # Dirty and due as before.
         except _NotKnownError as error:
-            self.task.report.skips.append(Skip(self.zone.id, dirty.name, str(error)))
+            self.task.report.put_off_name(self.zone, dirty.name, str(error))
             await self._later(row, error.pause, error, failed=False)
         except Conflict as error:
             self.of.measure("conflicts", 1, zone=self.zone.region)
@@ -281,7 +285,7 @@ class Run:
 
     def _fail(self, dirty: Dirty, error: NearzoneError) -> None:
         self.of.measure("failures", 1, zone=self.zone.region)
-        self.task.report.fail(subject(self.zone, dirty.name), error)
+        self.task.report.fail_name(self.zone, dirty.name, error)
         _log.error("%s", decided("failed", self.zone, dirty, reason=f"{type(error).__name__}: {error}"))
 
     async def _later(self, row: Stored[Dirty], delay: float, error: NearzoneError, *, failed: bool = True) -> None:
@@ -298,7 +302,7 @@ class Run:
         except Conflict:
             pass  # Marked again meanwhile: it will be looked at in any case.
         except NearzoneError as worse:  # The row stays as it was: dirty, and due.
-            self.task.report.fail(subject(self.zone, row.value.name), worse)
+            self.task.report.fail_name(self.zone, row.value.name, worse)
 
     async def _settle(self, row: Stored[Dirty]) -> None:
         name, tenure = row.value.name, self._tenure

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -73,10 +73,13 @@ class Sweeper:
     recorder: Recorder
     drainer: Drainer
 
-    async def sweep(self, scope: Scope, deadline: float, report: Report) -> Seen:
+    async def sweep(
+        self, scope: Scope, deadline: float, report: Report, marked: Callable[[], None] = lambda: None
+    ) -> Seen:
         """One whole sweep; gives what it has seen. What could not be read is reported, and stays; the rest goes on.
 
-        Alarms that the report has already are kept with those of the sweep.
+        Alarms that the report has already are kept with those of the sweep. `marked` is called when everything is read
+        and what has to be written is marked.
         """
         own = tuple(report.alarms)
         catalog, clock = self.recorder.catalog, self.recorder.clock
@@ -119,6 +122,7 @@ class Sweeper:
         noted, _ = await asyncio.gather(self._put_marker(begun.epoch, said), self._keep_found(plan, actual, known))
         if not noted:
             report.failures.append(("sweep", "the catalog was lost meanwhile: the next sweep fills it"))
+        marked()
         complete = await self.drainer.complete()
         await self.drainer.drain(scope.zones, deadline, report, wait=True, partial=not complete)
         _tell_failing(scope, plan.orders, report)

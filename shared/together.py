@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -32,13 +32,23 @@ async def all_of(work: Iterable[Coroutine[Any, Any, T]], at_once: int = 32) -> l
 class Flight(Generic[T]):
     """One run of shared work. `asks`: what its callers have asked it for. `callers`: how many wait for it.
 
-    `began`: when, by the event loop's clock.
+    `began`: when, by the event loop's clock. `passed`: set as soon as the next run may begin (see `let_pass`). `gate`:
+    gives way to the runs of other keys.
     """
 
     asks: set[str] = field(default_factory=set)
     callers: int = 0
     began: float = 0.0
     task: asyncio.Task[T] | None = None
+    passed: asyncio.Event = field(default_factory=asyncio.Event)
+    gate: asyncio.Semaphore | None = None
+
+    def let_pass(self) -> None:
+        """The next run may begin: the work has read what it reads. At the latest when the run ends."""
+        if not self.passed.is_set():
+            self.passed.set()
+            if self.gate:
+                self.gate.release()
 
 
 @dataclass(slots=True)
@@ -47,14 +57,16 @@ class Shared(Generic[T]):
 
     Of each key at most one run is in flight and one waits for it to end. A caller joins the run that waits, so every
     caller gets a run that begins after its call. A run ends early when no caller waits for it any more.
-    `pause`: seconds from the beginning of a run to that of the one that waits for it.
+    `pause`: seconds from the beginning of a run to that of the one that waits for it. `gate`: where given, it bounds
+    how many runs, of all keys, are between their beginning and `Flight.let_pass`.
     """
 
     pause: float = 0.0
-    _flying: dict[str, Flight[T]] = field(default_factory=dict)
-    _waiting: dict[str, Flight[T]] = field(default_factory=dict)
+    gate: asyncio.Semaphore | None = None
+    _flying: dict[Hashable, Flight[T]] = field(default_factory=dict)
+    _waiting: dict[Hashable, Flight[T]] = field(default_factory=dict)
 
-    async def run(self, key: str, ask: str, work: Callable[[Flight[T]], Awaitable[T]]) -> tuple[T, bool]:
+    async def run(self, key: Hashable, ask: str, work: Callable[[Flight[T]], Awaitable[T]]) -> tuple[T, bool]:
         """Give the result of the work, and whether the caller is the first one of its run. Raises what the work does.
 
         The run begins in the context of its first caller, at the earliest in the event loop's next step.
@@ -75,20 +87,24 @@ class Shared(Generic[T]):
                 flight.task.cancel()
                 self._leave(key, flight)  # A task that is cancelled before its first step does not do it itself.
 
-    async def _fly(self, key: str, flight: Flight[T], work: Callable[[Flight[T]], Awaitable[T]]) -> T:
+    async def _fly(self, key: Hashable, flight: Flight[T], work: Callable[[Flight[T]], Awaitable[T]]) -> T:
         try:
-            while before := self._flying.get(key):
-                assert before.task  # noqa: S101 - as above
-                await asyncio.wait((before.task,))
+            while (before := self._flying.get(key)) and not before.passed.is_set():
+                await before.passed.wait()
                 await asyncio.sleep(max(0.0, before.began + self.pause - asyncio.get_running_loop().time()))
+            if self.gate:
+                await self.gate.acquire()
+                flight.gate = self.gate
         finally:
             self._leave(key, flight)
         self._flying[key], flight.began = flight, asyncio.get_running_loop().time()
         try:
             return await work(flight)
         finally:
-            del self._flying[key]
+            flight.let_pass()
+            if self._flying.get(key) is flight:
+                del self._flying[key]
 
-    def _leave(self, key: str, flight: Flight[T]) -> None:
+    def _leave(self, key: Hashable, flight: Flight[T]) -> None:
         if self._waiting.get(key) is flight:
             del self._waiting[key]

@@ -11,7 +11,7 @@ from collections import deque
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
-from shared.errors import BadRequest
+from shared.errors import BadRequest, Transient
 from shared.resync import parse, question
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "operations.md"
@@ -65,7 +65,7 @@ class Guide:
                 return await app.answer(question(dict(parse_qsl(parts.query)), app.settings))
             assert parts.path == "/api/resync"
             return (await app.resync(parse(body.encode(), app.settings, app.inventory.kinds))).as_json()
-        except BadRequest as error:
+        except (BadRequest, Transient) as error:
             return {"error": str(error)}
 
     def setting(self, **names):

@@ -686,6 +686,24 @@ async def test_a_failure_is_told_what_is_old_is_marked_and_it_recovers(chromium,
         await expect(page.locator("#live")).to_contain_text("Live")
 
 
+async def test_an_answer_that_is_old_says_of_when_it_is_and_why(chromium, status):
+    """The app cannot read its catalog, and tells what it last knew."""
+    status.status = a_status([a_name("llama", [an_answer("eastus")])], regions=("eastus",))
+    async with opened(chromium, status.url, "k") as page:
+        stale = {"as_of": "2026-11-26T12:00:00.000+00:00", "age_s": 7200.0, "error": "HTTP 403 " + MARKUP}
+        status.status = status.status | {"stale": stale}
+        await next_poll(page)
+        await expect(page.get_by_role("alert")).to_contain_text("The app cannot read its catalog: HTTP 403")
+        await expect(page.get_by_role("alert")).to_contain_text("it is from 2026-11-26 12:00:00 UTC")
+        await expect(page.locator("#main")).to_have_class("old")
+        await expect(page.locator("#live")).to_contain_text("Old: the app's answer of 2 h")
+        await expect(row(page, "names", "llama")).to_be_visible()
+        del status.status["stale"]
+        await next_poll(page)
+        await expect(page.locator("#failure")).to_be_hidden()
+        await expect(page.locator("#live")).to_contain_text("Live")
+
+
 async def test_an_app_that_is_gone_is_told_and_found_again(chromium, status):
     async with opened(chromium, status.url, "k") as page:
         await page.context.set_offline(True)

@@ -10,14 +10,15 @@ import pytest
 
 from shared.bootstrap import build
 from shared.explain import moment
-from shared.model import digest
+from shared.model import Dirty, digest
+from shared.resync import Question
 from shared.settings import DRAIN_SCHEDULE
 from simulator.core import Request, Response
 from simulator.dns_rules import zone_full
 from simulator.eventgrid import Subscription
 from simulator.faults import Faults
 from simulator.record_sets import SETS_PER_ZONE
-from tests.catalogs import Bench
+from tests.catalogs import Bench, error
 from tests.guide import DOCUMENT, Guide, procedures
 from tests.stage import GROUP, REGIONS, SUB, Stage, Token, a_vm, a_world, staged, vm_id, vnet, zone_id
 
@@ -517,6 +518,40 @@ def test_a_row_of_the_catalog_cannot_be_read(guide):
     staged(story, fleet())
 
 
+def test_the_storage_account_cannot_be_reached(guide):
+    """What was known is told with its age; an address that is taken out by hand stays out, and the name stays ours."""
+
+    async def story(stage):
+        bench = Bench(asyncio.get_running_loop())
+        stage.restart(bench.catalog)
+        await swept(stage)
+        before = await stage.app.answer(Question())
+        bench.faults = lambda request: error(403, "AuthorizationFailure")
+        stage.arm("PATCH", f"{vm_id('gpu-eus-1')}", {"tags": {"nearzone": NAME, "nearzone-drain": "true"}})
+        await stage.quiet_operations()
+        await asyncio.sleep(60)
+        told = await guide.ask(stage.app)
+        guide.see(told)
+        assert told["stale"]["age_s"] >= 60
+        assert told["zones"] == before["zones"]
+        one = await guide.ask(stage.app)
+        assert one["record"]["addresses"] == NEAR
+        guide.see(await guide.ask(stage.app))
+        guide.see(await guide.ask(stage.app, ID=vm_id("gpu-eus-2")))
+        held = stage.arm("GET", f"{zone_id(EAST)}/A/{NAME}").content["properties"]
+        left = held | {"aRecords": [{"ipv4Address": "10.1.0.5"}]}  # What the CLI writes.
+        stage.arm("PUT", f"{zone_id(EAST)}/A/{NAME}", {"properties": left})
+        bench.faults = lambda request: None
+        assert (await stage.app.status())["drains"] == [], "the order was not kept"
+        await guide.ask(stage.app, ID=vm_id("gpu-eus-2"))
+        report = await guide.ask(stage.app)
+        assert report["failures"] == []
+        assert answers(stage)[0] == ["10.2.0.4"], "one is tagged, the other one drained by order"
+        assert (await stage.app.status())["blocked"] == []
+
+    staged(story, fleet())
+
+
 def test_a_record_set_was_edited_by_another():
     async def story(stage):
         stage.event_grid.subscriptions = [Subscription("app", "EventGridSchema", ("Microsoft.",))]
@@ -525,6 +560,19 @@ def test_a_record_set_was_edited_by_another():
         stage.arm("DELETE", f"{zone_id(EAST)}/A/llama-70b")
         await stage.quiet(5.0)
         assert (answers(stage), stage.wrong()) == ([NEAR, FAR], {})
+
+    staged(story, fleet())
+
+
+def test_a_name_waits(guide):
+    async def story(stage):
+        await swept(stage)
+        await stage.app.catalog.mark(Dirty(zone_id(EAST).lower(), NAME, since=stage.clock()))
+        guide.see((await guide.ask(stage.app))["dirty"])
+        await asyncio.sleep(400)
+        guide.see(await guide.ask(stage.app))
+        await stage.app.drain()
+        assert (await stage.app.status())["dirty"] == []
 
     staged(story, fleet())
 

@@ -9,13 +9,15 @@ import asyncio
 import itertools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from math import inf
+from typing import Any
 
-from shared.catalog import history
+from shared.catalog import history, times
 from shared.clock import Clock
 from shared.errors import Conflict
 from shared.figures import Tally
 from shared.model import BadRow, Dirty, EndpointRow, Found, Marker, Order, Past, Write
-from shared.ports import EVERY_NAME, Indexed, Lease, Logged, Stored, tick
+from shared.ports import EVERY_NAME, Indexed, Lease, Logged, Stored, Tenancy, tick
 
 
 class MemoryCatalog:
@@ -35,9 +37,22 @@ class MemoryCatalog:
         self._found: dict[str, Stored[Found]] = {}
         self._marker: Stored[Marker] | None = None
         self._tallies: dict[str, Tally] = {}
+        self._clock: Clock | None = None
+        self._leased_at: dict[str, float] = {}
 
     async def open(self, clock: Clock) -> None:
-        """One process, one clock: there is nothing to correct."""
+        """One process, one clock: there is nothing to correct, but it may be set back."""
+        self._clock = clock
+
+    def _now(self) -> float:
+        return self._clock() if self._clock else inf
+
+    def _believe(self, found: dict[Any, Stored[Any]]) -> None:
+        """Put right the times of rows that a clock has written which was set back since, where they lie."""
+        now = self._now()
+        for key, row in found.items():
+            if (right := times.believed(row, now)) is not row:
+                found[key] = right
 
     async def place(self) -> Mapping[str, str]:
         return {"kind": "memory", "account": "", "table": ""}
@@ -56,17 +71,20 @@ class MemoryCatalog:
 
     async def endpoint(self, key: str) -> Stored[EndpointRow] | None:
         await asyncio.sleep(0)
-        return self._endpoints.get(key)
+        row = self._endpoints.get(key)
+        return row and times.believed(row, self._now())
 
     async def endpoints(self) -> Sequence[Stored[EndpointRow]]:
         await asyncio.sleep(0)
+        self._believe(self._endpoints)
         return tuple(self._endpoints.values())
 
     async def claimants(self, name: str) -> Sequence[EndpointRow]:
         await asyncio.sleep(0)
         keys = tuple(self._by_name.get(name, ()))
         await asyncio.sleep(0)
-        return tuple(row.value for key in keys if (row := self._endpoints.get(key)))
+        now = self._now()
+        return tuple(times.believed(row, now).value for key in keys if (row := self._endpoints.get(key)))
 
     async def put_endpoint(self, row: EndpointRow, etag: str | None) -> str:
         await asyncio.sleep(0)
@@ -87,6 +105,7 @@ class MemoryCatalog:
 
     async def indexed(self) -> Sequence[Stored[Indexed]]:
         await asyncio.sleep(0)
+        self._believe(self._index)
         return tuple(self._index.values())
 
     async def purge_index(self, row: Stored[Indexed]) -> None:
@@ -118,11 +137,13 @@ class MemoryCatalog:
 
     async def dirty(self, zone: str) -> Sequence[Stored[Dirty]]:
         await asyncio.sleep(0)
+        self._believe(self._dirty.get(zone, {}))
         return tuple(self._dirty.get(zone, {}).values())
 
     async def dirty_name(self, zone: str, name: str) -> Stored[Dirty] | None:
         await asyncio.sleep(0)
-        return self._dirty.get(zone, {}).get(name)
+        row = self._dirty.get(zone, {}).get(name)
+        return row and times.believed(row, self._now())
 
     async def put_dirty(self, dirty: Dirty, etag: str) -> None:
         await asyncio.sleep(0)
@@ -142,17 +163,23 @@ class MemoryCatalog:
         if other not in ("", holder) and expires > now:
             return None
         known = spent if other in ("", holder) else None
-        self._leases[zone] = (holder, now + seconds, known)
+        self._leases[zone], self._leased_at[zone] = (holder, now + seconds, known), now
         return Lease(zone, now + seconds, known)
 
     async def release(self, zone: str, holder: str, spent: Sequence[Write]) -> None:
         await asyncio.sleep(0)
         if self._leases.get(zone, ("", 0.0, ()))[0] == holder:
             self._leases[zone] = ("", 0.0, tuple(spent))
+            self._leased_at[zone] = self._clock() if self._clock else 0.0
+
+    async def tenancy(self, zone: str, seconds: float) -> Tenancy:
+        await asyncio.sleep(0)
+        holder, expires, spent = self._leases.get(zone, ("", 0.0, ()))
+        return Tenancy(holder, min(expires, self._now() + seconds), spent, self._leased_at.get(zone, 0.0))
 
     async def marker(self) -> Stored[Marker] | None:
         await asyncio.sleep(0)
-        return self._marker
+        return self._marker and times.believed(self._marker, self._now())
 
     async def put_marker(self, marker: Marker, etag: str | None) -> str:
         await asyncio.sleep(0)
@@ -197,7 +224,8 @@ class MemoryCatalog:
 
     async def history(self, zone: str, name: str = EVERY_NAME) -> Sequence[Past]:
         await asyncio.sleep(0)
-        return self._history.get((zone, name), ())
+        kept = Stored(self._history.get((zone, name), ()), "")
+        return times.believed(kept, self._now()).value
 
     async def log(self, zone: str, since: float, until: float) -> Logged:
         await asyncio.sleep(0)

@@ -16,7 +16,7 @@ import msgspec
 from azure.data.tables import TableEntity
 from azure.data.tables.aio import TableClient
 
-from shared.catalog import history, rows
+from shared.catalog import history, rows, times
 from shared.catalog.mending import Mending
 from shared.catalog.others import Others
 from shared.catalog.rows import BODY, FACTS, LeaseRow, UnreadableRow
@@ -25,7 +25,7 @@ from shared.clock import TOLERANCE, Clock
 from shared.errors import Conflict
 from shared.figures import Tally
 from shared.model import BadRow, Dirty, EndpointRow, Found, Marker, Order, Past, Write, digest
-from shared.ports import EVERY_NAME, Indexed, Lease, Logged, Stored, tick
+from shared.ports import EVERY_NAME, Indexed, Lease, Logged, Stored, Tenancy, tick
 from shared.together import all_of
 
 T = TypeVar("T")
@@ -58,6 +58,10 @@ class TableCatalog:
         self._store.clock = clock
         await self._store.get("marker", "marker")
 
+    def _now(self) -> float:
+        """The account's time, as far as it is known."""
+        return self._store.clock() if self._store.clock else inf
+
     async def place(self) -> Mapping[str, str]:
         return {"kind": "table", "account": self._client.account_name or "", "table": self._client.table_name}
 
@@ -72,7 +76,7 @@ class TableCatalog:
     async def endpoint(self, key: str) -> Stored[EndpointRow] | None:
         row = await self._store.get("endpoints", digest(key))
         try:
-            return rows.read_endpoint(row) if row else None
+            return times.believed(rows.read_endpoint(row), self._now()) if row else None
         except UnreadableRow as error:
             await self._mending.drop_endpoints([error])
             return None
@@ -80,8 +84,8 @@ class TableCatalog:
     async def endpoints(self) -> Sequence[Stored[EndpointRow]]:
         good, bad = await self._mending.scan("PartitionKey eq 'endpoints'", BODY, rows.read_endpoint)
         await self._mending.drop_endpoints([error for _, error in bad])
-        self._endpoints = len(good)
-        return tuple(good)
+        self._endpoints, now = len(good), self._now()
+        return tuple(times.believed(row, now) for row in good)
 
     async def bad_rows(self) -> Sequence[BadRow]:
         return await self._mending.told()
@@ -113,7 +117,8 @@ class TableCatalog:
 
     async def _indexed(self, where: str) -> list[Stored[Indexed]]:
         good, bad = await self._mending.scan(where, BODY, rows.read_indexed)
-        return good + await self._mending.index(error for _, error in bad)
+        now = self._now()
+        return [times.believed(row, now) for row in good + await self._mending.index(error for _, error in bad)]
 
     async def purge_index(self, row: Stored[Indexed]) -> None:
         await self._store.delete("index", rows.index_key(row.value.name, row.value.key), row.etag)
@@ -131,14 +136,15 @@ class TableCatalog:
     async def dirty(self, zone: str) -> Sequence[Stored[Dirty]]:
         where, read = f"PartitionKey eq '{rows.dirty_in(zone)}'", partial(rows.read_dirty, zone)
         good, bad = await self._mending.scan(where, FACTS, read)
-        return (*good, *[row for each in bad if (row := await self._hidden_dirty(zone, *each))])
+        hidden, now = [row for each in bad if (row := await self._hidden_dirty(zone, *each))], self._now()
+        return tuple(times.believed(row, now) for row in (*good, *hidden))
 
     async def dirty_name(self, zone: str, name: str) -> Stored[Dirty] | None:
         row = await self._store.get(rows.dirty_in(zone), rows.label(name))
         if row is None:
             return None
         try:
-            return rows.read_dirty(zone, row)
+            return times.believed(rows.read_dirty(zone, row), self._now())
         except UnreadableRow as error:
             return await self._hidden_dirty(zone, row, error)
 
@@ -168,6 +174,14 @@ class TableCatalog:
     async def release(self, zone: str, holder: str, spent: Sequence[Write]) -> None:
         free = LeaseRow(zone, spent=tuple((write.kind, write.name, write.at) for write in spent))
         await self._change_lease(zone, lambda row: free if row.holder == holder else None)
+
+    async def tenancy(self, zone: str, seconds: float) -> Tenancy:
+        found = await self._store.get("leases", digest(zone))
+        if not found:
+            return Tenancy()
+        row = rows.read_lease(found, seconds + TOLERANCE).value
+        spent = None if row.spent is None else tuple(Write(*write) for write in row.spent)
+        return Tenancy(row.holder, row.expires if row.holder else 0.0, spent, rows.written(found))
 
     async def _change_lease(
         self, zone: str, change: Callable[[LeaseRow], LeaseRow | None], longest: float = inf
@@ -203,7 +217,8 @@ class TableCatalog:
             return rows.hidden_lease(zone, found, longest)
 
     async def marker(self) -> Stored[Marker] | None:
-        return await self._one("marker", "marker", rows.MARKER)
+        row = await self._one("marker", "marker", rows.MARKER)
+        return row and times.believed(row, self._now())
 
     async def _one(self, partition: str, key: str, decoder: msgspec.json.Decoder[T]) -> Stored[T] | None:
         """One row; None also for one that had to be dropped."""
@@ -271,8 +286,10 @@ class TableCatalog:
         return await self._past(row)
 
     async def _past(self, row: TableEntity | None) -> Sequence[Past]:
+        if not row or not row.get("body"):
+            return ()
         try:
-            return rows.read(row, rows.HISTORY).value if row and row.get("body") else ()
+            return times.believed(rows.read(row, rows.HISTORY), self._now()).value
         except UnreadableRow as error:
             await self._mending.empty_history(error)
             return ()
