@@ -43,12 +43,13 @@ class Orders:
         if wanted.freeze:
             return ()
         target = wanted.drain or wanted.undrain or (wanted.unfreeze.key if wanted.unfreeze else "")
-        ordered = {stored.value.target for stored in await self.catalog.orders()}
+        orders = [stored.value for stored in await self.catalog.orders()]
+        ordered = {order.target for order in orders}
         known = [stored.value.endpoint for stored in await self.catalog.endpoints()]
         known = [each for each in known if each.state != State.GONE]
         if wanted.drain or wanted.undrain:
             self._known(f"{wanted.order}.region", target, ordered | {each.region for each in known})
-        if not wanted.drain and target not in ordered:
+        if not wanted.drain and not any(order.about(target) for order in orders):
             raise BadRequest(_not_in_force(wanted, ordered))
         if wanted.unfreeze:
             return ()
@@ -159,7 +160,7 @@ class Orders:
                 await self._mark(order, cause)
                 with suppress(Conflict):  # Another instance has ended it, or a person has just renewed it.
                     await self.catalog.purge_order(order.target, stored.etag)
-                    frozen = [zone for zone in zones if zone.key == order.target]
+                    frozen = [zone for zone in zones if order.about(zone.key)]
                     said = f"{'freeze' if frozen else f'drain of {order.target}'} ended, its time is over"
                     await self._journal.enter(frozen or zones, "end", said, cause, report)
 

@@ -380,7 +380,9 @@ class Reconciler:
         elif wanted.unfreeze:
             cause = explain.because("unfreeze", self.clock(), wanted.by, wanted.reason)
             await self.orders.unfreeze(wanted.unfreeze, cause, report)
-            await self._sweep(Scope((wanted.unfreeze,), cause), RESYNC_SECONDS, report)
+            sweep = replace(wanted, zones=(wanted.unfreeze,), unfreeze=None)
+            shared, _ = await self._resyncs.run(sweep.shared, "", lambda flight: self._resync(sweep, deadline, flight))
+            return replace(shared, failures=[*report.failures, *shared.failures])
         else:
             await self.orders.drain(wanted, report)
             await self._settle(deadline, report, wait=True)

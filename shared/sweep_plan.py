@@ -37,7 +37,7 @@ class Scope:
 
     def suppose(self, orders: Iterable[Order]) -> tuple[Order, ...]:
         """The orders to plan with: those in force, as far as nothing else is supposed."""
-        return (*(order for order in orders if order.target != self.lifted), *self.supposed)
+        return (*(order for order in orders if not order.about(self.lifted)), *self.supposed)
 
     @property
     def whole(self) -> bool:

@@ -79,7 +79,9 @@ def test_timers_do_not_wait_for_what_is_backed_off_either(trigger):
         assert stage.clock() - begun < 10
         assert report.left == 2
         if trigger == "sweep":
-            assert [error.split(" (")[1] for _, error in report.failures] == ["attempt 1, before this run)"] * 2
+            assert [error.split(" (")[1] for _, error in report.failures] == [
+                "failed before, and waits for its next attempt)"
+            ] * 2
 
     staged(story, fleet())
 

@@ -176,12 +176,10 @@ class TableCatalog:
         await self._change_lease(zone, lambda row: free if row.holder == holder else None)
 
     async def tenancy(self, zone: str, seconds: float) -> Tenancy:
-        found = await self._store.get("leases", digest(zone))
-        if not found:
-            return Tenancy()
-        row = rows.read_lease(found, seconds + TOLERANCE).value
+        stored, written = await self._lease(zone, seconds + TOLERANCE)
+        row = stored.value
         spent = None if row.spent is None else tuple(Write(*write) for write in row.spent)
-        return Tenancy(row.holder, row.expires if row.holder else 0.0, spent, rows.written(found))
+        return Tenancy(row.holder, row.expires if row.holder else 0.0, spent, written)
 
     async def _change_lease(
         self, zone: str, change: Callable[[LeaseRow], LeaseRow | None], longest: float = inf
@@ -194,7 +192,7 @@ class TableCatalog:
         row = self._leases.pop(zone, None)
         for _ in range(RACES):
             if row is None or change(row.value) is None:
-                row = await self._lease(zone, longest)
+                row, _ = await self._lease(zone, longest)
             wanted = change(row.value)
             if wanted is None:
                 return None
@@ -206,15 +204,16 @@ class TableCatalog:
             row = None
         return None
 
-    async def _lease(self, zone: str, longest: float) -> Stored[LeaseRow]:
+    async def _lease(self, zone: str, longest: float) -> tuple[Stored[LeaseRow], float]:
+        """The lease row, and when it was written."""
         found = await self._store.get("leases", digest(zone))
         if found is None:
-            return Stored(LeaseRow(zone), "")
+            return Stored(LeaseRow(zone), ""), 0.0
         try:
-            return rows.read_lease(found, longest)
+            return rows.read_lease(found, longest), rows.written(found)
         except UnreadableRow as error:
             await self._mending.tell(error)
-            return rows.hidden_lease(zone, found, longest)
+            return rows.hidden_lease(zone, found, longest), rows.written(found)
 
     async def marker(self) -> Stored[Marker] | None:
         row = await self._one("marker", "marker", rows.MARKER)
