@@ -149,7 +149,15 @@ async def question(stage, params):
         return f"refused: {_short(error)}"
     if asked.zone and (asked.zone not in stage.app.settings.zones or not LABEL.fullmatch(asked.name) or asked.full):
         raise Broken(f"a question about {asked}")
-    json.dumps(await stage.app.answer(asked))
+    try:
+        answer = await stage.app.answer(asked)
+    except BadRequest as error:  # The times of a span.
+        return f"refused: {_short(error)}"
+    if asked.since:
+        return f"answered: {len([json.loads(line) for line in answer.splitlines()])} lines"
+    json.dumps(answer)
+    if asked.list:
+        return f"answered: a page of {asked.list}"
     if asked.zone is None:
         return "answered: everything" if asked.full else "answered: status"
     await stage.check(1)

@@ -159,6 +159,11 @@ QUESTIONS = [
     {"code": "key"},
     {"full": "true"},
     {"full": "False", "code": "key"},
+    {"list": "names", "limit": "2"},
+    {"list": "dirty", "after": "x", "limit": "500", "code": "key"},
+    {"list": "alarms"},
+    {"since": "2026-11-29T10:00:00Z"},
+    {"since": "2026-11-29 10:00", "until": "2027-01-01T00:00:00+01:00"},
     *({"zone": zone, "name": name} for zone in ZONES for name in NAMES),
 ]
 
