@@ -66,7 +66,7 @@ class InMemory:
         """Every row is gone; etags go on, for no service gives one twice."""
         held = self.whole
         rows = (held._endpoints, held._index, held._by_name, held._dirty, held._leases, held._orders)
-        for found in (*rows, held._history, held._log, held._ours, held._found):
+        for found in (*rows, held._history, held._log, held._ours, held._found, held._tallies):
             found.clear()
         held._marker = None
 
@@ -147,6 +147,12 @@ class InTable:
         """For people."""
 
     def _found(self, _request, _body, _partition, _key, _etag):
+        """For people."""
+
+    def _tallies(self, _request, _body, _partition, _key, _etag):
+        """For people."""
+
+    def _unreadable(self, _request, _body, _partition, _key, _etag):
         """For people."""
 
     def _orders(self, request, body, _partition, key, _etag):
