@@ -50,7 +50,7 @@ PER_APP = {
     "WebApp": 1,
     "WebAppFtpAllowed": 1,
     "WebAppScmAllowed": 1,
-    "ScheduledQueryRule": 4,
+    "ScheduledQueryRule": 7,
 }
 
 
