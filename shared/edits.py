@@ -9,6 +9,7 @@ looked at so few times in ten minutes, and what goes beyond is left to the sweep
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from shared.drain import Drainer
@@ -22,11 +23,17 @@ PAUSE = 2.0
 LOOKS = 5
 SPAN = 600.0
 """In so many seconds a name is looked at `LOOKS` times because of edits."""
+CREATED_SECONDS = 120.0
+"""For so long after we have created a record set, an event that tells of a creation is taken for ours."""
 
 
 @dataclass
 class Edits:
-    """Follows edits. What becomes of one: accepted; unclaimed; or repeated, which is left to the sweep."""
+    """Follows edits. What becomes of one: accepted; own; unclaimed; or repeated, which is left to the sweep.
+
+    Azure does not tell whose request has created a record set. Where the last change of the name was our creation of
+    it, a moment ago, it was ours: another one could create it only after it was deleted, which is an event of its own.
+    """
 
     drainer: Drainer
     _shared: Shared[str] = field(default_factory=Shared)
@@ -38,16 +45,19 @@ class Edits:
         Edits of one name that come together share a run that begins after them.
         """
         zone = next(each for each in self.drainer.settings.zones if each.key == edit.zone)
+        kind = "created" if edit.created else "edited"
         outcome, first = await self._shared.run(
-            f"{edit.zone} {edit.name}", "", lambda _: self._mark(zone, edit.name, cause)
+            f"{edit.zone} {edit.name}", kind, lambda flight: self._mark(zone, edit.name, cause, flight.asks)
         )
         return outcome, first and outcome == "accepted"
 
-    async def _mark(self, zone: Zone, name: str, cause: Cause) -> str:
+    async def _mark(self, zone: Zone, name: str, cause: Cause, kinds: Collection[str]) -> str:
         catalog, settings = self.drainer.catalog, self.drainer.settings
         endpoints = [row.endpoint for row in await catalog.claimants(name)]
         if not claimed(name, endpoints, settings) and not await catalog.owns(zone.key, name):
             return "unclaimed"
+        if set(kinds) == {"created"} and await self._have_created(zone, name):
+            return "own"
         if not await self._may_look(zone, name):
             return "repeated"
         service = any(name in endpoint.tagged for endpoint in endpoints)
@@ -55,6 +65,15 @@ class Edits:
         self.drainer.reader.forget(zone, name)  # What this process remembers of it is not true any more.
         await catalog.mark(Dirty(zone.key, name, urgency, cause.at, cause=cause.said))
         return "accepted"
+
+    async def _have_created(self, zone: Zone, name: str) -> bool:
+        """Whether our creation of a record set is the last change of it, and not long ago.
+
+        The event may be faster than the answer to our request, after which the history is written: so it waits first.
+        """
+        await asyncio.sleep(PAUSE)
+        last = next(iter(await self.drainer.catalog.history(zone.key, name)), None)
+        return bool(last and last.kind == "create" and abs(self.drainer.clock() - last.at) <= CREATED_SECONDS)
 
     async def _may_look(self, zone: Zone, name: str) -> bool:
         """Whether the sweep is not soon enough; waits where the last look was a moment ago."""

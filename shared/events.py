@@ -58,11 +58,15 @@ class Hint:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """Look at this name of this zone (its key): its A record set was written or deleted. `said` as in `Hint`."""
+    """Look at this name of this zone (its key): its A record set was written or deleted. `said` as in `Hint`.
+
+    `created`: the event tells nothing of a request, as one about a record set that was not there before.
+    """
 
     zone: str
     name: str
     said: str = field(default="", compare=False)
+    created: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +166,8 @@ def _edit(record_set: str, kind: str, event: _Event, zones: Collection[str], own
     request = event.data.http_request if event.data else None
     if isinstance(request, dict) and is_own(own, request.get("clientRequestId")):
         return Ignored("own", f"our own write of {name!r}")
-    return Edit(zone, name, _said(event, kind, record_set))
+    created = request is None and kind.lower() != _DELETED
+    return Edit(zone, name, _said(event, kind, record_set), created)
 
 
 def _said(event: _Event, kind: str, resource: str) -> str:
