@@ -89,7 +89,7 @@ VALID = [
 ]
 
 
-@pytest.mark.parametrize(("name", "value", "look", "expected"), VALID, ids=[f"{row[0]}-{row[3]}"[:60] for row in VALID])
+@pytest.mark.parametrize(("name", "value", "look", "expected"), VALID, ids=[f"{row[0]}-{row[1]}"[:60] for row in VALID])
 def test_a_valid_setting_means_what_it_says(name, value, look, expected):
     assert look(parsed(**{name: value})) == expected
 
