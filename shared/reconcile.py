@@ -177,6 +177,7 @@ class Reconciler:
             return await self._on_hint(found, report)
 
     async def _on_hint(self, found: Hint, report: Report) -> Report:
+        begun = self.clock()
         try:
             now = await self._begin(fills=False)
             deadline = now + EVENT_SECONDS
@@ -184,14 +185,18 @@ class Reconciler:
                 if await self.strangers.may_be_dropped(found):
                     self._count("stranger")
                     return report
-                if await self.strangers.may_be_deferred(found):
-                    self._count("deferred")
+                if await self._deferred(found, begun):
                     return report
                 seen, first = await self.recorder.follow(found, Cause(found.said, now))
         except Terminal as error:  # Another delivery would not fare better; the sweep says so again.
             self._count("unreadable")
             report.fail(found.resource_id, error)
             return report
+        except Transient:
+            async with _within(GRACE):
+                if await self._deferred(found, begun):
+                    return report
+            raise
         self._count("accepted")
         report.observed = len(seen)
         if first:  # The other events that shared this look leave the names that it made dirty to this one.
@@ -199,6 +204,12 @@ class Reconciler:
             await self._confirm(seen, found, deadline, report)
         await self._heard()
         return report
+
+    async def _deferred(self, found: Hint, begun: float) -> bool:
+        deferred = await self.strangers.may_be_deferred(found, begun)
+        if deferred:
+            self._count("deferred")
+        return deferred
 
     async def _on_edit(self, edit: Edit, report: Report) -> Report:
         """Look at a record set that another one has edited. Raises only where the name could not be marked."""

@@ -84,24 +84,25 @@ class Strangers:
         complete, _ = await self._readings.run("", "", lambda _: self._read())
         return complete and key not in self._known
 
-    async def may_be_deferred(self, hint: Hint) -> bool:
-        """Whether an event is left to a sweep, which is durable then. Raises Transient, Terminal.
+    async def may_be_deferred(self, hint: Hint, begun: float) -> bool:
+        """Whether an event that came at `begun` is left to a sweep, which is durable then. Raises Transient, Terminal.
 
         An event about what was known lately does not wait for that.
         """
         key = hint.resource_id.lower()
-        if key in self._known or not self._overloaded():
+        if key in self._known or not self._overloaded(begun):
             return False
         complete, _ = await self._readings.run("", "", lambda _: self._read())
         if self._unknown > LOOKED_AT:
             self._overloaded_at = self.clock()
-        if not complete or key in self._known or not self._overloaded():
+        if not complete or key in self._known or not self._overloaded(begun):
             return False
         noted, _ = await self._notes.run("", "", lambda _: self._note())
         return noted
 
-    def _overloaded(self) -> bool:
-        return self._unknown > LOOKED_AT or 0.0 <= self.clock() - self._overloaded_at < LASTS
+    def _overloaded(self, begun: float) -> bool:
+        now = self.clock()
+        return self._unknown > LOOKED_AT or min(begun, now - LASTS) <= self._overloaded_at <= now
 
     async def _note(self) -> bool:
         """Note that a sweep is due; False where there is no marker, for the catalog was lost."""

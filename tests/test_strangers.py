@@ -423,3 +423,25 @@ def test_a_sweep_for_deferred_events_comes_soon_and_after_longer_pauses_where_it
     found = Marker(deferred_at=deferred, attempted_at=attempted, covered_at=covered)
     assert sweep_is_due(Stored(found, "1"), now) is due
     assert not sweep_is_due(None, now)
+
+
+def test_what_could_not_be_read_in_time_in_a_flood_is_left_to_the_sweep_as_well():
+    async def story(stage):
+        observe = stage.app.inventory.observe
+
+        async def slow(*asked):
+            await asyncio.sleep(60.0)
+            return await observe(*asked)
+
+        stage.app.inventory.observe = slow
+        begun = stage.clock()
+        await told(stage, *flood())
+        assert stage.clock() - begun < 25.0
+        assert stage.app.events["deferred"] == FLOOD
+        with pytest.raises(Transient):
+            await stage.app.on_event(event("a", "write", WRITE))
+        await asyncio.sleep(30.0)
+        with pytest.raises(Transient):
+            await stage.app.on_event(event("ghost-1", "write", WRITE))
+
+    flooded(story)
