@@ -1,23 +1,26 @@
 """A storm of events about VMs that the app does not know and that claim nothing: who waits for it, and what it costs.
 
 Half a subscription is started in the morning, and none of it is ours. In the midst of it a VM that serves is stopped.
-Two instances of the app share the events by chance, on one catalog in a simulated table. The strangers' writes, which
-might have given them a tag, are played at a tenth of the number: each of them has to be looked at.
+Two instances of the app share the events by chance, on one catalog in a simulated table. The strangers' writes might
+have given them a tag: a tenth of the number, which is looked at as it comes; and the whole number, about VMs that exist
+and about ids that do not, which is left to the sweep of the next drain.
 """
 
 from __future__ import annotations
 
 import asyncio
 import tracemalloc
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from random import Random
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 from benchmarks import worlds
-from benchmarks.fleet import Fleet
+from benchmarks.fleet import DRAIN_EVERY, Fleet
 from benchmarks.harness import Figure, Say, Scenario
-from benchmarks.stage import Stage
+from benchmarks.stage import Stage, sweeping
 from benchmarks.tables import Shared
+from shared.reconcile import Reconciler
+from shared.strangers import sweep_awaited
 from simulator.eventgrid import ANSWER_TIMEOUT
 from simulator.virtual_time import in_virtual_time
 from simulator.vm import VM_TYPE
@@ -34,20 +37,43 @@ FIGURES = {
     "write_ack_max_s": Figure("s", "the same: slowest answer to a delivery", "<= 25"),
     "write_reads": Figure("", "the same: GETs, a page of a list being one", "<= 200"),
     "write_stop_s": Figure("s", "the same: a known VM's stop in the midst of it, from the event to every zone", "<= 5"),
+    "flood_acknowledged": Figure("", "5,000 writes of strangers within ten seconds: share acknowledged at once", "= 1"),
+    "flood_ack_max_s": Figure("s", "the same: slowest answer to a delivery", "<= 25"),
+    "flood_reads": Figure("", "the same: GETs of the events, a page of a list being one", "<= 500"),
+    "flood_sweep_reads": Figure("", "the same: GETs of the sweeps that make up for them", "<= 500"),
+    "flood_stop_s": Figure("s", "the same: a known VM's stop in the midst of it, from the event to every zone", "<= 5"),
+    "flood_seen_s": Figure("s", "the same: from the last event until a sweep has seen every one of them", "<= 180"),
+    "flood_mb": Figure("MB", "the same: most memory that the app and the simulator took", "< 100"),
+    "ghosts_acknowledged": Figure("", "the same about ids that do not exist: share acknowledged at once", "= 1"),
+    "ghosts_ack_max_s": Figure("s", "the same: slowest answer to a delivery", "<= 25"),
+    "ghosts_reads": Figure("", "the same: GETs of the events, a page of a list being one", "<= 500"),
+    "ghosts_sweep_reads": Figure("", "the same: GETs of the sweeps that make up for them", "<= 500"),
+    "ghosts_stop_s": Figure(
+        "s", "the same: a known VM's stop in the midst of it, from the event to every zone", "<= 5"
+    ),
+    "ghosts_seen_s": Figure("s", "the same: from the last event until a sweep has seen every one of them", "<= 180"),
+    "ghosts_mb": Figure("MB", "the same: most memory that the app and the simulator took", "< 100"),
 }
 WITHIN = 10.0
 SETTLED_SECONDS = 40.0
+LIMIT = 600.0
 
 
-def _world(strangers: int) -> tuple[Json, Sequence[str]]:
+def _world(strangers: int, *, exist: bool) -> tuple[Json, Sequence[str]]:
     known = [worlds.vm(number, region, ["svc"], health=None) for number, region in enumerate(worlds.REGIONS)]
     others = [worlds.vm(10 + number, worlds.REGIONS[0], [], health=None) | {"tags": {}} for number in range(strangers)]
-    return worlds.world([*known, *others], settled=False), [each["id"] for each in others]
+    return worlds.world([*known, *(others if exist else [])], settled=False), [each["id"] for each in others]
 
 
-async def _played(strangers: int, action: str, seed: int) -> tuple[Fleet, float, float]:
-    """Tell of each stranger once; gives the fleet, how long the stop of a known VM took, and the memory taken in MB."""
-    world, ids = _world(strangers)
+async def _played(
+    strangers: int, action: str, seed: int, *, exist: bool = True, drains: bool = False
+) -> tuple[Fleet, float, float, float]:
+    """Tell of each stranger once.
+
+    Gives the fleet, how long the stop of a known VM took, the memory taken in MB, and where it `drains` how long a
+    sweep took to see everything.
+    """
+    world, ids = _world(strangers, exist=exist)
     stage = Stage(world, seed=seed)
     account = Shared(stage.clock)
     apps = [stage.app(f"app-{number}", catalog=account.open()) for number in (1, 2)]
@@ -58,16 +84,39 @@ async def _played(strangers: int, action: str, seed: int) -> tuple[Fleet, float,
     stage.sent.clear()
     tracemalloc.start()
     before, begun = tracemalloc.get_traced_memory()[0], stage.clock()
+    timers = [asyncio.ensure_future(_drain(apps[0]))] if drains else []
     stop = asyncio.get_running_loop().create_task(_stop(fleet, WITHIN / 2))
     for instant, vm_id in sorted((rng.uniform(0, WITHIN), each) for each in ids):
         await asyncio.sleep(begun + instant - stage.clock())
         stage.cloud.azure.emit(vm_id, f"{VM_TYPE}/{action}", "Action" if action.endswith("action") else "Write")
-    took = await stop
+    ended, took = stage.clock(), await stop
+    seen = await _seen(apps[0], ended) if drains else 0.0
+    for timer in timers:
+        timer.cancel()
+    await asyncio.gather(*timers, return_exceptions=True)
     await asyncio.sleep(SETTLED_SECONDS)
     taken = (tracemalloc.get_traced_memory()[1] - before) / 2**20
     tracemalloc.stop()
     await fleet.event_grid.close()
-    return fleet, took, taken
+    return fleet, took, taken, seen
+
+
+async def _seen(app: Reconciler, ended: float) -> float:
+    """Wait until no event waits for a sweep any more; gives the seconds since the last event."""
+    while app.clock() < ended + LIMIT:
+        await asyncio.sleep(1.0)
+        stored = await app.catalog.marker()
+        if stored and not sweep_awaited(stored.value):
+            break
+    return app.clock() - ended
+
+
+async def _drain(app: Reconciler) -> NoReturn:
+    """The drain's timer, on one instance."""
+    while True:
+        await asyncio.sleep(DRAIN_EVERY - app.clock() % DRAIN_EVERY)
+        with sweeping():
+            await app.drain()
 
 
 async def _stop(fleet: Fleet, after: float) -> float:
@@ -92,22 +141,36 @@ def _figures(fleet: Fleet) -> dict[str, float]:
     return {
         "acknowledged": sum(each.status == 202 for each in sent) / len(sent),
         "ack_max_s": max(waited),
-        "reads": sum(each.method == "GET" for each in fleet.stage.sent),
+        "reads": sum(each.method == "GET" and not each.of_sweep for each in fleet.stage.sent),
     }
 
 
-def measure(starts: int, writes: int, say: Say) -> dict[str, float]:
-    """Tell of so many starts, and of so many writes."""
+def measure(starts: int, writes: int, flood: int, say: Say) -> dict[str, float]:
+    """Tell of so many starts, and of so many writes: few, many, and many about ids that do not exist."""
     say(f"{starts} starts of strangers")
-    fleet, took, taken = in_virtual_time(lambda: _played(starts, "start/action", 1))
+    fleet, took, taken, _ = in_virtual_time(lambda: _played(starts, "start/action", 1))
     found = _figures(fleet) | {"stop_s": took, "mb": taken}
     say(f"{writes} writes of strangers")
-    fleet, took, _ = in_virtual_time(lambda: _played(writes, "write", 2))
-    return found | {f"write_{name}": value for name, value in (_figures(fleet) | {"stop_s": took}).items()}
+    fleet, took, _, _ = in_virtual_time(lambda: _played(writes, "write", 2))
+    found |= _named("write", _figures(fleet) | {"stop_s": took})
+    for name, exist in (("flood", True), ("ghosts", False)):
+        say(f"{flood} writes of strangers that {'exist' if exist else 'do not exist'}")
+        found |= _named(name, _flood(flood, exist=exist))
+    return found
+
+
+def _flood(writes: int, *, exist: bool) -> dict[str, float]:
+    fleet, took, taken, seen = in_virtual_time(lambda: _played(writes, "write", 3, exist=exist, drains=True))
+    reads = sum(each.method == "GET" and each.of_sweep for each in fleet.stage.sent)
+    return _figures(fleet) | {"sweep_reads": reads, "stop_s": took, "mb": taken, "seen_s": seen}
+
+
+def _named(prefix: str, figures: Mapping[str, float]) -> dict[str, float]:
+    return {f"{prefix}_{name}": value for name, value in figures.items()}
 
 
 def _run(quick: bool, say: Say) -> dict[str, float]:
-    return measure(300, 60, say) if quick else measure(5000, 500, say)
+    return measure(300, 60, 600, say) if quick else measure(5000, 500, 5000, say)
 
 
 SCENARIO = Scenario("Thousands of VMs that claim nothing start within ten seconds.", FIGURES, _run)

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, S
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from shared.doubt import CONFIRM_SECONDS, MISSING, NO_EVENT
+from shared.doubt import CONFIRM_SECONDS, EVENT, MISSING, NO_EVENT, UNKNOWN
 from shared.errors import Conflict, NearzoneError, Transient
 from shared.model import Cause, Endpoint, EndpointRow, Progress, State
 from shared.ports import Listing, Stored
@@ -36,12 +36,18 @@ Rows = Mapping[str, Stored[EndpointRow]]
 
 @dataclass
 class CatchUp:
-    """One sweep's work on the rows of endpoints. `complete`: whether what was done until now has left nothing open."""
+    """One sweep's work on the rows of endpoints. `complete`: whether what was done until now has left nothing open.
+
+    `rewrites`: rows that say what a list says are written, too. The sweep then stands for the looks of events that were
+    left to it: a slower handler with an older observation fails on these writes, as it does on a look's, and a first
+    claim is looked at once more.
+    """
 
     recorder: Recorder
     cause: Cause
     dry_run: bool
     report: Report
+    rewrites: bool = False
     seen: dict[str, Endpoint] = field(default_factory=dict)
     """What a dry run has seen and not recorded."""
     written: bool = False
@@ -70,7 +76,7 @@ class CatchUp:
             stored = rows.get(key)
             if stored is None and not endpoint.speaks:
                 continue
-            if stored is None or stored.value.todo or not endpoint.same(stored.value.endpoint):
+            if stored is None or stored.value.todo or self.rewrites or not endpoint.same(stored.value.endpoint):
                 self._differing.append((endpoint, stored))
         complete = {(listing.subscription, listing.kind) for listing in listings if not listing.error}
         for key, stored in rows.items():
@@ -154,9 +160,9 @@ class CatchUp:
                 self.seen[listed.key] = seen
                 return
             self.written = True
-            self._judge((await self.recorder.write(stored, seen, self.cause, began)).value.endpoint)
+            self._judge((await self.recorder.write(stored, seen, self.cause, began, self._asks(stored))).value.endpoint)
         except Conflict:
-            await self._look(listed.id)
+            await self._look(listed.id, self._ask)
         except NearzoneError as error:
             self._fail(listed.id, error, open_=known is None)
             if stored and stored.value.endpoint.unread and not self.dry_run:
@@ -185,10 +191,10 @@ class CatchUp:
             return
         self.written = True
         try:
-            await self.recorder.write(stored, endpoint, self.cause, self.recorder.clock())
+            await self.recorder.write(stored, endpoint, self.cause, self.recorder.clock(), self._asks(stored))
         except Conflict:
             # An event handler was faster; what it saw may be older than the list.
-            await self._look(endpoint.id)
+            await self._look(endpoint.id, self._ask)
         except NearzoneError as error:
             self._fail(endpoint.id, error)
 
@@ -202,10 +208,17 @@ class CatchUp:
         except NearzoneError as error:
             self._fail(endpoint_id, error, open_=known is None)
 
-    async def _look(self, endpoint_id: str) -> None:
+    @property
+    def _ask(self) -> str:
+        return EVENT if self.rewrites else NO_EVENT
+
+    def _asks(self, stored: Row) -> Sequence[str]:
+        return (self._ask,) if stored and stored.value.endpoint.names else (self._ask, UNKNOWN)
+
+    async def _look(self, endpoint_id: str, ask: str = NO_EVENT) -> None:
         self.written = True
         try:
-            self._judge(await self.recorder.look(endpoint_id, self.cause, NO_EVENT))
+            self._judge(await self.recorder.look(endpoint_id, self.cause, ask))
         except NearzoneError as error:
             self._fail(endpoint_id, error)
 

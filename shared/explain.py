@@ -36,6 +36,7 @@ from shared.report import refused, told
 from shared.routing import decisions, keep_open, route
 from shared.run import LEASE
 from shared.settings import Settings
+from shared.strangers import sweep_awaited
 
 CHANGES = 50
 """The last changes of all zones that are told."""
@@ -89,6 +90,7 @@ async def status(drainer: Drainer, own: Sequence[Alarm] = ()) -> dict[str, Any]:
             "completed_at": moment(marker.completed_at),
             "current": bool(complete),
             "progress": _progress(marker.progress),
+            "deferred": moment(marker.deferred_at) if sweep_awaited(marker) else None,
         },
         "sweeps": [_swept(sweep) for sweep in marker.sweeps],
         "changes": await _changes(drainer),

@@ -405,6 +405,8 @@ class Marker:
     `epoch`: made with the first marker of a catalog, and kept: another one means that the catalog was lost meanwhile.
     `began_at`: when that was, 0 where an earlier release made it.
     `progress`: of the last sweep that had to read many endpoints one by one.
+    `deferred_at`: when an event was last left to a sweep (see `strangers.py`). `covered_at`: all that were left to one
+    until then have been made up for.
     """
 
     digest: str = ""
@@ -418,6 +420,8 @@ class Marker:
     sweeps: tuple[Swept, ...] = ()
     progress: Progress | None = None
     began_at: float = 0.0
+    deferred_at: float = 0.0
+    covered_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

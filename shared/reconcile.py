@@ -45,7 +45,7 @@ from shared.record import LOOKS, Recorder
 from shared.report import Report
 from shared.resync import Question, Resync
 from shared.settings import Settings
-from shared.strangers import Strangers
+from shared.strangers import Strangers, sweep_is_due
 from shared.sweep import Seen, Sweeper
 from shared.sweep_plan import Scope
 from shared.together import Flight, Shared, all_of
@@ -173,10 +173,11 @@ class Reconciler:
             return report
         if isinstance(found, Edit):
             return await self._on_edit(found, report)
-        with self.strangers.under_way():
+        with self.strangers.under_way(found):
             return await self._on_hint(found, report)
 
     async def _on_hint(self, found: Hint, report: Report) -> Report:
+        begun = self.clock()
         try:
             now = await self._begin(fills=False)
             deadline = now + EVENT_SECONDS
@@ -184,11 +185,18 @@ class Reconciler:
                 if await self.strangers.may_be_dropped(found):
                     self._count("stranger")
                     return report
+                if await self._deferred(found, begun):
+                    return report
                 seen, first = await self.recorder.follow(found, Cause(found.said, now))
         except Terminal as error:  # Another delivery would not fare better; the sweep says so again.
             self._count("unreadable")
             report.fail(found.resource_id, error)
             return report
+        except Transient:
+            async with _within(GRACE):
+                if await self._deferred(found, begun):
+                    return report
+            raise
         self._count("accepted")
         report.observed = len(seen)
         if first:  # The other events that shared this look leave the names that it made dirty to this one.
@@ -196,6 +204,12 @@ class Reconciler:
             await self._confirm(seen, found, deadline, report)
         await self._heard()
         return report
+
+    async def _deferred(self, found: Hint, begun: float) -> bool:
+        deferred = await self.strangers.may_be_deferred(found, begun)
+        if deferred:
+            self._count("deferred")
+        return deferred
 
     async def _on_edit(self, edit: Edit, report: Report) -> Report:
         """Look at a record set that another one has edited. Raises only where the name could not be marked."""
@@ -238,7 +252,10 @@ class Reconciler:
 
     @_counted
     async def drain(self) -> Report:
-        """Settle what is dirty, look at warming endpoints again, end expired orders; sweep if none is complete."""
+        """Settle what is dirty, look at warming endpoints again, end expired orders.
+
+        Instead of that, a sweep if none is complete; after it, one if events were left to a sweep.
+        """
         report, deadline = Report("drain"), await self._begin() + DRAIN_SECONDS
         if await self._needs_sweep():
             try:
@@ -252,6 +269,9 @@ class Reconciler:
                 await self.orders.end(self.settings.zones, report)
                 await self._look_again(deadline - DRAIN_SECONDS / 2, report)
                 await self.drainer.drain(self.settings.zones, deadline, report, wait=True)
+            if sweep_is_due(await self.catalog.marker(), self.clock()):
+                cause = explain.because("sweep", self.clock())
+                await self._sweep(Scope(self.settings.zones, cause), SWEEP_SECONDS - DRAIN_SECONDS, report)
         finally:  # The figures that alerts look at are needed most where a drain fails.
             await self._take_stock()
         return report

@@ -1,26 +1,41 @@
-"""Events about machines that claim nothing: in a storm of them they are dropped before anything is read for each.
+"""Events about resources that claim nothing: in a storm of them nothing is read for each.
 
 A power event changes no claim. Where the complete catalog knows no claim of its machine, the answer of no name depends
 on it, and what makes the machine claim a name is an event of its own. What that one's handler records is looked at once
 more (`doubt.py`), so that the power event that was dropped here is not missed (model-checked, `stranger:` in
 tests/protocol). While few events are under way each is looked at, for the catalog may have missed a claim.
+
+Any other event may lead to a claim. Where more resources that the complete catalog does not know are asked about than
+can be read before Event Grid's deadline, their events are left to a sweep: the catalog notes that a sweep is due, one
+note for all events of a moment, and the event is acknowledged. The next drain sweeps (`sweep_is_due`), and a note holds
+until a sweep that began after it has seen everything (model-checked, `deferred:`). So a storm costs the lists of one
+sweep, whatever the operation was and whether the resource exists.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 
+from shared.errors import Conflict
 from shared.events import Hint
-from shared.ports import Catalog
+from shared.model import Marker
+from shared.ports import Catalog, Stored
 from shared.together import Shared
 
 CROWD = 8
 """So many events under way in this process are a storm."""
 PAUSE = 0.5
 """Seconds between two readings of the catalog; events in between share the second one."""
+LOOKED_AT = 64
+"""So many unknown resources are looked at together in this process: by GETs, `observe.GETS_PER_SECOND`, in 8 s."""
+LASTS = 10.0
+"""Seconds after an overload for which events about unknown resources are left to a sweep."""
+SWEEP_PAUSE = 60.0
+"""Least seconds between the beginnings of two sweeps for the sake of such events."""
 
 
 @dataclass
@@ -34,18 +49,29 @@ class Strangers:
     complete: Callable[[], Awaitable[str]]
     clock: Callable[[], float]
     _under_way: int = 0
+    _asked: Counter[str] = field(default_factory=Counter)
+    _unknown: int = 0
+    _overloaded_at: float = -LASTS
     _known: frozenset[str] = frozenset()
     _read_at: float = 0.0
     _readings: Shared[bool] = field(default_factory=Shared)
+    _notes: Shared[bool] = field(default_factory=lambda: Shared(PAUSE))
 
     @contextmanager
-    def under_way(self) -> Iterator[None]:
+    def under_way(self, hint: Hint) -> Iterator[None]:
         """While an event is handled."""
+        key = hint.resource_id.lower()
         self._under_way += 1
+        self._asked[key] += 1
+        self._unknown += self._asked[key] == 1 and key not in self._known
         try:
             yield
         finally:
             self._under_way -= 1
+            self._asked[key] -= 1
+            if not self._asked[key]:
+                del self._asked[key]
+                self._unknown -= key not in self._known
 
     async def may_be_dropped(self, hint: Hint) -> bool:
         """Whether an event tells nothing that an answer could depend on, by rows read after it came. Raises Transient.
@@ -58,12 +84,55 @@ class Strangers:
         complete, _ = await self._readings.run("", "", lambda _: self._read())
         return complete and key not in self._known
 
+    async def may_be_deferred(self, hint: Hint, begun: float) -> bool:
+        """Whether an event that came at `begun` is left to a sweep, which is durable then. Raises Transient, Terminal.
+
+        An event about what was known lately does not wait for that.
+        """
+        key = hint.resource_id.lower()
+        if key in self._known or not self._overloaded(begun):
+            return False
+        complete, _ = await self._readings.run("", "", lambda _: self._read())
+        if self._unknown > LOOKED_AT:
+            self._overloaded_at = self.clock()
+        if not complete or key in self._known or not self._overloaded(begun):
+            return False
+        noted, _ = await self._notes.run("", "", lambda _: self._note())
+        return noted
+
+    def _overloaded(self, begun: float) -> bool:
+        now = self.clock()
+        return self._unknown > LOOKED_AT or min(begun, now - LASTS) <= self._overloaded_at <= now
+
+    async def _note(self) -> bool:
+        """Note that a sweep is due; False where there is no marker, for the catalog was lost."""
+        while stored := await self.catalog.marker():
+            noted = replace(stored.value, deferred_at=self.clock(), event_at=self.clock())
+            with suppress(Conflict):
+                await self.catalog.put_marker(noted, stored.etag)
+                return True
+        return False
+
     async def _read(self) -> bool:
         """Read who claims something; gives whether that is everybody who does."""
         await asyncio.sleep(min(PAUSE, max(0.0, self._read_at + PAUSE - self.clock())))  # The clock may be set back.
         self._read_at = self.clock()
         complete = await self.complete()  # First: what is lost after that is filled by what a sweep sees later.
         rows = [stored.value for stored in await self.catalog.endpoints()]
-        known = (row for row in rows if row.endpoint.names or row.todo or row.missing_at or row.endpoint.doubt)
-        self._known = frozenset(row.endpoint.key for row in known)
+        known = [row.endpoint for row in rows if row.endpoint.names or row.todo or row.missing_at or row.endpoint.doubt]
+        self._known = frozenset(key for each in known for key in (each.key, each.parent) if key)
+        self._unknown = sum(key not in self._known for key in self._asked)
         return bool(complete)
+
+
+def sweep_awaited(marker: Marker) -> bool:
+    """Whether events that were left to a sweep wait for it."""
+    return marker.deferred_at > marker.covered_at
+
+
+def sweep_is_due(stored: Stored[Marker] | None, now: float) -> bool:
+    """Whether a drain has to sweep for such events. Where sweeps fail, the pauses grow. `now`: seconds."""
+    if not stored or not sweep_awaited(stored.value):
+        return False
+    pause = max(SWEEP_PAUSE, (now - stored.value.deferred_at) / 2)
+    return abs(now - stored.value.attempted_at) >= pause

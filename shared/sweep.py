@@ -17,6 +17,7 @@ from zlib import crc32
 
 from shared import alarms
 from shared.catch_up import CatchUp
+from shared.doubt import CONFIRM_SECONDS
 from shared.drain import Drainer
 from shared.errors import Conflict, NearzoneError
 from shared.journal import Journal
@@ -39,6 +40,7 @@ from shared.reader import Known
 from shared.record import Recorder
 from shared.report import Report
 from shared.routing import ambiguous_addresses
+from shared.strangers import sweep_awaited
 from shared.sweep_plan import Plan, Scope
 from shared.together import all_of
 
@@ -87,7 +89,7 @@ class Sweeper:
         read_at = clock()
         actual = await self._record_sets(scope.zones, report)
         begun, rows, listings = await self._read_all(scope, begun, report)
-        work = CatchUp(self.recorder, scope.cause, scope.dry_run, report)
+        work = CatchUp(self.recorder, scope.cause, scope.dry_run, report, rewrites=bool(begun and sweep_awaited(begun)))
         work.compare(rows, listings)
         finished = await work.run(deadline)
         knows_all = finished and not any(listing.error for listing in listings)
@@ -118,7 +120,7 @@ class Sweeper:
         await self._enter(plan)
         said: dict[str, Any] = {"alarms": tuple(replace(alarm, at=read_at) for alarm in (*own, *ambiguous))}
         if knows_all:
-            said |= self._complete()
+            said |= self._complete() | {"covered_at": begun.attempted_at - CONFIRM_SECONDS}
         noted, _ = await asyncio.gather(self._put_marker(begun.epoch, said), self._keep_found(plan, actual, known))
         if not noted:
             report.failures.append(("sweep", "the catalog was lost meanwhile: the next sweep fills it"))

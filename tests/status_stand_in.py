@@ -114,7 +114,7 @@ def a_status(names=(), known=(), regions=REGIONS, **changed):
         "dirty": [],
         "blocked": [],
         "endpoints": {"serving": len(known)},
-        "last_sweep": {"completed_at": EARLIER, "current": True, "progress": None},
+        "last_sweep": {"completed_at": EARLIER, "current": True, "progress": None, "deferred": None},
         "sweeps": [a_sweep()],
         "changes": [],
         "drains": [],

@@ -6,7 +6,7 @@ import json
 import pytest
 from azure.core.rest import HttpRequest
 
-from benchmarks import bootstrap, event, same, stop, storm, worlds
+from benchmarks import bootstrap, event, same, stop, storm, strangers, worlds
 from benchmarks.fleet import LIMIT, SWEEP_EVERY, Fleet, a_fleet, a_world, budget_use, worst
 from benchmarks.history import History
 from benchmarks.naive import Naive
@@ -32,7 +32,14 @@ def with_db():
 
 @pytest.mark.parametrize(
     ("scenario", "size"),
-    [(storm, (12, 2, 1)), (stop, (12, 2, 1)), (event, (2,)), (same, (6, 12)), (bootstrap, (9, 12, 6, 3))],
+    [
+        (storm, (12, 2, 1)),
+        (stop, (12, 2, 1)),
+        (event, (2,)),
+        (same, (6, 12)),
+        (strangers, (12, 6, 80)),
+        (bootstrap, (9, 12, 6, 3)),
+    ],
 )
 def test_a_scenario_gives_exactly_the_figures_that_it_declares(scenario, size):
     assert scenario.measure(*size, quiet).keys() == scenario.FIGURES.keys()
@@ -54,6 +61,13 @@ def test_a_few_events_about_the_same_endpoint_are_all_acknowledged_within_two_lo
     assert (found["failed_deliveries"], found["flood_failed"]) == (0, 0)
     assert found["reads"] <= 4, "two instances of the app, two looks each"
     assert found["set_lists"] <= 10
+
+
+def test_a_small_flood_of_unknown_ids_is_acknowledged_and_seen_by_a_sweep():
+    found = strangers.measure(12, 6, 600, quiet)
+    assert found["flood_acknowledged"] == found["ghosts_acknowledged"] == 1
+    assert max(found["flood_seen_s"], found["ghosts_seen_s"]) < 120
+    assert min(found["flood_sweep_reads"], found["ghosts_sweep_reads"]) > 0
 
 
 def test_after_a_small_first_sweep_every_vm_is_read_and_its_services_are_right():

@@ -22,6 +22,8 @@ SMALL = (
     "lost: one sweep",
     "lost: a name is left",
     "lost: again",
+    "deferred: there and back",
+    "deferred: a claim and a stop",
     "bad row: a stop",
 )
 """Each takes less than a second of processor time."""

@@ -57,6 +57,8 @@ TIMES = [
     (lambda at: Marker(attempted_at=at), 0.0),
     (lambda at: Marker(checked_at=at), 0.0),
     (lambda at: Marker(event_at=at), 0.0),
+    (lambda at: Marker(deferred_at=at), 0.0),
+    (lambda at: Marker(covered_at=at), 0.0),
     (with_progress, 0.0),
     (lambda at: (replace(PAST, at=at), replace(PAST, at=0.0)), 0.0),
     (lambda at: Order("eastus", at), FOREVER),

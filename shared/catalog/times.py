@@ -38,7 +38,7 @@ _PAST: dict[type, tuple[str, ...]] = {
     EndpointRow: ("seen_at", "missing_at", "since"),
     Indexed: ("at",),
     Dirty: ("since",),
-    Marker: ("completed_at", "attempted_at", "checked_at", "event_at"),
+    Marker: ("completed_at", "attempted_at", "checked_at", "event_at", "deferred_at", "covered_at"),
     Swept: ("at",),
     Progress: ("begun", "at"),
     Past: ("at",),

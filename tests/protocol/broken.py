@@ -79,6 +79,16 @@ VARIANTS = (
         "stranger: a claim and a stop",
     ),
     Variant("stranger: any event is dropped", {"moot": "all"}, "stranger: a claim and a stop"),
+    Variant("deferred: acknowledged without a note", {"deferral_noted": False}, "deferred: a claim and a stop"),
+    Variant(
+        "deferred: a sweep that had begun before counts", {"note_outlasts": False}, "deferred: an event comes again"
+    ),
+    Variant("deferred: the sweep writes only what differs", {"sweep_rewrites": False}, "deferred: a new address"),
+    Variant(
+        "deferred: a first claim is not looked at once more",
+        {"first_claim_again": False},
+        "deferred: made and deleted",
+    ),
     Variant("bad row: dropped, and the catalog counts as complete", {"drop_resets": False}, "bad row: a stop"),
     Variant(
         "bad row: a drain does not ask again whether the catalog is complete",

@@ -31,9 +31,9 @@ class Promises:
 
     def _judge(self, world, told, kept):
         """`told`: no event was lost. `kept`: nor was the catalog, or a row of it."""
-        if told and kept:
+        if told and kept and not world.due:
             self._nothing_forgotten(world)
-        if told and world.complete:
+        if told and world.complete and not world.due:
             self._read_names(world)
         world = self._finished(world)
         if told and kept:
@@ -81,8 +81,10 @@ class Promises:
         return world.records[name] in (FOREIGN, right(self.scenario, world.truth, name))
 
     def _finished(self, world):
-        """The drain timer alone: it looks at what is due, time after time, and drains."""
+        """The drain timer alone: it sweeps where that is due, looks at what is due, time after time, and drains."""
         for _ in range(4):
+            if world.due:
+                world = self._swept(world)
             due = [endpoint for endpoint, row in enumerate(world.rows) if row and row.due]
             for endpoint in due:
                 world = self._run(world, Look(endpoint), looks.steps)
@@ -106,7 +108,7 @@ class Promises:
         raise Broken("what runs alone does not end")
 
     def _swept(self, world):
-        world = world._replace(sweep=sweeps.begin(self.scenario))
+        world = world._replace(sweep=sweeps.begin(self.scenario, world))
         for _ in range(ENOUGH):
             _, world = sweeps.steps(self.scenario, world, world.sweep)[0]
             if not world.sweep:

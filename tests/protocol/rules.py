@@ -64,6 +64,12 @@ class Rules:
     "power" events, which change no claim, or "all". Only where the scenario tells power events apart."""
     first_claim_again: bool = False
     """A row that begins to claim by a look for an event is looked at once more, by the drain timer."""
+    deferral_noted: bool = True
+    """An event is acknowledged that is left to a sweep after the catalog says that a sweep is due."""
+    note_outlasts: bool = True
+    """That a sweep is due holds until one has ended that began after it was noted."""
+    sweep_rewrites: bool = True
+    """A sweep to which events were left writes the rows as well that say what it has listed."""
     marker_asked_late: bool = True
     """A drain that narrows asks after it has read the claims whether every claim is known."""
 
@@ -86,7 +92,8 @@ class Scenario:
     name is answered by its first running claimant, not by all. `announce`: delete events are told from others. `lag`:
     false 404s. `two_requests`: an observation takes two. `lists_tell`: lists show states. `lost`: the catalog is lost
     at the start. `crashes`: a process may die between any two steps. `moot`: power events are told from others, and an
-    endpoint that claims nothing has no row at the start.
+    endpoint that claims nothing has no row at the start. `defers`: which events may be left to a sweep: none (""),
+    those about what claims nothing in the complete catalog ("unknown"), "any".
     """
 
     name: str
@@ -106,6 +113,7 @@ class Scenario:
     lost: bool = False
     crashes: bool = True
     moot: bool = False
+    defers: str = ""
 
     @property
     def loses(self):

@@ -93,6 +93,24 @@ STRANGERS = (
     replace(MOOT, name="stranger: a sweep", looks=1, may=Budget(changes=2, sweeps=1)),
     replace(MOOT, name="stranger: made and deleted", kinds=("names", "power", *LIFE), may=Budget(changes=2)),
 )
+DEFERRED = (
+    replace(MOOT, name="deferred: a claim and a stop", defers="unknown", may=Budget(changes=2)),
+    replace(
+        MOOT, name="deferred: an event comes again", defers="unknown", looks=1, may=Budget(changes=2, duplicates=1)
+    ),
+    replace(
+        MOOT,
+        name="deferred: made and deleted",
+        defers="unknown",
+        kinds=("names", "power", *LIFE),
+        may=Budget(changes=2),
+    ),
+    replace(MOOT, name="deferred: a drain", defers="unknown", looks=1, drains=1, may=Budget(changes=2)),
+    replace(MOOT, name="deferred: a sweep", defers="unknown", looks=1, may=Budget(changes=2, sweeps=1)),
+    Scenario("deferred: there and back", rules=SHARED, defers="any", looks=1, kinds=POWER, may=Budget(changes=2)),
+    Scenario("deferred: a new address", rules=SHARED, defers="any", kinds=("address",), may=Budget(changes=2)),
+    Scenario("deferred: the names change", rules=SHARED, defers="any", names=2, kinds=NAMES, may=Budget(changes=2)),
+)
 
 
 def under(rules, title, scenarios):
@@ -110,4 +128,5 @@ SCENARIOS = (
     *ENTERING,
     *UNREADABLE,
     *STRANGERS,
+    *DEFERRED,
 )

@@ -61,6 +61,7 @@ def _looks_begun(scenario, world):
     for endpoint, (events, deletes, powers) in enumerate(world.events):
         if powers:
             found += _power(scenario, surroundings.add_events(world, endpoint, 0, 0, -1), endpoint)
+        found += _deferred(scenario, world, endpoint)
         if events and scenario.moot and _moot(scenario, world, endpoint) and scenario.rules.moot == "all":
             found.append((f"drops an event of {endpoint}", surroundings.add_events(world, endpoint, -1, 0)))
         elif events:
@@ -73,6 +74,22 @@ def _looks_begun(scenario, world):
         if world.may.timers and row and row.due:
             after = world._replace(may=world.may._replace(timers=world.may.timers - 1))
             found += _begun(scenario, after, Look(endpoint), "for the drain timer")
+    return found
+
+
+def _deferred(scenario, world, endpoint):
+    """An event is left to a sweep: that one is due is noted, and the event is acknowledged."""
+    if not scenario.defers or not (_moot(scenario, world, endpoint) or (scenario.defers == "any" and world.complete)):
+        return []
+    sweep = world.sweep and world.sweep._replace(covers=False)
+    noted = world._replace(due=True, sweep=sweep) if scenario.rules.deferral_noted else world
+    events, deletes, _ = world.events[endpoint]
+    found = []
+    if events:
+        found.append((f"leaves an event of {endpoint} to a sweep", surroundings.add_events(noted, endpoint, -1, 0)))
+    if deletes:
+        said = f"leaves a delete event of {endpoint} to a sweep"
+        found.append((said, surroundings.add_events(noted, endpoint, 0, -1)))
     return found
 
 
@@ -137,10 +154,11 @@ def _after_drain(who, steps):
 def _sweep(scenario, world):
     sweep = world.sweep
     if not sweep:
-        if not world.may.sweeps:
+        if not world.may.sweeps and not world.due:
             return []
-        sweep = sweeps.begin(scenario)
-        world = world._replace(sweep=sweep, may=world.may._replace(sweeps=world.may.sweeps - 1))
+        sweep = sweeps.begin(scenario, world)
+        may = world.may if world.due else world.may._replace(sweeps=world.may.sweeps - 1)
+        world = world._replace(sweep=sweep, may=may)
         return [(f"sweep {what}", after) for what, after in sweeps.steps(scenario, world, sweep)]
     found = [(f"sweep {what}", after) for what, after in sweeps.steps(scenario, world, sweep)]
     if scenario.crashes:

@@ -33,9 +33,10 @@ from tests.protocol.words import (
 )
 
 
-def begin(scenario):
+def begin(scenario, world):
     """A sweep that has done nothing yet."""
-    return Sweep(RECORDS if scenario.rules.rows_before_list else LIST)
+    rewrites = world.due and scenario.rules.sweep_rewrites
+    return Sweep(RECORDS if scenario.rules.rows_before_list else LIST, rewrites=rewrites)
 
 
 def steps(scenario, world, sweep):
@@ -128,17 +129,22 @@ def _wanted(scenario, sweep):
     seen, row = sweep.listed[endpoint], sweep.rows[endpoint]
     told = scenario.lists_tell and seen[0]
     known = row and row.state != UNREAD
-    if known and not row.todo and not row.missing and (seen == row.seen or (not told and seen[0])):
+    if scenario.moot and not (row and (row.names or row.todo)) and not seen[1] and not (row and seen[0]):
+        return None  # The lists are not asked about what claims nothing.
+    again = sweep.rewrites and told
+    if known and not again and not row.todo and not row.missing and (seen == row.seen or (not told and seen[0])):
         return None
     if not row and not seen[0]:
         return None
     if not told:
-        return Look(endpoint, READ)
+        return Look(endpoint, READ, events=int(sweep.rewrites))
     version = ABSENT if not row else CURRENT if sweep.fresh >> endpoint & 1 else STALE
     todo = row.todo if row else 0
     if not row or seen != row.seen:
         todo |= seen[1] | (row.names if row else 0)
-    return Look(endpoint, WRITE, version=version, row=Row(*seen, todo))
+    first = sweep.rewrites and scenario.rules.first_claim_again and not (row and row.names)  # As by an event.
+    row = Row(*seen, todo, again=bool(first and seen[1]))
+    return Look(endpoint, WRITE, events=int(sweep.rewrites), version=version, row=row, unknown=bool(first))
 
 
 def _go_on(scenario, world, sweep):
@@ -178,7 +184,8 @@ def drift(scenario, world, sweep):
 
 def finish(scenario, world, sweep):
     """Note that every claim is known, if the catalog is still the one in which the sweep began."""
-    return _then("ends", world._replace(complete=world.complete or sweep.epoch), sweep)
+    due = world.due and not sweep.covers and scenario.rules.note_outlasts
+    return _then("ends", world._replace(complete=world.complete or sweep.epoch, due=due), sweep)
 
 
 STEPS = (records, rows, list_all, enter, enter_index, complete, follow, drift, finish)

@@ -119,6 +119,7 @@ class Sweep(NamedTuple):
     """A sweep. `fresh`: endpoints whose row is as it was read. `look`: the one that it waits for, at `endpoint`.
 
     `left`: names of the present step that are not done. `epoch`: the catalog is the one in which the sweep began.
+    `rewrites`: events were left to it. `covers`: none was since it began.
     """
 
     at: int = RECORDS
@@ -130,6 +131,8 @@ class Sweep(NamedTuple):
     left: int = 0
     look: tuple = ()
     epoch: bool = True
+    rewrites: bool = False
+    covers: bool = True
 
 
 class Budget(NamedTuple):
@@ -154,7 +157,8 @@ class World(NamedTuple):
     """A state. `events`: for each endpoint, how many events, delete events and power events (where these are told
     apart) wait. `dirty`: a set of names.
 
-    `index`: for each endpoint, the names from which the index leads to it. `complete`: every claim is known.
+    `index`: for each endpoint, the names from which the index leads to it. `complete`: every claim is known. `due`: a
+    sweep is, for the sake of events that were left to it.
     """
 
     truth: tuple
@@ -168,3 +172,4 @@ class World(NamedTuple):
     looks: tuple = ()
     drains: tuple = ()
     sweep: tuple = ()
+    due: bool = False
