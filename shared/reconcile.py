@@ -42,7 +42,7 @@ from shared.orders import Orders
 from shared.own_writes import mark
 from shared.ports import Catalog, Inventory, Measure, RecordSets, Surveyor, unmeasured
 from shared.record import LOOKS, Recorder
-from shared.report import Report
+from shared.report import Report, in_words
 from shared.resync import Question, Resync
 from shared.settings import Settings
 from shared.strangers import Strangers, sweep_is_due
@@ -507,7 +507,7 @@ class Reconciler:
             if not scope.dry_run:
                 report.complete = False
                 with suppress(NearzoneError):  # Where the catalog is away, the function's own failure has to tell.
-                    await self._note(self._swept(scope.cause, report, f"{type(error).__name__}: {error}"))
+                    await self._note(self._swept(scope.cause, report, in_words(error)))
             raise
         if not scope.dry_run:
             self.measure("sweep.duration", self.clock() - scope.cause.at)

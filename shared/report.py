@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from shared.alarms import Trouble, grouped
+from shared.errors import NearzoneError
 from shared.model import Alarm, Dirty, Past, Refused, Zone
 from shared.plan import Change, Skip
 
@@ -53,7 +54,7 @@ class Report:
 
     def fail(self, what: str, error: Exception) -> None:
         """Note a failure; the run goes on with the rest."""
-        self.failures.append((what, f"{type(error).__name__}: {error}"))
+        self.failures.append((what, in_words(error)))
 
     def keep_failing(self, zone: Zone, rows: Iterable[Dirty]) -> None:
         """Note the names of a zone that are dirty after the run because their writes fail.
@@ -69,7 +70,7 @@ class Report:
     def fail_name(self, zone: Zone, name: str, error: Exception | str) -> None:
         """Note that a name failed, instead of what was noted of it before. A text is the error of an earlier run."""
         self.settle_name(zone, name)
-        text = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
+        text = error if isinstance(error, str) else in_words(error)
         self._last[zone.key, name] = failure = (subject(zone, name), text)
         self.failures.append(failure)
 
@@ -116,6 +117,11 @@ class Report:
         """The failures in words, one line for each cause."""
         causes = (Trouble(what, error, "", "", "failures") for what, error in self.failures)
         return [alarm.what for alarm in grouped(causes)]
+
+
+def in_words(error: Exception) -> str:
+    """An error for people: the words of ours, which need no class; of a bug, its class as well."""
+    return str(error) if isinstance(error, NearzoneError) else f"{type(error).__name__}: {error}"
 
 
 def subject(zone: Zone, name: str) -> str:

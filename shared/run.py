@@ -22,6 +22,7 @@ from shared.plan import Change, Skip, compare, judge, unmarked
 from shared.ports import Catalog, Lease, Measure, RecordSets, Stored, unmeasured
 from shared.queue import Queue
 from shared.reader import Known, Reader, TooLateError
+from shared.refusals import Refusals
 from shared.report import Report, decided
 from shared.routing import claimed, keep_open, route
 from shared.settings import Settings
@@ -68,6 +69,14 @@ class _NotYetError(NearzoneError):
     def __init__(self, change: Change) -> None:
         super().__init__(f"{change.kind} waits for the zone's budget")
         self.change = change
+
+
+class _NotTriedError(NearzoneError):
+    """The zone has refused writes like this one for a cause of its own. `answer`: what it says."""
+
+    def __init__(self, answer: Terminal) -> None:
+        super().__init__(f"not tried: the zone answers {answer}")
+        self.answer = answer
 
 
 class _NotKnownError(NearzoneError):
@@ -164,6 +173,7 @@ class Run:
     _past: list[Past] = field(default_factory=list)
     """What was written, and is not in the history yet."""
     _keeping: asyncio.Task[None] | None = None
+    _refusals: Refusals = field(default_factory=Refusals)
 
     def __post_init__(self) -> None:
         self.reader = self.of.reader
@@ -277,16 +287,19 @@ class Run:
             if error.retry_after:
                 self.queue.pause(self.of.clock() + error.retry_after)
             await self._later(row, back_off(dirty.attempts + 1, error.retry_after), error)
-        except Terminal as error:
+        except (Terminal, _NotTriedError) as error:
             self._fail(dirty, error)
-            await self._later(row, back_off(dirty.attempts + 6, None), error)
+            answer = error.answer if isinstance(error, _NotTriedError) else error
+            await self._later(row, back_off(dirty.attempts + 6, None), answer)
         self.reader.forget(self.zone, dirty.name)
         return None
 
     def _fail(self, dirty: Dirty, error: NearzoneError) -> None:
         self.of.measure("failures", 1, zone=self.zone.region)
         self.task.report.fail_name(self.zone, dirty.name, error)
-        _log.error("%s", decided("failed", self.zone, dirty, reason=f"{type(error).__name__}: {error}"))
+        # What was not tried has the error of those that were, which the log has already.
+        level = logging.INFO if isinstance(error, _NotTriedError) else logging.ERROR
+        _log.log(level, "%s", decided("failed", self.zone, dirty, reason=f"{type(error).__name__}: {error}"))
 
     async def _later(self, row: Stored[Dirty], delay: float, error: NearzoneError, *, failed: bool = True) -> None:
         later = replace(
@@ -306,6 +319,8 @@ class Run:
 
     async def _settle(self, row: Stored[Dirty]) -> None:
         name, tenure = row.value.name, self._tenure
+        if answer := self._refusals.all:
+            raise _NotTriedError(answer)
         known = await self.reader.latest(self.zone, row, self.task.deadline)
         found = await self._decide(row.value, known.record_set)
         if not isinstance(found, Change) and known.row != row.etag:
@@ -364,8 +379,10 @@ class Run:
     async def _write(self, change: Change, tenure: int) -> None:
         """Write on condition, inside the budget and the lease in which the claims were read.
 
-        Raises _NotYetError, _StaleError, Conflict, Transient, Terminal.
+        Raises _NotYetError, _NotTriedError, _StaleError, Conflict, Transient, Terminal.
         """
+        if answer := self._refusals.of(change.kind):
+            raise _NotTriedError(answer)
         while self._left() <= REQUEST:  # Taking it may have taken long.
             await self._prolong()
         if self._tenure != tenure:
@@ -376,10 +393,15 @@ class Run:
         self.reader.budgets[self.zone.key].spend(change.kind, change.name, now)
         sets, etag = self.of.record_sets, change.before.etag if change.before else None
         written = None
-        if change.after is None:
-            await sets.delete(self.zone, change.name, etag or "")
-        else:
-            written = await sets.put(self.zone, change.after, etag)
+        try:
+            if change.after is None:
+                await sets.delete(self.zone, change.name, etag or "")
+            else:
+                written = await sets.put(self.zone, change.after, etag)
+        except Terminal as error:
+            self._refusals.refused(change.kind, error)
+            raise
+        self._refusals.written(change.kind)
         self.reader.remember(self.zone, change.name, Known(written, self.of.clock()))
 
     def _written(self, change: Change, dirty: Dirty) -> None:

@@ -22,7 +22,7 @@ from azure.core.rest import HttpRequest
 
 from shared.arm import answers
 from shared.arm.answers import Page, Unreadable
-from shared.errors import Conflict, Forbidden, Terminal, Transient
+from shared.errors import Conflict, Forbidden, Terminal, Transient, ZoneCause
 from shared.ports import Measure, unmeasured
 from shared.settings import Cloud
 
@@ -280,6 +280,9 @@ async def translated() -> AsyncIterator[None]:
         raise Transient(f"ARM has not answered within {REQUEST_SECONDS:g} s") from error
 
 
+_GONE = ("ParentResourceNotFound", "ResourceGroupNotFound", "SubscriptionNotFound")
+
+
 def error_of(status: int, content: bytes, retry_after: str | None) -> Exception:
     """What an error answer means. Source of the codes: recordings of Azure CLI and Azure PowerShell, 2019 to 2023."""
     code, message = _code(content)
@@ -289,7 +292,9 @@ def error_of(status: int, content: bytes, retry_after: str | None) -> Exception:
     if status == 409:
         return _conflict(code, message, text)
     if status in (401, 403):
-        return Forbidden(text)
+        return Forbidden(text, ZoneCause.ROLE)
+    if status == 404 and code in _GONE:
+        return Terminal(text, ZoneCause.GONE)
     if status in (408, 429) or status >= 500 or not status:
         return Transient(text, _seconds(retry_after))
     return Terminal(text)
@@ -298,7 +303,10 @@ def error_of(status: int, content: bytes, retry_after: str | None) -> Exception:
 def _conflict(code: str, message: str, text: str) -> Exception:
     """HTTP 409 has several meanings here, told apart by its code and words."""
     if code == "ScopeLocked":
-        return Terminal(f"a management lock forbids it: {text}")
+        own = re.search(r"locked:.*/A/", message, re.IGNORECASE)  # The lock of one record set.
+        return Terminal(f"a management lock forbids it: {text}", None if own else ZoneCause.LOCK)
+    if "maximum number of record resources" in message:
+        return Terminal(text, ZoneCause.FULL)
     if re.search(r"exists already|already exists", message, re.IGNORECASE) and not re.search("CNAME", message):
         return Conflict(text)
     if re.search(r"another operation|pending|in progress|queued", message, re.IGNORECASE):
