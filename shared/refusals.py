@@ -45,12 +45,6 @@ class Refusals:
         """What the zone answers to all writes of this kind; None where it is worth a try."""
         return self._last[kind] if self._counts.get(kind, ("", 0))[1] >= ENOUGH else None
 
-    @property
-    def all(self) -> Terminal | None:
-        """What the zone answers to every write, so that no record set has to be read; None where one may pass."""
-        found = [self.of(kind) for kind in sorted(_KINDS)]
-        return found[0] if all(found) else None
-
 
 def _affected(cause: ZoneCause, kind: str) -> Collection[str]:
     """Which kinds of writes a cause refuses, where it has refused this kind.
