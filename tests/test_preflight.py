@@ -418,6 +418,21 @@ async def told(stage):
     return [alarm["what"] for alarm in status["alarms"]]
 
 
+@pytest.mark.parametrize("cause", ["sweep", "resync"])
+def test_the_alarm_about_a_lock_ends_with_the_first_sweep_after_the_lock(cause):
+    async def story(stage):
+        stage.cloud.private_dns.locks.lock(zone_id(EAST), "ReadOnly")
+        await stage.app.correct_drift()
+        assert any("is a lock" in what for what in await told(stage))
+        stage.cloud.private_dns.locks.unlock(zone_id(EAST))
+        await asyncio.sleep(600 if cause == "sweep" else 5)
+        report = await (stage.app.correct_drift() if cause == "sweep" else stage.resync(zone=EAST))
+        assert not any("is a lock" in what for what in await told(stage))
+        assert (report.failures, stage.wrong()) == ([], {})
+
+    staged(story, fleet())
+
+
 def test_a_sweep_keeps_what_an_hourly_preflight_finds_for_the_status():
     async def story(stage):
         await stage.app.correct_drift()
