@@ -141,8 +141,9 @@ class Orders:
     async def _others(self, target: str, *, drained: bool = True) -> list[str]:
         """What a person should know of the orders in force.
 
-        `drained`: an order about `target` is about to be given; otherwise one is about to be taken back. A new order replaces the one about the same target, whoever gave it. One about a region leaves those about its
-        endpoints as they are, and the other way round.
+        `drained`: an order about `target` is about to be given; otherwise one is about to be taken back. A new order
+        replaces the one about the same target, whoever gave it. One about a region leaves those about its endpoints as
+        they are, and the other way round.
         """
         orders = [stored.value for stored in await self.catalog.orders()]
         orders = [order for order in orders if order.until > self.clock()]
