@@ -23,7 +23,7 @@ from shared.ports import Catalog, Lease, Measure, RecordSets, Stored, unmeasured
 from shared.queue import Queue
 from shared.reader import Known, Reader, TooLateError
 from shared.refusals import Refusals
-from shared.report import Report, decided
+from shared.report import NOT_TRIED, Report, decided
 from shared.routing import claimed, keep_open, route
 from shared.settings import Settings
 from shared.together import all_of
@@ -57,6 +57,8 @@ PATIENCE = 5
 CALLER_PATIENCE = 8.5
 """Seconds for which a caller is kept waiting for a name that is backed off: three attempts after the first one where
 trying again may help (after 2, 4 and 8 s), none where it does not. The next drain takes up what is left."""
+ERROR = 400
+"""So many characters of an error are kept with a name."""
 LAST_WORDS = 3.0
 """Seconds that a run which ends may take to keep the history of what it has written."""
 
@@ -75,7 +77,7 @@ class _NotTriedError(NearzoneError):
     """The zone has refused writes like this one for a cause of its own. `answer`: what it says."""
 
     def __init__(self, answer: Terminal) -> None:
-        super().__init__(f"not tried: the zone answers {answer}")
+        super().__init__(f"{NOT_TRIED}{answer}")
         self.answer = answer
 
 
@@ -267,6 +269,7 @@ class Run:
     async def _try(self, row: Stored[Dirty]) -> Change | None:
         """Settle one name, or note when to try it again; gives the change that has to wait for the budget."""
         dirty = row.value
+        self.task.report.tried.add((self.zone.key, dirty.name))
         try:
             await self._settle(row)
             self.task.report.settle_name(self.zone, dirty.name)
@@ -306,7 +309,7 @@ class Run:
             row.value,
             attempts=row.value.attempts + failed,
             not_before=self.of.clock() + delay,
-            last_error=str(error)[:500],
+            last_error=str(error)[:ERROR],
         )
         if seen := self.reader.known(self.zone, row.value.name):
             later = replace(later, holds=seen.record_set.addresses if seen.record_set else (), held_at=seen.at)

@@ -91,6 +91,12 @@ def test_a_resync_of_a_zone_that_refuses_every_write_ends_soon_with_many_names_a
             tries.append(121 - sum(said))
             rows = [row.value for row in await stage.app.catalog.dirty(zone)]
             assert {row.attempts for row in rows} == {len(tries)}
+            (alarm,) = [a["what"] for a in (await stage.app.status())["alarms"] if "writing fails" in a["what"]]
+            assert "(121 names: " in alarm
+            assert {"lock": "ScopeLocked: locked: '", "role": "privateDnsZones/A/write' over scope '"}[how] in alarm
+            assert zone_id(EAST) in alarm
+            assert len(alarm) < 550
+            assert len(report.failed()) == 1
             assert all(row.not_before > stage.clock() and "not tried" not in row.last_error for row in rows)
         assert tries[0] <= 12, "a sweep drains more than once"
         assert ENOUGH <= tries[1] < ENOUGH + 4

@@ -280,13 +280,29 @@ async def translated() -> AsyncIterator[None]:
         raise Transient(f"ARM has not answered within {REQUEST_SECONDS:g} s") from error
 
 
+MESSAGE = 400
+"""So many characters of an error are kept."""
+
+
+def _needed(message: str) -> str:
+    """Azure's message without what no operator needs. A lock and a role concern the zone, not the name.
+
+    The words: openshift/installer#2300 for a lock; those of AuthorizationFailed are in many public logs.
+    """
+    message = re.sub(
+        r"^The scope .* because following scope\(s\) are locked: (.*?)\. Please remove .*", r"locked: \1", message
+    )
+    message = re.sub(r" or the scope is invalid\. If access was recently granted.*", "", message)
+    return re.sub(r"(over scope '[^']*/privateDnsZones/[^/']+/A)/[^/']+'", r"\1/*'", message)
+
+
 _GONE = ("ParentResourceNotFound", "ResourceGroupNotFound", "SubscriptionNotFound")
 
 
 def error_of(status: int, content: bytes, retry_after: str | None) -> Exception:
     """What an error answer means. Source of the codes: recordings of Azure CLI and Azure PowerShell, 2019 to 2023."""
     code, message = _code(content)
-    text = f"HTTP {status} {code}: {message}"[:500]
+    text = f"HTTP {status} {code}: {_needed(message)}"[:MESSAGE]
     if status == 412 or (status == 404 and code == "NotFound"):  # The record set that was to be changed is gone.
         return Conflict(text)
     if status == 409:
