@@ -13,8 +13,8 @@ from shared.model import Alarm, Blocked, Obstacle, Zone
 
 EXAMPLES = 3
 """So many of those that have one cause are named."""
-FEW = 3
-"""Up to so many texts that differ only in names, ids and numbers are told one by one."""
+FEW, SHORT = 3, 40
+"""Up to so many different names or numbers of at most so many characters are told in the text about one cause."""
 
 _VARIES = re.compile(
     r"""https?://[^\s'",;)]+ | /subscriptions/[^\s'",;)]+ | [0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}
@@ -43,19 +43,33 @@ class Trouble:
 def grouped(troubles: Iterable[Trouble]) -> list[Alarm]:
     """One alarm for each cause, in the order in which the causes come.
 
-    Equal texts are one cause. So are texts that differ only in names, ids and numbers, where there are more than `FEW`.
+    Equal texts are one cause. So are texts that differ only in names, ids and numbers.
     """
     shapes: dict[tuple[str, ...], dict[str, list[Trouble]]] = {}
     for each in troubles:
         key = (_VARIES.sub("...", each.text), each.means, each.do, each.noun)
         shapes.setdefault(key, {}).setdefault(each.text, []).append(each)
-    alarms = []
-    for (shape, *_), texts in shapes.items():
-        if len(texts) > FEW:
-            alarms.append(_alarm(shape, [each for same in texts.values() for each in same]))
-        else:
-            alarms += [_alarm(text, same) for text, same in texts.items()]
-    return alarms
+    return [
+        _alarm(_common(shape, list(texts)), [each for same in texts.values() for each in same])
+        for (shape, *_), texts in shapes.items()
+    ]
+
+
+def _common(shape: str, texts: Sequence[str]) -> str:
+    """One text for texts of one shape: with what is the same in all, and with what differs where that is short."""
+    fixed, found = _VARIES.split(texts[0]), [_VARIES.findall(text) for text in texts]
+    if len({len(each) for each in found}) > 1:
+        return shape
+    told = [_told(list(dict.fromkeys(column))) for column in zip(*found, strict=True)]
+    return "".join(part for pair in zip(fixed, [*told, ""], strict=True) for part in pair)
+
+
+def _told(values: Sequence[str]) -> str:
+    """What stands at one place of texts about one cause; of different paths the last part."""
+    if len(values) == 1:
+        return values[0]
+    ends = [each.strip("'\"").rsplit("/", 1)[-1] if "/" in each else each for each in values]
+    return ", ".join(ends) if len(ends) <= FEW and max(map(len, ends)) <= SHORT else "..."
 
 
 def _alarm(text: str, same: Sequence[Trouble]) -> Alarm:

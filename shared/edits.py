@@ -9,12 +9,15 @@ looked at so few times in ten minutes, and what goes beyond is left to the sweep
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
 
 from shared.drain import Drainer
+from shared.errors import Transient
 from shared.events import Edit
-from shared.model import Cause, Dirty, Urgency, Zone
+from shared.model import Cause, Dirty, Endpoint, Urgency, Zone
+from shared.plan import obstacle, unmarked
+from shared.reader import TooLateError
 from shared.routing import claimed
 from shared.together import Shared
 
@@ -23,6 +26,8 @@ PAUSE = 2.0
 LOOKS = 5
 SPAN = 600.0
 """In so many seconds a name is looked at `LOOKS` times because of edits."""
+READ_SECONDS = 5.0
+"""Seconds for which a look at a record set of a frozen zone waits for its turn among the zone's reads."""
 CREATED_SECONDS = 120.0
 """For so long after we have created a record set, an event that tells of a creation is taken for ours."""
 
@@ -63,8 +68,30 @@ class Edits:
         service = any(name in endpoint.tagged for endpoint in endpoints)
         urgency = Urgency.FIRST if service else Urgency.HOST_FIRST
         self.drainer.reader.forget(zone, name)  # What this process remembers of it is not true any more.
-        await catalog.mark(Dirty(zone.key, name, urgency, cause.at, cause=cause.said))
+        mark = Dirty(zone.key, name, urgency, cause.at, cause=cause.said)
+        await catalog.mark(mark)
+        if await self.drainer.frozen(zone):
+            await self._look(zone, mark, endpoints)
         return "accepted"
+
+    async def _look(self, zone: Zone, mark: Dirty, endpoints: Sequence[Endpoint]) -> None:
+        """Keep what a frozen zone holds, and whether it may be written: no drain reads there.
+
+        Raises Transient, Terminal. Where it cannot be read, the name stays dirty, and another delivery of the event
+        looks again.
+        """
+        drainer, name = self.drainer, mark.name
+        try:
+            known = await drainer.reader.get(zone, name, until=drainer.clock() + READ_SECONDS)
+        except TooLateError as error:
+            raise Transient(str(error)) from error
+        held = known.record_set
+        await drainer.catalog.mark(replace(mark, holds=held.addresses if held else (), held_at=known.at))
+        was_ours = unmarked(held) and await drainer.catalog.owns(zone.key, name)
+        found = obstacle(name, held, drainer.settings.owner, was_ours=was_ours)
+        found = found and replace(found, claimed=claimed(name, endpoints, drainer.settings), at=known.at)
+        if found and found.concerns:
+            await drainer.findings.note(zone, found)
 
     async def _have_created(self, zone: Zone, name: str) -> bool:
         """Whether our creation of a record set is the last change of it, and not long ago.

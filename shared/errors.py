@@ -13,6 +13,7 @@ NearzoneError
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import StrEnum
 
 from shared.model import Refused
 
@@ -33,8 +34,21 @@ class Conflict(NearzoneError):
     """A conditional write was refused: what it was decided on is no longer true."""
 
 
+class ZoneCause(StrEnum):
+    """Why a zone refuses a write, where that is not because of the record set's name."""
+
+    LOCK = "lock"
+    ROLE = "role"
+    FULL = "full"
+    GONE = "gone"
+
+
 class Terminal(NearzoneError):
-    """Trying again does not help until a person changes something."""
+    """Trying again does not help until a person changes something. `zone_cause`: None where the name may be why."""
+
+    def __init__(self, message: str, zone_cause: ZoneCause | None = None) -> None:
+        super().__init__(message)
+        self.zone_cause = zone_cause
 
 
 class Forbidden(Terminal):

@@ -103,6 +103,8 @@ class Orders:
         what = "drain order" if wanted.drain else "undrain"
         cause = because(what, self.clock(), wanted.by, wanted.reason)
         until = self.clock() + 60.0 * wanted.drain_minutes
+        with not_kept() if wanted.drain else not_kept(NOT_TAKEN_BACK):
+            report.notes += await self._others(target, drained=bool(wanted.drain))
         if wanted.drain:
             with not_kept():
                 await self.catalog.put_order(Order(target, until, wanted.by, wanted.reason))
@@ -122,6 +124,7 @@ class Orders:
         minutes = wanted.freeze_minutes
         until = self.clock() + 60.0 * minutes if minutes else FOREVER
         with not_kept():
+            notes = await self._others(zone.key)
             await self.catalog.put_order(Order(zone.key, until, wanted.by, wanted.reason))
         with kept():
             rows = await self.catalog.dirty(zone.key)
@@ -130,10 +133,28 @@ class Orders:
                     with suppress(Conflict):  # Settled, or marked again, in this moment.
                         await self.catalog.put_dirty(replace(row.value, cleared=False), row.etag)
         end = f"until {moment(until)}" if minutes else "until it is unfrozen"
-        report = Report("resync", skips=[Skip(zone.id, EVERY_NAME, f"frozen {end}")], left=len(rows))
+        report = Report("resync", skips=[Skip(zone.id, EVERY_NAME, f"frozen {end}")], left=len(rows), notes=notes)
         cause = because("freeze", self.clock(), wanted.by, wanted.reason)
         await self._journal.enter((zone,), "freeze", f"frozen {end}", cause, report)
         return report
+
+    async def _others(self, target: str, *, drained: bool = True) -> list[str]:
+        """What a person should know of the orders in force.
+
+        `drained`: an order about `target` is about to be given; otherwise one is about to be taken back. A new order
+        replaces the one about the same target, whoever gave it. One about a region leaves those about its endpoints as
+        they are, and the other way round.
+        """
+        orders = [stored.value for stored in await self.catalog.orders()]
+        orders = [order for order in orders if order.until > self.clock()]
+        if drained:
+            return [f"replaces {_ordered(order)}" for order in orders if order.about(target)]
+        rows = [stored.value.endpoint for stored in await self.catalog.endpoints()]
+        taken_back = Order(target, 0.0)
+        covered = [each for each in rows if taken_back.covers(each) and each.state != State.GONE]
+        others = [order for order in orders if not order.about(target)]
+        left = [(each, order) for each in covered for order in others if order.covers(each)]
+        return [f"{each.id} stays drained: {_ordered(order)}, which this does not take back" for each, order in left]
 
     async def unfreeze(self, zone: Zone, cause: Cause, report: Report) -> None:
         """From now on the zone may be written again, and what has failed is tried again."""
@@ -173,6 +194,14 @@ class Orders:
                 urgencies |= dict.fromkeys(endpoint.names - urgencies.keys(), Urgency.HOST_WITHDRAW)
                 urgencies |= dict.fromkeys(endpoint.tagged, Urgency.WITHDRAW)
         await self.recorder.mark(urgencies, cause)
+
+
+def _ordered(order: Order) -> str:
+    """An order in force, in words: until when, by whom, and why."""
+    what = "freeze" if "/privatednszones/" in order.target else f"drain of {order.target}"
+    end = "without end" if order.endless else f"until {moment(order.until)}"
+    who = ", ".join(each for each in (order.by, order.reason_given) if each)
+    return f"the {what} {end}{f' by {who}' if who else ''}"
 
 
 def _listed(regions: Iterable[str]) -> str:

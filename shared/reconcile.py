@@ -20,6 +20,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coro
 from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from functools import wraps
+from math import inf
 from typing import Any, Concatenate, ParamSpec
 
 from shared import bad_rows, details, explain, pages, preflight, scrape, watched
@@ -42,7 +43,7 @@ from shared.orders import Orders
 from shared.own_writes import mark
 from shared.ports import Catalog, Inventory, Measure, RecordSets, Surveyor, unmeasured
 from shared.record import LOOKS, Recorder
-from shared.report import Report
+from shared.report import Report, in_words
 from shared.resync import Question, Resync
 from shared.settings import Settings
 from shared.strangers import Strangers, sweep_is_due
@@ -66,6 +67,8 @@ GRACE = 4.0
 AT_ONCE = 8
 CHECK_PAUSE = 3600.0
 """Seconds between looks at what could stand in the way."""
+FOUND_PAUSE = 240.0
+"""The same while something was found. The sweeps of several apps, or very frequent ones, share a look."""
 HEARD_PAUSE = 600.0
 """Seconds between notes of this process that events still come."""
 BOOTSTRAP_PAUSE = 60.0
@@ -293,16 +296,27 @@ class Reconciler:
 
     @_counted
     async def correct_drift(self) -> Report:
-        """Compare everything with the truth, and every hour look at what could stand in the way."""
+        """Compare everything with the truth, and now and then look at what could stand in the way.
+
+        Every hour, and with every sweep while something was found: what was put right is an alarm no longer.
+        """
         report = Report("sweep")
         await self._begin()
         seen = await self._sweep(
             Scope(self.settings.zones, explain.because("sweep", self.clock())), SWEEP_SECONDS, report
         )
-        stored = await self.catalog.marker()
-        if seen and stored and abs(self.clock() - stored.value.checked_at) >= CHECK_PAUSE:
-            await self._note(checked_at=self.clock(), findings=await self._survey(seen))
+        if seen:
+            await self._look_around(seen, FOUND_PAUSE, CHECK_PAUSE)
         return report
+
+    async def _look_around(self, seen: Seen, found_pause: float, pause: float) -> None:
+        """Look at what could stand in the way, unless the last look is not so long ago.
+
+        `found_pause`: seconds where that look has found something, `pause`: where it has found nothing.
+        """
+        stored = await self.catalog.marker()
+        if stored and abs(self.clock() - stored.value.checked_at) >= (found_pause if stored.value.findings else pause):
+            await self._note(checked_at=self.clock(), findings=await self._survey(seen))
 
     async def check(self) -> Report:
         """Look at what could stand in the way of right answers, now; nothing else is done.
@@ -387,7 +401,11 @@ class Reconciler:
             await self.orders.hurry(wanted.zones, names)
         scope = Scope(wanted.zones, cause, names, wanted.dry_run, wanted.force, wanted.beyond, wanted.adopt)
         scope = replace(scope, regain=wanted.regain)
-        await self._sweep(scope, seconds, report, flight.let_pass)
+        swept = await self._sweep(scope, seconds, report, flight.let_pass)
+        if swept and not wanted.dry_run:
+            with suppress(NearzoneError):  # The next sweep looks around.
+                async with _within(max(GRACE, deadline - self.clock())):
+                    await self._look_around(swept, 0.0, inf)
         report.notes += _unmet(wanted, names, report)
         return report
 
@@ -507,7 +525,7 @@ class Reconciler:
             if not scope.dry_run:
                 report.complete = False
                 with suppress(NearzoneError):  # Where the catalog is away, the function's own failure has to tell.
-                    await self._note(self._swept(scope.cause, report, f"{type(error).__name__}: {error}"))
+                    await self._note(self._swept(scope.cause, report, in_words(error)))
             raise
         if not scope.dry_run:
             self.measure("sweep.duration", self.clock() - scope.cause.at)

@@ -9,8 +9,12 @@ from typing import Any
 import msgspec
 
 from shared.alarms import Trouble, grouped
+from shared.errors import NearzoneError
 from shared.model import Alarm, Dirty, Past, Refused, Zone
 from shared.plan import Change, Skip
+
+NOT_TRIED = "not tried: the zone answers "
+WAITS = "not tried in this run: it is tried again by itself"
 
 
 @dataclass(slots=True)
@@ -21,7 +25,8 @@ class Report:
     found not to be as they should. `complete`: it could read everything. `waiting`: the dirty names behind `left`;
     `failing`: those whose writes fail. `refused`: the plans that `refusals` are about. `notes`: what the person who
     asked should know of the request itself, such as that it meets nothing. `covers`: endpoints and names that an order
-    is about. `met`: the names that a sweep has planned for.
+    is about. `met`: the names that a sweep has planned for. `tried`: the names that were worked on, by
+    zone key and name.
     """
 
     trigger: str
@@ -42,6 +47,7 @@ class Report:
     left_unread: int = 0
     waiting: list[Dirty] = field(default_factory=list)
     failing: list[str] = field(default_factory=list)
+    tried: set[tuple[str, str]] = field(default_factory=set)
     _last: dict[tuple[str, str], tuple[str, str] | Skip] = field(default_factory=dict, repr=False)
     """The failure, or the skip, that tells the last state of a name that is not settled, by zone key and name."""
 
@@ -53,23 +59,24 @@ class Report:
 
     def fail(self, what: str, error: Exception) -> None:
         """Note a failure; the run goes on with the rest."""
-        self.failures.append((what, f"{type(error).__name__}: {error}"))
+        self.failures.append((what, in_words(error)))
 
     def keep_failing(self, zone: Zone, rows: Iterable[Dirty]) -> None:
         """Note the names of a zone that are dirty after the run because their writes fail.
 
-        One that was not due for another attempt in this run is a failure of this run as well.
+        One of which this run has noted nothing is a failure of this run as well.
         """
         for row in sorted((row for row in rows if row.attempts), key=lambda row: (row.urgency, row.since, row.name)):
             name = subject(zone, row.name)
             self.failing.append(name)
             if not self.knows(zone, row.name):
-                self.fail_name(zone, row.name, f"{row.last_error} (failed before, and waits for its next attempt)")
+                waits = "" if (zone.key, row.name) in self.tried else f" ({WAITS})"
+                self.fail_name(zone, row.name, f"{row.last_error}{waits}")
 
     def fail_name(self, zone: Zone, name: str, error: Exception | str) -> None:
         """Note that a name failed, instead of what was noted of it before. A text is the error of an earlier run."""
         self.settle_name(zone, name)
-        text = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
+        text = error if isinstance(error, str) else in_words(error)
         self._last[zone.key, name] = failure = (subject(zone, name), text)
         self.failures.append(failure)
 
@@ -114,8 +121,14 @@ class Report:
 
     def failed(self) -> list[str]:
         """The failures in words, one line for each cause."""
-        causes = (Trouble(what, error, "", "", "failures") for what, error in self.failures)
+        found = ((what, error.removeprefix(NOT_TRIED).removesuffix(f" ({WAITS})")) for what, error in self.failures)
+        causes = (Trouble(what, error, "", "", "failures") for what, error in found)
         return [alarm.what for alarm in grouped(causes)]
+
+
+def in_words(error: Exception) -> str:
+    """An error for people: the words of ours, which need no class; of a bug, its class as well."""
+    return str(error) if isinstance(error, NearzoneError) else f"{type(error).__name__}: {error}"
 
 
 def subject(zone: Zone, name: str) -> str:

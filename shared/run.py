@@ -22,7 +22,8 @@ from shared.plan import Change, Skip, compare, judge, unmarked
 from shared.ports import Catalog, Lease, Measure, RecordSets, Stored, unmeasured
 from shared.queue import Queue
 from shared.reader import Known, Reader, TooLateError
-from shared.report import Report, decided
+from shared.refusals import Refusals
+from shared.report import NOT_TRIED, Report, decided
 from shared.routing import claimed, keep_open, route
 from shared.settings import Settings
 from shared.together import all_of
@@ -56,6 +57,8 @@ PATIENCE = 5
 CALLER_PATIENCE = 8.5
 """Seconds for which a caller is kept waiting for a name that is backed off: three attempts after the first one where
 trying again may help (after 2, 4 and 8 s), none where it does not. The next drain takes up what is left."""
+ERROR = 400
+"""So many characters of an error are kept with a name."""
 LAST_WORDS = 3.0
 """Seconds that a run which ends may take to keep the history of what it has written."""
 
@@ -68,6 +71,14 @@ class _NotYetError(NearzoneError):
     def __init__(self, change: Change) -> None:
         super().__init__(f"{change.kind} waits for the zone's budget")
         self.change = change
+
+
+class _NotTriedError(NearzoneError):
+    """The zone has refused writes like this one for a cause of its own. `answer`: what it says."""
+
+    def __init__(self, answer: Terminal) -> None:
+        super().__init__(f"{NOT_TRIED}{answer}")
+        self.answer = answer
 
 
 class _NotKnownError(NearzoneError):
@@ -164,6 +175,7 @@ class Run:
     _past: list[Past] = field(default_factory=list)
     """What was written, and is not in the history yet."""
     _keeping: asyncio.Task[None] | None = None
+    _refusals: Refusals = field(default_factory=Refusals)
 
     def __post_init__(self) -> None:
         self.reader = self.of.reader
@@ -257,6 +269,7 @@ class Run:
     async def _try(self, row: Stored[Dirty]) -> Change | None:
         """Settle one name, or note when to try it again; gives the change that has to wait for the budget."""
         dirty = row.value
+        self.task.report.tried.add((self.zone.key, dirty.name))
         try:
             await self._settle(row)
             self.task.report.settle_name(self.zone, dirty.name)
@@ -277,23 +290,26 @@ class Run:
             if error.retry_after:
                 self.queue.pause(self.of.clock() + error.retry_after)
             await self._later(row, back_off(dirty.attempts + 1, error.retry_after), error)
-        except Terminal as error:
+        except (Terminal, _NotTriedError) as error:
             self._fail(dirty, error)
-            await self._later(row, back_off(dirty.attempts + 6, None), error)
+            answer = error.answer if isinstance(error, _NotTriedError) else error
+            await self._later(row, back_off(dirty.attempts + 6, None), answer)
         self.reader.forget(self.zone, dirty.name)
         return None
 
     def _fail(self, dirty: Dirty, error: NearzoneError) -> None:
         self.of.measure("failures", 1, zone=self.zone.region)
         self.task.report.fail_name(self.zone, dirty.name, error)
-        _log.error("%s", decided("failed", self.zone, dirty, reason=f"{type(error).__name__}: {error}"))
+        # What was not tried has the error of those that were, which the log has already.
+        level = logging.INFO if isinstance(error, _NotTriedError) else logging.ERROR
+        _log.log(level, "%s", decided("failed", self.zone, dirty, reason=f"{type(error).__name__}: {error}"))
 
     async def _later(self, row: Stored[Dirty], delay: float, error: NearzoneError, *, failed: bool = True) -> None:
         later = replace(
             row.value,
             attempts=row.value.attempts + failed,
             not_before=self.of.clock() + delay,
-            last_error=str(error)[:500],
+            last_error=str(error)[:ERROR],
         )
         if seen := self.reader.known(self.zone, row.value.name):
             later = replace(later, holds=seen.record_set.addresses if seen.record_set else (), held_at=seen.at)
@@ -364,8 +380,10 @@ class Run:
     async def _write(self, change: Change, tenure: int) -> None:
         """Write on condition, inside the budget and the lease in which the claims were read.
 
-        Raises _NotYetError, _StaleError, Conflict, Transient, Terminal.
+        Raises _NotYetError, _NotTriedError, _StaleError, Conflict, Transient, Terminal.
         """
+        if answer := self._refusals.of(change.kind):
+            raise _NotTriedError(answer)
         while self._left() <= REQUEST:  # Taking it may have taken long.
             await self._prolong()
         if self._tenure != tenure:
@@ -376,10 +394,15 @@ class Run:
         self.reader.budgets[self.zone.key].spend(change.kind, change.name, now)
         sets, etag = self.of.record_sets, change.before.etag if change.before else None
         written = None
-        if change.after is None:
-            await sets.delete(self.zone, change.name, etag or "")
-        else:
-            written = await sets.put(self.zone, change.after, etag)
+        try:
+            if change.after is None:
+                await sets.delete(self.zone, change.name, etag or "")
+            else:
+                written = await sets.put(self.zone, change.after, etag)
+        except Terminal as error:
+            self._refusals.refused(change.kind, error)
+            raise
+        self._refusals.written(change.kind)
         self.reader.remember(self.zone, change.name, Known(written, self.of.clock()))
 
     def _written(self, change: Change, dirty: Dirty) -> None:

@@ -69,10 +69,25 @@ FORBIDDEN_SHOWN = (
     ],
 )
 def test_texts_that_differ_in_names_ids_and_numbers_are_one_cause_where_there_are_many(text, shown):
-    few = [trouble(f"vm-{i}", text.format(i)) for i in range(3)]
-    assert texts(*few) == [f"vm-{i}: {text.format(i)}" for i in range(3)]
+    assert texts(trouble("vm-1", text.format(1))) == [f"vm-1: {text.format(1)}"]
     many = [trouble(f"vm-{i}", text.format(i)) for i in range(60)]
     assert texts(*many) == [f"{shown} (60 endpoints: vm-0, vm-1, vm-2, ...)"]
+
+
+LOCKED = "The scope '/subscriptions/s/zones/z/A/{}' cannot be written, locked are: '/subscriptions/s/zones/z'"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("its own name 'vm_{}' is no DNS label", "its own name 'vm_0', 'vm_1' is no DNS label"),
+        ("wait {} s", "wait 0, 1 s"),
+        (LOCKED, "The scope 0, 1 cannot be written, locked are: '/subscriptions/s/zones/z'"),
+    ],
+)
+def test_a_few_with_one_cause_are_one_alarm_which_keeps_what_they_have_in_common(text, shown):
+    (what,) = texts(*(trouble(f"vm-{i}", text.format(i)) for i in range(2)))
+    assert what == f"{shown} (2 endpoints: vm-0, vm-1)"
 
 
 def test_other_statuses_are_other_causes():

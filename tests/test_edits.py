@@ -11,6 +11,7 @@ from shared import events, own_writes
 from shared.edits import LOOKS, PAUSE, SPAN
 from shared.events import Edit, Ignored
 from shared.model import Cause
+from simulator.core import Response
 from simulator.dns_rules import Unknowns
 from simulator.eventgrid import Subscription
 from tests.pure_values import parsed
@@ -301,6 +302,43 @@ def test_an_edit_that_is_told_while_the_zone_is_frozen_stays_dirty():
         await stage.quiet(5.0)
         assert stage.record(EAST, "llama") == ["10.9.9.9"]
         assert [row.value.name for row in await stage.app.catalog.dirty(ZONE.lower())] == ["llama"]
+
+    play(story)
+
+
+async def shown(stage, name="llama"):
+    """What the status says that a zone holds of a name, and why."""
+    (found,) = [each for each in (await stage.app.status(full=True))["names"] if each["name"] == name]
+    held = found["answers"][0]["held"]
+    return held and (held["addresses"], held["why"])
+
+
+@pytest.mark.parametrize("what", ["replaced", "removed"])
+@pytest.mark.parametrize("outage", [0, 60])
+def test_the_status_shows_what_an_edit_has_left_in_a_frozen_zone(what, outage):
+    async def story(stage):
+        await stage.resync(freeze={"zone": EAST})
+        begun = stage.clock()
+        stage.faults = lambda r: Response(503) if "/A/" in r.path and stage.clock() < begun + outage else None
+        (remove if what == "removed" else lambda stage: edit(stage, **{"nearzone-owner": "nearzone"}))(stage)
+        await stage.quiet(outage + 5.0)
+        assert await shown(stage) == ([] if what == "removed" else ["10.9.9.9"], "frozen")
+        assert stage.witness.writes == []
+        await stage.resync(unfreeze={"zone": EAST})
+        assert (stage.record(EAST, "llama"), await shown(stage)) == (RIGHT, None)
+
+    play(story)
+
+
+def test_a_record_set_that_has_lost_our_mark_in_a_frozen_zone_is_an_alarm_within_seconds():
+    async def story(stage):
+        await stage.resync(freeze={"zone": EAST})
+        edit(stage)
+        await stage.quiet(5.0)
+        status = await stage.app.status()
+        assert [(each["name"], each["why"], each["claimed"]) for each in status["blocked"]] == [("llama", "lost", True)]
+        assert any("has lost our mark" in alarm["what"] for alarm in status["alarms"])
+        assert await shown(stage) == (["10.9.9.9"], "blocked")
 
     play(story)
 

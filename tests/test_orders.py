@@ -49,6 +49,41 @@ def test_an_order_about_nothing_is_refused_and_nothing_is_done(body, said):
     staged(story, fleet())
 
 
+def test_an_order_that_replaces_another_one_says_which_and_whose():
+    async def story(stage):
+        await stage.app.correct_drift()
+        report = await stage.resync(freeze={"zone": EAST}, reason="INC-1")
+        assert report.notes == []
+        report = await stage.resync(freeze={"zone": EAST, "minutes": 5}, reason="INC-2")
+        assert report.notes == ["replaces the freeze without end by function key, INC-1"]
+        report = await stage.resync(freeze={"zone": WEST, "minutes": 5})
+        assert report.notes == []
+        await stage.resync(drain={"region": EAST, "minutes": 9}, reason="INC-3")
+        until = (await stage.app.status())["drains"][0]["until"]
+        report = await stage.resync(drain={"region": EAST, "minutes": 5})
+        assert report.notes[-1] == f"replaces the drain of {EAST} until {until} by function key, INC-3"
+
+    staged(story, fleet())
+
+
+@pytest.mark.parametrize("first", ["region", "endpoint"])
+def test_taking_an_order_back_says_what_stays_drained_by_another_one(first):
+    async def story(stage):
+        await stage.app.correct_drift()
+        orders = {"region": EAST, "endpoint": vm_id("e-1")}
+        for what, target in orders.items():
+            await stage.resync(drain={what: target, "minutes": 9}, reason=f"the {what}")
+        (second,) = orders.keys() - {first}
+        report = await stage.resync(undrain={first: orders[first]})
+        (note,) = [each for each in report.notes if "stays drained" in each]
+        assert note.startswith(f"{vm_id('e-1')} stays drained: the drain of {orders[second].lower()} until ")
+        assert note.endswith(f" by function key, the {second}, which this does not take back")
+        report = await stage.resync(undrain={second: orders[second]})
+        assert not any("stays drained" in each for each in report.notes)
+
+    staged(story, fleet())
+
+
 def test_a_region_that_is_known_can_be_drained_in_advance_and_the_answer_says_that_it_covers_nothing():
     async def story(stage):
         await stage.app.correct_drift()

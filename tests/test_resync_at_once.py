@@ -6,9 +6,9 @@ from collections import Counter
 
 import pytest
 
-from shared.errors import Terminal, Transient
+from shared.errors import Conflict, Terminal, Transient
 from shared.model import Order, RecordSet
-from shared.report import Report
+from shared.report import WAITS, Report
 from shared.resync import parse
 from shared.together import Flight
 from tests.stage import REGIONS, a_vm, a_world, staged, vm_id, zone_id
@@ -79,9 +79,7 @@ def test_timers_do_not_wait_for_what_is_backed_off_either(trigger):
         assert stage.clock() - begun < 10
         assert report.left == 2
         if trigger == "sweep":
-            assert [error.split(" (")[1] for _, error in report.failures] == [
-                "failed before, and waits for its next attempt)"
-            ] * 2
+            assert [error.split(" (")[1] for _, error in report.failures] == [f"{WAITS})"] * 2
 
     staged(story, fleet())
 
@@ -102,12 +100,26 @@ def test_a_name_that_fails_again_and_again_stands_in_the_report_once_and_not_at_
         assert (tries["vm-0"], tries["vm-1"], tries["vm-2"]) == (4, 3, 1)
         assert bench.at < 20
         assert sorted(report.failures) == [
-            ("vm-0 in ai.internal (westeurope)", "Transient: HTTP 500"),
-            ("vm-2 in ai.internal (westeurope)", "Terminal: a lock"),
+            ("vm-0 in ai.internal (westeurope)", "HTTP 500"),
+            ("vm-2 in ai.internal (westeurope)", "a lock"),
         ]
         assert report.left == 2
 
     played(story, hosts=4)
+
+
+def test_what_this_run_has_tried_is_not_told_as_a_failure_of_earlier_runs():
+    async def story(bench):
+        await bench.mark(*bench.hosts)
+        bench.sets.fails = {"vm-0": Conflict("HTTP 412"), "vm-1": Terminal("a CNAME")}
+        report = await bench.drain(bench.drainer(), 240, wait=True)
+        report.keep_failing(ZONE, report.waiting)
+        assert sorted(error for _, error in report.failures) == ["HTTP 412", "a CNAME"]
+        later = await bench.drain(bench.drainer(), 1, wait=True)
+        later.keep_failing(ZONE, later.waiting)
+        assert [error for what, error in later.failures if what.startswith("vm-1")] == [f"a CNAME ({WAITS})"]
+
+    played(story, hosts=2)
 
 
 def test_what_only_waits_for_the_budget_is_worked_on_to_the_deadline_whatever_else_has_failed():

@@ -22,7 +22,7 @@ from azure.core.rest import HttpRequest
 
 from shared.arm import answers
 from shared.arm.answers import Page, Unreadable
-from shared.errors import Conflict, Forbidden, Terminal, Transient
+from shared.errors import Conflict, Forbidden, Terminal, Transient, ZoneCause
 from shared.ports import Measure, unmeasured
 from shared.settings import Cloud
 
@@ -280,16 +280,37 @@ async def translated() -> AsyncIterator[None]:
         raise Transient(f"ARM has not answered within {REQUEST_SECONDS:g} s") from error
 
 
+MESSAGE = 400
+"""So many characters of an error are kept."""
+
+
+def _needed(message: str) -> str:
+    """Azure's message without what no operator needs. A lock and a role concern the zone, not the name.
+
+    The words: openshift/installer#2300 for a lock; those of AuthorizationFailed are in many public logs.
+    """
+    message = re.sub(
+        r"^The scope .* because following scope\(s\) are locked: (.*?)\. Please remove .*", r"locked: \1", message
+    )
+    message = re.sub(r" or the scope is invalid\. If access was recently granted.*", "", message)
+    return re.sub(r"(over scope '[^']*/privateDnsZones/[^/']+/A)/[^/']+'", r"\1/*'", message)
+
+
+_GONE = ("ParentResourceNotFound", "ResourceGroupNotFound", "SubscriptionNotFound")
+
+
 def error_of(status: int, content: bytes, retry_after: str | None) -> Exception:
     """What an error answer means. Source of the codes: recordings of Azure CLI and Azure PowerShell, 2019 to 2023."""
     code, message = _code(content)
-    text = f"HTTP {status} {code}: {message}"[:500]
+    text = f"HTTP {status} {code}: {_needed(message)}"[:MESSAGE]
     if status == 412 or (status == 404 and code == "NotFound"):  # The record set that was to be changed is gone.
         return Conflict(text)
     if status == 409:
         return _conflict(code, message, text)
     if status in (401, 403):
-        return Forbidden(text)
+        return Forbidden(text, ZoneCause.ROLE)
+    if status == 404 and code in _GONE:
+        return Terminal(text, ZoneCause.GONE)
     if status in (408, 429) or status >= 500 or not status:
         return Transient(text, _seconds(retry_after))
     return Terminal(text)
@@ -298,7 +319,10 @@ def error_of(status: int, content: bytes, retry_after: str | None) -> Exception:
 def _conflict(code: str, message: str, text: str) -> Exception:
     """HTTP 409 has several meanings here, told apart by its code and words."""
     if code == "ScopeLocked":
-        return Terminal(f"a management lock forbids it: {text}")
+        own = re.search(r"locked:.*/A/", message, re.IGNORECASE)  # The lock of one record set.
+        return Terminal(f"a management lock forbids it: {text}", None if own else ZoneCause.LOCK)
+    if "maximum number of record resources" in message:
+        return Terminal(text, ZoneCause.FULL)
     if re.search(r"exists already|already exists", message, re.IGNORECASE) and not re.search("CNAME", message):
         return Conflict(text)
     if re.search(r"another operation|pending|in progress|queued", message, re.IGNORECASE):
