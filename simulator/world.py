@@ -35,6 +35,7 @@ from simulator.world_entries import (
     ZoneEntry,
 )
 from simulator.world_file import misshapen, regions_of, text_of, twice
+from simulator.world_rules import forbidden
 
 __all__ = ["World", "WorldError", "dump", "load", "read", "read_file"]
 
@@ -72,7 +73,7 @@ def read_file(path: Path) -> World:
     """A world from a file. Raises WorldError, which names the places in the file."""
     text = text_of(path)
     content = json.loads(text)
-    return read(text, regions_of(content), twice(text))
+    return read(text, regions_of(content), [*twice(text), *forbidden(content)])
 
 
 def load(parts: Parts, world: World) -> None:

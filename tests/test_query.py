@@ -19,5 +19,5 @@ def test_no_url_hides_what_the_host_has_read(url):
 def test_a_trigger_without_parameters_takes_the_key_alone():
     none_expected({})
     none_expected({"code": "key"})
-    with pytest.raises(BadRequest, match="^dry_run: .*; the body$"):
+    with pytest.raises(BadRequest, match=r"^dry_run: .*; the body$"):
         none_expected({"code": "key", "dry_run": "true"}, "the body")
