@@ -19,7 +19,7 @@ from simulator.launch import LaunchError
 from simulator.outside import SettingsError
 from simulator.world import WorldError, read_file
 
-_FAULT = re.compile(r"(?P<place>(?P<name>\w+).*?): (?P<what>(?:found|missing).*)", re.DOTALL)
+_FAULT = re.compile(r"(?P<place>(?P<name>\w+).*?): (?P<what>(?:found|missing|line \d).*)", re.DOTALL)
 """A fault as the app tells it."""
 _NEARLY = 0.9
 """Similarity of two ids, 0 to 1, from which on they are taken for one id that is misspelt in one place."""
