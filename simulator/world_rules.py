@@ -18,7 +18,6 @@ _NAMING = frozenset({"id", "name", "location", "vnet", "subnet", "scale_set", "p
 """The fields that name a resource, a part of one, or a place."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _ZONE_ID = re.compile(r".*/privateDnsZones/(?P<name>[^/]+)", re.IGNORECASE | re.DOTALL)
-_SUBSCRIPTION = re.compile(r"/subscriptions/([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})/.*", re.IGNORECASE | re.DOTALL)
 _OURS = ("NEARZONE_", "AZUREWEBJOBSSTORAGE")
 """How the names of settings begin that reach the app, in upper case."""
 _RESERVED = 4
@@ -58,8 +57,6 @@ def _zone_ids(world: Json) -> Iterator[str]:
         found = _ZONE_ID.fullmatch(zone["id"]) if isinstance(zone.get("id"), str) else None
         if not found or _CONTROL.search(zone["id"]):
             continue
-        if not _SUBSCRIPTION.fullmatch(zone["id"]):
-            yield f"{where}.id: found {zone['id']!r}, expected the id of a subscription (GUID) in it"
         if not 2 <= len(found["name"].split(".")) <= 34 or not valid_name(found["name"]):
             expected = "a DNS name of 2 to 34 labels, such as ai.internal"
             yield f"{where}.id: the zone's name is {found['name']!r}, expected {expected}"

@@ -23,6 +23,7 @@ _FAULT = re.compile(r"(?P<place>(?P<name>\w+).*?): (?P<what>(?:found|missing|lin
 """A fault as the app tells it."""
 _NEARLY = 0.9
 """Similarity of two ids, 0 to 1, from which on they are taken for one id that is misspelt in one place."""
+_SUBSCRIPTION = re.compile("/subscriptions/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/", re.IGNORECASE)
 _SCHEDULE = re.compile(r"setting (NEARZONE_\w+): (.*)")
 """A fault as the host tells it, which reads the schedules itself."""
 
@@ -109,6 +110,9 @@ def _zones(world: Mapping[str, Any]) -> Iterator[str]:
     if not world["zones"]:
         yield "zones: found none, expected at least one"
         return
+    for number, zone in enumerate(world["zones"]):
+        if not _SUBSCRIPTION.match(zone["id"]):  # The simulator alone does not mind; the app does.
+            yield f"zones[{number}].id: found {zone['id']!r}, expected the id of a subscription (GUID) in it"
     zones = world["settings"]["NEARZONE_ZONES"]
     if not zones:
         yield "zones: found none with a link to a VNet, expected at least one"
