@@ -1,4 +1,4 @@
-"""What Azure's own rules keep out of a world file: names, record sets, links, reserved addresses; and its settings.
+"""What Azure's own rules keep out of a world file: names, record sets, links, reserved addresses; and settings.
 
 For files that people write. Reads the file's JSON as `world_check.py` does: what is of the wrong type is left out here.
 """
@@ -36,7 +36,6 @@ def forbidden(world: object) -> list[str]:
         *_links(world),
         *_without_nics(world),
         *_reserved(world),
-        *_settings(world.get("settings")),
     ]
 
 
@@ -133,8 +132,9 @@ def _keeps(prefix: object, address: object) -> bool:
     return int(found) - int(network.network_address) < _RESERVED or found == network.broadcast_address
 
 
-def _settings(settings: object) -> Iterator[str]:
-    """Settings that never reach the app as they stand."""
+def unread(world: object) -> Iterator[str]:
+    """Settings that would not reach the app as they stand, of a world that it is started on."""
+    settings = world.get("settings") if isinstance(world, dict) else None
     for name, value in settings.items() if isinstance(settings, dict) else ():
         if not name.upper().startswith(_OURS):
             yield f"settings.{name}: there is no such setting; expected names that begin with NEARZONE_"

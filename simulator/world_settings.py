@@ -30,7 +30,7 @@ _SCHEDULE = re.compile(r"setting (NEARZONE_\w+): (.*)")
 
 def load(path: Path) -> dict[str, Any]:
     """A world file with all defaults filled in, and with settings where it has none. Raises WorldError."""
-    world = read_file(path)
+    world = read_file(path, for_app=True)
     Cloud(world)  # It would be refused later, in another process, and under another name.
     found: dict[str, Any] = msgspec.to_builtins(world)
     stated, wrong = _stated(found)

@@ -6,6 +6,7 @@ from collections import defaultdict
 from itertools import pairwise
 from pathlib import Path
 
+import azure.functions as func
 import pytest
 import yaml
 
@@ -293,7 +294,8 @@ async def test_without_an_answer_from_the_loop_the_function_answers_503(monkeypa
     for name in ("NEARZONE_ZONES", "NEARZONE_SUBSCRIPTIONS"):
         monkeypatch.delenv(name, raising=False)
     functions = {each.get_function_name(): each.get_user_function() for each in function_app.app.get_functions()}
-    answer = await functions["metrics"](req=None, context=None)
+    request = func.HttpRequest("GET", "http://app/api/metrics", body=b"")
+    answer = await functions["metrics"](req=request, context=None)
     assert answer.status_code == 503
     assert b"NEARZONE_ZONES" in answer.get_body()
 
