@@ -14,8 +14,8 @@ from typing import Any
 
 import azure.functions as func
 
+from shared import query, telemetry
 from shared import resync as resync_body
-from shared import telemetry
 from shared.bootstrap import build
 from shared.caller import caller
 from shared.dashboard import page
@@ -81,6 +81,7 @@ async def resync(req: func.HttpRequest, context: func.Context) -> func.HttpRespo
     """A sweep, an order, an adoption or a preflight by hand; answers with the report."""
 
     async def report() -> dict[str, Any]:
+        query.none_expected(query.given(req.url, req.params), "what is to be done stands in the JSON body")
         reconciler = loop()
         known, by = reconciler.inventory.kinds, caller(req.headers, os.environ)
         wanted = resync_body.parse(req.get_body(), reconciler.settings, known, by)
@@ -100,7 +101,8 @@ async def status(req: func.HttpRequest, context: func.Context) -> func.HttpRespo
 
     async def told() -> dict[str, Any] | str:
         reconciler = loop()
-        return await reconciler.answer(resync_body.question(req.params, reconciler.settings))
+        params = query.given(req.url, req.params)
+        return await reconciler.answer(resync_body.question(params, reconciler.settings))
 
     with insights().span(context):
         return await _answer(told())
@@ -108,12 +110,15 @@ async def status(req: func.HttpRequest, context: func.Context) -> func.HttpRespo
 
 @app.function_name("metrics")
 @app.route(route="metrics", methods=["GET"])
-async def metrics(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:  # noqa: ARG001 - as above
+async def metrics(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """The figures of all instances as text for Prometheus. 503 where the catalog or the settings stand in the way."""
     with insights().span(context) as call:
         call.idle = True  # It comes every minute, and the host tells of each request anyway.
         try:
+            query.none_expected(query.given(req.url, req.params))
             scraped = exposition(*await loop().scraped())
+        except BadRequest as error:
+            return _json({"error": str(error)}, 400)
         except NearzoneError as error:
             call.idle = False
             return _refused(error)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal
+from typing import Annotated, Any
 
 import msgspec
 
@@ -54,7 +54,7 @@ class _Body(msgspec.Struct, forbid_unknown_fields=True):
     dry_run: bool = False
     force: str | list[str] | bool = ""
     force_beyond: bool = False
-    adopt: list[str] | Literal["lost"] = []
+    adopt: list[str] | str = []
     drain: _Drain | None = None
     undrain: _Target | None = None
     freeze: _Freeze | None = None
@@ -127,6 +127,8 @@ def parse(body: bytes, settings: Settings, types: frozenset[str], by: str = FUNC
             raise BadRequest(f"{others[0]}: not together with {order}")
     if wanted.force_beyond and not wanted.force:
         raise BadRequest("force_beyond: only together with force, which names the plan by its digest")
+    if isinstance(wanted.adopt, str) and wanted.adopt != "lost":
+        raise BadRequest(f'adopt: {wanted.adopt[:80]!r} is neither a list of names, nor "lost"')
     named: list[str] = [] if isinstance(wanted.adopt, str) else wanted.adopt
     return Resync(
         zones=_zones(wanted.zone, settings),
@@ -153,9 +155,24 @@ def _decoded(body: bytes) -> _Body:
     try:
         wanted = msgspec.json.decode(body, type=_Body)
         json_text.check_keys(body.decode())
+        _check_values(msgspec.json.decode(body), "")
     except (msgspec.DecodeError, UnicodeError, RecursionError, json_text.JsonError) as error:
         raise BadRequest(f"body: {json_text.located(str(error), body)}"[:500]) from error  # It quotes names of fields.
     return wanted
+
+
+def _check_values(content: Mapping[str, Any], at: str) -> None:
+    """Raise BadRequest for null and for an empty list of names or digests: neither says what is meant.
+
+    Read as "not given" they ask for everything, where a script has failed to fill in one thing.
+    """
+    for field, value in content.items():
+        if value is None:
+            raise BadRequest(f"{at}{field}: null is no value; leave the field out")
+        if value == [] or (field == "force" and isinstance(value, str) and not value.strip()):
+            raise BadRequest(f"{at}{field}: empty; leave the field out, or name what is meant")
+        if isinstance(value, dict):
+            _check_values(value, f"{at}{field}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,10 +195,7 @@ class Question:
 
 def question(params: Mapping[str, str], settings: Settings) -> Question:
     """Read a status request's parameters. Raises BadRequest."""
-    unknown = sorted(set(params) - {"zone", "name", "full", "list", "after", "limit", "since", "until", "code"})
-    if unknown:
-        known = "zone with name, full, list with after and limit, and since with until"
-        raise BadRequest(f"{unknown[0][:80]}: no such parameter; known are {known}")
+    _check_params(params)
     if "since" in params or "until" in params:
         return _span(params)
     if {"list", "after", "limit"} & set(params):
@@ -199,9 +213,22 @@ def question(params: Mapping[str, str], settings: Settings) -> Question:
     return Question(find_zone(params["zone"], settings), label("name", params["name"]))
 
 
+def _check_params(params: Mapping[str, str]) -> None:
+    """Raise BadRequest for a parameter that there is not, or that is empty."""
+    unknown = sorted(set(params) - {"zone", "name", "full", "list", "after", "limit", "since", "until", "code"})
+    if unknown:
+        known = "zone with name, full, list with after and limit, and since with until"
+        raise BadRequest(f"{unknown[0][:80]}: no such parameter; known are {known}")
+    for field in ("since", "until", "list", "limit", "zone", "name", "full"):  # An empty `after` is the first page.
+        if field in params and not params[field].strip():
+            raise BadRequest(f"{field}: empty; leave the parameter out, or give its value")
+
+
 def _page(params: Mapping[str, str]) -> Question:
     """Read which page of a list is asked for. Raises BadRequest."""
-    wanted, after, limit = params.get("list", ""), params.get("after", ""), params.get("limit", str(LIMIT))
+    if "list" not in params:
+        raise BadRequest(f"{'limit' if 'limit' in params else 'after'}: only together with list")
+    wanted, after, limit = params["list"], params.get("after", ""), params.get("limit", str(LIMIT))
     if wanted not in KEYS:
         raise BadRequest(f"list: {wanted[:80]!r} is not one of {', '.join(sorted(KEYS))}")
     for other in ("zone", "name", "full"):

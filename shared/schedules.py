@@ -41,7 +41,7 @@ def fault(text: str) -> str:
         next(CronSim(" ".join((*parts[:5], "*")), _ANY_DAY))
     except CronSimError as error:
         name = str(error).removeprefix("Bad ").replace("-", " ").replace("day of month", FIELDS[3])
-        return _NEVER if name == FIELDS[3] and _alone(parts, 3) else f"a {name} that NCRONTAB knows"
+        return _NEVER if name == FIELDS[3] and _alone(parts, 3) else f"{_a(name)} that NCRONTAB knows"
     except StopIteration:
         return _NEVER
     return ""
@@ -57,13 +57,17 @@ def pauses(text: str) -> tuple[float, float]:
 def _field_fault(name: str, size: int, part: str) -> str:
     plain = re.sub(rf"\b({_NAMES[name]})\b", "1", part) if name in _NAMES else part
     if not _FIELD.fullmatch(plain):
-        return f"a {name} of {'numbers, names' if name in _NAMES else 'numbers'} and the operators * , - / alone"
+        return f"{_a(name)} of {'numbers, names' if name in _NAMES else 'numbers'} and the operators * , - / alone"
     steps = [term.partition("/")[2] for term in part.split(",")]
     if any(each.isdigit() and int(each[:9]) > size for each in steps):
         return f"a step of 1 to {size} for the {name}: a greater one never makes a second step"
     if name == FIELDS[-1] and re.search(r"(?<![0-9/])7", part):
         return f"a {name} from 0 (Sunday) to 6, or SUN to SAT"
     return ""
+
+
+def _a(name: str) -> str:
+    return f"an {name}" if name == "hour" else f"a {name}"
 
 
 def _alone(parts: list[str], index: int) -> bool:

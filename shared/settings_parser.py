@@ -14,7 +14,7 @@ from shared import addresses
 from shared import settings_values as of
 from shared.model import MAX_ADDRESSES, STATIC, Address, Endpoint, Policy, State, Zone, resource_id
 from shared.regions import introduced, suggestion
-from shared.settings import CLOUDS, DRAIN_SCHEDULE, EXACT_ONLY, SWEEP_SCHEDULE, Cloud, Settings
+from shared.settings import CLOUDS, DRAIN_SCHEDULE, EXACT_ONLY, SWEEP_SCHEDULE, Cloud, Patterns, Settings
 from shared.settings_reader import Reader, UnmeantError
 
 REACH = tuple(map(str, addresses.PRIVATE))
@@ -54,6 +54,7 @@ def parse(values: Mapping[str, str], table: Collection[str]) -> Settings:
         drain_schedule=read.schedule("NEARZONE_DRAIN_SCHEDULE", DRAIN_SCHEDULE),
         exact_only=read.exact_only(),
     )
+    read.match(settings)
     read.finish()
     return settings
 
@@ -143,6 +144,8 @@ class _Reader(Reader):
             where = f"NEARZONE_CLAIMS[{json.dumps(pattern)}]"
             self._pattern(where, pattern, claims)
             items = self.items(where, scopes, _SCOPE)
+            if scopes == []:
+                self.fault(where, scopes, f"at least one, each {_SCOPE}")
             claims[pattern.lower()] = tuple(self._scope(*item) for item in items)
         return claims
 
@@ -171,6 +174,21 @@ class _Reader(Reader):
             policies[pattern.lower()] = self._policy(where, item)
         return policies
 
+    def match(self, settings: Settings) -> None:
+        """Note policies of a name that nothing may claim, where it is nearly a name that something may.
+
+        A policy may stand before its claims do: what is like no other name is left alone, and so is a glob.
+        """
+        scopes = Patterns(settings.claims)
+        named = {name for endpoint in settings.static for name in endpoint.names}
+        named |= {pattern for pattern in settings.claims if not set(pattern) & set("*?")}
+        for name in settings.policies:
+            if set(name) & set("*?") or name in named or scopes.find(name) is not None:
+                continue
+            if meant := suggestion(name, named):
+                where = f"NEARZONE_POLICIES[{json.dumps(name)}]"
+                self.fault(where, name, f"a name that NEARZONE_CLAIMS permits, or one of NEARZONE_STATIC{meant}")
+
     def _policy(self, where: str, item: object) -> Policy:
         if not self.known(where, item, set(Policy.__dataclass_fields__)):
             return Policy()
@@ -184,6 +202,8 @@ class _Reader(Reader):
             self.fault(f"{where}.tolerance_ms", values.pop("tolerance_ms"), "milliseconds, 0 to 10000")
         if values.get("when_empty", "remove") not in ("remove", "keep"):
             self.fault(f"{where}.when_empty", values.pop("when_empty"), "remove or keep")
+        if values.get("regions") == []:
+            self.fault(f"{where}.regions", [], f"at least one, each {_REGION}; without this field: every region")
         regions = [self._region(*r) for r in self.items(f"{where}.regions", values.pop("regions", []), _REGION)]
         fallback = self.listed(f"{where}.fallback", values.pop("fallback", []), "an IPv4 address", self._address)
         if len(fallback) > MAX_ADDRESSES:

@@ -65,7 +65,8 @@ class Reader:
             value = json_text.load(text)
         except json_text.JsonError as error:
             if error.key:
-                self.fault(name, error.key, "each key of an object once")
+                twice = f"key {json.dumps(error.key)} comes twice, expected each key of an object once"
+                self.faults.append(f"{name}: {error.where}: {twice}")
             else:
                 self.fault(name, text, f"{expected} ({error})")
             return kind()
@@ -115,10 +116,13 @@ class Reader:
 
     def listed(self, where: str, items: object, expected: str, convert: Callable[[object], T]) -> list[T]:
         """The items of a list, converted; those that `convert` refuses with ValueError are faults."""
-        converted = []
+        converted: list[T] = []
         for place, item in self.items(where, items, expected):
             try:
-                converted.append(convert(item))
+                value = convert(item)
+                if value in converted:
+                    self.fault(place, item, "each once")
+                converted.append(value)
             except UnmeantError as error:
                 self.fault(place, item, str(error))
             except ValueError:

@@ -141,7 +141,11 @@ class Host:
         if level != "anonymous" and not self._shows(request, *([self.keys.function] if level == "function" else [])):
             return web.Response(status=401)
         try:
-            answer = await function.run(await _http_request(request, route))
+            handed_over = await _http_request(request, route)
+        except web.RequestPayloadError as error:
+            return _unreadable(error)
+        try:
+            answer = await function.run(handed_over)
             return _http_answer(answer)
         except Exception:
             log.exception("function %s failed", function.name)
@@ -178,9 +182,10 @@ class Host:
             if kind == "subscriptionvalidation":
                 return web.Response(text=json.dumps({"validationResponse": _validation_code(content)}))
             events = content if isinstance(content, list) else [content]
-        except (ValueError, LookupError, TypeError):
-            log.exception("an unreadable Event Grid request for %s", function.name)
-            return web.Response(status=500)
+        except (ValueError, LookupError, TypeError, RecursionError, web.RequestPayloadError) as error:
+            # What the real host answers is not known; the fault is the sender's, and no function has run.
+            log.warning("an unreadable Event Grid request for %s: %s", function.name, error)
+            return _unreadable(error)
         return await self._notify(function, events)
 
     async def _notify(self, function: Function, events: Sequence[Any]) -> web.Response:
@@ -234,6 +239,13 @@ async def _http_request(request: web.Request, route: Mapping[str, str]) -> func.
         route_params=dict(route),
         body=await request.read(),
     )
+
+
+def _unreadable(error: Exception) -> web.Response:
+    """The answer to a body that is not encoded as its headers say, or not JSON; the connection is not used again."""
+    answer = web.Response(status=400, text=f"the body cannot be read: {error}")
+    answer.force_close()
+    return answer
 
 
 def _http_answer(answer: object) -> web.Response:

@@ -20,6 +20,8 @@ import dns.rdatatype
 from simulator.launch import AUDIENCE, EVENTS, HEALTH_TOPIC, Pair
 
 VERSIONS = {"compute": "2024-07-01", "network": "2024-05-01", "resources": "2021-04-01", "zones": "2020-06-01"}
+_SETTINGS = "nearzone cannot start, its settings have faults:"
+"""What the app says before the faults of its settings, one a line."""
 _POLL = 0.1  # seconds between looks at a long-running operation or at the deliveries
 _DNS_TIMEOUT = 2.0  # seconds
 _AT_ONCE = 40  # DNS queries under way at the same time
@@ -125,8 +127,8 @@ class Outside:
         headers = {"x-functions-key": str(self.pair.app["function_key"])}
         async with self._http.get(f"{self.pair.app['url']}/api/status", headers=headers) as answer:
             content = await answer.json()
-        faults = str(content.get("error", "")).splitlines()[1:]
-        if answer.status == 503 and faults and all(each.startswith("NEARZONE_") for each in faults):
+        head, *faults = str(content.get("error", "")).splitlines() or [""]
+        if answer.status == 503 and faults and head == _SETTINGS:
             raise SettingsError(faults)
 
     async def resync(self, body: Mapping[str, object]) -> dict[str, Any]:

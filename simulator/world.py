@@ -35,6 +35,7 @@ from simulator.world_entries import (
     ZoneEntry,
 )
 from simulator.world_file import misshapen, regions_of, text_of, twice
+from simulator.world_rules import forbidden, unread
 
 __all__ = ["World", "WorldError", "dump", "load", "read", "read_file"]
 
@@ -68,11 +69,14 @@ def read(text: bytes | str, regions: Collection[str] = (), known: Sequence[str] 
     return world
 
 
-def read_file(path: Path) -> World:
-    """A world from a file. Raises WorldError, which names the places in the file."""
+def read_file(path: Path, *, for_app: bool = False) -> World:
+    """A world from a file. Raises WorldError, which names the places in the file.
+
+    `for_app`: the app is started with its settings, which must be such that they reach it.
+    """
     text = text_of(path)
     content = json.loads(text)
-    return read(text, regions_of(content), twice(text))
+    return read(text, regions_of(content), [*twice(text), *forbidden(content), *(unread(content) if for_app else ())])
 
 
 def load(parts: Parts, world: World) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +19,18 @@ from simulator.launch import LaunchError
 from simulator.outside import SettingsError
 from simulator.world import WorldError, read_file
 
-_FAULT = re.compile(r"(?P<place>(?P<name>NEARZONE_\w+).*?): (?P<what>(?:found|missing).*)", re.DOTALL)
+_FAULT = re.compile(r"(?P<place>(?P<name>\w+).*?): (?P<what>(?:found|missing|line \d).*)", re.DOTALL)
 """A fault as the app tells it."""
+_NEARLY = 0.9
+"""Similarity of two ids, 0 to 1, from which on they are taken for one id that is misspelt in one place."""
+_SUBSCRIPTION = re.compile("/subscriptions/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/", re.IGNORECASE)
 _SCHEDULE = re.compile(r"setting (NEARZONE_\w+): (.*)")
 """A fault as the host tells it, which reads the schedules itself."""
 
 
 def load(path: Path) -> dict[str, Any]:
     """A world file with all defaults filled in, and with settings where it has none. Raises WorldError."""
-    world = read_file(path)
+    world = read_file(path, for_app=True)
     Cloud(world)  # It would be refused later, in another process, and under another name.
     found: dict[str, Any] = msgspec.to_builtins(world)
     stated, wrong = _stated(found)
@@ -106,6 +110,9 @@ def _zones(world: Mapping[str, Any]) -> Iterator[str]:
     if not world["zones"]:
         yield "zones: found none, expected at least one"
         return
+    for number, zone in enumerate(world["zones"]):
+        if not _SUBSCRIPTION.match(zone["id"]):  # The simulator alone does not mind; the app does.
+            yield f"zones[{number}].id: found {zone['id']!r}, expected the id of a subscription (GUID) in it"
     zones = world["settings"]["NEARZONE_ZONES"]
     if not zones:
         yield "zones: found none with a link to a VNet, expected at least one"
@@ -113,4 +120,14 @@ def _zones(world: Mapping[str, Any]) -> Iterator[str]:
     for number, zone in enumerate(zones if isinstance(zones, list) else ()):
         named = zone.get("id") if isinstance(zone, dict) else None
         if isinstance(named, str) and named.lower() not in there:
-            yield f"settings.NEARZONE_ZONES[{number}].id: found {named!r}, expected the id of one of `zones`"
+            yield _unknown_zone(world, number, named)
+
+
+def _unknown_zone(world: Mapping[str, Any], number: int, named: str) -> str:
+    """A zone of the settings that is not there: a zone of nearly this id, which no setting names, is misspelt."""
+    stated = {str(each.get("id")).lower() for each in world["settings"]["NEARZONE_ZONES"] if isinstance(each, dict)}
+    place = f"settings.NEARZONE_ZONES[{number}].id"
+    left = {zone["id"]: at for at, zone in enumerate(world["zones"]) if zone["id"].lower() not in stated}
+    if near := get_close_matches(named, left, 1, _NEARLY):
+        return f"zones[{left[near[0]]}].id: found {near[0]!r}, expected {named!r}, as {place} has it"
+    return f"{place}: found {named!r}, expected the id of one of `zones`"

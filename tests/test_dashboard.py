@@ -363,7 +363,9 @@ async def test_the_progress_of_a_first_sweep_is_shown_until_it_is_over(chromium,
         asked = len([request for request in page.asked if "list=names" in request.url])
         status.status["last_sweep"]["progress"] = progress | {"read": progress["of"], "seconds_left": 0}
         await next_poll(page)
-        await expect(page.locator("#progress")).to_contain_text(f"{progress['of']:,} of")
+        await expect(page.locator("#progress")).to_have_text(
+            re.compile(f"^{progress['of']:,} of {progress['of']:,} endpoints? read one by one by the last sweep$")
+        )
         assert len([request for request in page.asked if "list=names" in request.url]) == asked, (
             "nothing else has changed"
         )

@@ -86,6 +86,8 @@ def test_where_there_is_more_than_a_page_the_last_line_says_where_to_go_on():
         ({"since": "2100-01-01"}, "is not before"),
         ({"since": "9999-12-31T23:59:59-14:00"}, "since"),
         ({"until": "2026-11-29"}, "since: missing"),
+        ({"since": ""}, "since: empty"),
+        ({"since": "2026-11-29", "until": ""}, "until: empty"),
         ({"since": "2026-11-29", "full": "true"}, "full: not together with since and until"),
         ({"since": "2026-11-29", "zone": EAST}, "zone: not together with since"),
     ],

@@ -275,7 +275,21 @@ def test_the_engine_runs_every_function_of_the_app(azure):
         {"function": "status", "http": {**status, "query": {"since": "2020-01-01T00:00:00Z"}}},
         {"function": "metrics", "http": {"method": "GET", "url": "http://localhost/api/metrics"}},
     ]
-    done = run_engine(ROOT, calls, **app_settings(azure))["invocations"]
+    refused = [  # What a person thinks to have said is never left out.
+        {"function": "resync", "http": {**resync, "query": {"dry_run": "true"}}},
+        {"function": "resync", "http": {**resync, "url": resync["url"] + "?dry_run="}},
+        {"function": "metrics", "http": {"method": "GET", "url": "http://localhost/api/metrics", "query": {"x": "1"}}},
+        {"function": "status", "http": {"method": "GET", "url": "http://localhost/api/status?since="}},
+    ]
+    done = run_engine(ROOT, calls + refused, **app_settings(azure))["invocations"]
+    assert [each["returned"]["status"] for each in done[len(calls) :]] == [400] * 4
+    assert [json.loads(each["returned"]["body"])["error"].partition(":")[0] for each in done[len(calls) :]] == [
+        "dry_run",
+        "dry_run",
+        "x",
+        "since",
+    ]
+    del done[len(calls) :]
     assert [(each["function"], each["status"], each["error"]) for each in done] == [
         (call["function"], "Success", None) for call in calls
     ]

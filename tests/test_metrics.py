@@ -6,6 +6,7 @@ from collections import defaultdict
 from itertools import pairwise
 from pathlib import Path
 
+import azure.functions as func
 import pytest
 import yaml
 
@@ -293,7 +294,7 @@ async def test_without_an_answer_from_the_loop_the_function_answers_503(monkeypa
     for name in ("NEARZONE_ZONES", "NEARZONE_SUBSCRIPTIONS"):
         monkeypatch.delenv(name, raising=False)
     metrics = function_app.metrics._function.get_user_function()  # The app's list of functions may be asked for once.
-    answer = await metrics(req=None, context=None)
+    answer = await metrics(req=func.HttpRequest("GET", "http://app/api/metrics", body=b""), context=None)
     assert answer.status_code == 503
     assert b"NEARZONE_ZONES" in answer.get_body()
 

@@ -82,14 +82,45 @@ MISSPELT = [
     ("CLAIMS", {"a": [SUB, NEAR_SUB]}, '["a"][1]', NEAR_SUB, f"{WATCHED}; did you mean {SUB}?"),
     ("CLAIMS", {"a-": [SUB]}, '["a-"]', "a-", PATTERN),
     ("POLICIES", {"-*": {}}, '["-*"]', "-*", PATTERN),
-    ("POLICIES", '{"a": {"ttl": 5}, "b": {"ttl": 6, "ttl": 7}}', "", "ttl", "each key of an object once"),
+    (
+        "POLICIES",
+        {"lama": {}, "*-v?": {}},
+        '["lama"]',
+        "lama",
+        "a name that NEARZONE_CLAIMS permits, or one of NEARZONE_STATIC; did you mean llama?",
+    ),
+    ("SUBSCRIPTIONS", [SUB, OTHER_SUB, SUB], "[2]", SUB, "each once"),
     ("POLICES", {}, "", "{}", "no setting of this name; did you mean NEARZONE_POLICIES?"),
 ]
 
 
 @pytest.mark.parametrize(("name", "value", "place", "found", "expected"), MISSPELT, ids=lambda v: str(v)[:40])
 def test_a_word_that_can_match_nothing_is_a_fault_that_names_the_nearest_spelling(name, value, place, found, expected):
-    assert faults(**{name: value}) == [f'NEARZONE_{name}{place}: found "{found}", expected {expected}']
+    claims = {"CLAIMS": {"llama": [SUB], "gpt*": [SUB]}} if '"lama"' in place else {}
+    assert faults(**{name: value} | claims) == [f'NEARZONE_{name}{place}: found "{found}", expected {expected}']
+
+
+@pytest.mark.parametrize(
+    ("claims", "policy"),
+    [
+        ({"*": [SUB], "llama": [SUB]}, "lama"),  # A glob permits it.
+        ({"l?ma": [SUB], "llama": [SUB]}, "lama"),
+        ({"llama": [SUB]}, "l*ma"),
+        ({"llama": [SUB]}, "mistral"),  # It may be claimed one day.
+        ({"llama": [SUB]}, "boxx"),
+        ({"llama": [SUB], "bx": [SUB]}, "box"),  # A static endpoint's name needs no claim.
+    ],
+    ids=str,
+)
+def test_a_policy_that_can_match_a_name_or_is_like_no_other_is_accepted(claims, policy):
+    static = [BOX] if policy == "box" else []
+    assert policy in parsed(CLAIMS=claims, POLICIES={policy: {"ttl": 5}}, STATIC=static).policies
+
+
+def test_a_key_that_comes_twice_is_told_with_line_and_column():
+    text = '{"a": {"ttl": 5},\n "b": {"ttl": 6,\n    "ttl": 7}}'
+    twice = 'line 3, column 5: key "ttl" comes twice, expected each key of an object once'
+    assert faults(POLICIES=text) == [f"NEARZONE_POLICIES: {twice}"]
 
 
 NAMES = [

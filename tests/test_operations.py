@@ -756,7 +756,7 @@ def test_a_request_is_refused(guide):
     async def story(stage):
         await swept(stage)
         writes = len(stage.witness.writes)
-        for _ in range(9):
+        for _ in range(11):
             answer = await guide.ask(stage.app)
             assert answer.keys() == {"error"}
             guide.see(answer)

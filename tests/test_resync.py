@@ -54,7 +54,7 @@ VALID = [
     ({"drain": {"region": "mars", "minutes": 10080}}, asked(drain="mars", drain_minutes=10080)),
     ({"undrain": {"region": "eastus"}}, asked(undrain=EAST)),
     ({"undrain": {"endpoint": VM}}, asked(undrain=VM.lower())),
-    ({"zone": None, "name": None, "endpoint": None, "drain": None, "undrain": None}, asked()),
+    ({"check": False, "dry_run": False, "force": False, "force_beyond": False}, asked()),
 ]
 
 
@@ -113,7 +113,17 @@ INVALID = [
     ({"endpoint": vm_id("x", subscription=OTHER_SUB)}, "endpoint"),
     ({"endpoint": vm_id("x?y")}, "endpoint"),
     ({"endpoint": vm_id("x", "..")}, "endpoint"),
-    ({"adopt": "db"}, "adopt"),
+    *(({field: None}, f"{field}: null is no value") for field in ("zone", "name", "endpoint", "drain", "undrain")),
+    ({"freeze": None}, "freeze: null is no value"),
+    ({"unfreeze": None, "dry_run": True}, "unfreeze: null is no value"),
+    ({"freeze": {"zone": WEST, "minutes": None}}, "freeze.minutes: null is no value"),
+    ({"drain": {"region": WEST, "endpoint": None, "minutes": 5}}, "drain.endpoint: null is no value"),
+    ({"force": ""}, "force: empty"),
+    ({"force": " "}, "force: empty"),
+    ({"force": []}, "force: empty"),
+    ({"adopt": []}, "adopt: empty"),
+    ({"adopt": ""}, "adopt: '' is neither a list of names, nor \"lost\""),
+    ({"adopt": "db"}, "adopt: 'db' is neither a list of names, nor \"lost\""),
     ({"adopt": "Lost"}, "adopt"),
     ({"adopt": 5}, "adopt"),
     ({"adopt": [5]}, "adopt"),

@@ -42,7 +42,7 @@ POLICIES = st.fixed_dictionaries(
     optional={
         "min_endpoints": st.integers(1, 20),
         "tolerance_ms": st.sampled_from([0, 20, 90]),
-        "regions": st.lists(st.sampled_from([WEST, NORTH, EAST]), max_size=2),
+        "regions": st.lists(st.sampled_from([WEST, NORTH, EAST]), min_size=1, max_size=2),
     },
 )
 REACH = st.sampled_from([("10.0.0.0/8",), ("10.0.0.0/24",), ("10.0.0.0/8", "192.168.0.0/16")])

@@ -15,6 +15,8 @@ WRONG = [
     ("*/10 * * * *", "six fields, seconds first, found 5"),
     ("hourly", "six fields, seconds first, found 1"),
     ("0 60 * * * *", "a minute that NCRONTAB knows"),
+    ("0 0 24 * * *", "an hour that NCRONTAB knows"),
+    ("0 0 A * * *", "an hour of numbers"),
     ("0 0 0 0 * *", "a day of the month that NCRONTAB knows"),
     ("0 0 0 * 13 *", "a month that NCRONTAB knows"),
     ("*/0 * * * * *", "a second that NCRONTAB knows"),

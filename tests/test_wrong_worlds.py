@@ -88,14 +88,14 @@ WRONG = {
     "syntax": (SYNTAX, f"line {LINE}, column {COLUMN}: this is not JSON: Expecting value", COMMANDS),
     "type": (at(("vnets", 0, "location"), 5), "vnets[0].location: expected `str`, got `int`", COMMANDS),
     "duplicate key": (
-        '{"settings": {"A": 1, "A": 2}}',
-        "settings.A: this key comes twice, expected each key of an object once",
+        '{"settings": {"NEARZONE_A": 1, "NEARZONE_A": 2}}',
+        "settings.NEARZONE_A: this key comes twice, expected each key of an object once",
         COMMANDS,
     ),
     "id": (at(("zones", 1, "id"), "ai"), f'zones[1].id: found "ai", expected the id {ZONE}', COMMANDS),
     "record set": (
         at(("zones", 0, "records"), [RECORD]),
-        "zones[0]: 400 BadRequest: The relative record set name 'not a name' is invalid.",
+        "zones[0].records[0]: 400 BadRequest: The relative record set name 'not a name' is invalid.",
         COMMANDS,
     ),
     "no zones": (
@@ -106,6 +106,11 @@ WRONG = {
     "region in a setting": (
         stated("NEARZONE_POLICIES", {"a": {"regions": ["eastu"]}}),
         f'settings.NEARZONE_POLICIES["a"].regions[0]: {EASTU}',
+        ("simulator.up", "simulator.demo"),
+    ),
+    "case of a setting": (
+        stated("nearzone_mode", "apply"),
+        'settings.nearzone_mode: found "apply", expected no setting of this name; did you mean NEARZONE_MODE?',
         ("simulator.up", "simulator.demo"),
     ),
     "region of a VNet": (
@@ -200,6 +205,11 @@ REFUSED = [
         world(zones=[{"id": each["id"]} for each in world()["zones"]], settings={}),
         "zones: found none with a link",
         "at least one",
+    ),
+    (
+        at(("zones", 0, "id"), world()["zones"][0]["id"].replace("aiworkloads", "aiworkload")),
+        "zones[0].id: found ",
+        "as settings.NEARZONE_ZONES[0].id has it",
     ),
     (
         stated("NEARZONE_LATENCY", "{,"),
@@ -303,6 +313,7 @@ FAULTS = {
         [
             "vnets[0].subnets[1].name: found 'small' twice, expected each once; it stands at vnets[0].subnets[0]",
             "zones[0].links[1].name: found ",
+            "zones[0].links[1].vnet: found ",
             "zones[0].records[1].name: found 'a a' twice, expected each name and type once",
         ],
     ),
@@ -327,6 +338,63 @@ FAULTS = {
             "vms[1].nics[0].ip_configurations[0].address: 10.1.0.4 is taken twice in this VNet; it stands at vms[0].",
         ],
     ),
+    "record sets that Azure refuses, beside another fault": (
+        [
+            (("zones", 0, "records"), [RECORD | {"name": "a"}, RECORD]),
+            (
+                ("zones", 1, "records"),
+                [
+                    {"name": "b", "type": "A", "ttl": 5, "addresses": [f"10.1.1.{n}" for n in range(21)]},
+                    {"name": "c", "type": "A", "ttl": 5, "addresses": ["10.1.1.256"]},
+                    {"name": "d", "type": "TXT", "ttl": -1, "records": []},
+                    {"name": "d", "type": "CNAME", "ttl": 5, "records": {"cname": "x"}},
+                ],
+            ),
+            ((*IP, "address"), "10.99.0.4"),
+        ],
+        [
+            "zones[0].records[1]: 400 BadRequest: The relative record set name 'not a name' is invalid.",
+            "zones[1].records[0]: 409 Conflict: Record set 'b' has more than 20 records.",
+            "zones[1].records[1]: 400 BadRequest: The record set 'c' holds an invalid IPv4 address",
+            "zones[1].records[2]: 400 BadRequest: The TTL of record set 'd'",
+            "zones[1].records[3]: a CNAME and another record set of the name 'd'",
+            "vms[0].nics[0].ip_configurations[0].address: 10.99.0.4 is not in the prefixes of its VNet",
+        ],
+    ),
+    "control characters in names": (
+        [(("vms", 0, "id"), FOUND["vms"][0]["id"] + "\0"), (("zones", 0, "links", 0, "name"), "a\nb")],
+        ["vms[0].id: found ", "zones[0].links[0].name: found 'a\\nb', expected text without control characters"],
+    ),
+    "zones with names that are none in DNS": (
+        [
+            (("zones", 0, "id"), FOUND["zones"][0]["id"].replace("aiworkloads.local", "ai_..x")),
+            (("zones", 1, "id"), FOUND["zones"][1]["id"].replace("aiworkloads.local", "local")),
+        ],
+        [
+            "zones[0].id: the zone's name is 'ai_..x', expected a DNS name of 2 to 34 labels",
+            "zones[1].id: the zone's name is 'local', expected a DNS name of 2 to 34 labels",
+        ],
+    ),
+    "a zone without a subscription": (
+        [(("zones", 0, "id"), FOUND["zones"][0]["id"].replace("5e7a1c00", "mine"))],
+        ["zones[0].id: found "],
+    ),
+    "addresses that Azure keeps": (
+        [
+            ((*IP, "address"), "10.1.0.3"),
+            (("vnets", 1, "subnets"), [{"name": "default", "prefix": "10.2.5.0/29"}]),
+            (("vms", 1, "nics", 0, "ip_configurations", 0, "address"), "10.2.5.7"),
+        ],
+        [
+            "vms[0].nics[0].ip_configurations[0].address: 10.1.0.3 is one of the first four or the last of its subnet",
+            "vms[1].nics[0].ip_configurations[0].address: 10.2.5.7 is one of the first four or the last of its subnet",
+        ],
+    ),
+    "one VNet linked to two zones of a name": (
+        [(("zones", 1, "links", 0, "vnet"), VNET.replace("vnet-", "VNET-"))],
+        ["zones[1].links[0].vnet: found "],
+    ),
+    "a VM without NICs": ([(("vms", 0, "nics"), [])], ["vms[0].nics: found none, expected at least one"]),
     "wrong types beside other faults": (
         [
             (("vms", 0, "power"), "on"),
@@ -378,6 +446,18 @@ def test_keys_that_come_twice_are_told_with_all_other_faults(tmp_path):
     )
 
 
+def test_settings_that_never_reach_the_app_are_told_at_once(tmp_path):
+    path = tmp_path / "world.json"
+    path.write_text(json.dumps(world(settings={"FOO": 1, "NEARZONE_CLOUD": "china", "NEARZONE_OWNER": "a\0b"})))
+    with pytest.raises(WorldError) as refused:
+        load(path)
+    assert refused.value.faults == (
+        "settings.FOO: there is no such setting; expected names that begin with NEARZONE_",
+        "settings.NEARZONE_CLOUD: the simulator sets it to its own address; leave it out",
+        "settings.NEARZONE_OWNER: found a NUL character, expected text without one",
+    )
+
+
 def test_a_region_that_a_world_gives_a_distance_to_may_be_named_in_it(tmp_path):
     found = world(settings={"NEARZONE_LATENCY": {"Mars North": {"marsnorth": 0, "westeurope": 900}}})
     found["vnets"][0]["location"] = found["vms"][0]["location"] = "marsnorth"
@@ -401,7 +481,10 @@ def test_faults_of_several_zones_and_settings_are_told_at_once(tmp_path):
     path.write_text(json.dumps(world(zones=[each | {"records": bad} for each in world()["zones"]])), encoding="utf-8")
     with pytest.raises(WorldError) as refused:
         load(path)
-    assert [fault.partition(":")[0] for fault in refused.value.faults] == ["zones[0]", "zones[1]"]
+    assert [fault.partition(":")[0] for fault in refused.value.faults] == [
+        "zones[0].records[0]",
+        "zones[1].records[0]",
+    ]
 
 
 def test_a_hundred_faults_are_told_and_how_many_more_there_are(tmp_path):
@@ -411,7 +494,7 @@ def test_a_hundred_faults_are_told_and_how_many_more_there_are(tmp_path):
     with pytest.raises(WorldError) as refused:
         load(path)
     lines = refused.value.told(path)
-    assert (len(lines), lines[-1]) == (101, f"{path}: and 20 more")
+    assert (len(lines), lines[-1]) == (101, f"{path}: and 140 more")
 
 
 def test_what_the_app_finds_wrong_with_a_setting_that_was_derived_is_told_by_its_place_in_the_file(tmp_path):

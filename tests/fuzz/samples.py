@@ -134,6 +134,10 @@ _BODIES = (
     {"freeze": {"zone": zone_id("eastus"), "minutes": 10080}},
     {"unfreeze": {"zone": "westeurope"}},
     {"check": True},
+    {"force": []},
+    {"adopt": ""},
+    {"zone": None, "name": "llama"},
+    {"freeze": {"zone": "westeurope", "minutes": None}},
 )
 BODIES = [json.dumps(body) for body in _BODIES]
 BODY_FIELDS = (
@@ -162,6 +166,9 @@ QUESTIONS = [
     {"list": "names", "limit": "2"},
     {"list": "dirty", "after": "x", "limit": "500", "code": "key"},
     {"list": "alarms"},
+    {"since": ""},
+    {"list": "", "limit": "2"},
+    {"zone": "", "name": "llama"},
     {"since": "2026-11-29T10:00:00Z"},
     {"since": "2026-11-29 10:00", "until": "2027-01-01T00:00:00+01:00"},
     *({"zone": zone, "name": name} for zone in ZONES for name in NAMES),

@@ -207,10 +207,22 @@ async def test_the_webhook_answers_by_key_function_and_kind(path, kind, status):
         assert len(seen.text) == (status == 202 and kind == "Notification")
 
 
-async def test_an_unreadable_delivery_is_an_error_and_the_host_goes_on():
+@pytest.mark.parametrize("body", [b"{", b"", b"[", b"\xff", b"[" * 50_000])
+@pytest.mark.parametrize("kind", ["Notification", "SubscriptionValidation"])
+async def test_an_unreadable_delivery_is_a_bad_request_and_the_host_goes_on(body, kind):
     async with running() as (http, seen):
-        async with http.post(WEBHOOK.format("take_text"), data=b"{", headers={"aeg-event-type": "Notification"}) as no:
-            assert no.status == 500
+        async with http.post(WEBHOOK.format("take_text"), data=body, headers={"aeg-event-type": kind}) as no:
+            assert no.status == 400
+        assert await deliver(http, "take_text", EVENT) == (202, "")
+        assert seen.text == [EVENT]
+
+
+@pytest.mark.parametrize("path", ["/api/echo?code=fk", WEBHOOK.format("take_text")])
+async def test_a_body_that_is_not_encoded_as_its_header_says_is_a_bad_request(path):
+    headers = {"aeg-event-type": "Notification", "Content-Encoding": "gzip"}
+    async with running() as (http, seen):
+        async with http.post(path, data=b"[]", headers=headers) as answer:
+            assert answer.status == 400
         assert await deliver(http, "take_text", EVENT) == (202, "")
         assert seen.text == [EVENT]
 
