@@ -82,11 +82,12 @@ class History:
     def _hidden(self, past):
         """Whether a VM has come to report health, and lists do not show it: only a GET does, which is due in a day."""
         health = [vm["health"] for _, vm in past if vm]
-        return not self.cloud.compute.status_only_health and None in health[:-1] and health[-1] is not None
+        come = any(None in health[:number] and each is not None for number, each in enumerate(health))
+        return come and not self.cloud.compute.status_only_health
 
     def late(self):
         """Whether a VM may be misjudged until its next GET."""
-        return any(self._hidden(past) for past in self._past.values())
+        return any(self._hidden(past) and past[-1][1] and past[-1][1]["health"] for past in self._past.values())
 
     def _mix(self, states, hidden):
         gone = [self._gone] if None in states else []

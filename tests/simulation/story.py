@@ -186,8 +186,9 @@ class Story:
                 await self.event_grid.idle()
         except TimeoutError:
             await self.event_grid.close()
-        if self.cluster.running:
-            await asyncio.wait(list(self.cluster.running), timeout=QUIET)
+        end = self.clock() + QUIET
+        while self.cluster.running and self.clock() < end:  # What ends may write, and events of that begin others.
+            await asyncio.wait(list(self.cluster.running), timeout=end - self.clock())
         if self.cluster.running:
             self.trace.violation("every function ends", f"{len(self.cluster.running)} still run")
         soon = [until - self.clock() for until in self.ledger.orders[-1][1].values() if until - self.clock() < QUIET]

@@ -56,7 +56,8 @@ class Witness:
                     "foreign and auto-registered record sets never change",
                     f"{life.name} {request.method} {name} {zone}",
                 )
-            if self._ends.pop(_which(life, request), START) < self.clock():  # It was frozen, or the catalog is gone.
+            # It was frozen or broken off meanwhile, or the catalog is gone: the next sweep finds what this leaves.
+            if self._ends.pop(_which(life, request), START) < self.clock() or self.ledger.holds(zone, life) <= 0.0:
                 self.late += 1
                 self.drifted[zone, name] = self.clock()
         return response
