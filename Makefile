@@ -39,7 +39,7 @@ $(stamp): requirements.txt requirements-dev.txt
 
 # With ARGS, only what they choose of the main suite. infra/ is tested with the default environment's Python only.
 test: setup
-	$(bin)/python -m pytest -n 2 $(ARGS)
+	$(bin)/python -m pytest -n 3 $(ARGS)
 	$(if $(ARGS)$(filter-out .venv,$(VENV)),,@$(MAKE) --no-print-directory infra-test)
 
 check: setup infra
