@@ -1,6 +1,6 @@
 # One command each. Everything sets itself up: a virtual environment with the pinned requirements, made once.
 #   make demo [WORLD=FILE]     make up [WORLD=FILE]     make test [ARGS="-k routing"]     make check     make clean
-#   make fidelity
+#   make fidelity [ARGS=--write]
 #   make simulate [SEEDS=1000] [FIRST=0] [ARGS=--trace]     make variants     make fuzz [INPUTS=1000000]
 #   make model [ARGS=--trace]
 #   make bench [ONLY=storm]     make azurite     make infra-test [ARGS="-k filter"]     make kusto
@@ -63,9 +63,9 @@ demo: setup
 up: setup
 	@$(bin)/python -m simulator.up $(world)
 
-# The recordings are no part of the project: NEARZONE_RECORDINGS says where they are (docs/simulator.md).
+# The recordings are not part of the project: NEARZONE_RECORDINGS names their folder (simulator/README.md).
 fidelity: setup
-	@PYTHONPATH=. $(bin)/python tests/simulator/fidelity.py
+	@PYTHONPATH=. $(bin)/python tests/simulator/fidelity.py $(ARGS)
 
 simulate: setup
 	@$(bin)/python -m tests.simulation --seeds $(SEEDS) --first $(FIRST) --jobs 2 $(ARGS)

@@ -40,7 +40,7 @@ def commands(pair: Pair, replica: Replica) -> list[tuple[str, list[str]]]:
     found.append(
         ("Sweep everything: first without writing, then for real (no `changes`: all is as it should be)", sweeps)
     )
-    real = 'The Azure CLI and octoDNS: put this into their shell, then docs/simulator.md, "Real clients"'
+    real = 'The Azure CLI and octoDNS: paste this into their shell, then follow simulator/README.md, "Real clients"'
     return [*found, (real, _environment(pair))]
 
 
