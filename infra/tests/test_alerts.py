@@ -10,7 +10,7 @@ from infra.tests.stage import EAST, HOME, LAB, ON_CALL, WEST, deployed
 from infra.workbook import SHOWN
 from shared import telemetry
 
-METRICS = {telemetry.PREFIX + name for name in telemetry.METRICS}
+METRICS = {telemetry.PREFIX + name for name in metrics.METRICS}
 FILES = sorted(each.stem for each in queries.FOLDER.glob("*.kql"))
 
 
