@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from shared.decide.plan import Change, Skip, classify_removal, diff, guard, has_no_owner_tag, has_our_owner_tag
-from shared.decide.routing import keep_open, route
+from shared.decide.decision import NameInputs, Rules, decide
+from shared.decide.plan import Change, Skip, guard, has_no_owner_tag, has_our_owner_tag
 from shared.domain.dirty import Cause
 from shared.domain.endpoints import Endpoint
 from shared.domain.errors import UnsafePlan
@@ -108,20 +108,18 @@ class Plan:
         actual: Mapping[str, RecordSet],
         lost: Collection[str],
     ) -> list[Change]:
-        changes, settings = [], self.applier.settings
+        changes: list[Change] = []
         for name in names:
             claimants, was_ours = claims.get(name, ()), name in lost
             adopt = name in self.scope.adopt or (self.scope.regain and was_ours)
-            answer = route(zone, name, claimants, self.orders, settings, self.applier.latency)
-            kept = keep_open(answer, actual.get(name), claimants, self.orders, settings)
-            if kept != answer:
-                self._keep_record(zone, name, kept.addresses or (), "kept")
-            answer = kept
-            found = diff(zone, answer, actual.get(name), settings.owner, adopt=adopt, was_ours=was_ours)
-            if isinstance(found, Change):
-                changes.append(classify_removal(found, claimants, self.orders))
-            elif found:
-                self.report.skips.append(found)
+            inputs = NameInputs(name, claimants, actual.get(name), was_ours=was_ours, adopt=adopt)
+            decision = decide(zone, inputs, Rules(self.applier.settings, self.applier.latency, self.orders))
+            if decision.kept is not None:
+                self._keep_record(zone, name, decision.kept, "kept")
+            if isinstance(decision.outcome, Change):
+                changes.append(decision.outcome)
+            elif decision.outcome:
+                self.report.skips.append(decision.outcome)
         return changes
 
     def _add_findings(

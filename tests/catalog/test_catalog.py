@@ -123,7 +123,9 @@ async def test_the_next_holder_learns_what_was_written_or_that_nobody_knows(cata
     await catalog.release("z", "me", wrote)
     assert (await catalog.acquire("z", "you", 20.0, 60.0)).recent_writes == wrote
     assert (await catalog.acquire("z", "you", 40.0, 60.0)).recent_writes == wrote, "prolonged: still what came before"
-    assert (await catalog.acquire("z", "me", 100.0, 60.0)).recent_writes is None, "you let it expire: who knows what you wrote"
+    assert (await catalog.acquire("z", "me", 100.0, 60.0)).recent_writes is None, (
+        "you let it expire: who knows what you wrote"
+    )
     assert (await catalog.acquire("z", "me", 130.0, 60.0)).recent_writes is None
     await catalog.release("z", "me", wrote[:1])
     assert (await catalog.acquire("z", "you", 131.0, 60.0)).recent_writes == wrote[:1]
@@ -348,7 +350,9 @@ async def test_history_has_a_bound_for_each_name_and_for_a_zone(catalog):
 
 async def test_history_fits_into_its_row_however_long_the_answers_are(catalog):
     many = tuple(f"10.100.100.{n}" for n in range(100, 120))
-    await catalog.add_history("z", [changed("a", float(n), before=many, after=many, reason="r" * 400) for n in range(60)])
+    await catalog.add_history(
+        "z", [changed("a", float(n), before=many, after=many, reason="r" * 400) for n in range(60)]
+    )
     found = await catalog.history("z")
     assert 20 < len(found) < 50
     assert found[0].at == 59.0
@@ -425,7 +429,10 @@ async def test_history_and_dirty_names_keep_who_has_asked_and_orders_are_about_n
 
 async def test_entries_of_several_processes_at_once_are_all_kept(catalog, other):
     await asyncio.gather(
-        *(each.add_history("z", [changed("*", float(at), kind="drain")]) for at, each in enumerate((catalog, other, catalog)))
+        *(
+            each.add_history("z", [changed("*", float(at), kind="drain")])
+            for at, each in enumerate((catalog, other, catalog))
+        )
     )
     assert [each.at for each in await catalog.history("z")] == [2.0, 1.0, 0.0]
 
@@ -516,7 +523,10 @@ async def test_what_each_process_has_counted_is_kept_whole_and_written_over_by_i
     await catalog.put_process_counters(ProcessCounters("0a1b", 1.0))
     await other.put_process_counters(ProcessCounters("2c/3d", 2.0))
     await catalog.put_process_counters(COUNTED)
-    assert sorted(await other.process_counters(), key=lambda each: each.instance) == [COUNTED, ProcessCounters("2c/3d", 2.0)]
+    assert sorted(await other.process_counters(), key=lambda each: each.instance) == [
+        COUNTED,
+        ProcessCounters("2c/3d", 2.0),
+    ]
 
 
 async def test_what_a_process_has_counted_is_removed_when_it_was_not_written_since(catalog, other):

@@ -110,7 +110,9 @@ def test_the_claimants_of_a_name_are_read_one_by_one_or_in_one_scan_whatever_cos
 
 def test_a_name_that_is_cleared_between_the_two_calls_of_a_mark_is_dirty_since_that_mark():
     async def story(bench):
-        await bench.catalog.mark_dirty(DirtyName("z", "llama", Urgency.FIRST_ADDRESS, 5.0, attempts=3, last_error="old"))
+        await bench.catalog.mark_dirty(
+            DirtyName("z", "llama", Urgency.FIRST_ADDRESS, 5.0, attempts=3, last_error="old")
+        )
 
         def clear_first(request):
             if request.method == "PATCH":

@@ -366,7 +366,12 @@ def test_a_lease_that_was_taken_by_a_clock_that_is_set_back_since_is_taken_anew_
         zone, drainer = app.settings.zones[0], app.applier
         lease = await drainer.acquire(zone)
         run = ZoneWorker(
-            drainer, zone, ApplyRequest(stage.clock() + 60, Report("drain"), ""), 0.0, drainer.queue_of(zone), ZoneSlot()
+            drainer,
+            zone,
+            ApplyRequest(stage.clock() + 60, Report("drain"), ""),
+            0.0,
+            drainer.queue_of(zone),
+            ZoneSlot(),
         )
         for expires, left in ((lease.expires, 57), (lease.expires + 300, 0), (lease.expires - 58, -1)):
             run.lease_expires = expires

@@ -502,7 +502,9 @@ def test_a_zone_that_another_instance_writes_is_left_to_it_and_taken_over_when_i
         assert {row["urgency"] for row in (await stage.app.status())["dirty"]} == {"withdraw", "host_withdraw"}
         await asyncio.sleep(120)
         report = await stage.app.drain()
-        assert (report.names_remaining, report.changes) == (2, []), "what the other one wrote in the last minute is not known"
+        assert (report.names_remaining, report.changes) == (2, []), (
+            "what the other one wrote in the last minute is not known"
+        )
         while report.names_remaining:
             await asyncio.sleep(30)
             report = await stage.app.drain()

@@ -167,7 +167,9 @@ def test_what_another_holder_has_written_since_is_forgotten():
         reader.put(ZONE, "mine", CachedRecordSet(sets.held["mine"], clock()))
         reader.prefetch(ZONE, "early")
         await asyncio.sleep(1)
-        reader.apply_foreign_writes(ZONE, [WriteStamp("update", "old", clock()), WriteStamp("update", "mine", clock() - 30)])
+        reader.apply_foreign_writes(
+            ZONE, [WriteStamp("update", "old", clock()), WriteStamp("update", "mine", clock() - 30)]
+        )
         assert reader.cached(ZONE, "old") is None
         assert reader.cached(ZONE, "mine")
         reader.apply_foreign_writes(ZONE, None)

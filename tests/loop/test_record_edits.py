@@ -223,7 +223,9 @@ def test_an_edit_that_is_told_together_with_our_creation_is_looked_at():
         stage.event_grid.subscriptions = []
         edit(stage)
         edits = [RecordEdit(ZONE.lower(), "llama", created=created) for created in (True, False)]
-        outcomes = await asyncio.gather(*(stage.app.record_edits.follow(each, Cause("e", stage.clock())) for each in edits))
+        outcomes = await asyncio.gather(
+            *(stage.app.record_edits.follow(each, Cause("e", stage.clock())) for each in edits)
+        )
         assert [outcome for outcome, _ in outcomes] == ["accepted", "accepted"]
 
     play(story)

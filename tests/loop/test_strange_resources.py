@@ -360,7 +360,9 @@ def test_no_null_and_no_wrong_type_anywhere_fails_a_list_or_another_endpoint_or_
             listings = await arm.list_all(stage.app.settings.subscriptions, known)
             assert [each.error for each in listings if each.error] == [], case
             seen = {one.key: one for each in listings for one in each.endpoints}
-            assert all(seen[each.key].equals_ignoring_id_case(each) for each in listed if not touches(resource, each)), case
+            assert all(
+                seen[each.key].equals_ignoring_id_case(each) for each in listed if not touches(resource, each)
+            ), case
             for each in known:
                 now = seen.get(each.key) or await arm.observe(each.id, each)
                 same = (ips(now), now.state) == (ips(each), each.state)

@@ -1,4 +1,4 @@
-"""`python -m simulator.functions_host` prints one line when it is ready, stops cleanly, and says why it cannot start."""
+"""`python -m simulator.functions_host` prints one line when ready, stops cleanly, and says why it cannot start."""
 
 import json
 import os

@@ -48,7 +48,10 @@ VALID = [
     ({"unfreeze": {"zone": WEST}, "dry_run": True}, asked(unfreeze=SETTINGS.zones[0], dry_run=True)),
     ({"adopt": ["db", "Web"]}, asked(adopt=frozenset({"db", "web"}))),
     ({"adopt": "lost"}, asked(adopt_lost=True)),
-    ({"adopt": "lost", "zone": zone_id(), "dry_run": True}, asked(zones=SETTINGS.zones[:1], adopt_lost=True, dry_run=True)),
+    (
+        {"adopt": "lost", "zone": zone_id(), "dry_run": True},
+        asked(zones=SETTINGS.zones[:1], adopt_lost=True, dry_run=True),
+    ),
     ({"drain": {"region": "West Europe", "minutes": 60}}, asked(drain=WEST, drain_minutes=60)),
     ({"drain": {"endpoint": VM, "minutes": 1}}, asked(drain=VM.lower(), drain_minutes=1)),
     ({"drain": {"region": "mars", "minutes": 10080}}, asked(drain="mars", drain_minutes=10080)),

@@ -13,11 +13,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from shared.config.settings import Settings
+from shared.decide.decision import NameInputs, Rules, decide
 from shared.decide.dirty_queue import DirtyQueue
-from shared.decide.plan import Change, Skip, classify_removal, diff, has_no_owner_tag
+from shared.decide.plan import Change, Skip, has_no_owner_tag
 from shared.decide.rate_limit import back_off
 from shared.decide.region_latency import Latency
-from shared.decide.routing import is_claimed, keep_open, route
 from shared.decide.zone_refusals import ZoneRefusals
 from shared.domain.catalog_rows import Lease, Versioned
 from shared.domain.clock import TOLERANCE
@@ -366,14 +366,12 @@ class ZoneWorker:
         endpoints = [claimant.endpoint for claimant in claimants]
         since = of.clock() - ADDITIONS_HELD_SECONDS
         unread = sum(each.endpoint.unread and each.seen_at > since for each in claimants)
-        answer = route(self.zone, dirty.name, endpoints, orders, of.settings, of.latency)
-        answer = keep_open(answer, actual, endpoints, orders, of.settings, only_remove=unread > 0)
         was_ours = has_no_owner_tag(actual) and await of.catalog.is_owned(self.zone.key, dirty.name)
         adopt = dirty.adopt or (dirty.regain and was_ours)
-        found = diff(self.zone, answer, actual, of.settings.owner, adopt=adopt, was_ours=was_ours)
+        inputs = NameInputs(dirty.name, endpoints, actual, was_ours=was_ours, adopt=adopt, only_remove=unread > 0)
+        found = decide(self.zone, inputs, Rules(of.settings, of.latency, orders)).outcome
         if isinstance(found, Skip) and found.blocked:
-            by_somebody = is_claimed(dirty.name, endpoints, of.settings)
-            return replace(found, blocked=replace(found.blocked, claimed=by_somebody))
+            return found
         if not isinstance(found, Change):
             if unread:
                 raise _CatalogIncompleteError(f"{unread} of its claimants are being read", CLAIMANTS_UNREAD_SECONDS)
@@ -381,7 +379,7 @@ class ZoneWorker:
         # Asked after the claims were read: a catalog that was lost before would have shown none.
         if found.narrows and (not self.task.epoch or await of.complete_epoch() != self.task.epoch):
             raise _CatalogIncompleteError("not narrowed before a complete sweep", CATALOG_INCOMPLETE_SECONDS)
-        return self._check_write_allowed(classify_removal(found, endpoints, orders), dirty)
+        return self._check_write_allowed(found, dirty)
 
     def _check_write_allowed(self, change: Change, dirty: DirtyName) -> Change | Skip:
         if change.empties and not change.removal_explained and not dirty.cleared:
