@@ -71,7 +71,7 @@ simulate: setup
 	@$(bin)/python -m tests.simulation --seeds $(SEEDS) --first $(FIRST) --jobs 2 $(ARGS)
 
 mutants: setup
-	@$(bin)/python -m tests.simulation.variants --seeds $(SEEDS) --jobs 2
+	@$(bin)/python -m tests.simulation.mutants --seeds $(SEEDS) --jobs 2
 
 # Every reachable state of the protocol's model, and every mutant of it.
 model: setup

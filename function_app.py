@@ -14,16 +14,17 @@ from typing import Any
 
 import azure.functions as func
 
-from shared import query, telemetry
-from shared import resync as resync_body
+from shared import telemetry
 from shared.bootstrap import build
-from shared.caller import caller
-from shared.dashboard import page
-from shared.errors import BadRequest, NearzoneError, Transient
-from shared.exposition import CONTENT_TYPE, exposition
-from shared.reconcile import Reconciler
-from shared.report import Report
-from shared.settings import DRAIN_SCHEDULE, SWEEP_SCHEDULE
+from shared.config.settings import DRAIN_SCHEDULE, SWEEP_SCHEDULE
+from shared.domain.errors import BadRequest, NearzoneError, Transient
+from shared.edge import commands as resync_body
+from shared.edge import query
+from shared.edge.caller import caller
+from shared.edge.dashboard import page
+from shared.edge.prometheus import CONTENT_TYPE, prometheus_text
+from shared.edge.report import Report
+from shared.loop.reconciler import Reconciler
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
 
@@ -102,7 +103,7 @@ async def status(req: func.HttpRequest, context: func.Context) -> func.HttpRespo
     async def told() -> dict[str, Any] | str:
         reconciler = loop()
         params = query.given(req.url, req.params)
-        return await reconciler.answer(resync_body.question(params, reconciler.settings))
+        return await reconciler.handle_status(resync_body.parse_status_query(params, reconciler.settings))
 
     with insights().span(context):
         return await _answer(told())
@@ -116,7 +117,7 @@ async def metrics(req: func.HttpRequest, context: func.Context) -> func.HttpResp
         call.idle = True  # It comes every minute, and the host tells of each request anyway.
         try:
             query.none_expected(query.given(req.url, req.params))
-            scraped = exposition(*await loop().scraped())
+            scraped = prometheus_text(*await loop().metrics_page())
         except BadRequest as error:
             return _json({"error": str(error)}, 400)
         except NearzoneError as error:

@@ -16,7 +16,7 @@ from benchmarks.fleet import DRAIN_EVERY, Fleet, is_service
 from benchmarks.harness import Figure, Say, Scenario
 from benchmarks.stage import Stage
 from benchmarks.tables import Shared
-from simulator.virtual_time import in_virtual_time
+from simulator.timing.virtual_time import in_virtual_time
 
 Json: TypeAlias = Any
 
@@ -64,7 +64,7 @@ async def _played(vms: Sequence[Json], *, whole: bool, say: Say) -> dict[str, fl
         await asyncio.sleep(STEP)
         if all(fleet.history.now(key) == answer for key, answer in want.items()):
             found["services_s"] = min(found["services_s"], passed)
-        stored = await app.catalog.marker()
+        stored = await app.catalog.state()
         progress = stored.value.progress if stored else None
         if whole and progress and progress.read == progress.of:
             found["complete_s"] = min(found["complete_s"], passed)

@@ -30,14 +30,14 @@ from benchmarks.loopback import serving
 from benchmarks.recorded import Token
 from benchmarks.stage import event_text, know
 from benchmarks.tables import Shared
-from shared import settings_parser
 from shared.bootstrap import build
-from shared.catalog.account import table_of
-from simulator.azure import Cloud
-from simulator.core import Completed
-from simulator.transport import SimulatorTransport
-from simulator.vm import VM_TYPE
-from simulator.world import read
+from shared.catalog.storage_account import table_of
+from shared.config import parser as settings_parser
+from simulator.arm.front_door import Completed
+from simulator.cloud import SimulatedAzure
+from simulator.compute.vm import VM_TYPE
+from simulator.front_ends.transport import SimulatorTransport
+from simulator.world.world import read
 
 Json: TypeAlias = Any
 
@@ -80,12 +80,12 @@ def measure(runs: int, say: Say) -> dict[str, float]:
 
 
 @asynccontextmanager
-async def deployed() -> AsyncIterator[tuple[Cloud, Shared, Mapping[str, str]]]:
+async def deployed() -> AsyncIterator[tuple[SimulatedAzure, Shared, Mapping[str, str]]]:
     """One VM that the app knows, in one zone that is right; gives also the environment of the app's process."""
     world = worlds.world(worlds.fleet(1, 1, names_each=1), [ZONE])
     settings = {name: json.dumps(value) for name, value in world["settings"].items()}
     table = table_of(settings_parser.parse(settings, frozenset(worlds.REGIONS)))
-    cloud, account = Cloud(read(json.dumps(world))), Shared(time.time, seconds=0.0, table=table)
+    cloud, account = SimulatedAzure(read(json.dumps(world))), Shared(time.time, seconds=0.0, table=table)
     cloud.enforce_limits(enforced=False)
     transport = SimulatorTransport(cloud)
     await know(build(settings, credential=Token(), transport=transport, catalog=account.open()), time.time())
@@ -117,7 +117,7 @@ async def _measure(runs: int, say: Say) -> dict[str, float]:
     }
 
 
-async def first_event(cloud: Cloud, environment: Mapping[str, str]) -> tuple[float, Json]:
+async def first_event(cloud: SimulatedAzure, environment: Mapping[str, str]) -> tuple[float, Json]:
     """Let the VM start or stop, whichever it can, and a fresh process of the app hear of it: as `_timed`."""
     vm = cloud.compute.vms.find(worlds.vm_id(VM))
     if vm is None:

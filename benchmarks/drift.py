@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from benchmarks import settled, worlds
 from benchmarks.harness import Figure, Say, Scenario
 from benchmarks.stage import Sent, Stage
-from shared.reconcile import Reconciler
-from simulator.virtual_time import in_virtual_time
+from shared.loop.reconciler import Reconciler
+from simulator.timing.virtual_time import in_virtual_time
 
 HOSTS, SERVICES = 10_000, 14_999
 SHARE = 100

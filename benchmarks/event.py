@@ -26,8 +26,8 @@ from benchmarks.history import History
 from benchmarks.stage import Stage, Wire
 from benchmarks.tables import Shared
 from shared.ports import Catalog
-from simulator.virtual_time import in_virtual_time
-from simulator.vm import VM_TYPE, Power
+from simulator.compute.vm import VM_TYPE, Power
+from simulator.timing.virtual_time import in_virtual_time
 
 FIGURES = {
     "start_ratio": Figure("", "start: median until the zone is right, relative to the chain", "<= 1.15"),
@@ -185,9 +185,9 @@ async def _play(repetitions: int, say: Say) -> dict[str, Times]:
 
 async def _swept(catalog: Catalog, now: float) -> None:
     """Say that a sweep has begun now: without any for hours, a catalog is not believed."""
-    stored = await catalog.marker()
+    stored = await catalog.state()
     if stored:
-        await catalog.put_marker(replace(stored.value, attempted_at=now), stored.etag)
+        await catalog.put_state(replace(stored.value, attempted_at=now), stored.etag)
 
 
 def measure(repetitions: int, say: Say) -> dict[str, float]:

@@ -18,11 +18,11 @@ from benchmarks import worlds
 from benchmarks.harness import Say
 from benchmarks.history import History, Key
 from benchmarks.stage import Stage, sweeping
-from shared.errors import NearzoneError
-from shared.reconcile import Reconciler
-from simulator.eventgrid import ANSWER_TIMEOUT, EventGrid, Subscription
-from simulator.oracle import Answers, expected
-from simulator.vm import VM_TYPE, Power
+from shared.domain.errors import NearzoneError
+from shared.loop.reconciler import Reconciler
+from simulator.compute.vm import VM_TYPE, Power
+from simulator.event_grid.delivery import ANSWER_TIMEOUT, EventGrid, Subscription
+from simulator.oracle.answers import Answers, expected
 
 Json: TypeAlias = Any
 

@@ -22,8 +22,8 @@ from pathlib import Path
 from benchmarks import settled, worker, worlds
 from benchmarks.harness import Figure, Say, Scenario
 from benchmarks.stage import Stage
-from simulator.core import Completed
-from simulator.virtual_time import in_virtual_time
+from simulator.arm.front_door import Completed
+from simulator.timing.virtual_time import in_virtual_time
 
 SIZES = {"1k": (400, 600), "5k": (2_000, 3_000), "25k": (10_000, 14_999)}
 """VMs and service names; together as many record sets."""
@@ -87,7 +87,7 @@ async def _events(count: int) -> float:
         begun, azure = time.process_time(), stage.timed.cpu
         report = await app.on_event(event)
         spent += time.process_time() - begun - (stage.timed.cpu - azure)
-        if report.failures or not report.changes or report.left:
+        if report.failures or not report.changes or report.names_remaining:
             raise RuntimeError(f"{each['id']}: {report.as_json()}")
     return count / spent
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from simulator.azure import Cloud
-from simulator.core import Completed
-from simulator.oracle import held
+from simulator.arm.front_door import Completed
+from simulator.cloud import SimulatedAzure
+from simulator.oracle.answers import held
 
 Answer: TypeAlias = "tuple[int, frozenset[str]] | None"
 """TTL in seconds and addresses, or None: no A record set."""
@@ -18,7 +18,7 @@ Key: TypeAlias = tuple[str, str]
 class History:
     """Watches a cloud from now on. A write counts from the instant at which it took effect."""
 
-    def __init__(self, cloud: Cloud) -> None:
+    def __init__(self, cloud: SimulatedAzure) -> None:
         self._cloud = cloud
         self._begun = cloud.azure.clock()
         self._answers: dict[Key, list[tuple[float, Answer]]] = {

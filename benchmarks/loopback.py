@@ -15,18 +15,18 @@ from typing import Any
 
 from aiohttp import web
 
-from shared.catalog.account import CONNECTION
-from simulator.azure import Cloud
-from simulator.core import Request
-from simulator.launch import AUDIENCE
-from simulator.server import Options, Server
+from shared.catalog.storage_account import CONNECTION
+from simulator.arm.front_door import Request
+from simulator.cloud import SimulatedAzure
+from simulator.demo.processes import AUDIENCE
+from simulator.front_ends.server import Options, Server
 from simulator.tables import Tables
 
 _KEY = base64.b64encode(b"any key").decode()
 
 
 @asynccontextmanager
-async def serving(cloud: Cloud, tables: Tables, settings: Mapping[str, Any]) -> AsyncIterator[dict[str, str]]:
+async def serving(cloud: SimulatedAzure, tables: Tables, settings: Mapping[str, Any]) -> AsyncIterator[dict[str, str]]:
     """Serve until the block is left; gives the whole environment of an app's process."""
     async with AsyncExitStack() as stack:
         server = Server(cloud, Options(latency=0.0))

@@ -19,9 +19,9 @@ from benchmarks.fleet import Fleet
 from benchmarks.harness import Figure, Say, Scenario
 from benchmarks.stage import Stage
 from benchmarks.tables import Shared
-from simulator.eventgrid import ANSWER_TIMEOUT, Subscription
-from simulator.virtual_time import in_virtual_time
-from simulator.vm import VM_TYPE
+from simulator.compute.vm import VM_TYPE
+from simulator.event_grid.delivery import ANSWER_TIMEOUT, Subscription
+from simulator.timing.virtual_time import in_virtual_time
 
 Json: TypeAlias = Any
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks import recorded, worker, worlds
 from benchmarks.stage import Sent, Stage
-from shared.reconcile import Reconciler
+from shared.loop.reconciler import Reconciler
 
 CLIENTS = "eastus"
 """The region of the one zone's clients."""
@@ -61,6 +61,6 @@ async def _sweep(stage: Stage, app: Reconciler) -> Swept:
     begun = stage.clock()
     report = await app.correct_drift()
     seconds, asked = stage.clock() - begun, Counter(stage.remote.asked)
-    if report.failures or report.skips or report.refusals or report.left:
+    if report.failures or report.skips or report.refusals or report.names_remaining:
         raise RuntimeError(f"the world could not be swept to its end: {report.as_json()}")
     return Swept(stage, app, tuple(stage.sent), asked, seconds)

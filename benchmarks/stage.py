@@ -24,16 +24,17 @@ from azure.core.rest import AsyncHttpResponse, HttpRequest
 from benchmarks.recorded import Kept, Token
 from shared.bootstrap import build
 from shared.catalog.memory import MemoryCatalog
-from shared.model import EndpointRow, Marker
+from shared.domain.catalog_state import CatalogState
+from shared.domain.endpoints import EndpointRow
+from shared.loop.reconciler import Reconciler
 from shared.ports import Catalog
-from shared.reconcile import Reconciler
-from simulator.azure import Cloud
-from simulator.core import Completed, Request, Response
-from simulator.eventgrid_events import event_of
-from simulator.latency import Latency
-from simulator.transport import Cloud as Answering
-from simulator.transport import SimulatorTransport
-from simulator.world import read
+from simulator.arm.front_door import Completed, Request, Response
+from simulator.cloud import SimulatedAzure
+from simulator.event_grid.events import event_of
+from simulator.front_ends.transport import RequestHandler as Answering
+from simulator.front_ends.transport import SimulatorTransport
+from simulator.timing.latency import Latency
+from simulator.world.world import read
 
 Json: TypeAlias = Any
 
@@ -76,7 +77,7 @@ class Sent:
 class Timed:
     """A cloud that counts the CPU seconds that it has worked itself."""
 
-    def __init__(self, cloud: Cloud) -> None:
+    def __init__(self, cloud: SimulatedAzure) -> None:
         self._cloud = cloud
         self.cpu = 0.0
 
@@ -154,7 +155,7 @@ class Stage:
         catalog_seconds: float = CATALOG_SECONDS,
     ) -> None:
         self.clock = asyncio.get_running_loop().time
-        self.cloud = Cloud(read(json.dumps(world)), clock=self.clock, seed=seed)
+        self.cloud = SimulatedAzure(read(json.dumps(world)), clock=self.clock, seed=seed)
         self.cloud.enforce_limits(enforced=limits)
         self.timed = Timed(self.cloud)
         self.wire = Wire(self.timed, Latency(Random(seed), latency))
@@ -207,7 +208,7 @@ class Stage:
         return {each.name: (each.ttl, tuple(sorted(each.addresses))) for each in zone.record_sets if each.type == "A"}
 
 
-def event_text(cloud: Cloud, note: Completed) -> str:
+def event_text(cloud: SimulatedAzure, note: Completed) -> str:
     """One event as the function gets it."""
     (body,) = json.loads(event_of(note, cloud.azure.new_guid()).body("EventGridSchema"))
     return json.dumps(body)
@@ -221,16 +222,17 @@ async def know(app: Reconciler, now: float) -> None:
     subscriptions = app.settings.subscriptions
     learned = [
         replace(each, health=False)
-        for first in await app.inventory.listings(subscriptions, ())
-        for each in (*first.unclear, *first.endpoints)
+        for first in await app.inventory.list_all(subscriptions, ())
+        for each in (*first.needs_get, *first.endpoints)
     ]
-    for listing in await app.inventory.listings(subscriptions, learned):
-        if listing.error or listing.unclear:
-            raise RuntimeError(f"the world could not be read: {listing.error or listing.unclear[:3]}")
+    for listing in await app.inventory.list_all(subscriptions, learned):
+        if listing.error or listing.needs_get:
+            raise RuntimeError(f"the world could not be read: {listing.error or listing.needs_get[:3]}")
         for endpoint in listing.endpoints:
             await app.catalog.put_endpoint(EndpointRow(endpoint, frozenset(), now), None)
             for name in sorted(endpoint.names):
                 await app.catalog.index(name, endpoint.key, now)
-    await app.catalog.put_marker(
-        Marker(digest=app.settings.digest, completed_at=now, attempted_at=now, epoch="known", checked_at=now), None
+    await app.catalog.put_state(
+        CatalogState(digest=app.settings.digest, completed_at=now, attempted_at=now, epoch="known", checked_at=now),
+        None,
     )

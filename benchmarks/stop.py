@@ -13,7 +13,7 @@ from functools import partial
 from benchmarks.fleet import SEEDS, Json, a_fleet, budget_use, is_service, played, worst
 from benchmarks.harness import Figure, Say, Scenario
 from benchmarks.history import Answer
-from simulator.virtual_time import in_virtual_time
+from simulator.timing.virtual_time import in_virtual_time
 
 FIGURES = {
     "dead_address_s": Figure(

@@ -16,7 +16,7 @@ from benchmarks.harness import Figure, Say, Scenario
 from benchmarks.history import Answer
 from benchmarks.naive import ADDRESSES, Naive
 from benchmarks.stage import Stage
-from simulator.virtual_time import in_virtual_time
+from simulator.timing.virtual_time import in_virtual_time
 
 FIGURES = {
     "first_answer_s": Figure("s", "from a name's first event to its first address in every zone, slowest name", "<= 3"),

@@ -19,11 +19,11 @@ from benchmarks.fleet import DRAIN_EVERY, Fleet
 from benchmarks.harness import Figure, Say, Scenario
 from benchmarks.stage import Stage, sweeping
 from benchmarks.tables import Shared
-from shared.reconcile import Reconciler
-from shared.strangers import sweep_awaited
-from simulator.eventgrid import ANSWER_TIMEOUT
-from simulator.virtual_time import in_virtual_time
-from simulator.vm import VM_TYPE
+from shared.loop.reconciler import Reconciler
+from shared.loop.unknown_resources import is_sweep_noted
+from simulator.compute.vm import VM_TYPE
+from simulator.event_grid.delivery import ANSWER_TIMEOUT
+from simulator.timing.virtual_time import in_virtual_time
 
 Json: TypeAlias = Any
 
@@ -109,8 +109,8 @@ async def _seen(app: Reconciler, ended: float) -> float:
     """Wait until no event waits for a sweep any more; gives the seconds since the last event."""
     while app.clock() < ended + LIMIT:
         await asyncio.sleep(1.0)
-        stored = await app.catalog.marker()
-        if stored and not sweep_awaited(stored.value):
+        stored = await app.catalog.state()
+        if stored and not is_sweep_noted(stored.value):
             break
     return app.clock() - ended
 

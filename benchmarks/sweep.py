@@ -37,8 +37,8 @@ from azure.core.rest import HttpRequest
 from benchmarks import recorded, settled, table_rows, worker, worlds
 from benchmarks.harness import Figure, Say, Scenario
 from benchmarks.stage import Sent, Stage
-from simulator.transport import understand
-from simulator.virtual_time import in_virtual_time
+from simulator.front_ends.transport import understand
+from simulator.timing.virtual_time import in_virtual_time
 
 HOSTS, SERVICES = 10_000, 14_999
 ROUNDS = 7

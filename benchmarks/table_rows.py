@@ -14,12 +14,12 @@ import msgspec
 from benchmarks import recorded
 from benchmarks.recorded import Recorded, Token
 from benchmarks.stage import Wire
-from shared.catalog import rows
-from shared.catalog.account import TABLE, Account, connect
+from shared.catalog import codec as rows
+from shared.catalog.storage_account import TABLE, Account, connect
 from shared.catalog.table import TableCatalog
-from shared.model import digest
-from shared.reconcile import Reconciler
-from simulator.core import Request
+from shared.domain.resource_ids import digest
+from shared.loop.reconciler import Reconciler
+from simulator.arm.front_door import Request
 from simulator.tables import Tables
 
 ACCOUNT = Account(endpoint="https://nearzone.table.core.windows.net", audience="https://storage.azure.com")
@@ -35,10 +35,10 @@ async def keep(folder: Path, app: Reconciler) -> None:
     endpoints, indexed = await app.catalog.endpoints(), await app.catalog.indexed()
     for endpoint in endpoints:
         key = digest(endpoint.value.endpoint.key)
-        _post(tables, TABLE, rows.entity("endpoints", key, endpoint.value, "an endpoint"))
+        _post(tables, TABLE, rows.encode_row("endpoints", key, endpoint.value, "an endpoint"))
     for row in indexed:
         key = rows.index_key(row.value.name, row.value.key)
-        _post(tables, TABLE, rows.entity("index", key, row.value, "an index row"))
+        _post(tables, TABLE, rows.encode_row("index", key, row.value, "an index row"))
     wire = Wire(tables)
     wire.answers = []
     async with connect(ACCOUNT, Token(), wire) as client:

@@ -10,12 +10,12 @@ from random import Random
 
 from benchmarks.recorded import Token
 from benchmarks.stage import CATALOG_SECONDS
-from shared.catalog.account import TABLE, Account, connect
+from shared.catalog.storage_account import TABLE, Account, connect
 from shared.catalog.table import TableCatalog
-from simulator.core import Request
-from simulator.latency import Latency
+from simulator.arm.front_door import Request
+from simulator.front_ends.transport import SimulatorTransport
 from simulator.tables import Tables
-from simulator.transport import SimulatorTransport
+from simulator.timing.latency import Latency
 
 ACCOUNT = Account(endpoint="https://benchmark.table.core.windows.net", audience="https://storage.azure.com")
 

@@ -27,8 +27,8 @@ from azure.core.rest import HttpRequest
 from benchmarks.recorded import Recorded, Token, memory_mb
 from shared.bootstrap import build
 from shared.catalog.memory import MemoryCatalog
-from shared.reconcile import Reconciler
-from simulator.virtual_time import in_virtual_time
+from shared.loop.reconciler import Reconciler
+from simulator.timing.virtual_time import in_virtual_time
 
 ARM = "https://management.azure.com"
 
@@ -38,7 +38,7 @@ async def keep_catalog(folder: Path, app: Reconciler) -> None:
     rows = [row.value for row in await app.catalog.endpoints()]
     index = [row.value for row in await app.catalog.indexed()]
     with (folder / "catalog.pickle").open("wb") as file:
-        marker = await app.catalog.marker()
+        marker = await app.catalog.state()
         for part in (marker and marker.value, rows, index):
             pickle.dump(part, file)
 
@@ -47,7 +47,7 @@ async def ready(folder: Path) -> tuple[Reconciler, Recorded]:
     """An app that knows what the kept one knew, and the transport that answers it."""
     transport, catalog = Recorded(folder), MemoryCatalog()
     with (folder / "catalog.pickle").open("rb") as file:
-        await catalog.put_marker(pickle.load(file), None)  # noqa: S301 - our own file, written a moment ago
+        await catalog.put_state(pickle.load(file), None)  # noqa: S301 - our own file, written a moment ago
         for row in pickle.load(file):  # noqa: S301 - as above
             await catalog.put_endpoint(row, None)
         for row in pickle.load(file):  # noqa: S301 - as above
@@ -82,7 +82,7 @@ async def cpu(folder: Path, rounds: int) -> dict[str, float]:
 
     async def sweep() -> None:
         report = await app.correct_drift()
-        if report.failures or report.changes or report.skips or report.refusals or report.left:
+        if report.failures or report.changes or report.skips or report.refusals or report.names_remaining:
             raise RuntimeError(f"the world is not settled: {report.as_json()}")
 
     async def fetch() -> None:

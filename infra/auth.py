@@ -13,7 +13,7 @@ from pulumi_azure_native import web
 
 from infra.clouds import Clouds
 from infra.config import Deployment, Entra
-from shared.settings import CLOUDS
+from shared.config.settings import CLOUDS
 
 WEBHOOKS = ("/runtime/webhooks/EventGrid", "/runtime/webhooks/eventgrid")
 """Documents write it both ways; whether upper and lower case are told apart is not documented."""

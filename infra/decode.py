@@ -14,11 +14,12 @@ from typing import TypeVar
 
 from infra.config import Alerts, Deployment, Entra, Region, Watched
 from infra.settings import WRITTEN, own_settings
-from shared import latency, settings_parser
-from shared.errors import BadSettings
-from shared.model import resource_id
-from shared.regions import is_name
-from shared.settings import region_name
+from shared.config import parser as settings_parser
+from shared.config.region_names import is_name
+from shared.config.settings import region_name
+from shared.decide import region_latency as latency
+from shared.domain.errors import BadSettings
+from shared.domain.resource_ids import resource_id
 
 T = TypeVar("T")
 KEY = "nearzone:deployment"
@@ -33,7 +34,7 @@ _FIELDS = {
     "alerts": {*Alerts.__dataclass_fields__},
     "entra": {*Entra.__dataclass_fields__},
 }
-_TABLE = Path(latency.__file__).parent / "data" / "region_latency.csv"
+_TABLE = Path(latency.__file__).parents[1] / "data" / "region_latency.csv"
 _PARTS = {"NEARZONE_ZONES": "regions", "NEARZONE_SUBSCRIPTIONS": "subscriptions", "NEARZONE_CLAIMS": "claims"}
 """Which part of the configuration becomes which app setting; every other one stands under `settings`."""
 

@@ -11,7 +11,7 @@ from cronsim import CronSim
 
 from infra import names
 from infra.config import Deployment, Region
-from shared.settings import SWEEP_SCHEDULE
+from shared.config.settings import SWEEP_SCHEDULE
 
 WRITTEN = frozenset({"NEARZONE_ZONES", "NEARZONE_SUBSCRIPTIONS", "NEARZONE_CLAIMS"})
 _SCHEDULE = "NEARZONE_SWEEP_SCHEDULE"

@@ -1,1 +1,1 @@
-"""The function app's own code. Pure rooms decide, thin shells do I/O, `bootstrap` wires them."""
+"""The function app's own code. `decide` decides, `loop` acts through `ports`, `bootstrap` wires them."""

@@ -18,22 +18,24 @@ from azure.identity.aio import DefaultAzureCredential
 from azure.mgmt.compute.aio import ComputeManagementClient
 from azure.mgmt.privatedns.aio import PrivateDnsManagementClient
 
-from shared import latency, own_writes, settings_parser
-from shared.arm.client import Arm, Throttle, client_options
-from shared.arm.endpoints import Endpoints
-from shared.arm.private_dns import PrivateDns
-from shared.arm.surroundings import Surveys
-from shared.catalog import account
+from shared.azure.client import Arm, Throttle, client_options
+from shared.azure.inventory import ArmInventory
+from shared.azure.private_dns import PrivateDnsRecordSets
+from shared.azure.zone_environment import ArmZoneEnvironmentReader
+from shared.catalog import storage_account as account
 from shared.catalog.memory import MemoryCatalog
-from shared.catalog.others import Others
+from shared.catalog.other_deployments import OtherDeployments
 from shared.catalog.table import TableCatalog
-from shared.clock import Clock
-from shared.errors import BadSettings
-from shared.figures import Figures
-from shared.ports import Catalog, Measure, unmeasured
-from shared.reconcile import Reconciler
-from shared.settings import CLOUDS, Cloud, Settings
-from shared.telemetry import COUNTER, HISTOGRAM, METRICS
+from shared.config import parser as settings_parser
+from shared.config.settings import CLOUDS, Cloud, Settings
+from shared.decide import own_writes
+from shared.decide import region_latency as latency
+from shared.domain.clock import Clock
+from shared.domain.counters import Counters
+from shared.domain.errors import BadSettings
+from shared.domain.metrics import COUNTER, HISTOGRAM, METRICS
+from shared.loop.reconciler import Reconciler
+from shared.ports import Catalog, Metrics, no_metrics
 
 IN_AZURE = ("WEBSITE_INSTANCE_ID", "WEBSITE_SKU", "WEBSITE_POD_NAME")
 """One of these is set on every hosting plan, Flex Consumption included. Source: how azure-functions-host tells its plan
@@ -49,7 +51,7 @@ def build(
     catalog: Catalog | None = None,
     clock: Callable[[], float] = time.time,
     holder: str | None = None,
-    measure: Measure = unmeasured,
+    measure: Metrics = no_metrics,
 ) -> Reconciler:
     """A loop ready to run. What is not given is the real thing. Raises BadSettings with every fault.
 
@@ -58,8 +60,8 @@ def build(
     published = latency.parse(LATENCY.read_text(encoding="utf-8"))
     wanted = _settings(environment, published.regions)
     credential = credential or _credential(wanted.cloud)
-    figures = Figures(_of(COUNTER), _of(HISTOGRAM))
-    measure = _both(figures.measure, measure)
+    figures = Counters(_of(COUNTER), _of(HISTOGRAM))
+    measure = _both(figures.record, measure)
     throttle = Throttle(_passed, measure)
     options = client_options(wanted.cloud, throttle, transport, proxied=account.proxied(environment))
     reader = ComputeManagementClient(credential, min(wanted.subscriptions), **options)
@@ -72,19 +74,19 @@ def build(
         settings=wanted,
         latency=published.override(wanted.latency),
         catalog=catalog or _catalog(environment, wanted, credential),
-        inventory=Endpoints(arm, wanted.static, wanted.zones),
-        record_sets=PrivateDns(arm, writers, _request_ids(wanted)),
-        surveyor=Surveys(arm),
+        inventory=ArmInventory(arm, wanted.static, wanted.zones),
+        record_sets=PrivateDnsRecordSets(arm, writers, _request_ids(wanted)),
+        zone_environments=ArmZoneEnvironmentReader(arm),
         clock=Clock(clock),
         holder=holder or uuid.uuid4().hex,
-        measure=measure,
-        figures=figures,
+        metrics=measure,
+        counters=figures,
         notes=() if catalog else tuple(account.overridden(environment)),
     )
 
 
 def _request_ids(wanted: Settings) -> Callable[[], str]:
-    own = own_writes.mark(wanted)
+    own = own_writes.request_id_prefix(wanted)
     return lambda: own_writes.request_id(own, str(uuid.uuid4()))
 
 
@@ -93,7 +95,7 @@ def _of(kind: str) -> dict[str, tuple[str, ...]]:
     return {name: metric.dimensions for name, metric in METRICS.items() if metric.kind == kind}
 
 
-def _both(first: Measure, second: Measure) -> Measure:
+def _both(first: Metrics, second: Metrics) -> Metrics:
     def measure(name: str, value: float, /, **dimensions: str) -> None:
         first(name, value, **dimensions)
         second(name, value, **dimensions)
@@ -128,7 +130,7 @@ def _catalog(environment: Mapping[str, str], wanted: Settings, credential: Async
     """The durable catalog where a storage account is named, else the one in memory. Raises BadSettings."""
     where = account.parse(environment, wanted.cloud)
     if where:
-        others = Others(account.service(where, credential), wanted)
+        others = OtherDeployments(account.service(where, credential), wanted)
         return TableCatalog(account.connect(where, credential, table=account.table_of(wanted)), others)
     if any(environment.get(name) for name in IN_AZURE):
         found = "catalog: found the one in memory, expected a durable one, because in Azure every function has its own"

@@ -1,8 +1,8 @@
-"""What the app tells Application Insights: figures (OpenTelemetry metrics), and one span for a call of a function.
+"""What the app sends to Application Insights: OpenTelemetry metrics, and one span for each call of a function.
 
-A call that found nothing to do sends no span: a timer that runs every 30 s would be most of what is paid for.
+A call that found nothing to do sends no span: a timer that runs every 30 s would cause most of the cost.
 
-Without a connection string nothing is told, and OpenTelemetry is not imported: 0.3 s of a cold start.
+Without a connection string the app sends nothing and does not import OpenTelemetry, which takes 0.3 s of a cold start.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from shared.ports import Measure, unmeasured
+from shared.domain.metrics import COUNTER, GAUGE, METRICS, Metric
+from shared.ports import Metrics, no_metrics
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import CallbackOptions, Meter
@@ -22,41 +23,11 @@ if TYPE_CHECKING:
 
 CONNECTION = "APPLICATIONINSIGHTS_CONNECTION_STRING"
 PREFIX = "nearzone."
-COUNTER, GAUGE, HISTOGRAM = "counter", "gauge", "histogram"
 
 _log = logging.getLogger("nearzone")
 
 
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """`kind`: counts add up, a gauge tells how things stand, a histogram spreads. `dimensions`: what it is split by."""
-
-    kind: str
-    unit: str
-    says: str
-    dimensions: tuple[str, ...] = ()
-
-
-METRICS: Mapping[str, Metric] = {
-    "events": Metric(COUNTER, "{event}", "events by what became of them", ("outcome",)),
-    "writes": Metric(COUNTER, "{write}", "writes to record sets", ("zone", "kind")),
-    "delivery_to_dns": Metric(HISTOGRAM, "s", "from an event's delivery to the write that it caused", ("zone",)),
-    "conflicts": Metric(COUNTER, "{write}", "writes refused because the record set had changed", ("zone",)),
-    "failures": Metric(COUNTER, "{write}", "names that could not be settled and are tried again", ("zone",)),
-    "throttled": Metric(COUNTER, "{call}", "calls that ARM answered with HTTP 429", ("type",)),
-    "dirty": Metric(GAUGE, "{name}", "names that wait to be settled", ("zone",)),
-    "dirty.oldest": Metric(GAUGE, "s", "for how long the oldest of them has waited", ("zone",)),
-    "drift": Metric(COUNTER, "{name}", "record sets that a sweep found not to be as they should", ("zone",)),
-    "refused_plans": Metric(COUNTER, "{plan}", "plans held back because they would remove too much", ("zone",)),
-    "blocked": Metric(GAUGE, "{name}", "names whose record sets nearzone may not write", ("zone",)),
-    "frozen": Metric(GAUGE, "{zone}", "1 while nothing may be written to the zone, else 0", ("zone",)),
-    "sweep.duration": Metric(HISTOGRAM, "s", "how long sweeps take"),
-    "sweep.age": Metric(GAUGE, "s", "how long ago the last complete sweep ended"),
-}
-"""By the names that the loop uses; Application Insights has them with `nearzone.` before."""
-
-
-class Caller(Protocol):
+class FunctionContext(Protocol):
     """The part of a function's context that says which trace the call belongs to (W3C trace context)."""
 
     @property
@@ -79,11 +50,11 @@ class Call:
 class Telemetry:
     """Where figures and spans go; nowhere, as it stands here."""
 
-    measure: Measure = unmeasured
+    measure: Metrics = no_metrics
     tracer: Tracer | None = None
 
     @contextmanager
-    def span(self, context: Caller) -> Iterator[Call]:
+    def span(self, context: FunctionContext) -> Iterator[Call]:
         """A function's call as one span below the host's own, with its exception; none where the call is idle."""
         call = Call()
         if self.tracer is None:
@@ -132,10 +103,10 @@ def connect(environment: Mapping[str, str]) -> Telemetry:
     except Exception:  # noqa: BLE001 - whatever it is: names matter more than figures about them
         _log.exception("%s: no telemetry is sent", CONNECTION)
         return Telemetry()
-    return Telemetry(measured(metrics.get_meter("nearzone")), trace.get_tracer("nearzone"))
+    return Telemetry(otel_metrics(metrics.get_meter("nearzone")), trace.get_tracer("nearzone"))
 
 
-def measured(meter: Meter) -> Measure:
+def otel_metrics(meter: Meter) -> Metrics:
     """The metrics as instruments of this meter."""
     record = {name: _instrument(meter, PREFIX + name, metric) for name, metric in METRICS.items()}
 

@@ -14,10 +14,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from simulator import dns
-from simulator.azure import Cloud
-from simulator.server import Options, Server
-from simulator.world import WorldError, read_file
+from simulator.cloud import SimulatedAzure
+from simulator.dns_server import server as dns
+from simulator.front_ends.server import Options, Server
+from simulator.world.world import WorldError, read_file
 
 DEMO = Path(__file__).parent / "worlds" / "demo.json"
 
@@ -40,7 +40,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-async def _run(cloud: Cloud, arguments: argparse.Namespace) -> None:
+async def _run(cloud: SimulatedAzure, arguments: argparse.Namespace) -> None:
     stop = asyncio.Event()
     for each in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(each, stop.set)
@@ -76,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _arguments(argv)
     try:
         world = read_file(arguments.world)
-        cloud = Cloud(world, seed=arguments.seed, operation_scale=arguments.operations)
+        cloud = SimulatedAzure(world, seed=arguments.seed, operation_scale=arguments.operations)
         asyncio.run(_run(cloud, arguments))
     except WorldError as error:
         print("\n".join(error.told(arguments.world)), file=sys.stderr)

@@ -27,7 +27,7 @@ from email.utils import formatdate
 from typing import Any
 from urllib.parse import quote
 
-from simulator.core import Request, Response
+from simulator.arm.front_door import Request, Response
 
 PAGE = 1000
 TEXT = 32 * 1024

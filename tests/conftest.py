@@ -2,7 +2,7 @@
 
 from hypothesis import settings
 
-from tests.azurite import azurite
+from tests.support.azurite import azurite
 
 __all__ = ["azurite"]  # a fixture for all tests
 

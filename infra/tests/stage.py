@@ -11,7 +11,7 @@ import pulumi
 from pulumi.runtime import settings as runtime_settings
 from pulumi.runtime.mocks import MockMonitor, Mocks
 
-from shared import latency
+from shared.decide import region_latency as latency
 
 INFRA = Path(__file__).parents[1]
 HOME = "aaaaaaaa-0000-4000-8000-00000000000a"

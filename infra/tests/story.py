@@ -4,12 +4,11 @@ import json
 from fnmatch import fnmatchcase
 
 from infra.tests.stage import EAST, WEST, deployed
-from shared import events
-from simulator.core import Response
-from simulator.eventgrid import Subscription
-from simulator.eventgrid_events import event_of, health_event_of
-from tests.stage import SUB, a_vm, nic_id, staged, vm_id, vnet, zone_id
-from tests.test_endpoint_kinds import (
+from shared.edge import event_hints as events
+from simulator.arm.front_door import Response
+from simulator.event_grid.delivery import Subscription
+from simulator.event_grid.events import event_of, health_event_of
+from tests.loop.test_endpoint_kinds import (
     HEALTH,
     LLAMA,
     container_group,
@@ -21,6 +20,7 @@ from tests.test_endpoint_kinds import (
     tagged,
     world,
 )
+from tests.support.deployment import SUB, a_vm, nic_id, staged, vm_id, vnet, zone_id
 
 FOREIGN = [{"name": "llama", "type": "A", "ttl": 60, "addresses": ["10.1.8.8"], "metadata": {"team": "ml"}}]
 

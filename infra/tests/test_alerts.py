@@ -9,8 +9,9 @@ from infra import queries
 from infra.tests.stage import EAST, HOME, LAB, ON_CALL, WEST, deployed
 from infra.workbook import SHOWN
 from shared import telemetry
+from shared.domain.metrics import METRICS as METRIC_TABLE
 
-METRICS = {telemetry.PREFIX + name for name in telemetry.METRICS}
+METRICS = {telemetry.PREFIX + name for name in METRIC_TABLE}
 FILES = sorted(each.stem for each in queries.FOLDER.glob("*.kql"))
 
 

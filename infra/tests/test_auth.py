@@ -5,9 +5,9 @@ import pytest
 import function_app
 from infra.auth import EXCLUDED
 from infra.tests.stage import EAST, HOME, LAB, WEST, deployed
-from simulator.functions import index
-from simulator.host import Host, Keys
-from tests.stage import a_world, environment
+from simulator.functions_host.functions import index
+from simulator.functions_host.host import Host, Keys
+from tests.support.deployment import a_world, environment
 
 CLIENT, PEOPLE, ROBOT = (f"dddddddd-0000-4000-8000-00000000000{n}" for n in range(3))
 ENTRA = {"tenant": LAB, "client_id": CLIENT.upper(), "groups": [PEOPLE], "identities": [ROBOT]}

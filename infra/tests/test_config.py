@@ -7,7 +7,7 @@ from infra.config import Alerts, Deployment, Entra, Region, Watched
 from infra.decode import KEY, BadConfig, decode
 from infra.settings import three_sweeps
 from infra.tests.stage import CLAIMS, EAST, HOME, INFRA, LAB, REGIONS, WEST, Cloud, Program, configured, vnet
-from shared import settings_parser
+from shared.config import parser as settings_parser
 
 ZONE = f"/subscriptions/{LAB}/resourceGroups/old/providers/Microsoft.Network/privateDnsZones/ai.internal"
 TOPIC = f"/subscriptions/{LAB}/resourceGroups/ops/providers/Microsoft.EventGrid/systemTopics/events"

@@ -7,10 +7,10 @@ import pytest
 from infra import filters, names
 from infra.tests.stage import EAST, HOME, LAB, WEST, Cloud, deployed
 from infra.tests.story import accepted, grants, lived, program, settings_of
-from shared import events
-from shared.arm.endpoints import DEPENDENCIES, KINDS, PARENTS, Endpoints
-from tests.test_events import KINDS as EVENT_TYPES
-from tests.test_events import LEADS, SUB, cloud, hint, native
+from shared.azure.inventory import DEPENDENCIES, KINDS, PARENTS, ArmInventory
+from shared.edge import event_hints as events
+from tests.unit.test_event_hints import KINDS as EVENT_TYPES
+from tests.unit.test_event_hints import LEADS, SUB, cloud, hint, native
 
 WRITTEN, DELETED = "Microsoft.Resources.ResourceWriteSuccess", "Microsoft.Resources.ResourceDeleteSuccess"
 TOPIC = "/subscriptions/{}/resourceGroups/shared/providers/Microsoft.EventGrid/systemTopics/all-events"
@@ -62,7 +62,7 @@ def test_every_kind_of_endpoint_and_dependency_passes_with_every_operation(regio
         make.path if hasattr(make, "path") else getattr(make, "kind", None) or make.type
         for make in (*KINDS, *DEPENDENCIES, *PARENTS)
     }
-    assert {each.lower() for each in types} == Endpoints(None).types, "all that the app knows"
+    assert {each.lower() for each in types} == ArmInventory(None).types, "all that the app knows"
     for each in types:
         for verb in ("write", "delete", "start/action", "extensions/write"):
             for kind in EVENT_TYPES:
@@ -84,7 +84,7 @@ def test_edits_of_our_zones_pass(regional, schema, verb):
     operation = f"Microsoft.Network/privateDnsZones/A/{verb.lower()}"
     event = schema(f"Microsoft.Resources.Resource{verb}Success", f"{zone}/A/llama", operationName=operation)
     assert passes(event, the_filter(regional))
-    assert events.hint(json.dumps(event), {SUB}, {"x"}, {zone.lower()}) == events.Edit(zone.lower(), "llama")
+    assert events.hint(json.dumps(event), {SUB}, {"x"}, {zone.lower()}) == events.RecordEdit(zone.lower(), "llama")
 
 
 @pytest.mark.parametrize("what", filters.EVENT_TYPES[filters.HEALTH])

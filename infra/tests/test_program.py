@@ -9,10 +9,10 @@ import function_app
 from infra import names
 from infra.decode import BadConfig, decode
 from infra.tests.stage import CLAIMS, EAST, HOME, HUB, LAB, REGIONS, WEST, Cloud, configured, deployed, vnet
-from shared import settings_parser
-from shared.catalog import account
-from shared.settings import CLOUDS
-from simulator.functions import index
+from shared.catalog import storage_account as account
+from shared.config import parser as settings_parser
+from shared.config.settings import CLOUDS
+from simulator.functions_host.functions import index
 
 ZONE = f"/subscriptions/{HOME}/resourceGroups/nearzone-%s/providers/Microsoft.Network/privateDnsZones/ai.internal"
 ZONES = {region: ZONE % region for region in (EAST, WEST)}

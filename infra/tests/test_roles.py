@@ -6,7 +6,7 @@ from infra import filters, names, rights
 from infra.decode import decode
 from infra.tests.stage import EAST, HOME, HUB, LAB, WEST, configured, deployed, vnet
 from infra.tests.story import action_of, allowed, grants, lived, program, settings_of
-from tests.stage import zone_id
+from tests.support.deployment import zone_id
 
 EVENTS = filters.OPERATIONS
 UNKNOWN = {each for each in rights.READ_ENDPOINTS if "instanceView" in each}

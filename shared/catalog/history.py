@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from shared.model import Past
-from shared.ports import EVERY_NAME
+from shared.domain.catalog_rows import WHOLE_ZONE
+from shared.domain.dirty import RecordChange
 
 NAME_KEEPS = 10
 ZONE_KEEPS = 50
 """Changes of a name, and of a zone as a whole."""
-ROOM = 30_000
+MAX_HISTORY_BYTES = 30_000
 """Bytes that they may take as JSON: a text column of a table holds 32 Ki characters."""
 LOG_COLUMNS = 12
 """Columns of so many bytes that a row of the log has at most: an entity holds 1 MiB, in UTF-16."""
@@ -20,21 +20,21 @@ LOG_SPAN = 60.0
 """Seconds from the first to the last entry of such a row, so that who reads knows how far back to begin."""
 
 
-def parts(changes: Sequence[Past]) -> Iterator[tuple[str, list[Past]]]:
+def split_by_name(changes: Sequence[RecordChange]) -> Iterator[tuple[str, list[RecordChange]]]:
     """The histories that changes belong to: that of each name, and that of the zone."""
-    for name in {change.name: None for change in changes if change.name != EVERY_NAME}:
+    for name in {change.name: None for change in changes if change.name != WHOLE_ZONE}:
         yield name, [change for change in changes if change.name == name]
-    yield EVERY_NAME, list(changes)
+    yield WHOLE_ZONE, list(changes)
 
 
-def ours(name: str, changes: Sequence[Past]) -> bool:
+def ours(name: str, changes: Sequence[RecordChange]) -> bool:
     """Whether a history says that its record set is ours: the last change, of those kept, has not removed it."""
-    return name != EVERY_NAME and bool(changes) and changes[0].kind != "delete"
+    return name != WHOLE_ZONE and bool(changes) and changes[0].kind != "delete"
 
 
-def added(name: str, changes: Sequence[Past], old: Sequence[Past]) -> tuple[Past, ...]:
+def append_bounded(name: str, changes: Sequence[RecordChange], old: Sequence[RecordChange]) -> tuple[RecordChange, ...]:
     """A history, newest first, with these changes."""
-    most, room, kept = ZONE_KEEPS if name == EVERY_NAME else NAME_KEEPS, ROOM, []
+    most, room, kept = ZONE_KEEPS if name == WHOLE_ZONE else NAME_KEEPS, MAX_HISTORY_BYTES, []
     for change in sorted((*changes, *old), key=lambda change: -change.at)[:most]:
         room -= len(msgspec.json.encode(change)) + 1
         if room < 0:
@@ -43,9 +43,9 @@ def added(name: str, changes: Sequence[Past], old: Sequence[Past]) -> tuple[Past
     return tuple(kept)
 
 
-def batches(changes: Sequence[Past]) -> Iterator[list[list[Past]]]:
+def batches(changes: Sequence[RecordChange]) -> Iterator[list[list[RecordChange]]]:
     """Changes, oldest first, as rows of the log: each a list of columns that have room for their entries."""
-    row: list[list[Past]] = []
+    row: list[list[RecordChange]] = []
     room, begun = 0, 0.0
     for change in sorted(changes, key=lambda change: change.at):
         size = len(msgspec.json.encode(change)) + 1
@@ -57,7 +57,7 @@ def batches(changes: Sequence[Past]) -> Iterator[list[list[Past]]]:
             room, begun = 0, change.at
         if size > room:
             row.append([])
-            room = ROOM
+            room = MAX_HISTORY_BYTES
         row[-1].append(change)
         room -= size
     if row:

@@ -12,12 +12,17 @@ from dataclasses import replace
 from math import inf
 from typing import Any
 
-from shared.catalog import history, times
-from shared.clock import Clock
-from shared.errors import Conflict
-from shared.figures import Tally
-from shared.model import BadRow, Dirty, EndpointRow, Found, Marker, Order, Past, Write
-from shared.ports import EVERY_NAME, Indexed, Lease, Logged, Stored, Tenancy, tick
+from shared.catalog import future_times as times
+from shared.catalog import history
+from shared.domain.catalog_rows import WHOLE_ZONE, Lease, LeaseHolder, LogPage, NameIndexEntry, Versioned, tick
+from shared.domain.catalog_state import BadRow, CatalogState, WriteStamp
+from shared.domain.clock import Clock
+from shared.domain.counters import ProcessCounters
+from shared.domain.dirty import DirtyName, RecordChange
+from shared.domain.endpoints import EndpointRow
+from shared.domain.errors import Conflict
+from shared.domain.overrides import Override
+from shared.domain.zone_findings import ZoneFindings
 
 
 class MemoryCatalog:
@@ -25,18 +30,18 @@ class MemoryCatalog:
 
     def __init__(self) -> None:
         self._etags = (str(number) for number in itertools.count(1))
-        self._endpoints: dict[str, Stored[EndpointRow]] = {}
-        self._index: dict[tuple[str, str], Stored[Indexed]] = {}
+        self._endpoints: dict[str, Versioned[EndpointRow]] = {}
+        self._index: dict[tuple[str, str], Versioned[NameIndexEntry]] = {}
         self._by_name: dict[str, dict[str, None]] = {}
-        self._dirty: dict[str, dict[str, Stored[Dirty]]] = {}
-        self._leases: dict[str, tuple[str, float, tuple[Write, ...] | None]] = {}
-        self._orders: dict[str, Stored[Order]] = {}
-        self._history: dict[tuple[str, str], Sequence[Past]] = {}
-        self._log: dict[str, list[Past]] = {}
+        self._dirty: dict[str, dict[str, Versioned[DirtyName]]] = {}
+        self._leases: dict[str, tuple[str, float, tuple[WriteStamp, ...] | None]] = {}
+        self._orders: dict[str, Versioned[Override]] = {}
+        self._history: dict[tuple[str, str], Sequence[RecordChange]] = {}
+        self._log: dict[str, list[RecordChange]] = {}
         self._ours: dict[str, dict[str, str]] = {}
-        self._found: dict[str, Stored[Found]] = {}
-        self._marker: Stored[Marker] | None = None
-        self._tallies: dict[str, Tally] = {}
+        self._found: dict[str, Versioned[ZoneFindings]] = {}
+        self._marker: Versioned[CatalogState] | None = None
+        self._tallies: dict[str, ProcessCounters] = {}
         self._clock: Clock | None = None
         self._leased_at: dict[str, float] = {}
 
@@ -47,14 +52,14 @@ class MemoryCatalog:
     def _now(self) -> float:
         return self._clock() if self._clock else inf
 
-    def _believe(self, found: dict[Any, Stored[Any]]) -> None:
+    def _without_future_times(self, found: dict[Any, Versioned[Any]]) -> None:
         """Put right the times of rows that a clock has written which was set back since, where they lie."""
         now = self._now()
         for key, row in found.items():
-            if (right := times.believed(row, now)) is not row:
+            if (right := times.without_future_times(row, now)) is not row:
                 found[key] = right
 
-    async def place(self) -> Mapping[str, str]:
+    async def location(self) -> Mapping[str, str]:
         return {"kind": "memory", "account": "", "table": ""}
 
     async def take_over(self) -> None:
@@ -69,14 +74,14 @@ class MemoryCatalog:
     async def forget_bad_rows(self, before: float) -> None:
         """Values cannot be unreadable."""
 
-    async def endpoint(self, key: str) -> Stored[EndpointRow] | None:
+    async def endpoint(self, key: str) -> Versioned[EndpointRow] | None:
         await asyncio.sleep(0)
         row = self._endpoints.get(key)
-        return row and times.believed(row, self._now())
+        return row and times.without_future_times(row, self._now())
 
-    async def endpoints(self) -> Sequence[Stored[EndpointRow]]:
+    async def endpoints(self) -> Sequence[Versioned[EndpointRow]]:
         await asyncio.sleep(0)
-        self._believe(self._endpoints)
+        self._without_future_times(self._endpoints)
         return tuple(self._endpoints.values())
 
     async def claimants(self, name: str) -> Sequence[EndpointRow]:
@@ -84,13 +89,13 @@ class MemoryCatalog:
         keys = tuple(self._by_name.get(name, ()))
         await asyncio.sleep(0)
         now = self._now()
-        return tuple(times.believed(row, now).value for key in keys if (row := self._endpoints.get(key)))
+        return tuple(times.without_future_times(row, now).value for key in keys if (row := self._endpoints.get(key)))
 
     async def put_endpoint(self, row: EndpointRow, etag: str | None) -> str:
         await asyncio.sleep(0)
         key = row.endpoint.key
         _check(self._endpoints.get(key), etag, f"endpoint row {key}")
-        self._endpoints[key] = Stored(row, next(self._etags))
+        self._endpoints[key] = Versioned(row, next(self._etags))
         return self._endpoints[key].etag
 
     async def purge_endpoint(self, key: str, etag: str) -> None:
@@ -100,15 +105,15 @@ class MemoryCatalog:
 
     async def index(self, name: str, key: str, now: float) -> None:
         await asyncio.sleep(0)
-        self._index[name, key] = Stored(Indexed(name, key, now), next(self._etags))
+        self._index[name, key] = Versioned(NameIndexEntry(name, key, now), next(self._etags))
         self._by_name.setdefault(name, {})[key] = None
 
-    async def indexed(self) -> Sequence[Stored[Indexed]]:
+    async def indexed(self) -> Sequence[Versioned[NameIndexEntry]]:
         await asyncio.sleep(0)
-        self._believe(self._index)
+        self._without_future_times(self._index)
         return tuple(self._index.values())
 
-    async def purge_index(self, row: Stored[Indexed]) -> None:
+    async def purge_index(self, row: Versioned[NameIndexEntry]) -> None:
         await asyncio.sleep(0)
         name, key = row.value.name, row.value.key
         _check(self._index.get((name, key)), row.etag, f"index row {name} {key}")
@@ -117,7 +122,7 @@ class MemoryCatalog:
         if not self._by_name[name]:
             del self._by_name[name]
 
-    async def mark(self, dirty: Dirty) -> None:
+    async def mark_dirty(self, dirty: DirtyName) -> None:
         await asyncio.sleep(0)
         rows = self._dirty.setdefault(dirty.zone, {})
         old = rows[dirty.name].value if dirty.name in rows else None
@@ -133,25 +138,25 @@ class MemoryCatalog:
                 by=dirty.by,
                 reason_given=dirty.reason_given,
             ).told(dirty)
-        rows[dirty.name] = Stored(dirty, next(self._etags))
+        rows[dirty.name] = Versioned(dirty, next(self._etags))
 
-    async def dirty(self, zone: str) -> Sequence[Stored[Dirty]]:
+    async def dirty(self, zone: str) -> Sequence[Versioned[DirtyName]]:
         await asyncio.sleep(0)
-        self._believe(self._dirty.get(zone, {}))
+        self._without_future_times(self._dirty.get(zone, {}))
         return tuple(self._dirty.get(zone, {}).values())
 
-    async def dirty_name(self, zone: str, name: str) -> Stored[Dirty] | None:
+    async def dirty_name(self, zone: str, name: str) -> Versioned[DirtyName] | None:
         await asyncio.sleep(0)
         row = self._dirty.get(zone, {}).get(name)
-        return row and times.believed(row, self._now())
+        return row and times.without_future_times(row, self._now())
 
-    async def put_dirty(self, dirty: Dirty, etag: str) -> None:
+    async def put_dirty(self, dirty: DirtyName, etag: str) -> None:
         await asyncio.sleep(0)
         rows = self._dirty.get(dirty.zone, {})
         _check(rows.get(dirty.name), etag, f"dirty row {dirty.name}")
-        rows[dirty.name] = Stored(dirty, next(self._etags))
+        rows[dirty.name] = Versioned(dirty, next(self._etags))
 
-    async def clear(self, zone: str, name: str, etag: str) -> None:
+    async def remove_dirty(self, zone: str, name: str, etag: str) -> None:
         await asyncio.sleep(0)
         rows = self._dirty.get(zone, {})
         _check(rows.get(name), etag, f"dirty row {name}")
@@ -166,73 +171,73 @@ class MemoryCatalog:
         self._leases[zone], self._leased_at[zone] = (holder, now + seconds, known), now
         return Lease(zone, now + seconds, known)
 
-    async def release(self, zone: str, holder: str, spent: Sequence[Write]) -> None:
+    async def release(self, zone: str, holder: str, spent: Sequence[WriteStamp]) -> None:
         await asyncio.sleep(0)
         if self._leases.get(zone, ("", 0.0, ()))[0] == holder:
             self._leases[zone] = ("", 0.0, tuple(spent))
             self._leased_at[zone] = self._clock() if self._clock else 0.0
 
-    async def tenancy(self, zone: str, seconds: float) -> Tenancy:
+    async def lease_holder(self, zone: str, seconds: float) -> LeaseHolder:
         await asyncio.sleep(0)
         holder, expires, spent = self._leases.get(zone, ("", 0.0, ()))
-        return Tenancy(holder, min(expires, self._now() + seconds), spent, self._leased_at.get(zone, 0.0))
+        return LeaseHolder(holder, min(expires, self._now() + seconds), spent, self._leased_at.get(zone, 0.0))
 
-    async def marker(self) -> Stored[Marker] | None:
+    async def state(self) -> Versioned[CatalogState] | None:
         await asyncio.sleep(0)
-        return self._marker and times.believed(self._marker, self._now())
+        return self._marker and times.without_future_times(self._marker, self._now())
 
-    async def put_marker(self, marker: Marker, etag: str | None) -> str:
+    async def put_state(self, marker: CatalogState, etag: str | None) -> str:
         await asyncio.sleep(0)
         _check(self._marker, etag, "the marker")
-        self._marker = Stored(marker, next(self._etags))
+        self._marker = Versioned(marker, next(self._etags))
         return self._marker.etag
 
-    async def orders(self) -> Sequence[Stored[Order]]:
+    async def overrides(self) -> Sequence[Versioned[Override]]:
         await asyncio.sleep(0)
         return tuple(self._orders.values())
 
-    async def put_order(self, order: Order) -> None:
+    async def put_override(self, order: Override) -> None:
         await asyncio.sleep(0)
-        self._orders[order.target] = Stored(order, next(self._etags))
+        self._orders[order.target] = Versioned(order, next(self._etags))
 
-    async def purge_order(self, target: str, etag: str | None = None) -> None:
+    async def purge_override(self, target: str, etag: str | None = None) -> None:
         await asyncio.sleep(0)
         if etag is not None:
             _check(self._orders.get(target), etag, f"order about {target}")
         self._orders.pop(target, None)
 
-    async def found(self, zone: str) -> Stored[Found] | None:
+    async def findings(self, zone: str) -> Versioned[ZoneFindings] | None:
         await asyncio.sleep(0)
         return self._found.get(zone)
 
-    async def put_found(self, found: Found, etag: str | None) -> str:
+    async def put_findings(self, found: ZoneFindings, etag: str | None) -> str:
         await asyncio.sleep(0)
         _check(self._found.get(found.zone), etag, f"what was found of {found.zone}")
-        self._found[found.zone] = Stored(found, next(self._etags))
+        self._found[found.zone] = Versioned(found, next(self._etags))
         return self._found[found.zone].etag
 
-    async def keep(self, zone: str, changes: Sequence[Past]) -> None:
+    async def add_history(self, zone: str, changes: Sequence[RecordChange]) -> None:
         await asyncio.sleep(0)
         self._log.setdefault(zone, []).extend(changes)
-        for name, part in history.parts(changes):
-            whole = history.added(name, part, self._history.get((zone, name), ()))
+        for name, part in history.split_by_name(changes):
+            whole = history.append_bounded(name, part, self._history.get((zone, name), ()))
             self._history[zone, name] = whole
             if history.ours(name, whole):
                 self._ours.setdefault(zone, {})[name] = next(self._etags)
             else:
                 self._ours.get(zone, {}).pop(name, None)
 
-    async def history(self, zone: str, name: str = EVERY_NAME) -> Sequence[Past]:
+    async def history(self, zone: str, name: str = WHOLE_ZONE) -> Sequence[RecordChange]:
         await asyncio.sleep(0)
-        kept = Stored(self._history.get((zone, name), ()), "")
-        return times.believed(kept, self._now()).value
+        kept = Versioned(self._history.get((zone, name), ()), "")
+        return times.without_future_times(kept, self._now()).value
 
-    async def log(self, zone: str, since: float, until: float) -> Logged:
+    async def log(self, zone: str, since: float, until: float) -> LogPage:
         await asyncio.sleep(0)
         found = (past for past in self._log.get(zone, ()) if tick(since) <= tick(past.at) < tick(until))
-        return Logged(tuple(sorted(found, key=lambda past: past.at)), until)
+        return LogPage(tuple(sorted(found, key=lambda past: past.at)), until)
 
-    async def forget(self, before: float, zones: Collection[str]) -> None:
+    async def purge_history(self, before: float, zones: Collection[str]) -> None:
         await asyncio.sleep(0)
         self._log = {zone: [past for past in log if past.at >= before] for zone, log in self._log.items()}
         self._ours = {zone: names for zone, names in self._ours.items() if zone in zones}
@@ -246,35 +251,35 @@ class MemoryCatalog:
         await asyncio.sleep(0)
         return dict(self._ours.get(zone, {}))
 
-    async def owns(self, zone: str, name: str) -> bool:
+    async def is_owned(self, zone: str, name: str) -> bool:
         await asyncio.sleep(0)
         return name in self._ours.get(zone, ())
 
-    async def own(self, zone: str, names: Collection[str]) -> None:
+    async def record_owned(self, zone: str, names: Collection[str]) -> None:
         await asyncio.sleep(0)
         for name in names:
             self._ours.setdefault(zone, {})[name] = next(self._etags)
 
-    async def disown(self, zone: str, names: Mapping[str, str]) -> None:
+    async def remove_owned(self, zone: str, names: Mapping[str, str]) -> None:
         await asyncio.sleep(0)
         held = self._ours.get(zone, {})
         for name, etag in names.items():
             if held.get(name) == etag:
                 del held[name]
 
-    async def tallies(self) -> Sequence[Tally]:
+    async def process_counters(self) -> Sequence[ProcessCounters]:
         await asyncio.sleep(0)
         return tuple(self._tallies.values())
 
-    async def put_tally(self, tally: Tally) -> None:
+    async def put_process_counters(self, tally: ProcessCounters) -> None:
         await asyncio.sleep(0)
         self._tallies[tally.instance] = tally
 
-    async def purge_tallies(self, before: float) -> None:
+    async def purge_process_counters(self, before: float) -> None:
         await asyncio.sleep(0)
         self._tallies = {key: each for key, each in self._tallies.items() if each.at >= before}
 
 
-def _check(row: Stored[object] | None, etag: str | None, what: str) -> None:
+def _check(row: Versioned[object] | None, etag: str | None, what: str) -> None:
     if (row.etag if row else None) != etag:
         raise Conflict(f"{what} has changed")

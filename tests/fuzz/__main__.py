@@ -11,8 +11,8 @@ import time
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor, as_completed
 
-from tests.fuzz.kinds import plain
 from tests.fuzz.rounds import play
+from tests.fuzz.targets import plain
 
 ROUND = 50_000
 """Inputs that are played in one process: enough for what stays in memory to show."""

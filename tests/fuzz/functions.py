@@ -12,15 +12,15 @@ from functools import partial
 
 import azure.functions as func
 
-from shared import resync
-from shared.errors import BadRequest, Transient
-from simulator.azure import Cloud
-from simulator.functions import index
-from simulator.server import Options, Server
-from simulator.world import read
-from tests.fuzz.kinds import LONGEST_ANSWER
+from shared.domain.errors import BadRequest, Transient
+from shared.edge import commands as resync
+from simulator.cloud import SimulatedAzure
+from simulator.front_ends.server import Options, Server
+from simulator.functions_host.functions import index
+from simulator.world.world import read
+from tests.fuzz.targets import LONGEST_ANSWER
 from tests.fuzz.world import WORLD, Broken, refusal, shapeless
-from tests.stage import environment
+from tests.support.deployment import environment
 
 MOST = 256 * 1024
 """Characters of an answer about a world as small as this one."""
@@ -29,7 +29,7 @@ OTHERS = ("NEARZONE_", "AzureWebJobsStorage", "AZURE_", "WEBSITE_")
 """Settings that somebody's shell may have, and that the app would read."""
 
 
-class WatchedCloud(Cloud):
+class WatchedCloud(SimulatedAzure):
     """A simulated Azure that keeps what it should not have been asked for."""
 
     def __init__(self, world):
@@ -89,7 +89,7 @@ class App:
         """GET with query parameters; gives the answer's status."""
         request = func.HttpRequest("GET", "http://localhost/api/status", params=params, body=b"")
         answer = await self.functions["status"].run(request)
-        return self._checked(answer, partial(resync.question, params, self.loop.settings), "since" in params)
+        return self._checked(answer, partial(resync.parse_status_query, params, self.loop.settings), "since" in params)
 
     async def event(self, text):
         """Deliver an event; its function answers nothing, and fails only where it is to be delivered again."""

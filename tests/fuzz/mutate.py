@@ -3,7 +3,7 @@
 import re
 from copy import deepcopy
 
-from tests.fuzz import nasty
+from tests.fuzz import payloads as nasty
 
 _MEMBER = re.compile(r'"(\w+)": ?("[^"\\]*"|[0-9a-z]+)')
 

@@ -2,9 +2,9 @@
 
 import asyncio
 
-from shared import resync
-from shared.errors import BadRequest
-from tests.fuzz.kinds import plain
+from shared.domain.errors import BadRequest
+from shared.edge import commands as resync
+from tests.fuzz.targets import plain
 from tests.fuzz.world import Broken, Settled
 
 
@@ -29,7 +29,7 @@ class Ordered:
             wanted = resync.parse(body, app.settings, app.inventory.kinds)
         except BadRequest as error:
             return f"refused: {plain(str(error))}"
-        if wanted.dry_run and wanted.order:
+        if wanted.dry_run and wanted.override:
             return await self._shown(wanted)
         if wanted.freeze or wanted.unfreeze:
             return await self._freeze(wanted)
@@ -56,7 +56,7 @@ class Ordered:
         except BadRequest as error:
             return f"refused: {plain(str(error))}"
         if zone := wanted.freeze:
-            if not (await app.answer(resync.Question(zone, "llama")))["frozen"]:
+            if not (await app.handle_status(resync.StatusQuery(zone, "llama")))["frozen"]:
                 raise Broken(f"{zone.region} was frozen and is not")
             await app.resync(resync.Resync(app.settings.zones, unfreeze=zone))
         await asyncio.sleep(90)

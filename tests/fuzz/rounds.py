@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from random import Random
 
-from tests.fuzz import inputs, kinds
+from tests.fuzz import inputs
+from tests.fuzz import targets as kinds
 from tests.fuzz.functions import served
 from tests.fuzz.orders import Ordered
 from tests.fuzz.world import SWEEP_REQUESTS, Settled
-from tests.simulator.small_world import in_virtual_time
+from tests.support.small_world import in_virtual_time
 
 SHARES = {"event": 620, "body": 200, "question": 85, "settings": 80, "function": 12, "order": 3}
 """Of a thousand inputs. Those that cost much are few."""

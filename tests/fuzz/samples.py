@@ -1,15 +1,15 @@
 """What really comes in: events of every operation family in both schemas, bodies, questions and settings.
 
-The shapes of events are those of the documents and OpenAPI examples that `simulator/eventgrid_events.py` names, and
+The shapes of events are those of the documents and OpenAPI examples that `simulator/event_grid/events.py` names, and
 of the page event-schema-health-resources for `Microsoft.ResourceNotifications`.
 """
 
 import json
 
-from simulator.core import Completed
-from simulator.eventgrid_events import event_of
+from simulator.arm.front_door import Completed
+from simulator.event_grid.events import event_of
 from tests.fuzz.world import IDS, NAMES, OTHER_SUB, VMS, WORLD
-from tests.stage import GROUP, REGIONS, SUB, environment, nic_id, vm_id, zone_id
+from tests.support.deployment import GROUP, REGIONS, SUB, environment, nic_id, vm_id, zone_id
 
 TIME = 1_800_000_000.0
 TAGS = "/providers/Microsoft.Resources/tags/default"

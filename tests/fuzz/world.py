@@ -7,11 +7,11 @@ from itertools import product
 from random import Random
 from urllib.parse import unquote, urlsplit
 
-from shared.model import State
-from simulator.core import ArmError
-from simulator.latency import Latency
-from simulator.transport import SimulatorTransport
-from tests.stage import GROUP, REGIONS, SUB, Stage, a_vm, a_world, zone_id
+from shared.domain.endpoints import State
+from simulator.arm.front_door import ArmError
+from simulator.front_ends.transport import SimulatorTransport
+from simulator.timing.latency import Latency
+from tests.support.deployment import GROUP, REGIONS, SUB, Stage, a_vm, a_world, zone_id
 
 SWEEP_REQUESTS = 150
 """Of a sweep of this world, with the writes at the beginning."""
@@ -190,7 +190,7 @@ class Settled(Stage):
         claimed = {name for endpoint in self.known.values() for name in endpoint.names}
         if strange := {row.value.name for row in await catalog.indexed()} - claimed:
             raise Broken(f"the index has names that nobody claims: {sorted(strange)[:3]}")
-        if await catalog.orders():
+        if await catalog.overrides():
             raise Broken("a drain order out of nowhere")
         if len(self.app.events) > COUNTERS:
             raise Broken(f"counters by what events say: {list(self.app.events)[:COUNTERS]}")

@@ -11,9 +11,9 @@ reached, breadth first, so that the first trace that breaks a promise is a short
     rules.py         the rules of the protocol, each of which can be broken, and the bounds of a scenario
     catalog.py       what a write does to those who hold an older version
     routing.py       what a name is answered with
-    looks.py         recording: one look at one endpoint, step by step (shared/record.py)
-    drains.py        draining: one dirty name, step by step (shared/run.py)
-    sweeps.py        sweeping, step by step (shared/sweep.py)
+    looks.py         recording: one look at one endpoint, step by step (shared/loop/recorder.py)
+    drains.py        draining: one dirty name, step by step (shared/loop/zone/worker.py)
+    sweeps.py        sweeping, step by step (shared/loop/sweep.py)
     surroundings.py  what happens outside of the app: changes, events, purges, losses, time
     successors.py    every next step of a world
     promises.py      what must hold whenever the world has come to rest

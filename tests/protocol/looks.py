@@ -1,4 +1,4 @@
-"""Recording: one look at one endpoint, step by step, as shared/record.py does it.
+"""Recording: one look at one endpoint, step by step, as shared/loop/recorder.py does it.
 
 Read the row, observe the endpoint, write the row on condition, index the names of todo, mark them dirty, empty todo on
 condition, acknowledge the events. A conflict means again.

@@ -1,4 +1,4 @@
-"""Sweeping, step by step, as shared/sweep.py does it.
+"""Sweeping, step by step, as shared/loop/sweep.py does it.
 
 Read the record sets, the rows and the list of what exists, in this order; record what differs; mark the names whose
 record sets are not what the rows ask for; note that every claim is known. The sweep writes no record set itself.

@@ -6,19 +6,19 @@ simulated table, and each request to that is a step; so the ledger reads the row
 
 import json
 
-from shared.catalog import rows
-from shared.catalog.account import Account, connect
+from shared.catalog import codec as rows
 from shared.catalog.memory import MemoryCatalog
+from shared.catalog.storage_account import Account, connect
 from shared.catalog.table import TableCatalog
-from shared.model import Dirty
-from shared.ports import Lease
+from shared.domain.catalog_rows import Lease
+from shared.domain.dirty import DirtyName
+from simulator.front_ends.transport import SimulatorTransport
 from simulator.tables import _ROW, Tables
-from simulator.transport import SimulatorTransport
-from tests.azurite import connection
-from tests.simulation.frail import FrailCatalog, FrailTransport, Uniform, table_faults
-from tests.stage import Token
+from tests.simulation.catalog_faults import FrailCatalog, FrailTransport, Uniform, table_faults
+from tests.support.azurite import connection
+from tests.support.deployment import Token
 
-READS = ("endpoint", "endpoints", "claimants", "orders")
+READS = ("endpoint", "endpoints", "claimants", "overrides")
 
 
 class Noted:
@@ -125,9 +125,9 @@ class InTable:
     def _dirty(self, request, body, partition, key, etag):
         now, zone = self.ledger.clock(), self._zones[partition]
         if request.method == "DELETE":
-            self.ledger.after_clear(None, now, zone, key, etag)
+            self.ledger.after_remove_dirty(None, now, zone, key, etag)
         elif request.method == "POST" or "mark" in body:
-            self.ledger.after_mark(None, now, Dirty(zone, key))
+            self.ledger.after_mark_dirty(None, now, DirtyName(zone, key))
 
     def _leases(self, _request, body, _partition, _key, _etag):
         row = rows.LEASE.decode(body["body"])
@@ -138,7 +138,7 @@ class InTable:
             self.ledger.leases.pop(row.zone, None)
 
     def _marker(self, _request, body, _partition, _key, _etag):
-        self.ledger.after_put_marker(None, self.ledger.clock(), rows.MARKER.decode(body["body"]))
+        self.ledger.after_put_state(None, self.ledger.clock(), rows.STATE.decode(body["body"]))
 
     def _history(self, _request, _body, _partition, _key, _etag):
         """For people; no write is decided by it but those that people order."""
@@ -158,8 +158,8 @@ class InTable:
     def _orders(self, request, body, _partition, key, _etag):
         now = self.ledger.clock()
         if request.method == "DELETE":
-            self.ledger.after_purge_order(None, now, self._targets.get(key, ""))
+            self.ledger.after_purge_override(None, now, self._targets.get(key, ""))
         else:
-            order = rows.ORDER.decode(body["body"])
+            order = rows.OVERRIDE.decode(body["body"])
             self._targets[key] = order.target
-            self.ledger.after_put_order(None, now, order)
+            self.ledger.after_put_override(None, now, order)

@@ -8,11 +8,11 @@ import traceback
 from random import Random
 
 from shared.bootstrap import build
-from shared.errors import NearzoneError
-from shared.resync import parse
-from tests.simulation.frail import FrailTransport
-from tests.simulation.life import Life
-from tests.stage import Token, environment
+from shared.domain.errors import NearzoneError
+from shared.edge.commands import parse
+from tests.simulation.catalog_faults import FrailTransport
+from tests.simulation.process import Life
+from tests.support.deployment import Token, environment
 
 VM = re.compile(r"/subscriptions/[^/]+/resourcegroups/[^/]+/providers/microsoft.compute/virtualmachines/[^/]+")
 

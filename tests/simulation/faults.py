@@ -1,9 +1,9 @@
-"""How often which fault of `simulator.faults` happens, and lists that look complete and are not."""
+"""How often which fault of `simulator.faults.source` happens, and lists that look complete and are not."""
 
 import asyncio
 from dataclasses import replace
 
-from simulator.faults import Rates
+from simulator.faults.source import Rates
 
 KINDS = (
     *("throttled_by_dns", "throttled_by_gateway", "internal_error", "unavailable", "broken_page", "forbidden"),

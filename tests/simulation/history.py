@@ -9,9 +9,9 @@ import itertools
 
 import msgspec
 
-from simulator import oracle
-from simulator.claims import claims, decoded, serving
-from simulator.world import _vm_entry
+from simulator.oracle import answers as oracle
+from simulator.oracle.claims import claims, decoded, serving
+from simulator.world.world import _vm_entry
 
 MOST = 3000
 """Combinations that are tried before the question is given up as undecided."""

@@ -5,29 +5,29 @@ import json
 from random import Random
 from weakref import WeakKeyDictionary
 
-from shared.clock import TOLERANCE
-from shared.sweep import LOOK_AGAIN
-from simulator.azure import Cloud
-from simulator.claims import claims, decoded, endpoints, permitted
-from simulator.dns_rules import Unknowns
-from simulator.eventgrid import EventGrid, Subscription
-from simulator.eventgrid_events import event_of
-from simulator.faults import Faults
-from simulator.latency import Latency
-from simulator.oracle import expected, held
-from simulator.world import read
+from shared.domain.clock import TOLERANCE
+from shared.loop.sweep import HEALTH_RECHECK_SECONDS
+from simulator.cloud import SimulatedAzure
+from simulator.event_grid.delivery import EventGrid, Subscription
+from simulator.event_grid.events import event_of
+from simulator.faults.source import Faults
+from simulator.oracle.answers import expected, held
+from simulator.oracle.claims import claims, decoded, endpoints, permitted
+from simulator.private_dns.rules import AssumedBehaviour
+from simulator.timing.latency import Latency
+from simulator.world.world import read
+from tests.simulation.catalog_faults import Weather
 from tests.simulation.catalogs import InMemory, InTable
 from tests.simulation.cluster import Cluster, resync
-from tests.simulation.draw import draw
 from tests.simulation.faults import ShortLists, storms
-from tests.simulation.frail import Weather
 from tests.simulation.history import History
-from tests.simulation.ledger import Ledger
-from tests.simulation.life import Fates
-from tests.simulation.people import People, foreign_writer, freezer
+from tests.simulation.invariants import Ledger
+from tests.simulation.process import Fates
+from tests.simulation.scenario import draw
 from tests.simulation.trace import Trace
 from tests.simulation.witness import Witness
-from tests.simulator.small_world import in_virtual_time
+from tests.simulation.workload import People, foreign_writer, freezer
+from tests.support.small_world import in_virtual_time
 
 EVENTS = 40
 """So many at least are told in each story, whatever becomes of them then."""
@@ -73,9 +73,9 @@ class Story:
         self.people = People(self, Random(f"people {seed}"))
 
     def _azure(self, seed):
-        unknowns = Unknowns.draw(Random(f"unknowns {seed}"))
+        unknowns = AssumedBehaviour.draw(Random(f"unknowns {seed}"))
         world = read(json.dumps(self.drawn.world))
-        self.cloud = Cloud(world, clock=self.clock, seed=seed, unknowns=unknowns)
+        self.cloud = SimulatedAzure(world, clock=self.clock, seed=seed, unknowns=unknowns)
         self.cloud.enforce_limits(enforced=self.drawn.limits == "all")
         self.cloud.private_dns.limits = self.drawn.limits != "none"
         self.cloud.compute.page_sizes = (5, 9)
@@ -203,7 +203,7 @@ class Story:
         await self._unfreeze()
         if self.history.late():  # It is looked at once a day from the first sweep on that finds it running.
             await finish("sweep", lambda app: app.correct_drift())
-            await asyncio.sleep(LOOK_AGAIN)
+            await asyncio.sleep(HEALTH_RECHECK_SECONDS)
         before = self.witness.untouchable()
         report = await finish("sweep", lambda app: app.correct_drift())
         if report and report.refusals:

@@ -8,7 +8,7 @@ import json
 from collections import defaultdict, deque
 
 from tests.simulation.history import START
-from tests.simulation.life import ERRAND
+from tests.simulation.process import ERRAND
 
 REQUEST = 10.0
 """Seconds that a request may take: a write is sent only while more of the zone's lease is left."""

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from recordings import POLLS, Interaction
 
-from simulator.core import Response
+from simulator.arm.front_door import Response
 
 HEADERS = (
     "etag",

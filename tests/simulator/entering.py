@@ -14,9 +14,9 @@ from typing import Any
 
 from recordings import Interaction
 
-from simulator.collection import Collection
-from simulator.core import Request, Response
-from simulator.scale_set import ScaleSet
+from simulator.arm.collection import Collection
+from simulator.arm.front_door import Request, Response
+from simulator.compute.scale_set import ScaleSet
 
 ENTERING = {
     "VNets",

@@ -6,7 +6,11 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from simulator import arm_limits, compute_limits, container_limits, dns_budgets, network_limits
+from simulator.arm import limits as arm_limits
+from simulator.compute import limits as compute_limits
+from simulator.containers import limits as container_limits
+from simulator.network import limits as network_limits
+from simulator.private_dns import budgets as dns_budgets
 
 README = Path(__file__).parents[2] / "simulator" / "README.md"
 

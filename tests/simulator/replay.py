@@ -13,8 +13,8 @@ from entering import Entrance
 from recordings import POLLS, Interaction
 from skips import GROUP_DELETED, NOT_SIMULATED, ONE_BY_ONE, OTHER_POLL, OTHER_TYPE, SET_UP, SKIPPED_POLL
 
-from simulator.azure import Cloud
-from simulator.core import Request, Response
+from simulator.arm.front_door import Request, Response
+from simulator.cloud import SimulatedAzure
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Replay:
         self.one_by_one = one_by_one
         self.interactions = interactions
         self.now = 1_600_000_000.0
-        self.cloud = Cloud(clock=lambda: self.now, seed=1)
+        self.cloud = SimulatedAzure(clock=lambda: self.now, seed=1)
         self.pairs = Pairs()
         self.links: dict[str, str] = {}
         """Recorded polling URL -> the simulator's."""

@@ -4,11 +4,11 @@ import json
 
 import pytest
 from recordings import SAMPLES, present
-from small_world import GROUP, Scene, a_vm, nic_id, vm_id
 
-from simulator.core import Request
-from simulator.dns_rules import Unknowns
-from simulator.vm_power import DURATIONS
+from simulator.arm.front_door import Request
+from simulator.compute.vm_power import DURATIONS
+from simulator.private_dns.rules import AssumedBehaviour
+from tests.support.small_world import GROUP, Scene, a_vm, nic_id, vm_id
 
 
 def follow(scene, response, header="azure-asyncoperation"):
@@ -247,7 +247,7 @@ def move(scene, *ids, target="Elsewhere"):
 
 @pytest.mark.parametrize("told", [False, True])
 def test_a_move_changes_ids_at_its_end_and_tells_of_them_only_where_azure_does(told):
-    scene = Scene(a_vm("gpu", "10.1.0.4"), unknowns=Unknowns(move_events=told))
+    scene = Scene(a_vm("gpu", "10.1.0.4"), unknowns=AssumedBehaviour(move_events=told))
     response = move(scene, vm_id("gpu"), nic_id("gpu-nic"))
     assert (response.status, follow(scene, response, "location").status) == (202, 202)
     assert scene.ask("GET", vm_id("gpu")).status == 200

@@ -1,9 +1,9 @@
 """Container groups: states, addresses, what the platform does silently, and limits. Recorded shapes: `fidelity.py`."""
 
 import pytest
-from small_world import GROUP, VNET, Scene
 
-from simulator.container_group import Current
+from simulator.containers.container_group import Current
+from tests.support.small_world import GROUP, VNET, Scene
 
 CG = f"{GROUP}/Microsoft.ContainerInstance/containerGroups/aci"
 TYPE = "Microsoft.ContainerInstance/containerGroups"

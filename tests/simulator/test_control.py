@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
-from small_world import GROUP, VNET, Scene
 
-from simulator.control import Control
+from simulator.front_ends.control import Control
+from tests.support.small_world import GROUP, VNET, Scene
 
 PE = f"{GROUP}/Microsoft.Network/privateEndpoints/pe"
 CG = f"{GROUP}/Microsoft.ContainerInstance/containerGroups/aci"

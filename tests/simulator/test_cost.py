@@ -6,12 +6,12 @@ from dataclasses import replace
 from functools import partial
 
 import pytest
-from dns_cloud import ZONE, A, a_set
-from dns_cloud import Cloud as DnsCloud
-from small_world import COMPUTE, NETWORK, Scene, a_vm, vm_id
 
-from simulator.core import Request
-from simulator.record_sets import RecordSet
+from simulator.arm.front_door import Request
+from simulator.private_dns.record_sets import RecordSet
+from tests.support.dns_cloud import ZONE, A, a_set
+from tests.support.dns_cloud import Cloud as DnsCloud
+from tests.support.small_world import COMPUTE, NETWORK, Scene, a_vm, vm_id
 
 VMS = "/subscriptions/S/providers/Microsoft.Compute/virtualMachines"
 NICS = "/subscriptions/S/providers/Microsoft.Network/networkInterfaces"

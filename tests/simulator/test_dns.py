@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.dns import answer, answer_wire
-from simulator.record_sets import Link, RecordSet, Zone, new_soa
+from simulator.dns_server.server import answer, answer_wire
+from simulator.private_dns.record_sets import Link, RecordSet, Zone, new_soa
 
 EAST, WEST, LONELY = "/subscriptions/s/vnets/east", "/subscriptions/s/vnets/west", "/subscriptions/s/vnets/lonely"
 

@@ -11,9 +11,9 @@ import dns.message
 import dns.resolver
 import pytest
 
-from simulator.core import Azure, Request
-from simulator.dns import serve
-from simulator.private_dns import PrivateDns
+from simulator.arm.front_door import ArmFrontDoor, Request
+from simulator.dns_server.server import serve
+from simulator.private_dns.provider import PrivateDns
 
 EAST, WEST = "/subscriptions/s/vnets/east", "/subscriptions/s/vnets/west"
 ZONE = "/subscriptions/s/resourceGroups/{}/providers/Microsoft.Network/privateDnsZones/ai.internal"
@@ -24,7 +24,7 @@ def a(name, *addresses):
 
 
 def two_regions():
-    azure = Azure(lambda: 0.0, random.Random(1))
+    azure = ArmFrontDoor(lambda: 0.0, random.Random(1))
     private = PrivateDns(azure)
     azure.register("Microsoft.Network", "privateDnsZones", private)
     long = {"name": "many", "type": "TXT", "ttl": 30, "records": [{"value": [str(n) * 40]} for n in range(20)]}

@@ -6,11 +6,11 @@ import json
 from random import Random
 
 import pytest
-from small_world import Scene, a_vm, in_virtual_time, vm_id
 
-from simulator.core import Completed
-from simulator.eventgrid import Disturbance, EventGrid, RefusedError, Subscription, judge
-from simulator.eventgrid_events import event_of
+from simulator.arm.front_door import Completed
+from simulator.event_grid.delivery import DeliveryFaults, EventGrid, RefusedError, Subscription, next_attempt
+from simulator.event_grid.events import event_of
+from tests.support.small_world import Scene, a_vm, in_virtual_time, vm_id
 
 START = "Microsoft.Compute/virtualMachines/start/action"
 URL = "http://127.0.0.1:7071/runtime/webhooks/EventGrid?functionName=on_resource_event"
@@ -43,7 +43,7 @@ def telling(*answers, events=1, seconds=0.0, schema="EventGridSchema", disturban
     async def story(loop):
         scene = Scene(a_vm("gpu", "10.1.0.4"), clock=loop.time)
         endpoint = Endpoint(loop, *answers, seconds=seconds)
-        grid = EventGrid(scene.cloud.azure, endpoint.post, Random(3), disturbance or Disturbance())
+        grid = EventGrid(scene.cloud.azure, endpoint.post, Random(3), disturbance or DeliveryFaults())
         await grid.subscribe(Subscription(URL, schema, operations))
         began = loop.time()
         for number in range(events):
@@ -145,7 +145,7 @@ def test_an_events_type_and_status_say_how_it_went(outcome, status):
     ],
 )
 def test_what_follows_an_attempt_is_as_documented(attempt, status, verdict):
-    assert judge(attempt, status) == verdict
+    assert next_attempt(attempt, status) == verdict
 
 
 @pytest.mark.parametrize("schema", ["EventGridSchema", "CloudEventSchemaV1_0"])
@@ -203,17 +203,17 @@ def test_a_late_answer_that_comes_before_the_next_attempt_removes_the_event():
 
 
 def test_the_next_events_can_be_lost_by_number():
-    grid, endpoint, _ = telling(200, events=5, disturbance=Disturbance(lose_next=2))
+    grid, endpoint, _ = telling(200, events=5, disturbance=DeliveryFaults(lose_next=2))
     assert len(endpoint.got) == 3
     assert len(grid.lost) == 2
 
 
 def test_loss_duplication_and_reordering_can_be_turned_up():
-    _, lossy, _ = telling(200, events=200, disturbance=Disturbance(loss=0.5))
+    _, lossy, _ = telling(200, events=200, disturbance=DeliveryFaults(loss=0.5))
     assert 60 < len(lossy.got) < 140
-    _, doubling, _ = telling(200, events=200, disturbance=Disturbance(duplication=0.5))
+    _, doubling, _ = telling(200, events=200, disturbance=DeliveryFaults(duplication=0.5))
     assert 260 < len(doubling.got) < 340
-    _, shuffled, _ = telling(200, events=50, disturbance=Disturbance(reordering=0.5))
+    _, shuffled, _ = telling(200, events=50, disturbance=DeliveryFaults(reordering=0.5))
     order = [int(content[0]["subject"].rsplit("-", 1)[1]) for *_, content in shuffled.got]
     assert sorted(order) == list(range(50))
     assert order != sorted(order)
@@ -312,5 +312,5 @@ def test_events_that_wait_out_a_delay_still_grow_too_old():
 
 def test_equal_seeds_make_equal_histories():
     chaos = {"loss": 0.2, "duplication": 0.3, "reordering": 0.5}
-    first, second = (telling(500, 200, events=30, disturbance=Disturbance(**chaos)) for _ in range(2))
+    first, second = (telling(500, 200, events=30, disturbance=DeliveryFaults(**chaos)) for _ in range(2))
     assert first[0].deliveries == second[0].deliveries

@@ -9,13 +9,26 @@ from random import Random
 import pytest
 from azure.core.exceptions import HttpResponseError, ServiceRequestError, ServiceResponseError
 from azure.core.rest import HttpRequest
-from small_world import COMPUTE, GROUP, NETWORK, VNET, ZONE, Clock, Scene, a_vm, in_virtual_time, nic_id, small, vm_id
 
-from simulator.azure import Cloud
-from simulator.core import Request, Response
-from simulator.faults import Faults, Lost, Rates, Slow
-from simulator.transport import SimulatorTransport
-from simulator.world import read
+from simulator.arm.front_door import Request, Response
+from simulator.cloud import SimulatedAzure
+from simulator.faults.source import Faults, Lost, Rates, Slow
+from simulator.front_ends.transport import SimulatorTransport
+from simulator.world.world import read
+from tests.support.small_world import (
+    COMPUTE,
+    GROUP,
+    NETWORK,
+    VNET,
+    ZONE,
+    Clock,
+    Scene,
+    a_vm,
+    in_virtual_time,
+    nic_id,
+    small,
+    vm_id,
+)
 
 DNS = {"api-version": "2024-06-01"}
 SETS = f"{ZONE}/A"
@@ -45,7 +58,7 @@ def a_cloud(clock=None):
     world["vnets"].append({"id": WEST, "location": "westus", "prefixes": ["10.2.0.0/16"]})
     world["zones"][0]["records"] = [{"name": "db", "type": "A", "ttl": 300, "addresses": ["10.9.9.9"]}]
     world["zones"].append({"id": WEST_ZONE, "links": [{"name": "w", "vnet": WEST}]})
-    return Cloud(read(json.dumps(world)), clock=clock or Clock())
+    return SimulatedAzure(read(json.dumps(world)), clock=clock or Clock())
 
 
 def faulty(seed=1, clock=None, **rates):

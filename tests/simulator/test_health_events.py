@@ -6,15 +6,15 @@ from random import Random
 
 import pytest
 from recordings import AZURE
-from small_world import Scene, a_vm, in_virtual_time, vm_id
 from test_eventgrid import URL, Endpoint
 from test_scale_sets import SET, a_set, an_instance
 
-from simulator.core import Signal
-from simulator.eventgrid import EventGrid, Subscription
-from simulator.eventgrid_events import health_event_of
-from simulator.health_signals import ANNOTATIONS
-from simulator.vm_power import DURATIONS
+from simulator.arm.front_door import Signal
+from simulator.compute.health_signals import ANNOTATIONS
+from simulator.compute.vm_power import DURATIONS
+from simulator.event_grid.delivery import EventGrid, Subscription
+from simulator.event_grid.events import health_event_of
+from tests.support.small_world import Scene, a_vm, in_virtual_time, vm_id
 
 EXAMPLES = AZURE / "examples/eventgrid/data-plane/Microsoft.ResourceNotifications/stable/2018-01-01/examples"
 TOPIC = "Microsoft.ResourceNotifications.HealthResources"

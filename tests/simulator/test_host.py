@@ -11,8 +11,8 @@ import aiohttp
 import azure.functions as func
 import pytest
 
-from simulator.functions import StartError, next_run
-from simulator.host import Keys, route_pattern, start
+from simulator.functions_host.functions import StartError, next_run
+from simulator.functions_host.host import Keys, route_pattern, start
 
 PATIENCE = aiohttp.ClientTimeout(total=10)
 KEYS = Keys("fk", "sk", "mk")

@@ -1,4 +1,4 @@
-"""`python -m simulator.host` says one line when it is ready, stops cleanly, and names what keeps it from starting."""
+"""`python -m simulator.functions_host` prints one line when ready, stops cleanly, and says why it cannot start."""
 
 import json
 import os
@@ -28,7 +28,7 @@ async def take(event: str): ...
 def launch(folder, source, *arguments):
     (folder / "function_app.py").write_text(source)
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "SIMULATOR_SYSTEM_KEY": "from-environment"}
-    command = [sys.executable, "-m", "simulator.host", "--app", str(folder), *arguments]
+    command = [sys.executable, "-m", "simulator.functions_host", "--app", str(folder), *arguments]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     ) as process:

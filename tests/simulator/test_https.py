@@ -5,10 +5,10 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from small_world import vm_id
 from test_server import running
 
-from simulator.resource_manager import METADATA
+from simulator.arm.resource_manager import METADATA
+from tests.support.small_world import vm_id
 
 CLOUD = f"{METADATA}?api-version=2022-09-01"
 BEARER = {"Authorization": "Bearer anything"}

@@ -4,12 +4,12 @@ import base64
 import json
 
 import pytest
-from dns_cloud import LINK, ZONE, A, Cloud, a_set, link
-from small_world import COMPUTE, GROUP, NETWORK, VNET, Scene, a_vm, nic_id, vm_id
-from small_world import ZONE as SMALL_ZONE
 
-from simulator.core import Request
-from simulator.dns_rules import Unknowns
+from simulator.arm.front_door import Request
+from simulator.private_dns.rules import AssumedBehaviour
+from tests.support.dns_cloud import LINK, ZONE, A, Cloud, a_set, link
+from tests.support.small_world import COMPUTE, GROUP, NETWORK, VNET, Scene, a_vm, nic_id, vm_id
+from tests.support.small_world import ZONE as SMALL_ZONE
 
 MINUTE = 1_700_000_040.0
 """A full minute."""
@@ -28,7 +28,7 @@ def updates(cloud, number):
 
 @pytest.mark.parametrize(("algorithm", "second_burst"), [("fixed", 60), ("sliding", 0), ("bucket", 5)])
 def test_how_a_zones_budget_is_counted_is_a_switch_of_the_cloud(algorithm, second_burst):
-    cloud = Cloud(limits=True, unknowns=Unknowns(throttle=algorithm))
+    cloud = Cloud(limits=True, unknowns=AssumedBehaviour(throttle=algorithm))
     cloud.now = MINUTE + 58
     assert updates(cloud, 61).count(200) == 60
     cloud.now = MINUTE + 63
@@ -55,7 +55,7 @@ def test_the_providers_429_tells_how_long_to_wait_or_nothing(seconds):
 
 @pytest.mark.parametrize("algorithm", ["fixed", "sliding", "bucket"])
 def test_somebody_elses_calls_spend_the_zones_budget(algorithm):
-    cloud = Cloud(limits=True, unknowns=Unknowns(throttle=algorithm))
+    cloud = Cloud(limits=True, unknowns=AssumedBehaviour(throttle=algorithm))
     assert cloud.dns.spend_foreign(ZONE.upper(), "update", 5) == 5
     assert updates(cloud, 57).count(200) == 55
     assert cloud.dns.spend_foreign(ZONE, "update", 5) == 0, "they are refused as well"
@@ -66,7 +66,7 @@ def test_somebody_elses_calls_spend_the_zones_budget(algorithm):
 
 @pytest.mark.parametrize(("counted", "budget"), [(True, 98), (False, 99)])
 def test_whether_every_page_of_a_list_is_counted_is_a_switch(counted, budget):
-    cloud = Cloud(limits=True, unknowns=Unknowns(list_pages_counted=counted))
+    cloud = Cloud(limits=True, unknowns=AssumedBehaviour(list_pages_counted=counted))
     first = cloud.send("GET", f"{A}?$top=1")
     cloud.put("new", "10.0.0.2")
     token = cloud.send("GET", f"{A}?$top=1").content["nextLink"].split("$skipToken=")[1]

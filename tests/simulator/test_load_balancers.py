@@ -1,7 +1,8 @@
 """Load balancers: what they hold, serve and give back, and what Event Grid is told. Recorded shapes: `fidelity.py`."""
 
 import pytest
-from small_world import GROUP, VNET, Scene, a_vm, nic_id
+
+from tests.support.small_world import GROUP, VNET, Scene, a_vm, nic_id
 
 LB = f"{GROUP}/Microsoft.Network/loadBalancers/lb"
 PUBLIC = f"{GROUP}/Microsoft.Network/publicIPAddresses/ip"

@@ -4,7 +4,8 @@ import json
 
 import pytest
 from recordings import SAMPLES, present
-from small_world import GROUP, VNET, Scene, a_vm, nic_id, vm_id
+
+from tests.support.small_world import GROUP, VNET, Scene, a_vm, nic_id, vm_id
 
 
 def a_body(address=None, subnet="small", name="ipconfig1", **more):

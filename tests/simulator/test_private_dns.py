@@ -3,9 +3,10 @@
 from dataclasses import dataclass, field
 
 import pytest
-from dns_cloud import GROUP, GUID, LINK, MISSING, ZONE, A, Cloud, a_set
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from tests.support.dns_cloud import GROUP, GUID, LINK, MISSING, ZONE, A, Cloud, a_set
 
 
 @pytest.fixture

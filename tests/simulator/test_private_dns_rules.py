@@ -1,9 +1,9 @@
 """Events, locks, budgets, auto-registration, and the switches for what nobody knows about Azure."""
 
 import pytest
-from dns_cloud import GROUP, GUID, LINK, MISSING, VNET, ZONE, A, Cloud, a_set, link
 
-from simulator.dns_rules import Unknowns
+from simulator.private_dns.rules import AssumedBehaviour
+from tests.support.dns_cloud import GROUP, GUID, LINK, MISSING, VNET, ZONE, A, Cloud, a_set, link
 
 
 @pytest.fixture
@@ -160,7 +160,7 @@ def test_auto_registered_names_go_with_the_last_registration_link(cloud):
 
 @pytest.mark.parametrize(("accept", "status"), [(False, 412), (True, 200)])
 def test_a_quoted_etag_is_taken_only_where_it_is_allowed(accept, status):
-    cloud = Cloud(unknowns=Unknowns(accept_quoted_etag=accept))
+    cloud = Cloud(unknowns=AssumedBehaviour(accept_quoted_etag=accept))
     assert cloud.put("old", "10.0.0.2", if_match=f'"{cloud.etag()}"').status == status
     assert cloud.put("old", "10.0.0.2", if_match=cloud.etag()).status == 200
     assert cloud.put("old", "10.0.0.2", if_match=f'"{GUID}"').status == 412
@@ -178,19 +178,19 @@ def test_a_quoted_etag_is_taken_only_where_it_is_allowed(accept, status):
     ],
 )
 def test_an_unknown_has_a_switch(unknowns, method, path, more, status):
-    cloud = Cloud(unknowns=Unknowns(**unknowns))
+    cloud = Cloud(unknowns=AssumedBehaviour(**unknowns))
     cloud.dns.put_auto_registered(ZONE, "vm1", "10.0.0.7")
     assert cloud.send(method, path, **more).status == status
 
 
 @pytest.mark.parametrize(("keep", "expected"), [(True, {"k": "v"}), (False, None)])
 def test_a_put_without_metadata_keeps_or_drops_it_by_switch(keep, expected):
-    cloud = Cloud(unknowns=Unknowns(put_keeps_metadata=keep))
+    cloud = Cloud(unknowns=AssumedBehaviour(put_keeps_metadata=keep))
     cloud.send("PUT", f"{A}/old", a_set(metadata={"k": "v"}))
     assert cloud.put("old", "10.0.0.2").content["properties"].get("metadata") == expected
 
 
 def test_an_overlapping_link_is_refused_at_once_by_switch():
-    cloud = Cloud(unknowns=Unknowns(overlap_at_once=True))
+    cloud = Cloud(unknowns=AssumedBehaviour(overlap_at_once=True))
     cloud.dns.load_zone(ZONE.replace("dns-eastus", "dns-westus"), links=[{"name": "l", "vnet": VNET}])
     assert cloud.send("PUT", LINK, link()).status == 400

@@ -3,9 +3,9 @@
 from itertools import chain
 
 import pytest
-from dns_cloud import GROUP, GUID, LINK, VNET, ZONE, A, Cloud, link
 
-from simulator.core import ArmError
+from simulator.arm.front_door import ArmError
+from tests.support.dns_cloud import GROUP, GUID, LINK, VNET, ZONE, A, Cloud, link
 
 
 @pytest.fixture

@@ -3,10 +3,10 @@
 import json
 
 import pytest
-from small_world import GROUP, VNET, Scene, small
 
-from simulator.azure import Cloud
-from simulator.world import WorldError, read
+from simulator.cloud import SimulatedAzure
+from simulator.world.world import WorldError, read
+from tests.support.small_world import GROUP, VNET, Scene, small
 
 PE = f"{GROUP}/Microsoft.Network/privateEndpoints/pe"
 STORAGE = f"{GROUP}/Microsoft.Storage/storageAccounts/models"
@@ -243,5 +243,5 @@ def test_a_world_is_written_as_it_was_read(more):
 )
 def test_a_faulty_endpoint_in_a_world_is_refused_with_the_name_of_the_field(kind, wrong, named):
     with pytest.raises(WorldError) as caught:
-        Cloud(read(json.dumps(small() | {kind: [wrong]})))
+        SimulatedAzure(read(json.dumps(small() | {kind: [wrong]})))
     assert named in str(caught.value)

@@ -8,9 +8,10 @@ import msgspec
 import pytest
 from readme import README, generated, limits, replaced
 
-from simulator import control, world_entries
-from simulator.dns_rules import Unknowns
-from simulator.faults import Rates
+from simulator.faults.source import Rates
+from simulator.front_ends import control
+from simulator.private_dns.rules import AssumedBehaviour
+from simulator.world import entries as world_entries
 
 PAGE = README.read_text(encoding="utf-8")
 ENTRIES = {
@@ -72,8 +73,8 @@ def test_every_route_is_on_the_page():
 
 def test_every_switch_is_on_the_page_and_named_with_another_value_than_its_default():
     switches = dict(re.findall(r"`(\w+)=([^`]+)`", " ".join(cell for *_, cell in rows("question"))))
-    assert list(switches) == [each.name for each in fields(Unknowns)]
-    for each in fields(Unknowns):
+    assert list(switches) == [each.name for each in fields(AssumedBehaviour)]
+    for each in fields(AssumedBehaviour):
         assert switches[each.name] != str(each.default)
 
 

@@ -8,9 +8,9 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 import pytest
-from small_world import ZONE, Scene, a_vm, nic_id, vm_id
 
-from simulator.core import Request
+from simulator.arm.front_door import Request
+from tests.support.small_world import ZONE, Scene, a_vm, nic_id, vm_id
 
 VM = vm_id("gpu")
 BY_HAND = f"{ZONE}/A/by-hand"

@@ -3,11 +3,11 @@
 import json
 
 import pytest
-from small_world import GROUP, VNET, Scene, a_vm, vm_id
 
-from simulator.dns_rules import Unknowns
-from simulator.oracle import expected
-from simulator.world import WorldError, read
+from simulator.oracle.answers import expected
+from simulator.private_dns.rules import AssumedBehaviour
+from simulator.world.world import WorldError, read
+from tests.support.small_world import GROUP, VNET, Scene, a_vm, vm_id
 
 SET = f"{GROUP}/Microsoft.Compute/virtualMachineScaleSets/pool"
 TYPE = "Microsoft.Compute/virtualMachineScaleSets"
@@ -262,7 +262,7 @@ def test_a_scale_out_that_fails_leaves_only_what_was_there():
 @pytest.mark.parametrize("told", [False, True])
 def test_a_flexible_scale_set_scales_by_ordinary_vms(told):
     """azure-cli, test_vm_list_filter, 9 to 12: names and the link to the scale set."""
-    scene = Scene(unknowns=Unknowns(flexible_vm_events=told))
+    scene = Scene(unknowns=AssumedBehaviour(flexible_vm_events=told))
     scene.ask("PUT", SET, a_body(2, mode="Flexible", tags={"nearzone": "llama"}))
     scene.wait_for_all()
     wanted = {"$filter": f"'virtualMachineScaleSet/id' eq '{SET}'"}

@@ -18,7 +18,8 @@ from aiohttp import web
 from azure.core.exceptions import ClientAuthenticationError
 from azure.identity.aio import ManagedIdentityCredential
 from azure.mgmt.compute.aio import ComputeManagementClient
-from small_world import VNET, ZONE, a_vm, small, vm_id
+
+from tests.support.small_world import VNET, ZONE, a_vm, small, vm_id
 
 DEADLINE = 20
 

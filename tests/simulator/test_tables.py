@@ -8,10 +8,10 @@ from azure.core.exceptions import HttpResponseError, ResourceExistsError, Resour
 from azure.data.tables import EdmType, EntityProperty, UpdateMode
 from azure.data.tables.aio import TableClient
 
-from simulator.core import Request
+from simulator.arm.front_door import Request
+from simulator.front_ends.transport import SimulatorTransport
 from simulator.tables import Tables
-from simulator.transport import SimulatorTransport
-from tests.azurite import connection
+from tests.support.azurite import connection
 
 ETAG = re.compile(r"W/\"datetime'\d{4}-\d\d-\d\dT\d\d%3A\d\d%3A\d\d(\.\d{1,7})?Z'\"")
 STALE = "W/\"datetime'2020-01-01T00%3A00%3A00.1234567Z'\""

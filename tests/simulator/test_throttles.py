@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from simulator.throttles import FixedWindow, SlidingWindow, TokenBucket, throttle
+from simulator.arm.throttles import FixedWindow, SlidingWindow, TokenBucket, throttle
 
 ALGORITHMS = ("fixed", "sliding", "bucket")
 NOON = 1_800_000_000.0

@@ -11,12 +11,12 @@ from azure.core.exceptions import ResourceNotFoundError, ServiceRequestError, Se
 from azure.core.rest import HttpRequest
 from azure.mgmt.compute.aio import ComputeManagementClient
 from azure.mgmt.privatedns.aio import PrivateDnsManagementClient
-from small_world import GROUP, ZONE, Scene, a_vm, in_virtual_time, nic_id, vm_id
 
-from simulator import latency as recorded
-from simulator.core import Request, Response
-from simulator.latency import Latency, Spread, spread_of
-from simulator.transport import Lost, SimulatorTransport, Slow
+from simulator.arm.front_door import Request, Response
+from simulator.front_ends.transport import Lost, SimulatorTransport, Slow
+from simulator.timing import latency as recorded
+from simulator.timing.latency import Latency, Spread, spread_of
+from tests.support.small_world import GROUP, ZONE, Scene, a_vm, in_virtual_time, nic_id, vm_id
 
 ARM = "https://management.azure.com"
 

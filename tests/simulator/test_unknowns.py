@@ -5,29 +5,29 @@ from dataclasses import fields
 from random import Random
 
 import pytest
-from dns_cloud import A, a_set
-from dns_cloud import Cloud as DnsCloud
-from small_world import COMPUTE, GROUP, VNET, ZONE, Clock, a_vm, nic_id, small, vm_id
 
-from simulator.azure import Cloud
-from simulator.core import Request
-from simulator.dns_rules import CHOICES, Unknowns
-from simulator.eventgrid_events import event_of
-from simulator.world import read
-from tests.simulation.draw import draw
+from simulator.arm.front_door import Request
+from simulator.cloud import SimulatedAzure
+from simulator.event_grid.events import event_of
+from simulator.private_dns.rules import CHOICES, AssumedBehaviour
+from simulator.world.world import read
+from tests.simulation.scenario import draw
 from tests.simulation.story import Story
+from tests.support.dns_cloud import A, a_set
+from tests.support.dns_cloud import Cloud as DnsCloud
+from tests.support.small_world import COMPUTE, GROUP, VNET, ZONE, Clock, a_vm, nic_id, small, vm_id
 
 
 def test_every_unknown_has_a_choice_that_holds_its_default():
-    assert [each.name for each in fields(Unknowns)] == list(CHOICES)
-    for each in fields(Unknowns):
+    assert [each.name for each in fields(AssumedBehaviour)] == list(CHOICES)
+    for each in fields(AssumedBehaviour):
         assert each.default in CHOICES[each.name]
         assert len(CHOICES[each.name]) > 1
 
 
 def test_a_seed_draws_one_setting_of_all_and_enough_seeds_draw_every_answer():
-    assert Unknowns.draw(Random(4)) == Unknowns.draw(Random(4))
-    drawn = [Unknowns.draw(Random(seed)) for seed in range(60)]
+    assert AssumedBehaviour.draw(Random(4)) == AssumedBehaviour.draw(Random(4))
+    drawn = [AssumedBehaviour.draw(Random(seed)) for seed in range(60)]
     for name, choices in CHOICES.items():
         assert {getattr(each, name) for each in drawn} == set(choices)
 
@@ -61,7 +61,7 @@ def test_the_convergence_simulation_draws_a_setting_of_all_for_every_seed():
 
 def cloud(**unknowns):
     world = small(a_vm("gpu", "10.1.0.4", health="healthy"))
-    return Cloud(read(json.dumps(world)), clock=Clock(), unknowns=Unknowns(**unknowns))
+    return SimulatedAzure(read(json.dumps(world)), clock=Clock(), unknowns=AssumedBehaviour(**unknowns))
 
 
 def ask(one, method, path, body=None, headers=None, **query):
@@ -86,7 +86,7 @@ def test_a_whole_clouds_status_lists_hold_health_or_not(held):
 
 @pytest.mark.parametrize(("large", "sizes"), [(True, [120, 20]), (False, [100, 100])])
 def test_a_top_above_100_is_honoured_or_cut(large, sizes):
-    one = DnsCloud(unknowns=Unknowns(large_top=large))
+    one = DnsCloud(unknowns=AssumedBehaviour(large_top=large))
     for n in range(139):
         one.put(f"n{n}", "10.0.0.2")
     assert [len(one.send("GET", f"{A}?$top={top}").content["value"]) for top in (120, 400)] == [

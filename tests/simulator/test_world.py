@@ -3,10 +3,10 @@
 import json
 
 import pytest
-from small_world import VNET, ZONE, Clock, Scene, a_vm, nic_id, small, vm_id
 
-from simulator.azure import Cloud
-from simulator.world import WorldError, read
+from simulator.cloud import SimulatedAzure
+from simulator.world.world import WorldError, read
+from tests.support.small_world import VNET, ZONE, Clock, Scene, a_vm, nic_id, small, vm_id
 
 
 def rich():
@@ -34,12 +34,12 @@ def at(world, path):
 
 
 def test_a_world_that_is_written_and_loaded_again_is_the_same_world():
-    first = Cloud(read(json.dumps(rich())), clock=Clock()).world()
-    assert Cloud(read(json.dumps(first)), clock=Clock()).world() == first
+    first = SimulatedAzure(read(json.dumps(rich())), clock=Clock()).world()
+    assert SimulatedAzure(read(json.dumps(first)), clock=Clock()).world() == first
 
 
 def test_what_the_file_says_is_what_there_is():
-    world = Cloud(read(json.dumps(rich())), clock=Clock()).world()
+    world = SimulatedAzure(read(json.dumps(rich())), clock=Clock()).world()
     assert [vm["power"] for vm in world["vms"]] == ["running", "deallocated"]
     assert world["vms"][0]["tags"] == {"nearzone": "llama-70b"}
     assert [nic["primary"] for nic in world["vms"][0]["nics"]] == [True, False]
@@ -96,7 +96,7 @@ def test_a_faulty_world_is_refused_with_the_name_of_the_field(path, value, named
     where, last = at(world, path)
     where[last] = value
     with pytest.raises(WorldError) as caught:
-        Cloud(read(json.dumps(world)), clock=Clock())
+        SimulatedAzure(read(json.dumps(world)), clock=Clock())
     assert named in str(caught.value)
 
 

@@ -1,1 +1,0 @@
-"""Azure Resource Manager through the Azure SDKs: implementations of `ports.Inventory` and `ports.RecordSets`."""

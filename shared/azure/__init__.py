@@ -1,0 +1,1 @@
+"""Translates between Resource Manager and the values of `domain`. Adapters decide nothing."""

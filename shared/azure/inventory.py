@@ -1,0 +1,98 @@
+"""The registry of endpoint kinds: a new kind is one file and one entry in `KINDS`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+
+from shared.azure.client import Arm
+from shared.azure.container_groups import ContainerGroups
+from shared.azure.endpoint_kind import Dependency, Kind, ListResult, Parent
+from shared.azure.load_balancers import LoadBalancers
+from shared.azure.network_interfaces import NetworkInterfaces
+from shared.azure.private_endpoints import PrivateEndpoints
+from shared.azure.scale_sets import ScaleSetInstances, ScaleSets
+from shared.azure.static_endpoints import StaticEndpoints
+from shared.azure.virtual_machines import VirtualMachines
+from shared.domain.endpoints import STATIC, Endpoint, Listing
+from shared.domain.errors import Terminal
+from shared.domain.resource_ids import resource_id
+from shared.domain.zones import Zone
+
+KINDS = (VirtualMachines, LoadBalancers, ScaleSetInstances, PrivateEndpoints, ContainerGroups)
+DEPENDENCIES = (NetworkInterfaces,)
+"""What endpoints depend on: an event there is a hint at the endpoints."""
+PARENTS = (ScaleSets,)
+"""What endpoints are parts of."""
+
+
+class ArmInventory:
+    """Fulfils `ports.Inventory` with all kinds. `static` and `zones`: the endpoints and the zones of the settings."""
+
+    def __init__(self, arm: Arm, static: Sequence[Endpoint] = (), zones: Sequence[Zone] = ()) -> None:
+        own = [zone.key for zone in zones]
+        self._kinds: list[Kind] = [make(arm, own) if make is PrivateEndpoints else make(arm) for make in KINDS]
+        self._static = StaticEndpoints(static)
+        self._by_type: dict[str, Kind] = {kind.kind: kind for kind in (*self._kinds, self._static)}
+        self._dependencies: dict[str, Dependency] = {make.type: make(arm) for make in DEPENDENCIES}
+        self._parents: dict[str, Parent] = {make.type: make(arm) for make in PARENTS}
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """ARM types of endpoints."""
+        return frozenset(kind.kind for kind in self._kinds)
+
+    @property
+    def types(self) -> frozenset[str]:
+        """ARM types of endpoints and of what they depend on."""
+        return self.kinds | self._dependencies.keys() | self._parents.keys()
+
+    @property
+    def parent_types(self) -> frozenset[str]:
+        """ARM types that endpoints are parts of."""
+        return frozenset(self._parents)
+
+    async def resolve(self, resource: str) -> Sequence[str]:
+        """The endpoints that a resource is, or that depend on it."""
+        found = resource_id(resource, self.types)
+        if found and found.type in self._dependencies:
+            return await self._dependencies[found.type].endpoints(found.id)
+        return [found.id] if found else []
+
+    async def members(self, parent_id: str, known: Sequence[Endpoint]) -> ListResult:
+        """The endpoints of a parent, by lists."""
+        found = resource_id(parent_id, self._parents)
+        return await self._parents[found.type].members(found.id, known) if found else ([], [])
+
+    async def observe(self, endpoint_id: str, known: Endpoint | None, listed: Endpoint | None = None) -> Endpoint:
+        """Read one endpoint of whatever kind."""
+        kind = self._kind(endpoint_id)
+        if kind is None:
+            raise Terminal(f"{endpoint_id} is no endpoint of a known kind")
+        return await kind.observe(endpoint_id, known, listed)
+
+    async def observe_many(self, wanted: Mapping[str, Endpoint | None]) -> Mapping[str, Endpoint]:
+        """Many endpoints by lists, of each kind and subscription among them."""
+        groups: defaultdict[tuple[str, str], dict[str, Endpoint | None]] = defaultdict(dict)
+        for endpoint_id, known in wanted.items():
+            kind = self._kind(endpoint_id)
+            if kind:
+                groups[kind.kind, Endpoint(endpoint_id, kind.kind).subscription][endpoint_id.lower()] = known
+        read = [self._by_type[kind].observe_many(subscription, group) for (kind, subscription), group in groups.items()]
+        seen = {endpoint.key: endpoint for endpoints in await asyncio.gather(*read) for endpoint in endpoints}
+        return {endpoint_id: seen[endpoint_id.lower()] for endpoint_id in wanted if endpoint_id.lower() in seen}
+
+    async def list_all(self, subscriptions: Collection[str], known: Sequence[Endpoint]) -> Sequence[Listing]:
+        """Every kind of every subscription, and the static endpoints."""
+        by_kind: defaultdict[tuple[str, str], list[Endpoint]] = defaultdict(list)
+        for endpoint in known:
+            by_kind[endpoint.subscription, endpoint.kind].append(endpoint)
+        lists = [(each, kind) for each in sorted(subscriptions) for kind in self._kinds] + [(STATIC, self._static)]
+        return await asyncio.gather(*(kind.list_in(each, by_kind[each, kind.kind]) for each, kind in lists))
+
+    def _kind(self, endpoint_id: str) -> Kind | None:
+        if endpoint_id.lower().startswith(f"{STATIC}/"):
+            return self._static
+        found = resource_id(endpoint_id, self.kinds)
+        return self._by_type.get(found.type) if found and found.whole else None

@@ -1,0 +1,90 @@
+"""Internal load balancers as endpoints: their private frontend addresses, as long as they are there.
+
+Whether anybody stands behind a frontend is the load balancer's own affair: its probes know better than ARM.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from shared.azure.answers import Page
+from shared.azure.endpoint_kind import ListableKind
+from shared.azure.machine import IpProperties
+from shared.azure.tags import claims, drained, names
+from shared.config.settings import region_name
+from shared.domain.endpoints import Endpoint, State
+
+
+class _FrontendProperties(IpProperties, rename="camel"):
+    public: Any = msgspec.field(name="publicIPAddress", default=None)
+    prefix: Any = msgspec.field(name="publicIPPrefix", default=None)
+
+
+class _Frontend(msgspec.Struct):
+    name: str = ""
+    properties: _FrontendProperties = msgspec.field(default_factory=_FrontendProperties)
+
+
+class _Properties(msgspec.Struct, rename="camel"):
+    provisioning_state: str = ""
+    frontends: list[_Frontend] | None = msgspec.field(name="frontendIPConfigurations", default=None)
+
+
+class _LoadBalancer(msgspec.Struct):
+    id: str
+    name: str
+    location: str = ""
+    tags: dict[str, Any] | None = None
+    properties: _Properties = msgspec.field(default_factory=_Properties)
+
+
+class LoadBalancers(ListableKind[_LoadBalancer]):
+    """One kind of endpoint; its lists say as much as a GET."""
+
+    path = "Microsoft.Network/loadBalancers"
+    api = "2024-01-01"
+    one = msgspec.json.Decoder(_LoadBalancer)
+    many = msgspec.json.Decoder(Page[_LoadBalancer])
+
+    async def to_endpoint(self, found: _LoadBalancer, *, from_list: bool) -> Endpoint:
+        """Its private frontends' addresses."""
+        del from_list
+        tagged, own, faults = names(found.tags, found.name)
+        frontends = found.properties.frontends or []
+        addresses = tuple(sorted(address for each in frontends if (address := each.properties.private)))
+        if claims(found.tags):
+            public = [each.name for each in frontends if each.properties.public or each.properties.prefix]
+            faults += tuple(f"frontend {name!r} has no private address and is not published" for name in public)
+        return Endpoint(
+            id=found.id,
+            kind=self.kind,
+            region=region_name(found.location),
+            tagged=tagged,
+            own=own,
+            addresses=addresses,
+            state=_state(found, served=bool(addresses)),
+            health=False,
+            doubt=_doubt(found) if claims(found.tags) else "",
+            faults=faults,
+        )
+
+
+def _state(found: _LoadBalancer, *, served: bool) -> State:
+    if found.properties.provisioning_state.lower() == "deleting":
+        return State.STOPPED
+    if drained(found.tags):
+        return State.DRAINING
+    if served:
+        return State.SERVING
+    return State.WARMING if _doubt(found) else State.STOPPED
+
+
+def _doubt(found: _LoadBalancer) -> str:
+    """Why its addresses are not known, or "": a frontend has a private address, or something public instead."""
+    frontends = found.properties.frontends
+    silent = frontends is None or any(
+        not (each.properties.address or each.properties.public or each.properties.prefix) for each in frontends
+    )
+    return "Azure does not tell its address" if silent else ""

@@ -1,0 +1,179 @@
+"""Private endpoints as endpoints: Azure OpenAI, Azure Machine Learning and whatever else answers inference behind one.
+
+They serve while the service has approved the connection, with the addresses of their NIC. One with a DNS zone group for
+a zone of the settings is left alone: Azure writes its records there. A zone group for any other zone, such as the one
+that an Azure Policy gives to every private endpoint, is no concern of these zones.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Sequence
+from itertools import chain
+from typing import Any
+
+import msgspec
+
+from shared.azure.answers import Page
+from shared.azure.client import Arm
+from shared.azure.endpoint_kind import ListableKind, list_all, part
+from shared.azure.machine import NIC_API, Link, Nic
+from shared.azure.tags import claims, drained, names
+from shared.config.settings import region_name
+from shared.domain.endpoints import Address, Endpoint, State
+
+MAX_CONCURRENT_GETS = 8
+"""Private endpoints that are read beside each other."""
+PREFERRED = "inference"
+"""The member whose address answers inference, where a service has several (Azure Machine Learning: public templates of
+its private endpoints name the members default, notebook, inference and others)."""
+
+
+class _Status(msgspec.Struct):
+    status: str = ""
+
+
+class _ConnectionProperties(msgspec.Struct, rename="camel"):
+    state: _Status | None = msgspec.field(name="privateLinkServiceConnectionState", default=None)
+
+
+class _Connection(msgspec.Struct):
+    properties: _ConnectionProperties = msgspec.field(default_factory=_ConnectionProperties)
+
+
+class _Properties(msgspec.Struct, rename="camel"):
+    provisioning_state: str = ""
+    network_interfaces: list[Link] | None = None
+    private_link_service_connections: list[_Connection] | None = None
+    manual_private_link_service_connections: list[_Connection] | None = None
+
+
+class _PrivateEndpoint(msgspec.Struct):
+    id: str
+    name: str
+    location: str = ""
+    tags: dict[str, Any] | None = None
+    properties: _Properties = msgspec.field(default_factory=_Properties)
+
+
+class _ConfigProperties(msgspec.Struct, rename="camel"):
+    private_dns_zone_id: str | None = None
+
+
+class _Config(msgspec.Struct):
+    properties: _ConfigProperties = msgspec.field(default_factory=_ConfigProperties)
+
+
+class _GroupProperties(msgspec.Struct, rename="camel"):
+    private_dns_zone_configs: list[_Config] | None = None
+
+
+class _ZoneGroup(msgspec.Struct):
+    id: str
+    properties: _GroupProperties = msgspec.field(default_factory=_GroupProperties)
+
+
+_nic = msgspec.json.Decoder(Nic)
+_groups = msgspec.json.Decoder(Page[_ZoneGroup])
+
+
+class PrivateEndpoints(ListableKind[_PrivateEndpoint]):
+    """One kind of endpoint. Its NIC and its zone groups are read besides.
+
+    `zones`: the zones of the settings, by id in lower case.
+    """
+
+    path = "Microsoft.Network/privateEndpoints"
+    api = "2024-01-01"
+    one = msgspec.json.Decoder(_PrivateEndpoint)
+    many = msgspec.json.Decoder(Page[_PrivateEndpoint])
+
+    def __init__(self, arm: Arm, zones: Collection[str] = ()) -> None:
+        super().__init__(arm)
+        self._zones = frozenset(zones)
+        self._gate = asyncio.Semaphore(MAX_CONCURRENT_GETS)
+
+    async def to_endpoint(self, found: _PrivateEndpoint, *, from_list: bool) -> Endpoint:
+        """The addresses of its NIC, unless Azure writes its records."""
+        del from_list
+        nics, grouped, doubt = await self._nics_and_zone_groups(found) if claims(found.tags) else ([], False, "")
+        addresses, members = _addresses(nics)
+        tagged, own, faults = names(found.tags, found.name)
+        if grouped:
+            tagged, own = (), None
+            faults = (
+                "it has a DNS zone group for a zone of NEARZONE_ZONES: Azure writes its records, so it claims none",
+            )
+        elif members:
+            faults += (f"its addresses lead to different parts of the service ({members}): all are published",)
+        return Endpoint(
+            id=found.id,
+            kind=self.kind,
+            region=region_name(found.location),
+            tagged=tagged,
+            own=own,
+            addresses=addresses,
+            state=_state(found, served=bool(addresses) and not doubt),
+            health=False,
+            doubt=(doubt or _doubt(found, served=bool(addresses))) if claims(found.tags) else "",
+            faults=faults,
+        )
+
+    async def _nics_and_zone_groups(self, found: _PrivateEndpoint) -> tuple[list[Nic], bool, str]:
+        """Its NICs, whether Azure writes its records into a zone of the settings, and what of both cannot be read."""
+        groups = list_all(self.arm, f"{found.id}/privateDnsZoneGroups", _groups, {"api-version": self.api})
+        async with self._gate:
+            nics, grouped = await asyncio.gather(self._nics(found), groups)
+        doubt = next((doubt for _, doubt in nics if doubt), grouped.doubt)
+        configs = chain.from_iterable(each.properties.private_dns_zone_configs or () for each in grouped.values())
+        written = {(each.properties.private_dns_zone_id or "").lower() for each in configs}
+        return [nic for nic, _ in nics if nic], not written.isdisjoint(self._zones), doubt
+
+    async def _nics(self, found: _PrivateEndpoint) -> list[tuple[Nic | None, str]]:
+        links = found.properties.network_interfaces or []
+        return await asyncio.gather(*(part(self._nic(link.id)) for link in links))
+
+    async def _nic(self, nic_id: str) -> Nic | None:
+        return await self.arm.get(nic_id, _nic, **{"api-version": NIC_API})
+
+
+def _connected(found: _PrivateEndpoint) -> set[str]:
+    """The states of its connections, in lower case."""
+    connections = chain(
+        found.properties.private_link_service_connections or (),
+        found.properties.manual_private_link_service_connections or (),
+    )
+    states = {each.properties.state.status.lower() for each in connections if each.properties.state}
+    return states - {""}
+
+
+def _doubt(found: _PrivateEndpoint, *, served: bool) -> str:
+    """What Azure does not tell of one that it has made, or ""."""
+    states = _connected(found)
+    if found.properties.provisioning_state.lower() not in ("", "succeeded") or (served and states):
+        return ""
+    if not states:
+        return "Azure does not tell the state of its connection"
+    return "Azure does not tell its address" if "approved" in states else ""
+
+
+def _state(found: _PrivateEndpoint, *, served: bool) -> State:
+    states = _connected(found)
+    if found.properties.provisioning_state.lower() == "deleting" or (states and not states & {"approved", "pending"}):
+        return State.STOPPED  # Rejected by the service, or disconnected from it.
+    if drained(found.tags):
+        return State.DRAINING
+    return State.SERVING if "approved" in states and served else State.WARMING
+
+
+def _addresses(nics: Sequence[Nic]) -> tuple[tuple[Address, ...], str]:
+    """Those of the member that is preferred, otherwise all, then with the members' names where there are several."""
+    members: dict[str, set[Address]] = {}
+    for configuration in chain.from_iterable(nic.properties.ip_configurations or () for nic in nics):
+        member = configuration.properties.member
+        if address := configuration.properties.private:
+            members.setdefault(member.required_member_name if member else "", set()).add(address)
+    if PREFERRED in members:
+        return tuple(sorted(members[PREFERRED])), ""
+    found = tuple(sorted(set().union(*members.values())))
+    return found, ", ".join(sorted(members)) if len(members) > 1 and len(found) > 1 else ""

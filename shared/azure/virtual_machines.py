@@ -1,0 +1,176 @@
+"""Virtual machines as endpoints: power state and health from the instance view, addresses from the primary NIC.
+
+The VMs of a flexible scale set are ordinary VMs. A stopped VM's NIC is not read: its last known addresses stay in the
+catalog, and say what its withdrawal explains.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+
+from shared.azure import machine as machines
+from shared.azure.answers import Page
+from shared.azure.client import Arm
+from shared.azure.endpoint_kind import Items, ListResult, as_listing, as_observation, list_all, part
+from shared.azure.machine import NIC_API, Extension, InstanceView, Link, NetworkProfile, Nic, has_health, primary_nic
+from shared.azure.tags import claims, names
+from shared.config.settings import region_name
+from shared.domain.endpoints import Endpoint, Listing, State
+
+KIND = "microsoft.compute/virtualmachines"
+VM_API = "2024-07-01"
+
+
+class _VmProperties(msgspec.Struct, rename="camel", gc=False):
+    instance_view: InstanceView | None = None
+    network_profile: NetworkProfile | None = None
+    virtual_machine_scale_set: Link | None = None
+
+
+class _Vm(msgspec.Struct, gc=False):
+    id: str
+    name: str
+    location: str = ""
+    tags: dict[str, Any] | None = None
+    properties: _VmProperties = msgspec.field(default_factory=_VmProperties)
+    resources: list[Extension] | None = None
+
+
+_vm = msgspec.json.Decoder(_Vm)
+_vms = msgspec.json.Decoder(Page[_Vm])
+_nic = msgspec.json.Decoder(Nic)
+_nics = msgspec.json.Decoder(Page[Nic])
+
+
+class VirtualMachines:
+    """One kind of endpoint."""
+
+    kind = KIND
+
+    def __init__(self, arm: Arm) -> None:
+        self._arm = arm
+
+    async def observe(self, endpoint_id: str, known: Endpoint | None, listed: Endpoint | None = None) -> Endpoint:
+        """Read one VM, and its NIC where no list has just shown its addresses."""
+        return await as_observation(endpoint_id, KIND, known, self._read(endpoint_id, known, listed))
+
+    async def _read(self, endpoint_id: str, known: Endpoint | None, listed: Endpoint | None) -> Endpoint | None:
+        vm = await self._arm.get(endpoint_id, _vm, **{"api-version": VM_API, "$expand": "instanceView"})
+        if vm is None:
+            return None
+        nic_id = primary_nic(vm.properties.network_profile)
+        nic, doubt = None, ""
+        if listed and listed.addresses:
+            known = replace(known or listed, addresses=listed.addresses)
+        elif nic_id and claims(vm.tags) and machines.power(vm.properties.instance_view) == "running":
+            nic, doubt = await part(self._nic(nic_id))
+        return _to_endpoint(vm, nic, known, has_health(vm.resources), doubt)
+
+    async def _nic(self, nic_id: str) -> Nic | None:
+        return await self._arm.get(nic_id, _nic, **{"api-version": NIC_API})
+
+    async def list_in(self, subscription: str, known: Sequence[Endpoint]) -> Listing:
+        """All VMs of a subscription, as far as lists say enough."""
+        return await as_listing(subscription, KIND, self._list(subscription, {each.key: each for each in known}))
+
+    async def _list(self, subscription: str, before: Mapping[str, Endpoint]) -> ListResult:
+        vms, views, nics = await self._lists(subscription)
+        strange = {each.id.lower() for each in vms.unreadable}
+        seen = {key: view for key, view in views.items() if key not in strange}
+        endpoints, unclear = _join(vms, seen, nics, before)
+        return endpoints, [*unclear, *vms.unclear(KIND, {key for key, each in before.items() if each.names})]
+
+    async def observe_many(self, subscription: str, wanted: Mapping[str, Endpoint | None]) -> Sequence[Endpoint]:
+        """Those of the wanted VMs (by id in lower case) of which lists say enough. Raises Transient, Terminal."""
+        there, views, nics = await self._lists(subscription)
+        vms = {key: vm for key, vm in there.items() if key in wanted}
+        seen = {key: vm for key, vm in views.items() if key in vms}
+        endpoints, _ = _join(vms, seen, nics, {key: known for key, known in wanted.items() if known})
+        strangers = [_to_endpoint(vm, None, None, None) for key, vm in vms.items() if _is_stranger(vm, wanted[key])]
+        return [*endpoints, *strangers]
+
+    async def _lists(self, subscription: str) -> tuple[Items[_Vm], Items[_Vm], Items[Nic]]:
+        """VMs with tags and NICs, VMs with power states, and NICs; each by id in lower case."""
+        path = f"/subscriptions/{subscription}/providers/"
+        vms, nics = f"{path}Microsoft.Compute/virtualMachines", f"{path}Microsoft.Network/networkInterfaces"
+        return await asyncio.gather(
+            list_all(self._arm, vms, _vms, {"api-version": VM_API}),
+            list_all(self._arm, vms, _vms, {"api-version": VM_API, "statusOnly": "true"}),
+            list_all(self._arm, nics, _nics, {"api-version": NIC_API}),
+        )
+
+
+def _join(
+    vms: Mapping[str, _Vm], views: Mapping[str, _Vm], nics: Mapping[str, Nic], known: Mapping[str, Endpoint]
+) -> ListResult:
+    """Endpoints of which the lists say enough, and the ids of those that they leave open."""
+    endpoints: list[Endpoint] = []
+    unclear: list[Endpoint] = []
+    for key in vms.keys() | views.keys():
+        vm, view, before = vms.get(key), views.get(key), known.get(key)
+        if vm and _is_stranger(vm, before):
+            continue
+        nic_id = primary_nic(vm.properties.network_profile) if vm else None
+        nic = nics.get(nic_id.lower()) if nic_id else None
+        seen = view.properties.instance_view if view else None
+        if vm and seen and list_is_sufficient(seen, before) and (nic or not nic_id):
+            vm.properties.instance_view = seen
+            endpoints.append(_to_endpoint(vm, nic, before, before.health if before else None))
+        else:
+            unclear.append(_claimed(vm, nic) if vm else Endpoint(view.id, KIND))  # type: ignore[union-attr] # one is there
+    return endpoints, unclear
+
+
+def _is_stranger(vm: _Vm, known: Endpoint | None) -> bool:
+    """Whether a VM claims nothing, and is not known to have claimed a name: nothing else of it matters."""
+    return not claims(vm.tags) and not (known and known.names)
+
+
+def _claimed(vm: _Vm, nic: Nic | None) -> Endpoint:
+    """What lists say of a VM whose state they leave open."""
+    addresses = machines.addresses_of(nic, vm.id) if nic else ()
+    return replace(_to_endpoint(vm, None, None, None), state=State.UNKNOWN, addresses=addresses, doubt="")
+
+
+def list_is_sufficient(view: InstanceView, known: Endpoint | None) -> bool:
+    """Whether a status-only list says enough of a VM.
+
+    It is not known whether such a list holds the health of VMs that report it. So a running VM without health in the
+    list is read by GET, unless an earlier GET has shown that it reports none.
+    """
+    state = machines.power(view)
+    if state in ("", "unknown"):
+        return False
+    if state != "running" or machines.health(view) is not None:
+        return True
+    return known is not None and known.health is False
+
+
+def _to_endpoint(vm: _Vm, nic: Nic | None, known: Endpoint | None, health: bool | None, doubt: str = "") -> Endpoint:
+    """What a VM and its primary NIC amount to.
+
+    `health`: whether it has the Application Health extension, None as long as no GET has shown it; a GET holds all
+    extensions (recorded).
+    """
+    view, link = vm.properties.instance_view, vm.properties.virtual_machine_scale_set
+    tagged, own, faults = names(vm.tags, vm.name)
+    machine = machines.assess(machines.MachineView(vm.id, view, nic, vm.tags, bool(health), doubt), known)
+    return Endpoint(
+        id=vm.id,
+        kind=KIND,
+        region=region_name(vm.location),
+        tagged=tagged,
+        own=own,
+        addresses=machine.addresses,
+        state=machine.state,
+        health=True if machines.health(view) is not None else health,
+        doubt=machine.doubt,
+        unreported=machine.unreported,
+        faults=faults,
+        parent=link.id.lower() if link else "",
+    )

@@ -1,0 +1,218 @@
+"""What stands around a zone, for the preflight: links and peerings, locks, permissions, the SOA record set, its size.
+
+Each is read for itself: what cannot be read is said, and the rest is told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Mapping
+from typing import TypeVar
+
+import msgspec
+
+from shared.azure.answers import Page
+from shared.azure.client import Arm
+from shared.azure.endpoint_kind import list_all
+from shared.azure.machine import Link
+from shared.config.settings import region_name
+from shared.domain.errors import NearzoneError
+from shared.domain.zone_environment import Lock, Permission, VnetLink, ZoneEnvironment
+from shared.domain.zones import Zone
+
+T = TypeVar("T")
+ZONE_API = "2024-06-01"
+VNET_API = "2024-01-01"
+LOCK_API = "2020-05-01"
+PERMISSION_API = "2022-04-01"
+_AUTHORIZATION = "providers/Microsoft.Authorization"
+
+
+class _ZoneProperties(msgspec.Struct, rename="camel"):
+    number_of_record_sets: int | None = None
+    max_number_of_record_sets: int | None = None
+
+
+class _Zone(msgspec.Struct):
+    properties: _ZoneProperties = msgspec.field(default_factory=_ZoneProperties)
+
+
+class _LinkProperties(msgspec.Struct, rename="camel"):
+    virtual_network: Link = msgspec.field(default_factory=Link)
+    resolution_policy: str | None = None
+
+
+class _VnetLink(msgspec.Struct):
+    id: str
+    name: str = ""
+    properties: _LinkProperties = msgspec.field(default_factory=_LinkProperties)
+
+
+class _Soa(msgspec.Struct):
+    minimum: int | None = msgspec.field(name="minimumTtl", default=None)
+
+
+class _SoaProperties(msgspec.Struct, rename="camel"):
+    ttl: int | None = None
+    soa_record: _Soa | None = None
+
+
+class _SoaSet(msgspec.Struct):
+    properties: _SoaProperties = msgspec.field(default_factory=_SoaProperties)
+
+
+class _PeeringProperties(msgspec.Struct, rename="camel"):
+    remote_virtual_network: Link | None = None
+    peering_state: str = ""
+
+
+class _Peering(msgspec.Struct):
+    properties: _PeeringProperties = msgspec.field(default_factory=_PeeringProperties)
+
+
+class _VnetProperties(msgspec.Struct, rename="camel"):
+    virtual_network_peerings: list[_Peering] | None = None
+
+
+class _Vnet(msgspec.Struct):
+    location: str = ""
+    properties: _VnetProperties = msgspec.field(default_factory=_VnetProperties)
+
+
+class _LockProperties(msgspec.Struct):
+    level: str = ""
+
+
+class _Lock(msgspec.Struct):
+    id: str
+    properties: _LockProperties = msgspec.field(default_factory=_LockProperties)
+
+
+class _Permission(msgspec.Struct, rename="camel"):
+    actions: list[str] | None = None
+    not_actions: list[str] | None = None
+
+
+_zone = msgspec.json.Decoder(_Zone)
+_soa = msgspec.json.Decoder(_SoaSet)
+_vnet = msgspec.json.Decoder(_Vnet)
+_links = msgspec.json.Decoder(Page[_VnetLink])
+_locks = msgspec.json.Decoder(Page[_Lock])
+_permissions = msgspec.json.Decoder(Page[_Permission])
+
+
+class ArmZoneEnvironmentReader:
+    """Fulfils `ports.Surveyor`."""
+
+    def __init__(self, arm: Arm) -> None:
+        self._arm = arm
+
+    async def read(self, zone: Zone) -> ZoneEnvironment:
+        """Everything around one zone."""
+        unread: list[str] = []
+
+        async def read(what: str, reading: Awaitable[T]) -> T | None:
+            try:
+                return await reading
+            except NearzoneError as error:
+                unread.append(f"{what} cannot be read: {error}")
+                return None
+
+        try:
+            found = await self._arm.get(zone.id, _zone, **{"api-version": ZONE_API})
+        except NearzoneError as error:
+            unread.append(f"the zone cannot be read: {error}")
+            found = _Zone()
+        if found is None:
+            return ZoneEnvironment(exists=False)
+        soa, links, locks, permissions = await asyncio.gather(
+            read("its SOA record set", self._negative_ttl(zone)),
+            read("its links", self._links(zone, unread)),
+            read("locks", self._locks(zone, unread)),
+            read("the identity's permissions", self._permissions(zone.id)),
+        )
+        vnets = {vnet: await read(f"VNet {vnet}", self._vnet(vnet)) for vnet in sorted({e.vnet for e in links or ()})}
+        return ZoneEnvironment(
+            record_sets=found.properties.number_of_record_sets,
+            max_record_sets=found.properties.max_number_of_record_sets,
+            negative_ttl=soa,
+            links=links,
+            peers={vnet: _peers(each) for vnet, each in vnets.items() if each is not None},
+            locations={vnet: region_name(each.location) for vnet, each in vnets.items() if each is not None},
+            locks=locks,
+            permissions=permissions,
+            unread=tuple(unread),
+        )
+
+    async def regions(self, zone: Zone) -> frozenset[str]:
+        """The regions of the VNets that are linked to a zone; empty where not all of them can be read."""
+        unread: list[str] = []
+        try:
+            links = await self._links(zone, unread)
+            found = {link.vnet: await self._vnet(link.vnet) for link in links}
+        except NearzoneError:
+            return frozenset()
+        locations = {vnet: region_name(each.location) for vnet, each in found.items()}
+        return frozenset() if unread else ZoneEnvironment(links=links, locations=locations).regions
+
+    async def permissions(self, subscription: str) -> tuple[Permission, ...] | None:
+        """What the identity may do in a whole subscription; None where that cannot be read."""
+        try:
+            return await self._permissions(f"/subscriptions/{subscription}")
+        except NearzoneError:
+            return None
+
+    async def _negative_ttl(self, zone: Zone) -> int | None:
+        """How long a negative answer is cached: the lesser of the SOA's own TTL and its minimum (RFC 2308)."""
+        found = await self._arm.get(f"{zone.id}/SOA/@", _soa, **{"api-version": ZONE_API})
+        soa = found.properties if found else _SoaProperties()
+        known = [each for each in (soa.ttl, soa.soa_record.minimum if soa.soa_record else None) if each is not None]
+        return min(known, default=None)
+
+    async def _links(self, zone: Zone, unread: list[str]) -> tuple[VnetLink, ...]:
+        found = await list_all(self._arm, f"{zone.id}/virtualNetworkLinks", _links, {"api-version": ZONE_API})
+        unread += [f"one of its links cannot be read: {each}" for each in found.unreadable]
+        return tuple(_link(each) for each in found.values())
+
+    async def _vnet(self, vnet: str) -> _Vnet:
+        """A VNet; one without anything where there is none of this id."""
+        return await self._arm.get(vnet, _vnet, **{"api-version": VNET_API}) or _Vnet()
+
+    async def _locks(self, zone: Zone, unread: list[str]) -> tuple[Lock, ...]:
+        """Locks on the zone, its resource group and its subscription.
+
+        Whether a list at the zone holds those from above is not documented: all three are asked, and what is below or
+        beside the zone is left out.
+        """
+        above = zone.id.split("/providers/", maxsplit=1)[0]
+        scopes = (zone.id, above, "/".join(above.split("/")[:3]))
+        query = {"api-version": LOCK_API}
+        lists = await asyncio.gather(
+            *(list_all(self._arm, f"{scope}/{_AUTHORIZATION}/locks", _locks, query) for scope in scopes)
+        )
+        unread += [f"one of the locks cannot be read: {lock}" for each in lists for lock in each.unreadable]
+        found: Mapping[str, _Lock] = {key: lock for each in lists for key, lock in each.items()}
+        held = {key: lock for key, lock in found.items() if _covers(key, zone)}
+        return tuple(Lock(each.id, each.properties.level.lower()) for _, each in sorted(held.items()))
+
+    async def _permissions(self, scope: str) -> tuple[Permission, ...]:
+        path = f"{scope}/{_AUTHORIZATION}/permissions"
+        pages = self._arm.pages(path, _permissions, {"api-version": PERMISSION_API})
+        found = [each async for page in pages for each in page]
+        return tuple(Permission(tuple(each.actions or ()), tuple(each.not_actions or ())) for each in found)
+
+
+def _peers(vnet: _Vnet) -> frozenset[str]:
+    peerings = [each.properties for each in vnet.properties.virtual_network_peerings or ()]
+    connected = [each for each in peerings if each.peering_state.lower() == "connected"]
+    return frozenset(each.remote_virtual_network.id.lower() for each in connected if each.remote_virtual_network)
+
+
+def _link(found: _VnetLink) -> VnetLink:
+    redirects = (found.properties.resolution_policy or "").lower() == "nxdomainredirect"
+    return VnetLink(found.name, found.properties.virtual_network.id.lower(), redirects)
+
+
+def _covers(lock: str, zone: Zone) -> bool:
+    """Whether a lock (its id in lower case) stands at the zone or above it."""
+    return f"{zone.key}/".startswith(lock.split(f"/{_AUTHORIZATION.lower()}/", maxsplit=1)[0] + "/")

@@ -1,0 +1,322 @@
+"""From the text of app settings to `Settings`: one pure function, which reports every fault at once.
+
+The environment is read elsewhere; nothing here knows where the mapping comes from.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterable, Mapping
+from ipaddress import IPv4Network
+
+from shared.config import values as of
+from shared.config.fault_collector import FaultCollector, RefusedValueError
+from shared.config.region_names import introduced, suggestion
+from shared.config.settings import CLOUDS, DRAIN_SCHEDULE, EXACT_ONLY, SWEEP_SCHEDULE, Cloud, GlobMap, Settings
+from shared.domain import addresses
+from shared.domain.endpoints import STATIC, Address, Endpoint, State
+from shared.domain.resource_ids import resource_id
+from shared.domain.zones import MAX_ADDRESSES, Policy, Zone
+
+REACH = tuple(map(str, addresses.PRIVATE))
+MAX_TTL = 2**31 - 1
+MAX_HEALTH_WAIT = 24 * 60
+_ZONE = "microsoft.network/privatednszones"
+_SCOPE = "a subscription id or /subscriptions/ID/resourceGroups/NAME, without wildcards"
+_REGION = "an Azure region"
+_NEW_REGION = "a region that is not in the table of round-trip times needs a distance in NEARZONE_LATENCY"
+_SAME = 0.85
+"""Similarity of two ids, 0 to 1, from which on one is suggested for the other: a few of their digits differ."""
+_PUBLIC = '"public": true in'
+
+
+def parse(values: Mapping[str, str], table: Collection[str]) -> Settings:
+    """Turn app settings into `Settings`. Raises BadSettings with every fault found.
+
+    `table`: the regions of the table of round-trip times.
+    """
+    read = _SettingsReader(values, table)
+    latency = read.latency()  # First, for it adds to the regions that other settings may name.
+    settings = Settings(
+        zones=read.zones(),
+        subscriptions=read.subscriptions(),
+        claims=read.claims(),
+        owner=read.owner(),
+        apply=read.choice("NEARZONE_MODE", "apply", ("apply", "shadow")) == "apply",
+        host_names=read.choice("NEARZONE_HOST_NAMES", "true", ("true", "false")) == "true",
+        ttl=read.whole("NEARZONE_TTL", 30, "seconds", MAX_TTL),
+        host_ttl=read.whole("NEARZONE_HOST_TTL", 300, "seconds", MAX_TTL),
+        policies=read.policies(),
+        latency=latency,
+        static=read.static(),
+        cloud=read.cloud(),
+        sweep_schedule=read.schedule("NEARZONE_SWEEP_SCHEDULE", SWEEP_SCHEDULE),
+        health_wait_minutes=read.whole("NEARZONE_HEALTH_WAIT_MINUTES", 15, "minutes", MAX_HEALTH_WAIT),
+        drain_schedule=read.schedule("NEARZONE_DRAIN_SCHEDULE", DRAIN_SCHEDULE),
+        exact_only=read.exact_only(),
+    )
+    read.match(settings)
+    read.finish()
+    return settings
+
+
+class _SettingsReader(FaultCollector):
+    """What each setting of this app may say."""
+
+    def __init__(self, environment: Mapping[str, str], regions: Collection[str]) -> None:
+        super().__init__(environment)
+        self.regions = frozenset(regions)
+        self.watched: frozenset[str] = frozenset()
+        """The subscriptions; empty where they have faults, which are enough then."""
+        self.public = False
+        """Whether public addresses may be published in one of the zones."""
+
+    def owner(self) -> str:
+        text = self.text("NEARZONE_OWNER").strip() or "nearzone"
+        if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", text):
+            self.fault("NEARZONE_OWNER", text, "1 to 64 letters, digits, '.', '_' or '-'")
+        return text
+
+    def zones(self) -> tuple[Zone, ...]:
+        expected = 'a JSON list of {"id": zone resource id, "region": client region, "reach": [CIDR, ...]}'
+        zones = [
+            zone
+            for i, item in enumerate(self.json("NEARZONE_ZONES", list, expected, required=True))
+            if (zone := self._zone(f"NEARZONE_ZONES[{i}]", item))
+        ]
+        for i, zone in enumerate(zones):
+            if zone.key in (other.key for other in zones[:i]):
+                self.fault(f"NEARZONE_ZONES[{i}].id", zone.id, "each zone once")
+        return tuple(zones)
+
+    def _zone(self, where: str, item: object) -> Zone | None:
+        if not self.known(where, item, {"id", "region", "reach", "public"}):
+            return None
+        assert isinstance(item, dict)  # noqa: S101 - told to the type checker, checked by known
+        found = len(self.faults)
+        zone_id, region, reach = item.get("id"), item.get("region"), item.get("reach", list(REACH))
+        named = resource_id(zone_id) if isinstance(zone_id, str) else None
+        if not named or not named.whole or named.type != _ZONE or not of.GUID.fullmatch(named.subscription):
+            self.fault(f"{where}.id", zone_id, "the resource id of a private DNS zone")
+        region = self._region(f"{where}.region", region)
+        public = self._public(f"{where}.public", item.get("public", False))
+
+        def network(value: object) -> IPv4Network:
+            return _usable(of.network(value), public=public)
+
+        networks = self.listed(f"{where}.reach", reach, "an IPv4 network such as 10.0.0.0/8", network)
+        if not reach or not isinstance(reach, list):
+            self.fault(f"{where}.reach", reach, "at least one IPv4 network")
+        return Zone(str(zone_id), region, tuple(networks), public) if len(self.faults) == found else None
+
+    def _public(self, where: str, value: object) -> bool:
+        if not isinstance(value, bool):
+            self.fault(where, value, "true or false")
+        self.public |= value is True
+        return value is True
+
+    def _address(self, value: object) -> str:
+        """An address that may be published in one of the zones, which are read first."""
+        ip = of.address(value)
+        if words := addresses.never(ip):
+            raise RefusedValueError(f"an address that can be published; this is {words}")
+        if addresses.public(ip) and not self.public:
+            raise RefusedValueError(f"a private address, or {_PUBLIC} the zone's entry of NEARZONE_ZONES")
+        return ip
+
+    def subscriptions(self) -> frozenset[str]:
+        before = len(self.faults)
+        items = self.json("NEARZONE_SUBSCRIPTIONS", list, "a JSON list of subscription ids", required=True)
+        found = frozenset(self.listed("NEARZONE_SUBSCRIPTIONS", items, "a subscription id (GUID)", of.guid))
+        self.watched = found if len(self.faults) == before else frozenset()
+        return found
+
+    def exact_only(self) -> frozenset[str]:
+        name = "NEARZONE_NEVER_BY_WILDCARD"
+        if not self.text(name).strip():
+            return EXACT_ONLY
+        items = self.json(name, list, 'a JSON list of names, e.g. ["wpad", "isatap"]', required=False)
+        return frozenset(self.listed(name, items, "a DNS label", of.label))
+
+    def claims(self) -> Mapping[str, tuple[str, ...]]:
+        expected = "a JSON object from name or glob to the subscriptions or resource groups that may claim it"
+        claims: dict[str, tuple[str, ...]] = {}
+        for pattern, scopes in self.json("NEARZONE_CLAIMS", dict, expected, required=True).items():
+            where = f"NEARZONE_CLAIMS[{json.dumps(pattern)}]"
+            self._pattern(where, pattern, claims)
+            items = self.items(where, scopes, _SCOPE)
+            if scopes == []:
+                self.fault(where, scopes, f"at least one, each {_SCOPE}")
+            claims[pattern.lower()] = tuple(self._scope(*item) for item in items)
+        return claims
+
+    def _scope(self, where: str, value: object) -> str:
+        """A scope. In a subscription that is not watched it lets nothing claim, which may be meant: see the preflight.
+
+        A fault only where the subscription's id is nearly that of a watched one.
+        """
+        try:
+            scope = of.scope(value)
+        except ValueError:
+            self.fault(where, value, _SCOPE)
+            return ""
+        subscription = scope.split("/")[2]
+        meant = suggestion(subscription, self.watched, _SAME)
+        if meant and subscription not in self.watched:
+            self.fault(where, value, f"a subscription of NEARZONE_SUBSCRIPTIONS, or a resource group in one{meant}")
+        return scope
+
+    def policies(self) -> Mapping[str, Policy]:
+        items = self.json("NEARZONE_POLICIES", dict, "a JSON object from name or glob to a policy", required=False)
+        policies: dict[str, Policy] = {}
+        for pattern, item in items.items():
+            where = f"NEARZONE_POLICIES[{json.dumps(pattern)}]"
+            self._pattern(where, pattern, policies)
+            policies[pattern.lower()] = self._policy(where, item)
+        return policies
+
+    def match(self, settings: Settings) -> None:
+        """Note policies of a name that nothing may claim, where it is nearly a name that something may.
+
+        A policy may stand before its claims do: what is like no other name is left alone, and so is a glob.
+        """
+        scopes = GlobMap(settings.claims)
+        named = {name for endpoint in settings.static for name in endpoint.names}
+        named |= {pattern for pattern in settings.claims if not set(pattern) & set("*?")}
+        for name in settings.policies:
+            if set(name) & set("*?") or name in named or scopes.find(name) is not None:
+                continue
+            if meant := suggestion(name, named):
+                where = f"NEARZONE_POLICIES[{json.dumps(name)}]"
+                self.fault(where, name, f"a name that NEARZONE_CLAIMS permits, or one of NEARZONE_STATIC{meant}")
+
+    def _policy(self, where: str, item: object) -> Policy:
+        if not self.known(where, item, set(Policy.__dataclass_fields__)):
+            return Policy()
+        assert isinstance(item, dict)  # noqa: S101 - told to the type checker, checked by known
+        values = dict(item)
+        for name, low, high in (("min_endpoints", 1, MAX_ADDRESSES), ("ttl", 1, MAX_TTL)):
+            if name in values and not (type(values[name]) is int and low <= values[name] <= high):
+                self.fault(f"{where}.{name}", values.pop(name), f"a whole number, {low} to {high}")
+        tolerance = values.get("tolerance_ms", 0)
+        if type(tolerance) not in (int, float) or not 0 <= tolerance <= 10_000:
+            self.fault(f"{where}.tolerance_ms", values.pop("tolerance_ms"), "milliseconds, 0 to 10000")
+        if values.get("when_empty", "remove") not in ("remove", "keep"):
+            self.fault(f"{where}.when_empty", values.pop("when_empty"), "remove or keep")
+        if values.get("regions") == []:
+            self.fault(f"{where}.regions", [], f"at least one, each {_REGION}; without this field: every region")
+        regions = [self._region(*r) for r in self.items(f"{where}.regions", values.pop("regions", []), _REGION)]
+        fallback = self.listed(f"{where}.fallback", values.pop("fallback", []), "an IPv4 address", self._address)
+        if len(fallback) > MAX_ADDRESSES:
+            self.fault(f"{where}.fallback", len(fallback), f"at most {MAX_ADDRESSES} addresses")
+        return Policy(regions=frozenset(regions), fallback=tuple(sorted(set(fallback))), **values)
+
+    def latency(self) -> Mapping[tuple[str, str], float]:
+        expected = "a JSON object from client region to {endpoint region: milliseconds}"
+        pairs: dict[tuple[str, str], float] = {}
+        named: list[tuple[str, str, str]] = []
+        for source, row in self.json("NEARZONE_LATENCY", dict, expected, required=False).items():
+            where = f"NEARZONE_LATENCY[{json.dumps(source)}]"
+            client = self._region_word(where, source)
+            named.append((where, source, client))
+            if not isinstance(row, dict):
+                self.fault(where, row, "an object from endpoint region to milliseconds")
+                continue
+            for target, ms in row.items():
+                at = f"{where}[{json.dumps(target)}]"
+                if type(ms) not in (int, float) or not 0 <= ms <= 10_000:
+                    self.fault(at, ms, "milliseconds, 0 to 10000")
+                pair = client, self._region_word(at, target)
+                if pair in pairs and all(pair):
+                    self.fault(at, target, "each pair of regions once, however they are spelled")
+                pairs[pair] = ms
+                named.append((at, target, pair[1]))
+        self._introduce(pairs, named)
+        return pairs
+
+    def _introduce(self, pairs: Collection[tuple[str, str]], named: Iterable[tuple[str, str, str]]) -> None:
+        """Add the regions to the known ones to which `pairs` give a distance; a misspelt one is a fault."""
+        self.regions |= introduced(pairs, self.regions)
+        for where, word, name in named:
+            if name and name not in self.regions:
+                new = f"a new region of so similar a name needs a distance to itself: {json.dumps({name: {name: 0}})}"
+                meant = suggestion(name, self.regions)
+                self.fault(where, word, f"{_REGION}{meant} ({new if meant else _NEW_REGION})")
+
+    def static(self) -> tuple[Endpoint, ...]:
+        expected = 'a JSON list of {"name": ..., "region": ..., "addresses": [IPv4, ...], "claims": [name, ...]}'
+        endpoints: dict[str, Endpoint] = {}
+        for i, item in enumerate(self.json("NEARZONE_STATIC", list, expected, required=False)):
+            endpoint = self._static(f"NEARZONE_STATIC[{i}]", item)
+            if endpoint and endpoints.setdefault(endpoint.key, endpoint) is not endpoint:
+                self.fault(f"NEARZONE_STATIC[{i}].name", endpoint.own, "each name once")
+        return tuple(endpoints.values())
+
+    def _static(self, where: str, item: object) -> Endpoint | None:
+        if not self.known(where, item, {"name", "region", "addresses", "claims"}):
+            return None
+        assert isinstance(item, dict)  # noqa: S101 - told to the type checker, checked by known
+        names = self.listed(f"{where}.name", [item.get("name")], "a DNS label", of.label)
+        region = self._region(f"{where}.region", item.get("region"))
+        published = self.listed(f"{where}.addresses", item.get("addresses"), "an IPv4 address", self._address)
+        stated = item.get("addresses")
+        if not isinstance(stated, list) or not 0 < len(stated) <= MAX_ADDRESSES:
+            self.fault(f"{where}.addresses", stated, f"1 to {MAX_ADDRESSES} addresses")
+        tagged = self.listed(f"{where}.claims", item.get("claims", []), "a DNS label", of.label)
+        if not names:
+            return None
+        return Endpoint(
+            id=f"{STATIC}/{names[0]}",
+            kind=STATIC,
+            region=region,
+            tagged=tuple(sorted(set(tagged))),
+            own=names[0],
+            addresses=tuple(Address(ip) for ip in sorted(set(published))),
+            state=State.SERVING,
+            health=False,
+        )
+
+    def cloud(self) -> Cloud:
+        text = self.text("NEARZONE_CLOUD").strip() or "public"
+        if text.lower() in CLOUDS:
+            return CLOUDS[text.lower()]
+        expected = f'{", ".join(CLOUDS)}, or {{"arm": URL, "audience": URL}} (http on loopback only)'
+        found = len(self.faults)
+        value = self.json("NEARZONE_CLOUD", dict, expected, required=True)
+        if len(self.faults) > found:
+            return CLOUDS["public"]
+        if set(value) != {"arm", "audience"} or not all(map(of.is_safe_url, value.values())):
+            self.fault("NEARZONE_CLOUD", text, expected)
+            return CLOUDS["public"]
+        return Cloud(value["arm"].rstrip("/"), value["audience"].rstrip("/"))
+
+    def _pattern(self, where: str, pattern: str, others: Collection[str]) -> None:
+        if pattern.lower() in others:
+            self.fault(where, pattern, "each pattern once, whatever its case")
+        if not of.PATTERN.fullmatch(pattern.lower()):
+            self.fault(where, pattern, "a DNS label or a glob of one ('*', '?')")
+
+    def _region(self, where: str, value: object) -> str:
+        """A region that is known: of any other, no endpoint and no client would ever be found."""
+        name = self._region_word(where, value)
+        if name and name not in self.regions:
+            meant = suggestion(name, self.regions)
+            self.fault(where, value, f"{_REGION}{meant} ({_NEW_REGION})")
+        return name
+
+    def _region_word(self, where: str, value: object) -> str:
+        try:
+            return of.region(value)
+        except ValueError:
+            self.fault(where, value, "an Azure region such as westeurope")
+            return ""
+
+
+def _usable(network: IPv4Network, *, public: bool) -> IPv4Network:
+    """A network of which something can be published. Raises UnmeantError."""
+    if addresses.publishable((network,), with_public=public) or any(map(network.subnet_of, addresses.EXAMPLES)):
+        return network
+    if addresses.publishable((network,), with_public=True):
+        raise RefusedValueError(f"a network with private addresses, or {_PUBLIC} this zone")
+    raise RefusedValueError("a network with addresses that can be published")

@@ -1,0 +1,145 @@
+"""App settings as values: what an operator has decided, and how a name finds its claims entry and its policy."""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Generic, TypeVar
+
+from shared.domain.endpoints import Endpoint
+from shared.domain.zones import Policy, Zone
+
+SWEEP_SCHEDULE = "0 */10 * * * *"
+DRAIN_SCHEDULE = "*/30 * * * * *"
+
+EXACT_ONLY = frozenset({"wpad", "isatap"})
+"""Names that Windows looks up by itself and trusts: whoever answers for `wpad` chooses the proxy of every browser.
+They are the default of Windows DNS Server's global query block list. Source:
+https://learn.microsoft.com/powershell/module/dnsserver/set-dnsserverglobalqueryblocklist."""
+
+T = TypeVar("T")
+
+LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+
+_DEFAULT = Policy()
+
+
+@dataclass(frozen=True, slots=True)
+class Cloud:
+    """Where ARM answers, for whom tokens are asked, and who gives them ("": as the environment says)."""
+
+    arm: str
+    audience: str
+    authority: str = ""
+
+
+CLOUDS = {
+    "public": Cloud("https://management.azure.com", "https://management.azure.com"),
+    "usgovernment": Cloud(
+        "https://management.usgovcloudapi.net", "https://management.core.usgovcloudapi.net", "login.microsoftonline.us"
+    ),
+    "china": Cloud(
+        "https://management.chinacloudapi.cn", "https://management.chinacloudapi.cn", "login.chinacloudapi.cn"
+    ),
+}
+"""The values of azure-mgmt-core 1.6 (`get_arm_endpoints`) and azure-identity 1.27 (`AzureAuthorityHosts`)."""
+
+
+class GlobMap(Generic[T]):
+    """Entries by exact name or glob (`*`, `?`); what a glob means is worked out once, for a sweep asks very often.
+
+    Of a name's entries the most specific counts alone: the exact name, else the matching glob with the most literal
+    characters, ties by alphabet.
+    """
+
+    def __init__(self, entries: Mapping[str, T]) -> None:
+        globs = sorted((p for p in entries if "*" in p or "?" in p), key=lambda p: (-len(re.sub(r"[*?]", "", p)), p))
+        self._exact = entries
+        self._globs = [(_glob(pattern), entries[pattern]) for pattern in globs]
+
+    def exact(self, name: str) -> T | None:
+        """The entry that spells a name, None where there is none."""
+        return self._exact.get(name)
+
+    def find(self, name: str) -> T | None:
+        """The entry of a name, None where it has none."""
+        if name in self._exact:
+            return self._exact[name]
+        for glob, entry in self._globs:
+            if glob.fullmatch(name):
+                return entry
+        return None
+
+
+def _glob(pattern: str) -> re.Pattern[str]:
+    return re.compile(fnmatch.translate(pattern))  # Its `*` do not try each other's places again and again.
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What an operator has decided. `claims` and `policies` are looked up through `may_claim` and `policy`.
+
+    `exact_only`: names that no glob of `claims` permits, only an entry that spells the name.
+    """
+
+    zones: tuple[Zone, ...]
+    subscriptions: frozenset[str]
+    claims: Mapping[str, tuple[str, ...]]
+    owner: str = "nearzone"
+    apply: bool = True
+    host_names: bool = True
+    ttl: int = 30
+    host_ttl: int = 300
+    policies: Mapping[str, Policy] = field(default_factory=dict)
+    latency: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    static: tuple[Endpoint, ...] = ()
+    cloud: Cloud = CLOUDS["public"]
+    sweep_schedule: str = SWEEP_SCHEDULE
+    health_wait_minutes: int = 15
+    drain_schedule: str = DRAIN_SCHEDULE
+    exact_only: frozenset[str] = EXACT_ONLY
+
+    @cached_property
+    def digest(self) -> str:
+        """Changes when a setting changes that could change an answer, whatever the order in which it was written."""
+        parts = (
+            sorted(repr((zone.key, zone.region, sorted(zone.reach), zone.public)) for zone in self.zones),
+            sorted(self.subscriptions),
+            sorted((pattern, sorted(scopes)) for pattern, scopes in self.claims.items()),
+            (self.owner, self.host_names, self.ttl, self.host_ttl),
+            sorted((n, repr(replace(p, regions=frozenset())), sorted(p.regions)) for n, p in self.policies.items()),
+            sorted(self.latency.items()),
+            sorted(repr(endpoint) for endpoint in self.static),
+            sorted(self.exact_only),
+        )
+        return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+    def may_claim(self, name: str, endpoint_id: str) -> bool:
+        """Whether an endpoint's subscription or resource group is allowed to claim a name."""
+        scopes = self._scopes.exact(name) if name in self.exact_only else self._scopes.find(name)
+        return scopes is not None and f"{endpoint_id.lower()}/".startswith(scopes)
+
+    def needs_entry(self, name: str) -> bool:
+        """Whether a name may be claimed by nobody, because no entry of `claims` spells it."""
+        return name in self.exact_only and self._scopes.exact(name) is None
+
+    def policy(self, name: str) -> Policy:
+        """The policy of a name; the default policy where there is none."""
+        return self._policies.find(name) or _DEFAULT
+
+    @cached_property
+    def _scopes(self) -> GlobMap[tuple[str, ...]]:
+        return GlobMap({name: tuple(f"{scope}/" for scope in scopes) for name, scopes in self.claims.items()})
+
+    @cached_property
+    def _policies(self) -> GlobMap[Policy]:
+        return GlobMap(self.policies)
+
+
+def region_name(text: str) -> str:
+    """`East US` and `eastus` are the same region; ARM uses the second form in ids, people the first."""
+    return text.replace(" ", "").lower()

@@ -1,0 +1,83 @@
+"""Single values of the settings: each function here turns one into what the app works with, or raises ValueError."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import AddressValueError, IPv4Address, IPv4Network
+from urllib.parse import urlsplit
+
+from shared.config.region_names import is_name
+from shared.config.settings import LABEL, region_name
+
+GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+PATTERN = re.compile(r"(?!-)[a-z0-9*?-]{1,63}(?<!-)")
+"""What can match a DNS label: one that begins or ends with a hyphen is none."""
+_SCOPE = re.compile(r"/subscriptions/(?P<subscription>[^/]+)(/resourceGroups/[-\w.()]{1,90}(?<!\.))?", re.IGNORECASE)
+"""A resource group's name has letters, digits, `-_.()`, and no period at its end, so no wildcard is one. Source:
+https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules, Microsoft.Resources."""
+_URL = re.compile(r"https?://[a-zA-Z0-9.:[\]-]+(/[a-zA-Z0-9._/-]*)?")
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(value)  # noqa: TRY004 - one kind of error for every way to be wrong
+    return value
+
+
+def network(value: object) -> IPv4Network:
+    """A CIDR."""
+    return IPv4Network(_text(value))
+
+
+def address(value: object) -> str:
+    """An IPv4 address."""
+    try:
+        return str(IPv4Address(_text(value)))
+    except AddressValueError as error:
+        raise ValueError(value) from error
+
+
+def label(value: object) -> str:
+    """A DNS label, in lower case."""
+    if not LABEL.fullmatch(_text(value).lower()):
+        raise ValueError(value)
+    return _text(value).lower()
+
+
+def guid(value: object) -> str:
+    """A subscription id, in lower case."""
+    if not GUID.fullmatch(_text(value)):
+        raise ValueError(value)
+    return _text(value).lower()
+
+
+def region(value: object) -> str:
+    """The name of a region, known or not, as ARM writes it in ids."""
+    name = region_name(_text(value))
+    if not is_name(name):
+        raise ValueError(value)
+    return name
+
+
+def scope(value: object) -> str:
+    """A subscription or a resource group, in lower case, without a slash at the end."""
+    text = _text(value).rstrip("/")
+    if GUID.fullmatch(text):
+        return f"/subscriptions/{text}".lower()
+    match = _SCOPE.fullmatch(text)
+    if not match or not GUID.fullmatch(match["subscription"]):
+        raise ValueError(value)
+    return text.lower()
+
+
+def is_safe_url(value: object) -> bool:
+    """Whether a value is an URL over TLS, or over plain HTTP on the own machine."""
+    if not isinstance(value, str) or not _URL.fullmatch(value):
+        return False
+    try:
+        url = urlsplit(value)
+        port = url.port
+    except ValueError:  # A port beyond 65535, a bracket that does not close.
+        return False
+    loopback = url.hostname in ("127.0.0.1", "localhost", "::1")
+    return bool(url.hostname) and port != 0 and (url.scheme == "https" or loopback)

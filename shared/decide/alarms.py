@@ -1,0 +1,136 @@
+"""One alarm for each cause, however many endpoints, names or zones have it. Pure.
+
+A scale set of 60 instances with one wrong tag is one thing to correct, and so one alarm with a count and examples.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from shared.domain.alarms import Alarm
+from shared.domain.zone_findings import BlockedName, Obstacle
+from shared.domain.zones import Zone
+
+EXAMPLES = 3
+"""So many of those that have one cause are named."""
+FEW, SHORT = 3, 40
+"""Up to so many different names or numbers of at most so many characters are told in the text about one cause."""
+
+_VARIES = re.compile(
+    r"""https?://[^\s'",;)]+ | /subscriptions/[^\s'",;)]+ | [0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}
+    | '[^']*' | "[^"]*" | (?<!HTTP\ )(?<![\w.])\d[\d.:,]*(?!\w)""",
+    re.VERBOSE | re.IGNORECASE,
+)
+"""What differs between texts about one cause: URLs, ids, what is quoted, numbers other than HTTP statuses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """One thing that `subject` has: one of these `noun`s (in the plural). `text`: what is wrong, without the subject.
+
+    `alone`: the whole text where nothing else has this cause; "": subject and text. `at`: as in `Alarm`.
+    """
+
+    subject: str
+    text: str
+    means: str
+    do: str
+    noun: str
+    alone: str = ""
+    at: float = 0.0
+
+
+def grouped(troubles: Iterable[Trouble]) -> list[Alarm]:
+    """One alarm for each cause, in the order in which the causes come.
+
+    Equal texts are one cause. So are texts that differ only in names, ids and numbers.
+    """
+    shapes: dict[tuple[str, ...], dict[str, list[Trouble]]] = {}
+    for each in troubles:
+        key = (_VARIES.sub("...", each.text), each.means, each.do, each.noun)
+        shapes.setdefault(key, {}).setdefault(each.text, []).append(each)
+    return [
+        _alarm(_common(shape, list(texts)), [each for same in texts.values() for each in same])
+        for (shape, *_), texts in shapes.items()
+    ]
+
+
+def _common(shape: str, texts: Sequence[str]) -> str:
+    """One text for texts of one shape: with what is the same in all, and with what differs where that is short."""
+    fixed, found = _VARIES.split(texts[0]), [_VARIES.findall(text) for text in texts]
+    if len({len(each) for each in found}) > 1:
+        return shape
+    told = [_wording(list(dict.fromkeys(column))) for column in zip(*found, strict=True)]
+    return "".join(part for pair in zip(fixed, [*told, ""], strict=True) for part in pair)
+
+
+def _wording(values: Sequence[str]) -> str:
+    """What stands at one place of texts about one cause; of different paths the last part."""
+    if len(values) == 1:
+        return values[0]
+    ends = [each.strip("'\"").rsplit("/", 1)[-1] if "/" in each else each for each in values]
+    return ", ".join(ends) if len(ends) <= FEW and max(map(len, ends)) <= SHORT else "..."
+
+
+def _alarm(text: str, same: Sequence[Trouble]) -> Alarm:
+    first, at = same[0], max(each.at for each in same)
+    subjects = list(dict.fromkeys(each.subject for each in same))
+    if len(subjects) == 1:
+        what = first.alone if first.alone and text == first.text else f"{first.subject}: {text}"
+        return Alarm(what, first.means, first.do, 1, (first.subject,), at)
+    shown = ", ".join((*map(_short, subjects[:EXAMPLES]), *(["..."] if len(subjects) > EXAMPLES else [])))
+    what = f"{text} ({len(subjects):,} {first.noun}: {shown})"
+    return Alarm(what, first.means, first.do, len(subjects), tuple(subjects[:EXAMPLES]), at)
+
+
+def _short(subject: str) -> str:
+    """A resource's own name; `set/0` for an instance of a uniform scale set."""
+    parts = subject.split("/")
+    if not subject.startswith(("/", "static/")):
+        return subject
+    uniform = len(parts) > 3 and parts[-4].lower() == "virtualmachinescalesets"
+    return f"{parts[-3]}/{parts[-1]}" if uniform else parts[-1]
+
+
+def shown(zone: Zone) -> str:
+    """A zone for people."""
+    return f"zone {zone.fqdn} ({zone.region})"
+
+
+_STAYS = "nearzone may not write it: the answer in this zone grows old, and dead addresses stay"
+_LEFT = "no endpoint claims it any more, and nearzone may not remove it: clients still get its addresses"
+_TAKE_BACK = (
+    'look at what a resync with {"adopt": "lost", "dry_run": true} would do, then resync with {"adopt": "lost"}, or '
+    "remove the record set; and keep the tool that wrote it from leaving `nearzone-owner` out of its metadata"
+)
+_TAKE_OVER = (
+    'resync with {"adopt": ["NAME"]} to take it over, or remove the record set, or let the endpoint claim another name'
+)
+_UNLINK = (
+    "turn auto-registration off in the zone's link to that VNet, or let the endpoint claim another name; "
+    "NEARZONE_HOST_NAMES=false leaves the machines' own names to Azure"
+)
+
+
+def blocked(zone: Zone, names: Iterable[BlockedName]) -> list[Alarm]:
+    """What is to be said of the names of a zone that may not be written: one alarm for each reason."""
+    return grouped(_blocked(zone, each) for each in names)
+
+
+def _blocked(zone: Zone, each: BlockedName) -> Trouble:
+    holds = ", ".join(each.addresses) or "no address"
+    means, do = (_STAYS if each.claimed else _LEFT), _TAKE_OVER
+    if each.why == Obstacle.LOST:
+        text, do = "the record set has lost our mark", _TAKE_BACK
+    elif each.why == Obstacle.AUTO:
+        text, do = "the record set is auto-registered by Azure", _UNLINK
+    elif each.why == Obstacle.OTHER:
+        text = f"the record set belongs to owner {each.owner!r}"
+        do = f"where NEARZONE_OWNER was changed, set it back; otherwise {_TAKE_OVER}"
+    else:
+        text = "the record set is not ours"
+    subject = f"{each.name} ({holds})"
+    alone = f"{each.name} in {shown(zone)}: {text}; it holds {holds}"
+    return Trouble(subject, f"{shown(zone)}: {text}", means, do, "names", alone)

@@ -1,0 +1,73 @@
+"""The one decision about a name of a zone. Zone worker, sweep and status all decide here, so they cannot differ."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+from shared.config.settings import Settings
+from shared.decide.plan import Change, Skip, classify_removal, diff
+from shared.decide.region_latency import Latency
+from shared.decide.routing import is_claimed, keep_open, route
+from shared.domain.endpoints import Endpoint
+from shared.domain.overrides import Override
+from shared.domain.zones import Answer, RecordSet, Zone
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What every decision of a moment depends on: settings, distances, and the overrides that are in force."""
+
+    settings: Settings
+    latency: Latency
+    overrides: tuple[Override, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NameInputs:
+    """What is known of one name. `actual`: the record set that is there, None: there is none.
+
+    `was_ours`: the catalog knows that the record set had our owner tag. `adopt`: take the record set over even if it
+    has no owner tag of ours. `only_remove`: claimants are being read, so no address is added yet.
+    """
+
+    name: str
+    claimants: Collection[Endpoint]
+    actual: RecordSet | None
+    was_ours: bool = False
+    adopt: bool = False
+    only_remove: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What to do about a name. `outcome`: a change, a skip with its reason, or None where nothing has to be done.
+
+    `answer`: what the zone should hold. `kept`: the addresses of it that stay although a claimant is not readable;
+    None where all claimants are.
+    """
+
+    answer: Answer
+    outcome: Change | Skip | None
+    kept: tuple[str, ...] | None = None
+
+
+def decide(zone: Zone, inputs: NameInputs, rules: Rules) -> Decision:
+    """Decide what a zone should hold for a name, and what it takes to get there. Permissions are checked by callers."""
+    routed = route(zone, inputs.name, inputs.claimants, rules.overrides, rules.settings, rules.latency)
+    answer = keep_open(
+        routed,
+        inputs.actual,
+        inputs.claimants,
+        rules.overrides,
+        rules.settings,
+        only_remove=inputs.only_remove,
+    )
+    owner = rules.settings.owner
+    found = diff(zone, answer, inputs.actual, owner, adopt=inputs.adopt, was_ours=inputs.was_ours)
+    if isinstance(found, Change):
+        found = classify_removal(found, inputs.claimants, rules.overrides)
+    elif isinstance(found, Skip) and found.blocked:
+        claimed = is_claimed(inputs.name, inputs.claimants, rules.settings)
+        found = replace(found, blocked=replace(found.blocked, claimed=claimed))
+    return Decision(answer, found, (answer.addresses or ()) if answer != routed else None)

@@ -1,0 +1,252 @@
+"""What stands in the way of right answers before, or although, everything works: found out, explained, with a way out.
+
+Pure: what stands around the zones goes in, alarms come out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from shared.config import schedules
+from shared.config.settings import Settings
+from shared.decide import subscription_checks as watched
+from shared.decide import zone_regions
+from shared.decide.alarms import Trouble, grouped
+from shared.decide.alarms import shown as _shown
+from shared.domain.alarms import Alarm
+from shared.domain.endpoints import Endpoint, Listing, State
+from shared.domain.zone_environment import Permission, ZoneEnvironment
+from shared.domain.zones import Zone
+
+NEGATIVE_TTL = 30
+"""Seconds for which a negative answer may be cached: as long as an answer for a name."""
+ZONE_NEARLY_FULL_SHARE = 0.9
+"""Share of a zone's record sets from which on it is nearly full."""
+SELDOM_DRAIN, SELDOM_SWEEP, OFTEN_SWEEP = 3600.0, 86_400.0, 60.0
+"""Seconds between two runs of a timer beyond which, or below which, its schedule was hardly meant."""
+EVENT_SILENCE_SECONDS = 86_400.0
+"""Seconds without an event after which somebody should look."""
+MAX_SKEW = 600.0
+"""Seconds by which an instance's own clock may be off."""
+_RECORDS = "Microsoft.Network/privateDnsZones/A/"
+
+
+def check(
+    settings: Settings,
+    zones: Mapping[str, ZoneEnvironment],
+    listings: Sequence[Listing],
+    endpoints: Collection[Endpoint],
+    rights: Mapping[str, Sequence[Permission] | None] | None = None,
+) -> tuple[Alarm, ...]:
+    """Everything that is found. `zones`: what stands around each, by key. `endpoints`: all that are known.
+
+    `rights`: what the identity may do in each subscription that is `silent`.
+    """
+    regions = {key: around.regions for key, around in zones.items()}
+    found: list[Trouble] = list(zone_regions.troubles(settings.zones, regions))
+    for zone in settings.zones:
+        around = zones[zone.key]
+        found += _zone(zone, around, apply=settings.apply)
+        found += _links(zone, around, _networks(endpoints, settings))
+        found += _reach(zone, endpoints)
+        found += [
+            Trouble(
+                _shown(zone),
+                each,
+                "what depends on it could not be checked",
+                "give the identity the right to read it (Reader, or the role of infra/)",
+                "zones",
+            )
+            for each in around.unread
+        ]
+    alarms = [*grouped(found), *watched.alarms(listings, rights or {}), *_unwatched(settings), *_timers(settings)]
+    unread = any(listing.error or listing.needs_get for listing in listings)
+    if not unread and not any(each.names for each in endpoints):
+        alarms.append(
+            Alarm(
+                "no endpoint claims a name",
+                "every name stays without an answer",
+                "tag endpoints with `nearzone`, and look whether NEARZONE_SUBSCRIPTIONS names their subscriptions",
+            )
+        )
+    return tuple(alarms)
+
+
+def _unwatched(settings: Settings) -> Iterator[Alarm]:
+    """Subscriptions that may claim names by the settings, and in which no endpoint is looked for."""
+    scopes = {scope for allowed in settings.claims.values() for scope in allowed}
+    for subscription in sorted({scope.split("/")[2] for scope in scopes} - settings.subscriptions):
+        yield Alarm(
+            f"NEARZONE_CLAIMS names subscription {subscription}, which is not in NEARZONE_SUBSCRIPTIONS",
+            "its endpoints are not looked for, and claim no name",
+            "add it to NEARZONE_SUBSCRIPTIONS, or take it out of NEARZONE_CLAIMS",
+        )
+
+
+def missing_events_alarm(event_at: float, since: float, now: float) -> list[Alarm]:
+    """Whether events have stopped coming. `event_at`: when about the last one was seen, 0 for not yet.
+
+    `since`: when the catalog began that would know of them, which may have been lost before; 0 where nothing says that.
+    """
+    if now - event_at < EVENT_SILENCE_SECONDS:
+        return []
+    minutes = (now - since) / 60
+    age = f"{minutes:.0f} minutes" if minutes < 120 else f"{minutes / 60:.0f} hours"
+    never = f"no event was seen since this catalog began, {age} ago" if since else "no event was seen yet"
+    return [
+        Alarm(
+            f"no event was seen for {(now - event_at) / 3600:.0f} hours" if event_at else never,
+            "changes are found by the sweep alone, minutes later",
+            "look at the Event Grid subscription: does it exist, is it enabled, does it deliver (dead letters)?",
+        )
+    ]
+
+
+def overdue_sweep_alarm(completed_at: float, third_last: float) -> list[Alarm]:
+    """Whether no sweep was complete since the third-last one was due; seconds since the epoch."""
+    if completed_at >= third_last:
+        return []
+    return [
+        Alarm(
+            "no sweep was complete for three intervals",
+            "lost events and edited records are not put right",
+            "look at the failures of `correct_drift`, or resync by hand and read the report",
+        )
+    ]
+
+
+def skew(offset: float, holder: str) -> list[Alarm]:
+    """Whether an instance's own clock is too far from the storage account's. `offset`: what is added to it, seconds."""
+    if abs(offset) <= MAX_SKEW:
+        return []
+    side = "behind" if offset > 0 else "ahead of"
+    return [
+        Alarm(
+            f"the clock of instance {holder[:8]} is {abs(offset) / 60:.0f} minutes {side} the storage account's",
+            "nearzone corrects the times that it uses, but Azure may refuse the instance's tokens",
+            "restart the app, so that it runs on another instance; if the alarm stays, ask Azure support",
+        )
+    ]
+
+
+def _name(resource: str) -> str:
+    return resource.rsplit("/", 1)[-1]
+
+
+def _zone(zone: Zone, around: ZoneEnvironment, *, apply: bool) -> Iterator[Trouble]:
+    shown = _shown(zone)
+
+    def trouble(text: str, means: str, do: str, alone: str = "") -> Trouble:
+        return Trouble(shown, text, means, do, "zones", alone)
+
+    if not around.exists:
+        do = "make it, or correct NEARZONE_ZONES"
+        yield trouble("the zone does not exist", "nothing can be written", do, f"{shown} does not exist")
+        return
+    if zone.fqdn == "local" or zone.fqdn.endswith(".local"):
+        yield trouble(
+            "the zone's name ends in .local",
+            "many systems ask multicast DNS for such names (RFC 6762) and never the zone",
+            "use a name that is yours, or .internal",
+            f"{shown} ends in .local",
+        )
+    if around.negative_ttl is not None and around.negative_ttl > NEGATIVE_TTL:
+        yield trouble(
+            f"negative answers are cached for {around.negative_ttl} s (SOA minimum)",
+            "who asks for a name just before its first endpoint serves goes without for that long",
+            f"set the minimum TTL of the zone's SOA record set to {NEGATIVE_TTL} or less",
+        )
+    if (
+        around.record_sets
+        and around.max_record_sets
+        and around.record_sets >= ZONE_NEARLY_FULL_SHARE * around.max_record_sets
+    ):
+        held = f"holds {around.record_sets} of at most {around.max_record_sets} record sets"
+        yield trouble(
+            held,
+            "when it is full, new names get no answer",
+            "remove what nobody asks for; NEARZONE_HOST_NAMES=false leaves the resources' own names out",
+            f"{shown} {held}",
+        )
+    for lock in around.locks or ():
+        what = "no record set can be written" if lock.level == "readonly" else "names without endpoints stay, dead"
+        yield trouble(f"{lock.id} is a lock ({lock.level})", what, "lock something else, or remove it")
+    wanted = ("read", "write", "delete") if apply else ("read",)
+    if around.permissions is not None:
+        missing = [each for each in wanted if not watched.allowed(around.permissions, _RECORDS + each)]
+        if missing:
+            yield trouble(
+                f"the identity lacks {', '.join(_RECORDS + each for each in missing)}",
+                "answers cannot be kept right",
+                "assign Private DNS Zone Contributor at the zone",
+            )
+
+
+def _networks(endpoints: Collection[Endpoint], settings: Settings) -> set[str]:
+    """The VNets in which endpoints serve."""
+    serving = (each for each in endpoints if each.state == State.SERVING and each.names)
+    looked = (each for each in serving if each.subscription in settings.subscriptions)
+    return {address.network for each in looked for address in each.addresses if address.network}
+
+
+def _reach(zone: Zone, endpoints: Collection[Endpoint]) -> Iterator[Trouble]:
+    """A reach that holds no address of any endpoint; one of which nothing can be published is meant so."""
+    numbers = [ip.number for each in endpoints if each.state == State.SERVING and each.names for ip in each.addresses]
+    if zone.ranges and numbers and not any(first <= ip <= last for ip in numbers for first, last in zone.ranges):
+        reach = ", ".join(map(str, zone.reach))
+        text = f"its reach ({reach}) holds no address of an endpoint that serves"
+        yield Trouble(_shown(zone), text, "it answers no name", "correct `reach` in NEARZONE_ZONES", "zones")
+
+
+def _timers(settings: Settings) -> Iterator[Alarm]:
+    """Schedules that can be meant, and seldom are."""
+    drain, sweep = schedules.pauses(settings.drain_schedule)[1], schedules.pauses(settings.sweep_schedule)
+    if drain > SELDOM_DRAIN:
+        yield Alarm(
+            f"NEARZONE_DRAIN_SCHEDULE lets {drain / 3600:.0f} hours pass between two drains",
+            "a name whose write failed or had to wait keeps its old answer for that long, dead addresses included",
+            "let it run every 30 seconds, as by default",
+        )
+    if sweep[1] > SELDOM_SWEEP:
+        yield Alarm(
+            f"NEARZONE_SWEEP_SCHEDULE lets {sweep[1] / 3600:.0f} hours pass between two sweeps",
+            "a lost event, an edited record and a guest shutdown are found that much later",
+            "let it run every 10 minutes, as by default, at least once a day",
+        )
+    if sweep[0] < OFTEN_SWEEP:
+        yield Alarm(
+            f"NEARZONE_SWEEP_SCHEDULE lets {sweep[0]:.0f} seconds pass between two sweeps",
+            "sweeps follow one another without a pause, and what they read of Azure is not left for events",
+            "let it run every 10 minutes, as by default, at most once a minute",
+        )
+
+
+def _links(zone: Zone, around: ZoneEnvironment, networks: Collection[str]) -> Iterator[Trouble]:
+    shown = _shown(zone)
+    if around.links is None:
+        return
+    if not around.links:
+        do, text = "link the VNets of its clients", "the zone has no link to a VNet"
+        yield Trouble(shown, text, "nobody can ask it", do, "zones", f"{shown} has no link to a VNet")
+    for link in around.links:
+        if link.redirects:
+            yield Trouble(
+                f"{shown}: link {link.name}",
+                "it redirects unknown names (NxDomainRedirect)",
+                "a name without endpoints is asked in public DNS, and whoever answers there gets the traffic",
+                "set the link's resolution policy to Default",
+                "links",
+                f"{shown}: link {link.name} redirects unknown names (NxDomainRedirect)",
+            )
+        peers = around.peers.get(link.vnet)
+        beyond = [] if peers is None else sorted(each for each in networks if each != link.vnet and each not in peers)
+        if beyond:
+            others = ", ".join(_name(each) for each in beyond[:5]) + (", ..." if len(beyond) > 5 else "")
+            yield Trouble(
+                f"{shown}: VNet {_name(link.vnet)} with {others}",
+                "VNets of clients are not peered with VNets where endpoints serve",
+                "its clients may resolve addresses that they cannot connect to",
+                "peer the VNets, or narrow the zone's `reach`; nothing, where a hub, gateway or Virtual WAN routes",
+                "VNets",
+                f"{shown}: VNet {_name(link.vnet)} is not peered with {others}, where endpoints serve",
+            )

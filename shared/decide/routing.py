@@ -1,0 +1,321 @@
+"""Claims x region latency x policy x reach -> answer, and for a person the reason for every claim, in or out.
+
+Pure: equal inputs give equal answers, in whatever order the claims come.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from typing import NamedTuple
+
+from shared.config.settings import Settings
+from shared.decide.region_latency import Latency
+from shared.domain import addresses
+from shared.domain.endpoints import STATIC, Address, Endpoint, State
+from shared.domain.overrides import Override
+from shared.domain.zones import MAX_ADDRESSES, Answer, ClaimVerdict, Policy, RecordSet, Zone
+
+NEEDS_ENTRY = (
+    "NEARZONE_NEVER_BY_WILDCARD has this name, so it can be claimed only where an entry of NEARZONE_CLAIMS spells it"
+)
+
+_FAR = float("inf")
+
+
+class _Candidate(NamedTuple):
+    """A serving claim with those of its addresses that may be published in the zone."""
+
+    endpoint: Endpoint
+    addresses: Collection[str]
+
+
+def route(
+    zone: Zone,
+    name: str,
+    endpoints: Iterable[Endpoint],
+    orders: Sequence[Override],
+    settings: Settings,
+    latency: Latency,
+) -> Answer:
+    """Decide what a zone answers for a name.
+
+    `endpoints` may hold others than claimants of the name; they do not count. `orders` are the orders in force now.
+    """
+    return _evaluate(zone, name, endpoints, orders, settings, latency, {})[0]
+
+
+def keep_open(
+    answer: Answer,
+    actual: RecordSet | None,
+    endpoints: Collection[Endpoint],
+    orders: Sequence[Override],
+    settings: Settings,
+    *,
+    only_remove: bool = False,
+) -> Answer:
+    """The answer, with what the zone holds of claimants of which it is not known whether they serve.
+
+    Their addresses stay where they are. Where a list has not shown their addresses, every address stays that no other
+    claimant accounts for. `only_remove`: these claimants are being read, so nothing is added yet.
+    """
+    claimants = [each for each in endpoints if answer.name in each.names]
+    drained = {each.key for each in claimants if any(order.applies_to(each) for order in orders)}
+    unsure = [
+        e for e in claimants if e.open and e.key not in drained and not _permission_problem(e, answer.name, settings)
+    ]
+    if not unsure or answer.addresses is None:
+        return answer
+    there = actual.addresses if actual else ()
+    theirs = {address.ip for each in unsure for address in each.addresses}
+    others = {address.ip for each in claimants if each not in unsure for address in each.addresses}
+    hidden = any(not each.addresses for each in unsure)
+    kept = [ip for ip in there if ip in theirs or (hidden and ip not in others)]
+    of_claims = theirs | others
+    wanted = dict.fromkeys((*(ip for ip in answer.addresses if not kept or ip in of_claims), *kept))  # No fallback.
+    addresses = tuple(sorted([ip for ip in wanted if not only_remove or ip in there][:MAX_ADDRESSES]))
+    why = f"; kept for {len(unsure)} that could not be read" if kept else ""
+    return replace(answer, addresses=addresses, reason=answer.reason + why)
+
+
+def verdicts(
+    zone: Zone,
+    name: str,
+    endpoints: Collection[Endpoint],
+    orders: Sequence[Override],
+    settings: Settings,
+    latency: Latency,
+) -> tuple[ClaimVerdict, ...]:
+    """Why each claim is in the answer that `route` gives, or why it is not."""
+    out: dict[str, str] = {}
+    answer, regions = _evaluate(zone, name, endpoints, orders, settings, latency, out)
+    found = []
+    for endpoint in sorted((e for e in endpoints if name in e.names), key=lambda e: e.key):
+        held = {address.ip for address in endpoint.addresses}
+        published = held.intersection(answer.addresses or ())
+        reason = out.get(endpoint.key, "")
+        if not reason and endpoint.region not in regions:
+            reason = f"farther: {_format_distance(*_distance(zone, endpoint.region, latency))}"
+        elif not reason and not published:
+            reason = f"cut: a record set holds {MAX_ADDRESSES} addresses (put an internal load balancer in front)"
+        shown = tuple(sorted(held if reason else published))
+        found.append(
+            ClaimVerdict(endpoint.id, endpoint.region, endpoint.state, shown, not reason, reason or answer.reason)
+        )
+    return tuple(found)
+
+
+def _evaluate(
+    zone: Zone,
+    name: str,
+    endpoints: Iterable[Endpoint],
+    orders: Sequence[Override],
+    settings: Settings,
+    latency: Latency,
+    out: dict[str, str],
+) -> tuple[Answer, Collection[str]]:
+    """The answer and the regions that it comes from. `out` takes, by key, why a claim is not even a candidate."""
+    policy = settings.policy(name)
+    claimants = [e for e in endpoints if name in e.names]
+    permitted = [e for e in claimants if not _excluded(out, e, _permission_problem(e, name, settings))]
+    tagged = any([name in e.tagged for e in permitted])  # noqa: C419 - a list is faster than a generator
+    meant = [e for e in permitted if not _excluded(out, e, _eligibility_problem(e, name, tagged, settings))]
+    serving = [e for e in meant if not _excluded(out, e, _availability_problem(e, orders))]
+    candidates = _candidates(zone, serving, policy, out)
+    chosen, near = _select_regions(zone, candidates, policy, latency)
+    addresses: tuple[str, ...] | None = _limit_addresses(zone, chosen)
+    if not addresses:
+        addresses, reason = _empty_answer(zone, policy, claimants, serving)
+    else:
+        missed = (
+            "" if len(candidates) == len(meant) else _skipped_regions(zone, near[0], meant, serving, policy, latency)
+        )
+        reason = _why(tuple(near), missed)
+    ttl = policy.ttl or (settings.ttl if tagged or not permitted else settings.host_ttl)
+    return Answer(name, addresses, ttl, reason), [region for _, region in near]
+
+
+def is_claimed(name: str, endpoints: Iterable[Endpoint], settings: Settings) -> bool:
+    """Whether an endpoint that is there, whatever its state, claims a name and may do so."""
+    return any(
+        name in each.names
+        and not _permission_problem(each, name, settings)
+        and not _eligibility_problem(each, name, False, settings)
+        for each in endpoints
+    )
+
+
+def _excluded(out: dict[str, str], endpoint: Endpoint, fault: str) -> str:
+    if fault:
+        out[endpoint.key] = fault
+    return fault
+
+
+def _permission_problem(endpoint: Endpoint, name: str, settings: Settings) -> str:
+    if endpoint.state == State.GONE:
+        return "deleted"
+    if endpoint.kind == STATIC or settings.may_claim(name, endpoint.id):
+        return ""
+    return NEEDS_ENTRY if settings.needs_entry(name) else "NEARZONE_CLAIMS does not let it claim this name"
+
+
+def _eligibility_problem(endpoint: Endpoint, name: str, tagged: bool, settings: Settings) -> str:
+    if endpoint.subscription not in settings.subscriptions and endpoint.kind != STATIC:
+        return "its subscription is not in NEARZONE_SUBSCRIPTIONS"
+    if name not in endpoint.tagged and not settings.host_names:
+        return "claims it only by its own name, and NEARZONE_HOST_NAMES is false"
+    if tagged and name not in endpoint.tagged:
+        return "claims it only by its own name, and others claim it by tag"
+    return ""
+
+
+def _availability_problem(endpoint: Endpoint, orders: Sequence[Override]) -> str:
+    if orders and any(order.applies_to(endpoint) for order in orders):  # Mostly there are none, and generators cost.
+        return "drained by order"
+    if endpoint.state != State.SERVING:
+        return endpoint.state.value + (f" ({endpoint.doubt})" if endpoint.doubt else "")
+    return ""
+
+
+def _candidates(zone: Zone, serving: list[Endpoint], policy: Policy, out: dict[str, str]) -> list[_Candidate]:
+    """With the addresses that the zone's clients can reach, and that are not ambiguous."""
+    alone = len(serving) == 1 and len(serving[0].addresses) == 1  # Most names have one claim with one address.
+    ambiguous = set() if alone else ambiguous_addresses(serving)
+    candidates = []
+    for endpoint in serving:
+        clear = [address for address in endpoint.addresses if address.ip not in ambiguous]
+        reachable = [address.ip for address in clear if reaches(zone, address)]
+        if not endpoint.addresses:
+            out[endpoint.key] = "has no private IPv4 address"
+        elif not clear:
+            out[endpoint.key] = "ambiguous: the same address is claimed from another VNet"
+        elif policy.regions and endpoint.region not in policy.regions:
+            out[endpoint.key] = "its region is not in the policy's regions"
+        elif not reachable:
+            out[endpoint.key] = _unreachable(zone, clear)
+        else:
+            candidates.append(_Candidate(endpoint, reachable))
+    return candidates
+
+
+def _unreachable(zone: Zone, found: Iterable[Address]) -> str:
+    """Why none of these addresses is published in a zone."""
+    for address in found:
+        if words := addresses.never(address.ip):
+            return f"{address.ip} is {words}, which is never published"
+        if addresses.public(address.ip) and not zone.public:
+            return f'{address.ip} is a public address, and its zone in NEARZONE_ZONES does not say "public": true'
+    return "clients of this zone cannot reach its address"
+
+
+def ambiguous_addresses(serving: Iterable[Endpoint]) -> set[str]:
+    """The addresses that are claimed from two VNets: nobody can say where such a packet would arrive.
+
+    An address whose VNet is not known (a static endpoint's) is no contradiction to one whose VNet is.
+    """
+    networks: dict[str, str] = {}
+    ambiguous = set()
+    for endpoint in serving:
+        for address in endpoint.addresses:
+            if address.network and networks.setdefault(address.ip, address.network) != address.network:
+                ambiguous.add(address.ip)
+    return ambiguous
+
+
+def reaches(zone: Zone, address: Address) -> bool:
+    """Whether the zone's clients can connect to an address, and it may be published there."""
+    for first, last in zone.ranges:  # noqa: SIM110 - a generator would cost more than the comparisons
+        if first <= address.number <= last:
+            return True
+    return False
+
+
+def _select_regions(
+    zone: Zone, candidates: list[_Candidate], policy: Policy, latency: Latency
+) -> tuple[list[_Candidate], list[tuple[float, str]]]:
+    """The candidates of the nearest regions that have any, and these regions with their distances."""
+    if len(candidates) == 1:
+        return candidates, [_distance(zone, candidates[0].endpoint.region, latency)]
+    by_region: defaultdict[str, list[_Candidate]] = defaultdict(list)
+    for candidate in candidates:
+        by_region[candidate.endpoint.region].append(candidate)
+    chosen: list[_Candidate] = []
+    near: list[tuple[float, str]] = []
+    for ms, region in sorted([_distance(zone, region, latency) for region in by_region]):
+        if not _enough(chosen, policy.min_endpoints) or ms <= near[0][0] + policy.tolerance_ms < _FAR:
+            near.append((ms, region))
+            chosen += by_region[region]
+    return chosen, near
+
+
+def _enough(chosen: list[_Candidate], wanted: int) -> bool:
+    """Whether so many endpoints are collected; claims with the same addresses lead clients to one and the same."""
+    if len(chosen) < wanted or wanted == 1:
+        return len(chosen) >= wanted
+    return len({frozenset(candidate.addresses) for candidate in chosen}) >= wanted
+
+
+def _distance(zone: Zone, region: str, latency: Latency) -> tuple[float, str]:
+    """What regions are ordered by: a pair that nobody has published comes last, and ties go by name."""
+    ms = latency.ms(zone.region, region)
+    return (_FAR if ms is None else ms), region
+
+
+@lru_cache
+def _why(near: tuple[tuple[float, str], ...], missed: str) -> str:
+    why = ", ".join([_format_distance(*each) for each in near])
+    why = f"failover: {missed}; nearest is {why}" if missed else f"nearest: {why}"
+    return why if len(near) < 2 else f"{why} (mixed: clients spread evenly over {len(near)} regions)"
+
+
+def _skipped_regions(
+    zone: Zone,
+    nearest: tuple[float, str],
+    meant: list[Endpoint],
+    serving: list[Endpoint],
+    policy: Policy,
+    latency: Latency,
+) -> str:
+    """What is wrong with the nearer regions that the name is claimed from and the policy allows, or ""."""
+    wished = {e.region for e in meant if not policy.regions or e.region in policy.regions}
+    passed = [region for ms, region in sorted([_distance(zone, r, latency) for r in wished]) if (ms, region) < nearest]
+    running = {e.region for e in serving}
+    silent = ", ".join([region for region in passed if region not in running])
+    unusable = ", ".join([region for region in passed if region in running])
+    faults = (f"nobody serves in {silent}" if silent else "", f"no usable address in {unusable}" if unusable else "")
+    return "; ".join(filter(None, faults))
+
+
+def _format_distance(ms: float, region: str) -> str:
+    return f"{region} (no published round-trip time)" if ms == _FAR else f"{region} {ms:g} ms"
+
+
+def rank(zone: Zone, endpoint_id: str) -> str:
+    """Rendezvous hash of an endpoint in a zone: stable under churn, and different from zone to zone."""
+    return hashlib.sha256(f"{zone.key}\n{endpoint_id.lower()}".encode()).hexdigest()
+
+
+def _limit_addresses(zone: Zone, chosen: list[_Candidate]) -> tuple[str, ...]:
+    """Their addresses; where a record set does not hold so many, those of the first ones by rendezvous hashing."""
+    addresses = {ip for candidate in chosen for ip in candidate.addresses}
+    if len(addresses) > MAX_ADDRESSES:
+        ranked = sorted(chosen, key=lambda candidate: rank(zone, candidate.endpoint.id))
+        in_turn = dict.fromkeys(ip for candidate in ranked for ip in sorted(candidate.addresses))
+        addresses = set(list(in_turn)[:MAX_ADDRESSES])
+    return tuple(sorted(addresses))
+
+
+def _empty_answer(
+    zone: Zone, policy: Policy, claimants: list[Endpoint], serving: list[Endpoint]
+) -> tuple[tuple[str, ...] | None, str]:
+    """What to answer then, and why."""
+    why = "no endpoint that serves may be used here" if serving else "no endpoint serves"
+    fallback = tuple(ip for ip in policy.fallback if reaches(zone, Address(ip)))
+    if fallback:
+        return fallback, f"fallback: {why}"
+    if policy.when_empty == "keep":
+        return None, f"kept: {why}, and the policy keeps what is there"
+    return (), why if claimants else "nobody claims this name"

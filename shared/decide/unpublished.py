@@ -1,0 +1,29 @@
+"""What an endpoint claims or holds that is never published under these settings, in words, as faults of the endpoint.
+
+Decided when somebody asks, from the settings of now: nothing of it is kept in the catalog.
+"""
+
+from __future__ import annotations
+
+from shared.config.settings import Settings
+from shared.decide.routing import NEEDS_ENTRY
+from shared.domain import addresses
+from shared.domain.endpoints import STATIC, Endpoint
+
+
+def faults(endpoint: Endpoint, settings: Settings) -> tuple[str, ...]:
+    """Everything in an endpoint's claims that was refused, by its kind or by the settings."""
+    if endpoint.kind == STATIC or not endpoint.names:  # The settings' own faults are told at start.
+        return endpoint.faults
+    names = sorted(name for name in endpoint.names if settings.needs_entry(name))
+    ips = sorted({address.ip for address in endpoint.addresses})
+    return (
+        *endpoint.faults,
+        *(f"{name!r}: {NEEDS_ENTRY}" for name in names),
+        *(f"{ip} is {words}, which is never published" for ip in ips if (words := addresses.never(ip))),
+        *(
+            f'{ip} is a public address, and no zone of NEARZONE_ZONES says "public": true'
+            for ip in ips
+            if addresses.public(ip) and not any(zone.public for zone in settings.zones)
+        ),
+    )

@@ -1,0 +1,91 @@
+"""Zones, the answers that they should hold, and the record sets that they do hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from ipaddress import IPv4Network
+
+from shared.domain.addresses import publishable
+from shared.domain.endpoints import State
+
+MAX_ADDRESSES = 20
+"""Records in one Azure Private DNS record set. Source: Azure DNS limits, 2024-10-08."""
+
+
+@dataclass(frozen=True)
+class Zone:
+    """A private DNS zone, the region of its clients, and what those clients can reach.
+
+    `public`: public addresses within reach may be published as well.
+    """
+
+    id: str
+    region: str
+    reach: tuple[IPv4Network, ...]
+    public: bool = False
+
+    @cached_property
+    def key(self) -> str:
+        """The id for comparison."""
+        return self.id.lower()
+
+    @cached_property
+    def ranges(self) -> tuple[tuple[int, int], ...]:
+        """What its clients can reach and may be published, as the first and the last address of each range."""
+        return publishable(self.reach, with_public=self.public)
+
+    @property
+    def fqdn(self) -> str:
+        """The zone's DNS name, e.g. `ai.internal`."""
+        return self.id.rsplit("/", 1)[-1].lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How a name is answered. `regions`: only these, or any when empty. `ttl`: seconds, None for the default."""
+
+    min_endpoints: int = 1
+    tolerance_ms: float = 0.0
+    regions: frozenset[str] = frozenset()
+    fallback: tuple[str, ...] = ()
+    when_empty: str = "remove"
+    ttl: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimVerdict:
+    """Why one endpoint is in an answer or not."""
+
+    endpoint: str
+    region: str
+    state: State
+    addresses: tuple[str, ...]
+    included: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The A record set that a zone should hold for a name. `addresses` is None when what is there is to be kept."""
+
+    name: str
+    addresses: tuple[str, ...] | None
+    ttl: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordSet:
+    """An A record set as it stands in Azure. `etag` is sent back exactly as it came."""
+
+    name: str
+    ttl: int
+    addresses: tuple[str, ...]
+    metadata: tuple[tuple[str, str], ...] = ()
+    etag: str = ""
+    auto_registered: bool = False
+
+    def tag(self, key: str) -> str | None:
+        """A metadata value."""
+        return dict(self.metadata).get(key)

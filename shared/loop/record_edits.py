@@ -1,0 +1,121 @@
+"""Edits of record sets by others, as Event Grid tells them: the name is looked at anew, on the drain's path.
+
+An event marks its name dirty, and the drain reads record set and claims and decides: it repairs, or keeps what it may
+not write as a blocked name, or finds everything right and writes nothing. So an edit is seen in seconds, and not at the
+next sweep. Two tools that want different things of one name would now answer each other within seconds, too: a name is
+looked at so few times in ten minutes, and what goes beyond is left to the sweep.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
+
+from shared.decide.plan import has_no_owner_tag, obstacle
+from shared.decide.routing import is_claimed
+from shared.domain.concurrency import SharedRuns
+from shared.domain.dirty import Cause, DirtyName, Urgency
+from shared.domain.endpoints import Endpoint
+from shared.domain.errors import Transient
+from shared.domain.zones import Zone
+from shared.edge.event_hints import RecordEdit
+from shared.loop.zone.apply import ZoneApplier
+from shared.loop.zone.record_cache import PastDeadlineError
+
+DEBOUNCE_SECONDS = 2.0
+"""Seconds between two looks at one name; the events in between share the next ones."""
+MAX_LOOKS = 5
+LOOK_WINDOW_SECONDS = 600.0
+"""In so many seconds a name is looked at `LOOKS` times because of edits."""
+READ_SECONDS = 5.0
+"""Seconds for which a look at a record set of a frozen zone waits for its turn among the zone's reads."""
+CREATED_SECONDS = 120.0
+"""For so long after we have created a record set, an event that tells of a creation is taken for ours."""
+
+
+@dataclass
+class RecordEdits:
+    """Follows edits. What becomes of one: accepted; own; unclaimed; or repeated, which is left to the sweep.
+
+    Azure does not tell whose request has created a record set. Where the last change of the name was our creation of
+    it, a moment ago, it was ours: another one could create it only after it was deleted, which is an event of its own.
+    """
+
+    applier: ZoneApplier
+    _shared: SharedRuns[str] = field(default_factory=SharedRuns)
+    _looked: dict[tuple[str, str], list[float]] = field(default_factory=dict)
+
+    async def follow(self, edit: RecordEdit, cause: Cause) -> tuple[str, bool]:
+        """Mark the name; gives what became of the edit, and whether this call settles it. Raises Transient, Terminal.
+
+        Edits of one name that come together share a run that begins after them.
+        """
+        zone = next(each for each in self.applier.settings.zones if each.key == edit.zone)
+        kind = "created" if edit.created else "edited"
+        outcome, first = await self._shared.run(
+            f"{edit.zone} {edit.name}", kind, lambda flight: self._mark(zone, edit.name, cause, flight.waiting_callers)
+        )
+        return outcome, first and outcome == "accepted"
+
+    async def _mark(self, zone: Zone, name: str, cause: Cause, kinds: Collection[str]) -> str:
+        catalog, settings = self.applier.catalog, self.applier.settings
+        endpoints = [row.endpoint for row in await catalog.claimants(name)]
+        if not is_claimed(name, endpoints, settings) and not await catalog.is_owned(zone.key, name):
+            return "unclaimed"
+        if set(kinds) == {"created"} and await self._have_created(zone, name):
+            return "own"
+        if not await self._may_look(zone, name):
+            return "repeated"
+        service = any(name in endpoint.tagged for endpoint in endpoints)
+        urgency = Urgency.FIRST_ADDRESS if service else Urgency.HOST_FIRST_ADDRESS
+        self.applier.record_cache.invalidate(zone, name)  # What this process remembers of it is not true any more.
+        mark = DirtyName(zone.key, name, urgency, cause.at, cause=cause.text)
+        await catalog.mark_dirty(mark)
+        if await self.applier.active_freeze(zone):
+            await self._look(zone, mark, endpoints)
+        return "accepted"
+
+    async def _look(self, zone: Zone, mark: DirtyName, endpoints: Sequence[Endpoint]) -> None:
+        """Keep what a frozen zone holds, and whether it may be written: no drain reads there.
+
+        Raises Transient, Terminal. Where it cannot be read, the name stays dirty, and another delivery of the event
+        looks again.
+        """
+        drainer, name = self.applier, mark.name
+        try:
+            known = await drainer.record_cache.fetch(zone, name, until=drainer.clock() + READ_SECONDS)
+        except PastDeadlineError as error:
+            raise Transient(str(error)) from error
+        held = known.record_set
+        await drainer.catalog.mark_dirty(replace(mark, holds=held.addresses if held else (), held_at=known.at))
+        was_ours = has_no_owner_tag(held) and await drainer.catalog.is_owned(zone.key, name)
+        found = obstacle(name, held, drainer.settings.owner, was_ours=was_ours)
+        found = found and replace(found, claimed=is_claimed(name, endpoints, drainer.settings), at=known.at)
+        if found and found.concerns:
+            await drainer.zone_findings.note(zone, found)
+
+    async def _have_created(self, zone: Zone, name: str) -> bool:
+        """Whether our creation of a record set is the last change of it, and not long ago.
+
+        The event may be faster than the answer to our request, after which the history is written: so it waits first.
+        """
+        await asyncio.sleep(DEBOUNCE_SECONDS)
+        last = next(iter(await self.applier.catalog.history(zone.key, name)), None)
+        return bool(last and last.kind == "create" and abs(self.applier.clock() - last.at) <= CREATED_SECONDS)
+
+    async def _may_look(self, zone: Zone, name: str) -> bool:
+        """Whether the sweep is not soon enough; waits where the last look was a moment ago."""
+        now = self.applier.clock()
+        lately = {
+            key: [at for at in looks if now - LOOK_WINDOW_SECONDS < at <= now + DEBOUNCE_SECONDS]
+            for key, looks in self._looked.items()
+        }
+        self._looked = {key: looks for key, looks in lately.items() if looks}
+        looks = self._looked.setdefault((zone.key, name), [])
+        if len(looks) >= MAX_LOOKS:
+            return False
+        wait = max(0.0, looks[-1] + DEBOUNCE_SECONDS - now) if looks else 0.0
+        looks.append(now + wait)
+        await asyncio.sleep(wait)
+        return True

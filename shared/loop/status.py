@@ -1,0 +1,323 @@
+"""What a person asks in an incident: how do things stand, and why does this zone answer that? Reads, never writes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import chain, islice
+from typing import Any
+
+from cronsim import CronSim
+
+from shared.config.settings import Settings
+from shared.decide import preflight, unpublished
+from shared.decide import unreadable_rows as bad_rows
+from shared.decide import wait_reasons as waiting
+from shared.decide.alarms import Trouble, grouped, shown
+from shared.decide.plan import has_no_owner_tag, has_our_owner_tag, obstacle
+from shared.decide.routing import keep_open, route, verdicts
+from shared.domain.alarms import Alarm
+from shared.domain.catalog_rows import Versioned
+from shared.domain.catalog_state import CatalogState, ReadingProgress, SweepSummary
+from shared.domain.dirty import Cause, DirtyName, RecordChange
+from shared.domain.endpoints import EndpointRow, State
+from shared.domain.overrides import Override, active_freeze
+from shared.domain.zone_findings import BlockedName, ZoneFindings
+from shared.domain.zones import RecordSet, Zone
+from shared.edge.report import alarm_json, refused
+from shared.loop.unknown_resources import is_sweep_noted
+from shared.loop.zone.apply import INCOMPLETE, ZoneApplier
+from shared.loop.zone.worker import LEASE_SECONDS
+
+CHANGES = 50
+"""The last changes of all zones that are told."""
+
+
+async def status(drainer: ZoneApplier, own: Sequence[Alarm] = ()) -> dict[str, Any]:
+    """Zones, dirty and blocked names, endpoints by state, the last sweeps and changes, orders, refusals and alarms.
+
+    `own`: alarms of this instance, which its last sweep may have left in the marker as well.
+    """
+    catalog, settings, orders = drainer.catalog, drainer.settings, await drainer.active_overrides()
+    stored = await catalog.state()
+    marker = stored.value if stored else CatalogState()
+    dirty = {zone.key: [row.value for row in await catalog.dirty(zone.key)] for zone in settings.zones}
+    rows = [row.value for row in await catalog.endpoints()]
+    endpoints = [row.endpoint for row in rows]
+    found = {zone.key: await _found(drainer, zone) for zone in settings.zones}
+    now = drainer.clock()
+    alarms = [*own, *marker.alarms, *marker.findings, *overdue_alarms(stored, settings, now)]
+    alarms += [alarm for each in found.values() for alarm in each.alarms]
+    alarms += grouped((*_endpoint_troubles(rows, settings), *_failing_names(settings.zones, dirty)))
+    alarms += bad_rows.alarms(await catalog.bad_rows())
+    complete = await drainer.complete_epoch()
+    if not complete:
+        alarms.append(INCOMPLETE)
+    frozen = {zone.key: active_freeze(zone, orders) for zone in settings.zones}
+    holds = {zone.key: await _holds(drainer, zone, frozen[zone.key], complete) for zone in settings.zones}
+    alarms += grouped(each for zone in settings.zones for each in holds[zone.key].late_names(dirty[zone.key]))
+    alarms += [_frozen(zone, order) for zone in settings.zones if (order := frozen[zone.key])]
+    return {
+        "now": format_time(now),
+        "catalog": dict(await catalog.location()),
+        "mode": "apply" if settings.apply else "shadow",
+        "owner": settings.owner,
+        "zones": [
+            {
+                "id": zone.id,
+                "region": zone.region,
+                "dirty": len(dirty[zone.key]),
+                "blocked": found[zone.key].count,
+                "frozen": _until(frozen[zone.key]),
+            }
+            for zone in settings.zones
+        ],
+        "dirty": [
+            _dirty(d, holds[d.zone]) for d in sorted(chain(*dirty.values()), key=lambda d: (d.urgency, d.since, d.name))
+        ],
+        "blocked": [_blocked(zone, each) for zone in settings.zones for each in found[zone.key].blocked],
+        "endpoints": dict(sorted(Counter(e.state.value for e in endpoints if e.names).items())),
+        "last_sweep": {
+            "completed_at": format_time(marker.completed_at),
+            "current": bool(complete),
+            "progress": _progress(marker.progress),
+            "deferred": format_time(marker.deferred_at) if is_sweep_noted(marker) else None,
+        },
+        "sweeps": [_swept(sweep) for sweep in marker.sweeps],
+        "changes": await _changes(drainer),
+        "drains": [
+            {"target": order.target, "until": format_time(order.until), **_who(order)}
+            for order in orders
+            if not any(order.about(zone) for zone in frozen)
+        ],
+        "refusals": [text for each in found.values() for text in each.refusals],
+        "refused": [refused(plan) for each in found.values() for plan in each.refused],
+        "alarms": [{**alarm_json(alarm), "at": format_time(alarm.at or now)} for alarm in _each_once(alarms)],
+    }
+
+
+def _each_once(alarms: Iterable[Alarm]) -> Iterable[Alarm]:
+    """Equal alarms are one, and the latest look counts."""
+    found: dict[Alarm, Alarm] = {}
+    for alarm in alarms:
+        found[alarm] = max(found.get(alarm, alarm), alarm, key=lambda each: each.at)
+    return found.values()
+
+
+def overdue_alarms(stored: Versioned[CatalogState] | None, settings: Settings, now: float) -> list[Alarm]:
+    """Whether sweeps or events have stopped coming; nothing before the first sweep was complete."""
+    if not stored or not stored.value.completed_at:
+        return []
+    due = CronSim(settings.sweep_schedule, datetime.fromtimestamp(now, UTC), reverse=True)
+    third_last = next(islice(due, 2, None)).timestamp()
+    marker = stored.value
+    return preflight.overdue_sweep_alarm(marker.completed_at, third_last) + preflight.missing_events_alarm(
+        marker.event_at, marker.began_at, now
+    )
+
+
+def _endpoint_troubles(rows: Iterable[EndpointRow], settings: Settings) -> Iterator[Trouble]:
+    """Endpoints that cannot be read, or whose claims are not what they should be."""
+    for row in sorted(rows, key=lambda row: row.endpoint.key):
+        each, at = row.endpoint, row.seen_at
+        if each.doubt:
+            do = "where it is forbidden, assign Reader, or the role of infra/, at its subscription"
+            yield Trouble(each.id, each.doubt, "what the zones hold of it stays as it is", do, "endpoints", at=at)
+        for fault in unpublished.faults(each, settings):
+            do = "correct it, or leave it so"
+            yield Trouble(each.id, fault, "this part of it is not published", do, "endpoints", at=at)
+        if each.unreported and each.state == State.SERVING:
+            yield Trouble(
+                each.id,
+                "its Application Health extension has not reported, and the time to wait for it is over",
+                "it is published although its model may not be loaded",
+                "look at the extension in the machine, or remove it; NEARZONE_HEALTH_WAIT_MINUTES sets the time",
+                "endpoints",
+                at=at,
+            )
+
+
+def _failing_names(zones: Iterable[Zone], dirty: Mapping[str, Iterable[DirtyName]]) -> Iterator[Trouble]:
+    """Names that fail."""
+    do = "it is tried again by itself; the error says what stands in the way"
+    for zone in zones:
+        for row in dirty[zone.key]:
+            if row.attempts:
+                alone = f"{row.name} in {row.zone} failed {row.attempts} times: {row.last_error}"
+                text = f"{shown(zone)}: writing fails: {row.last_error}"
+                yield Trouble(row.name, text, "its answer is old", do, "names", alone, row.held_at or row.since)
+
+
+async def _found(drainer: ZoneApplier, zone: Zone) -> ZoneFindings:
+    stored = await drainer.catalog.findings(zone.key)
+    return stored.value if stored else ZoneFindings(zone.key)
+
+
+def _blocked(zone: Zone, each: BlockedName) -> dict[str, Any]:
+    return {
+        "zone": zone.id,
+        "name": each.name,
+        "why": each.why.value,
+        "owner": each.owner or None,
+        "addresses": list(each.addresses),
+        "claimed": each.claimed,
+    }
+
+
+def _frozen(zone: Zone, order: Override) -> Alarm:
+    until = "until somebody unfreezes it" if order.has_no_end else f"until {format_time(order.until)}"
+    return Alarm(
+        f"zone {zone.fqdn} ({zone.region}) is frozen {until}",
+        "nothing is written to it: its answers grow old, and dead addresses stay",
+        f'resync with {{"unfreeze": {{"zone": "{zone.region}"}}}} once the reason is gone',
+    )
+
+
+async def _changes(drainer: ZoneApplier) -> list[dict[str, Any]]:
+    """The last changes of all zones, newest first."""
+    zones = drainer.settings.zones
+    found = [(past, zone) for zone in zones for past in await drainer.catalog.history(zone.key)]
+    return [change_json(past, zone) for past, zone in sorted(found, key=lambda each: -each[0].at)[:CHANGES]]
+
+
+async def explain(drainer: ZoneApplier, zone: Zone, name: str) -> dict[str, Any]:
+    """One answer: every claim, in or out, and why, beside what the zone holds now. Raises Transient, Terminal."""
+    catalog = drainer.catalog
+    record = await drainer.record_sets.get(zone, name)
+    endpoints = [row.endpoint for row in await catalog.claimants(name)]
+    known = (zone, name, endpoints, await drainer.active_overrides(), drainer.settings, drainer.latency)
+    answer = keep_open(route(*known), record, endpoints, known[3], drainer.settings)
+    dirty, frozen = await catalog.dirty_name(zone.key, name), await drainer.active_freeze(zone)
+    holds = await _holds(drainer, zone, frozen, await drainer.complete_epoch()) if dirty else None
+    return {
+        "zone": zone.id,
+        "name": name,
+        "answer": {
+            "addresses": None if answer.addresses is None else list(answer.addresses),
+            "ttl": answer.ttl,
+            "reason": answer.reason,
+        },
+        "record": _record(drainer, record),
+        "blocked": await _why_blocked(drainer, zone, name, record),
+        "claims": [
+            {
+                "endpoint": decision.endpoint,
+                "region": decision.region,
+                "state": decision.state.value,
+                "addresses": list(decision.addresses),
+                "included": decision.included,
+                "reason": decision.reason,
+            }
+            for decision in verdicts(*known)
+        ],
+        "dirty": _dirty(dirty.value, holds) if dirty and holds else None,
+        "frozen": _until(frozen),
+        "history": [change_json(past, zone) for past in await catalog.history(zone.key, name)],
+    }
+
+
+async def record(drainer: ZoneApplier, zone: Zone, name: str) -> dict[str, Any]:
+    """What a zone holds now, as `explain` tells it; for a time without the catalog. Raises Transient, Terminal."""
+    return {"record": _record(drainer, await drainer.record_sets.get(zone, name))}
+
+
+def _record(drainer: ZoneApplier, record: RecordSet | None) -> dict[str, Any] | None:
+    if record is None:
+        return None
+    mine = has_our_owner_tag(record, drainer.settings.owner)
+    return {"addresses": list(record.addresses), "ttl": record.ttl, "owned": mine}
+
+
+async def _why_blocked(drainer: ZoneApplier, zone: Zone, name: str, record: RecordSet | None) -> dict[str, Any] | None:
+    was_ours = has_no_owner_tag(record) and await drainer.catalog.is_owned(zone.key, name)
+    found = obstacle(name, record, drainer.settings.owner, was_ours=was_ours)
+    return {"why": found.why.value, "owner": found.owner or None} if found else None
+
+
+async def _holds(drainer: ZoneApplier, zone: Zone, frozen: Override | None, complete: str) -> waiting.WaitReasons:
+    """What can hold back the names of a zone now."""
+    tenancy, now = await drainer.catalog.lease_holder(zone.key, LEASE_SECONDS), drainer.clock()
+    drains = CronSim(drainer.settings.drain_schedule, datetime.fromtimestamp(now, UTC), reverse=True)
+    due_before = min(next(islice(drains, 2, None)).timestamp(), now - waiting.LATE_SECONDS)
+    until = (
+        "" if frozen is None else "until it is unfrozen" if frozen.has_no_end else f"until {format_time(frozen.until)}"
+    )
+    own = drainer.record_cache.budgets[zone.key]
+    return waiting.WaitReasons(zone, now, until, bool(complete), tenancy, due_before, own)
+
+
+def _dirty(dirty: DirtyName, holds: waiting.WaitReasons) -> dict[str, Any]:
+    return {
+        "zone": dirty.zone,
+        "name": dirty.name,
+        "urgency": dirty.urgency.name.lower(),
+        "since": format_time(dirty.since),
+        "attempts": dirty.attempts,
+        "not_before": format_time(dirty.not_before),
+        "last_error": dirty.last_error,
+        "cause": dirty.cause,
+        **_who(dirty),
+        "waits_for": holds.reason(dirty),
+    }
+
+
+def _who(said: DirtyName | Override | RecordChange | SweepSummary) -> dict[str, str | None]:
+    """Who has called, and the reason that they gave; None where no one has."""
+    return {"by": said.by or None, "reason_given": said.reason_given or None}
+
+
+def change_json(past: RecordChange, zone: Zone) -> dict[str, Any]:
+    """One entry of a history for people and programs."""
+    return {
+        "at": format_time(past.at),
+        "zone": zone.key,
+        "name": past.name,
+        "kind": past.kind,
+        "before": list(past.before),
+        "after": list(past.after),
+        "reason": past.reason,
+        "cause": past.cause,
+        **_who(past),
+    }
+
+
+def _swept(sweep: SweepSummary) -> dict[str, Any]:
+    return {
+        "at": format_time(sweep.at),
+        "seconds": round(sweep.seconds, 3),
+        "cause": sweep.cause,
+        "endpoints": sweep.endpoints,
+        "drift": sweep.drift,
+        "changes": sweep.changes,
+        "failures": sweep.failures,
+        "refused": sweep.refused,
+        "complete": sweep.complete,
+        "failing": sweep.failing,
+        "examples": list(sweep.examples),
+        "error": sweep.error,
+        **_who(sweep),
+    }
+
+
+def _progress(progress: ReadingProgress | None) -> dict[str, int | None] | None:
+    """How far a sweep has read what lists leave open, and about how many seconds it needs for the rest."""
+    if progress is None:
+        return None
+    took, left = progress.at - progress.begun, progress.of - progress.read
+    seconds = None if not progress.read or progress.ended else round(left * took / progress.read)
+    return {"read": progress.read, "of": progress.of, "seconds_left": seconds}
+
+
+def _until(order: Override | None) -> dict[str, str | None] | None:
+    return {"until": None if order.has_no_end else format_time(order.until), **_who(order)} if order else None
+
+
+def cause_now(what: str, now: float, by: str = "", reason_given: str = "") -> Cause:
+    """What begins now, by its time, and who has asked for it."""
+    return Cause(f"{what} {format_time(now)}", now, by, reason_given)
+
+
+def format_time(seconds: float) -> str | None:
+    """A time for people and machines, in UTC; None for never."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds") if seconds else None

@@ -1,0 +1,141 @@
+"""Events about resources that claim nothing: in a storm of them nothing is read for each.
+
+A power event changes no claim. Where the complete catalog knows no claim of its machine, the answer of no name depends
+on it, and what makes the machine claim a name is an event of its own. What that one's handler records is looked at once
+more (`doubt.py`), so that the power event that was dropped here is not missed (model-checked, `stranger:` in
+tests/protocol). While few events are under way each is looked at, for the catalog may have missed a claim.
+
+Any other event may lead to a claim. Where more resources that the complete catalog does not know are asked about than
+can be read before Event Grid's deadline, their events are left to a sweep: the catalog notes that a sweep is due, one
+note for all events of a moment, and the event is acknowledged. The next drain sweeps (`sweep_is_due`), and a note holds
+until a sweep that began after it has seen everything (model-checked, `deferred:`). So a storm costs the lists of one
+sweep, whatever the operation was and whether the resource exists.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+
+from shared.domain.catalog_rows import Versioned
+from shared.domain.catalog_state import CatalogState
+from shared.domain.concurrency import SharedRuns
+from shared.domain.errors import Conflict
+from shared.edge.event_hints import Hint
+from shared.ports import Catalog
+
+MIN_CONCURRENT_EVENTS = 8
+"""So many events under way in this process are a storm."""
+CATALOG_READ_INTERVAL_SECONDS = 0.5
+"""Seconds between two readings of the catalog; events in between share the second one."""
+MAX_UNKNOWN_IDS = 64
+"""So many unknown resources are looked at together in this process: by GETs, `observe.GETS_PER_SECOND`, in 8 s."""
+OVERLOAD_SECONDS = 10.0
+"""Seconds after an overload for which events about unknown resources are left to a sweep."""
+SWEEP_INTERVAL_SECONDS = 60.0
+"""Least seconds between the beginnings of two sweeps for the sake of such events."""
+
+
+@dataclass
+class UnknownResources:
+    """Tells strangers. `complete`: the catalog's epoch where it knows every claim, otherwise "".
+
+    `clock`: seconds since the epoch. Of the catalog only the ids of those are remembered that claim something.
+    """
+
+    catalog: Catalog
+    complete_epoch: Callable[[], Awaitable[str]]
+    clock: Callable[[], float]
+    _under_way: int = 0
+    _recent_ids: Counter[str] = field(default_factory=Counter)
+    _unknown: int = 0
+    _overloaded_at: float = -OVERLOAD_SECONDS
+    _known: frozenset[str] = frozenset()
+    _read_at: float = 0.0
+    _catalog_reads: SharedRuns[bool] = field(default_factory=SharedRuns)
+    _notes: SharedRuns[bool] = field(default_factory=lambda: SharedRuns(CATALOG_READ_INTERVAL_SECONDS))
+
+    @contextmanager
+    def under_way(self, hint: Hint) -> Iterator[None]:
+        """While an event is handled."""
+        key = hint.resource_id.lower()
+        self._under_way += 1
+        self._recent_ids[key] += 1
+        self._unknown += self._recent_ids[key] == 1 and key not in self._known
+        try:
+            yield
+        finally:
+            self._under_way -= 1
+            self._recent_ids[key] -= 1
+            if not self._recent_ids[key]:
+                del self._recent_ids[key]
+                self._unknown -= key not in self._known
+
+    async def may_drop(self, hint: Hint) -> bool:
+        """Whether an event tells nothing that an answer could depend on, by rows read after it came. Raises Transient.
+
+        An event about what was known lately does not wait for that.
+        """
+        key = hint.resource_id.lower()
+        if not hint.power or self._under_way <= MIN_CONCURRENT_EVENTS or key in self._known:
+            return False
+        complete, _ = await self._catalog_reads.run("", "", lambda _: self._read())
+        return complete and key not in self._known
+
+    async def may_defer(self, hint: Hint, begun: float) -> bool:
+        """Whether an event that came at `begun` is left to a sweep, which is durable then. Raises Transient, Terminal.
+
+        An event about what was known lately does not wait for that.
+        """
+        key = hint.resource_id.lower()
+        if key in self._known or not self._overloaded(begun):
+            return False
+        complete, _ = await self._catalog_reads.run("", "", lambda _: self._read())
+        if self._unknown > MAX_UNKNOWN_IDS:
+            self._overloaded_at = self.clock()
+        if not complete or key in self._known or not self._overloaded(begun):
+            return False
+        noted, _ = await self._notes.run("", "", lambda _: self._note_sweep_due())
+        return noted
+
+    def _overloaded(self, begun: float) -> bool:
+        now = self.clock()
+        return self._unknown > MAX_UNKNOWN_IDS or min(begun, now - OVERLOAD_SECONDS) <= self._overloaded_at <= now
+
+    async def _note_sweep_due(self) -> bool:
+        """Note that a sweep is due; False where there is no marker, for the catalog was lost."""
+        while stored := await self.catalog.state():
+            noted = replace(stored.value, deferred_at=self.clock(), event_at=self.clock())
+            with suppress(Conflict):
+                await self.catalog.put_state(noted, stored.etag)
+                return True
+        return False
+
+    async def _read(self) -> bool:
+        """Read who claims something; gives whether that is everybody who does."""
+        await asyncio.sleep(
+            min(CATALOG_READ_INTERVAL_SECONDS, max(0.0, self._read_at + CATALOG_READ_INTERVAL_SECONDS - self.clock()))
+        )  # The clock may be set back.
+        self._read_at = self.clock()
+        complete = await self.complete_epoch()  # First: what is lost after that is filled by what a sweep sees later.
+        rows = [stored.value for stored in await self.catalog.endpoints()]
+        known = [row.endpoint for row in rows if row.endpoint.names or row.todo or row.missing_at or row.endpoint.doubt]
+        self._known = frozenset(key for each in known for key in (each.key, each.parent) if key)
+        self._unknown = sum(key not in self._known for key in self._recent_ids)
+        return bool(complete)
+
+
+def is_sweep_noted(marker: CatalogState) -> bool:
+    """Whether events that were left to a sweep wait for it."""
+    return marker.deferred_at > marker.covered_at
+
+
+def sweep_is_due(stored: Versioned[CatalogState] | None, now: float) -> bool:
+    """Whether a drain has to sweep for such events. Where sweeps fail, the pauses grow. `now`: seconds."""
+    if not stored or not is_sweep_noted(stored.value):
+        return False
+    pause = max(SWEEP_INTERVAL_SECONDS, (now - stored.value.deferred_at) / 2)
+    return abs(now - stored.value.attempted_at) >= pause

@@ -1,0 +1,1 @@
+"""The work on one zone: one worker at a time, under a lease."""

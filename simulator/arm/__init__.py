@@ -1,0 +1,1 @@
+"""Resource Manager: routes, operations, locks, permissions, throttling. It knows no resource provider."""

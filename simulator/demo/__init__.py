@@ -1,0 +1,1 @@
+"""`python -m simulator.demo`: plays steps against the running app and checks every answer by DNS."""

@@ -1,0 +1,105 @@
+"""What the demo prints: for people at a terminal and for a log file, where no control codes are written.
+
+Shows only; nothing is asked or judged here.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.table import Table
+
+from simulator.demo.client import Set
+from simulator.demo.world_model import Question, WorldModel
+
+WIDTH = 112
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What one region's clients get for a name, and why. `was`: what they had to get before this step."""
+
+    question: Question
+    got: Set
+    was: Set
+    why: str
+
+
+class Screen:
+    """Prints one step after the other."""
+
+    def __init__(self) -> None:
+        console = Console(highlight=False, soft_wrap=False)
+        width = min(console.width, WIDTH) if sys.stdout.isatty() else WIDTH
+        self.console = Console(highlight=False, width=width)
+
+    def say(self, text: str, style: str = "") -> None:
+        """A paragraph."""
+        self.console.print(text, style=style or None, markup=False)
+
+    def step(self, number: int, title: str, story: str) -> None:
+        """A step begins."""
+        self.console.print()
+        self.console.rule(f"[bold]{number}  {_plain(title)}", align="left", characters="─", style="dim")
+        self.say(story)
+
+    def skipped(self, title: str, reason: str) -> None:
+        """A step that the world cannot show."""
+        self.console.print()
+        self.console.print(f"[yellow]skipped:[/yellow] {_plain(title)} ({_plain(reason)})")
+
+    def answers(self, replica: WorldModel, rows: Iterable[Row]) -> None:
+        """What clients get, name by name; a row whose answer has changed is marked."""
+        by_name: dict[str, list[Row]] = {}
+        for row in rows:
+            by_name.setdefault(row.question.fqdn, []).append(row)
+        for number, (fqdn, some) in enumerate(by_name.items()):
+            if number:
+                self.console.print()
+            table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+            table.add_column("", width=1)
+            table.add_column("clients in", no_wrap=True)
+            table.add_column(f"get for {fqdn}", min_width=34)
+            table.add_column("TTL", justify="right")
+            table.add_column("why", style="dim", ratio=1)
+            for row in some:
+                changed = row.got != row.was
+                ttl = f"{row.got[0]}" if row.got else ""
+                style = "bold" if changed else None
+                table.add_row(
+                    "→" if changed else "", row.question.region, _set(replica, row.got), ttl, row.why, style=style
+                )
+            self.console.print(table)
+
+    def verdict(self, checks: int, zones: int, timing: str) -> None:
+        """All answers were right."""
+        self.console.print(f"[green]✓[/green] {checks} answers of {zones} zones right: {_plain(timing)}")
+
+    def wrong(self, replica: WorldModel, faults: Sequence[tuple[Question, Set, Set]], complaints: str) -> None:
+        """Some answers are not right: expected and got."""
+        self.console.print(f"[bold red]✗ {len(faults)} wrong answers[/bold red]")
+        for question, expected, got in faults[:20]:
+            self.say(f"  {question.fqdn}, asked in {question.region} ({question.zone.split('/')[4]}):")
+            for what, one in (("expected", expected), ("got", got)):
+                ttl = f", TTL {one[0]}" if one else ""
+                self.say(f"    {what:8}  {_set(replica, one).replace(chr(10), ', ')}{ttl}")
+        self.complain(complaints)
+
+    def complain(self, complaints: str) -> None:
+        """What the app wrote on its standard error."""
+        if complaints:
+            self.say("The last lines of the app's standard error:", "dim")
+            self.say(complaints)
+
+
+def _set(replica: WorldModel, found: Set) -> str:
+    if found is None:
+        return "no such name"
+    return "\n".join(f"{ip}  {replica.holders(ip)}" for ip in sorted(found[1]))
+
+
+def _plain(text: str) -> str:
+    return text.replace("[", r"\[")

@@ -1,0 +1,1 @@
+"""Answers DNS queries from the private zones, over UDP and TCP."""

@@ -1,0 +1,1 @@
+"""Event Grid: the events of resources, their delivery, retries and dead letters."""

@@ -1,0 +1,1 @@
+"""Faults of Azure: lost events, errors, throttling, outages of a region or a path."""

@@ -1,0 +1,1 @@
+"""Microsoft.Network: VNets, network interfaces, load balancers, private endpoints."""

@@ -1,0 +1,144 @@
+"""A private endpoint as data, and its body as the network provider writes it. Calls on it: `private_endpoints.py`.
+
+Shapes as recorded by azure-cli (test_network_private_endpoints.yaml, test_network_private_endpoint_ip_config.yaml,
+test_network_private_endpoint_private_dns_zone_group.yaml, 2023) and Azure Service Operator
+(Test_Networking_PrivateEndpoint_20240301_CRUD.yaml, 2024).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from simulator.network.changes import name_of, stated
+from simulator.network.nic import Nic
+
+PE_TYPE = "Microsoft.Network/privateEndpoints"
+IPV6_FIELD_SINCE = "2024-03-01"
+"""The earliest recorded api-version with `isIPv6EnabledPrivateEndpoint`; 2022-01-01 has none, between is unknown."""
+
+Status = Literal["Approved", "Pending", "Rejected", "Disconnected"]
+
+
+@dataclass(slots=True)
+class Connection:
+    """A connection to a service. `manual`: somebody on the service's side decides on it."""
+
+    name: str
+    service: str
+    groups: list[str]
+    manual: bool
+    status: Status
+    description: str
+    actions: str = "None"
+    message: str | None = None
+
+    @property
+    def first_party(self) -> bool:
+        """Whether the service is Azure's own, and not somebody's private link service."""
+        return "/microsoft.network/privatelinkservices/" not in self.service.lower()
+
+    def fqdn(self, group: str, member: str) -> str | None:
+        """The public name of a member of the service; known for storage accounts only, as recorded."""
+        _, storage, account = self.service.rpartition("/providers/Microsoft.Storage/storageAccounts/")
+        return f"{account}.{group}.core.windows.net" if storage and group == member else None
+
+
+@dataclass(slots=True)
+class StaticAddress:
+    """A wanted address, for a member of a group of the service or for none."""
+
+    name: str
+    address: str
+    group: str | None = None
+    member: str | None = None
+
+
+@dataclass(slots=True)
+class ZoneGroup:
+    """The zones that Azure itself keeps for a private endpoint: `zones` are ids by the name of the configuration."""
+
+    name: str
+    zones: dict[str, str]
+    etag: str
+    provisioning: str = "Succeeded"
+
+
+@dataclass(slots=True)
+class PrivateEndpoint:
+    """A private endpoint with the NIC that holds its addresses.
+
+    `named`: whether the service's names are known yet, which they are once the first write is over.
+    """
+
+    id: str
+    location: str
+    tags: dict[str, str] | None
+    subnet: str
+    connections: list[Connection]
+    nic: Nic
+    etag: str
+    guid: str
+    custom_nic: str = ""
+    static: list[StaticAddress] = field(default_factory=list)
+    groups: dict[str, ZoneGroup] = field(default_factory=dict)
+    named: bool = False
+    provisioning: str = "Succeeded"
+
+    def names(self) -> Iterator[tuple[str, str]]:
+        """The service's public names, each with its address."""
+        for each in self.nic.configurations:
+            for fqdn in (each.private_link or {}).get("fqdns", ()):
+                yield fqdn, each.address
+
+    def body(self, version: str) -> dict[str, Any]:
+        """The private endpoint as served under an api-version."""
+        # Inferred, no recording has both: where a zone group publishes the names, nothing is left for a client to do.
+        names = self.names() if self.named and not self.groups else ()
+        return {
+            "name": name_of(self),
+            "id": self.id,
+            "etag": self.etag,
+            "type": PE_TYPE,
+            "location": self.location,
+            **stated(self.tags),
+            "properties": {
+                "provisioningState": self.provisioning,
+                "resourceGuid": self.guid,
+                "privateLinkServiceConnections": [self._connection(c) for c in self.connections if not c.manual],
+                "manualPrivateLinkServiceConnections": [self._connection(c) for c in self.connections if c.manual],
+                "customNetworkInterfaceName": self.custom_nic,
+                "subnet": {"id": self.subnet},
+                "ipConfigurations": [self._static(each) for each in self.static],
+                "networkInterfaces": [{"id": self.nic.id}],
+                "customDnsConfigs": [{"fqdn": fqdn, "ipAddresses": [address]} for fqdn, address in names],
+                **({"isIPv6EnabledPrivateEndpoint": False} if version >= IPV6_FIELD_SINCE else {}),
+            },
+        }
+
+    def _connection(self, each: Connection) -> dict[str, Any]:
+        kind = "manualPrivateLinkServiceConnections" if each.manual else "privateLinkServiceConnections"
+        state = {"status": each.status, "description": each.description, "actionsRequired": each.actions}
+        return self._part(kind, each.name) | {
+            "properties": {
+                "provisioningState": "Succeeded",
+                "privateLinkServiceId": each.service,
+                **({"groupIds": list(each.groups)} if each.groups else {}),
+                **({"requestMessage": each.message} if each.message else {}),
+                "privateLinkServiceConnectionState": state,
+            }
+        }
+
+    def _static(self, each: StaticAddress) -> dict[str, Any]:
+        member = {"memberName": each.member, "groupId": each.group}
+        return self._part("ipConfigurations", each.name) | {
+            "properties": {
+                "provisioningState": "Succeeded",
+                **{name: value for name, value in member.items() if value is not None},
+                "privateIPAddress": each.address,
+            }
+        }
+
+    def _part(self, kind: str, name: str) -> dict[str, Any]:
+        return {"name": name, "id": f"{self.id}/{kind}/{name}", "etag": self.etag, "type": f"{PE_TYPE}/{kind}"}

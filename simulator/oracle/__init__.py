@@ -1,0 +1,1 @@
+"""What every zone should answer, derived from the world file alone. It shares no code with the app."""

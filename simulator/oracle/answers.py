@@ -1,0 +1,92 @@
+"""What every zone must answer, by brute force, for checking the app against.
+
+Written from the design alone. Nothing of the app may enter: two programs that share code share its mistakes. It reads
+a world (see `world.py`, with the app settings in `settings`) and the published latency matrix as data; no sockets.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Set as AbstractSet
+from hashlib import sha256
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+from typing import TypeAlias
+
+from simulator.oracle.claims import Json, claims, decoded, endpoints, most_specific, permitted, region, serving
+
+Answers: TypeAlias = dict[tuple[str, str], "tuple[int, frozenset[str]] | None"]
+"""(zone id in lower case, name) -> (TTL in seconds, addresses), or None: no A record set."""
+
+REACH = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"]
+NOBODYS = ["0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "168.63.129.16/32", "224.0.0.0/4", "240.0.0.0/4"]
+UNKNOWN = 1e9  # ms: further away than any known pair
+with (Path(__file__).parents[2] / "shared" / "data" / "region_latency.csv").open() as _file:
+    MATRIX = {(row["source_region"], row["destination_region"]): float(row["rtt_ms"]) for row in csv.DictReader(_file)}
+
+
+def expected(world: Json, drains: AbstractSet[str] = frozenset(), before: Answers | None = None) -> Answers:
+    """What each zone must answer for each name that is claimed, that has a record set, or that `before` knows.
+
+    `drains`: ids of endpoints and regions that are drained by order. `before`: the answers until now, which the policy
+    `"when_empty": "keep"` keeps.
+    """
+    settings, known, answers = decoded(world["settings"]), before or {}, Answers()
+    claiming = [(vm, claims(vm, settings)) for vm in endpoints(world, settings)]
+    for zone in settings["NEARZONE_ZONES"]:
+        key = zone["id"].lower()
+        sets = [each for one in world["zones"] if one["id"].lower() == key for each in one.get("records", [])]
+        held = {each["name"].lower(): each for each in sets if each["type"] in {"A", "CNAME"}}
+        for name in {name for _, names in claiming for name in names} | held.keys() | {n for k, n in known if k == key}:
+            record = held.get(name, {})
+            answers[key, name] = (record["ttl"], frozenset(record["addresses"])) if record.get("type") == "A" else None
+            owner = None if record.get("auto_registered") else record.get("metadata", {}).get("nearzone-owner")
+            if not record or owner == settings.get("NEARZONE_OWNER", "nearzone"):
+                old = known.get((key, name), answers[key, name])
+                answers[key, name] = _route(claiming, settings, drains, zone, name, old)
+    return answers
+
+
+def held(world: Json) -> Answers:
+    """What each zone answers for each name that has an A record set: to compare with `expected`."""
+    return {
+        (zone["id"].lower(), each["name"].lower()): (each["ttl"], frozenset(each["addresses"]))
+        for zone in world["zones"]
+        for each in zone.get("records", [])
+        if each["type"] == "A"
+    }
+
+
+def _route(claiming: Json, settings: Json, drains: AbstractSet[str], zone: Json, name: str, old: Json) -> Json:
+    policy = most_specific(name, settings.get("NEARZONE_POLICIES", {}), {})
+    asking = [(vm, names[name]) for vm, names in claiming if name in names and permitted(vm, name, settings)]
+    hosts = bool(asking) and not any(by_tag for _, by_tag in asking)
+    ttl = settings.get("NEARZONE_HOST_TTL", 300) if hosts else settings.get("NEARZONE_TTL", 30)
+    served = [(vm, *at) for vm, by_tag in asking if by_tag or hosts for at in serving(vm, drains).items()]
+    nets = [ip for ip, _ in {(ip, net) for _, ip, net in served if net}]
+    only = {region(each) for each in policy.get("regions", [])}
+    fit = [(vm["id"].lower(), region(vm["location"]), ip) for vm, ip, _ in served if nets.count(ip) <= 1]
+    fit = [(vm, at, ip) for vm, at, ip in fit if _reaches(zone, ip) and (not only or at in only)]
+    rtt = {at: _rtt(region(zone["region"]), at, settings.get("NEARZONE_LATENCY", {})) for _, at, _ in fit}
+    used: dict[str, int] = {}
+    for at in sorted(rtt, key=lambda at: (rtt[at], at)):
+        near = rtt[at] <= min(rtt.values()) + policy.get("tolerance_ms", 0) < UNKNOWN
+        if near or sum(used.values()) < policy.get("min_endpoints", 1):
+            used[at] = len({frozenset(ip for vm, _, ip in fit if vm == each) for each, other, _ in fit if other == at})
+    fit.sort(key=lambda each: (sha256(f"{zone['id'].lower()}\n{each[0]}".encode()).hexdigest(), each[2]))
+    ips = [*dict.fromkeys(ip for _, at, ip in fit if at in used)][:20]
+    ips = ips or [ip for ip in policy.get("fallback", []) if _reaches(zone, ip)]
+    empty = old if policy.get("when_empty") == "keep" else None
+    return (policy.get("ttl", ttl), frozenset(ips)) if ips else empty
+
+
+def _rtt(client: str, at: str, overrides: Json) -> float:
+    own = {(region(a), region(b)): ms for a, row in overrides.items() for b, ms in row.items()}
+    return 0 if client == at else own.get((client, at), MATRIX.get((client, at), UNKNOWN))
+
+
+def _reaches(zone: Json, ip: str) -> bool:
+    def within(networks: list[str]) -> bool:
+        return any(ip_address(ip) in ip_network(each) for each in networks)
+
+    return within(zone.get("reach", REACH)) and not within(NOBODYS) and (zone.get("public", False) or within(REACH))

@@ -1,0 +1,118 @@
+"""Who claims which name in a world, who may, and who serves: each endpoint by itself, for the oracle and the demo.
+
+Written from the design alone, as `oracle.py` is; nothing of the app may enter, and nothing about zones or routing.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Set as AbstractSet
+from fnmatch import fnmatchcase
+from typing import Any, TypeAlias
+
+Json: TypeAlias = Any
+
+KINDS = ("vms", "load_balancers", "private_endpoints", "container_groups")
+"""The lists of a world whose entries may be endpoints."""
+
+
+def decoded(settings: Json) -> Json:
+    """App settings, which are JSON or the text of it, as JSON."""
+    text = re.compile(r"[\[{].*|true|false|\d+", re.DOTALL)
+    return {k: json.loads(v) if isinstance(v, str) and text.fullmatch(v.strip()) else v for k, v in settings.items()}
+
+
+def endpoints(world: Json, settings: Json) -> list[Json]:
+    """Everything that may claim a name; `settings` decoded."""
+    static = settings.get("NEARZONE_STATIC", [])
+    return [
+        *(each for kind in KINDS for each in world.get(kind, [])),
+        *(_instance(one, each) for one in world.get("scale_sets", []) for each in one.get("instances", [])),
+        *(
+            {"claims": [], **each, "id": f"static/{each['name'].lower()}", "location": each["region"]}
+            for each in static
+        ),
+    ]
+
+
+def _instance(scale_set: Json, instance: Json) -> Json:
+    """An instance as an endpoint: it has the tags, the place and the own name of its scale set."""
+    nic = {"vnet": scale_set["vnet"], "ip_configurations": [{"address": instance["address"]}]}
+    machine = {**scale_set, **instance, "id": f"{scale_set['id']}/virtualMachines/{instance['id']}", "nics": [nic]}
+    return machine | {"own": scale_set["id"].rsplit("/", 1)[1]}
+
+
+def claims(vm: Json, settings: Json) -> dict[str, bool]:
+    """The names that an endpoint claims, each with whether it does so by tag; nothing if it is not looked at."""
+    if "claims" in vm:
+        return _names(vm, settings, vm["claims"])
+    tag = {key.lower(): value for key, value in vm.get("tags", {}).items()}.get("nearzone")
+    if tag is None or vm["id"].split("/")[2].lower() not in map(str.lower, settings["NEARZONE_SUBSCRIPTIONS"]):
+        return {}
+    zones = {each["id"].lower() for each in settings["NEARZONE_ZONES"]}
+    grouped = vm.get("zone_group") or []
+    if grouped is not True and not zones.isdisjoint(each.lower() for each in grouped):
+        return {}  # Azure writes its records there.
+    return _names(vm, settings, tag.split(","))
+
+
+def _names(vm: Json, settings: Json, stated: list[str]) -> dict[str, bool]:
+    own = [vm.get("own", vm["id"].rsplit("/", 1)[1]).lower()] if settings.get("NEARZONE_HOST_NAMES", True) else []
+    tagged = [name.strip().lower() for name in stated]
+    return {n: n in tagged for n in own + tagged if re.fullmatch("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", n)}
+
+
+def permitted(vm: Json, name: str, settings: Json) -> bool:
+    """Whether NEARZONE_CLAIMS lets an endpoint claim a name; it says nothing of static ones."""
+    if "claims" in vm:
+        return True
+    entries, spelled = settings["NEARZONE_CLAIMS"], settings.get("NEARZONE_NEVER_BY_WILDCARD", "")
+    if name in map(str.lower, ["wpad", "isatap"] if spelled == "" else spelled):
+        entries = {each: scopes for each, scopes in entries.items() if each.lower() == name}
+    scopes = [each.lower().rstrip("/") for each in most_specific(name, entries, [])]
+    return any(vm["id"].lower().startswith((f"{each}/", f"/subscriptions/{each}/")) for each in scopes)
+
+
+def serving(vm: Json, drains: AbstractSet[str] = frozenset()) -> dict[str, str]:
+    """The addresses at which an endpoint serves, each with its VNet's id; none when it does not serve."""
+    said = {value.strip().lower() for key, value in vm.get("tags", {}).items() if key.lower() == "nearzone-drain"}
+    drained = {"true", "yes", "on", "1"} & said
+    drained |= {vm["id"].lower(), region(vm["location"])} & {region(each) for each in drains}
+    return (
+        {}
+        if drained
+        else {ip: net.lower() for ip, net in _serving_addresses_if_not_drained(vm).items() if ":" not in ip}
+    )
+
+
+def _serving_addresses_if_not_drained(vm: Json) -> dict[str, str]:
+    """The addresses of an endpoint that would serve if it was not drained."""
+    if "claims" in vm:
+        return dict.fromkeys(vm["addresses"], "")
+    if "frontends" in vm:
+        return {each["address"]: each["vnet"] for each in vm["frontends"] if each.get("address")}
+    if "connection" in vm:
+        return dict.fromkeys(vm["addresses"], vm["vnet"]) if vm["connection"] == "Approved" else {}
+    if "state" in vm:
+        open_ports = [each for each in vm.get("containers", []) if each.get("port", 80) is not None]
+        states = {each.get("state", "Running") for each in open_ports or vm.get("containers", [])}
+        runs = vm["state"].lower() == "running" and (not states or "Running" in states)
+        return {vm["address"]: vm["vnet"]} if runs and vm.get("address") else {}
+    if vm["power"] != "running" or vm.get("health") in ("unhealthy", "silent"):
+        return {}
+    nics = [nic for nic in vm["nics"] if len(vm["nics"]) == 1 or nic.get("primary", True)]
+    ips = [(each, nic["vnet"]) for nic in nics[:1] for each in nic["ip_configurations"]]
+    return {ip["address"]: net for ip, net in ips if ip.get("primary", True) and ip.get("version", "IPv4") == "IPv4"}
+
+
+def most_specific(name: str, patterns: Json, default: Json) -> Json:
+    """What the exact name has, else the matching glob with the most literal characters (ties: by alphabet)."""
+    found = [each for each in patterns if fnmatchcase(name, each.lower())]
+    found.sort(key=lambda each: (each.lower() != name, -len(re.sub("[*?]", "", each)), each.lower()))
+    return patterns[found[0]] if found else default
+
+
+def region(text: str) -> str:
+    """`East US` as `eastus`."""
+    return text.replace(" ", "").lower()

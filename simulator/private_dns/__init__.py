@@ -1,0 +1,1 @@
+"""Microsoft.Network/privateDnsZones: zones, links, record sets, and their limits."""

@@ -1,0 +1,1 @@
+"""Recorded latencies, and a virtual clock for tests."""

@@ -1,0 +1,1 @@
+"""`python -m simulator.up`: keeps simulator and app running, and prints commands to play with."""

@@ -1,0 +1,88 @@
+"""The commands that `up` prints, with the addresses and keys of its run, and what their answers mean."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+
+from simulator.demo.processes import ROOT, Processes
+from simulator.demo.world_model import Vm, WorldModel
+
+PRETTY = "| python3 -m json.tool"
+
+
+def commands(pair: Processes, replica: WorldModel) -> list[tuple[str, list[str]]]:
+    """What to try, under headings."""
+    app, key = pair.app["url"], f"-H 'x-functions-key: {pair.app['function_key']}'"
+    vms = sorted(replica.serving(), key=lambda vm: vm["health"] is None) or replica.vms
+    names = replica.services() or sorted({name for vm in vms for name in replica.names(vm)})
+    found: list[tuple[str, list[str]]] = []
+    if names:
+        asked = [q for q in replica.questions() if q.name == names[0]]
+        digs = [f"{_dig(pair, q.vnet)} {q.fqdn}   # a client in {q.region}" for q in asked]
+        found.append(("Ask as a client of each region", digs))
+        asks = [f"{_python()} -m simulator.dns_server.ask {pair.simulator['dns'][q.vnet]} {q.fqdn}" for q in asked[:1]]
+        found.append((f"The same without dig, in {ROOT}", asks))
+    if vms:
+        stop = f"Stop and start {vms[0]['id'].rsplit('/', 1)[1]}, then ask again (202: Azure has begun; the answer"
+        found.append((f"{stop} changes when it has ended)", _vm_calls(pair, vms[0])))
+        drain = f'{{"drain": {{"endpoint": "{vms[0]["id"]}", "minutes": 10}}}}'
+        order = "Drain it by order (`changes` of the answer: what was written for it)"
+        found.append((order, [f"curl -s {key} -d '{drain}' {app}/api/resync {PRETTY}"]))
+    zone = replica.settings["NEARZONE_ZONES"][0]["region"]
+    why = [f"curl -s {key} '{app}/api/status?zone={zone}&name={name}' {PRETTY}" for name in names[:1]]
+    how = [f"curl -s {key} {app}/api/status {PRETTY}", *why, f"curl -s {key} {app}/api/metrics"]
+    found.append(("Ask nearzone how it is, why it answers as it does, and for its figures", how))
+    page = f"{app}/api/dashboard   # its key: {pair.app['function_key']}"
+    found.append(("The status page, in a browser", [page]))
+    sweeps = [f"curl -s {key} -d '{body}' {app}/api/resync {PRETTY}" for body in ('{"dry_run": true}', "{}")]
+    found.append(
+        ("Sweep everything: first without writing, then for real (no `changes`: all is as it should be)", sweeps)
+    )
+    real = 'The Azure CLI and octoDNS: paste this into their shell, then follow simulator/README.md, "Real clients"'
+    return [*found, (real, _environment(pair))]
+
+
+def _python() -> str:
+    """The Python that runs this, as short as it can be named in the project's folder."""
+    inside = sys.executable.startswith(f"{ROOT}{os.sep}")
+    return shlex.quote(os.path.relpath(sys.executable, ROOT) if inside else sys.executable)
+
+
+def _environment(pair: Processes) -> list[str]:
+    """What a shell needs in which real clients run: where the simulator is, and whom to trust."""
+    simulator = pair.simulator
+    digs = {f"DIG_{vnet.rsplit('/', 1)[1].upper().replace('-', '_')}": _server(pair, vnet) for vnet in simulator["dns"]}
+    variables = {
+        "ARM": simulator["https"],
+        "REQUESTS_CA_BUNDLE": simulator["ca"],
+        "IDENTITY_ENDPOINT": simulator["identity_endpoint"],
+        "IDENTITY_HEADER": simulator["identity_header"],
+        "AZURE_CONFIG_DIR": pair.errors.parent / "azure",
+        "AZURE_CORE_INSTANCE_DISCOVERY": "false",
+        "AZURE_CORE_COLLECT_TELEMETRY": "false",
+        "NO_PROXY": "127.0.0.1,localhost",
+        "CONTROL": simulator["control"],
+        **digs,
+    }
+    return [f"export {name}={shlex.quote(str(value))}" for name, value in variables.items()]
+
+
+def _server(pair: Processes, vnet: str) -> str:
+    host, port = str(pair.simulator["dns"][vnet]).rsplit(":", 1)
+    return f"@{host} -p {port}"
+
+
+def _dig(pair: Processes, vnet: str) -> str:
+    return f"dig {_server(pair, vnet)} +noall +answer"
+
+
+def _vm_calls(pair: Processes, vm: Vm) -> list[str]:
+    curl, bearer = "curl -s -w 'HTTP %{http_code}\\n'", "-H 'Authorization: Bearer anything'"
+    url = f"{pair.simulator['arm']}{vm['id']}"
+    calls = [f"{curl} -X POST {bearer} '{url}/{action}?api-version=2024-07-01'" for action in ("deallocate", "start")]
+    if vm["health"] is not None:
+        body = f'{{"vm": "{vm["id"]}", "health": "healthy"}}'
+        calls.append(f"{curl} -d '{body}' {pair.simulator['control']}/health   # its model is loaded: {{}} HTTP 200")
+    return calls

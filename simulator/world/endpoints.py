@@ -1,0 +1,192 @@
+"""The endpoints of a world file beside machines: load balancers, private endpoints, container groups.
+
+Loaded and written by `world.py`. What a file does not say of them (which service's member an address is for, what a
+load balancer balances) is not there.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from simulator.arm.front_door import ArmFrontDoor
+from simulator.containers.container_group import ContainerGroup, Current
+from simulator.containers.provider import ContainerGroups
+from simulator.network.load_balancer import Frontend, LoadBalancer
+from simulator.network.load_balancer_provider import LoadBalancers
+from simulator.network.nic import IpConfiguration, Subnet
+from simulator.network.private_endpoint import Connection, PrivateEndpoint, ZoneGroup
+from simulator.network.private_endpoint_provider import PrivateEndpoints
+from simulator.network.provider import Network
+from simulator.world.entries import (
+    ContainerEntry,
+    ContainerGroupEntry,
+    FrontendEntry,
+    LoadBalancerEntry,
+    PrivateEndpointEntry,
+    World,
+    WorldError,
+)
+
+
+class Parts(Protocol):
+    """What the endpoints are loaded into and read from."""
+
+    azure: ArmFrontDoor
+    network: Network
+    load_balancers: LoadBalancers
+    private_endpoints: PrivateEndpoints
+    container_groups: ContainerGroups
+
+
+def load(parts: Parts, world: World) -> None:
+    """Make them exist, without an event; their VNets are there."""
+    for balancer in world.load_balancers:
+        _load_balancer(parts, balancer)
+    for endpoint in world.private_endpoints:
+        _load_private_endpoint(parts, endpoint)
+    for group in world.container_groups:
+        _load_container_group(parts, group)
+
+
+def _group(parts: Parts, resource_id: str) -> None:
+    segments = resource_id.split("/")
+    parts.azure.ensure_group(segments[2], segments[4])
+
+
+def _address(parts: Parts, name: str, vnet_id: str, subnet_name: str, address: str) -> IpConfiguration:
+    vnet = parts.network.vnets.find(vnet_id)
+    if vnet is None:
+        raise WorldError(f"vnet {vnet_id!r} is not among the vnets")
+    subnet = vnet.subnet(subnet_name)
+    if subnet is None:
+        subnet = Subnet(subnet_name, list(vnet.prefixes), declared=False)
+        vnet.subnets[subnet_name.lower()] = subnet
+    return IpConfiguration(name, address, vnet.id, subnet.name, version="IPv6" if ":" in address else "IPv4")
+
+
+def _load_balancer(parts: Parts, entry: LoadBalancerEntry) -> None:
+    _group(parts, entry.id)
+    frontends = [
+        Frontend(each.name, _address(parts, each.name, each.vnet, each.subnet, each.address))
+        if each.vnet and each.address
+        else Frontend(each.name, public_ip=each.public_ip)
+        for each in entry.frontends
+    ]
+    sections = ("backendAddressPools", "loadBalancingRules", "probes", "inboundNatRules", "outboundRules")
+    parts.load_balancers.load(
+        LoadBalancer(
+            id=entry.id,
+            location=entry.location,
+            tags=dict(entry.tags),
+            etag=parts.network.new_etag(),
+            guid=parts.azure.new_guid(),
+            frontends=frontends,
+            sections={each: {} for each in (*sections, "inboundNatPools")},
+            sku={"name": "Standard"},
+        )
+    )
+
+
+def _load_private_endpoint(parts: Parts, entry: PrivateEndpointEntry) -> None:
+    _group(parts, entry.id)
+    held = [
+        _address(parts, f"privateEndpointIpConfig.{parts.azure.new_guid()}", entry.vnet, entry.subnet, address)
+        for address in entry.addresses
+    ]
+    connection = Connection("default", entry.service, [], manual=False, status=entry.connection, description="")
+    endpoint = PrivateEndpoint(
+        id=entry.id,
+        location=entry.location,
+        tags=dict(entry.tags),
+        subnet=f"{entry.vnet}/subnets/{entry.subnet}",
+        connections=[connection],
+        nic=parts.private_endpoints.new_nic(entry.id, entry.location),
+        etag=parts.network.new_etag(),
+        guid=parts.azure.new_guid(),
+        named=True,
+    )
+    if entry.zone_group:
+        zones = [] if entry.zone_group is True else entry.zone_group
+        configs = {f"config-{number}": zone_id for number, zone_id in enumerate(zones)}
+        endpoint.groups["default"] = ZoneGroup("default", configs, parts.network.new_etag())
+    parts.private_endpoints.load(endpoint, held)
+
+
+def _load_container_group(parts: Parts, entry: ContainerGroupEntry) -> None:
+    _group(parts, entry.id)
+    address = None
+    ports = {"ports": [{"protocol": "TCP", "port": 80}]}
+    containers = [_container(each) for each in entry.containers]
+    written: dict[str, Any] = {"containers": containers, "osType": "Linux", "ipAddress": {**ports, "type": "Public"}}
+    if entry.vnet and entry.address:
+        address = _address(parts, "private", entry.vnet, entry.subnet, entry.address)
+        subnets = [{"id": f"{address.vnet}/subnets/{address.subnet}"}]
+        written |= {"ipAddress": {**ports, "type": "Private"}, "subnetIds": subnets}
+    tags, now = dict(entry.tags), parts.azure.clock()
+    group = ContainerGroup(entry.id, entry.location, tags, written, entry.state, now, address)
+    group.others = {each.name: Current(each.state, each.detail) for each in entry.containers if each.state != "Running"}
+    parts.container_groups.load(group)
+
+
+def _container(entry: ContainerEntry) -> dict[str, Any]:
+    ports = [] if entry.port is None else [{"protocol": "TCP", "port": entry.port}]
+    resources = {"requests": {"memoryInGB": 1.5, "cpu": 1.0}}
+    return {"name": entry.name, "properties": {"image": "image", "ports": ports, "resources": resources}}
+
+
+def load_balancers(parts: Parts) -> list[LoadBalancerEntry]:
+    """The load balancers as they are now."""
+    return [
+        LoadBalancerEntry(each.id, each.location, [_frontend(one) for one in each.frontends], dict(each.tags or {}))
+        for each in parts.load_balancers.all
+        if each.provisioning != "Deleting"
+    ]
+
+
+def _frontend(each: Frontend) -> FrontendEntry:
+    if each.address is None:
+        return FrontendEntry(each.name, public_ip=each.public_ip)
+    return FrontendEntry(each.name, each.address.vnet, each.address.subnet, each.address.address)
+
+
+def private_endpoints(parts: Parts) -> list[PrivateEndpointEntry]:
+    """The private endpoints as they are now; of several connections, the first approved one or else the first."""
+    return [_private_endpoint(each) for each in parts.private_endpoints.all if each.provisioning != "Deleting"]
+
+
+def _private_endpoint(endpoint: PrivateEndpoint) -> PrivateEndpointEntry:
+    vnet, _, subnet = endpoint.subnet.partition("/subnets/")
+    first = min(endpoint.connections, key=lambda each: each.status != "Approved")
+    return PrivateEndpointEntry(
+        id=endpoint.id,
+        location=endpoint.location,
+        vnet=vnet,
+        addresses=[each.address for each in endpoint.nic.configurations],
+        service=first.service,
+        subnet=subnet,
+        connection=first.status,
+        zone_group=[zone_id for group in endpoint.groups.values() for zone_id in group.zones.values()]
+        or bool(endpoint.groups),
+        tags=dict(endpoint.tags or {}),
+    )
+
+
+def container_groups(parts: Parts) -> list[ContainerGroupEntry]:
+    """The container groups as they are now."""
+    return [_container_group(each) for each in parts.container_groups.all]
+
+
+def _container_group(group: ContainerGroup) -> ContainerGroupEntry:
+    containers = [_container_entry(group, each) for each in group.written.get("containers", [])]
+    entry = ContainerGroupEntry(
+        group.id, group.location, group.state, containers=containers, tags=dict(group.tags or {})
+    )
+    if group.address is not None:
+        entry.vnet, entry.subnet, entry.address = group.address.vnet, group.address.subnet, group.address.address
+    return entry
+
+
+def _container_entry(group: ContainerGroup, written: dict[str, Any]) -> ContainerEntry:
+    now = group.others.get(written["name"], Current("Running"))
+    ports = written["properties"].get("ports") or [{"port": None}]
+    return ContainerEntry(written["name"], now.state, now.detail, ports[0]["port"])

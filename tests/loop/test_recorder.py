@@ -1,0 +1,40 @@
+"""What makes a changed endpoint's names urgent."""
+
+import pytest
+
+from shared.domain.dirty import Urgency
+from shared.domain.endpoints import State
+from shared.loop.recorder import urgency
+from tests.support.values import vm
+
+SERVING = vm("a", "10.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (None, SERVING, Urgency.FIRST_ADDRESS),
+        (None, vm("a", state=State.STOPPED), Urgency.OTHER),
+        (SERVING, SERVING, Urgency.OTHER),
+        (SERVING, vm("a", "10.0.0.1", state=State.STOPPED), Urgency.WITHDRAW),
+        (SERVING, vm("a", "10.0.0.1", state=State.GONE), Urgency.WITHDRAW),
+        (SERVING, vm("a", "10.0.0.2"), Urgency.WITHDRAW),
+        (SERVING, vm("a", "10.0.0.1", "10.0.0.2"), Urgency.FIRST_ADDRESS),
+        (vm("a", "10.0.0.1", state=State.WARMING), SERVING, Urgency.FIRST_ADDRESS),
+        (vm("a", "10.0.0.1", state=State.STOPPED), vm("a", "10.0.0.1", state=State.WARMING), Urgency.OTHER),
+    ],
+)
+def test_a_dead_address_is_withdrawn_before_a_new_one_is_added(old, new, expected):
+    assert urgency(old, new, "llama") == expected
+
+
+def test_host_names_come_after_service_names():
+    assert urgency(None, SERVING, "a") == Urgency.OTHER, "it does not claim that name"
+    assert urgency(None, vm("a", "10.0.0.1", own="a"), "a") == Urgency.HOST_FIRST_ADDRESS
+    stopped = vm("a", "10.0.0.1", own="a", state=State.STOPPED)
+    assert urgency(vm("a", "10.0.0.1", own="a"), stopped, "a") == Urgency.HOST_WITHDRAW
+
+
+def test_a_name_that_an_endpoint_no_longer_claims_is_withdrawn():
+    assert urgency(SERVING, vm("a", "10.0.0.1", tagged=("mistral",)), "llama") == Urgency.WITHDRAW
+    assert urgency(SERVING, vm("a", "10.0.0.1", tagged=("mistral",)), "mistral") == Urgency.FIRST_ADDRESS

@@ -1,0 +1,306 @@
+"""What drains promise each other: nobody waits in vain, loses a mark, or writes under a lease that is not theirs."""
+
+import asyncio
+import itertools
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from shared.catalog.memory import MemoryCatalog
+from shared.decide.rate_limit import LIMITS, WINDOW_SECONDS
+from shared.domain.catalog_state import CatalogState
+from shared.domain.dirty import DirtyName, Urgency
+from shared.domain.endpoints import EndpointRow, State
+from shared.domain.errors import Conflict
+from shared.domain.zones import RecordSet
+from shared.edge.report import Report
+from shared.loop.zone.apply import ZoneApplier
+from tests.support.small_world import in_virtual_time
+from tests.support.values import LATENCY, parsed, vm
+
+SETTINGS = parsed()
+(ZONE,) = SETTINGS.zones
+READ, WRITE, STEP = 0.17, 0.66, 0.01
+"""Seconds that a read and a write of Azure, and a call of the catalog take."""
+
+
+class Sets:
+    """A zone's record sets. `pages`: how long its list is. `writes`: when each began, and of what name."""
+
+    def __init__(self, clock, held=(), pages=1):
+        self.clock, self.pages, self.writes, self.asked = clock, pages, [], Counter()
+        self.held = {each.name: each for each in held}
+        self._etags = itertools.count(1)
+        self.fails = {}
+
+    async def get(self, zone, name):
+        self.asked["get"] += 1
+        await asyncio.sleep(READ)
+        return self.held.get(name)
+
+    async def list(self, zone, turn):
+        for _ in range(self.pages):
+            await turn()
+            self.asked["list"] += 1
+            await asyncio.sleep(READ)
+        return list(self.held.values())
+
+    async def put(self, zone, record_set, etag):
+        await self._write(record_set.name, etag)
+        self.held[record_set.name] = replace(record_set, etag=str(next(self._etags)))
+        return self.held[record_set.name]
+
+    async def delete(self, zone, name, etag):
+        await self._write(name, etag)
+        del self.held[name]
+
+    async def _write(self, name, etag):
+        self.writes.append((self.clock(), name))
+        await asyncio.sleep(WRITE)
+        if name in self.fails:
+            raise self.fails[name]
+        held = self.held.get(name)
+        if (held.etag if held else None) != etag:
+            raise Conflict("HTTP 412")
+
+
+class Slow:
+    """One process's way to a shared catalog: each call takes its time, half of it on the way back.
+
+    `going`: cleared while the process stands still.
+    """
+
+    def __init__(self, whole):
+        self.whole, self.calls, self.back, self.going = whole, Counter(), {}, asyncio.Event()
+        self.going.set()
+
+    def __getattr__(self, name):
+        async def call(*arguments):
+            self.calls[name] += 1
+            await asyncio.sleep(STEP / 2)
+            await self.going.wait()
+            result = await getattr(self.whole, name)(*arguments)
+            await asyncio.sleep(self.back.get(name, STEP / 2))
+            await self.going.wait()
+            return result
+
+        return call
+
+
+class Bench:
+    """A zone, a catalog that knows some hosts, and processes that drain. `at`: seconds since the beginning."""
+
+    def __init__(self, clock, hosts, held, pages):
+        self.clock, self.began, self.whole = clock, clock(), MemoryCatalog()
+        self.sets = Sets(clock, held, pages)
+        self.hosts = [f"vm-{number}" for number in range(hosts)]
+
+    async def know(self, **changed):
+        await self.whole.put_state(CatalogState(SETTINGS.digest, self.began, self.began, epoch="e"), None)
+        for number, name in enumerate(self.hosts):
+            endpoint = vm(name, f"10.0.{number // 250}.{1 + number % 250}", tagged=(), own=name)
+            await self.whole.put_endpoint(EndpointRow(endpoint), None)
+            await self.whole.index(name, endpoint.key, 1.0)
+
+    def applier(self, holder="one"):
+        return ZoneApplier(Slow(self.whole), self.sets, SETTINGS, LATENCY, self.clock, holder)
+
+    async def mark(self, *names, urgency=Urgency.HOST_FIRST_ADDRESS):
+        for name in names:
+            await self.whole.mark_dirty(DirtyName(ZONE.key, name, urgency, self.clock()))
+
+    async def drain(self, drainer, seconds, *, wait=False):
+        report = Report("drain")
+        await drainer.apply((ZONE,), self.clock() + seconds, report, wait=wait)
+        return report
+
+    @property
+    def at(self):
+        return self.clock() - self.began
+
+    def written(self, before=float("inf")):
+        return [name for at, name in self.sets.writes if at - self.began < before]
+
+
+def played(story, hosts=0, held=(), pages=1):
+    async def play(loop):
+        bench = Bench(loop.time, hosts, held, pages)
+        await bench.know()
+        await story(bench)
+
+    in_virtual_time(play)
+
+
+def right(number):
+    """The record set that host number so-and-so should have."""
+    address = f"10.0.{number // 250}.{1 + number % 250}"
+    return RecordSet(f"vm-{number}", 300, (address,), (("nearzone-owner", "nearzone"),), f"e{number}")
+
+
+@pytest.mark.parametrize("first_run", [20, 2], ids=["a list that gave up", "a list that was cut short"])
+def test_names_are_written_and_not_waited_for_when_there_is_no_list_to_wait_for(first_run):
+    async def story(bench):
+        drainer = bench.applier()
+        await bench.mark(*bench.hosts[:12])
+        await bench.drain(drainer, first_run)
+        drainer.catalog.calls.clear()
+        await bench.mark(*bench.hosts[12:27])
+        begun = bench.at
+        await bench.drain(drainer, 20)
+        assert set(bench.hosts[12:27]) <= set(bench.written())
+        assert bench.at - begun < 12
+        assert drainer.catalog.calls["acquire"] <= 3, "it holds the lease instead of taking it again and again"
+
+    played(story, hosts=30, pages=40)
+
+
+def test_who_takes_over_from_a_dead_holder_waits_a_minute_and_not_for_ever():
+    async def story(bench):
+        await bench.whole.acquire(ZONE.key, "dead", bench.clock() - 61, 60)
+        await bench.mark(*bench.hosts)
+        report = await bench.drain(bench.applier(), 240, wait=True)
+        assert (report.names_remaining, len(report.changes)) == (0, 3)
+        assert WINDOW_SECONDS <= bench.at < WINDOW_SECONDS + 3
+
+    played(story, hosts=3)
+
+
+def test_a_holder_that_waits_for_its_budget_keeps_its_lease():
+    async def story(bench):
+        one, other = bench.applier("one"), bench.applier("other")
+        await bench.mark(*bench.hosts)
+        draining = asyncio.ensure_future(bench.drain(one, 240, wait=True))
+        while not draining.done():
+            await asyncio.sleep(0.2)
+            await bench.drain(other, 20)
+        assert (await draining).failures == []
+        assert len(bench.written(before=WINDOW_SECONDS + 20)) == 2 * LIMITS["create"]
+        assert set(bench.written(before=2 * WINDOW_SECONDS + 20)) == set(bench.hosts)
+
+    played(story, hosts=150)
+
+
+def test_a_run_whose_zone_was_taken_over_leaves_the_rows_to_the_new_holder():
+    async def story(bench):
+        await bench.mark(*bench.hosts)
+        draining = asyncio.ensure_future(bench.drain(bench.applier(), 100))
+        await asyncio.sleep(20)
+        bench.whole._leases.clear()
+        await bench.whole.acquire(ZONE.key, "other", bench.clock(), 100)
+        report = await draining
+        assert bench.at < 65
+        rows = [row.value for row in await bench.whole.dirty(ZONE.key)]
+        assert rows
+        assert {(row.attempts, row.last_error) for row in rows} == {(0, "")}
+        assert report.failures == []
+
+    played(story, hosts=150)
+
+
+def test_a_mark_that_comes_while_the_rows_are_read_is_settled_by_who_reads_them():
+    async def story(bench):
+        drainer = bench.applier()
+        drainer.catalog.back["dirty"] = 0.03
+        timer = asyncio.ensure_future(bench.drain(drainer, 25, wait=True))
+        await asyncio.sleep(0.03)
+        await bench.mark("vm-0")
+        event = await bench.drain(drainer, 20)
+        assert (await timer).names_remaining == 0
+        assert bench.written() == ["vm-0"]
+        assert event.names_remaining == 0
+
+    played(story, hosts=1)
+
+
+def test_where_reads_are_used_up_a_drain_ends_at_its_deadline_and_later_ones_finish():
+    async def story(bench):
+        drainer, runs = bench.applier(), 0
+        await bench.mark(*bench.hosts)
+        left = len(bench.hosts)
+        while left:
+            begun = bench.at
+            left = (await bench.drain(drainer, 25, wait=True)).names_remaining
+            assert bench.at - begun < 26
+            runs += 1
+            await asyncio.sleep(5)
+        assert 2 <= runs <= 5
+        assert bench.written() == []
+
+    played(story, hosts=240, held=[right(number) for number in range(240)], pages=250)
+
+
+def test_nothing_is_written_any_more_once_the_lease_is_given_back_whatever_went_wrong():
+    async def story(bench):
+        bench.sets.fails = {"vm-3": ValueError("a bug")}
+        await bench.mark(*bench.hosts)
+        with pytest.raises(ValueError, match="a bug"):
+            await bench.drain(bench.applier(), 20)
+        assert await bench.whole.acquire(ZONE.key, "other", bench.clock(), 60)
+        count = len(bench.sets.writes)
+        await asyncio.sleep(30)
+        assert len(bench.sets.writes) == count
+
+    played(story, hosts=20)
+
+
+def test_what_was_decided_before_the_lease_lapsed_is_decided_anew():
+    """It stood still between its look at the claims and its write; meanwhile another one found all right."""
+
+    async def story(bench):
+        endpoint = vm("vm-0", "10.0.0.1", tagged=(), own="vm-0", state=State.STOPPED)
+        stored = await bench.whole.endpoint(endpoint.key)
+        etag = await bench.whole.put_endpoint(EndpointRow(endpoint), stored.etag)
+        await bench.mark("vm-0", urgency=Urgency.HOST_WITHDRAW)
+        drainer = bench.applier()
+        drainer.catalog.back["claimants"] = 0.5
+        draining = asyncio.ensure_future(bench.drain(drainer, 300))
+        await asyncio.sleep(READ + 0.3)
+        drainer.catalog.going.clear()
+        await asyncio.sleep(70)
+        await bench.whole.put_endpoint(EndpointRow(replace(endpoint, state=State.SERVING)), etag)
+        await bench.mark("vm-0")
+        assert (await bench.drain(bench.applier("other"), 100, wait=True)).names_remaining == 0
+        drainer.catalog.going.set()
+        await draining
+        assert "vm-0" in bench.sets.held
+        assert bench.sets.writes == []
+
+    played(story, hosts=1, held=[right(0)])
+
+
+def test_a_catalog_that_is_lost_while_a_name_is_read_takes_no_address_away():
+    """What is known again is known of one of two endpoints only."""
+
+    async def story(bench):
+        both = [vm("a", "10.0.0.1"), vm("b", "10.0.0.2")]
+        for endpoint in both:
+            await bench.whole.put_endpoint(EndpointRow(endpoint), None)
+            await bench.whole.index("llama", endpoint.key, 1.0)
+        await bench.mark("llama", urgency=Urgency.OTHER)
+        drainer = bench.applier()
+        draining = asyncio.ensure_future(bench.drain(drainer, 20))
+        await asyncio.sleep(READ / 2)
+        drainer.catalog.whole = bench.whole = MemoryCatalog()
+        await bench.whole.put_endpoint(EndpointRow(both[0]), None)
+        await bench.whole.index("llama", both[0].key, 1.0)
+        await draining
+        assert bench.sets.held["llama"].addresses == ("10.0.0.1", "10.0.0.2")
+
+    llama = RecordSet("llama", 30, ("10.0.0.1", "10.0.0.2"), (("nearzone-owner", "nearzone"),), "e")
+    played(story, held=[llama])
+
+
+def test_looking_for_the_next_name_is_not_the_work():
+    async def story(bench):
+        drainer = bench.applier()
+        queue, polls = drainer.queue_of(ZONE), Counter()
+        following = queue.next
+        queue.next = lambda now: polls.update(["next"]) or following(now)
+        await bench.mark("nobody", urgency=Urgency.FIRST_ADDRESS)
+        await bench.mark(*bench.hosts)
+        await bench.drain(drainer, 15)
+        assert len(bench.written()) >= 15
+        assert polls["next"] < 400
+
+    played(story, hosts=60)

@@ -1,0 +1,92 @@
+"""Broken on purpose: each variant takes away one thing that the app must not lack, and the simulation has to notice.
+
+    python -m tests.simulation.mutants [--only WORDS] [--seeds 300] [--jobs 2]
+
+A variant is a small replacement in a copy of the tree, in which the same command then runs until the first seed that
+fails. A replacement whose old text is gone is an error: the text has changed, and the variant has to follow. So that
+nothing counts as caught which fails without being broken, the tree as it is plays the same seeds first.
+"""
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.simulation.mutations import VARIANTS
+
+ROOT = Path(__file__).parents[2]
+TREE = ("benchmarks", "shared", "simulator", "tests")
+FAILED = re.compile(r"seed (\d+) failed:\n +[\d.]+ +([^:\n]+)")
+
+
+@dataclass(frozen=True)
+class Result:
+    """The first seed that failed and the promise that it broke; None: none did."""
+
+    seed: int | None
+    promise: str
+
+
+def simulate(tree, seeds, jobs):
+    """Play seeds in a tree until the first one that fails."""
+    command = [sys.executable, "-m", "tests.simulation", "--seeds", str(seeds), "--jobs", str(jobs), "--most", "1"]
+    environment = {**os.environ, "PYTHONHASHSEED": "0"}
+    done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)
+    found = FAILED.search(done.stdout)
+    if done.returncode and not found:
+        raise SystemExit(f"the simulation itself broke:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return Result(int(found[1]), found[2]) if found else Result(None, "")
+
+
+def broken(variant):
+    """The file's text with the replacement made. Raises SystemExit where the old text is not there exactly once."""
+    text = (ROOT / variant.file).read_text(encoding="utf-8")
+    if text.count(variant.old) != 1:
+        raise SystemExit(f"{variant.name}: its old text is in {variant.file} {text.count(variant.old)} times, not once")
+    return text.replace(variant.old, variant.new)
+
+
+def copied(folder):
+    """A copy of what the simulation needs."""
+    for name in TREE:
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+
+
+def main():
+    """Break, simulate, tell; exit code 1 where a variant was not caught."""
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation.mutants", description=__doc__.splitlines()[0])
+    parser.add_argument("--only", default="", metavar="WORDS", help="only variants whose name holds this")
+    parser.add_argument("--seeds", type=int, default=300, metavar="N", help="how many seeds each gets")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes")
+    wanted = parser.parse_args()
+    texts = {variant: broken(variant) for variant in VARIANTS if wanted.only in variant.name}
+    escaped, longest = [], 0
+    with tempfile.TemporaryDirectory() as temporary:
+        tree = Path(temporary)
+        copied(tree)
+        for variant, text in texts.items():
+            file = tree / variant.file
+            whole = file.read_text(encoding="utf-8")
+            file.write_text(text, encoding="utf-8")
+            found = simulate(tree, wanted.seeds, wanted.jobs)
+            file.write_text(whole, encoding="utf-8")
+            if found.seed is None:
+                escaped.append(variant.name)
+            longest = max(longest, 1 + (found.seed or 0))
+            print(
+                f"{'not' if found.seed is None else 1 + found.seed:>5}  {variant.name:60} {found.promise}", flush=True
+            )
+        found = simulate(tree, longest, wanted.jobs)
+        print(f"{longest:5}  as it is{'' if found.seed is None else f': seed {found.seed} fails, {found.promise}'}")
+    if escaped:
+        print(f"not caught within {wanted.seeds} seeds: {', '.join(escaped)}")
+    return 1 if escaped or found.seed is not None else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

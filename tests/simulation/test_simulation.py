@@ -1,0 +1,46 @@
+"""Many instances, crashes, freezes and faults, by seeds: what `make simulate` does thousands of times, a few times.
+
+In a process of its own: there, equal seeds give equal stories whatever the order of sets is in this one.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.simulation.mutants import broken
+from tests.simulation.mutations import VARIANTS
+
+ROOT = Path(__file__).parents[2]
+FIRST = range(16)
+REGRESSIONS = (24, 36, 56, 78, 121, 205, 262, 290, 513, 640)
+"""Seeds that have failed once, on the app or on one of its broken variants."""
+
+
+def simulated(*arguments):
+    command = [sys.executable, "-m", "tests.simulation", "--jobs", "1", *map(str, arguments)]
+    return subprocess.run(
+        command, cwd=ROOT, env={**os.environ, "PYTHONHASHSEED": "0"}, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize("seeds", [FIRST[:8], FIRST[8:], REGRESSIONS], ids=["first", "with a table", "regressions"])
+def test_no_promise_is_broken(seeds):
+    done = simulated("--only", *seeds)
+    assert done.returncode == 0, done.stdout
+    assert f"{len(seeds)} seeds" in done.stdout, done.stdout
+
+
+def test_equal_seeds_give_equal_stories():
+    one, other = (simulated("--only", 3, "--trace").stdout for _ in range(2))
+    stories = [re.sub(r"[\d.]+ s of processor time", "", text) for text in (one, other)]
+    assert len(one.splitlines()) > 500
+    assert stories[0] == stories[1]
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.name)
+def test_every_broken_variant_still_fits_its_file(variant):
+    compile(broken(variant), variant.file, "exec")

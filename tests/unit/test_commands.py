@@ -1,0 +1,183 @@
+"""The resync request: what a person may ask for, and that anything else does nothing and says where it is wrong."""
+
+import json
+from contextlib import suppress
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from shared.domain.errors import BadRequest
+from shared.edge import commands as resync
+from shared.edge.commands import MAX_BYTES, Resync
+from tests.support.values import EAST, OTHER_SUB, WEST, parsed, vm_id, zone_id
+
+TYPES = frozenset({"microsoft.compute/virtualmachines"})
+ZONES = [{"id": zone_id(), "region": WEST}, {"id": zone_id("b"), "region": EAST}, {"id": zone_id("c"), "region": EAST}]
+SETTINGS = parsed(ZONES=ZONES)
+VM = vm_id("gpu-1")
+DIGEST = "0123456789ab"
+
+
+def parse(body):
+    return resync.parse(body if isinstance(body, bytes) else json.dumps(body).encode(), SETTINGS, TYPES)
+
+
+def asked(**fields):
+    return Resync(**{"zones": SETTINGS.zones, **fields})
+
+
+VALID = [
+    (b"", asked()),
+    (b" \n", asked()),
+    ({}, asked()),
+    ({"zone": zone_id().upper()}, asked(zones=SETTINGS.zones[:1])),
+    ({"zone": "West Europe"}, asked(zones=SETTINGS.zones[:1])),
+    ({"name": "Llama"}, asked(name="llama")),
+    ({"endpoint": VM}, asked(endpoint=VM)),
+    ({"force": "0123456789AB"}, asked(force=frozenset({DIGEST}))),
+    ({"force": f"{DIGEST}, ba9876543210"}, asked(force=frozenset({DIGEST, "ba9876543210"}))),
+    ({"dry_run": True, "force": [DIGEST]}, asked(dry_run=True, force=frozenset({DIGEST}))),
+    ({"force": DIGEST, "force_beyond": True}, asked(force=frozenset({DIGEST}), force_beyond=True)),
+    ({"force": False}, asked()),
+    ({"reason": " INC-7: Kühlung "}, asked(reason="INC-7: Kühlung")),
+    (
+        {"drain": {"region": WEST, "minutes": 9}, "dry_run": True, "reason": "r"},
+        asked(drain=WEST, drain_minutes=9, dry_run=True, reason="r"),
+    ),
+    ({"unfreeze": {"zone": WEST}, "dry_run": True}, asked(unfreeze=SETTINGS.zones[0], dry_run=True)),
+    ({"adopt": ["db", "Web"]}, asked(adopt=frozenset({"db", "web"}))),
+    ({"adopt": "lost"}, asked(adopt_lost=True)),
+    (
+        {"adopt": "lost", "zone": zone_id(), "dry_run": True},
+        asked(zones=SETTINGS.zones[:1], adopt_lost=True, dry_run=True),
+    ),
+    ({"drain": {"region": "West Europe", "minutes": 60}}, asked(drain=WEST, drain_minutes=60)),
+    ({"drain": {"endpoint": VM, "minutes": 1}}, asked(drain=VM.lower(), drain_minutes=1)),
+    ({"drain": {"region": "mars", "minutes": 10080}}, asked(drain="mars", drain_minutes=10080)),
+    ({"undrain": {"region": "eastus"}}, asked(undrain=EAST)),
+    ({"undrain": {"endpoint": VM}}, asked(undrain=VM.lower())),
+    ({"check": False, "dry_run": False, "force": False, "force_beyond": False}, asked()),
+]
+
+
+@pytest.mark.parametrize(("body", "expected"), VALID, ids=lambda v: "" if isinstance(v, Resync) else str(v)[:60])
+def test_a_valid_body_asks_for_exactly_what_it_says(body, expected):
+    assert parse(body) == expected
+
+
+INVALID = [
+    # body, the field that the fault names
+    (b"{", "body"),
+    (b"\xff", "body"),
+    (b"[" * 60_000, "body"),
+    (b'{"drain": ' + b"[" * 60_000, "drain"),
+    (b'{"x": ' + b"[" * 60_000, "body"),
+    ([], "body"),
+    ("text", "body"),
+    (b" " * (MAX_BYTES + 1), "body"),
+    ({"dryrun": True}, "dryrun"),
+    ({"Zone": WEST}, "Zone"),
+    ({"dry_run": "true"}, "dry_run"),
+    ({"dry_run": 1}, "dry_run"),
+    ({"dry_run": None}, "dry_run"),
+    ({"force": "no"}, "force: 'no' is not the digest"),
+    ({"force": True}, 'force: true names no plan. Ask with "dry_run": true'),
+    ({"force": True, "zone": WEST}, "force: true"),
+    ({"force": 1}, "force"),
+    ({"force": [True]}, "force"),
+    ({"force": f"{DIGEST},"}, "force"),
+    ({"force": DIGEST[:-1]}, "force"),
+    ({"reason": "x" * 201}, "reason: 201 characters"),
+    ({"reason": "a\nb"}, "reason: control characters"),
+    ({"reason": "a\u202eb"}, "reason: control characters"),
+    ({"reason": 5}, "reason"),
+    ({"check": True, "reason": "r"}, "reason: not together with check"),
+    ({"check": True, "dry_run": True}, "dry_run: not together with check"),
+    ({"force_beyond": True}, "force_beyond: only together with force"),
+    ({"force": DIGEST, "force_beyond": 1}, "force_beyond"),
+    ({"zone": 5}, "zone"),
+    ({"zone": "mars"}, "zone"),
+    ({"zone": EAST}, "zone"),
+    ({"zone": ""}, "zone"),
+    ({"zone": zone_id("unknown")}, "zone"),
+    ({"name": ["x"]}, "name"),
+    ({"name": ""}, "name"),
+    ({"name": "@"}, "name"),
+    ({"name": "*"}, "name"),
+    ({"name": "a.b"}, "name"),
+    ({"name": "-a"}, "name"),
+    ({"name": "a" * 64}, "name"),
+    ({"name": "a\n"}, "name"),
+    ({"endpoint": 5}, "endpoint"),
+    ({"endpoint": "gpu-1"}, "endpoint"),
+    ({"endpoint": VM + "/extensions/x"}, "endpoint"),
+    ({"endpoint": VM.replace("virtualMachines", "disks")}, "endpoint"),
+    ({"endpoint": vm_id("x", subscription=OTHER_SUB)}, "endpoint"),
+    ({"endpoint": vm_id("x?y")}, "endpoint"),
+    ({"endpoint": vm_id("x", "..")}, "endpoint"),
+    *(({field: None}, f"{field}: null is no value") for field in ("zone", "name", "endpoint", "drain", "undrain")),
+    ({"freeze": None}, "freeze: null is no value"),
+    ({"unfreeze": None, "dry_run": True}, "unfreeze: null is no value"),
+    ({"freeze": {"zone": WEST, "minutes": None}}, "freeze.minutes: null is no value"),
+    ({"drain": {"region": WEST, "endpoint": None, "minutes": 5}}, "drain.endpoint: null is no value"),
+    ({"force": ""}, "force: empty"),
+    ({"force": " "}, "force: empty"),
+    ({"force": []}, "force: empty"),
+    ({"adopt": []}, "adopt: empty"),
+    ({"adopt": ""}, "adopt: '' is neither a list of names, nor \"lost\""),
+    ({"adopt": "db"}, "adopt: 'db' is neither a list of names, nor \"lost\""),
+    ({"adopt": "Lost"}, "adopt"),
+    ({"adopt": 5}, "adopt"),
+    ({"adopt": [5]}, "adopt"),
+    ({"adopt": "lost", "freeze": {"zone": WEST}}, "adopt"),
+    ({"adopt": ["db", "a.b"]}, "adopt[1]"),
+    ({"drain": WEST}, "drain"),
+    ({"drain": {"region": WEST}}, "minutes"),
+    ({"drain": {"minutes": 5}}, "drain"),
+    ({"drain": {"region": WEST, "endpoint": VM, "minutes": 5}}, "drain"),
+    ({"drain": {"region": WEST, "minutes": 0}}, "minutes"),
+    ({"drain": {"region": WEST, "minutes": 10081}}, "minutes"),
+    ({"drain": {"region": WEST, "minutes": "5"}}, "minutes"),
+    ({"drain": {"region": WEST, "minutes": 5, "hours": 1}}, "hours"),
+    ({"drain": {"region": "!", "minutes": 5}}, "drain.region"),
+    ({"drain": {"region": "", "minutes": 5}}, "drain.region"),
+    ({"drain": {"endpoint": "gpu-1", "minutes": 5}}, "drain.endpoint"),
+    ({"undrain": {"region": WEST, "minutes": 5}}, "minutes"),
+    ({"undrain": {}}, "undrain"),
+    ({"undrain": {"endpoint": WEST}}, "undrain.endpoint"),
+    ({"drain": {"region": WEST, "minutes": 5}, "undrain": {"region": WEST}}, "undrain"),
+]
+
+
+@pytest.mark.parametrize(("body", "field"), INVALID, ids=lambda v: str(v)[:60])
+def test_anything_else_is_refused_and_the_field_is_named(body, field):
+    with pytest.raises(BadRequest) as refused:
+        parse(body)
+    assert field in str(refused.value)
+    assert len(str(refused.value)) < 500
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=8)
+    | st.sampled_from([VM, WEST, zone_id()]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["region", "endpoint", "minutes"]) | st.text(max_size=4), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+FIELDS = st.sampled_from(["zone", "name", "endpoint", "dry_run", "force", "adopt", "drain", "undrain"])
+
+
+@given(st.binary(max_size=50) | st.dictionaries(FIELDS, JSON, max_size=3).map(lambda body: json.dumps(body).encode()))
+@example(b'"\\ud800"')
+@example(b'{"name": "\\ud800"}')
+@example(b'{"drain": {"region": "x", "minutes": 1e400}}')
+def test_no_body_makes_it_raise_anything_but_bad_request(body):
+    with suppress(BadRequest):
+        assert isinstance(resync.parse(body, SETTINGS, TYPES), Resync)

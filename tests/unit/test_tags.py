@@ -1,0 +1,58 @@
+"""Tags: which names a resource claims, whether it is drained, and what a person is told of what cannot be used."""
+
+import pytest
+
+from shared.azure.tags import claims, drained, names
+
+LLAMA = {"nearzone": "llama"}
+
+
+@pytest.mark.parametrize("word", ["true", "TRUE", "True", " true ", "yes", "Yes", "1", "on", "ON", True, 1])
+def test_every_word_for_yes_drains(word):
+    tags = LLAMA | {"Nearzone-Drain": word}
+    assert (drained(tags), names(tags, "a").faults) == (True, ())
+
+
+@pytest.mark.parametrize("word", ["false", "No", "0", "off", "", "  ", None, False])
+def test_every_word_for_no_does_not(word):
+    tags = LLAMA | {"nearzone-drain": word}
+    assert (drained(tags), names(tags, "a").faults) == (False, ())
+
+
+@pytest.mark.parametrize("word", ["maybe", "ja", "truee", "2026-11-28", "true,"])
+def test_any_other_word_drains_nothing_and_is_a_fault_that_names_the_words(word):
+    tags = LLAMA | {"nearzone-drain": word}
+    words = "says neither yes (true, yes, on, 1) nor no (false, no, off, 0), so it is not drained"
+    fault = f"tag nearzone-drain: {word!r} {words}"
+    assert (drained(tags), names(tags, "a")) == (False, (("llama",), "a", (fault,)))
+
+
+@pytest.mark.parametrize(
+    "text", ["llama;chat", "llama chat", "llama|chat", "llama\tchat", "llama / chat", "llama ; chat"]
+)
+def test_another_separator_than_a_comma_is_named(text):
+    found = names({"nearzone": text}, "a")
+    assert found.tagged == ()
+    assert found.faults == (f"tag nearzone: {text.lower()!r} is no DNS label: separate names by commas",)
+
+
+def test_a_name_with_its_zone_is_told_to_be_without_and_the_others_count():
+    found = names({"nearzone": "llama.ai.internal, chat"}, "a")
+    fault = "tag nearzone: 'llama.ai.internal' is no DNS label: write the name without the zone's name"
+    assert found == (("chat",), "a", (fault,))
+
+
+@pytest.mark.parametrize("text", ["*", "@", "-x", "llama_70b", ".internal"])
+def test_what_nobody_can_have_meant_is_only_named(text):
+    assert names({"nearzone": text}, "a").faults == (f"tag nearzone: {text!r} is no DNS label",)
+
+
+def test_an_empty_tag_claims_the_own_name_and_null_is_no_tag():
+    assert names({"nearzone": ""}, "A") == ((), "a", ())
+    assert not claims({"nearzone": None})
+    assert claims({"nearzone": None, "NearZone": "llama"}), "another spelling of the same tag"
+    assert names({"nearzone": None, "owner": None}, "a") == ((), None, ())
+
+
+def test_faults_of_a_resource_that_has_not_opted_in_are_its_own_affair():
+    assert names({"nearzone-drain": "maybe"}, "under_score").faults == ()
