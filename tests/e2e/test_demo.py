@@ -153,7 +153,7 @@ async def test_a_world_that_cannot_be_is_refused_with_the_field_and_exit_code_2(
 async def test_no_process_is_left_behind_when_it_is_interrupted(end):
     process = await begin(*DEMO)
     async with asyncio.timeout(60):
-        while b"The first look" not in await process.stdout.readline():
+        while b"The first sweep" not in await process.stdout.readline():
             pass
     children = _children(process.pid)
     process.send_signal(end)
