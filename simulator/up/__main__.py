@@ -143,7 +143,7 @@ def _introduce(pair: Processes, replica: WorldModel, looking: asyncio.Task[dict[
     for heading, lines in commands(pair, replica):
         print(f"\n# {heading}\n" + "\n".join(lines))
     print(f"\nThe app's standard error: {pair.errors}")
-    print("Press Ctrl-C to stop.", flush=True)
+    print("Ctrl-C stops it.", flush=True)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
