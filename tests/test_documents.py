@@ -24,20 +24,10 @@ HEADING = re.compile(r"#+ +(.+)")
 MOST_WORDS = {"README.md": 900, "docs/concepts.md": 700}
 
 VAGUE = re.compile(r"\b(somebody|nobody|whoever)\b", re.IGNORECASE)
-CHECKED = (
-    "CONTRIBUTING.md",
-    "README.md",
-    "docs/comparison.md",
-    "docs/concepts.md",
-    "docs/endpoints.md",
-    "docs/http-api.md",
-    "docs/settings.md",
-    "infra/README.md",
-    "tests/test_documents.py",
-    "tests/test_http_api_document.py",
-    "tests/test_settings_document.py",
-)
-"""Files whose prose names an acting subject everywhere. Add a file here once it is clean."""
+NOT_YET = ("docs/architecture.md",)
+"""Documents that the rule does not hold for yet; all others are checked."""
+PROGRAMS = tuple(f"tests/**/test_{each}.py" for each in ("documents", "http_api_document", "settings_document"))
+"""Programs whose comments and docstrings are checked, as globs. Add one once it is clean, e.g. `shared/**/*.py`."""
 
 
 def prose(text):
@@ -104,7 +94,15 @@ def words_for_people(name):
     return comments + [each.value.value for each in nodes if isinstance(each.value, ast.Constant)]
 
 
-@pytest.mark.parametrize("name", CHECKED)
+def checked():
+    for pattern in PROGRAMS:
+        found = [path.relative_to(ROOT).as_posix() for path in ROOT.glob(pattern)]
+        assert found, pattern
+        yield from found
+    yield from sorted(set(DOCUMENTS) - set(NOT_YET))
+
+
+@pytest.mark.parametrize("name", list(checked()))
 def test_prose_names_an_acting_subject(name):
     assert [each for each in words_for_people(name) if VAGUE.search(CODE.sub("", str(each)))] == []
 
