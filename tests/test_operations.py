@@ -1,4 +1,4 @@
-"""Every procedure of docs/operations.md, followed word by word on a simulated Azure."""
+"""Every procedure of docs/runbooks.md and docs/status.md, followed word by word on a simulated Azure."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ from simulator.eventgrid import Subscription
 from simulator.faults import Faults
 from simulator.record_sets import SETS_PER_ZONE
 from tests.catalogs import Bench, error
-from tests.guide import DOCUMENT, Guide, procedures
+from tests.guide import STATUS, Guide, procedures
 from tests.stage import GROUP, REGIONS, SUB, Stage, Token, a_vm, a_world, staged, vm_id, vnet, zone_id
 
 EAST, WEST, _ = REGIONS
@@ -768,7 +768,7 @@ def test_a_request_is_refused(guide):
 
 def test_read_the_status(guide):
     """Every field that the table explains is there, and none is left out; a healthy app looks as it says."""
-    rows = DOCUMENT.read_text(encoding="utf-8").split("### Read the status")[1].split("hold the first 20, ")[0]
+    rows = STATUS.read_text(encoding="utf-8").split("## Read the status")[1].split("hold the first 20, ")[0]
     fields = {
         field
         for row in rows.splitlines()
