@@ -2,7 +2,7 @@
 
 A procedure is a heading below "Procedures" of the runbooks, or a heading of the status page. In it, indented lines that
 begin with POST or GET are requests, indented lines that begin with NEARZONE_ are settings, and each line of a quotation
-(>) is text of an answer, where three dots stand for anything. A test takes them in this order, and has to reach the end.
+(>) is text of an answer, where three dots stand for anything. A test takes them in this order, up to the last one.
 """
 
 import json
