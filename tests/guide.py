@@ -1,6 +1,6 @@
 """docs/runbooks.md and docs/status.md as tests follow them: the requests, settings and answers of each procedure.
 
-A procedure is a heading below "Procedures" of the runbooks, or a heading of the status page. In it, indented lines that
+A procedure is a heading below "Procedures" of the runbooks, or one of the status page with a request. In it, indented lines that
 begin with POST or GET are requests, indented lines that begin with NEARZONE_ are settings, and each line of a quotation
 (>) is text of an answer, where three dots stand for anything. A test takes them in this order, up to the last one.
 """
@@ -24,8 +24,8 @@ _SETTING = re.compile(r" {4}(NEARZONE_[A-Z_]+): (.+)")
 def procedures():
     """The steps of each procedure, by the name that its test has."""
     runbooks = DOCUMENT.read_text(encoding="utf-8").split("\n## Procedures\n")[1].split("\n## ")[0].split("\n### ")
-    reference = STATUS.read_text(encoding="utf-8").split("\n## ")
-    return {_test(part): _steps(part) for part in (*runbooks[1:], *reference[1:])}
+    reference = [part for part in STATUS.read_text(encoding="utf-8").split("\n## ") if _steps(part)]
+    return {_test(part): _steps(part) for part in (*runbooks[1:], *reference)}
 
 
 def _test(part):

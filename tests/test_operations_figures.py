@@ -13,7 +13,7 @@ from cronsim import CronSim
 
 from shared.settings import DRAIN_SCHEDULE, SWEEP_SCHEDULE
 from tests.catalogs import Bench
-from tests.guide import DOCS, DOCUMENT
+from tests.guide import DOCS, STATUS
 from tests.ingestion import connected_app
 from tests.stage import a_vm, a_world, staged, vm_id
 
@@ -145,9 +145,9 @@ def test_what_is_called_ours_is_what_was_measured_last(what):
 
 def test_every_metric_that_a_query_reads_is_in_the_table_of_what_to_look_at():
     queries = list((ROOT / "infra" / "queries").glob("*.kql"))
-    runbooks = DOCUMENT.read_text(encoding="utf-8")
+    table = STATUS.read_text(encoding="utf-8")
     assert queries
     for query in queries:
-        assert f"(../infra/queries/{query.name})" in runbooks
+        assert f"(../infra/queries/{query.name})" in table
         for metric in re.findall(r'"(nearzone\.[\w.]+)"', query.read_text(encoding="utf-8")):
-            assert f"`{metric}`" in runbooks
+            assert f"`{metric}`" in table
