@@ -1,8 +1,9 @@
 """docs/runbooks.md and docs/status.md as tests follow them: the requests, settings and answers of each procedure.
 
-A procedure is a heading below "Procedures" of the runbooks, or one of the status page with a request. In it, indented lines that
-begin with POST or GET are requests, indented lines that begin with NEARZONE_ are settings, and each line of a quotation
-(>) is text of an answer, where three dots stand for anything. A test takes them in this order, up to the last one.
+A procedure is a heading below "Procedures" of the runbooks, or one of the status page with a request. In it, indented
+lines that begin with POST or GET are requests, indented lines that begin with NEARZONE_ are settings, and each line of
+a quotation (>) is text of an answer, where three dots stand for anything. A test takes them in this order, up to the
+last one.
 """
 
 import json

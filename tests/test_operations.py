@@ -695,6 +695,22 @@ def test_two_deployments_in_one_zone(guide):
     staged(story, fleet())
 
 
+def test_two_apps_with_one_owner_and_separate_catalogs_undo_each_others_orders():
+    """What the runbook warns of: the second app takes the record sets for its own, and knows no order of the first."""
+
+    async def story(stage):
+        await swept(stage)
+        first = stage.app
+        stage.restart()
+        second, stage.app = stage.app, first
+        await stage.resync(drain={"region": EAST, "minutes": 60})
+        assert answers(stage) == [FAR, FAR]
+        assert (await second.correct_drift()).skips == []
+        assert answers(stage) == [NEAR, FAR]
+
+    staged(story, fleet())
+
+
 def test_a_name_may_not_be_written(guide):
     """A lost mark is told, and taken back; what was never ours stays."""
 
