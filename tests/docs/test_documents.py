@@ -24,7 +24,7 @@ HEADING = re.compile(r"#+ +(.+)")
 MOST_WORDS = {"README.md": 900, "docs/concepts.md": 700}
 
 VAGUE = re.compile(r"\b(somebody|nobody|whoever)\b", re.IGNORECASE)
-NOT_YET = ("docs/architecture.md",)
+NOT_YET: tuple[str, ...] = ()
 """Documents that the rule does not hold for yet; all others are checked."""
 PROGRAMS = tuple(f"tests/**/test_{each}.py" for each in ("documents", "http_api_page", "settings_page"))
 """Programs whose comments and docstrings are checked, as globs. Add one once it is clean, e.g. `shared/**/*.py`."""
