@@ -13,7 +13,7 @@ from shared.edge.commands import StatusQuery
 
 MAX_KEPT = 16
 """Answers that are kept."""
-RUNBOOK = "'The storage account cannot be reached' in docs/operations.md says what can be done by hand"
+RUNBOOK = "'The storage account cannot be reached' in docs/runbooks.md says what can be done by hand"
 
 
 @dataclass(slots=True)

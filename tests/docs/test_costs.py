@@ -1,4 +1,4 @@
-"""The figures of docs/operations.md: arithmetic that is right, quantities that are the app's, times as measured."""
+"""The figures of docs/costs.md: arithmetic that is right, quantities that are the app's, times as measured."""
 
 import asyncio
 import json
@@ -15,10 +15,10 @@ from shared.config.settings import DRAIN_SCHEDULE, SWEEP_SCHEDULE
 from tests.support.catalogs import Bench
 from tests.support.deployment import a_vm, a_world, staged, vm_id
 from tests.support.ingestion import connected_app
-from tests.support.runbook_reader import DOCUMENT
+from tests.support.runbook_reader import DOCS, STATUS
 
 ROOT = Path(__file__).parents[2]
-TEXT = DOCUMENT.read_text(encoding="utf-8")
+TEXT = (DOCS / "costs.md").read_text(encoding="utf-8")
 COSTS = TEXT.split("\n## What it costs\n")[1].split("\n## ")[0]
 TIMES = TEXT.split("\n## How long it takes\n")[1].split("\n## ")[0]
 NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
@@ -145,8 +145,9 @@ def test_what_is_called_ours_is_what_was_measured_last(what):
 
 def test_every_metric_that_a_query_reads_is_in_the_table_of_what_to_look_at():
     queries = list((ROOT / "infra" / "queries").glob("*.kql"))
+    table = STATUS.read_text(encoding="utf-8")
     assert queries
     for query in queries:
-        assert f"(../infra/queries/{query.name})" in TEXT
+        assert f"(../infra/queries/{query.name})" in table
         for metric in re.findall(r'"(nearzone\.[\w.]+)"', query.read_text(encoding="utf-8")):
-            assert f"`{metric}`" in TEXT
+            assert f"`{metric}`" in table

@@ -1,4 +1,4 @@
-"""Every procedure of docs/operations.md, followed word by word on a simulated Azure."""
+"""Every procedure of docs/runbooks.md and docs/status.md, followed word by word on a simulated Azure."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ from simulator.private_dns.record_sets import SETS_PER_ZONE
 from simulator.private_dns.rules import zone_full
 from tests.support.catalogs import Bench, error
 from tests.support.deployment import GROUP, REGIONS, SUB, Stage, Token, a_vm, a_world, staged, vm_id, vnet, zone_id
-from tests.support.runbook_reader import DOCUMENT, Guide, procedures
+from tests.support.runbook_reader import STATUS, Guide, procedures
 
 EAST, WEST, _ = REGIONS
 OURS = {"nearzone-owner": "nearzone"}
@@ -696,6 +696,22 @@ def test_two_deployments_in_one_zone(guide):
     staged(story, fleet())
 
 
+def test_two_apps_with_one_owner_and_separate_catalogs_undo_each_others_orders():
+    """What the runbook warns of: the second app takes the record sets for its own, and knows no order of the first."""
+
+    async def story(stage):
+        await swept(stage)
+        first = stage.app
+        stage.restart()
+        second, stage.app = stage.app, first
+        await stage.resync(drain={"region": EAST, "minutes": 60})
+        assert answers(stage) == [FAR, FAR]
+        assert (await second.correct_drift()).skips == []
+        assert answers(stage) == [NEAR, FAR]
+
+    staged(story, fleet())
+
+
 def test_a_name_may_not_be_written(guide):
     """A lost mark is told, and taken back; what was never ours stays."""
 
@@ -769,7 +785,7 @@ def test_a_request_is_refused(guide):
 
 def test_read_the_status(guide):
     """Every field that the table explains is there, and none is left out; a healthy app looks as it says."""
-    rows = DOCUMENT.read_text(encoding="utf-8").split("### Read the status")[1].split("hold the first 20, ")[0]
+    rows = STATUS.read_text(encoding="utf-8").split("## Read the status")[1].split("hold the first 20, ")[0]
     fields = {
         field
         for row in rows.splitlines()

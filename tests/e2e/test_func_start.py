@@ -1,4 +1,4 @@
-"""The README's way with Core Tools works as it is printed, but for who runs the app: a stand-in for `func start`."""
+"""The steps with Core Tools in CONTRIBUTING.md work as printed, with a stand-in in place of `func start`."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ from tests.support.azurite import azurite  # noqa: F401 - a fixture
 from tests.support.values import REGIONS
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text()
+GUIDE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 EXAMPLE = json.loads((ROOT / "local.settings.json.example").read_text())
 HOST = json.loads((ROOT / "host.json").read_text())
 ENOUGH = 30.0
@@ -34,8 +34,8 @@ IN_THE_BUNDLE = {"eventGridTrigger": "eventGrid"}
 
 
 def steps():
-    """The commands of the README's section, as lists of arguments."""
-    section = README.split("### With Azure Functions Core Tools")[1].split("\n## ")[0]
+    """The commands of the section, as lists of arguments."""
+    section = GUIDE.split("## Run it with Azure Functions Core Tools")[1].split("\n## ")[0]
     lines = [line.strip() for line in section.splitlines() if line.startswith("    ")]
     return [shlex.split(line, comments=True) for line in lines]
 
@@ -66,7 +66,7 @@ async def asked(session, url, headers, body):
             return json.loads(text)
 
 
-def test_the_steps_of_the_readme_lead_from_an_event_to_an_answer(azurite):  # noqa: F811 - the fixture
+def test_the_steps_of_the_guide_lead_from_an_event_to_an_answer(azurite):  # noqa: F811 - the fixture
     values = EXAMPLE["Values"] | {"AzureWebJobsStorage": azurite}
     assert EXAMPLE["Values"]["AzureWebJobsStorage"] == "UseDevelopmentStorage=true", "the same, on the default ports"
 
@@ -100,7 +100,7 @@ def test_the_steps_of_the_readme_lead_from_an_event_to_an_answer(azurite):  # no
     assert list(tables.get_table_client(catalog).list_entities(results_per_page=1)), "the catalog is in Azurite"
 
 
-def test_the_readme_starts_what_the_example_speaks_to():
+def test_the_guide_starts_what_the_example_speaks_to():
     commands = [" ".join(step) for step in steps()]
     (simulator,) = [each for each in commands if "-m simulator" in each]
     port = re.search(r"--http (\d+)", simulator)[1]

@@ -82,7 +82,7 @@ def test_a_process_that_never_knew_anything_says_so_and_where_help_is():
     async def story(stage, bench):
         away(bench)
         stage.restart(bench.open())
-        with pytest.raises(Transient, match=r"HTTP 403 .* so there is no older answer; .* docs/operations.md"):
+        with pytest.raises(Transient, match=r"HTTP 403 .* so there is no older answer; .* docs/runbooks.md"):
             await stage.app.handle_status(StatusQuery())
 
     played(story)
@@ -159,7 +159,7 @@ def test_an_order_that_could_not_be_kept_says_so_plainly(order, opened):
         if not opened:
             stage.restart(bench.open())
         away(bench)
-        with pytest.raises(Transient, match=r"The order was NOT (kept|taken back), .* docs/operations.md") as caught:
+        with pytest.raises(Transient, match=r"The order was NOT (kept|taken back), .* docs/runbooks.md") as caught:
             await stage.resync(**order)
         assert "HTTP 403" in str(caught.value)
         back(bench)

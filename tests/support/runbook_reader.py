@@ -1,8 +1,9 @@
-"""docs/operations.md as tests follow it: what it tells people to send, to set and to expect, procedure by procedure.
+"""docs/runbooks.md and docs/status.md as tests follow them: the requests, settings and answers of each procedure.
 
-In the document a procedure is a heading below "Procedures". In it, indented lines that begin with POST or GET are
-requests, indented lines that begin with NEARZONE_ are settings, and each line of a quotation (>) is text of an answer,
-where three dots stand for anything. A test takes them in this order, and has to come to the end.
+A procedure is a heading below "Procedures" of the runbooks, or one of the status page with a request. In it, indented
+lines that begin with POST or GET are requests, indented lines that begin with NEARZONE_ are settings, and each line of
+a quotation (>) is text of an answer, where three dots stand for anything. A test takes them in this order, up to the
+last one.
 """
 
 import json
@@ -14,15 +15,18 @@ from urllib.parse import parse_qsl, urlsplit
 from shared.domain.errors import BadRequest, Transient
 from shared.edge.commands import parse, parse_status_query
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "operations.md"
+DOCS = Path(__file__).parents[2] / "docs"
+DOCUMENT = DOCS / "runbooks.md"
+STATUS = DOCS / "status.md"
 _REQUEST = re.compile(r" {4}(POST|GET) +(/api/\S+) *(.*)")
 _SETTING = re.compile(r" {4}(NEARZONE_[A-Z_]+): (.+)")
 
 
 def procedures():
     """The steps of each procedure, by the name that its test has."""
-    text = DOCUMENT.read_text(encoding="utf-8").split("\n## Procedures\n")[1].split("\n## ")[0]
-    return {_test(part): _steps(part) for part in text.split("\n### ")[1:]}
+    runbooks = DOCUMENT.read_text(encoding="utf-8").split("\n## Procedures\n")[1].split("\n## ")[0].split("\n### ")
+    reference = [part for part in STATUS.read_text(encoding="utf-8").split("\n## ") if _steps(part)]
+    return {_test(part): _steps(part) for part in (*runbooks[1:], *reference)}
 
 
 def _test(part):
