@@ -1,7 +1,7 @@
 # One command each. Everything sets itself up: a virtual environment with the pinned requirements, made once.
 #   make demo [WORLD=FILE]     make up [WORLD=FILE]     make test [ARGS="-k routing"]     make check     make clean
-#   make fidelity
-#   make simulate [SEEDS=1000] [FIRST=0] [ARGS=--trace]     make variants     make fuzz [INPUTS=1000000]
+#   make fidelity [ARGS=--write]
+#   make simulate [SEEDS=1000] [FIRST=0] [ARGS=--trace]     make mutants     make fuzz [INPUTS=1000000]
 #   make model [ARGS=--trace]
 #   make bench [ONLY=storm]     make azurite     make infra-test [ARGS="-k filter"]     make kusto
 #   make audit     make lock [ARGS="--upgrade-package NAME"]
@@ -20,7 +20,7 @@ install = $(bin)/python -m pip install --disable-pip-version-check --require-has
 stamp := $(VENV)/.requirements-installed
 world := $(if $(WORLD),--world "$(WORLD)")
 
-.PHONY: setup test check audit lock demo up fidelity simulate variants model fuzz bench azurite infra infra-test kusto clean
+.PHONY: setup test check audit lock demo up fidelity simulate mutants model fuzz bench azurite infra infra-test kusto clean
 .DEFAULT_GOAL := setup
 
 setup: $(stamp)
@@ -63,17 +63,17 @@ demo: setup
 up: setup
 	@$(bin)/python -m simulator.up $(world)
 
-# The recordings are no part of the project: NEARZONE_RECORDINGS says where they are (docs/simulator.md).
+# The recordings are not part of the project: NEARZONE_RECORDINGS names their folder (simulator/README.md).
 fidelity: setup
-	@PYTHONPATH=. $(bin)/python tests/simulator/fidelity.py
+	@PYTHONPATH=. $(bin)/python tests/simulator/fidelity.py $(ARGS)
 
 simulate: setup
 	@$(bin)/python -m tests.simulation --seeds $(SEEDS) --first $(FIRST) --jobs 2 $(ARGS)
 
-variants: setup
+mutants: setup
 	@$(bin)/python -m tests.simulation.mutants --seeds $(SEEDS) --jobs 2
 
-# Every reachable state of the protocol's model, and every broken variant of it.
+# Every reachable state of the protocol's model, and every mutant of it.
 model: setup
 	@$(bin)/python -m tests.protocol --jobs 2 $(ARGS)
 

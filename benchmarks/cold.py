@@ -63,13 +63,13 @@ _ROOT = Path(__file__).parent.parent
 FIGURES = {
     "import_ratio": Figure(
         "x",
-        "fresh process to first event acknowledged, wired as deployed, over a bare import of the SDKs it uses",
+        "fresh process to first acknowledged event, wired as deployed, relative to a bare import of its SDKs",
         "<= 1.3",
         "real",
     ),
-    "first_event_s": Figure("s", "fresh process to first event acknowledged, median", None, "real"),
-    "bare_import_s": Figure("s", "fresh process to the SDKs imported, median", None, "real"),
-    "telemetry_s": Figure("s", "what Application Insights adds to the first event, median", None, "real"),
+    "first_event_s": Figure("s", "fresh process to first acknowledged event, median", None, "real"),
+    "bare_import_s": Figure("s", "fresh process to imported SDKs, median", None, "real"),
+    "telemetry_s": Figure("s", "time that Application Insights adds to the first event, median", None, "real"),
     "rest_mb": Figure("MB", "memory of the app's process after its first event, median", None, "real"),
 }
 

@@ -24,10 +24,10 @@ PATIENCE = 3600.0
 LISTS = ("/A", "/virtualmachines", "/networkinterfaces")
 
 FIGURES = {
-    "calls_per_drift": Figure("", "ARM calls for each drifted set, beyond the pages that the sweep lists", "<= 1.1"),
+    "calls_per_drift": Figure("", "ARM calls for each drifted set, without the pages that the sweep lists", "<= 1.1"),
     "drifted": Figure("", "record sets edited or removed"),
     "pages": Figure("", "pages that the sweep lists"),
-    "seconds": Figure("s", "from the sweep's beginning until every set is right again"),
+    "seconds": Figure("s", "from the start of the sweep until every set is right again"),
 }
 
 

@@ -30,9 +30,11 @@ from simulator.compute.vm import VM_TYPE, Power
 from simulator.timing.virtual_time import in_virtual_time
 
 FIGURES = {
-    "start_ratio": Figure("", "start: median until the zone is right, in chains", "<= 1.15"),
-    "stop_ratio": Figure("", "stop: median until the zone is right, in chains", "<= 1.15"),
-    "p99_ratio": Figure("", "99th percentile of ours by that of the chain, the worse of start and stop", "<= 1.6"),
+    "start_ratio": Figure("", "start: median until the zone is right, relative to the chain", "<= 1.15"),
+    "stop_ratio": Figure("", "stop: median until the zone is right, relative to the chain", "<= 1.15"),
+    "p99_ratio": Figure(
+        "", "99th percentile of the app relative to that of the chain, the worse of start and stop", "<= 1.6"
+    ),
     "start_s": Figure("s", "start: median until the zone is right"),
     "stop_s": Figure("s", "stop: median until the zone is right"),
     "start_p99_s": Figure("s", "start: 99th percentile"),
@@ -41,10 +43,10 @@ FIGURES = {
     "chain_stop_s": Figure("s", "the chain, stop: median"),
     "chain_start_p99_s": Figure("s", "the chain, start: 99th percentile"),
     "chain_stop_p99_s": Figure("s", "the chain, stop: 99th percentile"),
-    "start_p99_ratio": Figure("", "start: 99th percentile of ours by that of the chain"),
-    "stop_p99_ratio": Figure("", "stop: 99th percentile of ours by that of the chain"),
-    "start_answered_ratio": Figure("", "start: median until the writer has heard, in chains"),
-    "stop_answered_ratio": Figure("", "stop: median until the writer has heard, in chains"),
+    "start_p99_ratio": Figure("", "start: 99th percentile relative to that of the chain"),
+    "stop_p99_ratio": Figure("", "stop: 99th percentile relative to that of the chain"),
+    "start_answered_ratio": Figure("", "start: median until the writer has its answer, relative to the chain"),
+    "stop_answered_ratio": Figure("", "stop: median until the writer has its answer, relative to the chain"),
 }
 
 PAUSE = 60.0

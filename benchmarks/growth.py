@@ -34,10 +34,10 @@ APART = 1.2
 """Virtual seconds between two events: fewer than 57 writes a minute."""
 
 FIGURES = {
-    "exponent": Figure("", "slope of CPU over record sets, log-log, three sizes", "<= 1.1", "real"),
+    "exponent": Figure("", "slope of CPU over record sets in a log-log plot, three sizes", "<= 1.1", "real"),
     "exponent_last": Figure("", "the same between the two larger sizes", None, "real"),
     **{f"cpu_{size}_s": Figure("s", f"CPU of a warm sweep at {size} record sets", None, "real") for size in SIZES},
-    "events_per_second": Figure("/s", "events, each a change of a known VM, per CPU second", None, "real"),
+    "events_per_second": Figure("/s", "events per CPU second, each a change of a known VM", None, "real"),
 }
 
 

@@ -31,11 +31,11 @@ FIGURES = {
     "set_ack_max_s": Figure("s", "100 events about one set of 60 instances: slowest answer to a delivery", "<= 5"),
     "set_lists": Figure("", "the same: lists of its instances and of their NICs", "<= 10"),
     "set_reads": Figure("", "the same: GETs of the set and of its instances", "<= 60"),
-    "failed_deliveries": Figure("", "of both: deliveries that failed or got no answer in time", "= 0"),
+    "failed_deliveries": Figure("", "both cases: deliveries that failed or got no answer in time", "= 0"),
     "flood_ack_max_s": Figure("s", "5,000 events about six VMs within ten seconds: slowest answer", "<= 25"),
     "flood_failed": Figure("", "the same: deliveries that failed or got no answer in time", "= 0"),
     "flood_reads": Figure("", "the same: GETs of the VMs"),
-    "flood_mb": Figure("MB", "the same: most memory that the app and the simulator took beside what they had", "< 100"),
+    "flood_mb": Figure("MB", "the same: peak additional memory of app and simulator", "< 100"),
 }
 
 INSTANCES = 60

@@ -16,16 +16,20 @@ from benchmarks.history import Answer
 from simulator.timing.virtual_time import in_virtual_time
 
 FIGURES = {
-    "dead_address_s": Figure("s", "last event until no service's answer holds a dead address, worse case", "<= 15"),
+    "dead_address_s": Figure(
+        "s", "from the last event until no service's answer holds a dead address, worse case", "<= 15"
+    ),
     "all_dead_address_s": Figure("s", "the same, when every VM stops"),
     "region_dead_address_s": Figure("s", "the same, when one region's VMs stop"),
-    "region_settled_s": Figure("s", "last event until every service's answer is right, when one region's VMs stop"),
-    "all_settled_s": Figure("s", "last event until every service's answer is right, when every VM stops"),
+    "region_settled_s": Figure(
+        "s", "from the last event until every service's answer is right, when one region's VMs stop"
+    ),
+    "all_settled_s": Figure("s", "from the last event until every service's answer is right, when every VM stops"),
     "host_budget_use": Figure("", "deletes of host names as a share of 60 a minute, slowest zone, worse case"),
-    "hosts_s": Figure("s", "last event until every host name of a stopped VM is gone, worse case"),
+    "hosts_s": Figure("s", "from the last event until every host name of a stopped VM is removed, worse case"),
     "reads_per_event": Figure(
         "",
-        "ARM reads per event until all is right, a page of a list being one; without the sweeps', worse case",
+        "ARM reads per event until all is right, each page of a list counted as one; sweeps excluded, worse case",
     ),
     "writes_per_answer": Figure("", "writes sent per zone and service name, worse case"),
     "throttled": Figure("", "requests refused with 429, worse case", "= 0"),

@@ -47,21 +47,21 @@ OCTODNS = Path(__file__).parent.parent / ".venv-bench" / "bin" / "python"
 """The environment that `make bench` makes for octoDNS."""
 
 FIGURES = {
-    "cpu_ratio": Figure("x", "CPU of a warm sweep over fetching and decoding the same pages", "<= 2.0", "real"),
-    "cpu_over_discarding": Figure("x", "the same over a fetch that throws every page away at once", None, "real"),
-    "cpu_over_msgspec": Figure("x", "the same over a fetch that decodes with msgspec, into dicts", None, "real"),
+    "cpu_ratio": Figure("x", "CPU of a warm sweep relative to fetching and decoding the same pages", "<= 2.0", "real"),
+    "cpu_over_discarding": Figure("x", "the same relative to a fetch that discards every page at once", None, "real"),
+    "cpu_over_msgspec": Figure("x", "the same relative to a fetch that decodes with msgspec into dicts", None, "real"),
     "cpu_s": Figure("s", "CPU of a warm sweep", None, "real"),
-    "wall_ratio": Figure("x", "sweep over the floor of latency, pages and throttle", "<= 1.1"),
-    "wall_s": Figure("s", "sweep, from beginning to end"),
+    "wall_ratio": Figure("x", "sweep relative to the minimum given by latency, pages and throttling", "<= 1.1"),
+    "wall_s": Figure("s", "duration of the sweep"),
     "octodns_cpu_ratio": Figure(
-        "x", "CPU of octoDNS planning the same zone, reading its YAML included, over ours", ">= 5", "real"
+        "x", "CPU of octoDNS planning the same zone, reading its YAML included, relative to the app", ">= 5", "real"
     ),
     "octodns_plan_ratio": Figure("x", "the same without reading its YAML", None, "real"),
-    "table_pct": Figure("%", "what reading the catalog from a table adds to that CPU", None, "real"),
-    "table_endpoints_pct": Figure("%", "of it, one reading of the 10,000 endpoints' rows", None, "real"),
+    "table_pct": Figure("%", "CPU that reading the catalog from a table adds", None, "real"),
+    "table_endpoints_pct": Figure("%", "part of it for one reading of the 10,000 endpoints' rows", None, "real"),
     "peak_mb": Figure("MB", "peak memory of a fresh process that sweeps once", "< 250", "real"),
-    "before_mb": Figure("MB", "memory of that process before its sweep", None, "real"),
-    "record_sets": Figure("", "record sets in the zone, its SOA included"),
+    "before_mb": Figure("MB", "memory of that process before the sweep", None, "real"),
+    "record_sets": Figure("", "record sets in the zone, SOA included"),
     "pages": Figure("", "pages that the sweep reads"),
     "writes": Figure("", "record sets written", "= 0"),
 }

@@ -1,4 +1,5 @@
-"""Azure on localhost: private DNS, VMs, their events and their DNS answers, without a subscription.
+"""Azure on localhost: resource providers, Event Grid, DNS and the Functions host, without a subscription.
 
-Nothing in here is imported by the function app, and nothing of the app is imported here but by the Functions host.
+The function app imports nothing from here. Only the Functions host imports anything of the app: it runs
+`function_app.py`. Usage, world files and how close this is to Azure: README.md.
 """

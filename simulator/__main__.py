@@ -35,8 +35,8 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--https", type=_port, help="port of ARM over TLS, 0: any free one (default: none)")
     parser.add_argument("--dns", type=_port, default=0, help="port of the DNS servers, 0: any free one")
     parser.add_argument("--latency", type=float, default=1.0, help="multiplies the recorded latencies, 0: none")
-    parser.add_argument("--operations", type=float, default=1.0, help="multiplies how long VM operations take")
-    parser.add_argument("--seed", type=int, default=0, help="equal seeds: equal chance")
+    parser.add_argument("--operations", type=float, default=1.0, help="multiplies the durations of VM operations")
+    parser.add_argument("--seed", type=int, default=0, help="equal seeds give equal random choices")
     return parser.parse_args(argv)
 
 
@@ -72,7 +72,7 @@ def _ready(server: Server, resolvers: dict[str, str]) -> dict[str, object]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run until told to stop; gives the exit code."""
+    """Run until stopped; returns the exit code."""
     arguments = _arguments(argv)
     try:
         world = read_file(arguments.world)

@@ -1,6 +1,6 @@
-"""The wiring: one simulated Azure out of a clock, a seed and a world, for the skins and for tests.
+"""The wiring: builds one simulated Azure from a clock, a seed and a world, for the front ends and for tests.
 
-Nothing is decided in here.
+Decides nothing.
 """
 
 from __future__ import annotations
@@ -29,10 +29,11 @@ from simulator.world import world
 
 
 class SimulatedAzure:
-    """A whole simulated Azure. Raises WorldError for a world that cannot be.
+    """A whole simulated Azure. Raises WorldError for an impossible world.
 
-    `clock` gives seconds since the epoch; equal seeds, clocks and requests give equal histories. `operation_scale`
-    multiplies the durations of long-running operations. `unknowns`: how this Azure answers what nobody knows.
+    `clock` returns seconds since the epoch; equal seeds, clocks and requests give equal histories. `operation_scale`
+    multiplies the durations of long-running operations. `unknowns`: how this Azure behaves where its behaviour is
+    unknown.
     """
 
     def __init__(
@@ -71,7 +72,7 @@ class SimulatedAzure:
         world.load(self, initial or world.World())
 
     def _inventory(self) -> Iterator[Entry]:
-        """Every resource, whatever its type, in an order in which they can be deleted."""
+        """Every resource of any type, in an order in which they can be deleted."""
         endpoints = (self.load_balancers.all, self.private_endpoints.all, self.container_groups.all)
         machines = (self.compute.vms, self.compute.scale_sets.sets)
         found: Iterator[tags.Tagged] = chain(*endpoints, *machines, self.network.nics, self.network.vnets)
@@ -87,14 +88,14 @@ class SimulatedAzure:
         return self.azure.handle(request)
 
     def enforce_limits(self, *, enforced: bool = True) -> None:
-        """Refuse what is beyond any published limit: of ARM, and of each provider."""
+        """Refuse calls beyond the published limits of ARM and of each provider, or stop refusing them."""
         self.arm_limits.enforce = self.compute.limits.enforce = self.network.limits.enforce = enforced
         self.container_groups.limits.enforce = enforced
         self.private_dns.limits = self.private_dns.budgets.requests_enforced = enforced
 
     @property
     def throttled(self) -> Counter[tuple[str, str, str]]:
-        """How many calls were refused for a limit (429), by whose limit, scope and kind of call."""
+        """How many calls were refused for a limit (429), by owner of the limit, scope and kind of call."""
         counts = {
             "arm": self.arm_limits.throttled,
             "compute": self.compute.limits.throttled,
@@ -105,5 +106,5 @@ class SimulatedAzure:
         return Counter({(whose, *key): n for whose, count in counts.items() for key, n in count.items()})
 
     def world(self) -> dict[str, Any]:
-        """The world as it is now, in the format of a world file."""
+        """The current world, in the format of a world file."""
         return world.dump(self)

@@ -1,16 +1,18 @@
-"""The Table service of one storage account in memory: as much of its REST protocol as azure-data-tables uses for rows.
+"""The Table service of one storage account in memory: the part of its REST API that azure-data-tables uses.
 
-One state machine, `handle(request) -> response`, like `azure.py`'s cloud: the SDK runs on it through `transport.py`,
-without sockets and in virtual time. Tables are made, listed and deleted; rows are inserted, read, replaced, merged,
-deleted on condition of their etag, and queried by keys and numbers, page by page.
+One state machine, `handle(request) -> response`, like `cloud.py`: the SDK runs on it through
+`front_ends/transport.py`, without sockets and in virtual time. Tables are created, listed and deleted; rows are
+inserted, read, replaced, merged, deleted under the condition of their etag, and queried by keys and numbers, page by
+page.
 
 As recorded from the service (azure-sdk-for-python, sdk/tables/azure-data-tables/tests/recordings, commits 086275c6 and
-256d6af5, 2020 and 2021): statuses, codes and bodies of answers, etags, continuation tokens, and which types are told. A
-selected column that a row lacks is null (Azure/Azurite#2535). As documented ("Query timeout and pagination"): a page
-has at most 1,000 rows and may end with its partition (`split`). The tests hold it to Azurite, Microsoft's own emulator.
+256d6af5, 2020 and 2021): statuses, codes and bodies of answers, etags, continuation tokens, and which types are named.
+A selected column that a row lacks is null (Azure/Azurite#2535). As documented ("Query timeout and pagination"): a page
+has at most 1,000 rows and may end with its partition (`split`). The tests compare it with Azurite, Microsoft's own
+emulator.
 
 Not simulated: filters on anything but keys and numbers, filters and pages of lists of tables, batches, XML, signatures,
-the limit of 1 MiB for a row, and the time for which the name of a deleted table stays taken.
+the limit of 1 MiB for a row, and the time for which the name of a deleted table stays reserved.
 """
 
 from __future__ import annotations
@@ -31,10 +33,10 @@ from simulator.arm.front_door import Request, Response
 
 PAGE = 1000
 TEXT = 32 * 1024
-"""UTF-16 code units that a text column holds."""
+"""UTF-16 code units that fit into a text column."""
 
 _JSON = {"content-type": "application/json;odata=minimalmetadata;streaming=true;charset=utf-8"}
-_ACCOUNT = r"(?:/[a-z0-9]+)?"  # Where it is not told by the host: Azurite's form.
+_ACCOUNT = r"(?:/[a-z0-9]+)?"  # If the host does not name it: Azurite's form.
 _KEY = r"'((?:[^']|'')*)'"
 _ROW = re.compile(rf"{_ACCOUNT}/(\w+)\(PartitionKey={_KEY},RowKey={_KEY}\)")
 _ROWS = re.compile(rf"{_ACCOUNT}/(\w+)(?:\(\))?")
@@ -43,7 +45,7 @@ _COMPARISON = re.compile(rf"(PartitionKey|RowKey) (eq|gt|ge|lt|le) {_KEY}")
 _NUMBER = re.compile(r"(\w+) (eq|gt|ge|lt|le) (\d+(?:\.\d+)?)")
 _FORBIDDEN = re.compile(r"[/\\#?\x00-\x1f\x7f-\x9f]")
 _TOLD = ("Edm.Int64", "Edm.DateTime", "Edm.Guid", "Edm.Binary")
-"""Types that an answer names; the others can be seen from the value."""
+"""Types that an answer names; the others follow from the value."""
 
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "eq": operator.eq,
@@ -67,7 +69,7 @@ class _Row:
         return f"W/\"datetime'{quote(self.stamp, safe='')}'\""
 
     def shown(self, select: str | None) -> dict[str, Any]:
-        """As in an answer: everything, or the selected columns."""
+        """The row in an answer: everything, or the selected columns."""
         own = {"PartitionKey": self.partition, "RowKey": self.key, "Timestamp": self.stamp, **self.columns}
         columns = own if select is None else {name.strip(): own.get(name.strip()) for name in select.split(",")}
         content: dict[str, Any] = {"odata.etag": self.etag}
@@ -89,7 +91,7 @@ class _TableError(Exception):
 class Tables:
     """A storage account's tables. `clock`: seconds since the epoch, for timestamps.
 
-    `page`: how many rows an answer holds at most. `split`: every page ends with its partition.
+    `page`: most rows in an answer. `split`: every page ends with its partition.
     """
 
     clock: Callable[[], float]
@@ -99,7 +101,7 @@ class Tables:
     _ticks: int = 0
 
     def handle(self, request: Request) -> Response:
-        """Answer one request; every answer tells the time."""
+        """Answer one request; every answer contains the time."""
         try:
             response = self._answer(request)
         except _TableError as error:
@@ -107,7 +109,7 @@ class Tables:
         return replace(response, headers={**response.headers, "date": formatdate(int(self.clock()), usegmt=True)})
 
     def wipe(self) -> None:
-        """Somebody empties every table; the tables stay."""
+        """Empty every table; the tables stay."""
         for table in self._tables.values():
             table.clear()
 
@@ -189,7 +191,7 @@ class Tables:
     def _write(
         self, table: dict[str, dict[str, _Row]], partition: str, key: str, body: Mapping[str, Any], merged: _Row | None
     ) -> _Row:
-        """Store a row; its columns are those of the body, and those of a row that it is merged into."""
+        """Store a row; its columns are those of the body and of the row that it is merged into."""
         if _FORBIDDEN.search(partition + key):
             raise _TableError(400, "InvalidInput", "A key holds a character that is not allowed.")
         columns, types = _columns(body)
@@ -201,7 +203,7 @@ class Tables:
         return row
 
     def _stamp(self) -> str:
-        """The time of a write, in ticks of 100 ns; never the same twice. Zeros at its end are left out, as recorded."""
+        """The time of a write, in ticks of 100 ns; always unique. Trailing zeros are left out, as recorded."""
         self._ticks = max(int(self.clock() * 10_000_000), self._ticks + 1)
         seconds, ticks = divmod(self._ticks, 10_000_000)
         fraction = f".{ticks:07}".rstrip("0").rstrip(".")
@@ -230,7 +232,7 @@ def _body(request: Request) -> dict[str, Any]:
 
 
 def _columns(body: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Columns of a body and the types of them that answers tell; null is no value."""
+    """The columns of a body and the types that answers name; null is not a value."""
     columns: dict[str, Any] = {}
     types: dict[str, str] = {}
     for name, value in body.items():
@@ -248,7 +250,7 @@ def _columns(body: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
 
 
 def _matching(table: Mapping[str, Mapping[str, _Row]], where: str, start: tuple[str, str]) -> Iterator[_Row]:
-    """The rows that a filter finds, in the order of their keys, from a pair of keys on."""
+    """The rows that match a filter, ordered by key, from a pair of keys on."""
     terms = where.split(" and ") if where else []
     conditions = [_match(_COMPARISON, text) for text in terms if not _NUMBER.fullmatch(text)]
     numbers = [_match(_NUMBER, text) for text in terms if _NUMBER.fullmatch(text)]

@@ -1,6 +1,6 @@
-"""The resources of one type: found by id whatever its case, listed by scope in pages.
+"""The resources of one type: found by id in any case, listed by scope in pages.
 
-Knows nothing about what a resource is; bodies belong to the providers.
+Knows nothing about the content of a resource; bodies belong to the providers.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from simulator.arm.front_door import ArmError, Call, Response
 
 
 class Resource(Protocol):
-    """What a collection needs to know of a resource."""
+    """The attributes of a resource that a collection uses."""
 
     id: str
     location: str
@@ -37,7 +37,7 @@ class Collection(Generic[R]):
         self._by_id: dict[str, R] = {}
         self._keys: dict[str, str] = {}
         self._order: list[str] = []
-        """The keys, sorted: location and id, so that a list goes through one region after the other."""
+        """The keys, sorted by location and id, so that a list contains one region after the other."""
 
     def __iter__(self) -> Iterator[R]:
         return iter(list(self._by_id.values()))
@@ -46,7 +46,7 @@ class Collection(Generic[R]):
         return len(self._by_id)
 
     def add(self, resource: R) -> None:
-        """Put a resource under its id, in place of one that has it."""
+        """Store a resource under its id, replacing one with the same id."""
         name = resource.id.lower()
         key = f"{resource.location.lower()} {name}"
         if self._keys.get(name) != key:
@@ -56,7 +56,7 @@ class Collection(Generic[R]):
         self._by_id[name] = resource
 
     def remove(self, resource: R) -> None:
-        """Forget a resource; nothing happens when it is not there."""
+        """Remove a resource; does nothing if it does not exist."""
         self._forget(resource.id.lower())
 
     def _forget(self, name: str) -> None:
@@ -70,7 +70,7 @@ class Collection(Generic[R]):
         return self._by_id.get(resource_id.rstrip("/").lower())
 
     def get_or_404(self, call: Call) -> R:
-        """The resource that a call names. Raises ArmError 404 as recorded, made by ARM itself."""
+        """The resource that a call names. Raises ArmError 404 as recorded, in ARM's own form."""
         found = self.find(self.id_of(call))
         if found is None:
             raise ArmError(
@@ -88,9 +88,9 @@ class Collection(Generic[R]):
     def page(
         self, call: Call, size: int, body: Callable[[R], dict[str, Any]], wanted: Callable[[R], bool] | None = None
     ) -> Response:
-        """One page of a listing; the continuation names the last resource given, so that deletions shift nothing.
+        """One page of a listing; the continuation token names the last returned resource, so deletions shift nothing.
 
-        `wanted`: only the resources for which this holds.
+        `wanted`: only the resources for which this is true.
         """
         after = _decode(call.request.query.get("$skiptoken"))
         scope = call.id[: call.id.lower().rindex("/providers/")].lower() + "/"
@@ -104,7 +104,7 @@ class Collection(Generic[R]):
         return Response(200, content)
 
     def _below(self, scope: str, after: str) -> Iterator[str]:
-        """The keys behind `after` of what is below a scope, in listing order."""
+        """The keys after `after` below a scope, in listing order."""
         for at in range(bisect.bisect_right(self._order, after), len(self._order)):
             key = self._order[at]
             if _name(key).startswith(scope):
@@ -112,7 +112,7 @@ class Collection(Generic[R]):
 
 
 def continued(call: Call, size: int, items: Sequence[tuple[str, Callable[[], dict[str, Any]]]]) -> Response:
-    """One page of things that are in no collection, each with the key by which they are ordered."""
+    """One page of items that are in no collection, each with its sort key."""
     after = _decode(call.request.query.get("$skiptoken"))
     left = [(key, body) for key, body in items if key > after]
     content: dict[str, Any] = {"value": [body() for _, body in left[:size]]}
@@ -122,7 +122,7 @@ def continued(call: Call, size: int, items: Sequence[tuple[str, Callable[[], dic
 
 
 def _name(key: str) -> str:
-    """The id in lower case; a location has no slash."""
+    """The id in lower case; a location contains no slash."""
     return key[key.index("/") :]
 
 
@@ -143,7 +143,7 @@ def _decode(token: str | None) -> str:
 
 
 def decode(call: Call, body: type[B]) -> B:
-    """The request's body, its known fields checked. Raises ArmError 400 naming the field (wording inferred)."""
+    """The request's body with its known fields checked. Raises ArmError 400 that names the field (wording inferred)."""
     try:
         return msgspec.convert(call.json(), body)
     except msgspec.ValidationError as error:
@@ -151,7 +151,7 @@ def decode(call: Call, body: type[B]) -> B:
 
 
 def rejected(status: int, code: str, message: str) -> ArmError:
-    """An error made by the compute or network provider: wrapped, with details, and not from ARM's gateway."""
+    """An error of the compute or network provider: wrapped, with details, and not from ARM's gateway."""
     error = ArmError(status, code, message)
     error.response = Response(status, {"error": {"details": [], "code": code, "message": message}})
     return error

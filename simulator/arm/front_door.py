@@ -1,9 +1,9 @@
-"""The one state machine of the simulated Azure Resource Manager: request in, response out.
+"""The single state machine of the simulated Azure Resource Manager: request in, response out.
 
-No sockets, no clock and no randomness of its own: both are passed in, so that one seed replays one history. Latency,
-faults and transport are the skins' affair (`server.py`, `transport.py`). What each resource provider does stands in its
-own file; here is what ARM itself does before and after it: routing by resource id, resource groups, long-running work
-that completes later, and the notice that a write, delete or action has completed.
+No sockets, no clock and no randomness of its own: both are passed in, so that one seed replays one history. The front
+ends add latency, faults and transport. Each resource provider has its own package. This module does what ARM itself
+does before and after a provider: routing by resource id, resource groups, long-running work that completes later, and
+the notice that a write, delete or action has completed.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     base: str = "https://management.azure.com"
-    """Scheme and authority under which the caller reached ARM: links in answers begin with it."""
+    """Scheme and authority under which the caller reached ARM; links in answers begin with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request whose path has been understood.
+    """A parsed request.
 
     `types` and `names` alternate in the path below the namespace: `/virtualMachines/vm1/start` gives types
     ("virtualMachines", "start") and names ("vm1",). A list call or an action has one type more than names.
@@ -103,7 +103,7 @@ class Call:
 
 
 class ArmError(Exception):
-    """An error answer. `wrapped`: made by ARM itself, which puts an `error` object around code and message."""
+    """An error answer. `wrapped`: in ARM's own form, which puts an `error` object around code and message."""
 
     def __init__(
         self, status: int, code: str, message: str, *, wrapped: bool = True, headers: Mapping[str, str] | None = None
@@ -126,17 +126,17 @@ class Provider(Protocol):
 
 
 class RateLimiter(Protocol):
-    """What ARM asks before a provider is."""
+    """Called by ARM before a provider."""
 
     def charge(self, call: Call) -> Mapping[str, str]:
-        """Headers for the answer; raise ArmError for a call that ARM does not pass on."""
+        """Returns headers for the answer; raises ArmError for a call that ARM refuses."""
 
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """A PUT, PATCH, POST or DELETE on a resource that has completed: what Event Grid is told, when it is told.
+    """A completed PUT, PATCH, POST or DELETE on a resource, as Event Grid receives it.
 
-    `request_id`: the call's own `x-ms-client-request-id`, where it is known; `updates`: a write of what was there.
+    `request_id`: the call's own `x-ms-client-request-id`, if known; `updates`: a write of an existing resource.
     """
 
     resource_id: str
@@ -151,7 +151,7 @@ class Completed:
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """A change of a resource's health: what the platform tells whoever listens for it, asked or not."""
+    """A change of a resource's health, which the platform reports to its listeners."""
 
     resource_id: str
     kind: SignalKind
@@ -160,10 +160,10 @@ class Signal:
 
 
 class ArmFrontDoor:
-    """The simulated cloud. `clock` gives seconds since the epoch; `rng` is the only source of chance.
+    """ARM of the simulated Azure. `clock` returns seconds since the epoch; `rng` is the only source of randomness.
 
     `operation_scale` multiplies the durations of long-running operations (start, deallocate, delete, ...). `gate`:
-    ARM's own limits, None: there are none.
+    ARM's own limits; None: no limits.
     """
 
     def __init__(self, clock: Callable[[], float], rng: Random, *, operation_scale: float = 1.0) -> None:
@@ -172,15 +172,15 @@ class ArmFrontDoor:
         self.operation_scale = operation_scale
         self.gate: RateLimiter | None = None
         self.checks: list[Callable[[Call], None]] = []
-        """What may forbid a call, by raising ArmError, before a provider hears of it: permissions and locks."""
+        """Checks that may forbid a call by raising ArmError before the provider is called: permissions and locks."""
         self.beyond: Callable[[Request], Response | None] = lambda _: None
-        """What answers a request that names no resource: subscriptions, resource groups, ..."""
+        """Answers requests that name no resource: subscriptions, resource groups, ..."""
         self.action_in_subject = False
         self.groups: dict[tuple[str, str], str] = {}
         self.completed: list[Callable[[Completed], None]] = []
         self.signalled: list[Callable[[Signal], None]] = []
         self.endings: dict[str, Outcome] = {}
-        """Resource id in lower case -> how the next operation on it ends, whatever it does."""
+        """Resource id in lower case -> how the next operation on it ends."""
         self._providers: dict[tuple[str, str], Provider] = {}
         self._types: dict[str, dict[str, str]] = {}
         self._namespaces: dict[str, str] = {}
@@ -188,17 +188,17 @@ class ArmFrontDoor:
         self._order = itertools.count()
 
     def register(self, namespace: str, resource_type: str, provider: Provider) -> None:
-        """Let a provider answer for a top-level type, e.g. `Microsoft.Compute`, `virtualMachines`."""
+        """Register a provider for a top-level type, e.g. `Microsoft.Compute`, `virtualMachines`."""
         self._providers[namespace.lower(), resource_type.lower()] = provider
         self._namespaces.setdefault(namespace.lower(), namespace)
         self._types.setdefault(namespace.lower(), {})[resource_type.lower()] = resource_type
 
     def ensure_group(self, subscription: str, group: str) -> None:
-        """Make a resource group exist, without an event."""
+        """Create a resource group if it does not exist, without an event."""
         self.groups.setdefault((subscription.lower(), group.lower()), group)
 
     def handle(self, request: Request) -> Response:
-        """Answer one request at the clock's present time; whatever was due before it has happened."""
+        """Answer one request at the current time; everything due before it has happened."""
         self.advance()
         try:
             call = parse(request)
@@ -227,7 +227,7 @@ class ArmFrontDoor:
             return error.response
 
     def remove(self, resource_id: str) -> Response:
-        """Let a provider delete a resource for ARM itself, whatever the caller may do."""
+        """Let a provider delete a resource on behalf of ARM, whatever the caller may do."""
         call = parse(Request("DELETE", resource_id, {"api-version": "2024-03-01"}))
         try:
             return self._providers[call.namespace.lower(), call.types[0].lower()].handle(call)
@@ -235,11 +235,11 @@ class ArmFrontDoor:
             return error.response
 
     def namespaces(self) -> list[str]:
-        """The namespaces in which a provider answers for something."""
+        """The namespaces with at least one provider."""
         return sorted(self._namespaces.values())
 
     def types(self, namespace: str) -> list[str]:
-        """The top-level types of a namespace for which a provider answers; none for an unknown namespace."""
+        """The top-level types of a namespace that have a provider; none for an unknown namespace."""
         return sorted(self._types.get(namespace.lower(), {}).values())
 
     def _check_group(self, call: Call) -> None:
@@ -247,15 +247,15 @@ class ArmFrontDoor:
             raise ArmError(404, "ResourceGroupNotFound", f"Resource group '{call.group}' could not be found.")
 
     def schedule(self, delay: float, action: Callable[[], None]) -> None:
-        """Do something `delay` seconds from now (already scaled by the caller where it is an operation)."""
+        """Run an action `delay` seconds from now (the caller has scaled the delay if it is an operation)."""
         heapq.heappush(self._agenda, (self.clock() + delay, next(self._order), action))
 
     def next_due(self) -> float | None:
-        """When the next scheduled thing happens, in the clock's time, or None."""
+        """When the next scheduled action is due, in the clock's time, or None."""
         return self._agenda[0][0] if self._agenda else None
 
     def advance(self) -> None:
-        """Let everything happen that is due by the clock's present time, in order."""
+        """Run everything that is due by now, in order."""
         while self._agenda and self._agenda[0][0] <= self.clock():
             heapq.heappop(self._agenda)[2]()
 
@@ -269,14 +269,14 @@ class ArmFrontDoor:
         request_id: str = "",
         updates: bool = False,
     ) -> None:
-        """Tell all listeners that an operation on a resource has completed now; see `Completed`."""
+        """Notify all listeners that an operation on a resource has completed now; see `Completed`."""
         now, correlation = self.clock(), self.new_guid()
         note = Completed(resource_id, operation, family, outcome, now, correlation, request_id, updates)
         for listener in self.completed:
             listener(note)
 
     def signal(self, resource_id: str, kind: SignalKind, details: Mapping[str, str]) -> None:
-        """Tell all listeners of a change of a resource's health now."""
+        """Notify all listeners of a change of a resource's health now."""
         for listener in self.signalled:
             listener(Signal(resource_id, kind, details, self.clock()))
 
@@ -286,7 +286,7 @@ class ArmFrontDoor:
 
 
 def _with(headers: Mapping[str, str], provider: Provider, call: Call) -> Response:
-    """A provider's answer with these headers; an error that ARM makes itself has none of them, as recorded."""
+    """A provider's answer with these headers; an error of ARM itself has none of them, as recorded."""
     try:
         response = provider.handle(call)
     except ArmError as error:
@@ -298,11 +298,11 @@ def _with(headers: Mapping[str, str], provider: Provider, call: Call) -> Respons
 
 _PROVIDERS = "/providers/"
 _OWN = re.compile(r"subscriptions/[^/]+/(resourcegroups/[^/]+/moveresources|operationresults/[^/]+)", re.IGNORECASE)
-"""What ARM answers by itself, without a provider in the path; routed as types of `Microsoft.Resources`."""
+"""What ARM answers itself, without a provider in the path; routed as types of `Microsoft.Resources`."""
 
 
 def parse(request: Request) -> Call:
-    """Split an ARM path. Raises NoResourceError for a path that is no resource path.
+    """Parse an ARM path. Raises NoResourceError for a path that is not a resource path.
 
     An extension resource (`{resource id}/providers/Microsoft.Resources/tags/default`) is routed by its last namespace;
     its scope is the part of `call.id` before that namespace.

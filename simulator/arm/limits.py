@@ -1,8 +1,8 @@
-"""ARM's own token buckets, which its headers `x-ms-ratelimit-remaining-subscription-*` count: before any provider's.
+"""ARM's own token buckets, counted before any provider: `x-ms-ratelimit-remaining-subscription-*`.
 
-Source: request-limits-and-throttling (Microsoft Learn, since 2024). Both headers stand in one answer, 249 beside 3749
-after the first read (public captures of 2024-10 and 2025-05). In this simulator all requests reach one region of ARM.
-Refusing is off by default: `enforce` turns it on.
+Source: request-limits-and-throttling (Microsoft Learn, since 2024). An answer has both headers, 249 and 3749 after the
+first read (public captures of 2024-10 and 2025-05). In this simulator all requests reach one region of ARM. Calls are
+refused only while `enforce` is set; it is off by default.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from simulator.arm.throttles import TokenBucket
 BUCKETS: Mapping[str, tuple[int, float]] = {"reads": (250, 25.0), "writes": (200, 10.0), "deletes": (200, 10.0)}
 """Size and tokens per second, per region, subscription and principal."""
 GLOBAL = 15
-"""The bucket of all principals together is so many times as large (and is filled so many times as fast: inferred)."""
+"""The bucket of all principals together is this many times as large (and refilled this many times as fast: inferred).
+"""
 
 
 class ArmLimits:
@@ -33,22 +34,22 @@ class ArmLimits:
         self._buckets: dict[tuple[str, str, str], TokenBucket] = {}
 
     def charge(self, call: Call) -> Mapping[str, str]:
-        """Take a token for a call and give the headers that say what is left. Raises ArmError 429 when enforced."""
+        """Take a token for a call; returns the headers with the remaining tokens. Raises ArmError 429 when enforced."""
         if _counted_apart(call):
             return {}
         kind = {"GET": "reads", "HEAD": "reads", "DELETE": "deletes"}.get(call.method, "writes")
         subscription, now = call.subscription.lower(), self._clock()
         who = principal(call.header("authorization") or "")
-        own, everybody = self._bucket(subscription, who, kind, 1), self._bucket(subscription, "", kind, GLOBAL)
-        wait = max(own.wait(now), everybody.wait(now)) if self.enforce else 0.0
+        own, common = self._bucket(subscription, who, kind, 1), self._bucket(subscription, "", kind, GLOBAL)
+        wait = max(own.wait(now), common.wait(now)) if self.enforce else 0.0
         if wait:
             self.throttled[subscription, kind] += 1
             raise throttled(subscription, who, kind, math.ceil(wait))
         own.take(now)
-        everybody.take(now)
+        common.take(now)
         return {
             f"x-ms-ratelimit-remaining-subscription-{kind}": str(own.left(now)),
-            f"x-ms-ratelimit-remaining-subscription-global-{kind}": str(everybody.left(now)),
+            f"x-ms-ratelimit-remaining-subscription-global-{kind}": str(common.left(now)),
         }
 
     def _bucket(self, subscription: str, who: str, kind: str, times: int) -> TokenBucket:
@@ -60,15 +61,15 @@ class ArmLimits:
 
 
 def _counted_apart(call: Call) -> bool:
-    """Whether ARM counts a call elsewhere: no recorded answer about private DNS has these headers, all have another's.
+    """Whether ARM counts a call elsewhere: no recorded private DNS answer has these headers; all have another one.
 
-    That such a call takes no token from these buckets either is inferred. See `dns_budgets.py` for the other one.
+    That such a call takes no token from these buckets is inferred. `private_dns/budgets.py` counts the other one.
     """
     return call.types[0].lower().startswith("privatedns")
 
 
 def throttled(subscription: str, who: str, kind: str, wait: int | None) -> ArmError:
-    """A 429 of ARM's gateway, in the words of a public capture of 2026-09. `wait`: seconds, None: it does not tell."""
+    """A 429 of ARM's gateway, in the words of a public capture of 2026-09. `wait`: seconds; None: without a wait."""
     words = f"Number of '{kind.removesuffix('s')}' requests for subscription '{subscription}' actor '{who}' exceeded."
     if wait is None:
         return ArmError(429, "SubscriptionRequestsThrottled", words)
@@ -78,7 +79,7 @@ def throttled(subscription: str, who: str, kind: str, wait: int | None) -> ArmEr
 
 @lru_cache(maxsize=256)
 def principal(authorization: str) -> str:
-    """Who calls: the object id in a bearer token, or the header as it is where that is no token of Azure's."""
+    """The caller: the object id in a bearer token, or the whole header if it is not a token of Azure."""
     parts = authorization.split(".")
     if len(parts) == 3:
         try:

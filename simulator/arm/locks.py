@@ -1,8 +1,8 @@
-"""Management locks: `{scope}/providers/Microsoft.Authorization/locks/{name}`, and what ARM refuses because of them.
+"""Management locks: `{scope}/providers/Microsoft.Authorization/locks/{name}`, and ARM's refusals because of them.
 
-Statuses and fields follow the documents (rest/api/resources/management-locks, 2016-09-01); what a list holds follows
-Get-AzResourceLock: what is at, above and below the scope, and with `$filter=atScope()` only what is at or above it. No
-recording has them; code and words of the 404 are ours. The locks themselves can be written whatever is locked.
+Statuses and fields follow the documents (rest/api/resources/management-locks, 2016-09-01). The content of a list
+follows Get-AzResourceLock: locks at, above and below the scope; with `$filter=atScope()` only those at or above it. No
+recording has them; code and words of the 404 are the simulator's. The locks themselves can be written despite any lock.
 """
 
 from __future__ import annotations
@@ -53,19 +53,19 @@ class Locks:
         self._locks: dict[str, _Lock] = {}
 
     def lock(self, scope: str, level: Level) -> None:
-        """Lock a subscription, resource group or resource, and all below it."""
+        """Lock a subscription, resource group or resource, and everything below it."""
         self._put(_Lock(scope.rstrip("/"), "lock", level))
 
     def unlock(self, scope: str) -> None:
-        """Take all locks off exactly this scope."""
+        """Remove all locks from exactly this scope."""
         self._drop([each for each in self._locks.values() if _is_in(scope.rstrip("/"), each.scope, exactly=True)])
 
     def forget(self, scope: str) -> None:
-        """The scope is gone, and with it all locks of it and below it."""
+        """The scope was deleted: remove all locks at and below it."""
         self._drop([each for each in self._locks.values() if _is_in(each.scope, scope)])
 
     def check(self, call: Call) -> None:
-        """Raise ArmError 409 ScopeLocked where a lock forbids the call."""
+        """Raise ArmError 409 ScopeLocked if a lock forbids the call."""
         if not self._locks or call.method == "GET" or call.namespace.lower() == "microsoft.authorization":
             return
         for each in self._locks.values():
@@ -114,7 +114,7 @@ class Locks:
 
 
 def _is_in(scope: str, outer: str, *, exactly: bool = False) -> bool:
-    """Whether a scope is the outer one or, unless `exactly`, below it; ids differ by case."""
+    """Whether a scope is the outer one or, unless `exactly`, below it; ids may differ in case."""
     inner, outer = scope.lower(), outer.lower()
     return inner == outer or (not exactly and inner.startswith(f"{outer}/"))
 
@@ -135,6 +135,6 @@ def locked(target: str, operation: str, scope: str) -> ArmError:
 
 
 def register(azure: ArmFrontDoor, locks: Locks) -> None:
-    """Let them answer for their type, and let ARM ask them before any provider hears of a call."""
+    """Register the locks as a provider, and as a check before every provider."""
     azure.register("Microsoft.Authorization", "locks", locks)
     azure.checks.append(locks.check)

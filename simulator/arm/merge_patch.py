@@ -1,8 +1,8 @@
-"""What a resource is after a client has written over it: pure, and the same for VMs and scale sets.
+"""A resource after a client's write: pure, and the same for VMs and scale sets.
 
 Recorded (azure-cli, test_vm_update_size.yaml and test_vmss_create_none_options.yaml; Azure Service Operator,
-Test_Compute_VMSS_20220301_CRUD.yaml): objects are merged, so that what a PUT leaves out stays; things in lists that
-have names are merged one by one and stay in order; secrets are never served.
+Test_Compute_VMSS_20220301_CRUD.yaml): objects are merged, so a PUT keeps what it leaves out; named items of lists are
+merged one by one and keep their order; secrets are never served.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def _merged_list(old: list[Any], new: list[Any]) -> list[Any]:
 
 
 def _named(items: list[Any]) -> dict[str, Any] | None:
-    """The things of a list by their names in lower case; None when one has no name."""
+    """The items of a list by their names in lower case; None when one has no name."""
     if not all(isinstance(each, Mapping) and isinstance(each.get("name"), str) for each in items):
         return None
     return {each["name"].lower(): each for each in items}

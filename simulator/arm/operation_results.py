@@ -1,7 +1,7 @@
 """ARM's own long-running work: `/subscriptions/{id}/operationresults/{job}`, 202 until it has ended.
 
 As recorded for the deletion of resource groups (azure-service-operator, Test_Network_v1api20240601_CreationAndDeletion,
-2024): 202 with `Location` and `Retry-After: 15`, then 200 without a body. What a failed job answers was not recorded.
+2024): 202 with `Location` and `Retry-After: 15`, then 200 without a body. The answer of a failed job was not recorded.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class OperationResults:
         self._jobs: dict[str, Response | None] = {}
 
     def begin(self, request: Request) -> tuple[str, Mapping[str, str]]:
-        """A new job; gives its name and the headers that lead to it."""
+        """A new job; returns its name and the headers that lead to it."""
         job = self._azure.new_guid()
         self._jobs[job] = None
         subscription = request.path.split("/")[2]
@@ -30,7 +30,7 @@ class OperationResults:
         return job, self._headers(f"{location}?api-version={request.query.get('api-version', '')}")
 
     def end(self, job: str, result: Response) -> None:
-        """The job has ended; whoever asks is told the result."""
+        """End the job; polls return the result from now on."""
         self._jobs[job] = result
 
     def handle(self, call: Call) -> Response:
@@ -42,5 +42,5 @@ class OperationResults:
         return self._jobs[call.names[0]] or Response(202, None, self._headers(again))
 
     def _headers(self, location: str) -> Mapping[str, str]:
-        # Recorded seconds shrink with the operations themselves, or a client would sleep through a fast simulation.
+        # Recorded seconds are scaled with the operations; otherwise a client would oversleep in a fast simulation.
         return {"location": location, "retry-after": str(math.ceil(_RETRY_AFTER * self._azure.operation_scale))}

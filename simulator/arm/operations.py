@@ -1,7 +1,7 @@
 """Long-running operations of the compute and network providers: the 202, the status polls, the completion.
 
 Shapes as recorded by azure-cli (test_vm_create_state_modifications.yaml, test_network_nic.yaml, 2023) and Azure Service
-Operator (Test_Compute_VM_20201201_CRUD.yaml, 2026). What an operation does when it completes is its provider's affair.
+Operator (Test_Compute_VM_20201201_CRUD.yaml, 2026). The provider defines what an operation does when it completes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from simulator.arm.front_door import ArmError, ArmFrontDoor, Call, Family, Outco
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Why an operation ended badly, and as what."""
+    """How and why an operation failed."""
 
     code: str
     message: str
@@ -29,7 +29,7 @@ FORCED_FAILURES: dict[Outcome, Fault] = {
     "Failure": Fault("InternalOperationError", "An internal error occurred. Please try again later."),
     "Cancel": Fault("OperationCanceled", "The operation was canceled.", "Canceled"),
 }
-"""Why an operation ended that was made to end so (`Azure.endings`); code and words are ours."""
+"""The result of an operation that was forced to fail (`ArmFrontDoor.endings`); code and words are the simulator's."""
 
 
 class _HasId(Protocol):
@@ -42,11 +42,11 @@ def _nothing() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What an operation is about, and what it does at its end.
+    """The target of an operation, and what happens at its end.
 
-    `operation`: its name, e.g. `Microsoft.Compute/virtualMachines/write`. `done` gives why it failed after all, or
-    None; `undone` is called instead of it when the operation is made to fail. `result`: the status of its result link
-    then, as recorded 200 for a NIC's deletion and 204 for that of a load balancer or private endpoint.
+    `operation`: its name, e.g. `Microsoft.Compute/virtualMachines/write`. `done` returns why it failed after all, or
+    None; `undone` is called instead if the operation is forced to fail. `result`: the final status of its result link,
+    as recorded 200 for a NIC's deletion and 204 for that of a load balancer or private endpoint.
     """
 
     resource: _HasId
@@ -91,7 +91,7 @@ class Operations:
     ) -> dict[str, str]:
         """Start an operation of `duration` seconds (before scaling); returns the headers that lead to its status.
 
-        `patient`: polls say how long to wait, too.
+        `patient`: polls also return how long to wait.
         """
         operation = _Operation(self._azure.new_guid(), self._azure.clock(), patient)
         self._running[operation.id] = operation
@@ -105,7 +105,7 @@ class Operations:
         return dict(operation.links)
 
     def run(self, call: Call, location: str, duration: float, work: Work, *, patient: bool = False) -> dict[str, str]:
-        """Start an operation that tells Event Grid how it ended, and that ends as it is made to."""
+        """Start an operation that notifies Event Grid of its result, which `endings` may force."""
         ending = self._azure.endings.pop(work.resource.id.lower(), "Success")
 
         def complete() -> Fault | None:
@@ -141,7 +141,7 @@ class Operations:
         }
 
     def _retry_after(self, seconds: int) -> str:
-        # Recorded seconds shrink with the operations themselves, or a client would sleep through a fast simulation.
+        # Recorded seconds are scaled with the operations; otherwise a client would oversleep in a fast simulation.
         return str(math.ceil(seconds * self._azure.operation_scale))
 
     def poll(self, call: Call) -> Response:
@@ -151,9 +151,9 @@ class Operations:
             raise ArmError(404, "NotFound", "The entity was not found.", wrapped=True)
         if "monitor" in call.request.query or call.kind == "locations/operationresults":
             links = {name: operation.links[name] for name in ("azure-asyncoperation", "location")}
-            # The result link of the network provider names itself and the status link, as recorded; compute's does not.
+            # The network provider's result link names itself and the status link, as recorded; compute's does not.
             return Response(202 if operation.ended is None else operation.result, None, {} if self._detailed else links)
-        # Recorded: 10 to 61 s, most often 30, while creations, deletions and whatever scale sets do is under way; 20 s
+        # Recorded: 10 to 61 s, most often 30, during creations, deletions and operations of scale sets; 20 s
         # for a private endpoint.
         wait = (
             {"retry-after": self._retry_after(30 if self._detailed else 20)}

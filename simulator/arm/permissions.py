@@ -1,8 +1,8 @@
-"""What the caller may do: `{scope}/providers/Microsoft.Authorization/permissions`, and ARM's 403 for everything else.
+"""The caller's permissions: `{scope}/providers/Microsoft.Authorization/permissions`, and ARM's 403 for everything else.
 
-Roles are given at a scope and hold for everything below it; what one role takes out (`notActions`) another may give
+Roles are assigned at a scope and apply to everything below it. What one role excludes (`notActions`) another may grant
 (rest/api/authorization/permissions/list-for-resource, role-based-access-control/role-definitions). There is one
-identity here, and it may do everything unless the simulator's own route says otherwise.
+identity here, and it may do everything unless the simulator's own route changes its roles.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ OBJECT_ID = "00000000-0000-0000-0000-00000000cccc"
 
 
 class Role(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Actions (`*` stands for any text) that the identity has at a scope and below; scope "": everywhere."""
+    """Actions (`*` matches any text) that the identity has at a scope and below; scope "": everywhere."""
 
     scope: str = ""
     actions: list[str] = []
     not_actions: list[str] = []
 
     def holds_at(self, scope: str) -> bool:
-        """Whether the role was given at this scope or above it."""
+        """Whether the role is assigned at this scope or above it."""
         return f"{scope.rstrip('/').lower()}/".startswith(f"{self.scope.rstrip('/').lower()}/")
 
     def allows(self, action: str) -> bool:
@@ -46,7 +46,7 @@ def _matches(action: str, patterns: Iterable[str]) -> bool:
 
 
 class Permissions:
-    """The roles of the identity that calls. As a provider, it answers for `Microsoft.Authorization/permissions`."""
+    """The roles of the calling identity. As a provider, it answers for `Microsoft.Authorization/permissions`."""
 
     def __init__(self, azure: ArmFrontDoor) -> None:
         self._azure = azure
@@ -63,7 +63,7 @@ class Permissions:
             raise forbidden(action, scope)
 
     def handle(self, call: Call) -> Response:
-        """Answer a GET with the roles that hold at a scope."""
+        """Answer a GET with the roles that apply at a scope."""
         if call.method != "GET" or call.names:
             raise ArmError(405, "MethodNotAllowed", f"{call.method} on {'/'.join(call.types)} is not simulated.")
         if call.subscription.lower() not in {subscription for subscription, _ in self._azure.groups}:
@@ -85,13 +85,13 @@ def forbidden(action: str, scope: str) -> ArmError:
 
 
 def action_of(call: Call) -> str:
-    """What a call does, as role definitions write it: the type path and read, write, delete or action."""
+    """The action of a call in the format of role definitions: the type path and read, write, delete or action."""
     verb = {"GET": "read", "HEAD": "read", "DELETE": "delete", "POST": "action"}.get(call.method, "write")
     return f"{call.namespace}/{'/'.join(call.types)}/{verb}"
 
 
 def register(azure: ArmFrontDoor) -> Permissions:
-    """Make the provider, let it answer, and let ARM ask it before any provider hears of a call."""
+    """Create the provider, register it, and register its check before every provider."""
     permissions = Permissions(azure)
     azure.register("Microsoft.Authorization", "permissions", permissions)
     azure.checks.append(permissions.check)

@@ -1,10 +1,10 @@
 """Resource groups: `/subscriptions/{id}/resourcegroups[/{name}]`.
 
 As recorded (azure-service-operator, Test_Network_v1api20240601_CreationAndDeletion, 2024): PUT is 201 for a new group,
-DELETE is 202 and ends at `operationresults`. HEAD is 204 or 404 (OpenAPI). That a deletion deletes what is in the
-group, each with its own event, and tries again until nothing is left or it is given up, follows the documents
-(azure-resource-manager/management/delete-resource-group); how often, and code and words of giving up, are inferred.
-A group that came with the world has the location of what is in it.
+DELETE is 202 and ends at `operationresults`. HEAD is 204 or 404 (OpenAPI). As documented
+(azure-resource-manager/management/delete-resource-group): a deletion deletes the group's resources, each with its own
+event, and retries until none is left or it gives up. Inferred: how often it retries, and code and words of giving up. A
+group that came with the world has the location of its resources.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class _Details:
 
 
 class ResourceGroups:
-    """Answers for resource groups. That they exist is known to `Azure.groups`; here is what they are like."""
+    """Answers for resource groups. `ArmFrontDoor.groups` has their names; this class has their properties."""
 
     def __init__(
         self, azure: ArmFrontDoor, inventory: Callable[[], Iterable[Entry]], locks: Locks, permissions: Permissions
@@ -130,7 +130,7 @@ class ResourceGroups:
         return Response(202, None, headers)
 
     def _empty(self, key: tuple[str, str], job: str, rounds: int) -> None:
-        """Delete what is left; what is held by something else goes in a later round."""
+        """Delete what is left; a resource that another one holds is deleted in a later round."""
         left = self._within(key)
         if not left:
             self._end(key, job)

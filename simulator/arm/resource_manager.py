@@ -1,6 +1,6 @@
 """ARM beyond resources: the cloud's endpoints, tenants, subscriptions, providers, and lists of resources of any type.
 
-A subscription is there once something is in it. Shapes: the OpenAPI document of subscriptions 2022-12-01, recorded
+A subscription exists once it contains something. Shapes: the OpenAPI document of subscriptions 2022-12-01, recorded
 providers and lists of azure-cli (2023, api-version 2022-09-01), and management.azure.com/metadata/endpoints as the
 Azure CLI and the SDKs read it (azure-cli 2.91, cloud.py). Resource groups: `resource_groups.py`.
 """
@@ -18,12 +18,12 @@ METADATA = "/metadata/endpoints"
 AUDIENCE = "https://management.azure.com"
 
 _VERSIONS = ["2024-07-01", "2024-05-01", "2024-03-01", "2024-01-01", "2020-06-01", "2018-09-01"]
-"""What a namespace is said to speak; the providers here do not look at the version."""
+"""The api-versions that a namespace lists; the providers here ignore the version."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A resource as lists of all types have it."""
+    """A resource as in lists of all types."""
 
     id: str
     location: str = "global"
@@ -53,7 +53,7 @@ class Entry:
 
 
 class ResourceManager:
-    """Answers what names no resource. `inventory` gives all resources; `groups` answers for resource groups."""
+    """Answers requests that name no resource. `inventory` returns all resources; `groups` handles groups."""
 
     def __init__(
         self, azure: ArmFrontDoor, inventory: Callable[[], Iterable[Entry]], groups: Callable[[Request], Response]
@@ -77,7 +77,7 @@ class ResourceManager:
         ]
 
     def handle(self, request: Request) -> Response | None:
-        """The answer, or None for a path that is not known."""
+        """The answer, or None for an unknown path."""
         for pattern, answer in self._routes:
             match = pattern.match(request.path.rstrip("/"))
             if match:
@@ -159,7 +159,7 @@ class ResourceManager:
 
 
 def _authentication(request: Request) -> dict[str, Any]:
-    """Who gives out tokens: the simulator itself. `loginEndpoint` has no tenant; a client adds that."""
+    """Where tokens come from: the simulator itself. `loginEndpoint` has no tenant; a client adds it."""
     return {"loginEndpoint": request.base, "audiences": [AUDIENCE], "tenant": TENANT, "identityProvider": "AAD"}
 
 
@@ -185,7 +185,7 @@ _TERMS = ("resourcetype", "resourcegroup", "name", "location", "tagname", "tagva
 
 
 def _filter(text: str) -> dict[str, str]:
-    """What a `$filter` asks for; only `eq` and `and` are simulated. Raises ArmError 400 for anything else."""
+    """The conditions of a `$filter`; only `eq` and `and` are simulated. Raises ArmError 400 for anything else."""
     wanted = {}
     for term in filter(None, re.split(r"\s+and\s+", text.strip(), flags=re.IGNORECASE)):
         match = _TERM.fullmatch(term)

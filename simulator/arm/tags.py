@@ -1,7 +1,7 @@
-"""Tags as a resource of their own: `{resource id}/providers/Microsoft.Resources/tags/default`.
+"""Tags as a separate resource: `{resource id}/providers/Microsoft.Resources/tags/default`.
 
-For every type that has tags here but zones. Shapes from memory of the public API, unverified: no recording has
-them, and Azure may answer a write with a long-running operation. The event names the tags, not the resource:
+For every type with tags here except zones. Shapes of the public API, unverified: no recording has them, and Azure may
+answer a write with a long-running operation. The event names the tags, not the resource:
 `Microsoft.Resources/tags/write` with the tags' own id.
 """
 
@@ -84,7 +84,7 @@ def _changed(tags: dict[str, str], call: Call) -> dict[str, str]:
         return dict(patch.properties.tags)
     if patch.operation == "Merge":
         return tags | patch.properties.tags
-    # Delete takes names together with the values that they have.
+    # Delete takes names together with their values.
     return {name: value for name, value in tags.items() if patch.properties.tags.get(name) != value}
 
 
@@ -98,7 +98,7 @@ def _body(resource: Tagged) -> dict[str, Any]:
 
 
 def register(azure: ArmFrontDoor, resources: Sequence[Taggable]) -> Tags:
-    """Make the tags provider and let it answer for these resources."""
+    """Create the tags provider and register it for these resources."""
     tags = Tags(azure, resources)
     azure.register("Microsoft.Resources", "tags", tags)
     return tags

@@ -1,7 +1,7 @@
-"""How calls may be counted against a published limit: fixed window, sliding window, token bucket. Pure.
+"""Ways to count calls against a published limit: fixed window, sliding window, token bucket. Pure.
 
-Azure publishes "60 per minute" for record sets and does not say how it counts; a client has to hold under each of
-these. Nothing is refused here: whoever counts asks for the wait, decides, and takes. All times in seconds.
+Azure publishes "60 per minute" for record sets and does not say how it counts; a client must work under each of these.
+Nothing is refused here: the caller reads the wait, decides, and takes. All times in seconds.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 INSTANT = 1e-6
-"""Seconds too small to tell apart: who has waited exactly long enough is not sent away by a rounding error."""
+"""Negligible seconds: a client that has waited exactly long enough is not refused because of a rounding error."""
 
 Algorithm = Literal["fixed", "sliding", "bucket"]
 
@@ -20,18 +20,18 @@ class Throttle(Protocol):
     """One counted limit."""
 
     def wait(self, now: float) -> float:
-        """Seconds until a call would be let through; 0.0: now."""
+        """Seconds until a call would be allowed; 0.0: now."""
 
     def take(self, now: float) -> None:
         """Count a call."""
 
     def left(self, now: float) -> int:
-        """How many calls would be let through at this moment."""
+        """How many calls would be allowed now."""
 
 
 @dataclass(slots=True)
 class FixedWindow:
-    """So many calls in each window; windows begin at multiples of their length, so two bursts may meet at an edge."""
+    """A number of calls in each window; they begin at multiples of their length, so two bursts may meet at an edge."""
 
     limit: int
     seconds: float
@@ -44,7 +44,7 @@ class FixedWindow:
             self._window, self._used = window, 0
 
     def wait(self, now: float) -> float:
-        """Seconds until a call would be let through; 0.0: now."""
+        """Seconds until a call would be allowed; 0.0: now."""
         return 0.0 if self.left(now) else (self._window + 1) * self.seconds - now
 
     def take(self, now: float) -> None:
@@ -53,14 +53,14 @@ class FixedWindow:
         self._used += 1
 
     def left(self, now: float) -> int:
-        """How many calls would be let through at this moment."""
+        """How many calls would be allowed now."""
         self._turn(now)
         return max(0, self.limit - self._used)
 
 
 @dataclass(slots=True)
 class SlidingWindow:
-    """So many calls in any span of this length: the strictest of the three."""
+    """A number of calls in any span of this length: the strictest of the three."""
 
     limit: int
     seconds: float
@@ -71,7 +71,7 @@ class SlidingWindow:
             self._taken.popleft()
 
     def wait(self, now: float) -> float:
-        """Seconds until a call would be let through; 0.0: now."""
+        """Seconds until a call would be allowed; 0.0: now."""
         return 0.0 if self.left(now) else self._taken[-self.limit] + self.seconds - now
 
     def take(self, now: float) -> None:
@@ -79,14 +79,14 @@ class SlidingWindow:
         self._taken.append(now)
 
     def left(self, now: float) -> int:
-        """How many calls would be let through at this moment."""
+        """How many calls would be allowed now."""
         self._forget(now)
         return max(0, self.limit - len(self._taken))
 
 
 @dataclass(slots=True)
 class TokenBucket:
-    """A bucket that is full at first and is refilled evenly: a burst of `capacity`, then `per_second`."""
+    """A bucket that is full at first and refilled evenly: a burst of `capacity`, then `per_second`."""
 
     capacity: int
     per_second: float
@@ -99,15 +99,15 @@ class TokenBucket:
         return self.capacity - self._missing
 
     def wait(self, now: float) -> float:
-        """Seconds until a call would be let through; 0.0: now."""
+        """Seconds until a call would be allowed; 0.0: now."""
         return 0.0 if self.left(now) else (1 - self._level(now)) / self.per_second
 
     def take(self, now: float) -> None:
-        """Count a call; a bucket does not run up debts."""
+        """Count a call; the level never falls below zero."""
         self._missing = min(self.capacity, self.capacity - self._level(now) + 1)
 
     def left(self, now: float) -> int:
-        """How many calls would be let through at this moment."""
+        """How many calls would be allowed now."""
         return int(self._level(now) + INSTANT * self.per_second)
 
 

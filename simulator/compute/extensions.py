@@ -1,10 +1,10 @@
-"""Extensions of VMs and of scale sets as resources of their own: what was written is served.
+"""Extensions of VMs and of scale sets as separate resources, served as written.
 
 As recorded: azure-cli, test_vm_create_state_modifications.yaml, calls 27 to 33, and Azure Service Operator,
-Test_Compute_VM_20201201_CRUD.yaml and Test_Compute_VMSS_20220301_CRUD.yaml. But for one: with the Application Health
-extension a VM reports its health, from the end of the operation on, and unhealthy until it is told otherwise (docs,
-health-extension: without a response to its probe). That a scale set hands an extension on to its machines is not
-simulated.
+Test_Compute_VM_20201201_CRUD.yaml and Test_Compute_VMSS_20220301_CRUD.yaml. One extension has an effect: with
+Application Health, a VM reports its health from the end of the operation on, and is unhealthy until the world changes
+that (docs, health-extension: without a response to its probe). Not simulated: that a scale set passes an extension on
+to its machines.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def _type(parent: Parent) -> str:
 
 
 def _missing(parent: Parent, call: Call) -> ArmError:
-    """ARM knows the extensions of VMs, and not those of scale sets: both recorded."""
+    """ARM knows the extensions of VMs and not those of scale sets: both recorded."""
     if isinstance(parent, ScaleSet):
         error = ArmError(404, "NotFound", "The entity was not found in this Azure location.")
         error.response = Response(404, error.response.content)

@@ -1,8 +1,8 @@
-"""What Azure Resource Health says of machines: annotations (why) and availability (whether), for Event Grid.
+"""Azure Resource Health of machines, for Event Grid: annotations (the reason) and availability.
 
 Names, contexts and categories: docs, service-health/resource-health-vm-annotation.md (2025-06-06). Reasons and
-summaries are ours, but for those of a deallocation (OpenAPI examples of Microsoft.ResourceNotifications 2018-01-01).
-Which of them come together, and when within an operation, is inferred.
+summaries are the simulator's, except for those of a deallocation (OpenAPI examples of Microsoft.ResourceNotifications
+2018-01-01). Which of them come together, and when within an operation, is inferred.
 """
 
 from __future__ import annotations
@@ -53,14 +53,14 @@ ANNOTATIONS: Mapping[str, _Annotation] = {
 
 
 def annotate(azure: ArmFrontDoor, machine_id: str, name: str) -> None:
-    """Say why something happens to a machine; `name` is one of ANNOTATIONS."""
+    """Report why something happens to a machine; `name` is one of ANNOTATIONS."""
     found = ANNOTATIONS[name]
     details = {"annotationName": name, "reason": found.reason, "summary": found.summary}
     azure.signal(machine_id, "ResourceAnnotated", {**details, "context": found.context, "category": found.category})
 
 
 def tell_availability(azure: ArmFrontDoor, machine_id: str, *, available: bool) -> None:
-    """Say that a machine has become available or unavailable."""
+    """Report that a machine has become available or unavailable."""
     states = ("Unavailable", "Available")
     details = {"previousAvailabilityState": states[not available], "availabilityState": states[available]}
     azure.signal(machine_id, "AvailabilityStatusChanged", details)

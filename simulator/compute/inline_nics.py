@@ -1,8 +1,8 @@
-"""NICs that a VM's own PUT or a scale set's asks for (`networkInterfaceConfigurations`), in its group and region.
+"""NICs that a VM's or a scale set's own PUT requests (`networkInterfaceConfigurations`), in its group and region.
 
-The body is that of the OpenAPI document 2024-03-01 (virtualMachine.json). The name of such a NIC, the configuration's
-and eight hexadecimal digits, is recorded for flexible scale sets (azure-cli, test_vm_list_filter.yaml) and assumed for
-other VMs. Whether it raises an event of its own is an unknown: `compute.py` decides.
+The body is that of the OpenAPI document 2024-03-01 (virtualMachine.json). The name of such a NIC (the configuration's
+name and eight hexadecimal digits) is recorded for flexible scale sets (azure-cli, test_vm_list_filter.yaml) and assumed
+for other VMs. Whether it raises its own event is unknown: `provider.py` decides.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ class InlineNic(msgspec.Struct):
 
 
 def create(network: Network, vm: Vm, wanted: list[InlineNic], *, told: bool) -> list[NicLink]:
-    """Make NICs; gives the VM's links to them. Raises ArmError 400 where Azure would refuse.
+    """Create NICs; returns the VM's links to them. Raises ArmError 400 where Azure would refuse.
 
-    `told`: each raises an event as if it had been written by itself, and as late; otherwise there is none.
+    `told`: each NIC raises an event as if it had been written separately, and as late; otherwise none does.
     """
     group = vm.id.split("/providers/", maxsplit=1)[0]
     links = []

@@ -1,7 +1,7 @@
-"""The compute provider's token buckets: what its header `x-ms-ratelimit-remaining-resource` counts.
+"""The compute provider's token buckets, which its header `x-ms-ratelimit-remaining-resource` shows.
 
 Docs, virtual-machines/compute-throttling-limits (2024-05-27); header names as recorded by Azure Service Operator in
-2026. Refusing is off by default: `enforce` turns it on.
+2026. Calls are refused only while `enforce` is set; it is off by default.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SET_HIGH_COST_GET = _Policy("HighCostGetVMScaleSet", (10, 30), (360, 1080))
 INSTANCE_UPDATE = _Policy("VMScaleSetVMActions", (4, 12), (500, 1500))
 INSTANCE_DELETE = _Policy("DeleteVMScaleSetVM", (4, 12), (500, 1500))
 INSTANCE_GET = _Policy("GetVMScaleSetVM", (12, 36), (2000, 6000))
-"""The names of the last three are assumed; of the others, recorded by azure-cli and Azure Service Operator."""
+"""The names of the last three are assumed; the others were recorded by azure-cli and Azure Service Operator."""
 LOW_COST_GET = _Policy("LowCostGet", (12, 36), (8000, 24000))
 HIGH_COST_GET = _Policy("HighCostGet", None, (300, 900))
 GET_OPERATION = _Policy("GetOperation", (15, 45), (5000, 15000))
@@ -45,7 +45,7 @@ GET_OPERATION = _Policy("GetOperation", (15, 45), (5000, 15000))
 class Limits:
     """All buckets of the compute provider. `clock`: seconds.
 
-    `throttled` counts the refused calls by whose bucket was empty (subscription or VM) and which.
+    `throttled` counts the refused calls by the owner of the empty bucket (subscription or VM) and its name.
     """
 
     clock: Callable[[], float]
@@ -54,7 +54,7 @@ class Limits:
     _buckets: dict[tuple[str, str], TokenBucket] = field(default_factory=dict)
 
     def charge(self, call: Call) -> dict[str, str]:
-        """Take a token for a call and give the header that says what is left. Raises ArmError 429 when enforced."""
+        """Take a token for a call; returns the header with the remaining tokens. Raises ArmError 429 when enforced."""
         policy, now = policy_of(call), self.clock()
         buckets = {}
         buckets[call.subscription.lower(), f"{policy.name}SubscriptionMaximum"] = policy.subscription
@@ -78,7 +78,7 @@ class Limits:
 
 
 def _target(call: Call) -> str:
-    """The path of the VM (or of the operation) that is counted: an action counts on its VM."""
+    """The path of the VM (or of the operation) that is counted: an action counts for its VM."""
     whole = call.id.lower()
     return whole if len(call.types) == len(call.names) else whole.rsplit("/", 1)[0]
 
@@ -98,7 +98,7 @@ def _refusal(bucket: str, wait: int, remaining: str) -> ArmError:
 
 
 def policy_of(call: Call) -> _Policy:
-    """Which bucket a call is counted in."""
+    """The bucket that counts a call."""
     kind = call.types[0].lower()
     if kind == "locations":
         return GET_OPERATION
@@ -114,7 +114,7 @@ def policy_of(call: Call) -> _Policy:
 
 
 def _of_scale_set(call: Call) -> _Policy:
-    """As recorded: a list or a view of instances is dear, and to power off counts as a deletion."""
+    """As recorded: a list or an instance view is a high-cost call, and power off counts as a deletion."""
     last = call.types[-1].lower()
     one = len(call.types) > 1 and call.types[1].lower() == "virtualmachines" and len(call.names) > 1
     if call.method == "GET":

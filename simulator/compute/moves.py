@@ -1,10 +1,10 @@
 """Moving resources to another resource group: `POST .../resourceGroups/{group}/moveResources`.
 
 As documented (azure-resource-manager/management/move-resource-group-and-subscription, and the OpenAPI document
-resources.json 2021-04-01): 202 with `Location`, then 204 at the end; ids change, nothing else. Not recorded: how long
-it takes, every error here, and which events it raises. `events`: whether there is a write of each new id and a delete
-of each old one. The action on the group itself is told in any case (inferred). The locks that Azure puts on both groups
-meanwhile are not simulated, nor are moves to another subscription. VMs and NICs can be moved.
+resources.json 2021-04-01): 202 with `Location`, then 204 at the end; only ids change. Not recorded: how long it takes,
+every error here, and which events it raises. `events`: whether there is a write of each new id and a delete of each old
+one. The action on the group itself raises an event in any case (inferred). Not simulated: the locks that Azure puts on
+both groups meanwhile, and moves to another subscription. VMs and NICs can be moved.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class _Body(msgspec.Struct, rename="camel"):
 
 
 class Moves:
-    """Answers for `moveResources`; `results` has the operations. `events`: an unknown, see above."""
+    """Answers for `moveResources`; `results` has the operations. `events`: unknown behaviour, see above."""
 
     def __init__(self, azure: ArmFrontDoor, compute: Compute, network: Network, results: OperationResults) -> None:
         self.events = False
@@ -83,7 +83,7 @@ class Moves:
 
 
 def register(azure: ArmFrontDoor, compute: Compute, network: Network, results: OperationResults) -> Moves:
-    """Make the room for moves and let it answer."""
+    """Create the provider of moves and register it."""
     moves = Moves(azure, compute, network, results)
     azure.register("Microsoft.Resources", "resourceGroups", moves)
     return moves

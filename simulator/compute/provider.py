@@ -1,8 +1,8 @@
-"""The compute resource provider: what answers for virtual machines, scale sets and their long-running operations.
+"""The compute resource provider: answers for virtual machines, scale sets and their long-running operations.
 
-What is written of VMs stands in `vm_writes.py`, what makes them run in `vm_power.py`, scale sets in `scale_sets.py`,
-NICs in `network.py`, bodies in `vm.py`. Azure tells Event Grid of an operation when it has completed, and of nothing
-that happens inside a VM. What no recording or document shows is marked "inferred".
+Writes of VMs are in `vm_writes.py`, power in `vm_power.py`, scale sets in `scale_set_provider.py`, NICs in
+`simulator/network`, bodies in `vm.py`. Azure sends Event Grid an operation when it has completed, and nothing about
+events inside a VM. "Inferred" marks behaviour that no recording or document shows.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from simulator.compute.vm_writes import VmWrites
 from simulator.network.provider import Network
 
 PAGE_SIZES: Sequence[int] = (299, 250, 211, 116, 81, 50, 50, 50, 50, 48)
-"""Sizes of the pages that one real listing had (Azure/azure-rest-api-specs#13843): never a constant."""
+"""Sizes of the pages of one real listing (Azure/azure-rest-api-specs#13843): never a constant."""
 
 _OF_SCALE_SET = re.compile(r"\s*'virtualMachineScaleSet/id'\s+eq\s+'([^']+)'\s*", re.IGNORECASE)
 
@@ -31,8 +31,9 @@ _OF_SCALE_SET = re.compile(r"\s*'virtualMachineScaleSet/id'\s+eq\s+'([^']+)'\s*"
 class Compute:
     """Answers for `Microsoft.Compute/virtualMachines` and `Microsoft.Compute/virtualMachineScaleSets`.
 
-    Unknown, so a switch: `status_only_health`, whether a listing with `statusOnly=true` carries `vmHealth`. Others:
-    `writes.inline_nic_event`, whether a NIC made with its VM raises an event of its own; and those of `scale_sets`.
+    Switches for unknown behaviour: `status_only_health` (whether a listing with `statusOnly=true` contains `vmHealth`),
+    `writes.inline_nic_event` (whether a NIC that is created with its VM raises its own event), and those of
+    `scale_sets`.
     """
 
     def __init__(self, azure: ArmFrontDoor, network: Network) -> None:
@@ -69,7 +70,7 @@ class Compute:
             raise ArmError(405, "MethodNotAllowed", f"{call.method} on {'/'.join(call.types)} is not simulated.")
         self._check_there(call)
         if call.types[-1].lower() == "networkinterfaces":
-            return answer(call)  # the network provider's answer, although below the path of compute
+            return answer(call)  # the network provider's answer, although the path is below compute
         counted = self.limits.charge(call)
         try:
             response = answer(call)
@@ -77,11 +78,11 @@ class Compute:
             error.response = replace(error.response, headers={**error.response.headers, **counted})
             raise
         if response.content == {"value": []}:
-            return response  # recorded: nobody asks the provider for what ARM knows to be nothing
+            return response  # recorded: ARM answers for a missing resource without calling the provider
         return replace(response, headers={**response.headers, **counted})
 
     def _check_there(self, call: Call) -> None:
-        """ARM knows that a VM or a scale set does not exist, and the provider's limits never hear of it."""
+        """ARM itself answers for a missing VM or scale set; the call does not count against the provider's limits."""
         kind = call.types[0].lower()
         if not call.names or (len(call.types) == 1 and call.method in {"PUT", "DELETE"}):
             return
@@ -95,11 +96,11 @@ class Compute:
             self.scale_sets.sets.get_or_404(call)
 
     def load(self, vm: Vm) -> None:
-        """Put a VM into the world as it is, attached to its NICs, without an event."""
+        """Add a VM to the world as it is, attached to its NICs, without an event."""
         self.writes.load(vm)
 
     def set_health(self, machine_id: str, health: Health) -> None:
-        """What the Application Health extension says from now on, or that it says nothing. No event.
+        """Set what the Application Health extension reports from now on, or that it reports nothing. No event.
 
         Raises KeyError for an unknown machine.
         """
@@ -107,15 +108,15 @@ class Compute:
         vm.health, vm.health_since, vm.waits = health, self.azure.clock(), False
 
     def guest_shutdown(self, machine_id: str) -> None:
-        """The guest system shuts itself down: stopped, without an event. Raises KeyError for an unknown machine."""
+        """The guest system shuts down: stopped, without an event. Raises KeyError for an unknown machine."""
         self.power.guest_shutdown(self.machine(machine_id))
 
     def host_crash(self, machine_id: str, seconds: float) -> None:
-        """The host fails; the machine comes back after so many seconds. Raises KeyError for an unknown machine."""
+        """The host fails; the machine comes back after this many seconds. Raises KeyError for an unknown machine."""
         self.power.host_crash(self.machine(machine_id), seconds)
 
     def preempt(self, machine_id: str) -> None:
-        """Azure takes a Spot machine's capacity back. Raises KeyError for an unknown one or one that is not Spot."""
+        """Azure reclaims a Spot machine's capacity. Raises KeyError for an unknown machine or one that is not Spot."""
         vm = self.machine(machine_id)
         if not vm.spot:
             raise KeyError(machine_id)
@@ -124,7 +125,7 @@ class Compute:
     def move(self, vm_id: str, group: str) -> str:
         """Move a VM (not its NICs) to another resource group of its subscription, without an event.
 
-        Gives the new id. Raises KeyError for an unknown VM.
+        Returns the new id. Raises KeyError for an unknown VM.
         """
         vm = self.vms.find(vm_id)
         if vm is None:
@@ -135,7 +136,7 @@ class Compute:
         return vm.id
 
     def move_nic(self, nic_id: str, group: str) -> str:
-        """Move a NIC to another resource group, without an event; its VM has the new link. Raises KeyError."""
+        """Move a NIC to another resource group, without an event, and update its VM's link. Raises KeyError."""
         nic = self.network.nics.find(nic_id)
         if nic is None:
             raise KeyError(nic_id)
@@ -214,7 +215,7 @@ def _listed(vm: Vm) -> dict[str, object]:
 
 
 def register(azure: ArmFrontDoor, network: Network) -> Compute:
-    """Make the compute provider and let it answer."""
+    """Create the compute provider and register it."""
     compute = Compute(azure, network)
     for resource_type in ("virtualMachines", "virtualMachineScaleSets", "locations"):
         azure.register("Microsoft.Compute", resource_type, compute)

@@ -1,7 +1,7 @@
 """Scale sets and the instances of uniform ones as data, and their bodies as the compute provider writes them.
 
-No requests in here: `scale_sets.py` and `scale_set_instances.py` decide what happens to them. Shapes as recorded by
-azure-cli (test_vmss_create_and_modify.yaml, test_vmss_nics.yaml, test_vmss_simple_orchestration_mode.yaml, 2023) and
+No requests here: `scale_set_provider.py` and `scale_set_instances.py` decide what happens to them. Shapes as recorded
+by azure-cli (test_vmss_create_and_modify.yaml, test_vmss_nics.yaml, test_vmss_simple_orchestration_mode.yaml, 2023) and
 Azure Service Operator (Test_Compute_VMSS_20220301_CRUD.yaml, 2026). No instance view of an instance was recorded: it is
 that of a VM, as in the OpenAPI document 2024-03-01.
 """
@@ -21,7 +21,7 @@ SCALE_SET_TYPE = "Microsoft.Compute/virtualMachineScaleSets"
 
 @dataclass(slots=True)
 class Instance:
-    """An instance of a uniform scale set: a machine that exists below its scale set only, and its NICs."""
+    """An instance of a uniform scale set: a machine that exists only below its scale set, and its NICs."""
 
     number: int
     vm: Vm
@@ -29,13 +29,13 @@ class Instance:
 
     @property
     def key(self) -> str:
-        """What instances are listed by."""
+        """The sort key of instances in lists."""
         return f"{self.number:010d}"
 
 
 @dataclass(slots=True)
 class ScaleSet:
-    """A scale set. `properties` as clients wrote them, and what Azure adds once."""
+    """A scale set. `properties` as clients wrote them, with Azure's additions at creation."""
 
     id: str
     location: str
@@ -64,19 +64,19 @@ class ScaleSet:
 
     @property
     def profile(self) -> dict[str, Any]:
-        """What its machines are made from."""
+        """The profile from which its machines are created."""
         found: dict[str, Any] = self.properties.get("virtualMachineProfile", {})
         return found
 
     @property
     def nic_configurations(self) -> list[dict[str, Any]]:
-        """The NICs that each of its machines has."""
+        """The NICs of each of its machines."""
         found: list[dict[str, Any]] = self.profile.get("networkProfile", {}).get("networkInterfaceConfigurations", [])
         return found
 
     @property
     def subnet_id(self) -> str | None:
-        """The subnet of the first address that its machines have, or None."""
+        """The subnet of the machines' first address, or None."""
         for nic in self.nic_configurations:
             for ip in nic["properties"].get("ipConfigurations", []):
                 return str(ip["properties"]["subnet"]["id"])
@@ -84,7 +84,7 @@ class ScaleSet:
 
     @property
     def living(self) -> list[Instance]:
-        """The instances that nobody is deleting, in order."""
+        """The instances that are not being deleted, in order."""
         found = [each for each in self.instances.values() if each.vm.provisioning != "Deleting"]
         return sorted(found, key=lambda each: each.number)
 
@@ -96,7 +96,7 @@ class ScaleSet:
         return named or any(each.vm.health is not None for each in self.instances.values())
 
     def shrink(self, count: int) -> None:
-        """So many machines have been taken away one by one: the capacity falls with them, as recorded."""
+        """Reduce the capacity by this many machines that were removed one by one, as recorded."""
         if "capacity" in self.sku:
             self.sku = self.sku | {"capacity": max(self.sku["capacity"] - count, 0)}
 
@@ -134,7 +134,7 @@ class ScaleSet:
 
 
 def with_nic_defaults(properties: dict[str, Any]) -> dict[str, Any]:
-    """What a client wrote of a scale set, and what Azure adds to the NICs in it (recorded for all since 2022-03-01)."""
+    """A client's properties of a scale set with Azure's additions to its NICs (recorded for all since 2022-03-01)."""
     profile = properties.get("virtualMachineProfile", {})
     network = profile.get("networkProfile", {})
     if not network.get("networkInterfaceConfigurations"):
@@ -159,7 +159,7 @@ def _with_addresses(nic: dict[str, Any]) -> dict[str, Any]:
 
 
 def instance_body(scale_set: ScaleSet, instance: Instance, *, expand: bool = False) -> dict[str, Any]:
-    """An instance as served; its instance view (power state, health) only when asked for."""
+    """An instance as served; its instance view (power state, health) only on request."""
     vm, profile = instance.vm, scale_set.profile
     storage, system = profile.get("storageProfile", {}), profile.get("osProfile", {})
     properties: dict[str, Any] = {
@@ -200,7 +200,7 @@ def _base36(number: int) -> str:
 
 
 def nic_body(scale_set: ScaleSet, instance: Instance, nic: Nic) -> dict[str, Any]:
-    """An instance's NIC as served below its scale set; recorded with api-version 2016-03-30, for any version here."""
+    """An instance's NIC as served below its scale set; recorded with api-version 2016-03-30, used for any version."""
     stated = {
         each["name"].lower(): {ip["name"].lower(): ip["properties"] for ip in each["properties"]["ipConfigurations"]}
         for each in scale_set.nic_configurations

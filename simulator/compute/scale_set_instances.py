@@ -1,7 +1,7 @@
-"""Single instances of uniform scale sets: what is asked of them and done to them on their own path, and their NICs.
+"""Single instances of uniform scale sets: reads and actions on their own path, and their NICs.
 
 Actions on one raise `.../virtualMachineScaleSets/virtualMachines/{action}/action` with the instance's id as subject,
-and a deletion `.../virtualMachines/delete`: inferred from the names of permissions. So is every error here.
+and a deletion `.../virtualMachines/delete`: inferred from the names of permissions. Every error here is inferred too.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The machines of scale sets: what makes them, and what takes them away again.
+"""The machines of scale sets: their creation and removal.
 
-A uniform scale set has instances of its own, below its path; a flexible one has ordinary VMs, named after it and eight
-hexadecimal digits (recorded: azure-cli, test_vm_list_filter.yaml). Nothing in here answers a request.
+A uniform scale set has instances below its path; a flexible one has ordinary VMs, named after it and eight hexadecimal
+digits (recorded: azure-cli, test_vm_list_filter.yaml). This module answers no requests.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _SPOT = ("priority", "evictionPolicy", "billingProfile")
 
 
 class Machines:
-    """Makes and removes machines, without events but for the one unknown.
+    """Creates and removes machines, without events except those of the switch.
 
-    `vm_events`: whether each VM that a flexible scale set makes or removes raises an event of its own.
+    `vm_events`: whether each VM that a flexible scale set creates or removes raises its own event.
     """
 
     def __init__(self, azure: ArmFrontDoor, network: Network, vms: Collection[Vm], writes: VmWrites) -> None:
@@ -35,14 +35,14 @@ class Machines:
         self._writes = writes
 
     def of(self, scale_set: ScaleSet) -> list[Vm]:
-        """The machines of a scale set that nobody is deleting, oldest first."""
+        """The machines of a scale set that are not being deleted, oldest first."""
         if not scale_set.flexible:
             return [each.vm for each in scale_set.living]
         found = [vm for vm in self._vms if (vm.scale_set or "").lower() == scale_set.id.lower()]
         return sorted((vm for vm in found if vm.provisioning != "Deleting"), key=lambda vm: (vm.created, vm.id))
 
     def add(self, scale_set: ScaleSet, count: int) -> list[Vm]:
-        """Make so many machines, which are on their way. Raises ArmError, and then there are none."""
+        """Create this many machines, in the starting state. Raises ArmError, and then creates none."""
         wanted = _nics(scale_set)
         made: list[Vm] = []
         try:
@@ -72,7 +72,7 @@ class Machines:
         return vm
 
     def load(self, scale_set: ScaleSet, instance: Instance) -> None:
-        """Put an instance into its scale set as it is, its NICs attached and their addresses taken."""
+        """Add an instance to its scale set as it is, its NICs attached and their addresses assigned."""
         for nic in instance.nics:
             self._network.lodge(nic)
             self._network.attach(nic, instance.vm.id, primary=nic.primary)
@@ -92,7 +92,7 @@ class Machines:
         group = scale_set.id.split("/providers/", maxsplit=1)[0]
         name = f"{scale_set.name}_{self._azure.rng.getrandbits(32):08x}"
         vm = self._new(scale_set, f"{group}/providers/{VM_TYPE}/{name}")
-        vm.tags = dict(scale_set.tags)  # inferred; in the one recording, neither has any
+        vm.tags = dict(scale_set.tags)  # inferred; in the only recording, neither has any
         vm.settings |= {
             key: scale_set.profile[key] for key in ("storageProfile", "osProfile") if key in scale_set.profile
         }
@@ -105,7 +105,7 @@ class Machines:
         return vm
 
     def remove(self, scale_set: ScaleSet, vm: Vm) -> None:
-        """Take a machine out of the world, with its NICs."""
+        """Remove a machine with its NICs."""
         if vm.type == VM_TYPE:
             if not vm.gone:
                 self._writes.remove(vm)
@@ -119,7 +119,7 @@ class Machines:
         vm.gone = True
 
     def tell(self, vms: list[Vm], verb: str) -> None:
-        """Tell Event Grid of VMs that a flexible scale set has made or removed, if Azure does so."""
+        """Notify Event Grid of VMs that a flexible scale set has created or removed, if Azure does so."""
         for vm in vms if self.vm_events else []:
             if vm.type == VM_TYPE:
                 self._azure.emit(vm.id, f"{VM_TYPE}/{verb}", "Delete" if verb == "delete" else "Write")

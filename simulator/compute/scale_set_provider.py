@@ -1,8 +1,8 @@
-"""Scale sets: what is written of them, and what is done to all or several of their machines at once.
+"""Scale sets: writes of them, and actions on all or several of their machines at once.
 
-Single instances stand in `scale_set_instances.py`, what makes machines in `scale_set_machines.py`. Event Grid is told
-of one write of the scale set when it scales, whatever its mode; whether the VMs of a flexible one raise events as well
-is an unknown. What no recording or document shows is marked "inferred".
+Single instances are in `scale_set_instances.py`, the creation of machines in `scale_set_machines.py`. Scaling raises
+one write of the scale set in either mode; whether the VMs of a flexible one raise events as well is unknown. "Inferred"
+marks behaviour that no recording or document shows.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class ScaleSets:
         }
 
     def load(self, scale_set: ScaleSet, instances: list[Instance]) -> None:
-        """Put a scale set and its instances into the world as they are, without an event."""
+        """Add a scale set and its instances to the world as they are, without an event."""
         self.sets.add(scale_set)
         for each in instances:
             self.machines.load(scale_set, each)
@@ -107,7 +107,7 @@ class ScaleSets:
         return found.vm if found else None
 
     def evict(self, vm: Vm) -> None:
-        """An eviction deletes an instance, and its scale set becomes smaller (inferred)."""
+        """An eviction deletes an instance, and the capacity of its scale set falls (inferred)."""
         scale_set = self.sets.find(vm.id.rsplit("/", 2)[0])
         if scale_set is not None:
             self.machines.remove(scale_set, vm)
@@ -145,7 +145,7 @@ class ScaleSets:
             scale_set.properties, scale_set.sku, scale_set.tags = before
             raise
         scale_set.properties = with_nic_defaults(scale_set.properties)
-        # Scaling in takes the newest away (recorded; that nothing else counts is inferred).
+        # Scaling in removes the newest (recorded; that nothing else counts is inferred).
         return self._scale(call, scale_set, made, present[max(capacity, 0) :], created=created)
 
     def _scale(self, call: Call, scale_set: ScaleSet, made: list[Vm], leaving: list[Vm], *, created: bool) -> Response:
@@ -209,12 +209,12 @@ class ScaleSets:
         operation = f"{SCALE_SET_TYPE}/{_NAMES[action]}/action"
         if action == "delete":
             return self._delete_some(call, scale_set, chosen, operation)
-        # Those that do not run are left out of a restart, where a single one is refused (inferred).
+        # A restart of the set skips machines that do not run; of a single one it is refused (inferred).
         able = [vm for vm in chosen if vm.power == "running" or action not in {"restart", "redeploy"}]
         turns = [self._power.turn(vm, action) for vm in able] if action in POWER else []
 
         def done() -> Fault | None:
-            finished = [turn.finish() for turn in turns]  # each has to, whatever became of the others
+            finished = [turn.finish() for turn in turns]  # each must finish, whatever the result of the others
             return None if all(finished) else PREEMPTED
 
         def undone() -> None:
@@ -243,7 +243,7 @@ class ScaleSets:
         )
 
     def _chosen(self, scale_set: ScaleSet, wanted: list[str] | None) -> list[Vm]:
-        """The machines that an action is for: those named, or all."""
+        """The machines of an action: those named, or all."""
         present = {vm.id.rsplit("/", 1)[1].lower(): vm for vm in self.machines.of(scale_set)}
         if not wanted or wanted == ["*"]:
             return list(present.values())
@@ -262,7 +262,7 @@ class ScaleSets:
 
 
 def _defaults(stated: dict[str, Any]) -> dict[str, Any]:
-    """What Azure adds to a new scale set of either mode, as recorded."""
+    """Azure's additions to a new scale set of either mode, as recorded."""
     if str(stated.get("orchestrationMode", "")).lower() == "flexible":
         return {"singlePlacementGroup": False}
     added = {"overprovision": True, "doNotRunExtensionsOnOverprovisionedVMs": False}

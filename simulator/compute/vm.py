@@ -1,8 +1,8 @@
 """A virtual machine as data, and its bodies as the compute provider writes them.
 
-No requests in here: `compute.py` decides what happens to a VM. Shapes as recorded by azure-cli,
+No requests here: `provider.py` decides what happens to a VM. Shapes as recorded by azure-cli,
 test_vm_create_state_modifications.yaml (2023); `vmHealth` as in the OpenAPI document 2024-03-01. Size, operating system
-and the versions of agents are filler where no client has said them: nothing reads them.
+and agent versions are placeholders unless a client set them: nothing reads them.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ INSTANCE_TYPE = "Microsoft.Compute/virtualMachineScaleSets/virtualMachines"
 
 Power = Literal["starting", "running", "stopping", "stopped", "deallocating", "deallocated"]
 Health = Literal["healthy", "unhealthy", "silent"]
-"""`silent`: the Application Health extension is installed, and never reports anything."""
+"""`silent`: the Application Health extension is installed and never reports anything."""
 SETTLED: Mapping[Power, Power] = {"starting": "running", "stopping": "stopped", "deallocating": "deallocated"}
-"""Where a machine is when what it is doing has ended."""
+"""The power state to which a transition leads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +32,12 @@ class NicLink:
 
     @property
     def primary(self) -> bool:
-        """Whether this is the VM's primary NIC; one that does not say so is. A VM with several was not recorded."""
+        """Whether this is the VM's primary NIC (default: yes). A VM with several was not recorded."""
         return bool((self.properties or {}).get("primary", True))
 
     @property
     def goes_with_vm(self) -> bool:
-        """Whether the NIC is deleted together with the VM; it stays unless this is asked for (inferred)."""
+        """Whether the NIC is deleted together with the VM; it stays unless requested (inferred)."""
         return (self.properties or {}).get("deleteOption") == "Delete"
 
     def body(self) -> dict[str, Any]:
@@ -49,7 +49,7 @@ class NicLink:
 class Vm:
     """A virtual machine or an instance of a scale set; the id says which.
 
-    `health`: what its Application Health extension last said; None without the extension.
+    `health`: the last report of its Application Health extension; None without the extension.
     """
 
     id: str
@@ -65,17 +65,17 @@ class Vm:
     health_since: float = 0.0
     provisioning: str = "Succeeded"
     settings: dict[str, Any] = field(default_factory=dict)
-    """Top-level properties that a client wrote (hardwareProfile, ...); only those of Spot VMs are looked at."""
+    """Top-level properties that a client wrote (hardwareProfile, ...); only those of Spot VMs are read."""
     operation: int = 0
-    """Counts the operations: only the latest one decides the power state."""
+    """Counts the operations: only the latest one sets the power state."""
     extensions: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Name in lower case -> the extension as served."""
     gone: bool = False
-    """Whether it has been deleted, while operations on it go on."""
+    """Whether it has been deleted while operations on it continue."""
     waits: bool = False
-    """Whether it has just booted, and its Application Health extension has not reported yet."""
+    """Whether it has just booted and its Application Health extension has not reported yet."""
     boots: int = 0
-    """Counts the boots: only after the latest one is a report waited for."""
+    """Counts the boots: only a report after the latest one is awaited."""
 
     @property
     def name(self) -> str:
@@ -89,21 +89,21 @@ class Vm:
 
     @property
     def spot(self) -> str | None:
-        """What becomes of a Spot VM when Azure takes its capacity back: `Deallocate`, `Delete`; None: not a Spot VM."""
+        """The eviction policy of a Spot VM: `Deallocate` or `Delete`; None: not a Spot VM."""
         is_spot = self.settings.get("priority") in {"Spot", "Low"}
         return str(self.settings.get("evictionPolicy", "Deallocate")) if is_spot else None
 
     @property
     def scale_set(self) -> str | None:
-        """The id of the flexible scale set that a VM is in."""
+        """The id of the flexible scale set that the VM belongs to."""
         link = self.settings.get("virtualMachineScaleSet")
         return str(link["id"]) if link else None
 
     def body(self, *, expand: bool = False, listed: bool = False) -> dict[str, Any]:
-        """The VM as served; the instance view (power state, health) only when asked for, as recorded.
+        """The VM as served; the instance view (power state, health) only on request, as recorded.
 
-        A GET holds the VM's extensions, whatever its power state (recorded). No list of VMs that have some is recorded:
-        assumed is that it does not.
+        A GET contains the VM's extensions, whatever its power state (recorded). No list of VMs with extensions is
+        recorded; lists are assumed to leave them out.
         """
         properties: dict[str, Any] = {
             "vmId": self.guid,
@@ -127,7 +127,7 @@ class Vm:
         return body | {"resources": resources} if resources else body
 
     def written(self) -> dict[str, Any]:
-        """What clients wrote of it; a managed disk has neither size nor kind while it is deallocated, as recorded."""
+        """The properties that clients wrote; as recorded, a managed disk of a deallocated VM has no size or kind."""
         storage = self.settings.get("storageProfile", {})
         disk = storage.get("osDisk", {})
         if self.power != "deallocated" or "managedDisk" not in disk:
@@ -137,7 +137,7 @@ class Vm:
         return self.settings | {"storageProfile": storage | {"osDisk": rest | {"managedDisk": bare}}}
 
     def _resources(self) -> list[dict[str, Any]]:
-        """The extensions; also those that only the health tells of, which nobody wrote through ARM."""
+        """The extensions, including the one that only the world's health implies and no client wrote through ARM."""
         found = list(self.extensions.values())
         written = any(is_health(each["properties"]) for each in found)
         return found if self.health is None or written else [*found, self._health_extension()]
@@ -153,9 +153,9 @@ class Vm:
         }
 
     def instance_view(self) -> dict[str, Any]:
-        """What the VM is doing right now."""
+        """The current state of the VM."""
         view: dict[str, Any] = {}
-        if self.power in {"running", "stopped"}:  # as recorded: a stopped VM still shows what its agent said last
+        if self.power in {"running", "stopped"}:  # as recorded: a stopped VM still shows its agent's last report
             computer = self.settings.get("osProfile", {}).get("computerName", self.name)
             view = {"computerName": computer, "osName": "ubuntu", "osVersion": "24.04", "vmAgent": self._agent()}
             view |= self._extension_views()
@@ -163,7 +163,7 @@ class Vm:
         return view | self._health() | {"statuses": self._statuses()}
 
     def status_only(self, *, with_health: bool) -> dict[str, Any]:
-        """The VM in a listing with `statusOnly=true`. What that leaves out is not known: a careful guess."""
+        """The VM in a listing with `statusOnly=true`. What such a listing leaves out is unknown: a careful guess."""
         view = (self._health() if with_health else {}) | {"statuses": self._statuses()}
         return {
             "name": self.name,
@@ -188,7 +188,7 @@ class Vm:
         ]
 
     def _health(self) -> dict[str, Any]:
-        # Inferred: an extension in a VM that does not run says nothing. Level and display text are ours.
+        # Inferred: an extension in a VM that does not run reports nothing. Level and display text are the simulator's.
         if self.health in {None, "silent"} or self.waits or self.power != "running":
             return {}
         status = {
@@ -256,6 +256,6 @@ def is_health(properties: Mapping[str, Any]) -> bool:
 
 
 def health_extension() -> dict[str, Any]:
-    """The Application Health extension as it stands in the model of a scale set."""
+    """The Application Health extension as in the model of a scale set."""
     kind = "ApplicationHealthLinux"
     return {"name": kind, "properties": {"publisher": "Microsoft.ManagedServices", "type": kind}}

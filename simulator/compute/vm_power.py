@@ -1,8 +1,7 @@
-"""What makes a machine run or stop: actions through ARM, and what the guest and the platform do by themselves.
+"""Power of machines: actions through ARM, and what the guest and the platform do.
 
-For VMs and for the instances of scale sets alike. Event Grid is told of actions when they have completed, and of
-nothing that happens without ARM, but for the signals of `health_signals.py`. What no recording or document shows is
-marked "inferred".
+For VMs and for the instances of scale sets. Event Grid is notified of completed actions, and of nothing that happens
+without ARM, except the signals of `health_signals.py`. "Inferred" marks behaviour that no recording or document shows.
 """
 
 from __future__ import annotations
@@ -28,8 +27,8 @@ DURATIONS = {
     "delete": Spread(0.5, 30, 324),
     "put": Spread(0.6, 23, 102),
 }
-"""Seconds from start to end of recorded operations: azure-cli and Azure Service Operator recordings 2023-2026. Of
-`reapply` one was recorded (7.3 s), of `redeploy` two: their spreads are assumed."""
+"""Seconds from start to end of recorded operations: azure-cli and Azure Service Operator recordings 2023-2026. One
+`reapply` was recorded (7.3 s) and two `redeploy`: their distributions are assumed."""
 
 EVICTION_SECONDS = 66.0
 """From a simulated eviction to `deallocated`: azure-cli, test_vm_simulate_eviction.yaml, calls 31 and 32."""
@@ -44,10 +43,10 @@ POWER: dict[str, tuple[Power, Power]] = {
     "restart": ("starting", "running"),
     "redeploy": ("starting", "running"),
 }
-"""Power state during and after an action. During a restart and a redeployment: inferred."""
+"""Power state during and after an action. The states during a restart and a redeployment are inferred."""
 
 ACTIONS = {action: action for action in (*POWER, "reapply")} | {"poweroff": "powerOff"}
-"""The actions that are long-running operations, and how each is written in the name of its operation."""
+"""The actions that are long-running operations, and their spelling in the name of the operation."""
 
 PREEMPTED = Fault("OperationPreempted", "Operation execution has been preempted by a more recent operation.")
 """Azure's public wording; that it ends an earlier power action in this way is inferred."""
@@ -63,14 +62,14 @@ _WHY = {
 
 @dataclass(frozen=True, slots=True)
 class PowerTransition:
-    """An action on one machine that has begun: `finish` says whether it was still its turn at the end."""
+    """An action in progress on one machine: `finish` returns whether it was still the latest one at the end."""
 
     finish: Callable[[], bool]
     undo: Callable[[], object]
 
 
 class VmPower:
-    """Turns machines on and off. `evicted`: what becomes of one that is deleted by its eviction."""
+    """Starts and stops machines. `evicted`: called for a machine that its eviction deletes."""
 
     def __init__(self, azure: ArmFrontDoor, operations: Operations, evicted: Callable[[Vm], None]) -> None:
         self._azure = azure
@@ -108,19 +107,19 @@ class VmPower:
         return PowerTransition(partial(end, after), partial(end, before))
 
     def enter(self, vm: Vm, power: Power) -> int:
-        """Enter a power state; gives the number of the operation that owns the machine's power from now on."""
+        """Enter a power state; returns the number of the operation that owns the machine's power from now on."""
         if power == "starting" and vm.health is not None:
-            # A GPU VM that has just started has not loaded its model yet: unhealthy until told otherwise.
+            # A GPU VM that has just started has not loaded its model: unhealthy until the world changes that.
             vm.health = "silent" if vm.health == "silent" else "unhealthy"
             vm.health_since = self._azure.clock()
         changed = vm.changed
         self._set(vm, power)
-        vm.changed = changed  # the provisioning state's time changes when an operation has ended
+        vm.changed = changed  # the provisioning state's time changes at the end of an operation
         vm.operation += 1
         return vm.operation
 
     def arrive(self, vm: Vm, power: Power) -> None:
-        """A new machine is there, in this power state, unless it has been told otherwise meanwhile."""
+        """A new machine reaches this power state, unless another action has begun meanwhile."""
         if vm.power == "starting" and not vm.gone:
             self._set(vm, power)
 
@@ -134,7 +133,7 @@ class VmPower:
     def _await_report(self, vm: Vm) -> None:
         """A machine that has just booted has no `vmHealth` before its Application Health extension reports.
 
-        One that was told meanwhile what it is, or never went down, has reported that.
+        A machine whose health was set meanwhile, or that never went down, has reported it.
         """
         if vm.health != "unhealthy":
             return
@@ -148,7 +147,7 @@ class VmPower:
         self._azure.schedule(FIRST_REPORT_SECONDS * self._azure.operation_scale, report)
 
     def simulate_eviction(self, call: Call, vm: Vm) -> Response:
-        """Answer a POST of simulateEviction: 204 at once, and the eviction a while later, as recorded."""
+        """Answer a POST of simulateEviction: 204 at once, and the eviction some time later, as recorded."""
         if not vm.spot:
             message = "Operation 'simulateEviction' is allowed only for Spot Virtual Machines"
             error = ArmError(409, "OperationNotAllowed", message)
@@ -160,7 +159,7 @@ class VmPower:
         return Response(204)
 
     def preempt(self, vm: Vm) -> None:
-        """Azure takes the capacity back: deallocated, or gone where the eviction policy says so."""
+        """Azure reclaims the capacity: the VM is deallocated, or deleted if the eviction policy says so."""
         if vm.gone or vm.power == "deallocated":
             return
         annotate(self._azure, vm.id, "VirtualMachinePreempted")
@@ -170,14 +169,14 @@ class VmPower:
             self._evicted(vm)
 
     def guest_shutdown(self, vm: Vm) -> None:
-        """The guest system shuts itself down: stopped."""
+        """The guest system shuts down: stopped."""
         annotate(self._azure, vm.id, "VirtualMachineStoppedInternally")
         self._set(vm, "stopped")
 
     def host_crash(self, vm: Vm, seconds: float) -> None:
-        """The host fails: the machine is down, and comes back after so many seconds. One that does not run stays.
+        """The host fails: the machine is down and comes back after this many seconds. A stopped machine stays stopped.
 
-        What power state Azure shows meanwhile is unknown: `stopped` here.
+        The power state that Azure shows meanwhile is unknown: `stopped` here.
         """
         if vm.power != "running":
             return
@@ -193,7 +192,7 @@ class VmPower:
 
 
 def _power(vm: Vm, action: str) -> tuple[Power, Power]:
-    """Power state during and after an action; a machine that is already there stays as it is (inferred)."""
+    """Power state during and after an action; a machine that is already in the final state stays in it (inferred)."""
     during, after = POWER.get(action, (vm.power, vm.power))
     there = vm.power == after or (action == "poweroff" and vm.power == "deallocated")
     return (vm.power, vm.power) if there and action not in {"restart", "redeploy"} else (during, after)

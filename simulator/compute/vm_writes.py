@@ -1,7 +1,7 @@
-"""What is written of virtual machines: PUT, PATCH and DELETE, and what becomes of their NICs.
+"""Writes of virtual machines: PUT, PATCH and DELETE, and their effect on NICs.
 
-Power is the affair of `vm_power.py`, NICs by themselves that of `network.py`. What no recording or document shows is
-marked "inferred".
+Power is in `vm_power.py`, NICs themselves in `simulator/network`. "Inferred" marks behaviour that no recording or
+document shows.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from simulator.network.addresses import Reference
 from simulator.network.provider import Network
 
 _SERVED = frozenset({"networkProfile", "instanceView", "provisioningState", "vmId", "timeCreated"})
-"""Properties that are Azure's to say, whatever a client writes."""
+"""Properties that Azure sets, whatever a client writes."""
 
 
 class _NicReference(msgspec.Struct):
@@ -59,14 +59,14 @@ class _VmPatch(msgspec.Struct):
 
 
 class VmWrites:
-    """Makes, changes and removes VMs. `inline_nic_event`: an unknown, see `compute.py`."""
+    """Creates, changes and removes VMs. `inline_nic_event`: unknown behaviour, see `provider.py`."""
 
     def __init__(
         self, azure: ArmFrontDoor, network: Network, vms: Collection[Vm], operations: Operations, power: VmPower
     ) -> None:
         self.inline_nic_event = False
         self.evicted: set[str] = set()
-        """Ids in lower case of VMs that an eviction has deleted: ARM has not heard of it."""
+        """Ids in lower case of VMs that an eviction has deleted: ARM does not know that."""
         self._azure = azure
         self._network = network
         self.vms = vms
@@ -74,7 +74,7 @@ class VmWrites:
         self._power = power
 
     def load(self, vm: Vm) -> None:
-        """Put a VM into the world as it is, attached to its NICs, without an event."""
+        """Add a VM to the world as it is, attached to its NICs, without an event."""
         self.vms.add(vm)
         self.evicted.discard(vm.id.lower())
         for link in vm.nics:
@@ -103,18 +103,18 @@ class VmWrites:
         return self._write(call, vm, created=old is None)
 
     def _unchanged(self, vm: Vm) -> Response:
-        """A PUT that changes nothing says `Updating`, but there is no operation: test_vm_update_size.yaml, call 23."""
+        """A PUT that changes nothing answers `Updating` but starts no operation: test_vm_update_size.yaml, call 23."""
         content = vm.body()
         content["properties"]["provisioningState"] = "Updating"
         self._azure.emit(vm.id, f"{VM_TYPE}/write", "Write")
         return Response(200, content)
 
     def _links(self, vm: Vm, profile: _NetworkProfile, *, is_new: bool) -> list[NicLink]:
-        """The NICs that a VM has after being written, those that it asked for inline made already."""
+        """The NICs of a VM after a write, with those that it requested inline already created."""
         links = [NicLink(each.id, each.properties) for each in profile.network_interfaces]
         self._check_nics(vm.id, links)
         inline = profile.network_interface_configurations
-        if inline:  # that an update with such a body leaves the NICs as they are is inferred
+        if inline:  # that an update with such a body does not change the NICs is inferred
             links = links + create(self._network, vm, inline, told=self.inline_nic_event) if is_new else vm.nics
         if not links:  # inferred
             raise rejected(400, "InvalidParameter", "The networkInterfaces of a virtual machine are missing.")
@@ -146,7 +146,7 @@ class VmWrites:
             if created:
                 self._power.arrive(vm, power)
 
-        # What a creation that failed leaves behind is inferred.
+        # The state after a failed creation is inferred.
         work = Work(
             vm, f"{VM_TYPE}/write", "Write", partial(end, "Succeeded", "running"), partial(end, "Failed", "deallocated")
         )
@@ -154,7 +154,7 @@ class VmWrites:
             annotate(self._azure, vm.id, "VirtualMachineAllocated")
         seconds = DURATIONS["put"].draw(self._azure.rng)
         headers = self._operations.run(call, vm.location, seconds, work, patient=created)
-        # As recorded, a PUT has no `location`, and only a creation says how long to wait.
+        # As recorded, a PUT has no `location`, and only a creation returns how long to wait.
         without = {"location"} if created else {"location", "retry-after"}
         headers = {name: value for name, value in headers.items() if name not in without}
         return Response(201 if created else 200, vm.body(), headers)
@@ -179,7 +179,7 @@ class VmWrites:
         return Response(202, None, self._operations.run(call, vm.location, seconds, work, patient=True))
 
     def remove(self, vm: Vm) -> None:
-        """Take a VM out of the world, with the NICs that go with it, without an event."""
+        """Remove a VM and the NICs that are deleted with it, without an event."""
         self._release_nics(vm, keep=set())
         for link in vm.nics:
             nic = self._network.nics.find(link.id)
@@ -189,7 +189,7 @@ class VmWrites:
         vm.gone = True
 
     def evict(self, vm: Vm) -> None:
-        """An eviction deletes a VM: it is gone, and ARM goes on believing in it."""
+        """An eviction deletes a VM; ARM still considers it existing."""
         self.remove(vm)
         self.evicted.add(vm.id.lower())
 

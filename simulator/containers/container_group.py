@@ -1,9 +1,9 @@
-"""A container group as data, and its body as the container instance provider writes it. Calls: `container_groups.py`.
+"""A container group as data, and its body as the container instance provider writes it. Calls: `provider.py`.
 
 Shapes as recorded by azure-cli (test_container_create.yaml, test_container_create_with_vnet.yaml, 2023, api-version
-2023-05-01; a container that crashes: test_container_create_msi.yaml, 2018). Left out: the events of image pulls, which
-some of the recordings have and some have not, and the fields `isCreatedFromStandbyPool` and `configMap` of a recording
-of 2026 under an older api-version.
+2023-05-01; a container that crashes: test_container_create_msi.yaml, 2018). Left out: events of image pulls, which only
+some recordings have, and the fields `isCreatedFromStandbyPool` and `configMap` of a recording of 2026 under an older
+api-version.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from simulator.network.nic import IpConfiguration
 CG_TYPE = "Microsoft.ContainerInstance/containerGroups"
 
 State = Literal["Running", "Pending", "Stopped", "Succeeded", "Failed", "Repairing", "Unknown"]
-"""`Repairing` and `Unknown` are assumed; a group in one of these shows no address."""
+"""`Repairing` and `Unknown` are assumed; a group in one of these states shows no address."""
 ContainerState = Literal["Running", "Waiting", "Terminated"]
 _CONTAINER_STATES: Mapping[State, ContainerState] = {"Running": "Running", "Pending": "Waiting"}
 
 
 @dataclass(frozen=True, slots=True)
 class Current:
-    """What one container does while its group runs. `detail`: e.g. `CrashLoopBackOff: Back-off restarting failed`."""
+    """State of one container while its group runs. `detail`: e.g. `CrashLoopBackOff: Back-off restarting failed`."""
 
     state: ContainerState
     detail: str = ""
@@ -34,10 +34,10 @@ class Current:
 
 @dataclass(slots=True)
 class ContainerGroup:
-    """A container group. `written`: its properties as they were written. `since`: of its state, in epoch seconds.
+    """A container group. `written`: its properties as written. `since`: when its state began, in epoch seconds.
 
-    An address in a VNet (`address`) or a public one (`public_ip`), or none. `others`: containers, by name, that do
-    something else than their running group.
+    It has an address in a VNet (`address`), a public one (`public_ip`), or none. `others`: the containers, by name,
+    whose state differs from that of their running group.
     """
 
     id: str
@@ -53,7 +53,7 @@ class ContainerGroup:
 
     @property
     def containers(self) -> dict[str, Current]:
-        """What each container does."""
+        """The state of each container."""
         general = Current(_CONTAINER_STATES.get(self.state, "Terminated"))
         found = {str(each["name"]): general for each in self.written.get("containers", [])}
         return found | {name: each for name, each in self.others.items() if self.state == "Running" and name in found}
@@ -82,7 +82,7 @@ class ContainerGroup:
     def _ip_address(self) -> dict[str, Any]:
         wanted = self.written.get("ipAddress")
         ready = self.provisioning == "Succeeded" and self.state not in {"Repairing", "Unknown"}
-        # A private group has no address at all until it is ready, a public one has all but its number.
+        # A private group has no address until it is ready; a public one lacks only its IP.
         if wanted is None or (self.address is not None and not ready):
             return {}
         if self.address is not None:

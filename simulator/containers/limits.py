@@ -1,10 +1,10 @@
-"""The container instance provider's limits: so many groups created, and so many deleted, per 5 minutes and per hour.
+"""The container instance provider's limits on created and on deleted groups, per 5 minutes and per hour.
 
 Figures of a subscription without a raised quota: the countdowns of a first creation in Azure Service Operator's
 recording of 2026 are 99 and 299 (Test_Containerinstance_v20211001_CreationAndDeletion.yaml). Creations and deletions
-count apart, as azure-cli's recordings show (test_container_create.yaml, 2023). How it counts and what a refusal looks
-like is not public: fixed windows and a body in the shape of other providers' errors are assumed. Refusing is off by
-default: `enforce` turns it on.
+count separately, as azure-cli's recordings show (test_container_create.yaml, 2023). How the provider counts and what a
+refusal looks like is not public: fixed windows and a body in the shape of other providers' errors are assumed. Calls
+are refused only while `enforce` is set; it is off by default.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class ContainerLimits:
     _windows: dict[tuple[str, str], dict[str, FixedWindow]] = field(default_factory=dict)
 
     def charge(self, call: Call) -> dict[str, str]:
-        """Count a creation or a deletion; gives the countdowns for its answer.
+        """Count a creation or a deletion; returns the countdowns for its answer.
 
         Raises ArmError 429 when a budget is used up and enforced.
         """

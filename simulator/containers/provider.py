@@ -1,8 +1,8 @@
 """The container instance provider: `Microsoft.ContainerInstance/containerGroups` and the operations on them.
 
-Statuses, headers and states of PUT, GET, list and DELETE as recorded (`container_group.py` names the recordings), those
-of start, stop, restart and PATCH by the OpenAPI document 2023-05-01. Inferred: a group keeps its address until the
-platform moves it, which nobody is told of (mbraekman.github.io/2024/03/28/ACI-IP-Monitor), and errors.
+Statuses, headers and states of PUT, GET, list and DELETE as recorded (`container_group.py` names the recordings); those
+of start, stop, restart and PATCH by the OpenAPI document 2023-05-01. Inferred: errors, and that a group keeps its
+address until the platform moves it, without an event (mbraekman.github.io/2024/03/28/ACI-IP-Monitor).
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ from simulator.network.provider import PAGE_SIZE, Network
 from simulator.timing.latency import Spread
 
 START_SECONDS = Spread(15.0, 23.0, 105.0)
-"""From a PUT to running containers: 15, 23 and, in a VNet, 105 s in azure-cli's recordings. Start and restart alike."""
+"""From a PUT to running containers: 15, 23 and, in a VNet, 105 s in azure-cli's recordings. Also used for start and
+restart."""
 OPERATIONS_VERSION = "2018-06-01"
-"""The api-version in links to operations, whatever the caller's: recorded 2023 and 2026."""
+"""The api-version in links to operations, whatever the caller's version: recorded 2023 and 2026."""
 
 
 _STATUS: Mapping[Outcome, str] = {"Success": "Succeeded", "Failure": "Failed", "Cancel": "Canceled"}
@@ -88,14 +89,14 @@ class ContainerGroups:
         return answer(call)
 
     def load(self, group: ContainerGroup) -> None:
-        """Put a group into the world as it is, without an event; its address counts as taken."""
+        """Add a group to the world as it is, without an event; its address counts as assigned."""
         self.all.add(group)
         assign(self._network, group.id, [group.address] if group.address else [])
 
     def relocate(self, group_id: str) -> str:
-        """The platform moves a group: a new address in its subnet, and nobody is told. Gives the address.
+        """The platform moves a group to a new address in its subnet, without an event. Returns the address.
 
-        KeyError: no group with a private address has this id.
+        Raises KeyError if no group with a private address has this id.
         """
         group = self.all.find(group_id)
         if group is None or group.address is None:
@@ -111,14 +112,14 @@ class ContainerGroups:
         return free
 
     def set_state(self, group_id: str, state: State) -> None:
-        """The containers of a group end, fail or run by themselves, and nobody is told. KeyError: no such group."""
+        """The containers of a group end, fail or run, without an event. Raises KeyError for an unknown group."""
         group = self.all.find(group_id)
         if group is None:
             raise KeyError(group_id)
         group.state, group.since = state, self._azure.clock()
 
     def set_container(self, group_id: str, container: str, current: Current) -> None:
-        """A container of a running group waits, ends or runs by itself, and nobody is told. KeyError: no such one."""
+        """One container of a running group waits, ends or runs, without an event. KeyError: unknown container."""
         group = self.all.find(group_id)
         if group is None or container not in group.containers:
             raise KeyError(container)
@@ -190,9 +191,9 @@ class ContainerGroups:
         return Response(204)
 
     def _begin(self, call: Call, group: ContainerGroup, action: str, family: Family) -> dict[str, str]:
-        """Start an operation that ends in running containers, unless it is made to fail or they are stopped before.
+        """Start an operation that ends in running containers, unless it is forced to fail or they are stopped before.
 
-        Gives the header that leads to its status.
+        Returns the header that leads to its status.
         """
         name, operation = self._azure.new_guid(), _Operation(group.id, self._azure.clock())
         self._operations[name] = operation
@@ -220,7 +221,7 @@ class ContainerGroups:
 
 
 def register(azure: ArmFrontDoor, network: Network) -> ContainerGroups:
-    """Make the container instance provider and let it answer."""
+    """Create the container instance provider and register it."""
     groups = ContainerGroups(network)
     for resource_type in ("containerGroups", "locations"):
         azure.register("Microsoft.ContainerInstance", resource_type, groups)

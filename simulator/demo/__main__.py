@@ -1,8 +1,8 @@
 """`python -m simulator.demo [--world FILE]`: the main job, end to end, each answer checked by real DNS queries.
 
-Starts the simulator and the function app, lets one thing after the other happen through ARM, and compares what every
-zone answers with what a brute-force oracle says about the demo's own copy of the world. Exit code 0 only if every
-answer was right; the last line of the output is one JSON object. What happens is in `demo_steps.py`.
+Starts the simulator and the function app, makes one change after the other through ARM, and compares each zone's
+answers with those of a brute-force oracle on the demo's own copy of the world. Exit code 0 only if every answer was
+right; the last line of the output is one JSON object. The steps are in `steps.py` and `steps_failures.py`.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from simulator.oracle.answers import Answers, expected
 from simulator.world.world import WorldError
 
 LIMIT = 20.0
-"""Seconds after an operation within which every answer has to be right, where no zone's budget of writes is used up."""
+"""Seconds after an operation within which every answer must be right, unless a zone's write budget is used up."""
 PROGRESS = 10.0
-"""Seconds after which a step that is under way says how far it is."""
+"""Seconds after which a running step reports its progress."""
 
 
 class WrongError(Exception):
-    """Answers that were not right in time."""
+    """Answers that did not become right in time."""
 
     def __init__(self, faults: Sequence[tuple[Question, Set, Set]]) -> None:
         super().__init__(f"{len(faults)} wrong answers")
@@ -44,7 +44,7 @@ class WrongError(Exception):
 
 @dataclass
 class Count:
-    """What the last line of the output says."""
+    """The content of the last line of the output."""
 
     steps: int = 0
     checks: int = 0
@@ -63,7 +63,7 @@ class Count:
 
 
 class Demo:
-    """One performance: a world, the two processes, a screen."""
+    """One run: a world, the two processes, a screen."""
 
     def __init__(self, replica: WorldModel, outside: Client, screen: Screen, limit: float, scale: Scale) -> None:
         self.replica = replica
@@ -76,7 +76,7 @@ class Demo:
         self._before: Answers = {}
 
     async def perform(self, choose: Sequence[Callable[[StepContext], Step]]) -> None:
-        """Play all steps. Raises WrongError for wrong answers and OutsideError for calls that failed."""
+        """Run all steps. Raises WrongError for wrong answers and OutsideError for failed calls."""
         play = StepContext(self.replica, self.outside, self._meanwhile)
         for each in choose:
             try:
@@ -115,12 +115,12 @@ class Demo:
         self._conclude(step, right, sent, since, " (as long as the zones' budgets need)" if waited else "")
 
     async def _tell(self, changed: Sequence[Question], right: Mapping[Question, float]) -> None:
-        """Say now and then how far a long step is."""
+        """Report the progress of a long step at intervals."""
         while True:
             await asyncio.sleep(PROGRESS)
             try:
                 names = pending(await self.outside.status())
-            except OutsideError:  # Who waits for the answers meets it as well.
+            except OutsideError:  # The waiting step meets the same error.
                 continue
             self.screen.say(
                 f"... {len(right):,} of {len(changed):,} answers are right" + (f"; {reason(names)}" if names else ""),
@@ -131,17 +131,17 @@ class Demo:
         return self.replica.answers.get((question.zone, question.name))
 
     async def _watch(self, questions: Iterable[Question], right: dict[Question, float]) -> None:
-        """Ask again and again until each answer is right, and note when it was first seen."""
+        """Query until each answer is right, and note when it was first seen."""
         waiting = list(questions)
         while waiting:
             answers = await asyncio.gather(*(self.outside.ask(each.vnet, each.fqdn) for each in waiting))
             now = time.time()
             right.update({q: now for q, got in zip(waiting, answers, strict=True) if got == self._wanted(q)})
             waiting = [each for each in waiting if each not in right]
-            await asyncio.sleep(0.02 + 0.002 * len(waiting))  # the app needs the machine, too
+            await asyncio.sleep(0.02 + 0.002 * len(waiting))  # the app needs the processor too
 
     async def _check(self, patience: Patience) -> None:
-        """Every name in every zone, from every linked network. Raises WrongError."""
+        """Check every name in every zone, from every linked network. Raises WrongError."""
         questions = list(self.replica.questions())
         while True:
             answers = await asyncio.gather(*(self.outside.ask(each.vnet, each.fqdn) for each in questions))
@@ -162,7 +162,7 @@ class Demo:
         explained = await self.outside.explain(rows[0].question.zone, step.names[0])
         for claim in explained["claims"]:
             if claim["endpoint"].lower() == step.rejected.lower():
-                self.screen.say(f"nearzone says of this claim: {claim['state']}, {claim['reason']}")
+                self.screen.say(f"nearzone's verdict on this claim: {claim['state']}, {claim['reason']}")
         return rows
 
     async def _rows_of(self, name: str) -> list[Row]:
@@ -198,7 +198,7 @@ class Demo:
 
 
 def _delays(step: Step, right: Mapping[Question, float], sent: Mapping[str, float]) -> list[float]:
-    """Seconds from the last event about a name, as far as it came before, to each right answer for that name."""
+    """Seconds from the last event about a name, if it came before the answer, to each right answer for that name."""
     delays = []
     for question, when in right.items():
         times = [sent[subject] for subject, names in step.expected_events.items() if question.name in names]
@@ -249,16 +249,16 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m simulator.demo", description="nearzone at work, checked by DNS.")
     parser.add_argument("--world", type=Path, default=DEMO, help="world file (default: the demo's)")
     parser.add_argument(
-        "--operations", type=float, default=Scale().operations, help="multiplies how long VM operations take"
+        "--operations", type=float, default=Scale().operations, help="factor of the durations of VM operations"
     )
     parser.add_argument("--latency", type=float, default=Scale().latency, help="multiplies ARM's recorded latencies")
     return parser.parse_args(argv)
 
 
 def main(argv: Sequence[str] | None = None, *, oracle: Oracle = expected, limit: float = LIMIT) -> int:
-    """Run the demo; gives the exit code: 0 only if every answer was right, 2 for a world that cannot be.
+    """Run the demo; returns the exit code: 0 only if every answer was right, 2 for an impossible world.
 
-    `oracle` says what is right; `limit` is the time (seconds) that the app has for it.
+    `oracle` gives the right answers; `limit` is the time (seconds) within which the app must reach them.
     """
     arguments = _arguments(argv)
     scale = Scale(arguments.operations, arguments.latency)

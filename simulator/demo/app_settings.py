@@ -1,6 +1,6 @@
-"""A world file for those who run the app on it: with app settings, its own or derived from what is in it.
+"""A world file for running the app on it: with app settings, stated in the file or derived from its content.
 
-What the app finds wrong with the settings is told by the place in the file that it comes from.
+Faults that the app finds in derived settings are reported with the place in the file from which they come.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from simulator.oracle.claims import KINDS, decoded
 from simulator.world.world import WorldError, read_file
 
 _FAULT = re.compile(r"(?P<place>(?P<name>\w+).*?): (?P<what>(?:found|missing|line \d).*)", re.DOTALL)
-"""A fault as the app tells it."""
+"""A fault as the app prints it."""
 _NEARLY = 0.9
-"""Similarity of two ids, 0 to 1, from which on they are taken for one id that is misspelt in one place."""
+"""From this similarity of two ids on (0 to 1), one is taken for a misspelling of the other."""
 _SUBSCRIPTION = re.compile("/subscriptions/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/", re.IGNORECASE)
 _SCHEDULE = re.compile(r"setting (NEARZONE_\w+): (.*)")
-"""A fault as the host tells it, which reads the schedules itself."""
+"""A fault as the host prints it, which reads the schedules itself."""
 
 
 def load(path: Path) -> dict[str, Any]:
-    """A world file with all defaults filled in, and with settings where it has none. Raises WorldError."""
+    """A world file with all defaults and with derived settings where it has none. Raises WorldError."""
     world = read_file(path, for_app=True)
-    SimulatedAzure(world)  # It would be refused later, in another process, and under another name.
+    SimulatedAzure(world)  # Otherwise another process would refuse it, under another file name.
     found: dict[str, Any] = msgspec.to_builtins(world)
     stated, wrong = _stated(found)
     found["settings"] = _derived(found)[0] | stated
@@ -42,7 +42,7 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def told(path: Path, error: WorldError | SettingsError | LaunchError) -> list[str]:
-    """What is wrong with a file, line by line: the file, the place in it, what was found and what is expected."""
+    """The faults of a file, line by line: the file, the place in it, the value found and the value expected."""
     if isinstance(error, WorldError):
         return error.told(path)
     if isinstance(error, LaunchError):
@@ -60,13 +60,13 @@ def told(path: Path, error: WorldError | SettingsError | LaunchError) -> list[st
 
 
 def _place_of(name: str, place: str, places: Mapping[str, str]) -> str:
-    """The place in the file that a part of a derived setting is taken from: the file has no such setting to correct."""
+    """The place in the file from which a part of a derived setting comes: the file has no such setting to correct."""
     parts = (key for key in places if key.startswith(place or name) or place.startswith(key))
     return places.get(place) or places.get(next(parts, ""), "settings")
 
 
 def _stated(world: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """The settings in the file, and what is wrong with those that are no JSON."""
+    """The settings in the file, and the faults of those that are not JSON."""
     found: dict[str, Any] = {}
     wrong = []
     for name, value in world["settings"].items():
@@ -78,7 +78,7 @@ def _stated(world: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
 
 
 def _derived(world: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Settings for a world without any, and the place in the file that each part of them is taken from.
+    """Settings for a world without any, and the place in the file from which each part of them comes.
 
     Each zone serves the region of the first VNet linked to it.
     """
@@ -100,18 +100,18 @@ def _derived(world: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
 
 
 def _endpoints(world: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """The ids of what may be an endpoint, each with its place; those of the zones where there is none."""
+    """The ids of possible endpoints, each with its place; the ids of the zones if there are no endpoints."""
     kinds = [kind for kind in (*KINDS, "scale_sets") if world[kind]] or ["zones"]
     return ((f"{kind}[{number}].id", each["id"]) for kind in kinds for number, each in enumerate(world[kind]))
 
 
 def _zones(world: Mapping[str, Any]) -> Iterator[str]:
-    """What is wrong with the zones, and with those that the settings name."""
+    """Faults of the zones, and of the zones that the settings name."""
     if not world["zones"]:
         yield "zones: found none, expected at least one"
         return
     for number, zone in enumerate(world["zones"]):
-        if not _SUBSCRIPTION.match(zone["id"]):  # The simulator alone does not mind; the app does.
+        if not _SUBSCRIPTION.match(zone["id"]):  # The simulator accepts it; the app does not.
             yield f"zones[{number}].id: found {zone['id']!r}, expected the id of a subscription (GUID) in it"
     zones = world["settings"]["NEARZONE_ZONES"]
     if not zones:
@@ -124,7 +124,7 @@ def _zones(world: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _unknown_zone(world: Mapping[str, Any], number: int, named: str) -> str:
-    """A zone of the settings that is not there: a zone of nearly this id, which no setting names, is misspelt."""
+    """A zone of the settings that does not exist: a zone with a similar id that no setting names is misspelt."""
     stated = {str(each.get("id")).lower() for each in world["settings"]["NEARZONE_ZONES"] if isinstance(each, dict)}
     place = f"settings.NEARZONE_ZONES[{number}].id"
     left = {zone["id"]: at for at, zone in enumerate(world["zones"]) if zone["id"].lower() not in stated}

@@ -1,6 +1,6 @@
-"""What anybody can do from outside: call ARM, call the function app, ask DNS. Real sockets, nothing behind the back.
+"""A client of the whole system: calls ARM and the function app and queries DNS, over real sockets.
 
-The demo sees the app and the simulator through this room alone. Nothing is decided or compared here.
+The demo sees the app and the simulator through this module alone. It decides and compares nothing.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from simulator.demo.processes import AUDIENCE, EVENTS, HEALTH_TOPIC, Processes
 
 VERSIONS = {"compute": "2024-07-01", "network": "2024-05-01", "resources": "2021-04-01", "zones": "2020-06-01"}
 _SETTINGS = "nearzone cannot start, its settings have faults:"
-"""What the app says before the faults of its settings, one a line."""
-_POLL = 0.1  # seconds between looks at a long-running operation or at the deliveries
+"""The app's output before the faults of its settings, one per line."""
+_POLL = 0.1  # seconds between polls of a long-running operation or of the deliveries
 _DNS_TIMEOUT = 2.0  # seconds
-_AT_ONCE = 40  # DNS queries under way at the same time
+_AT_ONCE = 40  # concurrent DNS queries
 
 Set: TypeAlias = "tuple[int, frozenset[str]] | None"
 """TTL in seconds and addresses of an A record set, or None when there is none."""
 
 
 class OutsideError(Exception):
-    """A call that was refused, or an event that never came; the message says which and how."""
+    """A call was refused, or an event never arrived; the message says which and how."""
 
 
 class SettingsError(Exception):
-    """The app refuses its settings; `faults` are the lines in which it says why."""
+    """The app refuses its settings; `faults` are the lines with its reasons."""
 
     def __init__(self, faults: Sequence[str]) -> None:
         super().__init__("\n".join(faults))
@@ -43,7 +43,7 @@ class SettingsError(Exception):
 
 
 class Client:
-    """Calls and questions to a running simulator and app. Use as an async context manager."""
+    """Calls and queries to a running simulator and app. Use as an async context manager."""
 
     def __init__(self, pair: Processes) -> None:
         self.pair = pair
@@ -72,7 +72,7 @@ class Client:
             return (await answer.json(content_type=None) if text else None), answer.headers
 
     async def arm(self, method: str, resource: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
-        """Call ARM and wait until a long-running operation has completed; gives the first answer's body."""
+        """Call ARM and wait until a long-running operation has completed; returns the first answer's body."""
         namespace = resource.rsplit("/providers/", 1)[1].split("/", maxsplit=1)[0].rsplit(".", 1)[1].lower()
         version = VERSIONS["zones" if "/privatednszones/" in resource.lower() else namespace]
         headers = {"Authorization": f"Bearer {self._token}"}
@@ -89,17 +89,17 @@ class Client:
         return found
 
     async def control(self, what: str, body: Mapping[str, object]) -> None:
-        """What happens to the simulated world without ARM: health, lost events, subscriptions."""
+        """Change the simulated world without ARM: health, lost events, subscriptions."""
         await self._call("POST", f"{self.pair.simulator['control']}/{what}", {}, dict(body))
 
     async def subscribe(self) -> None:
-        """Have Event Grid tell the app of what it listens to, after the validation handshake."""
+        """Subscribe the app to its events, with the validation handshake."""
         endpoint = self.pair.app["event_endpoint"]
         await self.control("subscriptions", {"endpoint": endpoint, "operations": EVENTS})
         await self.control("subscriptions", {"endpoint": endpoint, "topic": HEALTH_TOPIC})
 
     async def deliveries(self, after: int = 0) -> list[dict[str, Any]]:
-        """Every delivery behind a sequence number."""
+        """Every delivery after a sequence number."""
         url = f"{self.pair.simulator['control']}/deliveries?after={after}"
         found: list[dict[str, Any]] = (await self._call("GET", url, {}))[0]
         return found
@@ -123,7 +123,7 @@ class Client:
             await asyncio.sleep(_POLL)
 
     async def check_settings(self) -> None:
-        """Have the app read its settings. Raises SettingsError."""
+        """Let the app read its settings. Raises SettingsError."""
         headers = {"x-functions-key": str(self.pair.app["function_key"])}
         async with self._http.get(f"{self.pair.app['url']}/api/status", headers=headers) as answer:
             content = await answer.json()
@@ -132,7 +132,7 @@ class Client:
             raise SettingsError(faults)
 
     async def resync(self, body: Mapping[str, object]) -> dict[str, Any]:
-        """POST /api/resync; gives the report."""
+        """POST /api/resync; returns the report."""
         headers = {"x-functions-key": str(self.pair.app["function_key"])}
         report: dict[str, Any] = (await self._call("POST", f"{self.pair.app['url']}/api/resync", headers, dict(body)))[
             0
@@ -158,7 +158,7 @@ class Client:
         await self._call("POST", f"{self.pair.app['url']}/admin/functions/correct_drift", headers, {})
 
     async def ask(self, vnet: str, fqdn: str) -> Set:
-        """The A record set that a client in a virtual network is given, over UDP; None for no such data."""
+        """The A record set that a client in a virtual network gets, over UDP; None without data."""
         host, port = str(self.pair.simulator["dns"][vnet]).rsplit(":", 1)
         query = dns.message.make_query(fqdn, "A")
         async with self._asking:

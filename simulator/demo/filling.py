@@ -1,6 +1,6 @@
-"""How long zones need for the names that wait in them: Azure's budgets say it, and not the app.
+"""How long zones need for their waiting names, from Azure's budgets and not from the app.
 
-The demo waits as long as that before it judges, and `up` tells how far the first fill is.
+The demo waits that long before it judges, and `up` reports the progress of the first fill.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from simulator.demo.client import Client
 from simulator.demo.screen import Screen
 
 WRITES = 57
-"""Creates, updates or deletes that the app spends of the 60 that Azure allows per zone and minute
-(docs/architecture.md, "Limits that shape it")."""
+"""Creates, updates or deletes that the app makes of the 60 that Azure allows per zone and minute (docs/architecture.md,
+"Limits that shape it")."""
 WINDOW = 61.0
 """Seconds for which a write counts."""
 BREATH = 2.0
-"""Seconds after the last write in which clients see it."""
+"""Seconds after the last write until clients see it."""
 
 
 def bound(names: int) -> float:
-    """Seconds within which a zone has written so many names, although its budget is used up when they are counted."""
+    """Seconds within which a zone has written this many names, even if its budget is used up at the start."""
     return WINDOW * ceil(names / WRITES)
 
 
 def pending(status: Mapping[str, Any]) -> int:
-    """Names that wait to be written, in the zone that has most of them."""
+    """Names that wait to be written, in the zone with most of them."""
     return max((int(zone["dirty"]) for zone in status["zones"]), default=0)
 
 
@@ -40,19 +40,19 @@ def reason(names: int) -> str:
 
 
 def told(seconds: float) -> str:
-    """A time for people."""
+    """A duration as text."""
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} minutes"
 
 
 @dataclass
 class Patience:
-    """How long a step's answers may take: `limit` seconds, and as long as budgets need for names that wait then."""
+    """How long a step's answers may take: `limit` seconds, and the time that budgets need for names that wait then."""
 
     outside: Client
     screen: Screen
     limit: float
     waits: bool = False
-    """Whether it waits for budgets."""
+    """Whether it is waiting for budgets."""
 
     def __post_init__(self) -> None:
         self._until = asyncio.get_running_loop().time() + self.limit

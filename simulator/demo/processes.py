@@ -1,7 +1,7 @@
-"""Starting the simulator and the function app side by side, as two processes, and ending both whatever happens.
+"""Starts the simulator and the function app as two processes, and ends both in every case.
 
-The app gets its settings from the environment alone and cannot see the world file. What is then done with the two is
-the affair of `demo.py` and `up.py`.
+The app gets its settings from the environment alone and cannot see the world file. The demo and `up` decide what to do
+with the two processes.
 """
 
 from __future__ import annotations
@@ -37,21 +37,21 @@ EVENTS = [
     "Microsoft.ContainerInstance/containerGroups",
     "Microsoft.Resources/tags",
 ]
-"""Operations that the app is subscribed to; the subscription's own filter, as a deployment has it."""
+"""Operations to which the app is subscribed; the subscription's own filter, as in a deployment."""
 HEALTH_TOPIC = "Microsoft.ResourceNotifications.HealthResources"
-"""The other system topic that it is subscribed to: all of what it tells."""
+"""The other system topic to which the app is subscribed, without a filter."""
 
 _READY = 60.0  # seconds
 _END = 8.0  # seconds
 
 
 class LaunchError(Exception):
-    """A process that did not come up; the message holds what it said."""
+    """A process did not start; the message contains its output."""
 
 
 @dataclass(frozen=True, slots=True)
 class Processes:
-    """Both processes, running. `simulator` and `app` are the lines that they print when they are ready."""
+    """Both processes, running. `simulator` and `app` are the JSON lines that they print when they are ready."""
 
     simulator: Mapping[str, Any]
     app: Mapping[str, Any]
@@ -66,7 +66,7 @@ class Processes:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """What multiplies the recorded times: of VM and NIC operations, and of ARM's answers."""
+    """Factors of the recorded times: of VM and NIC operations, and of ARM's answers."""
 
     operations: float = OPERATIONS
     latency: float = 1.0
@@ -86,7 +86,7 @@ class Ports:
 async def started(
     world: Mapping[str, Any], ports: Ports | None = None, scale: Scale | None = None
 ) -> AsyncIterator[Processes]:
-    """Simulator and app, until the block is left. Raises LaunchError."""
+    """Run simulator and app until the block ends. Raises LaunchError."""
     ports, scale = ports or Ports(), scale or Scale()
     async with contextlib.AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nearzone-")))
@@ -106,7 +106,7 @@ async def started(
 
 
 def _environment(settings: Mapping[str, Any], ready: Mapping[str, Any]) -> dict[str, str]:
-    """The app's environment: nothing of Azure or nearzone that happens to be set here, and no proxy on the way."""
+    """The app's environment: without Azure or nearzone variables of this machine, and without a proxy."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -134,7 +134,7 @@ class _Process:
     process: asyncio.subprocess.Process | None = field(default=None)
 
     async def start(self, arguments: Sequence[str], environment: Mapping[str, str]) -> dict[str, Any]:
-        """Start it and give the JSON line that it prints when it is ready."""
+        """Start it and return the JSON line that it prints when it is ready."""
         with self.errors.open("wb") as errors:
             self.process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", self.module, *arguments),
@@ -152,11 +152,11 @@ class _Process:
             ready: dict[str, Any] = json.loads(line)
         except ValueError:
             said = self.errors.read_text(errors="replace").strip()
-            raise LaunchError(f"python -m {self.module} did not start: {said or 'it said nothing'}") from None
+            raise LaunchError(f"python -m {self.module} did not start: {said or 'it printed nothing'}") from None
         return ready
 
     async def end(self) -> None:
-        """Ask it to stop, and make it stop if it does not. A pipe that stays open would be closed after the loop."""
+        """Stop it, with force if it does not react. Otherwise an open pipe would be closed after the loop."""
         if self.process is None:
             return
         for ask in (self.process.terminate, self.process.kill):
@@ -170,7 +170,7 @@ class _Process:
 def run(work: Any) -> Any:  # noqa: ANN401 - any coroutine and its result
     """Run a coroutine; Ctrl-C, SIGTERM and a closed terminal end it through its `finally`s, with CancelledError.
 
-    Once: signals that come again, from a shell or from `make`, would break off the ending of the children.
+    Only the first signal counts: repeated ones, from a shell or from `make`, would abort the shutdown of the children.
     """
 
     async def guarded() -> Any:  # noqa: ANN401 - as above

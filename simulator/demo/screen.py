@@ -1,6 +1,6 @@
-"""What the demo prints: for people at a terminal and for a log file, where no control codes are written.
+"""The demo's output, for a terminal and for a log file, which gets no control codes.
 
-Shows only; nothing is asked or judged here.
+Prints only; it queries and judges nothing.
 """
 
 from __future__ import annotations
@@ -37,22 +37,22 @@ class Screen:
         self.console = Console(highlight=False, width=width)
 
     def say(self, text: str, style: str = "") -> None:
-        """A paragraph."""
+        """Print a paragraph."""
         self.console.print(text, style=style or None, markup=False)
 
     def step(self, number: int, title: str, story: str) -> None:
-        """A step begins."""
+        """Print the beginning of a step."""
         self.console.print()
         self.console.rule(f"[bold]{number}  {_plain(title)}", align="left", characters="─", style="dim")
         self.say(story)
 
     def skipped(self, title: str, reason: str) -> None:
-        """A step that the world cannot show."""
+        """Print a step that the world cannot show."""
         self.console.print()
         self.console.print(f"[yellow]skipped:[/yellow] {_plain(title)} ({_plain(reason)})")
 
     def answers(self, replica: WorldModel, rows: Iterable[Row]) -> None:
-        """What clients get, name by name; a row whose answer has changed is marked."""
+        """Print what clients get, name by name; rows with a changed answer are marked."""
         by_name: dict[str, list[Row]] = {}
         for row in rows:
             by_name.setdefault(row.question.fqdn, []).append(row)
@@ -75,11 +75,11 @@ class Screen:
             self.console.print(table)
 
     def verdict(self, checks: int, zones: int, timing: str) -> None:
-        """All answers were right."""
+        """Print that all answers were right."""
         self.console.print(f"[green]✓[/green] {checks} answers of {zones} zones right: {_plain(timing)}")
 
     def wrong(self, replica: WorldModel, faults: Sequence[tuple[Question, Set, Set]], complaints: str) -> None:
-        """Some answers are not right: expected and got."""
+        """Print wrong answers: expected and received."""
         self.console.print(f"[bold red]✗ {len(faults)} wrong answers[/bold red]")
         for question, expected, got in faults[:20]:
             self.say(f"  {question.fqdn}, asked in {question.region} ({question.zone.split('/')[4]}):")
@@ -89,7 +89,7 @@ class Screen:
         self.complain(complaints)
 
     def complain(self, complaints: str) -> None:
-        """What the app wrote on its standard error."""
+        """Print what the app wrote to its standard error."""
         if complaints:
             self.say("The last lines of the app's standard error:", "dim")
             self.say(complaints)

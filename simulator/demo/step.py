@@ -1,4 +1,4 @@
-"""What a step of the demo is, and what the steps share. The steps are in `demo_steps.py` and `demo_trouble.py`."""
+"""What a step of the demo is, and what the steps share. The steps are in `steps.py` and `steps_failures.py`."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from simulator.demo.world_model import Change, Vm, WorldModel
 
 
 class Skip(Exception):
-    """A step that a world cannot show; the message says why."""
+    """The world cannot show this step; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing that happens.
+    """One change.
 
-    `act` does it and gives None, or the time (seconds since the epoch) from which to count; `since` says what that was.
-    `heralds`: subjects of the events (lower case) and the names of the VM that each is about. `names`: what to show.
-    `rejected`: an endpoint whose claims must be left out.
+    `act` makes it and returns None, or the time (seconds since the epoch) from which to count; `since` describes that
+    time. `expected_events`: subjects of the events (lower case) and the names of the VM that each is about. `names`:
+    what to show. `rejected`: an endpoint whose claims must be excluded.
     """
 
     title: str
@@ -37,12 +37,12 @@ class Step:
 
 @dataclass
 class StepContext:
-    """What the steps share. `away`: VMs that went with their region; `ordered`: who is drained."""
+    """What the steps share. `away`: VMs that stopped with their region; `ordered`: the drained endpoint."""
 
     replica: WorldModel
     outside: Client
     show: Callable[[str, Iterable[str]], Awaitable[None]]
-    """Shows what clients get for some names at this moment, below a heading."""
+    """Prints what clients currently get for some names, below a heading."""
     started: str = ""
     away: list[str] = field(default_factory=list)
     ordered: str = ""
@@ -64,5 +64,5 @@ class StepContext:
 
 
 def name_of(vm: Vm) -> str:
-    """What people call a VM."""
+    """The short name of a VM."""
     return f"{vm['id'].rsplit('/', 1)[1]} ({vm['location']})"

@@ -1,7 +1,7 @@
-"""What happens in the demo, one function for each step: chosen by what a VM is, never by its name.
+"""The steps of the demo, one function each, which select a VM by its state and never by its name.
 
-A step looks for something in the world that can show it, says what it will do, and does it through `Outside`. Whether
-the answers were right is judged in `demo.py`; a world that cannot show a step says why with Skip.
+A step looks for a resource in the world that can show it, describes the change, and makes it through `Client`.
+`__main__.py` judges the answers. A step raises Skip, with the reason, if the world cannot show it.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from simulator.demo.steps_failures import (
 from simulator.demo.world_model import Vm, WorldModel, affected_names, most_visible
 from simulator.oracle.claims import serving
 
-_REPORTED = f"the health report (no event: the app looks every {DRAIN_SECONDS} s)"
+_REPORTED = f"the health report (no event: the app checks every {DRAIN_SECONDS} s)"
 
 
 def first_sweep(play: StepContext) -> Step:
-    """Nothing is known yet."""
+    """The first sweep: the app knows nothing yet."""
 
     async def act() -> float:
         since = time.time()
-        await play.outside.resync({})  # What it leaves for want of budget, the drain writes.
+        await play.outside.resync({})  # The drain writes what the budgets leave over.
         return since
 
     count = len(play.replica.endpoints)
     return Step(
-        "The first look",
+        "The first sweep",
         f"The app has just started and knows nothing. POST /api/resync: it reads {count} endpoints and fills the "
         "zones.",
         act,
@@ -72,7 +72,7 @@ def _reports_usefully(replica: WorldModel, vm: Vm) -> bool:
 
 
 def becomes_healthy(play: StepContext) -> Step:
-    """The model of the VM that started has loaded."""
+    """The model of the started VM has loaded."""
     warming = [vm for vm in play.replica.vms if vm["power"] == "running" and vm["health"] == "unhealthy"]
     warming.sort(key=lambda vm: vm["id"] != play.started)
     if not warming:
@@ -85,7 +85,7 @@ def becomes_healthy(play: StepContext) -> Step:
 
     return Step(
         f"The model on {name_of(vm)} is loaded",
-        "Its Application Health extension says healthy. Azure sends no event for that.",
+        "Its Application Health extension reports healthy. Azure sends no event for that.",
         act,
         happen.healthy([vm["id"]]),
         play.replica.names(vm)[:1],
@@ -176,7 +176,7 @@ def scales_in(play: StepContext) -> Step:
 
     return Step(
         f"Scale set {name_of(one)} loses instance {instance['id']}",
-        "POST .../delete with its number. Azure tells one event, about the set; nothing about the instance.",
+        "POST .../delete with its number. Azure sends one event, about the set; none about the instance.",
         act,
         change,
         names[:1],
@@ -185,7 +185,7 @@ def scales_in(play: StepContext) -> Step:
 
 
 def is_drained(play: StepContext) -> Step:
-    """A serving VM is drained by order."""
+    """A serving VM is drained by an override."""
     found = most_visible(play.replica, [(vm, happen.drained(vm["id"].lower())) for vm in play.replica.serving()])
     if not found:
         raise Skip("no VM serves")
@@ -193,16 +193,16 @@ def is_drained(play: StepContext) -> Step:
     play.ordered = vm["id"]
     return Step(
         f"{name_of(vm)} is drained",
-        'POST /api/resync {"drain": {"endpoint": ..., "minutes": 10}}: it runs on, but nobody new is sent to it.',
+        'POST /api/resync {"drain": {"endpoint": ..., "minutes": 10}}: it keeps running, but gets no new clients.',
         _order(play, {"drain": {"endpoint": vm["id"], "minutes": 10}}),
         change,
         affected_names(play.replica, play.replica.after(change), 1),
-        since="the drain was ordered",
+        since="the drain was set",
     )
 
 
 def is_undrained(play: StepContext) -> Step:
-    """The drain is taken back."""
+    """The drain is removed."""
     if not play.ordered:
         raise Skip("nothing is drained")
     change = happen.drained(play.ordered.lower(), back=True)
@@ -212,7 +212,7 @@ def is_undrained(play: StepContext) -> Step:
         _order(play, {"undrain": {"endpoint": play.ordered}}),
         change,
         affected_names(play.replica, play.replica.after(change), 1),
-        since="the drain was taken back",
+        since="the drain was removed",
     )
 
 
@@ -226,7 +226,7 @@ def _order(play: StepContext, body: Mapping[str, object]) -> Callable[[], Awaita
 
 
 def steps(replica: WorldModel) -> list[Callable[[StepContext], Step]]:
-    """All steps in their order. Where no VM is stopped that could start, one is deallocated first."""
+    """All steps in order. If no stopped VM could start, one is deallocated first."""
     start = [starts, becomes_healthy]
     return [
         first_sweep,

@@ -1,6 +1,6 @@
-"""The steps of the demo in which something goes wrong: a region, an event, a record, a claim.
+"""The steps of the demo in which something fails: a region, an event, a record, a claim.
 
-Chosen by what a VM is, never by its name, as in `demo_steps.py`.
+They select a VM by its state and never by its name, as in `steps.py`.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from simulator.demo.world_model import Change, Vm, WorldModel, affected_names, d
 from simulator.oracle.claims import claims, permitted
 
 HAND = "10.66.66.66"
-"""The address that somebody enters by hand."""
+"""The address that an operator enters by hand."""
 
 _TAGS = "/providers/Microsoft.Resources/tags/default"
 
 
 def region_outage(play: StepContext) -> Step:
-    """Every serving VM of a region goes."""
+    """Every serving VM of a region stops."""
     vms = play.replica.serving()
     regions = sorted({vm["location"] for vm in vms})
     if len(regions) < 2:
@@ -46,7 +46,7 @@ def region_outage(play: StepContext) -> Step:
 def region_returns(play: StepContext) -> Step:
     """They come back."""
     if not play.away:
-        raise Skip("no region went")
+        raise Skip("no region has stopped")
     vms = [play.replica.vm(vm_id) for vm_id in play.away]
     reporting = [vm["id"] for vm in vms if vm["health"]]
     start = play.all_of("POST", vms, "/start")
@@ -76,7 +76,7 @@ def region_returns(play: StepContext) -> Step:
 def _next(replica: WorldModel, change: Change) -> str:
     after = replica.after(change)
     moved = any(after.get(pair) for pair in differing(replica.answers, after))
-    return " Its clients fail over to the next nearest region." if moved else " Nobody else has their names."
+    return " Its clients fail over to the next nearest region." if moved else " No other endpoint claims their names."
 
 
 def _count(vms: list[Vm]) -> str:
@@ -84,7 +84,7 @@ def _count(vms: list[Vm]) -> str:
 
 
 def lost_event_and_edited_record(play: StepContext) -> Step:
-    """A VM's events are lost, and a record is edited by hand; then the sweep comes."""
+    """A VM's events are lost, and a record is edited by hand; then the sweep runs."""
     found = most_visible(play.replica, [(vm, happen.power([vm["id"]], "deallocated")) for vm in play.replica.serving()])
     if not found:
         raise Skip("no VM serves")
@@ -95,21 +95,21 @@ def lost_event_and_edited_record(play: StepContext) -> Step:
     deallocate = play.all_of("POST", [vm], "/deallocate")
 
     async def act() -> float:
-        # Of the operation, and of the VM's health: why it stops, and that it is not available.
+        # The events of the operation and of the VM's health: why it stops, and that it is not available.
         await play.outside.control("lose", {"events": 3})
         await deallocate()
         record = f"{zone}/A/{edited}"
         body = await play.outside.arm("GET", record)
         body["properties"]["aRecords"] = [{"ipv4Address": HAND}]
         await play.outside.arm("PUT", record, body)
-        await play.show("Until the sweep comes, this is wrong:", dict.fromkeys([*lost, edited]))
+        await play.show("Until the sweep runs, this is wrong:", dict.fromkeys([*lost, edited]))
         since = time.time()
         await play.outside.sweep()
         return since
 
     return Step(
         "Events are lost, and a record is edited by hand",
-        f"{name_of(vm)} is deallocated, and its events never come. Somebody writes {HAND} into {edited} in "
+        f"{name_of(vm)} is deallocated, and its events never arrive. An operator writes {HAND} into {edited} in "
         f"{zone.split('/')[4]}. Then the sweep (the timer correct_drift, started by hand) repairs both.",
         act,
         change,
@@ -119,7 +119,7 @@ def lost_event_and_edited_record(play: StepContext) -> Step:
 
 
 def _editable(replica: WorldModel, lost: list[str]) -> tuple[str, str]:
-    """A zone's id and a name in it whose record set is the app's: another name than the lost one, if there is one."""
+    """A zone's id and a name in it whose record set the app owns: another name than the lost one, if possible."""
     claimed = {name for vm in replica.vms for name in replica.names(vm)}
     foreign = {
         (zone["id"].lower(), each["name"].lower()) for zone in replica.world["zones"] for each in zone["records"]
@@ -128,13 +128,13 @@ def _editable(replica: WorldModel, lost: list[str]) -> tuple[str, str]:
     ids = {zone["id"].lower(): zone["id"] for zone in replica.world["zones"]}
     ours = [pair for pair, answer in replica.answers.items() if answer and pair not in foreign and pair[1] in claimed]
     if not ours:
-        raise Skip("no record set of the app is there")
+        raise Skip("the app owns no record set")
     zone, name = min(ours, key=lambda pair: (pair[1] in lost, order.index(pair[1]), pair[0]))
     return ids[zone], name
 
 
 def unauthorized_claim(play: StepContext) -> Step:
-    """A running VM tags itself with a name that it may not have."""
+    """A running VM tags itself with a name that it may not claim."""
     replica = play.replica
     for vm in sorted(replica.vms, key=lambda vm: vm["power"] != "running"):
         name = next((name for name in replica.services() if not permitted(vm, name, replica.settings)), None)
@@ -150,8 +150,8 @@ def unauthorized_claim(play: StepContext) -> Step:
         own = [each for each in affected_names(replica, replica.after(change), 1) if each != name]
         also = f" (It may have its own name, {own[0]}.)" if own else ""
         return Step(
-            f"{name_of(vm)} claims {name}, which it may not have",
-            f"Somebody with rights on {vm['id'].split('/')[4]} tags it nearzone={value}. NEARZONE_CLAIMS does not let "
+            f"{name_of(vm)} claims {name}, which it may not claim",
+            f"A user with rights on {vm['id'].split('/')[4]} tags it nearzone={value}. NEARZONE_CLAIMS does not let "
             f"that resource group claim {name}.{also}",
             act,
             change,
@@ -159,7 +159,7 @@ def unauthorized_claim(play: StepContext) -> Step:
             {(vm["id"] + _TAGS).lower(): frozenset(own)},
             rejected=vm["id"],
         )
-    raise Skip("NEARZONE_CLAIMS of this world lets every VM claim every service name that there is")
+    raise Skip("NEARZONE_CLAIMS of this world lets every VM claim every service name")
 
 
 def _watched(replica: WorldModel, vm: Vm) -> bool:

@@ -1,6 +1,6 @@
-"""The demo's own copy of the world: what has been done so far, what must be answered now, what would be if.
+"""The demo's own copy of the world: what has been done so far, and which answers follow now or after a change.
 
-Pure. It is changed in step with the operations that the demo sends to ARM, and never reads the simulator back.
+Pure. It changes together with the operations that the demo sends to ARM, and never reads the simulator.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from simulator.oracle.claims import claims, endpoints, permitted, serving
 
 Vm: TypeAlias = dict[str, Any]
 Change: TypeAlias = Callable[["WorldModel"], None]
-"""Something that happens to the world; done to the demo's copy, or tried out on a copy of that."""
+"""A change of the world, applied to the demo's copy or tried out on a copy of it."""
 Oracle: TypeAlias = Callable[[dict[str, Any], set[str], Answers], Answers]
 
 _TRIED = 24
-"""Candidates that are tried out at most, so that a large world does not make a slow demo."""
+"""How many candidates are tried out at most, so that a large world does not slow the demo down."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One question that clients of one region's network ask their resolver."""
+    """One query that clients of one region's network send to their resolver."""
 
     vnet: str
     zone: str
@@ -40,7 +40,7 @@ class Question:
 
 
 class WorldModel:
-    """The copy. `answers`: what must be answered now. `shown`: how often a name was on the screen."""
+    """The copy. `answers`: the right answers now. `shown`: how often a name was on the screen."""
 
     def __init__(self, world: dict[str, Any], oracle: Oracle = expected) -> None:
         self.world = copy.deepcopy(world)
@@ -71,12 +71,12 @@ class WorldModel:
         return next(vm for vm in self.vms if vm["id"] == vm_id)
 
     def do(self, change: Change) -> None:
-        """Let something happen, and work out anew what must be answered."""
+        """Apply a change and compute the right answers again."""
         change(self)
         self.answers = self._oracle(self.world, self.drains, self.answers)
 
     def after(self, change: Change) -> Answers:
-        """What would have to be answered if something happened."""
+        """The right answers after a change."""
         trial = WorldModel(self.world)
         trial.drains, trial.answers = set(self.drains), self.answers
         trial.do(change)
@@ -109,7 +109,7 @@ class WorldModel:
         return sorted(set(found), key=lambda name: (-found.count(name), name))
 
     def questions(self) -> Iterator[Question]:
-        """Every question whose answer is known, from each network that is linked to the zone."""
+        """Every question with a known answer, from each network that is linked to the zone."""
         links = {zone["id"].lower(): [link["vnet"] for link in zone["links"]] for zone in self.world["zones"]}
         regions = {zone["id"].lower(): zone["region"] for zone in self.settings["NEARZONE_ZONES"]}
         vnets = {vnet["id"].lower(): vnet["id"] for vnet in self.world["vnets"]}
@@ -119,7 +119,7 @@ class WorldModel:
                     yield Question(vnets[vnet.lower()], zone, regions[zone], name)
 
     def holders(self, address: str) -> str:
-        """Who has an address, for people to read."""
+        """The holders of an address, as text."""
         vms = [
             vm
             for vm in self.vms
@@ -130,7 +130,7 @@ class WorldModel:
         return " or ".join(dict.fromkeys(found)) or "no endpoint of this world"
 
     def free_address(self, nic: dict[str, Any]) -> str | None:
-        """An IPv4 address of a NIC's subnet that no VM has."""
+        """An IPv4 address of a NIC's subnet that is free."""
         vnet = next(each for each in self.world["vnets"] if each["id"].lower() == nic["vnet"].lower())
         declared = [each["prefix"] for each in vnet.get("subnets", []) if each["name"].lower() == nic["subnet"].lower()]
         networks = [ip_network(each) for each in declared or vnet["prefixes"]]
@@ -143,18 +143,18 @@ class WorldModel:
 
 
 def label(endpoint: Any) -> str:  # noqa: ANN401 - an entry of a world file
-    """What people call an endpoint."""
+    """The short name of an endpoint."""
     parts = endpoint["id"].split("/")
     return f"{'/'.join(parts[8::2]) if len(parts) > 8 else parts[-1]} ({endpoint['location']})"
 
 
 def differing(before: Answers, after: Answers) -> set[tuple[str, str]]:
-    """The (zone, name) pairs whose answers are not the same."""
+    """The (zone, name) pairs whose answers differ."""
     return {pair for pair in before.keys() | after.keys() if before.get(pair) != after.get(pair)}
 
 
 def most_visible(replica: WorldModel, choices: Iterable[tuple[Any, Change]]) -> tuple[Any, Change] | None:
-    """The choice whose change moves answers of services elsewhere, of those the least shown; None if none does."""
+    """The choice whose change moves answers of services elsewhere, the least shown first; None if none does."""
     services = set(replica.services())
 
     def telling(choice: tuple[Any, Change]) -> tuple[bool, int, int, int]:
@@ -170,7 +170,7 @@ def most_visible(replica: WorldModel, choices: Iterable[tuple[Any, Change]]) -> 
 
 
 def affected_names(replica: WorldModel, after: Answers, most: int) -> list[str]:
-    """The names that a change concerns most: services that still have an answer first, then what changes most."""
+    """The names that a change affects most: services that still have an answer first, then the largest changes."""
     services = replica.services()
     changed = differing(replica.answers, after)
     moved = {name for zone, name in changed if after.get((zone, name))}
@@ -216,12 +216,12 @@ def readdressed(vm_id: str, address: str) -> Change:
 
 
 def deleted(vm_id: str) -> Change:
-    """A VM is no more."""
+    """A VM is deleted."""
     return lambda replica: replica.vms.remove(replica.vm(vm_id))
 
 
 def without_instance(set_id: str, instance: str) -> Change:
-    """An instance of a uniform scale set is no more."""
+    """An instance of a uniform scale set is deleted."""
 
     def change(replica: WorldModel) -> None:
         (found,) = (each for each in replica.world["scale_sets"] if each["id"] == set_id)
@@ -231,14 +231,14 @@ def without_instance(set_id: str, instance: str) -> Change:
 
 
 def tagged(vm_id: str, value: str) -> Change:
-    """A VM's tag `nearzone` becomes this."""
+    """A VM's tag `nearzone` gets this value."""
     return lambda replica: replica.vm(vm_id)["tags"].update(nearzone=value)
 
 
 def drained(target: str, *, back: bool = False) -> Change:
-    """An endpoint or region is drained by order, or is not any more."""
+    """A drain override of an endpoint or region is set, or removed (`back`)."""
     return lambda replica: (replica.drains.discard if back else replica.drains.add)(target)
 
 
 def nothing(_: WorldModel) -> None:
-    """Nothing that must change any answer."""
+    """A change that must not affect any answer."""

@@ -1,6 +1,6 @@
-"""`python -m simulator.dns_server.ask HOST:PORT NAME`: what a DNS server answers, where there is no `dig`.
+"""`python -m simulator.dns_server.ask HOST:PORT NAME`: queries a DNS server, for machines without `dig`.
 
-Exit code 0: it has addresses; 1: it has none, or does not answer.
+Exit code 0: the name has addresses; 1: it has none, or the server does not answer.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ TIMEOUT = 2.0  # seconds
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Ask once for A records, over UDP, and print each with its TTL in seconds."""
+    """Query A records once, over UDP, and print each with its TTL in seconds."""
     parser = argparse.ArgumentParser(
         prog="python -m simulator.dns_server.ask", description="Ask a DNS server for A records."
     )

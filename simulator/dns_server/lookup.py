@@ -1,6 +1,6 @@
-"""What a private zone says about a name, in DNS terms: which record sets answer, and their records in wire types.
+"""A private zone in DNS terms: which record sets answer for a name, and their records in wire types.
 
-Pure reading of one zone. Messages and sockets are the affair of `dns.py`, Azure's JSON that of `record_sets.py`.
+Pure reading of one zone. Messages and sockets are in `server.py`, Azure's JSON in `private_dns/record_sets.py`.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ def _origin(zone: Zone) -> dns.name.Name:
 
 
 def zone_of(name: dns.name.Name, zones: Iterable[Zone]) -> Zone | None:
-    """The most specific of the zones that a name falls into."""
+    """The most specific of the zones that contain a name."""
     return max((z for z in zones if name.is_subdomain(_origin(z))), key=lambda z: z.name.count("."), default=None)
 
 
 def sets_at(zone: Zone, name: dns.name.Name) -> list[RecordSet] | None:
-    """The record sets at a name or at the wildcard that stands for it; None when the name does not exist."""
+    """The record sets at a name or at the wildcard that covers it; None when the name does not exist."""
     labels = name.relativize(_origin(zone)).to_text().lower().split(".")
     own = _join(labels) if labels != ["@"] else "@"
     if own == "@" or _exists(zone, own):
@@ -42,7 +42,7 @@ def _all(zone: Zone, name: str) -> list[RecordSet]:
 
 
 def _exists(zone: Zone, name: str) -> bool:
-    """Whether a name has record sets, or names below it: those follow it in the zone's order."""
+    """Whether a name has record sets, or names below it, which follow it in the zone's order."""
     if zone.types_at(name):
         return True
     behind = next(zone.sets_after(("~", name)), None)
@@ -57,7 +57,7 @@ def negative(zone: Zone) -> dns.rrset.RRset:
 
 
 def rrset(zone: Zone, owner: dns.name.Name, found: RecordSet) -> dns.rrset.RRset:
-    """A record set's records under an owner name. Raises what dnspython or JSON raises for records that are none."""
+    """A record set's records under an owner name. Raises the errors of dnspython or JSON for invalid records."""
     texts = [_soa(zone)] if found.type == "SOA" else _texts(found)
     return dns.rrset.from_text_list(owner, found.ttl, "IN", found.type, texts)
 

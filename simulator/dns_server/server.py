@@ -1,9 +1,9 @@
-"""What a client in a virtual network gets when it asks for a name: the zones linked to that network, over UDP and TCP.
+"""The answers that a client in a virtual network gets: the zones linked to that network, over UDP and TCP.
 
-`answer` is a pure function of query, network and zones; `serve` puts it on one loopback address per network, so that
-`dig @127.0.1.1` and `dig @127.0.2.1` ask as clients of two regions. Stands in for Azure's resolver (168.63.129.16),
-with one difference: nothing is forwarded, so a name in no linked zone is refused instead of being looked up elsewhere.
-No record is made or changed here; zones are read anew for each question, and there is no cache.
+`answer` is a pure function of query, network and zones; `serve` offers it on one loopback address per network, so that
+`dig @127.0.1.1` and `dig @127.0.2.1` query as clients of two regions. Replaces Azure's resolver (168.63.129.16), with
+one difference: it forwards nothing, so a name outside the linked zones is refused instead of being resolved elsewhere.
+It changes no record, reads the zones anew for each query, and has no cache.
 """
 
 from __future__ import annotations
@@ -40,12 +40,11 @@ _REFUSAL = "not in a zone linked to this virtual network; the simulator forwards
 
 
 def answer(query: dns.message.Message, vnet_id: str, zones: Iterable[Zone]) -> dns.message.Message:
-    """Answer a query as a client of the virtual network sees it: from its linked zones, the most specific first.
+    """Answer a query as a client of the virtual network gets it: from its linked zones, the most specific first.
 
-    A name that a zone does not hold is NXDOMAIN, or NOERROR without data when it has other types or names below it;
-    both carry the SOA with TTL min(SOA's own, minimum), RFC 2308. Wildcards as in RFC 4592. CNAMEs are followed within
-    the linked zones. A name outside them is REFUSED, and says why where the client speaks EDNS (RFC 8914); a
-    zone transfer is REFUSED, too.
+    A missing name is NXDOMAIN, or NOERROR without data if it has other types or names below it; both carry the SOA with
+    TTL min(SOA's own, minimum), RFC 2308. Wildcards as in RFC 4592. CNAMEs are followed within the linked zones. A name
+    outside them is REFUSED, with the reason if the client supports EDNS (RFC 8914); a zone transfer is REFUSED too.
     """
     reply = dns.message.make_response(query, recursion_available=True, our_payload=_EDNS_UDP)
     if len(query.question) != 1:
@@ -74,7 +73,7 @@ def _follow(
     for _ in range(_LONGEST_CHAIN):
         zone = zone_of(name, linked)
         if zone is None:
-            return  # a CNAME that leads out of the linked zones: the client has the CNAME, more is not known here
+            return  # a CNAME that leads out of the linked zones: the client gets the CNAME and no more
         found = sets_at(zone, name)
         alias = [one for one in found or () if one.type == "CNAME" and one.records]
         if alias and wanted not in {dns.rdatatype.CNAME, dns.rdatatype.ANY}:
@@ -93,7 +92,7 @@ def _follow(
 
 
 def answer_wire(wire: bytes, vnet_id: str, zones: Iterable[Zone], *, udp: bool) -> bytes | None:
-    """The bytes to send back, or None where silence is right: a packet too short to have a header, or an answer."""
+    """The bytes to send back, or None to stay silent: for a packet without a whole header, and for a response."""
     if len(wire) < 12:
         return None
     number, flags = struct.unpack_from("!HH", wire)
@@ -103,7 +102,7 @@ def answer_wire(wire: bytes, vnet_id: str, zones: Iterable[Zone], *, udp: bool) 
         return _header(number, flags, dns.rcode.NOTIMP)
     try:
         query = dns.message.from_wire(wire)
-    except Exception:  # noqa: BLE001 - whatever a random packet does to the parser must not end the server
+    except Exception:  # noqa: BLE001 - whatever a random packet does to the parser must not stop the server
         return _header(number, flags, dns.rcode.FORMERR)
     try:
         reply = answer(query, vnet_id, zones)
@@ -122,7 +121,7 @@ def _header(number: int, flags: int, rcode: int) -> bytes:
 
 
 class Resolvers:
-    """Running DNS servers: `addresses` maps each virtual network's id to its "ip:port", UDP and TCP alike."""
+    """Running DNS servers: `addresses` maps each virtual network's id to its "ip:port", the same for UDP and TCP."""
 
     def __init__(self, zones: Callable[[], Iterable[Zone]]) -> None:
         self.addresses: dict[str, str] = {}
@@ -132,11 +131,11 @@ class Resolvers:
         self._talks: dict[asyncio.StreamWriter, asyncio.Task[object] | None] = {}
 
     def respond(self, wire: bytes, vnet_id: str, *, udp: bool) -> bytes | None:
-        """Answer from the zones as they are at this moment."""
+        """Answer from the current zones."""
         return answer_wire(wire, vnet_id, self._zones(), udp=udp)
 
     async def open(self, vnet_id: str, udp: socket.socket, tcp: socket.socket) -> None:
-        """Answer for a virtual network on two sockets that are bound to the same address and port."""
+        """Serve a virtual network on two sockets that are bound to the same address and port."""
 
         async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await self._talk(vnet_id, reader, writer)
@@ -160,13 +159,13 @@ class Resolvers:
                     writer.write(struct.pack("!H", len(reply)) + reply)
                     await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError, TimeoutError):
-            pass  # the client has gone, or says nothing any more
+            pass  # the client has disconnected or sends nothing
         finally:
             del self._talks[writer]
             writer.close()
 
     async def close(self) -> None:
-        """Stop listening and drop the connections that are open."""
+        """Stop listening and close the open connections."""
         for transport in self._transports:
             transport.close()
         for server in self._servers:
@@ -205,10 +204,10 @@ async def serve(
     port: int = 0,
     address: Callable[[int], str] = loopback,
 ) -> Resolvers:
-    """Listen for each virtual network on an address of its own, all on one port (0: any that is free on all of them).
+    """Listen for each virtual network on its own address, all on one port (0: any that is free on all of them).
 
-    Where the machine has no such addresses (macOS has 127.0.0.1 alone), on 127.0.0.1 with a port for each: `port`,
-    `port` + 1 and so on, or any free ones. `zones` is asked again for each query. Raises OSError for a taken port.
+    If the machine lacks such addresses (macOS has 127.0.0.1 only), listen on 127.0.0.1 with a port for each: `port`,
+    `port` + 1 and so on, or any free ones. `zones` is called again for each query. Raises OSError for a port in use.
     """
     hosts = [address(number) for number in range(1, len(vnet_ids) + 1)]
     try:
@@ -224,7 +223,7 @@ async def serve(
 
 
 def _bind(hosts: Sequence[str], port: int) -> list[tuple[socket.socket, socket.socket]]:
-    """A UDP and a TCP socket on each host, all with one port number; port 0: try until one is free everywhere."""
+    """A UDP and a TCP socket on each host, all with one port number; port 0: retry until one is free on all hosts."""
     for attempt in range(1, _PORT_ATTEMPTS + 1):
         with contextlib.ExitStack() as bound:
             pairs: list[tuple[socket.socket, socket.socket]] = []

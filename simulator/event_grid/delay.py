@@ -1,8 +1,8 @@
-"""Event Grid's delayed delivery: an endpoint that keeps failing is left alone for a while, new events included. Pure.
+"""Event Grid's delayed delivery: an endpoint that keeps failing gets nothing for a while, new events included. Pure.
 
 Documented (event-grid/delivery-and-retry.md, 2026-02-09): when the first ten events fail, all retries and new
 deliveries are delayed for some time, up to several hours. Assumed: that any ten failures in a row count, how long the
-delays are, and that one success ends it, save for what is waiting already.
+delays are, and that one success ends them, except for events that already wait.
 """
 
 from __future__ import annotations
@@ -11,25 +11,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 FAILURES = 10
-"""So many failed attempts in a row begin a delay."""
+"""Failed attempts in a row that begin a delay."""
 DELAYS: Sequence[float] = (60, 300, 900, 3600, 10800)
-"""Seconds of one delay after another; the last one repeats."""
+"""Seconds of successive delays; the last one repeats."""
 
 
 @dataclass(slots=True)
 class DeliveryBackoff:
-    """What Event Grid thinks of one endpoint. Times in seconds."""
+    """The delivery state of one endpoint. Times in seconds."""
 
     _failures: int = 0
     _delays: int = 0
     _until: float = 0.0
 
     def delay(self, now: float) -> float:
-        """How long nothing is sent to the endpoint; 0.0: it may be sent to now."""
+        """How long the endpoint gets nothing; 0.0: sending is allowed now."""
         return max(0.0, self._until - now)
 
     def note(self, now: float, *, delivered: bool) -> None:
-        """An attempt has ended. What fails during a delay was under way when it began, and makes it no longer."""
+        """Record the end of an attempt. A failure during a delay was in flight before and does not prolong it."""
         if delivered:
             self._failures = self._delays = 0
             return

@@ -1,8 +1,8 @@
-"""Event Grid: who is told of a completed operation, when, how often, and what becomes of events that nobody takes.
+"""Event Grid: which endpoints receive a completed operation, when and how often, and dead letters.
 
-At least once, in no order, 30 s for an answer, then retries: docs, event-grid/delivery-and-retry.md (2026-02-09). What
-to do after an attempt is decided by `judge`, a pure function; sending goes through `post`, so that a test needs neither
-sockets nor time. An event that is never sent, sent twice or held back is made by `Disturbance`.
+Delivery is at least once and unordered, with 30 s for an answer, then retries: docs, event-grid/delivery-and-retry.md
+(2026-02-09). `next_attempt`, a pure function, decides after each attempt. Sending goes through `post`, so that a test
+needs neither sockets nor time. `DeliveryFaults` loses, duplicates and delays events.
 """
 
 from __future__ import annotations
@@ -22,30 +22,30 @@ from simulator.event_grid.events import CONTENT_TYPES, Event, Schema, Topic, eve
 
 ANSWER_TIMEOUT = 30.0
 LATE_ANSWER = 180.0
-"""Seconds after sending: an answer that comes by then removes the event, if it has not been sent again already."""
+"""Seconds after sending: an answer within this time removes the event, unless it has already been sent again."""
 RETRIES: Sequence[float] = (10, 30, 60, 300, 600, 1800, 3600, 10800, 21600, 43200)
 """Seconds to the next attempt; the last one repeats."""
 SLOWER: Mapping[int, float] = {404: 300, 408: 120, 503: 30}
-"""Seconds that Event Grid waits at least after these statuses."""
+"""Minimum seconds until the next attempt after these statuses."""
 NEVER_AGAIN = frozenset({400, 401, 403, 413})
 MAX_ATTEMPTS = 30
 TIME_TO_LIVE = 86400.0
-"""Seconds after which an event is given up; looked at only when the next attempt is due."""
+"""Seconds after which Event Grid drops an event; checked only when the next attempt is due."""
 
 HttpPost: TypeAlias = Callable[[str, Mapping[str, str], bytes], Awaitable[tuple[int, bytes]]]
-"""Sends a POST (url, headers, body) and gives status and body. Raises OSError when nobody answers."""
+"""Sends a POST (url, headers, body) and returns status and body. Raises OSError without an answer."""
 
 
 class RefusedError(Exception):
-    """An endpoint that did not pass the validation handshake; the message says why."""
+    """An endpoint failed the validation handshake; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
     """Where the events of a system topic go.
 
-    `operations`: only those whose operation name begins with one of these; empty: all. The HealthResources topic has no
-    operations, but annotations and, by their types, changes of availability.
+    `operations`: only events whose operation name begins with one of these; empty: all. The HealthResources topic has
+    no operations but annotations and availability changes, which are matched by their names.
     """
 
     endpoint: str
@@ -54,28 +54,28 @@ class Subscription:
     topic: Topic = "Microsoft.Resources.Subscriptions"
 
     def wants(self, event: Event) -> bool:
-        """Whether this event passes the filter; compared without regard to case, as Event Grid does."""
+        """Whether this event passes the filter, in any case, as in Event Grid."""
         name = event.operation.lower()
         return not self.operations or name.startswith(tuple(each.lower() for each in self.operations))
 
 
 @dataclass(slots=True)
 class DeliveryFaults:
-    """What may happen to events on their way. Chances are between 0 and 1, times in seconds."""
+    """Faults of delivery. Chances are between 0 and 1, times in seconds."""
 
     loss: float = 0.0
     duplication: float = 0.0
     reordering: float = 0.0
-    """Chance that an event is held back, so that later ones pass it."""
+    """Chance that an event is held back so that later ones overtake it."""
     held_back: float = 5.0
-    """The longest time for which it is."""
+    """The longest time for which an event is held back."""
     lose_next: int = 0
-    """So many of the next events are lost, whatever the chances."""
+    """This many of the next events are lost, whatever the chances."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One attempt. Times in seconds since the epoch; `answered_at` and `status` are None where no answer came."""
+    """One attempt. Times in seconds since the epoch; `answered_at` and `status` are None without an answer."""
 
     seq: int
     event_id: str
@@ -90,7 +90,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """An event that was given up."""
+    """An event that Event Grid has dropped."""
 
     event: Event
     url: str
@@ -99,7 +99,7 @@ class DeadLetter:
 
 
 def next_attempt(attempt: int, status: int | None) -> float | str | None:
-    """What follows an attempt (counted from 1): None, it is delivered; seconds to wait; or why it is given up."""
+    """What follows an attempt (counted from 1): None after success, seconds to wait, or why the event is dropped."""
     if status is not None and 200 <= status <= 204:
         return None
     if status in NEVER_AGAIN:
@@ -111,9 +111,9 @@ def next_attempt(attempt: int, status: int | None) -> float | str | None:
 
 @dataclass
 class EventGrid:
-    """A subscription's system topic. Needs a running event loop as soon as an operation completes.
+    """The system topics of a subscription. Needs a running event loop as soon as an operation completes.
 
-    `delayed_delivery`: whether an endpoint that keeps failing is left alone for a while.
+    `delayed_delivery`: whether an endpoint that keeps failing gets no events for a while.
     """
 
     azure: ArmFrontDoor
@@ -133,7 +133,7 @@ class EventGrid:
         self.azure.signalled.append(self.publish_health)
 
     async def subscribe(self, wanted: Subscription) -> None:
-        """Ask an endpoint whether it wants events, and send them from now on. Raises RefusedError."""
+        """Do the validation handshake with an endpoint and send it events from now on. Raises RefusedError."""
         code = self.azure.new_guid()
         body = validation(code, self.azure.new_guid(), self.azure.clock(), wanted.schema)
         headers = {"content-type": CONTENT_TYPES[wanted.schema], "aeg-event-type": "SubscriptionValidation"}
@@ -149,14 +149,14 @@ class EventGrid:
         self.subscriptions = [*others, wanted]
 
     def publish(self, note: Completed) -> None:
-        """Tell everybody of a completed operation who listens to the operations of a subscription."""
+        """Send a completed operation to all subscriptions to operations."""
         event = event_of(note, self.azure.new_guid(), action_in_subject=self.azure.action_in_subject)
         self._publish(event, self._listeners("Microsoft.Resources.Subscriptions"))
 
     def publish_health(self, signal: Signal) -> None:
-        """Tell everybody of a change of a resource's health who listens to that."""
+        """Send a change of a resource's health to all subscriptions to health."""
         listeners = self._listeners("Microsoft.ResourceNotifications.HealthResources")
-        if listeners:  # or else equal seeds would give other histories than before anybody could listen
+        if listeners:  # without listeners, draw nothing: equal seeds keep their histories
             self._publish(health_event_of(signal, self.azure.new_guid(), self.azure.new_guid()), listeners)
 
     def _listeners(self, topic: Topic) -> list[Subscription]:
@@ -211,7 +211,7 @@ class EventGrid:
     def _recheck_before_retry(
         self, attempt: int, event: Event, answer: asyncio.Task[int | None], verdict: float
     ) -> float | str | None:
-        """What is different when the next attempt is due: the answer has come after all, or the event is too old."""
+        """Decide again when the next attempt is due: the answer may have come late, or the event may be too old."""
         if answer.done() and next_attempt(attempt, answer.result()) is None:
             return None
         return "TimeToLiveExceeded" if self.azure.clock() - event.time > TIME_TO_LIVE else verdict
@@ -222,13 +222,13 @@ class EventGrid:
         headers = {
             "content-type": CONTENT_TYPES[subscription.schema],
             "aeg-event-type": "Notification",
-            "aeg-delivery-count": str(attempt - 1),  # that it counts from 0 is unverified
+            "aeg-delivery-count": str(attempt - 1),  # counting from 0 is unverified
             "aeg-subscription-name": "NEARZONE",
             "aeg-metadata-version": "1",
             "aeg-data-version": event.version,
         }
         sent = self.azure.clock()
-        # An endpoint that is late goes on working: the request is not broken off when the time is up.
+        # A slow endpoint goes on working: the request is not aborted when the time is up.
         answer = self._spawn(self._send(subscription.endpoint, headers, event.body(subscription.schema)))
         done, _ = await asyncio.wait({answer}, timeout=ANSWER_TIMEOUT)
         status = answer.result() if done else None
@@ -246,17 +246,17 @@ class EventGrid:
         return status
 
     def log_after(self, seq: int) -> list[dict[str, Any]]:
-        """The deliveries behind a sequence number, as JSON."""
+        """The deliveries after a sequence number, as JSON."""
         return [asdict(each) for each in self.deliveries[max(seq, 0) :]]
 
     async def idle(self) -> None:
-        """Wait until nothing is under way any more, retries included."""
+        """Wait until nothing is in flight, retries included."""
         while self._tasks:
             done, _ = await asyncio.wait(self._tasks)
             self._tasks -= done
 
     async def close(self) -> None:
-        """Give up everything that is under way."""
+        """Abandon everything in flight."""
         tasks = set(self._tasks)
         for task in tasks:
             task.cancel()

@@ -1,8 +1,8 @@
-"""What Event Grid says of a completed operation or of a machine's health: the bodies, in both schemas. Pure.
+"""The bodies of events about completed operations and about a machine's health, in both schemas. Pure.
 
 Sources: docs, event-grid/event-schema-subscriptions.md and event-schema-health-resources.md, and the OpenAPI examples
-of Microsoft.Resources and Microsoft.ResourceNotifications 2018-01-01 (read 2026-11-23). Neither carries anything of the
-resource itself: a reader has to ask ARM.
+of Microsoft.Resources and Microsoft.ResourceNotifications 2018-01-01 (read 2026-11-23). Neither contains the resource
+itself: a reader has to query ARM.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ CONTENT_TYPES: Mapping[Schema, str] = {
 
 _PRINCIPAL = "00000000-0000-0000-0000-00000000bbbb"
 _METHODS = {"Delete": "DELETE", "Action": "POST"}
-# Inferred: the OpenAPI examples say "Succeeded" even for failures and cancellations, which looks like a slip.
+# Inferred: the OpenAPI examples say "Succeeded" even for failures and cancellations, which looks like a mistake.
 _STATUS = {"Success": "Succeeded", "Failure": "Failed", "Cancel": "Canceled"}
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event, before it has a schema."""
+    """One event, independent of the schema."""
 
     id: str
     topic: str
@@ -42,11 +42,11 @@ class Event:
     """Seconds since the epoch."""
     data: Mapping[str, Any]
     version: str = "2"
-    """Of the data, in the Event Grid schema."""
+    """Version of the data, in the Event Grid schema."""
 
     @property
     def operation(self) -> str:
-        """The name of the operation; of an event about health, its annotation or type."""
+        """The name of the operation, or of a health event its annotation or type."""
         properties = self.data.get("resourceInfo", {}).get("properties", {})
         return str(self.data.get("operationName") or properties.get("annotationName") or self.type)
 
@@ -70,7 +70,7 @@ class Event:
 
 
 def event_of(note: Completed, event_id: str, *, action_in_subject: bool = False) -> Event:
-    """The event about a completed operation, as a subscription's system topic tells it.
+    """The event about a completed operation on a subscription's system topic.
 
     `action_in_subject`: an action's subject ends in the action, as in one third-party sample. Unknown; the documented
     sample of an action has the bare resource id.
@@ -98,7 +98,7 @@ def event_of(note: Completed, event_id: str, *, action_in_subject: bool = False)
 
 
 def health_event_of(signal: Signal, event_id: str, health_id: str) -> Event:
-    """The event about a change of a resource's health, as the HealthResources topic tells it.
+    """The event about a change of a resource's health on the HealthResources topic.
 
     `health_id`: the name of the status or annotation itself.
     """
@@ -161,8 +161,8 @@ def _action(note: Completed) -> str:
 
 
 def _http_request(note: Completed) -> dict[str, Any]:
-    # Documented for updates and deletions, shown for actions. Of most writes it is not known here whether they were
-    # updates, so these have none: less than Azure tells.
+    # Documented for updates and deletions, shown for actions. Whether most writes were
+    # updates is unknown here, so these have none: less than Azure sends.
     method = "PUT" if note.updates else _METHODS.get(note.family)
     if method is None:
         return {}
@@ -177,7 +177,7 @@ def _http_request(note: Completed) -> dict[str, Any]:
 
 
 def validation(code: str, event_id: str, time: float, schema: Schema) -> bytes:
-    """The handshake that asks an endpoint whether it wants events.
+    """The validation handshake of an endpoint.
 
     In the CloudEvents form `data` is a JSON string inside the JSON (webjobs extension, HttpRequestProcessor.cs).
     """

@@ -1,7 +1,8 @@
-"""The error answers that Azure may give to a request that it does not carry out, in their recorded or reported shapes.
+"""The error answers that Azure may give instead of executing a request, in their recorded or reported shapes.
 
-Pure: which request gets one, and when, is the affair of `faults.py`. Errors of the private DNS provider are bare, those
-of ARM and of the other providers are wrapped (recorded). Where the words are not public, they are ours, and say so.
+Pure: `source.py` decides which request gets one, and when. Errors of the private DNS provider are bare, those of ARM
+and of the other providers are wrapped (recorded). Docstrings mark messages that are not public and therefore the
+simulator's own.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from simulator.private_dns.rules import conflict
 
 
 def is_dns(call: Call) -> bool:
-    """Whether the private DNS provider answers this call, whose errors are bare."""
+    """Whether the private DNS provider, whose errors are bare, answers this call."""
     return call.types[0].lower().startswith("privatedns")
 
 
@@ -24,13 +25,13 @@ def throttled_by_dns(call: Call, *, retry_after: bool) -> Response:
 
 
 def throttled_by_gateway(call: Call, *, wait: int | None) -> Response:
-    """The 429 of ARM. `wait`: seconds, None: it does not tell."""
+    """The 429 of ARM. `wait`: seconds; None: without a wait."""
     kind = {"GET": "reads", "DELETE": "deletes"}.get(call.method, "writes")
     return throttled(call.subscription.lower(), principal(call.header("authorization") or ""), kind, wait).response
 
 
 def server_error(call: Call, status: int) -> Response:
-    """A 500 or 503 of the provider; codes as in ARM's common errors, words are ours."""
+    """A 500 or 503 of the provider; codes as in ARM's common errors, the messages are the simulator's."""
     code, words = {
         500: ("InternalServerError", "An error occurred while processing this request."),
         503: ("ServiceUnavailable", "The service is temporarily unavailable. Please try again later."),
@@ -55,7 +56,7 @@ def forbidden(call: Call) -> Response:
 
 
 def pending(call: Call) -> Response:
-    """Another write of the same set is under way. Source: DNSControl#4363 (public DNS, and links of private DNS)."""
+    """Another write of the same set is running. Source: DNSControl#4363 (public DNS, and links of private DNS)."""
     group = call.id.replace("/", "|")
     return conflict(
         "Another operation is pending for requested object. Operation group '/operations/groups/id/"
@@ -64,7 +65,7 @@ def pending(call: Call) -> Response:
 
 
 def not_found(call: Call, which: int) -> Response:
-    """The 404 of ARM for what a replica does not know, in one of the three words that reports name."""
+    """The 404 of ARM from a lagging replica, in one of the three forms that reports name."""
     code, words = (
         ("ResourceNotFound", f"The Resource '{call.namespace}/{call.types[0]}/{call.names[0]}' was not found."),
         ("ResourceGroupNotFound", f"Resource group '{call.group}' could not be found."),

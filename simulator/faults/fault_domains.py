@@ -1,8 +1,8 @@
-"""Which region a request is about: what fails together when a region fails. Pure reading of a cloud.
+"""The regions that a request depends on, which fail together. Pure reading of a simulated Azure.
 
-Whatever has a location is in that region. A private DNS zone is global in Azure; here it belongs to the regions
-of the VNets that are linked to it, as a zone for one region's clients does. A list is about every region that it would
-name.
+A resource with a location is in that region. A private DNS zone is global in Azure; here it belongs to the regions of
+the VNets that are linked to it, as a zone for one region's clients does. A list depends on the regions of all its
+items.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def all_regions(cloud: SimulatedAzure) -> list[str]:
 
 
 def regions_of(cloud: SimulatedAzure, call: Call) -> set[str]:
-    """The regions that a call depends on; none for what does not exist."""
+    """The regions that a call depends on; none for a missing resource."""
     kind = call.types[0].lower()
     if kind == "locations":
         return set(call.names[:1])

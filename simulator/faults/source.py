@@ -1,16 +1,15 @@
-"""A seeded source of faults: which requests go wrong, and how. The skins ask it once for each request.
+"""A seeded source of faults: which requests fail, and how. The front ends call it once for each request.
 
-Each kind has a chance of its own. A fault never says of the world what could mislead a client that does everything
-right:
+Each kind has its own chance. No fault makes a claim about the world that could mislead a correct client:
 
-- Never made up: 412, for no etag had changed; an empty or shortened list that says nothing of an error. Whoever wants
-  them makes them true, by another writer's calls.
-- A 404 for a resource that is there is the answer of a replica that lags (`not_found`): it may come again within
+- Never invented: 412 (no etag has changed), and empty or shortened lists without an error. A test that needs them makes
+  them true with calls of another writer.
+- A 404 for an existing resource is the answer of a lagging replica (`not_found`): it may come again within
   `LAG_SECONDS`, and then not for a minute.
-- `exists` is only another guise (409) of the 412 that the request would get anyway: the set is there.
-- `locked`, `cname` and `quota` claim what may have been true for that instant: somebody put a lock, a CNAME or the last
-  set there and took it away again. `cname` and `quota` hit creations of sets that are not there, as in Azure.
-- All others claim nothing, or only that the caller may not know (403).
+- `exists` is another form (409) of the 412 that the request would get anyway: the set exists.
+- `locked`, `cname` and `quota` claim what may have been true for that instant: another client created a lock, a CNAME
+  or the last set and removed it again. `cname` and `quota` hit creations of missing sets, as in Azure.
+- All others claim nothing, or only that the caller has no permission (403).
 """
 
 from __future__ import annotations
@@ -48,39 +47,40 @@ class Slow:
 
 
 Fault: TypeAlias = "Response | Lost | Slow | None"
-"""What goes wrong with a request: this answer instead of Azure's, a broken connection, a slow answer, or nothing."""
+"""The fault of a request: this answer instead of Azure's, a broken connection, a slow answer, or None."""
 
 LAG_SECONDS = 4.0
-"""For how long a replica of Resource Manager answers 404 for what is there: assumed; reports speak of seconds."""
+"""How long a lagging replica of Resource Manager answers 404 for an existing resource: assumed; reports speak of
+seconds."""
 LAG_PAUSE = 60.0
 LONGEST_WAIT = 15
-"""Seconds in ARM's Retry-After at most: 6 and 10 were seen in public captures, the rest is assumed."""
+"""Most seconds in ARM's Retry-After: 6 and 10 were seen in public captures, the rest is assumed."""
 
 Chance = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Seconds = Annotated[float, msgspec.Meta(ge=0)]
 
 
 class Rates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The chance of each kind of fault, per request to which it can happen: 0 never, 1 always. And how bad they are."""
+    """The chance of each kind of fault per request that it can hit (0 never, 1 always), and how severe it is."""
 
     throttled_by_dns: Chance = 0.0
     """429 of the DNS provider, on record set calls."""
     throttled_by_gateway: Chance = 0.0
     """429 of ARM, on any request."""
     no_retry_after: Chance = 0.0
-    """The share of these 429 that do not say how long to wait."""
+    """The share of these 429 without a wait."""
     internal_error: Chance = 0.0
     """500, on any request; it took no effect."""
     unavailable: Chance = 0.0
     """503, on any request."""
     broken_page: Chance = 0.0
-    """502 on a page of a listing that is not its first."""
+    """502 on a page of a listing after the first."""
     forbidden: dict[str, Chance] = {}
-    """403, by the type of what is called in lower case (`virtualmachines`, `privatednszones/a`); `*`: all others."""
+    """403, by the called type in lower case (`virtualmachines`, `privatednszones/a`); `*`: all others."""
     not_found: dict[str, Chance] = {}
-    """404 for a resource that is there, on its GET, by type as in `forbidden`; never for what is in a zone."""
+    """404 for an existing resource, on its GET, by type as in `forbidden`; never for resources in a zone."""
     pending: Chance = 0.0
-    """409, another operation is under way: on writes of record sets."""
+    """409, another operation is pending: on writes of record sets."""
     locked: Chance = 0.0
     """409 ScopeLocked, on writes of record sets."""
     cname: Chance = 0.0
@@ -88,9 +88,9 @@ class Rates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     quota: Chance = 0.0
     """409, the zone is full: on creations of record sets."""
     exists: Chance = 0.0
-    """409 in place of the 412 for a creation of a record set that is there."""
+    """409 in place of the 412 for a creation of an existing record set."""
     lost_before: Chance = 0.0
-    """The connection breaks before the request gets there."""
+    """The connection breaks before the request arrives."""
     lost_after: Chance = 0.0
     """The connection breaks after the request took effect."""
     slow: Chance = 0.0
@@ -102,9 +102,9 @@ class Rates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Faults:
-    """Faults for the requests to a cloud. Equal seeds, rates and requests give equal faults.
+    """Faults for the requests to a simulated Azure. Equal seeds, rates and requests give equal faults.
 
-    Use as the `faults=` of a SimulatorTransport. `rates` may be changed at any time; `made` counts what has happened.
+    Pass it as `faults=` to SimulatorTransport. `rates` may be changed at any time; `made` counts the injected faults.
     """
 
     def __init__(self, cloud: SimulatedAzure, rng: Random, rates: Rates | None = None) -> None:
@@ -132,7 +132,7 @@ class Faults:
         )
 
     def __call__(self, request: Request) -> Fault:
-        """What goes wrong with a request, or None."""
+        """The fault of a request, or None."""
         try:
             call = parse(request)
         except ArmError:
@@ -144,12 +144,12 @@ class Faults:
         return None
 
     def stop(self) -> None:
-        """No fault any more, and no region is out."""
+        """End all faults and outages."""
         self.rates = Rates()
         self._out.clear()
 
     def fail_region(self, region: str, seconds: float) -> None:
-        """From now on for so long, whatever is in a region (`eastus`) cannot be called."""
+        """Make a region (`eastus`) unavailable for this many seconds from now."""
         self._out[region] = self._cloud.azure.clock() + seconds
 
     def _chosen(self, call: Call) -> Iterator[tuple[str, Fault]]:
@@ -165,7 +165,7 @@ class Faults:
                 yield name, fault(call)
 
     def _lags(self, call: Call) -> bool:
-        """Whether a replica that does not know a resource yet is asked for it."""
+        """Whether the call reaches a replica that does not know the resource yet."""
         chance = self.rates.not_found.get(call.kind, self.rates.not_found.get("*", 0.0))
         if not chance or call.method != "GET" or len(call.names) != len(call.types) or answers.is_dns(call):
             return False
@@ -215,7 +215,7 @@ class Faults:
 
 
 def _is_set(call: Call) -> bool:
-    """Whether a call is on record sets: on one of them, or a list."""
+    """Whether a call is on a record set or a list of record sets."""
     return call.types[0].lower() == "privatednszones" and len(call.types) == 2 and is_record_type(call.types[1])
 
 
@@ -224,7 +224,7 @@ def _writes(call: Call) -> bool:
 
 
 def _goes_on(call: Call) -> bool:
-    """Whether a call is for a page that is not the first of its list."""
+    """Whether a call is for a page after the first of a list."""
     return len(call.types) > len(call.names) and any(name.lower() == "$skiptoken" for name in call.request.query)
 
 

@@ -1,6 +1,6 @@
-"""The simulator's own routes below `/_simulator`: what a demo or a test does to the world behind Azure's back.
+"""The simulator's own routes below `/_simulator`, with which demos and tests change the world outside of ARM.
 
-Azure has nothing of the kind; everything that Azure itself can do goes through ARM.
+Azure has no such routes. Everything that Azure itself offers goes through ARM.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class _BadRequestError(Exception):
 
 
 class Simulation(Protocol):
-    """What the routes act on."""
+    """The objects on which the routes act."""
 
     cloud: SimulatedAzure
     event_grid: EventGrid
@@ -150,7 +150,7 @@ class Control:
         return web.json_response(self._simulation.event_grid.log_after(after))
 
     async def _refused(self, _: web.Request) -> web.Response:
-        """What was answered with 429 for a limit, and which faults were made."""
+        """Which calls were refused with 429 because of a limit, and which faults were injected."""
         throttled = [
             {"by": by, "scope": scope, "kind": kind, "calls": calls}
             for (by, scope, kind), calls in sorted(self._simulation.cloud.throttled.items())
@@ -212,7 +212,7 @@ class Control:
         return {}
 
     async def _ending(self, wanted: _Ending) -> object:
-        """How the next operation on an endpoint or a scale set ends."""
+        """Set how the next operation on an endpoint or a scale set ends."""
         cloud = self._simulation.cloud
         others = (cloud.load_balancers.all, cloud.private_endpoints.all, cloud.container_groups.all)
         if not any(each.find(wanted.id) for each in (cloud.compute.scale_sets.sets, *others)):
@@ -238,7 +238,7 @@ class Control:
     async def _outage(self, wanted: _Outage) -> object:
         regions = all_regions(self._simulation.cloud)
         if wanted.region not in regions:
-            raise _BadRequestError(f"region: {wanted.region!r} is none of {regions}")
+            raise _BadRequestError(f"region: {wanted.region!r} is not one of {regions}")
         self._simulation.faults.fail_region(wanted.region, wanted.seconds)
         return {}
 
@@ -258,7 +258,7 @@ class Control:
 
 
 def _route(body: type[T], act: Callable[[T], Awaitable[object]]) -> Callable[[web.Request], Awaitable[web.Response]]:
-    """A route that reads a body, acts, and answers with what that gave."""
+    """A route that reads a body, acts, and answers with the result."""
 
     async def answer(request: web.Request) -> web.Response:
         try:

@@ -1,7 +1,7 @@
-"""Managed identity as an App Service gives it: the token endpoint that the real azure-identity credential asks.
+"""Managed identity as on App Service: the token endpoint that the real azure-identity credential calls.
 
-Tokens are well-formed and worthless. The protocol is what azure-identity speaks (api-version 2019-08-01).
-What the real endpoint answers to a wrong secret was not found; 401 here.
+Tokens are well-formed and worthless. The protocol is that of azure-identity (api-version 2019-08-01). The real
+endpoint's answer to a wrong secret was not found; it is 401 here.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from simulator.arm.front_door import TENANT, Response
 
 LIFETIME = 86400
-"""Seconds for which a token is good (assumed)."""
+"""Seconds for which a token is valid (assumed)."""
 
 _OBJECT = "00000000-0000-0000-0000-00000000cccc"
 _CLIENT = "00000000-0000-0000-0000-00000000dddd"
@@ -23,7 +23,7 @@ _RESOURCE = "/subscriptions/S/resourcegroups/nearzone/providers/Microsoft.Web/si
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The endpoint. `secret`: what callers must show in the header X-IDENTITY-HEADER."""
+    """The endpoint. `secret`: what callers must send in the header X-IDENTITY-HEADER."""
 
     secret: str
 

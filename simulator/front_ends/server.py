@@ -1,6 +1,6 @@
-"""The HTTP skin: ARM, the identity endpoint and the simulator's own routes on one loopback port.
+"""The HTTP front end: ARM, the identity endpoint and the simulator's own routes on one loopback port.
 
-Time passes here by itself: what is due happens when it is due, whether or not anybody asks. Nothing is decided here.
+Here time passes without requests: scheduled actions run when they are due. Decides nothing.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from simulator.front_ends.identity import Identity
 from simulator.timing.latency import Latency
 
 LARGEST_BODY = 4 * 1024 * 1024
-"""Bytes in a request that are still read; the limit and the error code of the 413 are unverified."""
+"""Largest request body in bytes; the limit and the error code of the 413 are unverified."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How the server behaves.
+    """Options of the server.
 
     `port` 0: any free one. `latency` multiplies the recorded latencies, 0: none. `https`: port for the same over TLS,
     0: any free one, None: plain HTTP only.
@@ -46,7 +46,7 @@ class Options:
 class Server:
     """A running simulator. `url` is its base address once `start` has returned.
 
-    With HTTPS, `secure_url` is the other one, and clients have to trust the certificate in the file `ca`.
+    With HTTPS, `secure_url` is the second address, and clients must trust the certificate in the file `ca`.
     """
 
     def __init__(self, cloud: SimulatedAzure, options: Options) -> None:
@@ -64,7 +64,7 @@ class Server:
         self._session: aiohttp.ClientSession | None = None
 
     async def start(self) -> None:
-        """Listen on 127.0.0.1. Raises OSError for a taken port."""
+        """Listen on 127.0.0.1. Raises OSError for a port in use."""
         timeout = aiohttp.ClientTimeout(total=ANSWER_TIMEOUT + LATE_ANSWER)
         self._session = await self._open.enter_async_context(aiohttp.ClientSession(timeout=timeout))
         self._open.push_async_callback(self.event_grid.close)
@@ -93,7 +93,7 @@ class Server:
         self.secure_url = f"https://localhost:{runner.addresses[1][1]}"
 
     async def stop(self) -> None:
-        """Stop listening and give up what is under way."""
+        """Stop listening and abandon everything in flight."""
         await self._open.aclose()
 
     async def _let_time_pass(self) -> None:
@@ -121,7 +121,7 @@ class Server:
         return _broken(request) if isinstance(fault, Lost) else _web(response)
 
     async def _metadata(self, request: web.Request) -> web.Response:
-        """Where everything is; asked before anybody has a token."""
+        """The addresses of all services; served without a token."""
         return _web(self.cloud.handle(await _understood(request)))
 
     async def _token(self, request: web.Request) -> web.Response:
@@ -150,7 +150,7 @@ async def _understood(request: web.Request) -> Request:
 
 
 def _broken(request: web.Request) -> web.Response:
-    """Break the connection; what is given back goes nowhere."""
+    """Break the connection; the returned answer is not sent."""
     if request.transport is not None:
         request.transport.abort()
     return web.Response()

@@ -1,7 +1,7 @@
-"""The in-process skin: an azure-core transport, so that the real SDK clients talk to a simulated Azure without sockets.
+"""The in-process front end: an azure-core transport, so that real SDK clients use a simulated Azure without sockets.
 
 Waits only with `asyncio.sleep`, half of the latency before the request takes effect and half after, so that an event
-loop with a virtual clock runs it in no time. Which faults happen is decided by the caller.
+loop with a virtual clock runs it in no time. The caller decides which faults happen.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ __all__ = ["Fault", "Lost", "RequestHandler", "SimulatorTransport", "Slow", "und
 
 
 class RequestHandler(Protocol):
-    """Whatever answers ARM requests."""
+    """Any object that answers ARM requests."""
 
     def handle(self, request: Request) -> Response:
         """Answer a request."""
 
 
 class SimulatorTransport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
-    """Sends requests into a cloud.
+    """Sends requests to a simulated Azure.
 
-    `latency`: how long answers take (None: none at all). `faults` is asked once for each request, before it takes
-    effect. A request that takes longer than its `read_timeout` (seconds) raises ServiceResponseError at that time,
-    and takes effect if it had got that far.
+    `latency`: how long answers take (None: no latency). `faults` is called once for each request, before it takes
+    effect. A request that takes longer than its `read_timeout` (seconds) raises ServiceResponseError at that time, and
+    takes effect if it had arrived by then.
     """
 
     def __init__(
@@ -66,9 +66,9 @@ class SimulatorTransport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
         return None
 
     async def send(self, request: HttpRequest, **kwargs: Any) -> AsyncHttpResponse:  # noqa: ANN401 - azure-core's own signature
-        """Send a request and give its answer, its body already read.
+        """Send a request and return its answer with the body already read.
 
-        Raises ServiceRequestError when it did not get there, ServiceResponseError when the answer was lost or late.
+        Raises ServiceRequestError if the request did not arrive, ServiceResponseError if the answer was lost or late.
         """
         limit = kwargs.get("read_timeout")
         try:
@@ -112,14 +112,14 @@ def _bytes(content: object) -> bytes:
 
 
 class _Wire:
-    """What azure-core keeps as a response's inner self: only asked to close."""
+    """The inner response object of azure-core; it is only closed."""
 
     async def close(self) -> None:
         """Nothing to close."""
 
 
 class _Answer(AsyncHttpResponseImpl):
-    """A response whose body is there from the start; `body()` serves azure-core's older policies."""
+    """A response whose body is complete from the start; `body()` serves azure-core's older policies."""
 
     def __init__(self, request: HttpRequest, response: Response) -> None:
         headers = CIMultiDict(response.headers)
@@ -144,4 +144,4 @@ class _Answer(AsyncHttpResponseImpl):
         return bytes(self.content)
 
     async def load_body(self) -> None:
-        """The body is there already."""
+        """The body is already loaded."""

@@ -1,1 +1,4 @@
-"""A stand-in for the Azure Functions host: triggers, keys, timers. It runs the real app."""
+"""Replaces the Azure Functions host: triggers, keys, timers. It runs the real app.
+
+The only package that loads the app. It knows nothing about nearzone, and nothing of the simulated Azure may enter.
+"""

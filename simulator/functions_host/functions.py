@@ -1,7 +1,7 @@
-"""A function app as the Functions worker sees it: functions, triggers, schedules and what each is called with.
+"""A function app as the Functions worker sees it: functions, triggers, schedules and the arguments of each.
 
-No sockets here (`host.py` has them). What becomes of a trigger's payload is left to the converters of `azure.functions`
-themselves, so that the app is given what Azure would give it.
+No sockets here (`host.py` has them). The converters of `azure.functions` decode a trigger's payload, so that the
+app receives what Azure would pass.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Function:
         return str(self.trigger["type"])
 
     async def run(self, payload: object) -> object:
-        """Invoke on the loop, or in a thread when the code is a plain `def`. Whatever the code raises is raised."""
+        """Invoke on the loop, or in a thread if the code is a plain `def`. Raises whatever the code raises."""
         arguments = {str(self.trigger["name"]): payload}
         parameters = inspect.signature(self.code).parameters
         if "context" in parameters and "context" not in arguments:
@@ -70,7 +70,7 @@ class Function:
         return result
 
     def _context(self) -> SimpleNamespace:
-        """What an app may ask of `azure.functions.Context` here: a name, an id, and a trace that begins with it."""
+        """The supported part of `azure.functions.Context`: a name, an id, and a trace that begins with it."""
         trace = SimpleNamespace(
             trace_parent=f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-00", trace_state="", attributes={}
         )
@@ -90,7 +90,7 @@ class Function:
 
 
 def converter(kind: str) -> type[Any]:
-    """The class of `azure.functions` that decodes or encodes what a binding type carries."""
+    """The class of `azure.functions` that decodes or encodes a binding type."""
     found: type[Any] = _registry().get(kind)
     return found
 
@@ -99,7 +99,7 @@ _indexed: WeakKeyDictionary[FunctionRegister, list[Function]] = WeakKeyDictionar
 
 
 def index(app: FunctionRegister) -> list[Function]:
-    """Every function of an app. Asks the app only once: a second `get_functions()` of one app raises."""
+    """Every function of an app. Calls `get_functions()` only once: a second call on one app raises."""
     if app not in _indexed:
         _indexed[app] = [_function(built) for built in app.get_functions()]
     return _indexed[app]
@@ -127,7 +127,7 @@ def _trigger(built: BuiltFunction) -> Mapping[str, Any]:
 
 
 def load(folder: Path) -> FunctionRegister:
-    """Import `function_app.py` of a folder as the worker does and return the one app in it. Raises StartError."""
+    """Import `function_app.py` of a folder as the worker does and return its only app. Raises StartError."""
     if not (folder / "function_app.py").is_file():
         raise StartError(f"no function_app.py in {folder}")
     sys.path.insert(0, str(folder))
@@ -150,7 +150,7 @@ def _only_app(module: ModuleType) -> FunctionRegister:
 
 
 def resolve(function: Function, settings: Mapping[str, str]) -> str:
-    """The NCRONTAB schedule of a timer, `%SETTING%` looked up. Raises StartError naming function and setting."""
+    """The NCRONTAB schedule of a timer with `%SETTING%` resolved. Raises StartError naming function and setting."""
     schedule, timer = str(function.trigger["schedule"]), f"timer {function.name}"
     if re.fullmatch("%[^%]+%", schedule):
         setting = schedule.strip("%")
@@ -173,8 +173,8 @@ def resolve(function: Function, settings: Mapping[str, str]) -> str:
 def next_run(schedule: str, now: datetime, last: datetime | None = None) -> datetime:
     """When an NCRONTAB schedule fires next. Day and day of week must both match, unlike in Unix cron.
 
-    `last`: the occurrence that has been served. A sleep may end a little before it by the wall clock, and the same
-    occurrence must not come twice.
+    `last`: the last occurrence that has run. A sleep may end slightly early by the wall clock, and the same occurrence
+    must not run twice.
     """
     after = max(now, last or now)
     return croniter(schedule, after, ret_type=datetime, day_or=False, second_at_beginning=True).get_next()

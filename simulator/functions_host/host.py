@@ -1,12 +1,12 @@
-"""A stand-in for the Azure Functions host: runs the real app where Core Tools are not installed.
+"""A replacement for the Azure Functions host: runs the real app where Core Tools are not installed.
 
-It serves the URLs that the real host serves, checks the keys that it checks and runs the timers. It knows nothing of
-nearzone: any app of the Python v2 model with HTTP, timer and Event Grid triggers will do.
+It serves the URLs of the real host, checks the same keys and runs the timers. It knows nothing about nearzone: any app
+of the Python v2 model with HTTP, timer and Event Grid triggers works.
 
 Sources: Azure/azure-functions-host (keys, header and query rules, webhooks), the Event Grid extension in
 Azure/azure-sdk-for-net (`HttpRequestProcessor.cs`), Azure/azure-webjobs-sdk-extensions (timers). Left out: leases
-across instances, timer state across starts, `functionTimeout`, `@app.retry`, host.json, cookies, every other binding;
-and the real host renders ISO dates inside an event anew, which is not done here.
+across instances, timer state across starts, `functionTimeout`, `@app.retry`, host.json, cookies, and every other
+binding. The real host also formats ISO dates inside an event anew, which this one does not.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _ROUTE_PART = re.compile(r"\{(\*?)(\w+)(\??)\}|([^{}]+)")
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """What a caller must show. The master key opens every door, as in Azure."""
+    """The keys that callers must send. The master key opens every function, as in Azure."""
 
     function: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     system: str = field(default_factory=lambda: secrets.token_urlsafe(24))
@@ -52,12 +52,12 @@ class Keys:
 
 
 def route_pattern(template: str) -> re.Pattern[str]:
-    """A route template (`{name}`, `{name?}`, `{*rest}`) as a pattern; case does not matter. Raises StartError."""
+    """A route template (`{name}`, `{name?}`, `{*rest}`) as a pattern, in any case. Raises StartError."""
     pattern = ""
     for part in filter(None, template.split("/")):
         found = _ROUTE_PART.fullmatch(part)
         if found is None:
-            raise StartError(f"route '{template}': '{part}' is beyond this stand-in (known: {{a}}, {{a?}}, {{*a}})")
+            raise StartError(f"route '{template}': '{part}' is not supported here (known: {{a}}, {{a?}}, {{*a}})")
         rest, name, optional, literal = found.groups()
         if literal is not None:
             pattern += f"/{re.escape(literal)}"
@@ -68,7 +68,7 @@ def route_pattern(template: str) -> re.Pattern[str]:
 
 
 class Host:
-    """A running host: `url`, `keys`, the functions by name. Made by `start`, ended by `close`."""
+    """A running host: `url`, `keys`, the functions by name. Created by `start`, ended by `close`."""
 
     def __init__(self, functions: Sequence[Function], settings: Mapping[str, str], keys: Keys) -> None:
         self.keys = keys
@@ -85,7 +85,7 @@ class Host:
 
     @property
     def ready(self) -> dict[str, Any]:
-        """What a caller needs to know, as printed in one JSON line when the host is ready."""
+        """The connection data that the host prints in one JSON line when it is ready."""
         listening = [f.name for f in self.functions.values() if f.kind == "eventGridTrigger"]
         return {
             "url": self.url,
@@ -97,11 +97,11 @@ class Host:
         }
 
     def event_endpoint(self, function: str) -> str:
-        """The webhook URL, with its key, under which Event Grid reaches a function."""
+        """The webhook URL of a function, with its key, for Event Grid."""
         return f"{self.url}/runtime/webhooks/EventGrid?functionName={function}&code={quote(self.keys.system)}"
 
     async def listen(self, port: int) -> None:
-        """Open the port (0: any free one) and start the timers. Raises OSError when the port is taken."""
+        """Open the port (0: any free one) and start the timers. Raises OSError if the port is in use."""
         app = web.Application(client_max_size=_LARGEST_BODY)
         app.router.add_route("*", "/api/{route:.*}", self._http)
         app.router.add_route("*", "/runtime/webhooks/{extension}", self._webhook)
@@ -120,7 +120,7 @@ class Host:
         task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
-        """Stop listening, give requests in flight a short grace, end the timers."""
+        """Stop listening, give requests in flight a short grace period, end the timers."""
         if self._runner is not None:
             await self._runner.cleanup()
         running = list(self._tasks)
@@ -183,13 +183,13 @@ class Host:
                 return web.Response(text=json.dumps({"validationResponse": _validation_code(content)}))
             events = content if isinstance(content, list) else [content]
         except (ValueError, LookupError, TypeError, RecursionError, web.RequestPayloadError) as error:
-            # What the real host answers is not known; the fault is the sender's, and no function has run.
+            # The real host's answer is unknown; the fault is the sender's, and no function has run.
             log.warning("an unreadable Event Grid request for %s: %s", function.name, error)
             return _unreadable(error)
         return await self._notify(function, events)
 
     async def _notify(self, function: Function, events: Sequence[Any]) -> web.Response:
-        """All events in parallel, and the answer only when all are done: one failure has the whole batch sent again."""
+        """Run all events in parallel and answer when all are done: one failure makes Event Grid resend the batch."""
         texts = [json.dumps(event, indent=2, ensure_ascii=False) for event in events]
         for outcome in await asyncio.gather(*map(function.run_on, texts), return_exceptions=True):
             if isinstance(outcome, BaseException):
@@ -204,12 +204,12 @@ class Host:
         if function is None:
             return web.Response(status=404)
         if function.kind != "timerTrigger":
-            return web.Response(status=400, text=f"only timers can be run by hand here, {function.name} is none")
+            return web.Response(status=400, text=f"only timers can be run by hand, {function.name} is not one")
         self._spawn(self._tick(function))
         return web.Response(status=202)
 
     async def _keep_time(self, function: Function) -> None:
-        """Run a timer at each occurrence; occurrences that pass while it runs are left out."""
+        """Run a timer at each occurrence; occurrences that pass during a run are skipped."""
         if function.trigger.get("runOnStartup"):
             await self._tick(function)
         due = None
@@ -219,7 +219,7 @@ class Host:
             await self._tick(function)
 
     async def _tick(self, function: Function) -> None:
-        """One run, waiting for its turn. Stricter than Azure, where a run by hand may overlap a scheduled one."""
+        """One run, after the previous one. Stricter than Azure, where a manual run may overlap a scheduled one."""
         async with self._turn[function.name]:
             try:
                 await function.run_on(json.dumps({"IsPastDue": False}))
@@ -228,7 +228,7 @@ class Host:
 
 
 async def _http_request(request: web.Request, route: Mapping[str, str]) -> func.HttpRequest:
-    """As the host hands it over: several values joined by commas, empty query values dropped (names: lower case)."""
+    """The request as the host passes it: values joined by commas, empty query values dropped (names: lower case)."""
     headers = {name: ",".join(request.headers.getall(name)) for name in request.headers}
     query = {name: ",".join(request.query.getall(name)) for name in request.query}
     return func.HttpRequest(
@@ -242,7 +242,7 @@ async def _http_request(request: web.Request, route: Mapping[str, str]) -> func.
 
 
 def _unreadable(error: Exception) -> web.Response:
-    """The answer to a body that is not encoded as its headers say, or not JSON; the connection is not used again."""
+    """The answer to a body that is not encoded as its headers say, or is not JSON; the connection is not reused."""
     answer = web.Response(status=400, text=f"the body cannot be read: {error}")
     answer.force_close()
     return answer
@@ -313,7 +313,7 @@ async def _run(arguments: argparse.Namespace) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run until SIGTERM or Ctrl-C (0); 1 and a message on stderr when the app cannot be started."""
+    """Run until SIGTERM or Ctrl-C (0); 1 and a message on stderr if the app cannot be started."""
     arguments = _arguments(argv)
     logging.basicConfig(stream=sys.stderr, level=arguments.log_level)
     try:

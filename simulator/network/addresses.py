@@ -1,7 +1,8 @@
 """Which address each configuration of a network interface gets when the interface is written.
 
-Decides only; `network.py` changes the world. Errors follow Azure's public wording and are inferred: no recording here
-has a refused address. Address rules: docs, virtual-network/ip-services/private-ip-addresses.md (read 2026-11-23).
+Decides only; `changes.py` and the providers change the world. Errors follow Azure's public wording and are inferred: no
+recording here has a refused address. Address rules: docs, virtual-network/ip-services/private-ip-addresses.md (read
+2026-11-23).
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ class Reference(msgspec.Struct):
 
 
 class WantedProperties(msgspec.Struct, rename="camel"):
-    """What a PUT says about one address."""
+    """The properties of one address in a PUT."""
 
     subnet: Reference | None = None
     private_ip_address: str | None = msgspec.field(default=None, name="privateIPAddress")
@@ -33,12 +34,12 @@ class WantedProperties(msgspec.Struct, rename="camel"):
 
     @property
     def allocation(self) -> Allocation:
-        """The method, whatever its case: azure-cli writes it in lower case (test_network_nic.yaml)."""
+        """The allocation method in any case: azure-cli writes it in lower case (test_network_nic.yaml)."""
         return "Static" if self.private_ip_allocation_method.lower() == "static" else "Dynamic"
 
     @property
     def version(self) -> Version:
-        """The IP version, whatever its case: as above (test_network_nic_subresources.yaml)."""
+        """The IP version in any case: as above (test_network_nic_subresources.yaml)."""
         return "IPv6" if self.private_ip_address_version.lower() == "ipv6" else "IPv4"
 
 
@@ -52,9 +53,9 @@ class Wanted(msgspec.Struct):
 def configure(
     vnets: Collection[Vnet], nic_id: str, old: Sequence[IpConfiguration], wanted: list[Wanted]
 ) -> list[IpConfiguration]:
-    """The configurations that a NIC, or what else holds addresses, has after being written over its `old` ones.
+    """The configurations of a NIC, or of another holder of addresses, after a write over its `old` ones.
 
-    One for IPv6 without a subnet has no address of its own, as recorded (azure-cli, test_vm_create_existing_nic.yaml).
+    An IPv6 configuration without a subnet has no address, as recorded (azure-cli, test_vm_create_existing_nic.yaml).
     Raises ArmError 400 where Azure would refuse.
     """
     if not wanted:
@@ -89,7 +90,7 @@ def configure(
 
 
 def _subnet(vnets: Collection[Vnet], nic_id: str, wanted: Wanted, old: IpConfiguration | None) -> tuple[Vnet, Subnet]:
-    """Where an address is wanted; it stays where it was when that is not said (azure-cli, test_network_nic.yaml)."""
+    """The subnet of an address; if the request names none, the address stays (azure-cli, test_network_nic.yaml)."""
     stated = wanted.properties.subnet
     if stated is None and old is None:
         raise rejected(400, "InvalidRequestFormat", f"The subnet of {nic_id} is missing.")  # inferred
@@ -128,7 +129,7 @@ def _address(
 ) -> str:
     if wanted.properties.allocation == "Static":
         return _static(vnet, subnet, nic_id, wanted.properties.private_ip_address, taken)
-    # A dynamic address is let go only with the NIC, the subnet, or for another static address.
+    # A dynamic address is released only with the NIC or the subnet, or for another static address.
     if old and (old.vnet.lower(), old.subnet) == (vnet.id.lower(), subnet.name) and old.address not in taken:
         return old.address
     free = vnet.free(subnet, wanted.properties.version, taken)

@@ -1,8 +1,8 @@
-"""What load balancers, private endpoints and container groups have in common: addresses taken in a VNet, and changes.
+"""Common parts of load balancers, private endpoints and container groups: addresses in a VNet, and changes.
 
 A change of the network provider is a long-running operation with the headers as recorded: `location` with deletions
-only, `retry-after` only where the answer comes before the end (Test_Networking_LoadBalancer_20240301_CRUD.yaml and
-Test_Networking_PrivateEndpoint_20240301_CRUD.yaml, Azure Service Operator, 2024). Event Grid is told at the end.
+only, `retry-after` only if the answer comes before the end (Test_Networking_LoadBalancer_20240301_CRUD.yaml and
+Test_Networking_PrivateEndpoint_20240301_CRUD.yaml, Azure Service Operator, 2024). Event Grid is notified at the end.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ RETRY_SECONDS = 10
 def reserve(
     network: Network, holder: str, old: Sequence[IpConfiguration], wanted: list[Wanted]
 ) -> list[IpConfiguration]:
-    """Take addresses for the resource `holder` in place of its `old` ones. Raises ArmError 400 where Azure refuses."""
+    """Assign addresses to the resource `holder` in place of its `old` ones. Raises ArmError 400 where Azure refuses."""
     chosen = configure(network.vnets, holder, old, wanted)
     kept = {(each.vnet.lower(), each.address) for each in chosen}
     release(network, holder, [each for each in old if (each.vnet.lower(), each.address) not in kept])
@@ -33,7 +33,7 @@ def reserve(
 
 
 def assign(network: Network, holder: str, addresses: Sequence[IpConfiguration]) -> None:
-    """Note who has these addresses."""
+    """Record the holder of these addresses."""
     for each in addresses:
         vnet = network.vnets.find(each.vnet)
         if vnet is not None and vnet.taken.get(each.address) != holder:
@@ -42,7 +42,7 @@ def assign(network: Network, holder: str, addresses: Sequence[IpConfiguration]) 
 
 
 def release(network: Network, holder: str, addresses: Sequence[IpConfiguration]) -> None:
-    """Free what `holder` has of these addresses."""
+    """Release those of these addresses that `holder` has."""
     for each in addresses:
         vnet = network.vnets.find(each.vnet)
         if vnet is not None and vnet.taken.get(each.address, "").lower() == holder.lower():
@@ -52,9 +52,9 @@ def release(network: Network, holder: str, addresses: Sequence[IpConfiguration])
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A write or deletion: what Event Grid is told of, and what happens at its end.
+    """A write or deletion: its event, and what happens at its end.
 
-    `undone` is called instead of `done` where the operation is made to fail.
+    `undone` is called instead of `done` if the operation is forced to fail.
     """
 
     resource_id: str
@@ -69,7 +69,7 @@ class _Named:
 
 
 def begin(network: Network, call: Call, location: str, seconds: float, change: Change) -> dict[str, str]:
-    """Start a change that takes `seconds` (0: it is over with the answer); gives the answer's headers."""
+    """Start a change that takes `seconds` (0: it is complete with the answer); returns the answer's headers."""
     deletes = call.method == "DELETE"
 
     def done() -> None:
@@ -87,7 +87,7 @@ def begin(network: Network, call: Call, location: str, seconds: float, change: C
 
 
 def not_found(call: Call) -> ArmError:
-    """A 404 for a part of a resource that is there; inferred, the network provider's public wording."""
+    """A 404 for a part of an existing resource; inferred, the network provider's public wording."""
     return rejected(404, "NotFound", f"Resource {call.id} not found.")
 
 
@@ -102,5 +102,5 @@ def name_of(resource: Resource) -> str:
 
 
 def stated(tags: dict[str, str] | None) -> dict[str, dict[str, str]]:
-    """The field `tags`, which is there once it has been written, as recorded."""
+    """The field `tags`, which exists once it has been written, as recorded."""
     return {} if tags is None else {"tags": dict(tags)}

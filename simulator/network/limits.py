@@ -1,8 +1,9 @@
 """The network provider's limits: 1000 writes and deletes, 10000 reads per 5 minutes.
 
-Source: request-limits-and-throttling (Microsoft Learn). How it counts, whether writes and deletes share one budget and
-what a refusal looks like is not public: fixed windows per subscription, one budget for both, and a body in the shape of
-the provider's other errors are assumed. Refusing is off by default: `enforce` turns it on.
+Source: request-limits-and-throttling (Microsoft Learn). How the provider counts, whether writes and deletes share one
+budget and what a refusal looks like is not public: fixed windows per subscription, one budget for both, and a body in
+the shape of the provider's other errors are assumed. Calls are refused only while `enforce` is set; it is off by
+default.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A load balancer as data, and its body as the network provider writes it. What happens to it: `load_balancers.py`.
+"""A load balancer as data, and its body as the network provider writes it. Calls: `load_balancer_provider.py`.
 
 Shapes as recorded by azure-cli (test_network_lb.yaml, test_network_load_balancer_ip_config.yaml, test_network_nic.yaml,
 2023) and Azure Service Operator (Test_Networking_LoadBalancer_20240301_CRUD.yaml, 2024).
@@ -24,12 +24,12 @@ _NAT = {
 }
 _DEFAULTS: Mapping[str, Mapping[str, Any]] = {"inboundNatRules": _NAT, "inboundNatPools": _NAT}
 _POINTING = ("loadBalancingRules", "inboundNatRules", "inboundNatPools")
-"""The sections whose members name a frontend, which lists them in turn."""
+"""The sections whose members name a frontend; the frontend lists them in turn."""
 
 
 @dataclass(slots=True)
 class Frontend:
-    """Where a load balancer answers: a private address, or a public one by its id."""
+    """A frontend of a load balancer: a private address, or a public one by its id."""
 
     name: str
     address: IpConfiguration | None = None
@@ -38,7 +38,7 @@ class Frontend:
 
 @dataclass(slots=True)
 class LoadBalancer:
-    """A load balancer. `sections`: its other parts by field and name, with the properties that were written."""
+    """A load balancer. `sections`: its other parts by field and name, with the properties as written."""
 
     id: str
     location: str
@@ -52,7 +52,7 @@ class LoadBalancer:
 
     @property
     def addresses(self) -> list[IpConfiguration]:
-        """The private addresses that it holds."""
+        """Its private addresses."""
         return [each.address for each in self.frontends if each.address]
 
     def body(self) -> dict[str, Any]:
@@ -73,7 +73,7 @@ class LoadBalancer:
         }
 
     def fields(self) -> list[str]:
-        """The parts that it has lists of; outbound rules are none of a Basic one's."""
+        """The names of its list fields; a Basic load balancer has no outbound rules."""
         basic = self.sku.get("name", "Basic") == "Basic"
         return ["frontendIPConfigurations", *(each for each in self.sections if not basic or each != "outboundRules")]
 

@@ -1,7 +1,7 @@
-"""The resource provider's room for `Microsoft.Network/loadBalancers`, their frontends and what else they consist of.
+"""The provider of `Microsoft.Network/loadBalancers`, their frontends and their other parts.
 
-A write is over with its answer, as recorded (`load_balancer.py` names the recordings). Nothing is balanced in here.
-Errors, PATCH, and what a GET says during a deletion are inferred.
+A write is complete with its answer, as recorded (`load_balancer.py` names the recordings). No traffic is balanced.
+Errors, PATCH, and the answer to a GET during a deletion are inferred.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class LoadBalancers:
         return answer(call)
 
     def load(self, balancer: LoadBalancer) -> None:
-        """Put a load balancer into the world as it is, without an event; its addresses count as taken."""
+        """Add a load balancer to the world as it is, without an event; its addresses count as assigned."""
         self.all.add(balancer)
         assign(self._network, balancer.id, balancer.addresses)
 
@@ -224,7 +224,7 @@ def _part_called(call: Call, balancer: LoadBalancer, section: str) -> dict[str, 
 
 
 def register(azure: ArmFrontDoor, network: Network) -> LoadBalancers:
-    """Make the provider of load balancers and let it answer."""
+    """Create the provider of load balancers and register it."""
     balancers = LoadBalancers(network)
     azure.register("Microsoft.Network", "loadBalancers", balancers)
     return balancers

@@ -1,7 +1,7 @@
 """Virtual networks and network interfaces as data, and their bodies as the network provider writes them.
 
-No requests in here: `network.py` decides what happens to them. Shapes as recorded by azure-cli, test_network_nic.yaml
-and test_vm_create_state_modifications.yaml (2023).
+No requests here: `provider.py` decides what happens to them. Shapes as recorded by azure-cli, test_network_nic.yaml and
+test_vm_create_state_modifications.yaml (2023).
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ Allocation = Literal["Dynamic", "Static"]
 
 @dataclass(slots=True)
 class Subnet:
-    """A part of a VNet. `declared` is False for one that was only ever named: it spans the whole VNet."""
+    """A part of a VNet. `declared` is False for a subnet that was only named: it spans the whole VNet."""
 
     name: str
     prefixes: list[str]
     declared: bool = True
     settings: dict[str, Any] = field(default_factory=dict)
-    """What a client wrote and nothing here looks at (delegations, policies, ...)."""
+    """Fields that a client wrote and the simulator ignores (delegations, policies, ...)."""
     busy: str | None = None
-    """The operation that is writing it, in Azure's name for it; None when there is none."""
+    """Azure's name of the operation that is writing it, or None."""
 
 
 @dataclass(slots=True)
@@ -40,18 +40,18 @@ class Peering:
     remote: str
     settings: dict[str, Any] = field(default_factory=dict)
     disconnected: bool = False
-    """The remote side was there and has been deleted."""
+    """The remote side existed and was deleted."""
 
 
 def peering(remote: str) -> Peering:
-    """A peering with a VNet, named after both what it is and the remote VNet's name and group, which are unique."""
+    """A peering with a VNet, named after the remote VNet's name and group, which are unique."""
     parts = remote.split("/")
     return Peering(f"peer-{parts[4]}-{parts[-1]}", remote)
 
 
 @dataclass(slots=True)
 class Vnet:
-    """A virtual network and the addresses taken in it."""
+    """A virtual network and the addresses assigned in it."""
 
     id: str
     location: str
@@ -61,13 +61,13 @@ class Vnet:
     tags: dict[str, str] = field(default_factory=dict)
     subnets: dict[str, Subnet] = field(default_factory=dict)
     taken: dict[str, str] = field(default_factory=dict)
-    """address -> id of the NIC, or of what else has it"""
+    """address -> id of the NIC or other holder"""
     provisioning: str = "Succeeded"
     settings: dict[str, Any] = field(default_factory=dict)
-    """What a client wrote and nothing here looks at (dhcpOptions, ...)."""
+    """Fields that a client wrote and the simulator ignores (dhcpOptions, ...)."""
     peerings: dict[str, Peering] = field(default_factory=dict)
     bare: bool = False
-    """Written without tags: then none are served, not even an empty object."""
+    """Written without tags: then no tags are served, not even an empty object."""
     changes: int = 0
 
     def touch(self) -> None:
@@ -76,11 +76,11 @@ class Vnet:
         self.etag = f'W/"{uuid5(UUID(self.guid), str(self.changes))}"'
 
     def subnet(self, name: str) -> Subnet | None:
-        """The subnet with this name, whatever its case."""
+        """The subnet with this name, in any case."""
         return self.subnets.get(name.lower())
 
     def free(self, subnet: Subnet, version: Version, avoid: set[str]) -> str | None:
-        """The lowest free address; Azure keeps the first four and the last of a subnet (docs, virtual-networks-faq)."""
+        """The lowest free address; Azure reserves the first four and the last of a subnet (virtual-networks-faq)."""
         for network in _networks(subnet, version):
             last = int(network.broadcast_address)
             for number in range(int(network.network_address) + 4, last):
@@ -104,7 +104,7 @@ def contains(subnet: Subnet, address: str) -> bool:
 
 @dataclass(slots=True)
 class IpConfiguration:
-    """One address of a NIC; an IPv6 one without an address has no network either."""
+    """One address of a NIC; an IPv6 configuration without an address has no network."""
 
     name: str
     address: str
@@ -114,9 +114,9 @@ class IpConfiguration:
     version: Version = "IPv4"
     allocation: Allocation = "Dynamic"
     private_link: dict[str, Any] | None = None
-    """Which member of which group of a service it leads to, on the NIC of a private endpoint"""
+    """On the NIC of a private endpoint: the group and member of the service to which the address leads"""
     settings: dict[str, Any] = field(default_factory=dict)
-    """What a client wrote and nothing here looks at (publicIPAddress, ...)."""
+    """Fields that a client wrote and the simulator ignores (publicIPAddress, ...)."""
 
 
 @dataclass(slots=True)
@@ -134,13 +134,13 @@ class Nic:
     mac: str = ""
     private_endpoint: str | None = None
     settings: dict[str, Any] = field(default_factory=dict)
-    """What a client wrote and nothing here looks at (networkSecurityGroup, ...)."""
+    """Fields that a client wrote and the simulator ignores (networkSecurityGroup, ...)."""
     bare: bool = False
-    """Written without tags: then none are served, not even an empty object."""
+    """Written without tags: then no tags are served, not even an empty object."""
 
     def body(self, version: str = "2024-01-01") -> dict[str, Any]:
-        """The NIC as served to an api-version; a MAC address and `primary` only while it is attached, as recorded."""
-        later = version >= "2022"  # recorded for 2022-01-01 and not for 2020-11-01; which version began is not known
+        """The NIC as served to an api-version; MAC address and `primary` only while it is attached, as recorded."""
+        later = version >= "2022"  # recorded for 2022-01-01 and not for 2020-11-01; the first version is unknown
         properties: dict[str, Any] = {
             "provisioningState": "Succeeded",
             "resourceGuid": self.guid,

@@ -1,4 +1,4 @@
-"""A private endpoint as data, and its body as the network provider writes it. Calls on it: `private_endpoints.py`.
+"""A private endpoint as data, and its body as the network provider writes it. Calls: `private_endpoint_provider.py`.
 
 Shapes as recorded by azure-cli (test_network_private_endpoints.yaml, test_network_private_endpoint_ip_config.yaml,
 test_network_private_endpoint_private_dns_zone_group.yaml, 2023) and Azure Service Operator
@@ -16,14 +16,14 @@ from simulator.network.nic import Nic
 
 PE_TYPE = "Microsoft.Network/privateEndpoints"
 IPV6_FIELD_SINCE = "2024-03-01"
-"""The earliest recorded api-version with `isIPv6EnabledPrivateEndpoint`; 2022-01-01 has none, between is unknown."""
+"""The earliest recorded api-version with `isIPv6EnabledPrivateEndpoint`; 2022-01-01 lacks it, in between is unknown."""
 
 Status = Literal["Approved", "Pending", "Rejected", "Disconnected"]
 
 
 @dataclass(slots=True)
 class Connection:
-    """A connection to a service. `manual`: somebody on the service's side decides on it."""
+    """A connection to a service. `manual`: the service's owner decides on it."""
 
     name: str
     service: str
@@ -36,7 +36,7 @@ class Connection:
 
     @property
     def first_party(self) -> bool:
-        """Whether the service is Azure's own, and not somebody's private link service."""
+        """Whether the service is Azure's own, and not a customer's private link service."""
         return "/microsoft.network/privatelinkservices/" not in self.service.lower()
 
     def fqdn(self, group: str, member: str) -> str | None:
@@ -57,7 +57,7 @@ class StaticAddress:
 
 @dataclass(slots=True)
 class ZoneGroup:
-    """The zones that Azure itself keeps for a private endpoint: `zones` are ids by the name of the configuration."""
+    """The zones in which Azure itself keeps a private endpoint's records. `zones`: ids by configuration name."""
 
     name: str
     zones: dict[str, str]
@@ -69,7 +69,7 @@ class ZoneGroup:
 class PrivateEndpoint:
     """A private endpoint with the NIC that holds its addresses.
 
-    `named`: whether the service's names are known yet, which they are once the first write is over.
+    `named`: whether the service's names are already known, which is so after the first write.
     """
 
     id: str
@@ -94,7 +94,7 @@ class PrivateEndpoint:
 
     def body(self, version: str) -> dict[str, Any]:
         """The private endpoint as served under an api-version."""
-        # Inferred, no recording has both: where a zone group publishes the names, nothing is left for a client to do.
+        # Inferred, no recording has both: if a zone group publishes the names, the client has nothing to do.
         names = self.names() if self.named and not self.groups else ()
         return {
             "name": name_of(self),

@@ -1,8 +1,8 @@
-"""The resource provider's room for `Microsoft.Network/privateEndpoints`, their NICs and what their services decide.
+"""The provider of `Microsoft.Network/privateEndpoints`, their NICs and the decisions of their services.
 
-Statuses, headers and states as recorded (`private_endpoint.py` names the recordings). Inferred: whatever concerns
-manual connections, how many addresses an endpoint has (one for each group, or those that it states), and that a
-service's decision, the endpoint's NIC and its zone's records raise no event.
+Statuses, headers and states as recorded (`private_endpoint.py` names the recordings). Inferred: manual connections, how
+many addresses an endpoint has (one for each group, or those that it states), and that a service's decision, the
+endpoint's NIC and its zone's records raise no event.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from simulator.timing.latency import Spread
 
 PUT_SECONDS = Spread(12.0, 20.0, 32.0)
 DELETE_SECONDS = Spread(1.0, 5.0, 10.0)
-"""Durations in seconds: in azure-cli's recordings all 7 writes were running after 11 s or more and over at the next
-poll, after 32 s or more; a deletion was running after 0 s and over after 10 s. The medians are assumed."""
+"""Durations in seconds: in azure-cli's recordings all 7 writes were running after 11 s or more and complete at the next
+poll, after 32 s or more; a deletion was running after 0 s and complete after 10 s. The medians are assumed."""
 
 
 class _ConnectionProperties(msgspec.Struct, rename="camel"):
@@ -91,13 +91,13 @@ class PrivateEndpoints:
         raise ArmError(405, "MethodNotAllowed", f"{call.method} on {'/'.join(call.types)} is not simulated.")
 
     def load(self, endpoint: PrivateEndpoint, addresses: list[IpConfiguration]) -> None:
-        """Put a private endpoint into the world as it is, without an event; its addresses count as taken."""
+        """Add a private endpoint to the world as it is, without an event; its addresses count as assigned."""
         endpoint.nic.configurations = addresses
         self._network.load_nic(endpoint.nic)
         self.all.add(endpoint)
 
     def decide(self, endpoint_id: str, status: Status, description: str = "", actions: str = "None") -> None:
-        """The service's side decides on an endpoint's connections, without an event. KeyError: no such endpoint."""
+        """The service decides on an endpoint's connections, without an event. KeyError: no such endpoint."""
         endpoint = self.all.find(endpoint_id)
         if endpoint is None:
             raise KeyError(endpoint_id)
@@ -149,7 +149,7 @@ class PrivateEndpoints:
         return Response(200 if old else 201, endpoint.body(call.request.query["api-version"]), headers)
 
     def new_nic(self, endpoint_id: str, location: str, name: str = "", *, bare: bool = False) -> Nic:
-        """A NIC without addresses for a private endpoint, in its group, named by Azure where no name is given."""
+        """A NIC without addresses for a private endpoint, in its group, with Azure's name if none is given."""
         scope, _, path = endpoint_id.rpartition("/providers/")
         guid = self._network.azure.new_guid()
         name = name or f"{path.rsplit('/', 1)[1]}.nic.{guid}"
@@ -158,7 +158,7 @@ class PrivateEndpoints:
         return Nic(own, location, {}, [], etag, number, private_endpoint=endpoint_id, bare=bare)
 
     def _attach(self, nic: Nic, subnet: Reference, static: list[StaticAddress], connections: list[Connection]) -> None:
-        """Give a private endpoint's NIC its addresses."""
+        """Assign addresses to a private endpoint's NIC."""
         members = [(each.name, each.group, each.member) for each in static]
         if not static:
             groups: list[str | None] = [group for each in connections for group in each.groups] or [None]
@@ -174,7 +174,7 @@ class PrivateEndpoints:
         nic.configurations = reserve(self._network, nic.id, nic.configurations, wanted)
         for each, (_, group, member) in zip(nic.configurations, members, strict=True):
             each.private_link = _link(connections, group, member)
-        if nic.configurations != before:  # new tags of the endpoint leave it as it is, as recorded
+        if nic.configurations != before:  # new tags of the endpoint do not change its NIC, as recorded
             nic.etag = self._network.new_etag()
         self._network.load_nic(nic)
 
@@ -215,7 +215,7 @@ def _static(each: _Static) -> StaticAddress:
 
 
 def _connections(wanted: _Properties, old: PrivateEndpoint | None) -> list[Connection]:
-    """The connections after a write: one that was decided on stays so, a new one is approved or waits."""
+    """The connections after a write: one with a decision keeps it, a new one is approved or pending."""
     decided = {each.name: each for each in (old.connections if old else []) if each.manual or each.status != "Approved"}
     chosen = []
     for manual, several in (
@@ -235,7 +235,7 @@ def _connections(wanted: _Properties, old: PrivateEndpoint | None) -> list[Conne
 
 
 def _link(connections: list[Connection], group: str | None, member: str | None) -> dict[str, Any] | None:
-    """What an address leads to, as the NIC says it."""
+    """The target of an address, as the NIC's body has it."""
     if group is None or member is None:
         return None
     names = [name for each in connections if (name := each.fqdn(group, member))]
@@ -243,7 +243,7 @@ def _link(connections: list[Connection], group: str | None, member: str | None) 
 
 
 def register(azure: ArmFrontDoor, network: Network, dns: PrivateDns) -> PrivateEndpoints:
-    """Make the provider of private endpoints and let it answer."""
+    """Create the provider of private endpoints and register it."""
     endpoints = PrivateEndpoints(network, dns)
     azure.register("Microsoft.Network", "privateEndpoints", endpoints)
     return endpoints

@@ -1,7 +1,7 @@
-"""The network resource provider: network interfaces, virtual networks, and who holds which address.
+"""The network resource provider: network interfaces, virtual networks, and the holders of addresses.
 
-Private DNS zones have a room of their own. A VM's side of an attachment belongs to `compute.py`, which calls
-`attach` and `detach` here. What is not recorded and only follows Azure's public wording is marked "inferred".
+Private DNS zones have their own package. A VM's side of an attachment belongs to `simulator/compute`, which calls
+`attach` and `detach` here. "Inferred" marks behaviour that is not recorded and only follows Azure's public wording.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from simulator.timing.latency import Spread
 
 WRITE_SECONDS = Spread(0.3, 1.0, 3.0)
 """Duration of NIC and VNet writes in seconds. Of 76 first polls in azure-cli recordings, all 70 made after 3 s or more
-found the write done, and 4 of the 6 made within 1 s; the shape in between is assumed."""
+found the write done, and 4 of the 6 made within 1 s; the shape of the distribution in between is assumed."""
 
 PAGE_SIZE = 250
 """Assumed: none of the 8 recorded NIC listings has a second page."""
@@ -84,25 +84,25 @@ class Network:
         return Response(200, nic.body(call.request.query["api-version"]), {"etag": nic.etag})
 
     def attach(self, nic: Nic, vm: str, *, primary: bool) -> None:
-        """Note that a VM has this NIC, without an event."""
+        """Attach this NIC to a VM, without an event."""
         nic.vm, nic.primary, nic.etag = vm, primary, self.new_etag()
         nic.mac = nic.mac or "00-0D-3A-" + "-".join(f"{self.azure.rng.randrange(256):02X}" for _ in range(3))
 
     def detach(self, nic: Nic) -> None:
-        """Note that no VM has this NIC any more, without an event."""
+        """Detach this NIC from its VM, without an event."""
         nic.vm, nic.mac, nic.etag = None, "", self.new_etag()
 
     def load_vnet(self, vnet: Vnet) -> None:
-        """Put a VNet into the world as it is, without an event; load it before its NICs."""
+        """Add a VNet to the world as it is, without an event; load it before its NICs."""
         self.vnets.add(vnet)
 
     def load_nic(self, nic: Nic) -> None:
-        """Put a NIC into the world as it is, without an event; its addresses count as taken."""
+        """Add a NIC to the world as it is, without an event; its addresses count as assigned."""
         self.nics.add(nic)
         self._take(nic)
 
     def lodge(self, nic: Nic) -> None:
-        """Let a NIC of a scale set's instance, which this provider does not serve, have its addresses; no event."""
+        """Assign the addresses of a NIC of a scale set's instance, which this provider does not serve; no event."""
         self._instance_nics[nic.id.lower()] = nic
         self._take(nic)
 
@@ -116,13 +116,13 @@ class Network:
         return self.nics.find(nic_id) or self._instance_nics.get(nic_id.lower())
 
     def remove_nic(self, nic: Nic) -> None:
-        """Take a NIC out of the world, without an event, and free its addresses."""
+        """Remove a NIC, without an event, and release its addresses."""
         self._release(nic, [])
         self.nics.remove(nic)
         self._instance_nics.pop(nic.id.lower(), None)
 
     def _release(self, nic: Nic, kept: Sequence[IpConfiguration]) -> None:
-        """Free the addresses of a NIC that it does not keep."""
+        """Release the addresses that a NIC does not keep."""
         staying = {(each.vnet.lower(), each.address) for each in kept}
         for vnet, address in self._held(nic):
             own = vnet.taken.get(address, "").lower() == nic.id.lower()
@@ -137,7 +137,7 @@ class Network:
                 yield vnet, each.address
 
     def new_etag(self) -> str:
-        """An etag as this provider writes them."""
+        """A new etag in this provider's format."""
         return f'W/"{self.azure.new_guid()}"'
 
     def _put_nic(self, call: Call) -> Response:
@@ -192,7 +192,7 @@ class _Named:
 
 
 def _stated(properties: Mapping[str, Any], names: set[str]) -> dict[str, Any]:
-    """What a client wrote, but for empty lists: those are not served, as recorded."""
+    """What a client wrote, without empty lists, which are not served, as recorded."""
     return {name: value for name, value in properties.items() if name in names and value != []}
 
 
@@ -205,7 +205,7 @@ def _region(location: str) -> str:
 
 
 def register(azure: ArmFrontDoor) -> Network:
-    """Make the network provider and let it answer."""
+    """Create the network provider and register it."""
     network = Network(azure)
     for resource_type in ("networkInterfaces", "virtualNetworks", "locations"):
         azure.register("Microsoft.Network", resource_type, network)

@@ -17,21 +17,21 @@ PEERING_TYPE = f"{VNET_TYPE}/virtualNetworkPeerings"
 
 
 class VnetBodies:
-    """Writes bodies; knows who is in which subnet, and who peers with whom. `nic` finds one by its id."""
+    """Writes bodies; knows which configurations are in a subnet, and which VNets peer. `nic` finds a NIC by its id."""
 
     def __init__(self, vnets: Collection[Vnet], nic: Callable[[str], Nic | None]) -> None:
         self._vnets = vnets
         self._nic = nic
 
     def reverse(self, vnet: Vnet, peering: Peering) -> Peering | None:
-        """The other side's peering with this VNet, if there is one."""
+        """The remote side's peering with this VNet, if it exists."""
         remote = self._vnets.find(peering.remote)
         found = remote.peerings.values() if remote else ()
         return next((each for each in found if each.remote.lower() == vnet.id.lower()), None)
 
     def vnet(self, vnet: Vnet, version: str) -> dict[str, Any]:
         """A virtual network as served to an api-version."""
-        # Recorded with api-version 2024-03-01 and not with 2022-01-01; which version began is not known.
+        # Recorded with api-version 2024-03-01 and not with 2022-01-01; the first version is unknown.
         policied = version >= "2024"
         return {
             "name": vnet.id.rsplit("/", 1)[1],
@@ -53,7 +53,7 @@ class VnetBodies:
         }
 
     def subnet(self, vnet: Vnet, subnet: Subnet) -> dict[str, Any]:
-        """A subnet as served, by itself or in its network."""
+        """A subnet as served, separately or in its network."""
         one = len(subnet.prefixes) == 1
         subnet_id = f"{vnet.id}/subnets/{subnet.name}"
         used = [{"id": each} for each in self.configurations(vnet, subnet)]
@@ -72,7 +72,7 @@ class VnetBodies:
         }
 
     def configurations(self, vnet: Vnet, subnet: Subnet) -> Iterator[str]:
-        """The ids of the address configurations that lie in a subnet."""
+        """The ids of the address configurations in a subnet."""
         for holder in dict.fromkeys(vnet.taken.values()):
             nic = self._nic(holder)
             for each in nic.configurations if nic else ():
@@ -104,7 +104,7 @@ class VnetBodies:
 
 
 def _configuration_id(nic: str, name: str) -> str:
-    """An address configuration's id as a subnet has it.
+    """The id of an address configuration as a subnet has it.
 
     Those of scale sets' instances are in capitals: Azure Service Operator, Test_Compute_v20220301_CreationAndDeletion,
     39, 2026.
@@ -116,7 +116,7 @@ def _configuration_id(nic: str, name: str) -> str:
 
 
 def policies(subnet: Subnet) -> dict[str, Any]:
-    """What a client wrote about a subnet, and what holds where it wrote nothing."""
+    """What a client wrote about a subnet's policies, with Azure's defaults for the rest."""
     defaults = {
         "delegations": [],
         "privateEndpointNetworkPolicies": "Disabled",

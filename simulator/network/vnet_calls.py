@@ -1,8 +1,8 @@
 """The calls on virtual networks, their subnets and their peerings.
 
-As recorded, a write is under way until its operation ends, but a subnet's write that changes nothing has succeeded at
-once. Peerings are in no recording: their operations are those of subnets. What only follows Azure's public wording is
-marked "inferred". Bodies: `vnet_bodies.py`.
+As recorded, a write is in progress until its operation ends, but a write of a subnet that changes nothing succeeds at
+once. Peerings are in no recording: their operations are those of subnets. "Inferred" marks what only follows Azure's
+public wording. Bodies: `vnet_bodies.py`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from simulator.network.vnet_bodies import PEERING_TYPE, SUBNET_TYPE, VnetBodies,
 PAGE_SIZE = 250
 
 Begin = Callable[[Call, str, str, str, Callable[[], None]], dict[str, str]]
-"""Starts a write or delete: the call, the resource's id, its location, the operation's name, what its end does."""
+"""Starts a write or delete: the call, the resource's id, its location, the operation's name, the function at its end.
+"""
 
 _VNET_SETTINGS = {"bgpCommunities", "ddosProtectionPlan", "dhcpOptions", "enableDdosProtection", "encryption"}
 _SUBNET_SETTINGS = {
@@ -114,7 +115,7 @@ class VnetCalls:
         vnet.touch()
         self._vnets.add(vnet)
         for each in subnets:
-            each.busy = "PutVirtualNetworkOperation"  # inferred from the name that a subnet's write has
+            each.busy = "PutVirtualNetworkOperation"  # inferred from the operation name of a subnet's write
 
         def end() -> None:
             vnet.provisioning = "Succeeded"

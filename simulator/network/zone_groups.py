@@ -116,7 +116,7 @@ class ZoneGroups:
             zone.put(replace(written(None, "A", name, properties), etag=self._network.azure.new_guid()))
 
     def remove_records(self, endpoint: PrivateEndpoint, group: ZoneGroup) -> None:
-        """Take the records of a zone group out of their zones, without an event."""
+        """Remove the records of a zone group from their zones, without an event."""
         for zone, name, address in self._targets(endpoint, group):
             found = zone.get("A", name)
             if found is not None and found.addresses == (address,):

@@ -1,1 +1,4 @@
-"""What every zone should answer, derived from the world file alone. It shares no code with the app."""
+"""What every zone should answer, derived from the world file alone.
+
+It judges the app, so it shares no code with it, and none with the resource providers.
+"""

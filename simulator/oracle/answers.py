@@ -1,7 +1,7 @@
-"""What every zone must answer, by brute force, for checking the app against.
+"""The right answers of every zone, by brute force, to compare the app with.
 
-Written from the design alone. Nothing of the app may enter: two programs that share code share its mistakes. It reads
-a world (see `world.py`, with the app settings in `settings`) and the published latency matrix as data; no sockets.
+Written from the design alone. No code of the app may enter: two programs that share code share its mistakes. It reads a
+world (see `simulator/world`, with the app settings in `settings`) and the published latency matrix as data; no sockets.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ with (Path(__file__).parents[2] / "shared" / "data" / "region_latency.csv").open
 
 
 def expected(world: Json, drains: AbstractSet[str] = frozenset(), before: Answers | None = None) -> Answers:
-    """What each zone must answer for each name that is claimed, that has a record set, or that `before` knows.
+    """The right answer of each zone for each name that is claimed, that has a record set, or that `before` contains.
 
-    `drains`: ids of endpoints and regions that are drained by order. `before`: the answers until now, which the policy
-    `"when_empty": "keep"` keeps.
+    `drains`: ids of drained endpoints and regions. `before`: the answers until now, which the policy `"when_empty":
+    "keep"` keeps.
     """
     settings, known, answers = decoded(world["settings"]), before or {}, Answers()
     claiming = [(vm, claims(vm, settings)) for vm in endpoints(world, settings)]
@@ -48,7 +48,7 @@ def expected(world: Json, drains: AbstractSet[str] = frozenset(), before: Answer
 
 
 def held(world: Json) -> Answers:
-    """What each zone answers for each name that has an A record set: to compare with `expected`."""
+    """The actual answer of each zone for each name with an A record set, to compare with `expected`."""
     return {
         (zone["id"].lower(), each["name"].lower()): (each["ttl"], frozenset(each["addresses"]))
         for zone in world["zones"]

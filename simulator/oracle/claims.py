@@ -1,6 +1,6 @@
-"""Who claims which name in a world, who may, and who serves: each endpoint by itself, for the oracle and the demo.
+"""Which endpoints of a world claim which names, which may, and which serve; for the oracle and the demo.
 
-Written from the design alone, as `oracle.py` is; nothing of the app may enter, and nothing about zones or routing.
+Written from the design alone, as `answers.py` is. No code of the app may enter, and nothing about zones or routing.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ KINDS = ("vms", "load_balancers", "private_endpoints", "container_groups")
 
 
 def decoded(settings: Json) -> Json:
-    """App settings, which are JSON or the text of it, as JSON."""
+    """App settings, given as JSON or as its text, as JSON."""
     text = re.compile(r"[\[{].*|true|false|\d+", re.DOTALL)
     return {k: json.loads(v) if isinstance(v, str) and text.fullmatch(v.strip()) else v for k, v in settings.items()}
 
@@ -37,14 +37,14 @@ def endpoints(world: Json, settings: Json) -> list[Json]:
 
 
 def _instance(scale_set: Json, instance: Json) -> Json:
-    """An instance as an endpoint: it has the tags, the place and the own name of its scale set."""
+    """An instance as an endpoint: it has the tags, the location and the name of its scale set."""
     nic = {"vnet": scale_set["vnet"], "ip_configurations": [{"address": instance["address"]}]}
     machine = {**scale_set, **instance, "id": f"{scale_set['id']}/virtualMachines/{instance['id']}", "nics": [nic]}
     return machine | {"own": scale_set["id"].rsplit("/", 1)[1]}
 
 
 def claims(vm: Json, settings: Json) -> dict[str, bool]:
-    """The names that an endpoint claims, each with whether it does so by tag; nothing if it is not looked at."""
+    """The names that an endpoint claims, each with whether it claims it by tag; none for an unobserved endpoint."""
     if "claims" in vm:
         return _names(vm, settings, vm["claims"])
     tag = {key.lower(): value for key, value in vm.get("tags", {}).items()}.get("nearzone")
@@ -64,7 +64,7 @@ def _names(vm: Json, settings: Json, stated: list[str]) -> dict[str, bool]:
 
 
 def permitted(vm: Json, name: str, settings: Json) -> bool:
-    """Whether NEARZONE_CLAIMS lets an endpoint claim a name; it says nothing of static ones."""
+    """Whether NEARZONE_CLAIMS permits a claim; static endpoints are exempt."""
     if "claims" in vm:
         return True
     entries, spelled = settings["NEARZONE_CLAIMS"], settings.get("NEARZONE_NEVER_BY_WILDCARD", "")
@@ -75,7 +75,7 @@ def permitted(vm: Json, name: str, settings: Json) -> bool:
 
 
 def serving(vm: Json, drains: AbstractSet[str] = frozenset()) -> dict[str, str]:
-    """The addresses at which an endpoint serves, each with its VNet's id; none when it does not serve."""
+    """The addresses at which an endpoint serves, each with its VNet's id; empty if it does not serve."""
     said = {value.strip().lower() for key, value in vm.get("tags", {}).items() if key.lower() == "nearzone-drain"}
     drained = {"true", "yes", "on", "1"} & said
     drained |= {vm["id"].lower(), region(vm["location"])} & {region(each) for each in drains}
@@ -87,7 +87,7 @@ def serving(vm: Json, drains: AbstractSet[str] = frozenset()) -> dict[str, str]:
 
 
 def _serving_addresses_if_not_drained(vm: Json) -> dict[str, str]:
-    """The addresses of an endpoint that would serve if it was not drained."""
+    """The addresses at which an endpoint would serve if it was not drained."""
     if "claims" in vm:
         return dict.fromkeys(vm["addresses"], "")
     if "frontends" in vm:
@@ -107,7 +107,7 @@ def _serving_addresses_if_not_drained(vm: Json) -> dict[str, str]:
 
 
 def most_specific(name: str, patterns: Json, default: Json) -> Json:
-    """What the exact name has, else the matching glob with the most literal characters (ties: by alphabet)."""
+    """The value of the exact name, else of the matching glob with the most literal characters (ties: alphabetical)."""
     found = [each for each in patterns if fnmatchcase(name, each.lower())]
     found.sort(key=lambda each: (each.lower() != name, -len(re.sub("[*?]", "", each)), each.lower()))
     return patterns[found[0]] if found else default

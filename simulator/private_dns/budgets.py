@@ -1,7 +1,7 @@
-"""How many private DNS calls Azure lets through: the provider's budgets per zone and minute, and ARM's per 5 minutes.
+"""How many private DNS calls Azure allows: the provider's budgets per zone and minute, and ARM's per 5 minutes.
 
-Both are published, and they contradict each other for reads (200 GETs per zone and minute, 500 per subscription and
-5 minutes); both are counted, so the lower one wins. How a budget is counted is an unknown (`Unknowns.throttle`).
+Both are published, and they contradict each other for reads (200 GETs per zone and minute, 500 per subscription and 5
+minutes); both are counted, so the lower one wins. How a budget is counted is unknown (`AssumedBehaviour.throttle`).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ OTHER_BUDGETS: Mapping[Budget, int] = {
 }  # fmt: skip
 """Calls per minute on zones (per subscription; gets per zone, lists by group per group) and on links (per zone).
 
-Same source. That of lists of links (by VNet) is left out: such a list is not simulated.
+Same source. The budget of lists of links (by VNet) is left out: such a list is not simulated.
 """
 BUDGETS = {**ZONE_BUDGETS, **OTHER_BUDGETS}
 MINUTE = 60.0
@@ -43,9 +43,9 @@ REQUESTS: Mapping[str, int] = {"read": 500, "write": 12_000, "delete": 12_000}
 class ZoneBudgets:
     """All budgets of the private DNS provider. `clock`: seconds.
 
-    `enforced`: those per minute; `requests_enforced`: ARM's per 5 minutes, whose countdown header is always there.
-    `retry_after`: seconds in the header of the provider's 429, None: it has none. `throttled` counts the refused calls
-    by scope (zone, subscription or group, in lower case) and kind.
+    `enforced`: the budgets per minute; `requests_enforced`: ARM's per 5 minutes, whose countdown header is always sent.
+    `retry_after`: seconds in the header of the provider's 429; None: no header. `throttled` counts the refused calls by
+    scope (zone, subscription or group, in lower case) and kind.
     """
 
     def __init__(self, clock: Callable[[], float], algorithm: Algorithm, *, enforced: bool) -> None:
@@ -76,7 +76,7 @@ class ZoneBudgets:
         budget.take(now)
 
     def spend_foreign(self, scope: str, kind: Budget, count: int) -> int:
-        """Somebody else makes so many calls now; gives how many of them were let through, which are spent."""
+        """Another client makes this many calls now; returns how many were allowed and counted."""
         budget, now = self._throttle(scope, kind), self._clock()
         let_through = min(count, budget.left(now))
         for _ in range(let_through):
@@ -92,9 +92,10 @@ class ZoneBudgets:
         return found, action
 
     def admit(self, call: Call) -> None:
-        """Raise ArmError 429 of ARM itself when its requests of these 5 minutes are used up and that is enforced.
+        """Raise ARM's own ArmError 429 when its requests of these 5 minutes are used up and enforced.
 
-        Body as seen on public DNS (terraform-provider-azurerm#14213): the wait may be longer than the window's rest.
+        Body as seen on public DNS (terraform-provider-azurerm#14213): the wait may be longer than the rest of the
+        window.
         """
         if not self.requests_enforced:
             return
@@ -111,7 +112,7 @@ class ZoneBudgets:
             )
 
     def countdown(self, call: Call) -> dict[str, str]:
-        """Count a request that ARM passed on, and give the header that says how many more it would.
+        """Count a request that ARM passed on; returns the header with the remaining requests.
 
         Recorded: reads from 499 down, writes and deletes each from 11999 down, in place of ARM's ordinary headers.
         """
@@ -122,15 +123,15 @@ class ZoneBudgets:
 
 
 def too_many(message: str, retry_after: int | None) -> ArmError:
-    """A 429 of the provider itself. Its body is not public: code and words are ours, status and header are reported."""
+    """A 429 of the provider itself. Status and header are reported; code and words are the simulator's own."""
     headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
     return ArmError(429, "TooManyRequests", message, wrapped=False, headers=headers)
 
 
 def budget_of(call: Call, *, exists: bool) -> tuple[str, Budget] | None:
-    """Scope and kind of the budget that a call on a zone or a link spends; None: lists of links, which have none.
+    """Scope and kind of the budget of a call on a zone or a link; None: lists of links, which have none.
 
-    `exists`: whether the zone or link does. A PATCH of something missing is counted as an update.
+    `exists`: whether the zone or link exists. A PATCH of a missing resource counts as an update.
     """
     scope = f"/subscriptions/{call.subscription}"
     kinds: Mapping[str, Budget]

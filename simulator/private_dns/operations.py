@@ -1,7 +1,7 @@
 """The long-running operations of private DNS zones and links: the 202, the status polls, the end.
 
-As recorded, and unlike other providers': a status that is not final is itself a 202 with all headers, and a condition
-that does not hold shows only here, as status Failed with an error beside it.
+As recorded, and unlike other providers: a status that is not final is itself a 202 with all headers, and a failed
+condition shows only here, as status Failed with an error.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class OperationFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What an operation does: its recorded name, what it is done to, what Event Grid calls it, and the doing itself."""
+    """The work of an operation: its recorded name, its target, the name of its event, and the function that does it."""
 
     name: str
     resource_id: str
@@ -54,7 +54,7 @@ class DnsOperations:
         self._all: dict[str, _Operation] = {}
 
     def begin(self, call: Call, work: Work) -> Response:
-        """Start an operation: 202, an empty object for PUT and PATCH and nothing for DELETE."""
+        """Start an operation: 202 with an empty object for PUT and PATCH and without a body for DELETE."""
         token = base64.b64encode(f"FrontEndAsyncOperation;{work.name};{self._azure.new_guid()}".encode()).decode()
         operation = self._all[token] = _Operation()
 

@@ -1,8 +1,8 @@
-"""The private DNS resource provider: where its parts are put together, and what the simulator reads and sets up in it.
+"""The private DNS resource provider: assembles its parts, and offers what the simulator reads and sets up in it.
 
-As recorded: zones and links change by long-running operations (`zone_calls.py`, `dns_operations.py`), record sets at
-once (`record_set_calls.py`). Conditions, locks and the switches for what nobody knows about Azure are in
-`dns_rules.py`, limits in `dns_budgets.py`. No DNS is spoken here.
+As recorded: zones and links change by long-running operations (`zone_calls.py`, `operations.py`), record sets at once
+(`record_set_calls.py`). Conditions and the switches for unknown behaviour of Azure are in `rules.py`, limits in
+`budgets.py`. No DNS messages here.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from simulator.private_dns.zone_calls import ZoneCalls, ZoneStore
 class PrivateDns:
     """The resource provider for `privateDnsZones` and its operations.
 
-    `vnet_exists` tells whether a linked VNet is known (None: every one is). `limits`: whether the published budgets per
-    zone and minute are enforced. Both may be changed at any time; `unknowns` may not.
+    `vnet_exists` returns whether a linked VNet exists (None: all do). `limits`: whether the published budgets per zone
+    and minute are enforced. Both may be changed at any time; `unknowns` may not.
     """
 
     def __init__(
@@ -61,12 +61,12 @@ class PrivateDns:
         return self.budgets.throttled
 
     def spend_foreign(self, zone_id: str, kind: Budget, count: int) -> int:
-        """Somebody else makes record set calls in a zone now; gives how many were let through and are spent."""
+        """Another client makes record set calls in a zone now; returns how many were allowed and counted."""
         return self.budgets.spend_foreign(zone_id, kind, count)
 
     @property
     def vnet_exists(self) -> Callable[[str], bool] | None:
-        """What is asked whether a VNet is known when it is linked."""
+        """The function that returns whether a VNet exists when it is linked."""
         return self._store.vnet_exists
 
     @vnet_exists.setter
@@ -89,7 +89,7 @@ class PrivateDns:
         links: Sequence[Mapping[str, Any]] = (),
         records: Sequence[Mapping[str, Any]] = (),
     ) -> Zone:
-        """Put a zone in place at once and without events, instead of what was there; the fields are a world file's.
+        """Create a zone at once and without events, replacing an existing one; the fields are those of a world file.
 
         Links: name, vnet, registration, resolution_policy. Records: name, type, ttl, addresses, metadata,
         auto_registered; for types other than A, `records` holds the JSON of the type's field. Raises ArmError for
@@ -126,17 +126,17 @@ class PrivateDns:
     def put_auto_registered(self, zone_id: str, name: str, ip: str) -> bool:
         """Register a VM's name as Azure does for a registration link, without an event: TTL 10 s, no metadata.
 
-        False when a manual record set of that name is there: it stays, and the name is registered once it is deleted.
+        False if a manual record set of that name exists: it stays, and the name is registered once it is deleted.
         Raises KeyError for an unknown zone. Source: private-dns-autoregistration and dns-faq-private.yml.
         """
         return self._sets.register(self._store.zones[zone_id.lower()], name, ip)
 
     def remove_auto_registered(self, zone_id: str, name: str) -> None:
-        """The VM is gone: its auto-registered set goes, a manual one of that name stays. KeyError: unknown zone."""
+        """Remove the auto-registered set of a deleted VM; a manual one of that name stays. KeyError: unknown zone."""
         self._sets.unregister(self._store.zones[zone_id.lower()], name)
 
     def lock(self, scope: str, level: Level) -> None:
-        """Put a management lock on a subscription, group, zone or record set."""
+        """Lock a subscription, group, zone or record set."""
         self.locks.lock(scope, level)
 
     def unlock(self, scope: str) -> None:
@@ -144,7 +144,7 @@ class PrivateDns:
         self.locks.unlock(scope)
 
     def handle(self, call: Call) -> Response:
-        """Answer a call. Raises ArmError for an error answer, with ARM's countdown where ARM passed the call on."""
+        """Answer a call. Raises ArmError for an error answer, with ARM's countdown if ARM passed the call on."""
         self.budgets.admit(call)
         try:
             return self._answer(call)
@@ -173,7 +173,7 @@ class PrivateDns:
         )
 
     def _spend(self, call: Call) -> None:
-        """Take a call on a zone or a link from its budget; those on record sets are counted where they are answered."""
+        """Count a call on a zone or a link; calls on record sets are counted where they are answered."""
         if len(call.types) > 1 and call.types[1].lower() != "virtualnetworklinks":
             return
         zone = self._zone_calls.zone_of(call) if call.names else None
@@ -190,7 +190,7 @@ def register(
     limits: bool = False,
     unknowns: AssumedBehaviour | None = None,
 ) -> PrivateDns:
-    """Make a provider and let it answer for its types; the options are those of PrivateDns."""
+    """Create a provider and register it for its types; the options are those of PrivateDns."""
     provider = PrivateDns(azure, vnet_exists=vnet_exists, limits=limits, unknowns=unknowns)
     for resource_type in ("privateDnsZones", "privateDnsOperationStatuses", "privateDnsOperationResults"):
         azure.register("Microsoft.Network", resource_type, provider)

@@ -1,6 +1,6 @@
 """The calls on one zone's record sets: GET, PUT, PATCH, DELETE, lists. All of them are answered at once.
 
-The zone is known to exist when a call gets here; zones, links and operations are the affair of `private_dns.py`.
+The zone exists when a call arrives here; `provider.py` handles zones, links and operations.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from simulator.private_dns.record_sets import (
 from simulator.private_dns.rules import AssumedBehaviour, Failure, cname_in_the_way, failed_condition, zone_full
 
 PAGE = 100
-"""Record sets on a page unless `$top` says less. Source: OpenAPI 2020-06-01; no longer page is recorded."""
+"""Record sets on a page unless `$top` is smaller. Source: OpenAPI 2020-06-01; no longer page is recorded."""
 
 
 class RecordSetCalls:
-    """Answers record set calls and keeps what auto-registration would put back after a DELETE."""
+    """Answers record set calls and stores what auto-registration restores after a DELETE."""
 
     def __init__(self, azure: ArmFrontDoor, unknowns: AssumedBehaviour, budgets: ZoneBudgets) -> None:
         self._azure = azure
@@ -161,7 +161,7 @@ class RecordSetCalls:
         return Response(200, content, {**left, **self._budgets.countdown(call)})
 
     def register(self, zone: Zone, name: str, address: str) -> bool:
-        """Auto-register an A set, TTL 10 s. False when a manual set of that name is in the way, which stays."""
+        """Auto-register an A set, TTL 10 s. False if a manual set of that name exists, which stays."""
         self._registered[zone.id.lower(), name.lower()] = address
         old = zone.get("A", name)
         if (old and not old.auto_registered) or "CNAME" in zone.types_at(name):
@@ -171,14 +171,14 @@ class RecordSetCalls:
         return True
 
     def unregister(self, zone: Zone, name: str) -> None:
-        """The VM is gone or its link is: take its auto-registered set out; a manual one stays."""
+        """Remove the auto-registered set of a deleted VM or link; a manual one stays."""
         self._registered.pop((zone.id.lower(), name.lower()), None)
         old = zone.get("A", name)
         if old and old.auto_registered:
             zone.remove(old)
 
     def unregister_all(self, zone: Zone) -> None:
-        """The zone has no registration link any more, or is itself gone."""
+        """The zone has no registration link any more, or is itself deleted."""
         for zone_id, name in list(self._registered):
             if zone_id == zone.id.lower():
                 self.unregister(zone, name)

@@ -1,8 +1,8 @@
-"""What a private DNS zone holds, and how Azure writes it down: record sets, virtual network links, the zone itself.
+"""The contents of a private DNS zone in Azure's form: record sets, virtual network links, the zone itself.
 
-Values only: no request, no clock, no condition enters here; those are the affair of `record_set_calls.py` and
-`zone_calls.py`. The wire forms are those of the azure-cli and azure-service-operator recordings; api-versions
-2018-09-01, 2020-06-01 and 2024-06-01 look alike, but for a zone's `internalId`.
+Values only: no request, clock or condition; those are in `record_set_calls.py` and `zone_calls.py`. The wire forms are
+those of the azure-cli and azure-service-operator recordings; api-versions 2018-09-01, 2020-06-01 and 2024-06-01 are
+equal except for a zone's `internalId`.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ FIELDS = {
 }
 """Record type -> the field of a record set's properties that holds its records."""
 SINGLE = frozenset({"CNAME", "SOA"})
-"""Types whose field holds one record instead of a list, and is absent when there is none (recorded for CNAME)."""
+"""Types whose field holds one record instead of a list, and is absent without one (recorded for CNAME)."""
 _LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 
 
 @dataclass(frozen=True, slots=True)
 class RecordSet:
-    """All records of a name and type. `records` is the JSON of the type's field; `metadata` is None when never set."""
+    """All records of a name and type. `records` is the JSON of the type's field; `metadata` is None if never set."""
 
     name: str
     type: str
@@ -59,7 +59,7 @@ class RecordSet:
 
 @dataclass(frozen=True, slots=True)
 class Soa:
-    """The fields of a zone's SOA record set. All times in seconds; a negative answer lives `minimum_ttl` seconds."""
+    """The fields of a zone's SOA record set. Times in seconds; `minimum_ttl`: lifetime of a negative answer."""
 
     host: str
     email: str
@@ -73,7 +73,7 @@ class Soa:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A zone's link to one virtual network. `etag` carries its own quotes; `tags` is None when never given."""
+    """A zone's link to one virtual network. `etag` includes its quotes; `tags` is None if never set."""
 
     name: str
     vnet: str
@@ -82,12 +82,12 @@ class Link:
     tags: Mapping[str, str] | None = None
     state: str = "Completed"
     resolution_policy: Literal["Default", "NxDomainRedirect"] | None = None
-    """`Default` or `NxDomainRedirect` (fall back to public DNS where the zone has no such name); None: never given"""
+    """`Default` or `NxDomainRedirect` (fall back to public DNS if the zone lacks the name); None: never set"""
 
 
 @dataclass(slots=True)
 class Zone:
-    """A private DNS zone, with its SOA from the start. Everybody may read it; only the provider writes."""
+    """A private DNS zone with its SOA. Any module may read it; only the provider writes."""
 
     id: str
     name: str
@@ -97,11 +97,11 @@ class Zone:
     links_by_name: dict[str, Link] = field(default_factory=dict)
     _sets: dict[tuple[str, str], RecordSet] = field(default_factory=dict)
     _order: dict[str, list[tuple[str, ...]]] = field(default_factory=dict)
-    """Of each type, the names in listing order, as labels from the right: a page is found without a scan."""
+    """For each type, the names in listing order, as labels from the right: a page is found without a scan."""
 
     @property
     def tags(self) -> Mapping[str, str]:
-        """The zone's tags; empty when none were ever given."""
+        """The zone's tags; empty if never set."""
         return self.stated_tags or {}
 
     @property
@@ -138,18 +138,18 @@ class Zone:
         return self._sets.get((record_type, name.lower()))
 
     def types_at(self, name: str) -> list[str]:
-        """The types that this name has record sets of."""
+        """The types of the record sets at this name."""
         return [record_type for record_type in FIELDS if (record_type, name.lower()) in self._sets]
 
     def put(self, record_set: RecordSet) -> None:
-        """Store a record set in place of the one of the same type and name."""
+        """Store a record set, replacing the one of the same type and name."""
         key = (record_set.type, record_set.name.lower())
         if key not in self._sets:
             bisect.insort(self._order.setdefault(record_set.type, []), _labels(key[1]))
         self._sets[key] = record_set
 
     def remove(self, record_set: RecordSet) -> None:
-        """Take a record set out."""
+        """Remove a record set."""
         key = (record_set.type, record_set.name.lower())
         del self._sets[key]
         names = self._order[record_set.type]
@@ -158,7 +158,7 @@ class Zone:
     def sets_after(self, last: tuple[str, str] | None, record_type: str | None = None) -> Iterator[RecordSet]:
         """The record sets of one type or of all, in listing order: by labels, then by type (Zone2 and Zone3 import).
 
-        Only those behind `last` (type and name), whether or not that one still exists; None: from the start.
+        Only those after `last` (type and name), whether or not it still exists; None: from the start.
         """
         kinds = self._order if record_type is None else self._order.keys() & {record_type}
         for labels, kind in heapq.merge(*(self._names_after(last, kind) for kind in kinds)):
@@ -177,7 +177,7 @@ def _labels(name: str) -> tuple[str, ...]:
 
 
 def new_soa(etag: str) -> RecordSet:
-    """The SOA that Azure makes with each private zone (test_GetRecordSet_SoaRecord, azure-cli)."""
+    """The SOA that Azure creates with each private zone (test_GetRecordSet_SoaRecord, azure-cli)."""
     records = {
         "email": "azureprivatedns-host.microsoft.com",
         "expireTime": 2419200,
@@ -223,7 +223,7 @@ def _check(new: RecordSet) -> None:
     if not isinstance(new.records, list) or not all(isinstance(record, dict) for record in new.records):
         raise refused(f"The records of record set '{new.name}' are invalid: a list of objects is expected.")
     if len(new.records) > RECORDS_PER_SET:
-        # Status as reported in terraform-provider-azurerm#12406; the body is not public, so these words are ours.
+        # Status as reported in terraform-provider-azurerm#12406; the body is not public: the words are the simulator's.
         raise ArmError(
             409, "Conflict", f"Record set '{new.name}' has more than {RECORDS_PER_SET} records.", wrapped=False
         )
@@ -244,12 +244,12 @@ def _strings(value: object) -> bool:
 
 
 def refused(message: str) -> ArmError:
-    """A 400 of the resource provider itself. The code is that of public DNS (external-dns#4855), the words are ours."""
+    """A 400 of the provider itself. The code is that of public DNS (external-dns#4855), the words are our own."""
     return ArmError(400, "BadRequest", message, wrapped=False)
 
 
 def valid_name(name: str) -> bool:
-    """Whether Azure takes this relative name: `@`, or labels of 1 to 63 characters, the first of which may be `*`."""
+    """Whether Azure accepts this relative name: `@`, or labels of 1 to 63 characters, the first of which may be `*`."""
     if name == "@":
         return True
     first, *rest = name.split(".")
@@ -257,7 +257,7 @@ def valid_name(name: str) -> bool:
 
 
 def record_set_json(zone: Zone, record_set: RecordSet) -> dict[str, Any]:
-    """A record set as Azure answers it: the type in upper case however asked for, no metadata unless ever set."""
+    """A record set as Azure returns it: the type in upper case whatever the request, no metadata if never set."""
     properties: dict[str, Any] = {}
     if record_set.metadata is not None:
         properties["metadata"] = dict(record_set.metadata)
@@ -276,7 +276,7 @@ def record_set_json(zone: Zone, record_set: RecordSet) -> dict[str, Any]:
 
 
 def zone_json(zone: Zone, api_version: str) -> dict[str, Any]:
-    """A zone as Azure answers it. `internalId` is in the OpenAPI text since 2020-06-01, recorded with 2024-06-01."""
+    """A zone as Azure returns it. `internalId` is in the OpenAPI text since 2020-06-01, recorded with 2024-06-01."""
     properties: dict[str, Any] = {"internalId": zone.internal_id} if api_version >= "2020" else {}
     properties |= {
         "maxNumberOfRecordSets": SETS_PER_ZONE,
@@ -291,10 +291,10 @@ def zone_json(zone: Zone, api_version: str) -> dict[str, Any]:
 
 
 def link_json(zone: Zone, link: Link, api_version: str) -> dict[str, Any]:
-    """A virtual network link as Azure answers it.
+    """A virtual network link as Azure returns it.
 
-    `resolutionPolicy` came with 2024-06-01; the one recording of that version neither gives it nor has it, so that it
-    is served where it was given.
+    `resolutionPolicy` came with 2024-06-01. The only recording of that version neither sets nor returns it, so it is
+    served if it was set.
     """
     policy = link.resolution_policy if api_version >= "2024-06-01" else None
     properties = {

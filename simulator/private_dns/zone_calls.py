@@ -1,7 +1,7 @@
-"""The calls on private DNS zones and their virtual network links: GET, lists, and the beginnings of PUT, PATCH, DELETE.
+"""The calls on private DNS zones and their virtual network links: GET, lists, and the start of PUT, PATCH, DELETE.
 
-What a write does, and whether its condition holds, is decided when its operation ends, so that concurrent writers meet
-in the order of their operations. Record sets are in `record_set_calls.py`.
+The effect of a write, and whether its condition holds, is decided when its operation ends, so that concurrent writes
+conflict in the order of their operations. Record sets are in `record_set_calls.py`.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from simulator.private_dns.rules import AssumedBehaviour, failed_condition
 ZONE_TYPE = "Microsoft.Network/privateDnsZones"
 LINK_TYPE = f"{ZONE_TYPE}/virtualNetworkLinks"
 PAGE = 100
-"""Zones or links on a page; `$top` may say less. No page as long as that is recorded."""
+"""Zones or links on a page; `$top` may be smaller. No page of this length is recorded."""
 
 
 @dataclass(slots=True)
 class ZoneStore:
-    """The zones by lower-case id, and whom to ask about VNets and to tell about registrations."""
+    """The zones by lower-case id, with callbacks for VNets and registrations."""
 
     azure: ArmFrontDoor
     zones: dict[str, Zone]
     vnet_exists: Callable[[str], bool] | None
     unregister_all: Callable[[Zone], None]
-    """Told when the last registration link of a zone goes, or the zone itself."""
+    """Called when the last registration link of a zone is removed, or the zone itself."""
     links_made: int = 0
 
     def new_zone(self, zone_id: str, tags: Mapping[str, str] | None) -> Zone:
-        """A zone with its SOA, put in place of the one that was there."""
+        """Create a zone with its SOA, replacing an existing one."""
         internal = base64.b64encode(f"ImmutableZoneIdentity;{self.azure.new_guid()};0".encode()).decode()
         zone = Zone(zone_id, zone_id.rsplit("/", 1)[1], self.azure.new_guid(), internal, tags)
         zone.put(new_soa(self.azure.new_guid()))
@@ -208,11 +208,11 @@ class ZoneCalls:
         if not isinstance(stated, str):
             raise refused(f"The virtual network of link '{call.names[1]}' is missing.")
         exists = self._store.vnet_exists
-        if exists is not None and not exists(stated):  # how Azure answers is unknown; this is ARM's way elsewhere
+        if exists is not None and not exists(stated):  # Azure's answer is unknown; ARM answers like this elsewhere
             group, name = stated.split("/")[4], stated.rsplit("/", 1)[1]
             raise _missing(f"Microsoft.Network/virtualNetworks/{name}", group)
         policy = body.get("properties", {}).get("resolutionPolicy", "Default")
-        if policy not in {"Default", "NxDomainRedirect"}:  # the words are ours
+        if policy not in {"Default", "NxDomainRedirect"}:  # the words are the simulator's
             raise refused(f"The resolution policy '{policy}' of link '{call.names[1]}' is invalid.")
         if self._unknowns.overlap_at_once and (text := self._overlap(zone, call.names[1], stated)):
             raise refused(text)

@@ -1,1 +1,4 @@
-"""Recorded latencies, and a virtual clock for tests."""
+"""Recorded latencies, and a virtual clock for tests.
+
+Nothing here waits in real time or knows the state of a resource.
+"""

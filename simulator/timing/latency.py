@@ -1,6 +1,6 @@
-"""How long Azure takes: recorded spreads of request latencies, as numbers drawn from a given source of chance.
+"""How long Azure takes: recorded distributions of request latencies, drawn from a given source of randomness.
 
-Pure: says how long, and never waits itself; the skins (`transport.py`, `server.py`) do the waiting.
+Pure: it never waits; the front ends do.
 
 Sources: request durations, client to answer, in Azure Service Operator's public recordings 2024-2026
 (Azure/azure-service-operator, v2/internal, commit 4c8c8b4b, read 2026-11-23). `LIST`, `OTHER` and the medians of
@@ -17,14 +17,14 @@ from simulator.arm.front_door import ArmError, Call, Request, parse
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """A recorded range in seconds: smallest, median and largest value seen."""
+    """A recorded range in seconds: smallest, median and largest value."""
 
     low: float
     median: float
     high: float
 
     def draw(self, rng: Random) -> float:
-        """A value between `low` and `high`, half of them below the median, large ones rare."""
+        """A value between `low` and `high`, half of them below the median; large ones are rare."""
         chance = rng.random()
         if chance < 0.5:
             return self.low + (self.median - self.low) * chance * 2
@@ -64,12 +64,12 @@ class Latency:
         self.scale = scale
 
     def of(self, request: Request) -> float:
-        """Seconds from sending this request to having its answer."""
+        """Seconds from sending this request to receiving its answer."""
         return spread_of(request).draw(self._rng) * self.scale if self.scale else 0.0
 
 
 def spread_of(request: Request) -> Spread:
-    """The recorded spread for a kind of request."""
+    """The recorded distribution for a kind of request."""
     try:
         call = parse(request)
     except ArmError:

@@ -1,6 +1,6 @@
-"""An event loop that jumps to its next timer instead of waiting for it: Azure's latency costs no time of ours.
+"""An event loop that jumps to its next timer instead of waiting for it: Azure's latency costs no real time.
 
-What the processor does takes no virtual time, so that a figure in virtual time depends on the machine in nothing.
+The processor's work takes no virtual time, so a figure in virtual time does not depend on the machine.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         super().__init__()
         self._now = START
-        self._clock_resolution = 1e-6  # a float of this size cannot tell less apart
+        self._clock_resolution = 1e-6  # a float of this size cannot distinguish less
 
     def time(self) -> float:
         """Virtual seconds since the epoch."""
         return self._now
 
     def _run_once(self) -> None:
-        inner: Any = self  # asyncio offers no other way to skip the waiting than to look at its list of timers
+        inner: Any = self  # asyncio offers no way to skip waiting other than its list of timers
         while inner._scheduled and inner._scheduled[0]._cancelled:  # noqa: SLF001 - as above
             inner._timer_cancelled_count -= 1  # noqa: SLF001 - as above
             heapq.heappop(inner._scheduled)._scheduled = False  # noqa: SLF001 - as above

@@ -1,1 +1,4 @@
-"""`python -m simulator.up`: keeps simulator and app running, and prints commands to play with."""
+"""`python -m simulator.up`: keeps simulator and app running, and prints commands to try.
+
+It checks no answer; `simulator/demo` does that.
+"""

@@ -1,7 +1,7 @@
-"""`python -m simulator.up [--world FILE]`: simulator and function app to play with, until Ctrl-C.
+"""`python -m simulator.up [--world FILE]`: simulator and function app to try out, until Ctrl-C.
 
-Starts both, subscribes the app to events, lets it look around once, and prints the commands to try, with this run's
-addresses and keys. Nothing is checked here; that is the affair of `demo.py`.
+Starts both, subscribes the app to events, lets it sweep once, and prints commands to try, with this run's addresses and
+keys. It checks nothing; the demo does that.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from simulator.up.commands import commands
 from simulator.world.world import WorldError
 
 EVERY = 5.0
-"""Seconds between two lines about a start that takes long."""
+"""Seconds between two progress lines of a long start."""
 LARGE = 200
-"""VMs from which on the simulated Azure takes some time to be built."""
+"""From this many VMs on, building the simulated Azure takes noticeable time."""
 SOON = 10.0
-"""Seconds after which the commands are printed although names still wait for the zones' budgets."""
+"""Seconds after which the commands are printed even if names still wait for the zones' budgets."""
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m simulator.up", description="nearzone on a simulated Azure.")
     parser.add_argument("--world", type=Path, default=DEMO, help="world file (default: the demo's)")
-    parser.add_argument("--operations", type=float, default=OPERATIONS, help="multiplies how long VM operations take")
+    parser.add_argument("--operations", type=float, default=OPERATIONS, help="factor of the durations of VM operations")
     for name, what in (
         ("arm", "ARM"),
         ("https", "ARM over TLS"),
@@ -48,30 +48,30 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 class Progress:
-    """Says now and then how far a long start is. `stage`: what to say; None: nothing."""
+    """Reports the progress of a long start. `stage` returns the text; None: no text."""
 
     def __init__(self, stage: Callable[[], Awaitable[str]] | None) -> None:
         self.stage = stage
 
     async def tell(self) -> None:
-        """A line every `EVERY` seconds, until it is cancelled."""
+        """Print a line every `EVERY` seconds, until cancelled."""
         while True:
             await asyncio.sleep(EVERY)
             if self.stage is None:
                 continue
-            with suppress(OutsideError):  # An app that is too busy to say how far it is.
+            with suppress(OutsideError):  # The app is too busy to report its progress.
                 print(f"... {await self.stage()}", flush=True)
 
 
 async def _reading(outside: Client) -> str:
-    """How far the first look is."""
+    """The progress of the first sweep."""
     status = await outside.status()
     progress = status["last_sweep"]["progress"]
     if progress and progress["read"] < progress["of"]:
         left = progress["seconds_left"]
         more = "" if left is None else f", about {told_seconds(left)} more"
         return f"nearzone reads VMs: {progress['read']:,} of {progress['of']:,}{more}"
-    return _filling(status) or "nearzone looks around for the first time"
+    return _filling(status) or "nearzone runs its first sweep"
 
 
 def _filling(status: Mapping[str, Any]) -> str:
@@ -80,7 +80,7 @@ def _filling(status: Mapping[str, Any]) -> str:
 
 
 async def _look_around(outside: Client) -> asyncio.Task[dict[str, Any]]:
-    """Have the app sweep once; gives the call when it has ended, or when the app knows all and only has to write."""
+    """Let the app sweep once; returns the call when it has ended, or when only writes of known names are left."""
     begun = time.monotonic()
     looking = asyncio.create_task(outside.resync({}))
     try:
@@ -93,12 +93,12 @@ async def _look_around(outside: Client) -> asyncio.Task[dict[str, Any]]:
     except BaseException:
         looking.cancel()
         raise
-    looking.add_done_callback(lambda call: call.cancelled() or call.exception())  # The drain goes on in any case.
+    looking.add_done_callback(lambda call: call.cancelled() or call.exception())  # The drain continues in any case.
     return looking
 
 
 async def _fill(outside: Client) -> None:
-    """Say how far the zones are, until all names are written."""
+    """Report the progress of the zones until all names are written."""
     while text := _filling(await outside.status()):
         print(f"... {text}", flush=True)
         await asyncio.sleep(6 * EVERY)
@@ -111,7 +111,7 @@ async def _up(world: dict[str, Any], arguments: argparse.Namespace) -> None:
     async def building() -> str:
         return f"the simulated Azure is being built: {len(world['vms']):,} VMs, {len(world['zones']):,} zones"
 
-    # A small world takes no time, and a wrong one says nothing but what is wrong.
+    # A small world takes no time, and for a faulty one only its faults are printed.
     progress = Progress(building if len(world["vms"]) >= LARGE else None)
     telling = asyncio.create_task(progress.tell())
     try:
@@ -136,18 +136,18 @@ def _introduce(pair: Processes, replica: WorldModel, looking: asyncio.Task[dict[
     if looking.done():
         print(f"{vms}, {len(looking.result()['changes']):,} record sets written at the start.")
     else:
-        print(f"{vms}. It knows them all, and writes to each zone as fast as Azure allows.")
-        print("What is below works already; a name that is not written yet has no address.")
+        print(f"{vms}. It knows all of them and writes to each zone as fast as Azure allows.")
+        print("The commands below already work; a name that is not yet written has no address.")
     print(f"VM operations take {operations:g} times as long as recorded; ARM answers as fast as recorded.")
-    print(f"The app looks at VMs that are warming up every {DRAIN_SECONDS} s.")
+    print(f"The app observes warming VMs every {DRAIN_SECONDS} s.")
     for heading, lines in commands(pair, replica):
         print(f"\n# {heading}\n" + "\n".join(lines))
     print(f"\nThe app's standard error: {pair.errors}")
-    print("Ctrl-C ends it.", flush=True)
+    print("Ctrl-C stops it.", flush=True)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run until Ctrl-C or SIGTERM (0); 1 when something does not start, 2 for a world that cannot be."""
+    """Run until Ctrl-C or SIGTERM (0); 1 if a process does not start, 2 for an impossible world."""
     arguments = _arguments(argv)
     try:
         run(_up(load(arguments.world), arguments))

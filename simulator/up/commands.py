@@ -1,4 +1,4 @@
-"""The commands that `up` prints, with the addresses and keys of its run, and what their answers mean."""
+"""The commands that `up` prints, with the addresses and keys of its run, and the meaning of their answers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PRETTY = "| python3 -m json.tool"
 
 
 def commands(pair: Processes, replica: WorldModel) -> list[tuple[str, list[str]]]:
-    """What to try, under headings."""
+    """The commands to try, under headings."""
     app, key = pair.app["url"], f"-H 'x-functions-key: {pair.app['function_key']}'"
     vms = sorted(replica.serving(), key=lambda vm: vm["health"] is None) or replica.vms
     names = replica.services() or sorted({name for vm in vms for name in replica.names(vm)})
@@ -21,37 +21,35 @@ def commands(pair: Processes, replica: WorldModel) -> list[tuple[str, list[str]]
     if names:
         asked = [q for q in replica.questions() if q.name == names[0]]
         digs = [f"{_dig(pair, q.vnet)} {q.fqdn}   # a client in {q.region}" for q in asked]
-        found.append(("Ask as a client of each region", digs))
+        found.append(("Query as a client of each region", digs))
         asks = [f"{_python()} -m simulator.dns_server.ask {pair.simulator['dns'][q.vnet]} {q.fqdn}" for q in asked[:1]]
         found.append((f"The same without dig, in {ROOT}", asks))
     if vms:
         stop = f"Stop and start {vms[0]['id'].rsplit('/', 1)[1]}, then ask again (202: Azure has begun; the answer"
         found.append((f"{stop} changes when it has ended)", _vm_calls(pair, vms[0])))
         drain = f'{{"drain": {{"endpoint": "{vms[0]["id"]}", "minutes": 10}}}}'
-        order = "Drain it by order (`changes` of the answer: what was written for it)"
+        order = "Drain it (`changes` of the answer: the writes that followed)"
         found.append((order, [f"curl -s {key} -d '{drain}' {app}/api/resync {PRETTY}"]))
     zone = replica.settings["NEARZONE_ZONES"][0]["region"]
     why = [f"curl -s {key} '{app}/api/status?zone={zone}&name={name}' {PRETTY}" for name in names[:1]]
     how = [f"curl -s {key} {app}/api/status {PRETTY}", *why, f"curl -s {key} {app}/api/metrics"]
-    found.append(("Ask nearzone how it is, why it answers as it does, and for its figures", how))
+    found.append(("Query nearzone: its status, the reasons for an answer, its metrics", how))
     page = f"{app}/api/dashboard   # its key: {pair.app['function_key']}"
     found.append(("The status page, in a browser", [page]))
     sweeps = [f"curl -s {key} -d '{body}' {app}/api/resync {PRETTY}" for body in ('{"dry_run": true}', "{}")]
-    found.append(
-        ("Sweep everything: first without writing, then for real (no `changes`: all is as it should be)", sweeps)
-    )
-    real = 'The Azure CLI and octoDNS: put this into their shell, then docs/simulator.md, "Real clients"'
+    found.append(("Sweep everything: first without writing, then for real (no `changes`: everything is right)", sweeps))
+    real = 'The Azure CLI and octoDNS: paste this into their shell, then follow simulator/README.md, "Real clients"'
     return [*found, (real, _environment(pair))]
 
 
 def _python() -> str:
-    """The Python that runs this, as short as it can be named in the project's folder."""
+    """The Python that runs this process, as short as it can be named in the project's folder."""
     inside = sys.executable.startswith(f"{ROOT}{os.sep}")
     return shlex.quote(os.path.relpath(sys.executable, ROOT) if inside else sys.executable)
 
 
 def _environment(pair: Processes) -> list[str]:
-    """What a shell needs in which real clients run: where the simulator is, and whom to trust."""
+    """The environment of a shell for real clients: the simulator's address, and the CA to trust."""
     simulator = pair.simulator
     digs = {f"DIG_{vnet.rsplit('/', 1)[1].upper().replace('-', '_')}": _server(pair, vnet) for vnet in simulator["dns"]}
     variables = {

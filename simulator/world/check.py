@@ -1,7 +1,7 @@
-"""What the types of a world file's fields cannot say: ids once, regions, references, ranges and addresses.
+"""Checks beyond the types of a world file's fields: unique ids, regions, references, ranges and addresses.
 
-Reads the file's JSON and not its structs, so that one misspelt key does not hide the other faults. A value of the wrong
-type is left out here: `world_file.py` tells of it. Every fault names its place in the file.
+Reads the file's JSON and not its structs, so that one misspelt key does not hide the other faults. Values of the wrong
+type are skipped here: `file.py` reports them. Every fault names its place in the file.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ KINDS = ("vnets", "zones", "vms", "scale_sets", "load_balancers", "private_endpo
 LOCATED = tuple(kind for kind in KINDS if kind != "zones")
 
 Ranges: TypeAlias = Mapping[str, list[Any]]
-"""Networks by the id of their VNet, or by that and the name of the subnet, in lower case."""
+"""Networks by the id of their VNet, or by that id and the name of the subnet, in lower case."""
 
 
 def faults(world: Json, regions: Collection[str]) -> list[str]:
-    """Every fault of a world. `regions`: those that there are, empty: any; NEARZONE_LATENCY in the file adds some."""
+    """Every fault of a world. `regions`: existing regions, empty: any; NEARZONE_LATENCY in the file adds some."""
     found = [*_twice(world), *_records(world), *_halves(world), *_scale_sets(world)]
     ranges: dict[str, list[Any]] = {}
     found += _ranges(world, ranges)
@@ -47,7 +47,7 @@ def _twice(world: Json) -> Iterator[str]:
 
 
 def _names_twice(where: str, entry: Json) -> Iterator[str]:
-    """Names that come twice within one thing."""
+    """Repeated names within one object."""
     for key in ("subnets", "links", "frontends", "containers"):
         yield from _repeated([(f"{place}.name", each.get("name")) for place, each in listed(entry, key, where)])
     for place, nic in listed(entry, "nics", where):
@@ -67,7 +67,7 @@ def _repeated(
     first: dict[str, str] = {}
     for where, each in found:
         if isinstance(each, str) and first.setdefault(each.lower(), where) != where:
-            yield f"{where}: found {shown(each)!r} twice, expected {expected}; it stands at {first[each.lower()]}, too"
+            yield f"{where}: found {shown(each)!r} twice, expected {expected}; it is also at {first[each.lower()]}"
 
 
 def _records(world: Json) -> Iterator[str]:
@@ -76,11 +76,11 @@ def _records(world: Json) -> Iterator[str]:
             if isinstance(record.get("type"), str) and record["type"].upper() not in FIELDS:
                 yield f"{place}.type: found {record['type']!r}, expected one of {', '.join(FIELDS)}"
             if record.get("auto_registered") is True and not record.get("addresses"):
-                yield f"{place}.addresses: found none, expected the address that is registered"
+                yield f"{place}.addresses: found none, expected the registered address"
 
 
 def _halves(world: Json) -> Iterator[str]:
-    """Things with half of an address, or without one that they need."""
+    """Objects with half of an address, or without a required one."""
     for where, vm in listed(world, "vms"):
         for place, nic in listed(vm, "nics", where):
             if nic.get("ip_configurations") == []:
@@ -109,7 +109,7 @@ def _scale_sets(world: Json) -> Iterator[str]:
 
 
 def _ranges(world: Json, ranges: dict[str, list[Any]]) -> Iterator[str]:
-    """The ranges of VNets and subnets go into `ranges`."""
+    """Put the ranges of VNets and subnets into `ranges`."""
     for where, vnet in listed(world, "vnets"):
         key = str(vnet.get("id")).lower()
         prefixes = vnet.get("prefixes")
@@ -117,7 +117,7 @@ def _ranges(world: Json, ranges: dict[str, list[Any]]) -> Iterator[str]:
         held = _read({f"{where}.prefixes[{number}]": each for number, each in several})
         yield from (each for each in held.values() if isinstance(each, str))
         if len(held) == len(several) and not any(isinstance(each, str) for each in held.values()):
-            ranges[key] = list(held.values())  # Otherwise nobody can say what lies in it.
+            ranges[key] = list(held.values())  # Otherwise the content of the VNet is unknown.
         subnets = _read({f"{place}.prefix": each.get("prefix") for place, each in listed(vnet, "subnets", where)})
         yield from (each for each in subnets.values() if isinstance(each, str))
         for place, each in listed(vnet, "subnets", where):
@@ -132,7 +132,7 @@ def _ranges(world: Json, ranges: dict[str, list[Any]]) -> Iterator[str]:
 
 
 def _read(prefixes: Mapping[str, object]) -> dict[str, Any]:
-    """Each prefix as a network, or as the words that say what is wrong with it; what is no text is left out."""
+    """Each prefix as a network, or as a text that says what is wrong with it; values that are not text are left out."""
     found: dict[str, Any] = {}
     for where, prefix in prefixes.items():
         if isinstance(prefix, str):
@@ -167,7 +167,7 @@ def _references(world: Json) -> Iterator[str]:
 
 
 def _locations(world: Json, known: Collection[str]) -> Iterator[str]:
-    """What is in another region than its VNet: Azure would refuse it. Regions that there are not are told already."""
+    """Resources in another region than their VNet, which Azure would refuse. Unknown regions are reported elsewhere."""
     regions = {str(vnet.get("id")).lower(): vnet.get("location") for _, vnet in listed(world, "vnets")}
     told = set()
     for where, owner, each in placed(world):
@@ -200,7 +200,7 @@ def _addresses(world: Json, ranges: Ranges) -> Iterator[str]:
             yield f"{where}: {address} is not in {whose}"
         at = first.setdefault((key, str(found)), where)
         if at != where:
-            yield f"{where}: {address} is taken twice in this VNet; it stands at {at}, too"
+            yield f"{where}: {address} is used twice in this VNet; it is also at {at}"
 
 
 def _within(network: Any, other: Any) -> bool:  # noqa: ANN401 - one of the two network classes of ipaddress

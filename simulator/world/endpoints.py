@@ -1,7 +1,7 @@
-"""The endpoints of a world file beside machines: load balancers, private endpoints, container groups.
+"""The endpoints of a world file other than machines: load balancers, private endpoints, container groups.
 
-Loaded and written by `world.py`. What a file does not say of them (which service's member an address is for, what a
-load balancer balances) is not there.
+`world.py` loads and writes them. Properties that a file lacks (for which member of a service an address is, what a load
+balancer balances) do not exist.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from simulator.world.entries import (
 
 
 class Parts(Protocol):
-    """What the endpoints are loaded into and read from."""
+    """The objects into which endpoints are loaded and from which they are read."""
 
     azure: ArmFrontDoor
     network: Network
@@ -39,7 +39,7 @@ class Parts(Protocol):
 
 
 def load(parts: Parts, world: World) -> None:
-    """Make them exist, without an event; their VNets are there."""
+    """Create them, without an event; their VNets exist."""
     for balancer in world.load_balancers:
         _load_balancer(parts, balancer)
     for endpoint in world.private_endpoints:
@@ -135,7 +135,7 @@ def _container(entry: ContainerEntry) -> dict[str, Any]:
 
 
 def load_balancers(parts: Parts) -> list[LoadBalancerEntry]:
-    """The load balancers as they are now."""
+    """The current load balancers."""
     return [
         LoadBalancerEntry(each.id, each.location, [_frontend(one) for one in each.frontends], dict(each.tags or {}))
         for each in parts.load_balancers.all
@@ -150,7 +150,7 @@ def _frontend(each: Frontend) -> FrontendEntry:
 
 
 def private_endpoints(parts: Parts) -> list[PrivateEndpointEntry]:
-    """The private endpoints as they are now; of several connections, the first approved one or else the first."""
+    """The current private endpoints; of several connections, the first approved one or else the first."""
     return [_private_endpoint(each) for each in parts.private_endpoints.all if each.provisioning != "Deleting"]
 
 
@@ -172,7 +172,7 @@ def _private_endpoint(endpoint: PrivateEndpoint) -> PrivateEndpointEntry:
 
 
 def container_groups(parts: Parts) -> list[ContainerGroupEntry]:
-    """The container groups as they are now."""
+    """The current container groups."""
     return [_container_group(each) for each in parts.container_groups.all]
 
 

@@ -1,6 +1,7 @@
-"""The entries of a world file: one struct for each kind of thing.
+"""The entries of a world file: one struct for each kind of object.
 
-An unknown field or a wrong type is an error that names the field. `world.py` reads and writes them.
+An unknown field or a wrong type is an error that names the field. `world.py` reads and writes them. The reference for
+users is simulator/README.md.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from simulator.containers.container_group import ContainerState, State
 from simulator.network.private_endpoint import Status
 
 EXPECTED: dict[str, str] = {}
-"""What each pattern of a field means, in words."""
+"""The meaning of each pattern of a field, in words."""
 
 
 def _like(pattern: str, words: str) -> msgspec.Meta:
@@ -39,31 +40,31 @@ ContainerGroupId = Annotated[str, _id_of("Microsoft.ContainerInstance/containerG
 
 
 TOLD = 100
-"""Faults of one file that are told at once."""
+"""Most faults of one file that are reported at once."""
 
 
 class WorldError(ValueError):
-    """A world that cannot be. `faults`: each names its place in the file, what was found and what is expected."""
+    """An impossible world. `faults`: each names its place in the file, the value found and the value expected."""
 
     def __init__(self, *faults: str) -> None:
         super().__init__("\n".join(faults))
         self.faults = faults
 
     def told(self, path: object) -> list[str]:
-        """The faults as lines, each with the file, and how many more there are than a person reads."""
+        """The faults as lines with the file's name, and the number of further faults above the maximum."""
         lines = [f"{path}: {each}" for each in self.faults[:TOLD]]
         return lines + ([f"{path}: and {more} more"] if (more := len(self.faults) - TOLD) > 0 else [])
 
 
 class SubnetEntry(msgspec.Struct, forbid_unknown_fields=True):
-    """A subnet with addresses of its own. One that is only named by a NIC spans its VNet and need not be listed."""
+    """A subnet with its own range. A subnet that only a NIC names spans its VNet and need not be listed."""
 
     name: str
     prefix: str
 
 
 class VnetEntry(msgspec.Struct, forbid_unknown_fields=True):
-    """A virtual network. `peerings`: the VNets that this side peers with; connected where the other side says so."""
+    """A virtual network. `peerings`: the VNets with which this side peers; connected if the other side peers too."""
 
     id: VnetId
     location: str
@@ -82,7 +83,7 @@ class LinkEntry(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class RecordEntry(msgspec.Struct, forbid_unknown_fields=True):
-    """A record set. `records` holds the JSON of the type's own field where the type is not A."""
+    """A record set. `records` holds the JSON of the type's own field, for all types but A."""
 
     name: str
     type: str
@@ -94,7 +95,7 @@ class RecordEntry(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ZoneEntry(msgspec.Struct, forbid_unknown_fields=True):
-    """A private DNS zone; its SOA record set comes by itself."""
+    """A private DNS zone; its SOA record set is created with it."""
 
     id: ZoneId
     tags: dict[str, str] = {}
@@ -123,10 +124,10 @@ class NicEntry(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class VmEntry(msgspec.Struct, forbid_unknown_fields=True):
-    """A virtual machine; health null: it has no Application Health extension, `silent`: that reports nothing.
+    """A virtual machine; health null: no Application Health extension, `silent`: the extension reports nothing.
 
-    A power state on the way to another one is written, but read as the one where it leads. `scale_set`: the flexible
-    one that it is in. `spot`: it is a Spot VM, and this becomes of it when Azure takes its capacity back.
+    A transitional power state is written, but read as the state to which it leads. `scale_set`: the flexible one that
+    the VM belongs to. `spot`: the eviction policy of a Spot VM.
     """
 
     id: VmId
@@ -149,7 +150,7 @@ class InstanceEntry(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ScaleSetEntry(msgspec.Struct, forbid_unknown_fields=True):
-    """A scale set. `instances` only of a uniform one: a flexible one has VMs that say so."""
+    """A scale set. `instances` only of a uniform one: VMs of a flexible one name it."""
 
     id: ScaleSetId
     location: str
@@ -161,7 +162,7 @@ class ScaleSetEntry(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class FrontendEntry(msgspec.Struct, forbid_unknown_fields=True):
-    """Where a load balancer answers: a private address (`vnet`, `subnet`, `address`) or a public one (`public_ip`)."""
+    """A frontend of a load balancer: a private address (`vnet`, `subnet`, `address`) or a public one (`public_ip`)."""
 
     name: str
     vnet: VnetId | None = None
@@ -171,7 +172,7 @@ class FrontendEntry(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class LoadBalancerEntry(msgspec.Struct, forbid_unknown_fields=True):
-    """A load balancer. One that is being deleted is not written."""
+    """A load balancer. A dump leaves out one that is being deleted."""
 
     id: LoadBalancerId
     location: str
@@ -180,10 +181,10 @@ class LoadBalancerEntry(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class PrivateEndpointEntry(msgspec.Struct, forbid_unknown_fields=True):
-    """A private endpoint; its NIC comes by itself. `service`: the id of what it leads to.
+    """A private endpoint; its NIC is created with it. `service`: the id of its target.
 
-    `zone_group`: the zones in which Azure itself keeps its records; true: it has a zone group that names none. One that
-    is being deleted is not written.
+    `zone_group`: the zones in which Azure itself keeps its records; true: a zone group without zones. A dump leaves out
+    an endpoint that is being deleted.
     """
 
     id: PrivateEndpointId
@@ -198,7 +199,7 @@ class PrivateEndpointEntry(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ContainerEntry(msgspec.Struct, forbid_unknown_fields=True):
-    """A container of a group. `state`: what it does while its group runs. `port` null: it opens none."""
+    """A container of a group. `state`: its state while the group runs. `port`: null for none."""
 
     name: str
     state: ContainerState = "Running"
@@ -220,7 +221,7 @@ class ContainerGroupEntry(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class World(msgspec.Struct, forbid_unknown_fields=True):
-    """Everything that there is. `settings` are app settings for whoever runs nearzone here: only kept."""
+    """A whole world. `settings` are app settings for nearzone; the simulator only stores them."""
 
     vnets: list[VnetEntry] = []
     zones: list[ZoneEntry] = []

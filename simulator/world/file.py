@@ -1,6 +1,6 @@
-"""A world file as text: read from disk, and what is wrong with its form in words.
+"""A world file as text: read from disk, and faults of its form.
 
-Every fault says where it is, what was found and what is expected there.
+Every fault gives the place, the value found and the value expected.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _TWICE = object()
 
 
 def text_of(path: Path) -> str:
-    """A file's text. Raises WorldError: no such file, no UTF-8, no JSON (with line and column)."""
+    """A file's text. Raises WorldError for a missing file or one that is not UTF-8 or JSON (with line and column)."""
     try:
         text = path.read_bytes().decode()
     except OSError as error:
@@ -42,7 +42,7 @@ def text_of(path: Path) -> str:
 
 
 def twice(text: str) -> list[str]:
-    """Keys that come twice in one object, each as a fault with its place."""
+    """Repeated keys of an object, each as a fault with its place."""
     content = json.loads(text, object_pairs_hook=_once)
     return [f"{place}: this key comes twice, expected each key of an object once" for place in _twice(content, "")]
 
@@ -53,7 +53,7 @@ def regions_of(content: Any) -> frozenset[str]:  # noqa: ANN401 - JSON
     distances = settings.get("NEARZONE_LATENCY") if isinstance(settings, dict) else None
     try:
         distances = json.loads(distances) if isinstance(distances, str) else distances
-    except ValueError:  # What is wrong with the setting is told when it is read.
+    except ValueError:  # A fault of the setting is reported when it is read.
         distances = None
     rows = distances if isinstance(distances, dict) else {}
     named = {*rows, *(name for row in rows.values() if isinstance(row, dict) for name in row)}
@@ -68,7 +68,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _twice(content: object, place: str) -> Iterator[str]:
-    """The places of keys that came twice."""
+    """The places of repeated keys."""
     if content is _TWICE:
         yield place
     elif isinstance(content, dict):
@@ -80,7 +80,7 @@ def _twice(content: object, place: str) -> Iterator[str]:
 
 
 def misshapen(content: object) -> list[str]:
-    """Every place at which JSON is not what a world has there: unknown and missing keys, wrong types and values."""
+    """Every place where JSON differs from the format: unknown and missing keys, wrong types and values."""
     return list(_misshapen(content, content, world_entries.World, ""))
 
 
@@ -115,7 +115,7 @@ def _required(kind: type[msgspec.Struct]) -> Iterator[str]:
 
 
 def _explained(error: msgspec.ValidationError, whole: object, at: str) -> str:
-    """What `msgspec` says of a value, as place, found and expected."""
+    """A message of `msgspec` as place, value found and value expected."""
     said = _PLACED.fullmatch(str(error))
     what, inner = (said["what"], said["place"] or "") if said else (str(error), "")
     place = f"{at}{inner}"
@@ -128,7 +128,7 @@ def _explained(error: msgspec.ValidationError, whole: object, at: str) -> str:
 
 
 def _expected(what: str, name: str) -> str:
-    """What a field should hold, where `msgspec` would show a pattern or leave out the choices."""
+    """The expected value of a field where `msgspec` would show a pattern or omit the choices."""
     for pattern, words in EXPECTED.items():
         if repr(pattern) in what:
             return words
@@ -136,7 +136,7 @@ def _expected(what: str, name: str) -> str:
 
 
 def _choices() -> dict[str, str]:
-    """The words that fields may hold which hold one of a few, by the field's name."""
+    """The allowed words of enumerated fields, by the field's name."""
     structs = [each for each in vars(world_entries).values() if isinstance(each, type(msgspec.Struct))]
     hints = {name: hint for struct in structs for name, hint in get_type_hints(struct).items()}
     return {name: "one of " + ", ".join(words) for name, hint in hints.items() if (words := list(_words(hint)))}

@@ -1,4 +1,4 @@
-"""Where things stand in a world file: its JSON, walked with the place of each part. Nothing is judged here."""
+"""Walks the JSON of a world file and yields each part with its place. Judges nothing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 Json: TypeAlias = Mapping[str, Any]
 Place: TypeAlias = tuple[str, Any]
-"""A place in the file, and what stands there."""
+"""A place in the file, and its value."""
 
 
 def listed(entry: Json, key: str, where: str = "") -> Iterator[tuple[str, Json]]:
@@ -19,7 +19,7 @@ def listed(entry: Json, key: str, where: str = "") -> Iterator[tuple[str, Json]]
 
 
 def placed(world: Json) -> Iterator[tuple[str, Json, Json]]:
-    """What is in a VNet: its place, the resource that has a location, and the part that names the VNet."""
+    """Everything in a VNet: its place, the resource with the location, and the part that names the VNet."""
     for where, vm in listed(world, "vms"):
         yield from ((place, vm, nic) for place, nic in listed(vm, "nics", where))
     for where, balancer in listed(world, "load_balancers"):
@@ -29,7 +29,7 @@ def placed(world: Json) -> Iterator[tuple[str, Json, Json]]:
 
 
 def named_vnets(world: Json) -> Iterator[Place]:
-    """The VNets that something names."""
+    """All references to VNets."""
     for where, vnet in listed(world, "vnets"):
         peerings = vnet.get("peerings")
         for number, each in enumerate(peerings if isinstance(peerings, list) else ()):
@@ -40,7 +40,7 @@ def named_vnets(world: Json) -> Iterator[Place]:
 
 
 def addresses(world: Json) -> Iterator[tuple[str, Any, Any, Any]]:
-    """The addresses that something has: place, VNet, subnet, address. A subnet that is not named is `default`."""
+    """All addresses: place, VNet, subnet, address. A subnet without a name is `default`."""
     for where, _, each in placed(world):
         vnet, subnet = each.get("vnet"), each.get("subnet", "default")
         for place, part in (*listed(each, "ip_configurations", where), *listed(each, "instances", where)):

@@ -1,6 +1,6 @@
-"""What Azure's own rules keep out of a world file: names, record sets, links, reserved addresses; and settings.
+"""Azure's rules for a world file: names, record sets, links, reserved addresses; and settings.
 
-For files that people write. Reads the file's JSON as `world_check.py` does: what is of the wrong type is left out here.
+For handwritten files. Reads the file's JSON as `check.py` does; values of the wrong type are skipped here.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ _NAMING = frozenset({"id", "name", "location", "vnet", "subnet", "scale_set", "p
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _ZONE_ID = re.compile(r".*/privateDnsZones/(?P<name>[^/]+)", re.IGNORECASE | re.DOTALL)
 _OURS = ("NEARZONE_", "AZUREWEBJOBSSTORAGE")
-"""How the names of settings begin that reach the app, in upper case."""
+"""Prefixes of settings that reach the app, in upper case."""
 _RESERVED = 4
-"""Azure keeps so many addresses at the start of a subnet, and the last one. Source: docs, virtual-networks-faq."""
+"""Azure reserves this many addresses at the start of a subnet, and the last one. Source: docs, virtual-networks-faq."""
 
 
 def forbidden(world: object) -> list[str]:
-    """Every fault of a world that Azure would not have, each with its place."""
+    """Everything in a world that Azure would refuse, each with its place."""
     if not isinstance(world, dict):
         return []
     named = {key: value for key, value in world.items() if key != "settings"}
@@ -40,7 +40,7 @@ def forbidden(world: object) -> list[str]:
 
 
 def _characters(content: Any, place: str, *, names: bool = False) -> Iterator[str]:  # noqa: ANN401 - JSON
-    """Control characters in what names something."""
+    """Control characters in names."""
     if isinstance(content, str) and names and _CONTROL.search(content):
         yield f"{place}: found {content[:80]!r}, expected text without control characters"
     elif isinstance(content, dict):
@@ -77,7 +77,7 @@ def _record_sets(world: Json) -> Iterator[str]:
 
 
 def _refused(kind: str, name: str, record: Json) -> str:
-    """What Azure says against a record set; "" where it takes it."""
+    """Azure's objection to a record set; "" if it accepts the set."""
     stated = record.get("addresses", [])
     if record.get("auto_registered") is True or not isinstance(stated, list):
         return ""
@@ -90,7 +90,7 @@ def _refused(kind: str, name: str, record: Json) -> str:
 
 
 def _links(world: Json) -> Iterator[str]:
-    """One VNet is linked to one zone of a name: azure-aks-docs#212, foundry-samples#214."""
+    """A VNet can be linked to one zone of a name only: azure-aks-docs#212, foundry-samples#214."""
     first: dict[tuple[str, str], str] = {}
     for where, zone in listed(world, "zones"):
         name = str(zone.get("id")).rpartition("/")[2].lower()
@@ -108,7 +108,7 @@ def _without_nics(world: Json) -> Iterator[str]:
 
 
 def _reserved(world: Json) -> Iterator[str]:
-    """Addresses that Azure keeps for itself. A subnet that is only named spans its VNet."""
+    """Addresses that Azure reserves. A subnet that is only named spans its VNet."""
     subnets: dict[tuple[str, str], list[object]] = {}
     for where, vnet in listed(world, "vnets"):
         key, prefixes = str(vnet.get("id")).lower(), vnet.get("prefixes")
@@ -119,13 +119,13 @@ def _reserved(world: Json) -> Iterator[str]:
         key = str(vnet_id).lower()
         prefixes = subnets.get((key, str(subnet).lower()), subnets.get((key, ""), []))
         if any(_keeps(prefix, address) for prefix in prefixes):
-            yield f"{where}: {address} is one of the first four or the last of its subnet, which Azure keeps"
+            yield f"{where}: {address} is one of the first four or the last of its subnet, which Azure reserves"
 
 
 def _keeps(prefix: object, address: object) -> bool:
     try:
         network, found = ip_network(str(prefix)), ip_address(str(address))
-    except ValueError:  # `world_check.py` tells of it.
+    except ValueError:  # `check.py` reports it.
         return False
     if not isinstance(network, IPv4Network) or found not in network:
         return False
@@ -133,7 +133,7 @@ def _keeps(prefix: object, address: object) -> bool:
 
 
 def unread(world: object) -> Iterator[str]:
-    """Settings that would not reach the app as they stand, of a world that it is started on."""
+    """Settings of a world that would not reach the app as they are."""
     settings = world.get("settings") if isinstance(world, dict) else None
     for name, value in settings.items() if isinstance(settings, dict) else ():
         if not name.upper().startswith(_OURS):

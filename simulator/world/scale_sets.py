@@ -1,6 +1,6 @@
 """Scale sets of a world file: loaded with their instances, and written again. Called by `world.py`.
 
-A file says of a scale set only what decides who serves where; what its machines are made from is filler.
+A file contains only what decides which machines serve where; the machines' model is a placeholder.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from simulator.world.entries import InstanceEntry, ScaleSetEntry, World, WorldEr
 
 
 class Parts(Protocol):
-    """What scale sets are loaded into and read from."""
+    """The objects into which scale sets are loaded and from which they are read."""
 
     azure: ArmFrontDoor
     network: Network
@@ -25,7 +25,7 @@ class Parts(Protocol):
 
 
 def load(parts: Parts, world: World) -> None:
-    """Make them exist, without an event; their VNets and VMs are there."""
+    """Create them, without an event; their VNets and VMs exist."""
     for entry in world.scale_sets:
         _load(parts, entry, sum((vm.scale_set or "").lower() == entry.id.lower() for vm in world.vms))
 
@@ -73,7 +73,7 @@ def _instance(parts: Parts, entry: ScaleSetEntry, scale_set: ScaleSet, each: Ins
 
 
 def dump(parts: Parts) -> list[ScaleSetEntry]:
-    """The scale sets as they are now; one without a subnet in a VNet that is there cannot be written."""
+    """The current scale sets; one without a subnet in an existing VNet cannot be written."""
     found = []
     for scale_set in parts.compute.scale_sets.sets:
         subnet_id = scale_set.subnet_id

@@ -1,7 +1,6 @@
 """The world file: the state of a simulated Azure as JSON, read, checked, loaded and written again.
 
-The format is described in `world_entries.py`. Nothing happens in here: what is loaded has always been so, and Event
-Grid is told of nothing.
+`entries.py` describes the format. Loading raises no events: what is loaded counts as having always been so.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ __all__ = ["World", "WorldError", "dump", "load", "read", "read_file"]
 
 
 class Parts(world_endpoints.Parts, Protocol):
-    """What a world is loaded into and read from."""
+    """The objects into which a world is loaded and from which it is read."""
 
     compute: Compute
     private_dns: PrivateDns
@@ -50,9 +49,9 @@ class Parts(world_endpoints.Parts, Protocol):
 
 
 def read(text: bytes | str, regions: Collection[str] = (), known: Sequence[str] = ()) -> World:
-    """A world from JSON text. Raises WorldError with all of its faults, `known` ones first.
+    """Read a world from JSON text. Raises WorldError with all of its faults, `known` ones first.
 
-    `regions`: those that a location may be; empty: any.
+    `regions`: allowed locations; empty: any.
     """
     try:
         content = json.loads(text)
@@ -71,9 +70,9 @@ def read(text: bytes | str, regions: Collection[str] = (), known: Sequence[str] 
 
 
 def read_file(path: Path, *, for_app: bool = False) -> World:
-    """A world from a file. Raises WorldError, which names the places in the file.
+    """Read a world from a file. Raises WorldError, which names the places in the file.
 
-    `for_app`: the app is started with its settings, which must be such that they reach it.
+    `for_app`: the app is started with its settings, so they must be settings that reach the app.
     """
     text = text_of(path)
     content = json.loads(text)
@@ -81,7 +80,7 @@ def read_file(path: Path, *, for_app: bool = False) -> World:
 
 
 def load(parts: Parts, world: World) -> None:
-    """Make everything that a world names exist, without an event. Raises WorldError for what Azure would refuse."""
+    """Create everything in a world, without an event. Raises WorldError for what Azure would refuse."""
     for vnet in world.vnets:
         _load_vnet(parts, vnet)
     wrong = []
@@ -171,7 +170,7 @@ def _load_nic(parts: Parts, entry: NicEntry, location: str) -> None:
 
 
 def dump(parts: Parts) -> dict[str, Any]:
-    """The world as it is now, in the format of the file."""
+    """The current world, in the format of the file."""
     world = World(
         vnets=[_vnet_entry(vnet) for vnet in parts.network.vnets],
         zones=[_zone_entry(zone) for zone in parts.private_dns.zones()],

@@ -18,8 +18,8 @@ WORLDS = ROOT / "simulator" / "worlds"
 DEMO = ["-m", "simulator.demo", "--operations", "0.02", "--latency", "0.1"]
 MISTAKEN = """
 import sys
-from simulator.demo import main
-from simulator.oracle import expected
+from simulator.demo.__main__ import main
+from simulator.oracle.answers import expected
 
 def mistaken(world, drains, before):
     answers = expected(world, drains, before)
@@ -109,7 +109,7 @@ async def test_up_is_of_use_while_the_budgets_of_a_large_world_hold_its_names_ba
     finally:
         process.terminate()
         await process.communicate()
-    assert any(line.startswith("nearzone is up: 80 VMs. It knows them all") for line in lines), lines
+    assert any(line.startswith("nearzone is up: 80 VMs. It knows all of them") for line in lines), lines
     assert any(line.startswith("... ") for line in lines), "it says how far it is before that"
     assert more.startswith("... the zones are being filled: ")
     assert "57 creates a minute: at most " in more
@@ -153,7 +153,7 @@ async def test_a_world_that_cannot_be_is_refused_with_the_field_and_exit_code_2(
 async def test_no_process_is_left_behind_when_it_is_interrupted(end):
     process = await begin(*DEMO)
     async with asyncio.timeout(60):
-        while b"The first look" not in await process.stdout.readline():
+        while b"The first sweep" not in await process.stdout.readline():
             pass
     children = _children(process.pid)
     process.send_signal(end)

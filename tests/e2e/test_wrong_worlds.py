@@ -315,7 +315,7 @@ FAULTS = {
             (("vnets", 0, "subnets"), [SMALL_SUBNET, SMALL_SUBNET | {"prefix": "10.1.6.0/29"}]),
         ],
         [
-            "vnets[0].subnets[1].name: found 'small' twice, expected each once; it stands at vnets[0].subnets[0]",
+            "vnets[0].subnets[1].name: found 'small' twice, expected each once; it is also at vnets[0].subnets[0]",
             "zones[0].links[1].name: found ",
             "zones[0].links[1].vnet: found ",
             "zones[0].records[1].name: found 'a a' twice, expected each name and type once",
@@ -339,7 +339,7 @@ FAULTS = {
         [(("vms", 1, "nics"), [FOUND["vms"][0]["nics"][0] | {"id": FOUND["vms"][1]["nics"][0]["id"]}])],
         [
             "vms[1].location: found 'westeurope', expected 'eastus'",
-            "vms[1].nics[0].ip_configurations[0].address: 10.1.0.4 is taken twice in this VNet; it stands at vms[0].",
+            "vms[1].nics[0].ip_configurations[0].address: 10.1.0.4 is used twice in this VNet; it is also at vms[0].",
         ],
     ),
     "record sets that Azure refuses, beside another fault": (

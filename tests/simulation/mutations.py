@@ -33,7 +33,7 @@ VARIANTS = (
 """,
     ),
     Variant(
-        "catalog row: after a conflict the old observation is written again",
+        "catalog row: the old observation is written again after a conflict",
         RECORD,
         """            if stored and says_the_same(stored.value, observed):
 """,
@@ -65,7 +65,7 @@ VARIANTS = (
 """,
     ),
     Variant(
-        "catalog row: todo is emptied before the marks are there",
+        "catalog row: todo is emptied before the names are marked dirty",
         RECORD,
         """        await self._index_and_mark_dirty(row, row.todo)
         await self.mark_dirty""",
@@ -75,7 +75,7 @@ VARIANTS = (
         await self.mark_dirty""",
     ),
     Variant(
-        "catalog row: marked before the index leads to it",
+        "catalog row: names are marked dirty before they are indexed",
         RECORD,
         """        await self._index_and_mark_dirty(row, row.todo)
         await self.mark_dirty(urgencies, cause)
@@ -85,7 +85,7 @@ VARIANTS = (
 """,
     ),
     Variant(
-        "event: acknowledged though nothing was recorded",
+        "event: acknowledged although nothing was recorded",
         "shared/loop/reconciler.py",
         """        except Terminal as error:  # Another delivery""",
         """        except NearzoneError as error:  # Another delivery""",
@@ -99,7 +99,7 @@ VARIANTS = (
 """,
     ),
     Variant(
-        "dirty row: a mark does not change it",
+        "dirty row: marking it again does not change its etag",
         MEMORY,
         """        rows[dirty.name] = Versioned(dirty, next(self._etags))
 
@@ -118,7 +118,7 @@ VARIANTS = (
             await self.services.catalog.remove_dirty(""",
     ),
     Variant(
-        "dirty row: cleared though nothing was narrowed yet",
+        "dirty row: removed although the answer could not be narrowed yet",
         RUN,
         """            await self._back_off(row, error.pause, error, failed=False)
 """,
@@ -151,7 +151,7 @@ VARIANTS = (
 """,
     ),
     Variant(
-        "record set: somebody else's is taken for ours",
+        "record set: a foreign one is taken for ours",
         "shared/decide/plan.py",
         """    if blocked and (not adopt or blocked.why == Obstacle.AUTO):
 """,
@@ -159,7 +159,7 @@ VARIANTS = (
 """,
     ),
     Variant(
-        "record set: nothing is done on what was remembered",
+        "record set: 'nothing to do' is decided on the cache",
         RUN,
         """        if not isinstance(found, Change) and known.dirty_etag != row.etag:
 """,
@@ -177,7 +177,7 @@ VARIANTS = (
 """,
     ),
     Variant(
-        "lease: not looked at again before a write",
+        "lease: not checked again before a write",
         RUN,
         """        while self._lease_seconds_left() <= REQUEST_SECONDS:  # Taking it may have taken long.
             await self._renew_lease()
@@ -185,7 +185,7 @@ VARIANTS = (
         "",
     ),
     Variant(
-        "lease: what was decided before it lapsed is written",
+        "lease: a decision from before its expiry is written",
         RUN,
         """        if self._lease_generation != tenure:
 """,
@@ -193,7 +193,7 @@ VARIANTS = (
 """,
     ),
     Variant(
-        "budget: not handed to the next holder",
+        "budget: not passed on to the next holder",
         DRAIN,
         """            await self.catalog.release(zone.key, self.holder, spent)
 """,
@@ -201,7 +201,7 @@ VARIANTS = (
 """,
     ),
     Variant(
-        "budget: what a dead holder wrote counts as nothing",
+        "budget: writes of a crashed holder do not count",
         "shared/decide/rate_limit.py",
         """        if spent is None:
 """,
@@ -211,7 +211,7 @@ VARIANTS = (
 """,
     ),
     Variant(
-        "look: one 404 counts at once",
+        "observation: one 404 counts at once",
         DOUBT,
         """    missing_at = 0.0 if seen.state != State.GONE or _confirmed(old, began, asks) else now
 """,
@@ -236,7 +236,7 @@ VARIANTS = (
 """,
     ),
     Variant(
-        "answer: what the zone holds of a claimant that was not read goes",
+        "answer: the addresses of an unread claimant are removed",
         "shared/decide/routing.py",
         """    kept = [ip for ip in there if ip in theirs or (hidden and ip not in others)]
 """,
@@ -244,7 +244,7 @@ VARIANTS = (
 """,
     ),
     Variant(
-        "sweep: the catalog counts as complete before what has to be read is enlisted",
+        "sweep: the catalog counts as complete before unread endpoints are entered",
         CATCH_UP,
         """            self._unread.append((listed, await self.recorder.enlist(stored, listed)))
 """,
@@ -264,7 +264,7 @@ VARIANTS = (
 """,
     ),
     Variant(
-        "sweep: complete though endpoints could not be recorded",
+        "sweep: complete although endpoints could not be recorded",
         CATCH_UP,
         """        return not late and self.complete
 """,
@@ -288,7 +288,7 @@ VARIANTS = (
 """,
     ),
     Variant(
-        "freeze: only new work asks for it, not each write",
+        "freeze: checked by new work only, not by each write",
         RUN,
         """        if active_freeze(self.zone, orders):
             raise ZoneFrozenError""",
@@ -296,7 +296,7 @@ VARIANTS = (
             raise ZoneFrozenError""",
     ),
     Variant(
-        "clock: not corrected by the catalog's",
+        "clock: not corrected by the catalog's clock",
         "shared/domain/clock.py",
         """        if least > most or""",
         """        if True or""",

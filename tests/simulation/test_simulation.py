@@ -44,3 +44,11 @@ def test_equal_seeds_give_equal_stories():
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.name)
 def test_every_broken_variant_still_fits_its_file(variant):
     compile(broken(variant), variant.file, "exec")
+
+
+def test_the_reliability_page_has_every_mutant_and_no_other():
+    page = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    mutants = page.split("\n## Mutants\n")[1].split("\n## ")[0]
+    rows = [line.strip("| ").split(" | ")[0] for line in mutants.splitlines() if line.startswith("| ")]
+    stated = [re.sub(r" \(\d{4}-\d\d-\d\d\)$", "", row) for row in rows if row != "mutant" and row.strip("-")]
+    assert sorted(stated) == sorted(variant.name for variant in VARIANTS)

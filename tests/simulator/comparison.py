@@ -30,7 +30,7 @@ HEADERS = (
 
 _MACHINES = "scale sets/properties/virtualMachineProfile"
 BEYOND = {
-    "disks, images and what is installed": (
+    "disks, images and installed software": (
         "VMs/properties/storageProfile",
         "VMs/properties/osProfile",
         *(
@@ -41,28 +41,28 @@ BEYOND = {
         f"{_MACHINES}/storageProfile",
         f"{_MACHINES}/osProfile",
     ),
-    "not part of what the simulator knows of machines": (
+    "machine properties that the simulator does not have": (
         "VMs/identity",
         "VMs/zones",
         "VMs/plan",
         "scale sets/identity",
     ),
-    "written, or added to, by a policy of the recorder's subscription": (
+    "written or extended by a policy of the recorder's subscription": (
         "*/tags/azsecpack",
         "*/tags/platformsettings*",
         f"{_MACHINES}/extensionProfile",
     ),
-    "left out by Azure in some regions, false in others": (
+    "Azure leaves it out in some regions and sends false in others": (
         "NICs/properties/enableAcceleratedNetworking",
         f"{_MACHINES}/networkProfile/networkInterfaceConfigurations/[*]/properties/enableAcceleratedNetworking",
     ),
-    "recorded of late only, whatever the api-version": (
+    "only in late recordings, whatever the api-version": (
         "VMs/properties/timeCreated",
         "NICs/properties/auxiliaryMode",
         "container groups/properties/containers/[*]/properties/configMap",
         "container groups/properties/isCreatedFromStandbyPool",
     ),
-    "what happens inside of containers": (
+    "events inside containers": (
         "container groups/properties/containers/[*]/properties/instanceView/events",
         "operation polls/properties/events",
     ),
@@ -81,8 +81,8 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)")
 
 
 VARY = {
-    ("VNets", "GET", "etag"): "8 of 14 answers to api-version 2020-11-01 lack it: those of 2026",
-    ("NICs", "PUT", "azure-asyncoperation"): "the three writes of 2026 had ended when they were answered",
+    ("VNets", "GET", "etag"): "8 of 14 answers to api-version 2020-11-01 lack it; these 8 are of 2026",
+    ("NICs", "PUT", "azure-asyncoperation"): "the three writes of 2026 had completed when they were answered",
 }
 """Headers that Azure sends at one time and not at another: their presence is not compared there."""
 

@@ -1,14 +1,18 @@
-"""How close the simulator is to the recordings: `make fidelity`.
+"""How close the simulator is to the recordings: `make fidelity [ARGS=--write]`.
 
-Prints, as `docs/simulator.md` has them, what of each type was recorded and compared, what is skipped and why, and which
-fields are left out; then every difference. Exit code 1: something differs, or there are no recordings.
+Prints the tables of simulator/README.md: how many calls of each type were recorded and compared, which are skipped and
+why, and which fields are not compared; then every difference. `--write [PAGE]` also writes all generated parts of the
+page. Exit code 1: something differs, or there are no recordings.
 """
 
+import argparse
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from comparison import BEYOND, VARY
+from readme import README, limits, replaced
 from recordings import LABELS, MISSING, POLLS, RECORDINGS, recordings
 from replay import Outcome, Replay
 
@@ -72,18 +76,27 @@ def differences(outcomes: Iterable[Outcome]) -> Iterator[str]:
             yield f"{each.recording} #{each.number}, {each.interaction.method} {each.interaction.path}: {what:.300}"
 
 
+def tables(outcomes: list[Outcome]) -> list[str]:
+    """All tables, and the share of calls that is compared."""
+    others = len(outcomes) - len(supported(outcomes))
+    summary = f"{share(outcomes):.1%} of the calls on supported types are compared. {others} calls are on other types."
+    return [*table(outcomes), "", summary, "", *reasons(outcomes), "", *fields()]
+
+
 def main() -> int:
     """Print everything; gives the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--write", nargs="?", type=Path, const=README, metavar="PAGE", help="write the page's tables")
+    page: Path | None = parser.parse_args().write
     if not RECORDINGS.is_dir():
         sys.stderr.write(f"{MISSING}\n")
         return 1
     outcomes = replay_all()
     differing = list(differences(outcomes))
-    others = len(outcomes) - len(supported(outcomes))
-    lines = [*table(outcomes), "", *reasons(outcomes), "", *fields(), "", *differing]
-    lines += [f"{share(outcomes):.1%} of the calls on supported types compared; {others} calls on other types."]
-    lines += [f"{len(differing)} differences."]
-    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.write("\n".join([*tables(outcomes), "", *differing, f"{len(differing)} differences."]) + "\n")
+    if page is not None:
+        text = replaced(page.read_text(encoding="utf-8"), "recordings", tables(outcomes))
+        page.write_text(replaced(text, "limits", limits()), encoding="utf-8")
     return 1 if differing else 0
 
 

@@ -1,19 +1,19 @@
-"""Interactions that are not compared although their type is simulated, one by one, each for its reason.
+"""Why calls on simulated types are not compared, and the calls that are skipped one by one.
 
-Those of ONE_BY_ONE take effect nevertheless; if the answer of one does not differ (any more), that is a difference.
+Calls of ONE_BY_ONE still take effect. If the answer of one no longer differs, that is reported as a difference.
 """
 
 OTHER_TYPE = "a type or host that the simulator does not support"
-OTHER_POLL = "an operation on such a type"
-SET_UP = "made by what the simulator does not support (template deployments, ...): enters with this GET"
-GROUP_DELETED = "what is in a deleted group: ARM answers in several ways, most often as the simulator always does"
+OTHER_POLL = "an operation on an unsupported type"
+SET_UP = "created by an unsupported type (template deployments, ...); the resource enters the simulator with this GET"
+GROUP_DELETED = "in a deleted resource group: ARM answers in several ways, most often in the one that the simulator has"
 NOT_SIMULATED = "not simulated"
-SKIPPED_POLL = "an operation that a call began which is itself skipped"
+SKIPPED_POLL = "operation of a call that is skipped itself"
 
-OVERPROVISIONED = "Azure had made more instances than asked for, and deleted some: not simulated"
-STILL_UPDATING = "some instances were still being updated after their scale set's creation: not simulated"
-HALF_REPLACED = "the recorder replaced the names in some answers and left them in others"
-DECIDED_ELSEWHERE = "a private link service, a type that the simulator does not support, had decided"
+OVERPROVISIONED = "Azure had created more instances than requested and deleted some: not simulated"
+STILL_UPDATING = "some instances were still being updated after the creation of their scale set: not simulated"
+HALF_REPLACED = "the recorder replaced names in some answers only"
+DECIDED_ELSEWHERE = "decided by a private link service, an unsupported type"
 
 ONE_BY_ONE = {
     ("test_vmss_create_and_modify", 20): STILL_UPDATING,

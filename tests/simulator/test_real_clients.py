@@ -1,7 +1,7 @@
 """The calls that real clients make are answered, without these clients.
 
-Those of azure-cli 2.91.0 are as its `--debug` shows them for the commands of docs/simulator.md, api-versions included;
-octodns-azure 1.2.0 makes the same ones of private DNS.
+The calls of azure-cli 2.91.0 are as its `--debug` shows them for the commands of simulator/README.md, with their
+api-versions; octodns-azure 1.2.0 makes the same private DNS calls.
 """
 
 from urllib.parse import parse_qsl, urlsplit

@@ -330,7 +330,7 @@ def test_a_world_is_written_as_it_was_read():
         (
             [a_set(an_instance(0, "10.1.0.4"))],
             [a_vm("gpu", "10.1.0.4")],
-            "instances[0].address: 10.1.0.4 is taken twice",
+            "instances[0].address: 10.1.0.4 is used twice",
         ),
         ([a_set(an_instance(0, "10.9.0.4"))], [], "not in the prefixes"),
         ([a_set(an_instance(0, "10.1.0.4"), mode="Flexible")], [], "flexible scale set has VMs"),
