@@ -9,7 +9,8 @@ from shared.domain.catalog_state import WriteStamp
 from shared.domain.dirty import DirtyName
 from shared.domain.errors import Transient
 from shared.domain.zones import RecordSet
-from shared.loop.zone.record_cache import PREFETCH_MAX_GETS, CachedRecordSet, RecordSetCache
+from shared.loop.zone.record_cache import PREFETCH_MAX_GETS, RecordSetCache
+from shared.loop.zone.record_reads import CachedRecordSet
 from tests.support.small_world import in_virtual_time
 from tests.support.values import zone
 
@@ -46,7 +47,7 @@ class Sets:
 def played(story, *names):
     async def play(loop):
         sets = Sets(loop.time, names)
-        await story(sets, RecordSetCache(sets, loop.time), loop.time)
+        await story(sets, RecordSetCache(sets, ZONE, loop.time), loop.time)
 
     in_virtual_time(play)
 
@@ -58,7 +59,7 @@ def row(name, etag="1"):
 def test_lists_are_paced_page_by_page_and_the_last_page_waits_for_nobody():
     async def story(sets, reader, clock):
         begun = clock()
-        assert len(await reader.fetch_all(ZONE)) == 25_000
+        assert len(await reader.reads.list_all()) == 25_000
         times = [at for _, at in sets.asked]
         assert max(sum(at <= each < at + 60 for each in times) for at in times) == LIMITS["list"]
         assert clock() - begun < 150
@@ -68,7 +69,7 @@ def test_lists_are_paced_page_by_page_and_the_last_page_waits_for_nobody():
 
 def test_gets_are_paced():
     async def story(sets, reader, clock):
-        await asyncio.gather(*(reader.fetch(ZONE, f"n{i}") for i in range(2 * LIMITS["get"])))
+        await asyncio.gather(*(reader.reads.fetch(f"n{i}") for i in range(2 * LIMITS["get"])))
         times = [at for _, at in sets.asked]
         assert max(sum(at <= each < at + 60 for each in times) for at in times) == LIMITS["get"]
 
@@ -77,38 +78,38 @@ def test_gets_are_paced():
 
 def test_a_list_that_is_longer_than_it_is_worth_is_given_up():
     async def story(sets, reader, clock):
-        await reader.fill_from_list(ZONE, [row("n1"), row("n2"), row("n3")])
+        await reader.fill_from_list([row("n1"), row("n2"), row("n3")])
         assert sets.count() == {"list": 3}
-        assert reader.cached(ZONE, "n1") is None
+        assert reader.cached("n1") is None
 
     played(story, *(f"n{i}" for i in range(1000)))
 
 
 def test_a_list_tells_of_every_dirty_name_also_of_those_that_are_not_there():
     async def story(sets, reader, clock):
-        await reader.fill_from_list(ZONE, [row("n1", "7"), row("absent", "8")])
-        assert (reader.cached(ZONE, "n1").record_set, reader.cached(ZONE, "n1").dirty_etag) == (sets.held["n1"], "7")
-        assert (reader.cached(ZONE, "absent").record_set, reader.cached(ZONE, "absent").dirty_etag) == (None, "8")
+        await reader.fill_from_list([row("n1", "7"), row("absent", "8")])
+        assert (reader.cached("n1").record_set, reader.cached("n1").dirty_etag) == (sets.held["n1"], "7")
+        assert (reader.cached("absent").record_set, reader.cached("absent").dirty_etag) == (None, "8")
 
     played(story, *(f"n{i}" for i in range(150)))
 
 
 def test_a_list_tells_of_names_that_are_dirty_later_unless_they_have_changed_meanwhile():
     async def story(sets, reader, clock):
-        reading = asyncio.ensure_future(reader.fill_from_list(ZONE, [row("n1"), row("n2")]))
+        reading = asyncio.ensure_future(reader.fill_from_list([row("n1"), row("n2")]))
         await asyncio.sleep(0.4)
         written = RecordSet("n3", 30, ("10.0.0.9",), (), "newer")
-        reader.put(ZONE, "n3", CachedRecordSet(written, clock()))
-        reader.invalidate(ZONE, "n4")
+        reader.put("n3", CachedRecordSet(written, clock()))
+        reader.invalidate("n4")
         await reading
-        assert (reader.cached(ZONE, "n5").record_set, reader.cached(ZONE, "n5").dirty_etag) == (sets.held["n5"], "")
-        assert reader.cached(ZONE, "later").record_set is None
-        assert reader.cached(ZONE, "n3").record_set == written
-        assert reader.cached(ZONE, "n4") is None
-        reader.invalidate(ZONE, "later")
-        assert reader.cached(ZONE, "later") is None
-        reader.apply_foreign_writes(ZONE, [WriteStamp("create", "another", clock())])
-        assert reader.cached(ZONE, "another") is None
+        assert (reader.cached("n5").record_set, reader.cached("n5").dirty_etag) == (sets.held["n5"], None)
+        assert reader.cached("later").record_set is None
+        assert reader.cached("n3").record_set == written
+        assert reader.cached("n4") is None
+        reader.invalidate("later")
+        assert reader.cached("later") is None
+        reader.apply_foreign_writes([WriteStamp("create", "another", clock())])
+        assert reader.cached("another") is None
         assert sets.count() == {"list": 2}
 
     played(story, *(f"n{i}" for i in range(150)))
@@ -116,13 +117,13 @@ def test_a_list_tells_of_names_that_are_dirty_later_unless_they_have_changed_mea
 
 def test_a_list_gives_way_to_what_was_written_while_it_was_read():
     async def story(sets, reader, clock):
-        listed = await reader.fetch_all(ZONE)
+        listed = await reader.reads.list_all()
         begun = clock() - 0.1
         written = RecordSet("n1", 30, ("10.0.0.9",), (), "newer")
-        reader.put(ZONE, "n0", CachedRecordSet(None, clock()))
-        reader.put(ZONE, "n1", CachedRecordSet(written, clock()))
-        reader.put(ZONE, "n2", CachedRecordSet(None, begun - 1))
-        found = {each.name: each for each in reader.merge_newer(ZONE, listed, begun)}
+        reader.put("n0", CachedRecordSet(None, clock()))
+        reader.put("n1", CachedRecordSet(written, clock()))
+        reader.put("n2", CachedRecordSet(None, begun - 1))
+        found = {each.name: each for each in reader.merge_newer(listed, begun)}
         assert found == {"n1": written, "n2": sets.held["n2"]}
 
     played(story, "n0", "n1", "n2")
@@ -130,11 +131,11 @@ def test_a_list_gives_way_to_what_was_written_while_it_was_read():
 
 def test_what_was_read_early_saves_a_request_but_is_not_taken_for_read_after_the_row():
     async def story(sets, reader, clock):
-        reader.prefetch(ZONE, "n1")
+        reader.prefetch("n1")
         await asyncio.sleep(1)
-        known = await reader.cached_or_fetch(ZONE, row("n1", "7"))
-        assert (known.record_set, known.dirty_etag, sets.count()) == (sets.held["n1"], "", {"get": 1})
-        assert (await reader.cached_or_fetch(ZONE, row("n1", "7"))).dirty_etag == "7"
+        known = await reader.cached_or_fetch(row("n1", "7"))
+        assert (known.record_set, known.dirty_etag, sets.count()) == (sets.held["n1"], None, {"get": 1})
+        assert (await reader.cached_or_fetch(row("n1", "7"))).dirty_etag == "7"
 
     played(story, "n1")
 
@@ -142,7 +143,7 @@ def test_what_was_read_early_saves_a_request_but_is_not_taken_for_read_after_the
 def test_reading_early_stops_long_before_the_budget_does():
     async def story(sets, reader, clock):
         for number in range(500):
-            reader.prefetch(ZONE, f"n{number}")
+            reader.prefetch(f"n{number}")
             await asyncio.sleep(0.01)
         await asyncio.sleep(1)
         assert sets.count()["get"] == PREFETCH_MAX_GETS
@@ -153,27 +154,25 @@ def test_reading_early_stops_long_before_the_budget_does():
 def test_an_early_read_that_fails_is_nobodys_failure():
     async def story(sets, reader, clock):
         sets.fails = True
-        reader.prefetch(ZONE, "n1")
+        reader.prefetch("n1")
         await asyncio.sleep(1)
         sets.fails = False
-        assert (await reader.cached_or_fetch(ZONE, row("n1"))).record_set == sets.held["n1"]
+        assert (await reader.cached_or_fetch(row("n1"))).record_set == sets.held["n1"]
 
     played(story, "n1")
 
 
 def test_what_another_holder_has_written_since_is_forgotten():
     async def story(sets, reader, clock):
-        reader.put(ZONE, "old", CachedRecordSet(sets.held["old"], clock()))
-        reader.put(ZONE, "mine", CachedRecordSet(sets.held["mine"], clock()))
-        reader.prefetch(ZONE, "early")
+        reader.put("old", CachedRecordSet(sets.held["old"], clock()))
+        reader.put("mine", CachedRecordSet(sets.held["mine"], clock()))
+        reader.prefetch("early")
         await asyncio.sleep(1)
-        reader.apply_foreign_writes(
-            ZONE, [WriteStamp("update", "old", clock()), WriteStamp("update", "mine", clock() - 30)]
-        )
-        assert reader.cached(ZONE, "old") is None
-        assert reader.cached(ZONE, "mine")
-        reader.apply_foreign_writes(ZONE, None)
-        assert reader.cached(ZONE, "mine") is None, "nobody knows what was written"
-        assert (await reader.cached_or_fetch(ZONE, row("early", "3"))).dirty_etag == "3"
+        reader.apply_foreign_writes([WriteStamp("update", "old", clock()), WriteStamp("update", "mine", clock() - 30)])
+        assert reader.cached("old") is None
+        assert reader.cached("mine")
+        reader.apply_foreign_writes(None)
+        assert reader.cached("mine") is None, "nobody knows what was written"
+        assert (await reader.cached_or_fetch(row("early", "3"))).dirty_etag == "3"
 
     played(story, "old", "mine", "early")

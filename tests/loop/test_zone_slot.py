@@ -15,16 +15,16 @@ def played(story):
 
 def test_who_comes_first_works():
     async def story(turn, now):
-        assert await turn.acquire(now(), now() + 20, stays=False)
+        assert await turn.acquire(now(), now() + 20, keep_waiting=False)
 
     played(story)
 
 
 def test_who_cannot_stay_longer_leaves_at_once():
     async def story(turn, now):
-        await turn.acquire(now(), now() + 20, stays=False)
+        await turn.acquire(now(), now() + 20, keep_waiting=False)
         begun = now()
-        assert not await turn.acquire(now(), now() + 20, stays=False)
+        assert not await turn.acquire(now(), now() + 20, keep_waiting=False)
         assert now() == begun
 
     played(story)
@@ -32,8 +32,8 @@ def test_who_cannot_stay_longer_leaves_at_once():
 
 def test_who_can_stay_longest_takes_over_and_the_others_leave():
     async def story(turn, now):
-        await turn.acquire(now(), now() + 5, stays=False)
-        waiting = [asyncio.ensure_future(turn.acquire(now(), now() + s, stays=False)) for s in (10, 30, 20)]
+        await turn.acquire(now(), now() + 5, keep_waiting=False)
+        waiting = [asyncio.ensure_future(turn.acquire(now(), now() + s, keep_waiting=False)) for s in (10, 30, 20)]
         await asyncio.sleep(1)
         assert [task.done() for task in waiting] == [True, False, True]
         turn.release()
@@ -44,19 +44,19 @@ def test_who_can_stay_longest_takes_over_and_the_others_leave():
 
 def test_a_waiting_one_that_runs_out_of_time_leaves_and_the_turn_is_not_lost():
     async def story(turn, now):
-        await turn.acquire(now(), now() + 5, stays=False)
-        assert not await turn.acquire(now(), now() + 6, stays=False)
+        await turn.acquire(now(), now() + 5, keep_waiting=False)
+        assert not await turn.acquire(now(), now() + 6, keep_waiting=False)
         turn.release()
-        assert await turn.acquire(now(), now() + 1, stays=False)
+        assert await turn.acquire(now(), now() + 1, keep_waiting=False)
 
     played(story)
 
 
 def test_a_turn_given_to_somebody_who_is_just_cancelled_goes_to_the_next():
     async def story(turn, now):
-        await turn.acquire(now(), now() + 5, stays=False)
-        first = asyncio.ensure_future(turn.acquire(now(), now() + 50, stays=True))
-        second = asyncio.ensure_future(turn.acquire(now(), now() + 50, stays=True))
+        await turn.acquire(now(), now() + 5, keep_waiting=False)
+        first = asyncio.ensure_future(turn.acquire(now(), now() + 50, keep_waiting=True))
+        second = asyncio.ensure_future(turn.acquire(now(), now() + 50, keep_waiting=True))
         await asyncio.sleep(1)
         turn.release()
         first.cancel()
@@ -67,9 +67,9 @@ def test_a_turn_given_to_somebody_who_is_just_cancelled_goes_to_the_next():
 
 def test_who_stays_is_not_sent_away():
     async def story(turn, now):
-        await turn.acquire(now(), now() + 100, stays=False)
-        person = asyncio.ensure_future(turn.acquire(now(), now() + 50, stays=True))
-        event = asyncio.ensure_future(turn.acquire(now(), now() + 200, stays=False))
+        await turn.acquire(now(), now() + 100, keep_waiting=False)
+        person = asyncio.ensure_future(turn.acquire(now(), now() + 50, keep_waiting=True))
+        event = asyncio.ensure_future(turn.acquire(now(), now() + 200, keep_waiting=False))
         await asyncio.sleep(1)
         assert not person.done()
         turn.release()

@@ -16,6 +16,7 @@ from shared.domain.errors import Conflict
 from shared.domain.zones import RecordSet
 from shared.edge.report import Report
 from shared.loop.zone.apply import ZoneApplier
+from shared.loop.zone.services import LoopServices
 from tests.support.small_world import in_virtual_time
 from tests.support.values import LATENCY, parsed, vm
 
@@ -104,7 +105,7 @@ class Bench:
             await self.whole.index(name, endpoint.key, 1.0)
 
     def applier(self, holder="one"):
-        return ZoneApplier(Slow(self.whole), self.sets, SETTINGS, LATENCY, self.clock, holder)
+        return ZoneApplier(LoopServices(Slow(self.whole), self.sets, SETTINGS, LATENCY, self.clock, holder))
 
     async def mark(self, *names, urgency=Urgency.HOST_FIRST_ADDRESS):
         for name in names:
@@ -112,7 +113,7 @@ class Bench:
 
     async def drain(self, drainer, seconds, *, wait=False):
         report = Report("drain")
-        await drainer.apply((ZONE,), self.clock() + seconds, report, wait=wait)
+        await drainer.apply((ZONE,), self.clock() + seconds, report, keep_waiting=wait, count_remaining=wait)
         return report
 
     @property
@@ -294,7 +295,7 @@ def test_a_catalog_that_is_lost_while_a_name_is_read_takes_no_address_away():
 def test_looking_for_the_next_name_is_not_the_work():
     async def story(bench):
         drainer = bench.applier()
-        queue, polls = drainer.queue_of(ZONE), Counter()
+        queue, polls = drainer.worker(ZONE).queue, Counter()
         following = queue.next
         queue.next = lambda now: polls.update(["next"]) or following(now)
         await bench.mark("nobody", urgency=Urgency.FIRST_ADDRESS)
