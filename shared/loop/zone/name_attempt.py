@@ -1,4 +1,8 @@
-"""One attempt to settle a dirty name: gather what is known, decide, act."""
+"""One attempt to settle a dirty name: gather what is known, decide, act.
+
+The steps, in this order: read the dirty row, read the record set, read the claims, write on condition, remove the dirty
+row on condition. A failed condition leaves the name dirty. The order is model-checked (tests/protocol).
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """The work on one zone under its lease: name by name, most urgent first, inside the zone's budget.
 
-For each name, in this order: read the dirty row, read the record set, read the claims, write on condition, remove the
-dirty row on condition. A failed condition leaves the name dirty. The order is model-checked (tests/protocol).
+This module decides which name is next and when a run ends; `name_attempt.py` has the steps of one name.
 """
 
 from __future__ import annotations
@@ -57,7 +56,8 @@ class _Run:
 class ZoneWorker:
     """Everything that a process has of one zone: lease, queue, record cache and budget, list planning, and slot.
 
-    It works only during `apply`, in one call at a time; no task of it outlives the call.
+    It works only during `apply`, in one call at a time. No task outlives the call, but for prefetches: single GETs,
+    whose result is dropped if it is not used within `prefetches.PREFETCH_TTL_SECONDS`.
     """
 
     def __init__(self, services: LoopServices, zone: Zone, cache: RecordSetCache) -> None:
