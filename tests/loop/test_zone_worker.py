@@ -12,10 +12,12 @@ from shared.decide.rate_limit import LIMITS, WINDOW_SECONDS
 from shared.domain.catalog_state import CatalogState
 from shared.domain.dirty import DirtyName, Urgency
 from shared.domain.endpoints import EndpointRow, State
-from shared.domain.errors import Conflict
+from shared.domain.errors import Conflict, Transient
 from shared.domain.zones import RecordSet
 from shared.edge.report import Report
 from shared.loop.zone.apply import ZoneApplier
+from shared.loop.zone.lease import LEASE_SECONDS
+from shared.loop.zone.record_reads import CachedRecordSet
 from shared.loop.zone.services import LoopServices
 from tests.support.small_world import in_virtual_time
 from tests.support.values import LATENCY, parsed, vm
@@ -69,11 +71,12 @@ class Sets:
 class Slow:
     """One process's way to a shared catalog: each call takes its time, half of it on the way back.
 
-    `going`: cleared while the process is paused.
+    `going`: cleared while the process is paused. `fails_once`: calls whose next one raises this.
     """
 
     def __init__(self, whole):
         self.whole, self.calls, self.back, self.going = whole, Counter(), {}, asyncio.Event()
+        self.fails_once = {}
         self.going.set()
 
     def __getattr__(self, name):
@@ -81,6 +84,8 @@ class Slow:
             self.calls[name] += 1
             await asyncio.sleep(STEP / 2)
             await self.going.wait()
+            if name in self.fails_once:
+                raise self.fails_once.pop(name)
             result = await getattr(self.whole, name)(*arguments)
             await asyncio.sleep(self.back.get(name, STEP / 2))
             await self.going.wait()
@@ -190,7 +195,7 @@ def test_a_run_whose_zone_was_taken_over_leaves_the_rows_to_the_new_holder():
         bench.whole._leases.clear()
         await bench.whole.acquire(ZONE.key, "other", bench.clock(), 100)
         report = await draining
-        assert bench.at < 65
+        assert bench.at < LEASE_SECONDS / 2
         rows = [row.value for row in await bench.whole.dirty(ZONE.key)]
         assert rows
         assert {(row.attempts, row.last_error) for row in rows} == {(0, "")}
@@ -290,6 +295,35 @@ def test_a_catalog_that_is_lost_while_a_name_is_read_takes_no_address_away():
 
     llama = RecordSet("llama", 30, ("10.0.0.1", "10.0.0.2"), (("nearzone-owner", "nearzone"),), "e")
     played(story, held=[llama])
+
+
+def test_a_catalog_that_fails_during_a_run_ends_it_with_its_error_and_no_write_follows():
+    async def story(bench):
+        applier = bench.applier()
+        await bench.mark(*bench.hosts)
+        draining = asyncio.ensure_future(bench.drain(applier, 100))
+        await asyncio.sleep(3)
+        applier.catalog.fails_once["dirty"] = Transient("HTTP 500")
+        with pytest.raises(Transient, match="HTTP 500"):
+            await draining
+        assert await bench.whole.acquire(ZONE.key, "other", bench.clock(), 60), "the lease was given back"
+        count = len(bench.sets.writes)
+        await asyncio.sleep(30)
+        assert count == len(bench.sets.writes) < len(bench.hosts)
+
+    played(story, hosts=50)
+
+
+def test_nothing_is_taken_for_right_on_a_reading_that_is_older_than_the_mark():
+    async def story(bench):
+        applier = bench.applier()
+        applier.record_cache.put(ZONE, "vm-0", CachedRecordSet(right(0), bench.clock()))
+        bench.sets.held["vm-0"] = replace(right(0), addresses=("10.9.9.9",), etag="edited")
+        await bench.mark("vm-0")
+        assert (await bench.drain(applier, 20, wait=True)).names_remaining == 0
+        assert bench.sets.held["vm-0"].addresses == right(0).addresses
+
+    played(story, hosts=1)
 
 
 def test_looking_for_the_next_name_takes_little_work():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
+from typing import assert_never
 
 from shared.decide.decision import HoldBack
 from shared.decide.dirty_queue import DirtyQueue
@@ -14,7 +15,17 @@ from shared.domain.dirty import DirtyName
 from shared.domain.errors import Conflict, NearzoneError, Terminal, Transient
 from shared.domain.zones import Zone
 from shared.edge.report import Report, decision_log_line
-from shared.loop.zone.outcomes import Done, Failure, NotTried, Outcome, WaitForBudget
+from shared.loop.zone.outcomes import (
+    Done,
+    Failure,
+    LeaseChanged,
+    LeaseTaken,
+    NotTried,
+    Outcome,
+    PastDeadline,
+    WaitForBudget,
+    ZoneFrozen,
+)
 from shared.loop.zone.record_cache import RecordSetCache
 from shared.loop.zone.services import LoopServices
 
@@ -64,8 +75,10 @@ class DirtyRows:
                 self._report_failure(dirty, outcome)
                 error = outcome.answer if isinstance(outcome, NotTried) else outcome
                 await self._back_off(row, back_off(dirty.attempts + 6, None), str(error))
-            case _:  # PastDeadline, LeaseChanged, LeaseTaken, ZoneFrozen: dirty and due as before.
+            case PastDeadline() | LeaseChanged() | LeaseTaken() | ZoneFrozen():  # Dirty and due as before.
                 return None
+            case _:
+                assert_never(outcome)
         self.cache.invalidate(dirty.name)
         return None
 
