@@ -1,4 +1,7 @@
-"""The one decision about a name of a zone. Zone worker, sweep and status all decide here, so they cannot differ."""
+"""The one decision about a name of a zone. Zone worker, sweep and status all decide here, so they cannot differ.
+
+`decide` says what the zone should hold; `next_step` says what the zone worker does about a dirty name.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,16 @@ from shared.config.settings import Settings
 from shared.decide.plan import Change, Skip, classify_removal, diff
 from shared.decide.region_latency import Latency
 from shared.decide.routing import is_claimed, keep_open, route
-from shared.domain.endpoints import Endpoint
+from shared.domain.endpoints import Endpoint, EndpointRow
 from shared.domain.overrides import Override
 from shared.domain.zones import Answer, RecordSet, Zone
+
+CATALOG_INCOMPLETE_SECONDS = 10.0
+"""Seconds after which a name is tried again whose removal waits for a complete catalog."""
+CLAIMANTS_UNREAD_SECONDS = 2.0
+"""Seconds after which a name is tried again while its claimants are being read."""
+ADDITIONS_HELD_SECONDS = 30.0
+"""Seconds for which no address is added to a name while its claimants are being read; removals are not held back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +61,19 @@ class Decision:
     outcome: Change | Skip | None
     kept: tuple[str, ...] | None = None
 
+    @property
+    def narrows(self) -> bool:
+        """Whether addresses go away."""
+        return isinstance(self.outcome, Change) and self.outcome.narrows
+
+
+@dataclass(frozen=True, slots=True)
+class HoldBack:
+    """The catalog does not know enough of the claims yet: the name stays dirty until the next try in `seconds`."""
+
+    reason: str
+    seconds: float
+
 
 def decide(zone: Zone, inputs: NameInputs, rules: Rules) -> Decision:
     """Decide what a zone should hold for a name, and what it takes to get there. Permissions are checked by callers."""
@@ -71,3 +94,28 @@ def decide(zone: Zone, inputs: NameInputs, rules: Rules) -> Decision:
         claimed = is_claimed(inputs.name, inputs.claimants, rules.settings)
         found = replace(found, blocked=replace(found.blocked, claimed=claimed))
     return Decision(answer, found, (answer.addresses or ()) if answer != routed else None)
+
+
+def unread_claimants(claimants: Collection[EndpointRow], now: float) -> int:
+    """How many claimants are being read: listed in the last `ADDITIONS_HELD_SECONDS` and not read yet."""
+    return sum(row.endpoint.unread and row.seen_at > now - ADDITIONS_HELD_SECONDS for row in claimants)
+
+
+def next_step(
+    zone: Zone, decision: Decision, *, unread: int, guard_approved: bool, catalog_complete: bool
+) -> Change | Skip | HoldBack | None:
+    """What the zone worker does about a dirty name: write, skip, hold back; None: the record set is right.
+
+    `unread`: see `unread_claimants`. `guard_approved`: the guard of a sweep let this removal pass. `catalog_complete`:
+    the catalog knows every claim; it is looked at only where the decision `narrows`.
+    """
+    change = decision.outcome
+    if isinstance(change, Skip):
+        return change
+    if change is None:
+        return HoldBack(f"{unread} of its claimants are being read", CLAIMANTS_UNREAD_SECONDS) if unread else None
+    if change.narrows and not catalog_complete:
+        return HoldBack("not narrowed before a complete sweep", CATALOG_INCOMPLETE_SECONDS)
+    if change.empties and not change.removal_explained and not guard_approved:
+        return Skip(zone.id, change.name, "no endpoint accounts for its addresses: a sweep decides, under guard")
+    return change

@@ -1,8 +1,8 @@
 """Which dirty name of a zone is settled next, and when: urgent ones first, each inside the zone's budgets.
 
 Pure: the clock is an argument. Which budget a change takes from is known only after its record set was read and its
-answer routed. Until then it is guessed from the urgency with which the name was marked; then it is remembered, so that
-a name that has to wait costs nothing while it waits.
+answer routed. Until then the queue assumes it from the urgency with which the name was marked. After that it keeps the
+change, so a name that waits for its budget is not read again.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from shared.domain.catalog_rows import Versioned
 from shared.domain.dirty import LONGEST_WAIT, DirtyName, Urgency
 
 SERVICE_PRIORITY_SECONDS = 20.0
-"""Seconds after a service name was dirty for which host names leave a part of the budget to service names."""
+"""Seconds for which host names leave a part of the budget to service names, after one of these was dirty."""
 NEVER = float("inf")
 
 _BudgetLane = tuple[Urgency, str]
@@ -26,8 +26,8 @@ _ASSUMED_KIND = {Urgency.HOST_FIRST_ADDRESS: "create", Urgency.HOST_WITHDRAW: "d
 class DirtyQueue:
     """The dirty names of one zone. Times in seconds since the epoch.
 
-    Service names stand one by one; host names, which may be thousands, in lanes: those that wait for the same budget.
-    Any name whose change is not urgent stands among these, too.
+    Service names are scheduled individually. Host names, which may be thousands, are grouped in lanes by the budget for
+    which they wait. Names whose changes are not urgent are among these.
     """
 
     def __init__(self, budget: RateLimit) -> None:
@@ -36,7 +36,7 @@ class DirtyQueue:
         self._services: list[Versioned[DirtyName]] = []
         self._lanes: dict[_BudgetLane, dict[str, Versioned[DirtyName]]] = {}
         self._busy: dict[str, bool] = {}
-        """Names in work, and whether they are host names: while service names change, only one of these at a time."""
+        """Names that a worker has; whether it is a host name: one of these at a time while service names change."""
         self._deferred: frozenset[str] = frozenset()
         self._decided: dict[str, tuple[str, Change]] = {}
         self._recently_checked: dict[str, float] = {}
@@ -46,12 +46,12 @@ class DirtyQueue:
         self._taken_at = 0.0
 
     def replace_rows(self, rows: Sequence[Versioned[DirtyName]], read_at: float, now: float) -> None:
-        """What is dirty, instead of what was, as read at `read_at`."""
-        if now < self._taken_at:  # The clock was set back: what is known by it is not true any more.
+        """Replace the dirty rows by those that were read at `read_at`."""
+        if now < self._taken_at:  # The clock was set back: these times are in the future now.
             self._recently_checked, self._settled, self._service_active_at, self._paused_until = {}, {}, -NEVER, 0.0
         self._taken_at = now
         found = {row.value.name: row for row in rows}
-        # Rows that were read before a name was settled may still hold it.
+        # Rows that were read before a name was settled may still contain it.
         late = {name: at for name, at in self._settled.items() if at[1] >= read_at}
         self._settled = {name: at for name, at in late.items() if name in found and found[name].etag == at[0]}
         self._rows = {name: row for name, row in found.items() if name not in self._settled}
@@ -70,14 +70,14 @@ class DirtyQueue:
         self._lanes = {lane: lanes[lane] for lane in sorted(lanes) if lane[0].is_host_name}
 
     def next(self, now: float) -> Versioned[DirtyName] | None:
-        """The most urgent name that may go now; it is the caller's until `done`."""
+        """The most urgent name that may go now; no other caller gets it until `finish`."""
         row = next(self._ready(now), None)
         if row:
             self._busy[row.value.name] = self._urgency(row).is_host_name
         return row
 
     def ready(self, now: float) -> list[Versioned[DirtyName]]:
-        """All that may go now."""
+        """All names that may go now, most urgent first."""
         return list(self._ready(now))
 
     def _ready(self, now: float) -> Iterator[Versioned[DirtyName]]:
@@ -106,7 +106,7 @@ class DirtyQueue:
         return soonest
 
     def finish(self, row: Versioned[DirtyName], now: float, waits: Change | None = None) -> None:
-        """A name was settled or put off, until it is found dirty again; or `waits`: this has to be written for it."""
+        """Drop a name that was settled or put off, until it is found dirty again. `waits`: its change is still due."""
         name = row.value.name
         self._busy.pop(name, None)
         before = self._lane(row)
@@ -129,15 +129,15 @@ class DirtyQueue:
 
     @property
     def busy(self) -> bool:
-        """Whether somebody has a name in work."""
+        """Whether a worker has a name."""
         return bool(self._busy)
 
     def defer(self, names: Iterable[str]) -> None:
-        """These names wait, until they are no longer held; instead of those held before."""
+        """Hold these names back until the next call; those of the last call are ready again."""
         self._deferred = frozenset(names)
 
     def pause(self, until: float) -> None:
-        """Azure has asked to be left alone."""
+        """Let no name go before then: Azure has answered with `Retry-After`."""
         self._paused_until = max(self._paused_until, min(until, self._taken_at + LONGEST_WAIT))
 
     def wait(self, change: Change, now: float) -> float:
@@ -152,13 +152,8 @@ class DirtyQueue:
     def _allowed(self, kind: str, urgency: Urgency, name: str, now: float) -> float:
         wait = self._budget.wait(kind, now)
         if urgency.is_host_name and now < self._service_active_at + SERVICE_PRIORITY_SECONDS:
-            wait = max(
-                wait,
-                min(
-                    self._budget.wait(kind, now, SERVICE_RESERVE),
-                    self._service_active_at + SERVICE_PRIORITY_SECONDS - now,
-                ),
-            )
+            priority_left = self._service_active_at + SERVICE_PRIORITY_SECONDS - now
+            wait = max(wait, min(self._budget.wait(kind, now, SERVICE_RESERVE), priority_left))
         if kind == "update" and not urgency.is_host_name:
             longest = MAX_COALESCING_WITHDRAW_SECONDS if urgency == Urgency.WITHDRAW else MAX_COALESCING_SECONDS
             wait = max(wait, self._budget.coalescing_delay(name, now, self._recently_checked.get(name, 0.0), longest))
@@ -170,7 +165,7 @@ class DirtyQueue:
         return max(allowed, now + self._budget.wait("get", now)) if undecided else allowed
 
     def _move(self, row: Versioned[DirtyName], before: _BudgetLane, after: _BudgetLane) -> None:
-        """Into another lane, without sorting thousands of host names for each."""
+        """Move a name to another lane, without sorting thousands of host names each time."""
         if before in self._lanes and after in self._lanes:
             self._lanes[before].pop(row.value.name, None)
             self._lanes[after][row.value.name] = row
@@ -183,12 +178,9 @@ class DirtyQueue:
     def _urgency(self, row: Versioned[DirtyName]) -> Urgency:
         found = self._decided.get(row.value.name)
         urgency = found[1].urgency if found else row.value.urgency
-        # Who marks a name does not know whether it is answered already; who was looked at a moment ago is.
-        return (
-            Urgency.MORE_ADDRESSES
-            if urgency == Urgency.FIRST_ADDRESS and row.value.name in self._recently_checked
-            else urgency
-        )
+        # The mark does not know whether the name has an address already; a name that was checked a moment ago has.
+        has_address = urgency == Urgency.FIRST_ADDRESS and row.value.name in self._recently_checked
+        return Urgency.MORE_ADDRESSES if has_address else urgency
 
     def _write_kind(self, row: Versioned[DirtyName]) -> str:
         found = self._decided.get(row.value.name)

@@ -1,7 +1,7 @@
 """When a run stops writing to a zone that refuses writes for a cause of the zone, and not of a name. Pure.
 
 A management lock, a missing role, a full zone or a missing one refuses every name in the same way. A refused write
-takes from the zone's budget as any other does, so trying name after name would take minutes and tell nothing new.
+takes from the zone's budget as any other does, so trying every name would take minutes and give no new information.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from shared.domain.errors import Terminal, ZoneCause
 
 MAX_REFUSALS = 3
-"""So many refusals of one cause in a row, without a success between, are taken for the zone's answer to all names."""
+"""Consecutive refusals of one cause after which the zone is assumed to refuse all names."""
 
 _PUTS = frozenset(("create", "update"))
 _KINDS = _PUTS | {"delete"}
@@ -20,7 +20,7 @@ _KINDS = _PUTS | {"delete"}
 
 @dataclass
 class ZoneRefusals:
-    """What a zone has answered to the writes of one run, for each kind of write: create, update or delete."""
+    """The refusals of one run in one zone, for each kind of write: create, update or delete."""
 
     _counts: dict[str, tuple[ZoneCause, int]] = field(default_factory=dict)
     _last: dict[str, Terminal] = field(default_factory=dict)
@@ -38,18 +38,18 @@ class ZoneRefusals:
             self._last[each] = error
 
     def written(self, kind: str) -> None:
-        """A write of this kind was let pass."""
+        """Reset the count: a write of this kind succeeded."""
         self._counts = {each: at for each, at in self._counts.items() if kind not in _affected(at[0], each)}
 
     def of(self, kind: str) -> Terminal | None:
-        """What the zone answers to all writes of this kind; None where it is worth a try."""
+        """The error with which the zone refuses all writes of this kind; None: try the write."""
         return self._last[kind] if self._counts.get(kind, ("", 0))[1] >= MAX_REFUSALS else None
 
 
 def _affected(cause: ZoneCause, kind: str) -> Collection[str]:
-    """Which kinds of writes a cause refuses, where it has refused this kind.
+    """Which kinds of writes a cause refuses if it has refused this kind.
 
-    A create and an update are both a PUT, so a lock or a role lets both pass or none; DELETE is another operation.
+    A create and an update are both a PUT, so a lock or a role allows both or neither; DELETE is another operation.
     """
     if cause == ZoneCause.GONE:
         return _KINDS

@@ -58,6 +58,7 @@ from shared.loop.region_check import RegionCheck
 from shared.loop.sweep import Sweeper, SweepObservations
 from shared.loop.unknown_resources import UnknownResources, sweep_is_due
 from shared.loop.zone.apply import ZoneApplier
+from shared.loop.zone.services import LoopServices
 from shared.loop.zone_plan import SweepScope
 from shared.ports import Catalog, Inventory, Metrics, RecordSets, ZoneEnvironmentReader, no_metrics
 
@@ -136,7 +137,9 @@ class Reconciler:
 
     def __post_init__(self) -> None:
         self.applier = ZoneApplier(
-            self.catalog, self.record_sets, self.settings, self.latency, self.clock, self.holder, self.metrics
+            LoopServices(
+                self.catalog, self.record_sets, self.settings, self.latency, self.clock, self.holder, self.metrics
+            )
         )
         observer = Observer(self.inventory, self.clock)
         self.recorder = Recorder(
@@ -287,7 +290,7 @@ class Reconciler:
             async with _deadline(DRAIN_SECONDS + SHUTDOWN_GRACE_SECONDS):
                 await self.overrides.expire(self.settings.zones, report)
                 await self._reobserve_pending(deadline - DRAIN_SECONDS / 2, report)
-                await self.applier.apply(self.settings.zones, deadline, report, wait=True)
+                await self.applier.apply(self.settings.zones, deadline, report, keep_waiting=True, count_remaining=True)
             if sweep_is_due(await self.catalog.state(), self.clock()):
                 cause = explain.cause_now("sweep", self.clock())
                 await self._sweep(SweepScope(self.settings.zones, cause), SWEEP_SECONDS - DRAIN_SECONDS, report)
@@ -522,7 +525,7 @@ class Reconciler:
         """Drain after something durable was recorded: what fails now is dirty, and no reason to fail the delivery."""
         try:
             async with _deadline(max(0.0, deadline - self.clock()) + SHUTDOWN_GRACE_SECONDS):
-                await self.applier.apply(self.settings.zones, deadline, report, wait=wait)
+                await self.applier.apply(self.settings.zones, deadline, report, keep_waiting=wait, count_remaining=wait)
         except NearzoneError as error:
             report.fail("drain", error)
 

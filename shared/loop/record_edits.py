@@ -21,7 +21,7 @@ from shared.domain.errors import Transient
 from shared.domain.zones import Zone
 from shared.edge.event_hints import RecordEdit
 from shared.loop.zone.apply import ZoneApplier
-from shared.loop.zone.record_cache import PastDeadlineError
+from shared.loop.zone.outcomes import PastDeadline
 
 DEBOUNCE_SECONDS = 2.0
 """Seconds between two looks at one name; the events in between share the next ones."""
@@ -83,10 +83,9 @@ class RecordEdits:
         looks again.
         """
         drainer, name = self.applier, mark.name
-        try:
-            known = await drainer.record_cache.fetch(zone, name, until=drainer.clock() + READ_SECONDS)
-        except PastDeadlineError as error:
-            raise Transient(str(error)) from error
+        known = await drainer.record_cache.fetch(zone, name, until=drainer.clock() + READ_SECONDS)
+        if isinstance(known, PastDeadline):
+            raise Transient("no more reads of this zone before the deadline")
         held = known.record_set
         await drainer.catalog.mark_dirty(replace(mark, holds=held.addresses if held else (), held_at=known.at))
         was_ours = has_no_owner_tag(held) and await drainer.catalog.is_owned(zone.key, name)

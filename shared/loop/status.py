@@ -28,7 +28,7 @@ from shared.domain.zones import RecordSet, Zone
 from shared.edge.report import alarm_json, refused
 from shared.loop.unknown_resources import is_sweep_noted
 from shared.loop.zone.apply import INCOMPLETE, ZoneApplier
-from shared.loop.zone.worker import LEASE_SECONDS
+from shared.loop.zone.lease import LEASE_SECONDS
 
 CHANGES = 50
 """The last changes of all zones that are told."""
@@ -235,7 +235,9 @@ async def _why_blocked(drainer: ZoneApplier, zone: Zone, name: str, record: Reco
     return {"why": found.why.value, "owner": found.owner or None} if found else None
 
 
-async def _holds(drainer: ZoneApplier, zone: Zone, frozen: Override | None, complete: str) -> waiting.WaitReasons:
+async def _holds(
+    drainer: ZoneApplier, zone: Zone, frozen: Override | None, complete: str | None
+) -> waiting.WaitReasons:
     """What can hold back the names of a zone now."""
     tenancy, now = await drainer.catalog.lease_holder(zone.key, LEASE_SECONDS), drainer.clock()
     drains = CronSim(drainer.settings.drain_schedule, datetime.fromtimestamp(now, UTC), reverse=True)

@@ -34,7 +34,7 @@ from shared.loop.operator_log import OperatorLog
 from shared.loop.recorder import Recorder
 from shared.loop.unknown_resources import is_sweep_noted
 from shared.loop.zone.apply import ZoneApplier
-from shared.loop.zone.record_cache import CachedRecordSet
+from shared.loop.zone.record_reads import CachedRecordSet
 from shared.loop.zone_plan import Plan, SweepScope
 
 TOMBSTONE_SECONDS = 3600.0
@@ -121,7 +121,14 @@ class Sweeper:
             report.failures.append(("sweep", "the catalog was lost meanwhile: the next sweep fills it"))
         marked()
         complete = await self.applier.complete_epoch()
-        await self.applier.apply(scope.zones, deadline, report, wait=True, partial=not complete)
+        await self.applier.apply(
+            scope.zones,
+            deadline,
+            report,
+            keep_waiting=True,
+            count_remaining=True,
+            additions_only=not complete,
+        )
         _report_failing(scope, plan.orders, report)
         await self._purge(rows, index, begun)
         return SweepObservations(listings, endpoints.values())
@@ -141,7 +148,7 @@ class Sweeper:
                     await self.applier.complete_epoch(),
                     min(deadline, self.recorder.clock() + DRAIN_SECONDS),
                 )
-                await self.applier.apply(scope.zones, soon, report, partial=not complete)
+                await self.applier.apply(scope.zones, soon, report, additions_only=not complete)
                 await asyncio.wait((reading,), timeout=DRAIN_PAUSE)
             await reading
         finally:

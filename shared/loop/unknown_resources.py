@@ -41,13 +41,13 @@ SWEEP_INTERVAL_SECONDS = 60.0
 
 @dataclass
 class UnknownResources:
-    """Tells strangers. `complete`: the catalog's epoch where it knows every claim, otherwise "".
+    """Tells strangers. `complete_epoch`: the catalog's epoch where it knows every claim, otherwise None.
 
     `clock`: seconds since the epoch. Of the catalog only the ids of those are remembered that claim something.
     """
 
     catalog: Catalog
-    complete_epoch: Callable[[], Awaitable[str]]
+    complete_epoch: Callable[[], Awaitable[str | None]]
     clock: Callable[[], float]
     _under_way: int = 0
     _recent_ids: Counter[str] = field(default_factory=Counter)

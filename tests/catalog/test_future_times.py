@@ -17,7 +17,8 @@ from shared.domain.overrides import FOREVER, Override
 from shared.domain.zones import RecordSet
 from shared.edge.report import Report
 from shared.loop.observer import LIST_COOLDOWN_SECONDS, Observer
-from shared.loop.zone.record_cache import CachedRecordSet, RecordSetCache
+from shared.loop.zone.record_cache import RecordSetCache
+from shared.loop.zone.record_reads import CachedRecordSet
 from tests.loop.test_clock import KEY, fleet
 from tests.loop.test_clock import played as with_two
 from tests.support.catalogs import opened
@@ -146,14 +147,14 @@ def test_what_was_created_before_the_clock_was_set_back_holds_no_update_of_that_
 
 def test_what_is_remembered_of_record_sets_is_forgotten_when_the_clock_is_set_back():
     now = [NOW]
-    reader, where = RecordSetCache(None, lambda: now[0]), zone()
-    reader.put(where, "llama", CachedRecordSet(RecordSet("llama", 30, ("10.0.0.1",), etag="old"), NOW))
+    reader = RecordSetCache(None, zone(), lambda: now[0])
+    reader.put("llama", CachedRecordSet(RecordSet("llama", 30, ("10.0.0.1",), etag="old"), NOW))
     now[0] -= 2.0
-    assert reader.cached(where, "llama"), "clocks are corrected by a second or two"
+    assert reader.cached("llama"), "clocks are corrected by a second or two"
     now[0] -= 3600
     edited = RecordSet("llama", 30, ("10.9.9.9",), etag="new")
-    assert reader.merge_newer(where, [edited], now[0] - 1) == [edited]
-    assert reader.cached(where, "llama") is None
+    assert reader.merge_newer([edited], now[0] - 1) == [edited]
+    assert reader.cached("llama") is None
 
 
 def test_a_pause_of_lists_ends_when_the_clock_is_set_back():
@@ -179,7 +180,7 @@ def test_what_an_instance_with_a_clock_ahead_has_left_when_it_was_killed_holds_n
         await two.lost("POST", f"{vm_id('e-2')}/deallocate")
         for kind in ("create", "update", "delete"):
             spent = [WriteStamp(kind, "llama", wrong), WriteStamp(kind, "e-2", wrong)]
-            await one.applier.acquire(zone_of)
+            await one.applier.worker(zone_of).lease.acquire()
             await one.catalog.release(KEY, one.holder, spent)
             await other.drain()
         await one.catalog.mark_dirty(DirtyName(KEY, "llama", Urgency.WITHDRAW, wrong))

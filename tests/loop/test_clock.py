@@ -15,11 +15,8 @@ from shared.domain.clock import TOLERANCE, Clock
 from shared.domain.dirty import DirtyName, Urgency
 from shared.domain.overrides import Override
 from shared.edge.commands import parse
-from shared.edge.report import Report
 from shared.loop.observer import LIST_THRESHOLD, Observer
 from shared.loop.reconciler import FIRST_SWEEP_RETRY_SECONDS
-from shared.loop.zone.slot import ZoneSlot
-from shared.loop.zone.worker import ApplyRequest, ZoneWorker
 from tests.loop.test_reconciler import event
 from tests.support.catalogs import Bench, on_bench
 from tests.support.deployment import REGIONS, Token, a_vm, a_world, staged, vm_id, zone_id
@@ -164,7 +161,7 @@ async def seconds_to_withdraw(stage, two):
     await two.lost("POST", f"{vm_id('e-2')}/deallocate")
     for number in range(LIMITS["update"]):
         budget.record("update", f"n{number}", one.clock())
-    await one.applier.acquire(one.settings.zones[0])
+    await one.applier.worker(one.settings.zones[0]).lease.acquire()
     await one.catalog.release(KEY, one.holder, budget.recent_writes(one.clock()))
     begun = stage.clock()
     await other.on_event(event(vm_id("e-2")))
@@ -219,15 +216,15 @@ def test_a_living_lease_is_not_taken_over_and_a_dead_one_is_after_about_a_minute
         zone = one.settings.zones[0]
         for holder, rival in ((one, other), (other, one)):
             begun = stage.clock()
-            assert await holder.applier.acquire(zone)
+            assert await holder.applier.worker(zone).lease.acquire()
             while stage.clock() - begun < 150:
                 await asyncio.sleep(1)
                 if (stage.clock() - begun) % 30 < 1:
-                    assert await holder.applier.acquire(zone), "it prolongs it"
-                assert await rival.applier.acquire(zone) is None
-            assert await holder.applier.acquire(zone)
+                    assert await holder.applier.worker(zone).lease.acquire(), "it prolongs it"
+                assert await rival.applier.worker(zone).lease.acquire() is None
+            assert await holder.applier.worker(zone).lease.acquire()
             died = stage.clock()
-            while not await rival.applier.acquire(zone):  # noqa: ASYNC110 - the lease ends by itself
+            while not await rival.applier.worker(zone).lease.acquire():  # noqa: ASYNC110 - the lease ends by itself
                 await asyncio.sleep(0.25)
             assert 60 - TOLERANCE <= stage.clock() - died <= 60 + TOLERANCE
             await rival.catalog.release(KEY, rival.holder, ())
@@ -300,11 +297,11 @@ def test_writes_of_the_future_count_as_written_now_and_once():
         await one.correct_drift()
         zone = one.settings.zones[0]
         ahead = [WriteStamp("update", f"n{number}", stage.clock() + 4000) for number in range(30)]
-        await one.applier.acquire(zone)
+        await one.applier.worker(zone).lease.acquire()
         await one.catalog.release(KEY, one.holder, ahead)
         begun, budget = stage.clock(), one.applier.record_cache.budgets[KEY]
         while stage.clock() - begun < WINDOW_SECONDS:
-            await one.applier.acquire(zone)
+            await one.applier.worker(zone).lease.acquire()
             assert Counter(write.kind for write in budget.recent_writes(one.clock()))["update"] == 30
             await asyncio.sleep(10)
         assert budget.wait("update", one.clock(), 56) == 0.0
@@ -363,23 +360,16 @@ def test_a_lease_that_was_taken_by_a_clock_that_is_set_back_since_is_taken_anew_
     async def story(stage, two):
         app = two.apps[0]
         await app.correct_drift()
-        zone, drainer = app.settings.zones[0], app.applier
-        lease = await drainer.acquire(zone)
-        run = ZoneWorker(
-            drainer,
-            zone,
-            ApplyRequest(stage.clock() + 60, Report("drain"), ""),
-            0.0,
-            drainer.queue_of(zone),
-            ZoneSlot(),
-        )
-        for expires, left in ((lease.expires, 57), (lease.expires + 300, 0), (lease.expires - 58, -1)):
-            run.lease_expires = expires
-            assert round(run._lease_seconds_left()) == left
-        run.lease_expires = lease.expires + 300
-        await run._renew_lease()
-        assert round(run._lease_seconds_left()) == 57
-        assert run._lease_generation == 1, "what was decided before is decided anew"
+        lease = app.applier.worker(app.settings.zones[0]).lease
+        assert await lease.take()
+        taken, generation = lease.expires, lease.generation
+        for expires, left in ((taken, 57), (taken + 300, 0), (taken - 58, -1)):
+            lease.expires = expires
+            assert round(lease.seconds_left()) == left
+        lease.expires = taken + 300
+        assert await lease.renew() is None
+        assert round(lease.seconds_left()) == 57
+        assert lease.generation == generation + 1, "what was decided before is decided anew"
 
     played(story, (0.0,), fleet())
 

@@ -138,7 +138,9 @@ def test_what_must_not_be_narrowed_yet_does_not_keep_a_caller_waiting():
     async def story(bench):
         await bench.mark("nobody")
         report = Report("sweep")
-        await bench.applier().apply((ZONE,), bench.clock() + 240, report, wait=True, partial=True)
+        await bench.applier().apply(
+            (ZONE,), bench.clock() + 240, report, keep_waiting=True, count_remaining=True, additions_only=True
+        )
         assert bench.at < 5
         told = [(skip.name, skip.reason) for skip in report.skips]
         assert told == [("nobody", "not narrowed before a complete sweep")]

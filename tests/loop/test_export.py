@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -66,7 +67,8 @@ def test_where_there_is_more_than_a_page_the_last_line_says_where_to_go_on():
         entries = [RecordChange("a", 1_800_000_100 + n * 1.0007, "update", (), (), f"{n}", "c") for n in range(55)]
         for zone, few in zip(stage.app.settings.zones, (entries, entries[::7], []), strict=True):
             await stage.app.catalog.add_history(zone.key, few)
-        stage.app.applier.catalog = Paged(stage.app.catalog)
+        applier = stage.app.applier
+        applier.services = replace(applier.services, catalog=Paged(stage.app.catalog))
         told, since = [], format_time(1_800_000_000)
         while since:
             lines = await exported(stage, since=since, until=format_time(1_800_001_000))

@@ -1,4 +1,4 @@
-"""A zone that refuses writes for a cause of its own is tried a few times by each run, and not name after name."""
+"""If a zone refuses writes for a cause of the zone, each run tries a few names and not all of them."""
 
 import pytest
 
@@ -59,7 +59,7 @@ LOCKED = "The scope '{}' cannot perform write operation because following scope(
         (400, "BadRequest", "no", None),
     ],
 )
-def test_the_cause_of_a_refusal_is_told_by_its_code_and_words(status, code, message, cause):
+def test_the_cause_of_a_refusal_is_found_by_its_code_and_message(status, code, message, cause):
     body = b'{"error": {"code": "%s", "message": "%s"}}' % (code.encode(), message.encode())
     assert error_of(status, body, None).zone_cause == cause
 
@@ -78,7 +78,7 @@ def refuse(stage, how):
 
 
 @pytest.mark.parametrize("how", ["lock", "role"])
-def test_a_resync_of_a_zone_that_refuses_every_write_ends_soon_with_many_names_and_says_all_of_them(how):
+def test_a_resync_of_a_zone_that_refuses_every_write_ends_soon_with_many_names_and_reports_all_of_them(how):
     async def story(stage):
         refuse(stage, how)
         tries = []

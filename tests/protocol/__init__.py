@@ -12,7 +12,7 @@ reached, breadth first, so that the first trace that breaks a promise is a short
     catalog.py       what a write does to those who hold an older version
     routing.py       what a name is answered with
     looks.py         recording: one look at one endpoint, step by step (shared/loop/recorder.py)
-    drains.py        draining: one dirty name, step by step (shared/loop/zone/worker.py)
+    drains.py        draining: one dirty name, step by step (shared/loop/zone/name_attempt.py)
     sweeps.py        sweeping, step by step (shared/loop/sweep.py)
     surroundings.py  what happens outside of the app: changes, events, purges, losses, time
     successors.py    every next step of a world

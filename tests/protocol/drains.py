@@ -1,4 +1,4 @@
-"""Draining: one dirty name, step by step, as shared/loop/zone/worker.py does it.
+"""Draining: one dirty name, step by step, as shared/loop/zone/name_attempt.py does it.
 
 Read the dirty row, read the record set, read the claims, write on condition, clear the dirty row on condition. A failed
 condition leaves the name dirty, for another drain.

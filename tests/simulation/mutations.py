@@ -13,11 +13,12 @@ class Variant:
     new: str
 
 
-RECORD, DRAIN, RUN, SWEEP = (
-    "shared/loop/recorder.py",
-    "shared/loop/zone/apply.py",
-    "shared/loop/zone/worker.py",
-    "shared/loop/sweep.py",
+RECORD, APPLY, SWEEP = "shared/loop/recorder.py", "shared/loop/zone/apply.py", "shared/loop/sweep.py"
+LEASE, ATTEMPT, WRITER, ROWS = (
+    "shared/loop/zone/lease.py",
+    "shared/loop/zone/name_attempt.py",
+    "shared/loop/zone/record_writer.py",
+    "shared/loop/zone/dirty_rows.py",
 )
 DOUBT, CATCH_UP = "shared/decide/confirmation.py", "shared/loop/catch_up.py"
 MEMORY, DNS = "shared/catalog/memory.py", "shared/azure/private_dns.py"
@@ -92,8 +93,8 @@ VARIANTS = (
     ),
     Variant(
         "event: writes before the first complete sweep",
-        DRAIN,
-        """        if not partial and not epoch:
+        APPLY,
+        """        if not additions_only and not epoch:
 """,
         """        if False:
 """,
@@ -110,19 +111,19 @@ VARIANTS = (
     ),
     Variant(
         "dirty row: read late, after the claims",
-        RUN,
-        """        with suppress(Conflict):  # Marked again meanwhile: again.
-            await self.services.catalog.remove_dirty(""",
-        """        row = await self.services.catalog.dirty_name(self.zone.key, name) or row
-        with suppress(Conflict):  # Marked again meanwhile: again.
-            await self.services.catalog.remove_dirty(""",
+        ATTEMPT,
+        """        with suppress(Conflict):  # Marked again meanwhile: the row stays.
+""",
+        """        row = await self.services.catalog.dirty_name(self.zone.key, dirty.name) or row
+        with suppress(Conflict):  # Marked again meanwhile: the row stays.
+""",
     ),
     Variant(
         "dirty row: removed although the answer could not be narrowed yet",
-        RUN,
-        """            await self._back_off(row, error.pause, error, failed=False)
+        ROWS,
+        """                await self._back_off(row, seconds, reason, failed=False)
 """,
-        """            await self.services.catalog.remove_dirty(self.zone.key, dirty.name, row.etag)
+        """                await self.services.catalog.remove_dirty(self.zone.key, dirty.name, row.etag)
 """,
     ),
     Variant(
@@ -143,11 +144,12 @@ VARIANTS = (
     ),
     Variant(
         "record set: a failed write counts as done",
-        RUN,
-        """                await self._write(found, tenure)
+        ATTEMPT,
+        """            outcome = await self.writer.write(change, generation)
 """,
-        """                with suppress(Transient, Terminal):
-                    await self._write(found, tenure)
+        """            outcome: Outcome = Done()
+            with suppress(Transient, Terminal):
+                outcome = await self.writer.write(change, generation)
 """,
     ),
     Variant(
@@ -160,44 +162,45 @@ VARIANTS = (
     ),
     Variant(
         "record set: 'nothing to do' is decided on the cache",
-        RUN,
-        """        if not isinstance(found, Change) and known.dirty_etag != row.etag:
+        ATTEMPT,
+        """        if (step is None or isinstance(step, Skip)) and cached.dirty_etag != row.etag:
 """,
         """        if False:
 """,
     ),
     Variant(
         "lease: ignored",
-        RUN,
+        LEASE,
+        """        if lease:
+            new =""",
         """        if lease is None:
-            return None
-""",
-        """        if lease is None:
-            return Lease(zone.key, self.clock() + LEASE_SECONDS)
-""",
+            return Lease(self.zone.key, self.services.clock() + LEASE_SECONDS)
+        if lease:
+            new =""",
     ),
     Variant(
         "lease: not checked again before a write",
-        RUN,
-        """        while self._lease_seconds_left() <= REQUEST_SECONDS:  # Taking it may have taken long.
-            await self._renew_lease()
+        WRITER,
+        """        while self.lease.seconds_left() <= REQUEST_SECONDS:  # Renewing it may have taken long.
+            if taken := await self.lease.renew():
+                return taken
 """,
         "",
     ),
     Variant(
         "lease: a decision from before its expiry is written",
-        RUN,
-        """        if self._lease_generation != tenure:
+        WRITER,
+        """        if self.lease.generation != generation:
 """,
-        """        if self._lease_generation < tenure:
+        """        if self.lease.generation < generation:
 """,
     ),
     Variant(
         "budget: not passed on to the next holder",
-        DRAIN,
-        """            await self.catalog.release(zone.key, self.holder, spent)
+        LEASE,
+        """        await self.services.catalog.release(self.zone.key, self.services.holder, writes)
 """,
-        """            await self.catalog.release(zone.key, self.holder, ())
+        """        await self.services.catalog.release(self.zone.key, self.services.holder, ())
 """,
     ),
     Variant(
@@ -281,19 +284,19 @@ VARIANTS = (
     ),
     Variant(
         "lost catalog: a drain does not ask again whether it is complete",
-        RUN,
-        """        if found.narrows and (not self.task.epoch or await of.complete_epoch() != self.task.epoch):
+        ATTEMPT,
+        """        return epoch is not None and await self.services.complete_epoch() == epoch
 """,
-        """        if found.narrows and not self.task.epoch:
+        """        return epoch is not None
 """,
     ),
     Variant(
         "freeze: checked by new work only, not by each write",
-        RUN,
-        """        if active_freeze(self.zone, orders):
-            raise ZoneFrozenError""",
-        """        if active_freeze(self.zone, orders) and not self.queue.busy:
-            raise ZoneFrozenError""",
+        ATTEMPT,
+        """        if active_freeze(self.zone, overrides):
+""",
+        """        if active_freeze(self.zone, overrides) and not self.writer.queue.busy:
+""",
     ),
     Variant(
         "clock: not corrected by the catalog's clock",

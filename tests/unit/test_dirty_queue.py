@@ -64,7 +64,7 @@ def test_a_name_that_is_backed_off_waits():
     assert queue.next(130.0).value.name == "failed"
 
 
-def test_nobody_gets_a_name_that_somebody_has():
+def test_a_name_that_one_worker_has_goes_to_no_other():
     queue = queue_of(row("one", Urgency.FIRST_ADDRESS))
     assert queue.next(100.0)
     assert queue.next(100.0) is None
@@ -77,7 +77,7 @@ def test_rows_that_were_read_before_a_name_was_settled_do_not_bring_it_back():
     queue.replace_rows([row("one", Urgency.FIRST_ADDRESS)], 100.5, 101.5)
     assert queue.next(102.0) is None
     queue.replace_rows([row("one", Urgency.FIRST_ADDRESS)], 102.0, 102.0)
-    assert queue.next(102.0), "it could not be cleared: it is still dirty"
+    assert queue.next(102.0), "it could not be removed: it is still dirty"
 
 
 def test_a_name_marked_again_meanwhile_comes_again():
@@ -101,7 +101,7 @@ def test_a_withdrawal_does_not_wait_behind_creates_that_have_no_budget():
     assert order(queue, 100.0 + WINDOW_SECONDS) == ["host"]
 
 
-def test_what_a_name_needs_is_remembered_while_it_waits():
+def test_the_change_of_a_name_is_kept_while_it_waits():
     queue = queue_of(row("a"), budget=full("create"))
     found = queue.next(100.0)
     queue.finish(found, 100.0, creation("a"))
@@ -149,7 +149,7 @@ def test_in_a_busy_minute_a_name_waits_for_more_changes_to_come_together():
     assert 105.0 < busy.next_ready_at(101.0) < 115.0
 
 
-def test_a_name_that_has_to_wait_is_not_put_off_for_having_been_looked_at():
+def test_a_name_that_waits_for_its_budget_is_not_put_off_for_having_been_checked():
     queue = queue_of(row("llama", Urgency.MORE_ADDRESSES), budget=full("update", 40))
     before, after = (RecordSet("llama", 30, addresses) for addresses in (("10.0.0.1",), ("10.0.0.1", "10.0.0.2")))
     wider = Change("z", "llama", before, after, "")
@@ -176,7 +176,7 @@ def test_nothing_goes_while_azure_has_asked_to_wait(urgency):
     assert queue.next(110.0)
 
 
-def test_held_names_wait_until_they_are_let_go():
+def test_deferred_names_wait_until_the_next_call():
     queue = queue_of(row("a", Urgency.HOST_FIRST_ADDRESS), row("b", Urgency.HOST_FIRST_ADDRESS))
     queue.defer(["a"])
     assert [each.value.name for each in queue.ready(100.0)] == ["b"]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.decide.rate_limit import LIMITS, MAX_BACK_OFF, WINDOW_SECONDS, RateLimit, back_off
+from shared.decide.rate_limit import LIMITS, MAX_BACK_OFF_SECONDS, WINDOW_SECONDS, RateLimit, back_off
 
 KINDS = ("create", "update", "delete")
 LIMIT = LIMITS["create"]
@@ -72,13 +72,13 @@ def test_a_write_is_forgotten_when_it_is_a_minute_old():
     assert budget.wait("delete", WINDOW_SECONDS) == 0
 
 
-def test_who_knows_nothing_of_the_last_minute_waits_it_out():
+def test_a_holder_that_does_not_know_the_writes_of_the_last_minute_waits_a_minute():
     budget = RateLimit()
     budget.import_writes(None, 100.0)
     next_one = RateLimit()
     next_one.import_writes(budget.recent_writes(120.0), 120.0)
     assert [next_one.wait(kind, 120.0) for kind in KINDS] == [WINDOW_SECONDS - 20] * 3, (
-        "and who comes next waits no longer"
+        "and the next holder waits no longer"
     )
     assert [budget.wait(kind, 100.0) for kind in KINDS] == [WINDOW_SECONDS] * 3
     assert [budget.wait(kind, 100.0 + WINDOW_SECONDS) for kind in KINDS] == [0, 0, 0]
@@ -98,7 +98,7 @@ def test_a_name_that_keeps_failing_is_tried_ever_more_rarely_up_to_a_limit():
     waits = [back_off(attempts, None) for attempts in range(1, 30)]
     assert waits == sorted(waits)
     assert waits[0] < 5
-    assert waits[-1] == MAX_BACK_OFF
+    assert waits[-1] == MAX_BACK_OFF_SECONDS
 
 
 @pytest.mark.parametrize(("attempts", "asked"), [(1, 60.0), (1, 500.0), (12, 301.0)])
