@@ -18,12 +18,12 @@ from shared import telemetry
 from shared.bootstrap import build
 from shared.config.settings import DRAIN_SCHEDULE, SWEEP_SCHEDULE
 from shared.domain.errors import BadRequest, NearzoneError, Transient
-from shared.edge import commands as resync_body
-from shared.edge import query
+from shared.edge import commands, query
 from shared.edge.caller import caller
 from shared.edge.dashboard import page
 from shared.edge.prometheus import CONTENT_TYPE, prometheus_text
 from shared.edge.report import Report
+from shared.edge.status_query import parse_status_query
 from shared.loop.reconciler import Reconciler
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
@@ -85,8 +85,8 @@ async def resync(req: func.HttpRequest, context: func.Context) -> func.HttpRespo
         query.none_expected(query.given(req.url, req.params), "what is to be done stands in the JSON body")
         reconciler = loop()
         known, by = reconciler.inventory.kinds, caller(req.headers, os.environ)
-        wanted = resync_body.parse(req.get_body(), reconciler.settings, known, by)
-        return (await reconciler.resync(wanted)).as_json()
+        command = commands.parse(req.get_body(), reconciler.settings, known, by)
+        return (await reconciler.resync(command)).as_json()
 
     with insights().span(context):
         return await _answer(report())
@@ -103,7 +103,7 @@ async def status(req: func.HttpRequest, context: func.Context) -> func.HttpRespo
     async def told() -> dict[str, Any] | str:
         reconciler = loop()
         params = query.given(req.url, req.params)
-        return await reconciler.handle_status(resync_body.parse_status_query(params, reconciler.settings))
+        return await reconciler.handle_status(parse_status_query(params, reconciler.settings))
 
     with insights().span(context):
         return await _answer(told())

@@ -9,19 +9,23 @@ looked at so few times in ten minutes, and what goes beyond is left to the sweep
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 
+from shared.config.settings import Settings
 from shared.decide.plan import has_no_owner_tag, obstacle
 from shared.decide.routing import is_claimed
 from shared.domain.concurrency import SharedRuns
 from shared.domain.dirty import Cause, DirtyName, Urgency
 from shared.domain.endpoints import Endpoint
 from shared.domain.errors import Transient
+from shared.domain.overrides import active_freeze
 from shared.domain.zones import Zone
 from shared.edge.event_hints import RecordEdit
-from shared.loop.zone.apply import ZoneApplier
-from shared.loop.zone.record_cache import PastDeadlineError
+from shared.loop.catalog_queries import active_overrides
+from shared.loop.zone.record_cache import PastDeadlineError, RecordSetCache
+from shared.loop.zone_findings import Findings
+from shared.ports import Catalog
 
 DEBOUNCE_SECONDS = 2.0
 """Seconds between two looks at one name; the events in between share the next ones."""
@@ -42,7 +46,11 @@ class RecordEdits:
     it, a moment ago, it was ours: another one could create it only after it was deleted, which is an event of its own.
     """
 
-    applier: ZoneApplier
+    catalog: Catalog
+    settings: Settings
+    record_cache: RecordSetCache
+    zone_findings: Findings
+    clock: Callable[[], float]
     _shared: SharedRuns[str] = field(default_factory=SharedRuns)
     _looked: dict[tuple[str, str], list[float]] = field(default_factory=dict)
 
@@ -51,7 +59,7 @@ class RecordEdits:
 
         Edits of one name that come together share a run that begins after them.
         """
-        zone = next(each for each in self.applier.settings.zones if each.key == edit.zone)
+        zone = next(each for each in self.settings.zones if each.key == edit.zone)
         kind = "created" if edit.created else "edited"
         outcome, first = await self._shared.run(
             f"{edit.zone} {edit.name}", kind, lambda flight: self._mark(zone, edit.name, cause, flight.waiting_callers)
@@ -59,7 +67,7 @@ class RecordEdits:
         return outcome, first and outcome == "accepted"
 
     async def _mark(self, zone: Zone, name: str, cause: Cause, kinds: Collection[str]) -> str:
-        catalog, settings = self.applier.catalog, self.applier.settings
+        catalog, settings = self.catalog, self.settings
         endpoints = [row.endpoint for row in await catalog.claimants(name)]
         if not is_claimed(name, endpoints, settings) and not await catalog.is_owned(zone.key, name):
             return "unclaimed"
@@ -69,10 +77,10 @@ class RecordEdits:
             return "repeated"
         service = any(name in endpoint.tagged for endpoint in endpoints)
         urgency = Urgency.FIRST_ADDRESS if service else Urgency.HOST_FIRST_ADDRESS
-        self.applier.record_cache.invalidate(zone, name)  # What this process remembers of it is not true any more.
+        self.record_cache.invalidate(zone, name)  # What this process remembers of it is not true any more.
         mark = DirtyName(zone.key, name, urgency, cause.at, cause=cause.text)
         await catalog.mark_dirty(mark)
-        if await self.applier.active_freeze(zone):
+        if active_freeze(zone, await active_overrides(catalog, self.clock())):
             await self._look(zone, mark, endpoints)
         return "accepted"
 
@@ -82,18 +90,18 @@ class RecordEdits:
         Raises Transient, Terminal. Where it cannot be read, the name stays dirty, and another delivery of the event
         looks again.
         """
-        drainer, name = self.applier, mark.name
+        name = mark.name
         try:
-            known = await drainer.record_cache.fetch(zone, name, until=drainer.clock() + READ_SECONDS)
+            known = await self.record_cache.fetch(zone, name, until=self.clock() + READ_SECONDS)
         except PastDeadlineError as error:
             raise Transient(str(error)) from error
         held = known.record_set
-        await drainer.catalog.mark_dirty(replace(mark, holds=held.addresses if held else (), held_at=known.at))
-        was_ours = has_no_owner_tag(held) and await drainer.catalog.is_owned(zone.key, name)
-        found = obstacle(name, held, drainer.settings.owner, was_ours=was_ours)
-        found = found and replace(found, claimed=is_claimed(name, endpoints, drainer.settings), at=known.at)
+        await self.catalog.mark_dirty(replace(mark, holds=held.addresses if held else (), held_at=known.at))
+        was_ours = has_no_owner_tag(held) and await self.catalog.is_owned(zone.key, name)
+        found = obstacle(name, held, self.settings.owner, was_ours=was_ours)
+        found = found and replace(found, claimed=is_claimed(name, endpoints, self.settings), at=known.at)
         if found and found.concerns:
-            await drainer.zone_findings.note(zone, found)
+            await self.zone_findings.note(zone, found)
 
     async def _have_created(self, zone: Zone, name: str) -> bool:
         """Whether our creation of a record set is the last change of it, and not long ago.
@@ -101,12 +109,12 @@ class RecordEdits:
         The event may be faster than the answer to our request, after which the history is written: so it waits first.
         """
         await asyncio.sleep(DEBOUNCE_SECONDS)
-        last = next(iter(await self.applier.catalog.history(zone.key, name)), None)
-        return bool(last and last.kind == "create" and abs(self.applier.clock() - last.at) <= CREATED_SECONDS)
+        last = next(iter(await self.catalog.history(zone.key, name)), None)
+        return bool(last and last.kind == "create" and abs(self.clock() - last.at) <= CREATED_SECONDS)
 
     async def _may_look(self, zone: Zone, name: str) -> bool:
         """Whether the sweep is not soon enough; waits where the last look was a moment ago."""
-        now = self.applier.clock()
+        now = self.clock()
         lately = {
             key: [at for at in looks if now - LOOK_WINDOW_SECONDS < at <= now + DEBOUNCE_SECONDS]
             for key, looks in self._looked.items()

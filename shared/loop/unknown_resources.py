@@ -16,15 +16,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
+from shared.config.settings import Settings
 from shared.domain.catalog_rows import Versioned
 from shared.domain.catalog_state import CatalogState
 from shared.domain.concurrency import SharedRuns
-from shared.domain.errors import Conflict
 from shared.edge.event_hints import Hint
+from shared.loop.catalog_queries import complete_epoch
+from shared.loop.catalog_state import update_state
 from shared.ports import Catalog
 
 MIN_CONCURRENT_EVENTS = 8
@@ -41,13 +43,13 @@ SWEEP_INTERVAL_SECONDS = 60.0
 
 @dataclass
 class UnknownResources:
-    """Tells strangers. `complete`: the catalog's epoch where it knows every claim, otherwise "".
+    """Decides which events need not be followed at once. `clock`: seconds since the epoch.
 
-    `clock`: seconds since the epoch. Of the catalog only the ids of those are remembered that claim something.
+    Of the catalog only the ids of those resources are kept in memory that claim something.
     """
 
     catalog: Catalog
-    complete_epoch: Callable[[], Awaitable[str]]
+    settings: Settings
     clock: Callable[[], float]
     _under_way: int = 0
     _recent_ids: Counter[str] = field(default_factory=Counter)
@@ -106,21 +108,22 @@ class UnknownResources:
         return self._unknown > MAX_UNKNOWN_IDS or min(begun, now - OVERLOAD_SECONDS) <= self._overloaded_at <= now
 
     async def _note_sweep_due(self) -> bool:
-        """Note that a sweep is due; False where there is no marker, for the catalog was lost."""
-        while stored := await self.catalog.state():
-            noted = replace(stored.value, deferred_at=self.clock(), event_at=self.clock())
-            with suppress(Conflict):
-                await self.catalog.put_state(noted, stored.etag)
-                return True
-        return False
+        """Note that a sweep is due; False where there is no state row, for the catalog was lost."""
+
+        def note(state: CatalogState | None) -> CatalogState | None:
+            return state and replace(state, deferred_at=self.clock(), event_at=self.clock())
+
+        return await update_state(self.catalog, note) is not None
 
     async def _read(self) -> bool:
-        """Read who claims something; gives whether that is everybody who does."""
+        """Read which resources claim something; gives whether these are all of them."""
         await asyncio.sleep(
             min(CATALOG_READ_INTERVAL_SECONDS, max(0.0, self._read_at + CATALOG_READ_INTERVAL_SECONDS - self.clock()))
         )  # The clock may be set back.
         self._read_at = self.clock()
-        complete = await self.complete_epoch()  # First: what is lost after that is filled by what a sweep sees later.
+        complete = await complete_epoch(
+            self.catalog, self.settings, self.clock
+        )  # First: what is lost after that is filled by what a sweep sees later.
         rows = [stored.value for stored in await self.catalog.endpoints()]
         known = [row.endpoint for row in rows if row.endpoint.names or row.todo or row.missing_at or row.endpoint.doubt]
         self._known = frozenset(key for each in known for key in (each.key, each.parent) if key)
@@ -128,9 +131,9 @@ class UnknownResources:
         return bool(complete)
 
 
-def is_sweep_noted(marker: CatalogState) -> bool:
+def is_sweep_noted(state: CatalogState) -> bool:
     """Whether events that were left to a sweep wait for it."""
-    return marker.deferred_at > marker.covered_at
+    return state.deferred_at > state.covered_at
 
 
 def sweep_is_due(stored: Versioned[CatalogState] | None, now: float) -> bool:

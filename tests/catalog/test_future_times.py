@@ -180,7 +180,7 @@ def test_what_an_instance_with_a_clock_ahead_has_left_when_it_was_killed_holds_n
         for kind in ("create", "update", "delete"):
             spent = [WriteStamp(kind, "llama", wrong), WriteStamp(kind, "e-2", wrong)]
             await one.applier.acquire(zone_of)
-            await one.catalog.release(KEY, one.holder, spent)
+            await one.catalog.release(KEY, one.instance.holder, spent)
             await other.drain()
         await one.catalog.mark_dirty(DirtyName(KEY, "llama", Urgency.WITHDRAW, wrong))
         row = await one.catalog.dirty_name(KEY, "llama")

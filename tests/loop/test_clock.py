@@ -17,7 +17,7 @@ from shared.domain.overrides import Override
 from shared.edge.commands import parse
 from shared.edge.report import Report
 from shared.loop.observer import LIST_THRESHOLD, Observer
-from shared.loop.reconciler import FIRST_SWEEP_RETRY_SECONDS
+from shared.loop.sweep_runner import FIRST_SWEEP_RETRY_SECONDS
 from shared.loop.zone.slot import ZoneSlot
 from shared.loop.zone.worker import ApplyRequest, ZoneWorker
 from tests.loop.test_reconciler import event
@@ -165,7 +165,7 @@ async def seconds_to_withdraw(stage, two):
     for number in range(LIMITS["update"]):
         budget.record("update", f"n{number}", one.clock())
     await one.applier.acquire(one.settings.zones[0])
-    await one.catalog.release(KEY, one.holder, budget.recent_writes(one.clock()))
+    await one.catalog.release(KEY, one.instance.holder, budget.recent_writes(one.clock()))
     begun = stage.clock()
     await other.on_event(event(vm_id("e-2")))
     while stage.record(EAST, "llama") != ["10.1.0.4"]:
@@ -230,7 +230,7 @@ def test_a_living_lease_is_not_taken_over_and_a_dead_one_is_after_about_a_minute
             while not await rival.applier.acquire(zone):  # noqa: ASYNC110 - the lease ends by itself
                 await asyncio.sleep(0.25)
             assert 60 - TOLERANCE <= stage.clock() - died <= 60 + TOLERANCE
-            await rival.catalog.release(KEY, rival.holder, ())
+            await rival.catalog.release(KEY, rival.instance.holder, ())
 
     played(story, skews, fleet())
 
@@ -301,7 +301,7 @@ def test_writes_of_the_future_count_as_written_now_and_once():
         zone = one.settings.zones[0]
         ahead = [WriteStamp("update", f"n{number}", stage.clock() + 4000) for number in range(30)]
         await one.applier.acquire(zone)
-        await one.catalog.release(KEY, one.holder, ahead)
+        await one.catalog.release(KEY, one.instance.holder, ahead)
         begun, budget = stage.clock(), one.applier.record_cache.budgets[KEY]
         while stage.clock() - begun < WINDOW_SECONDS:
             await one.applier.acquire(zone)

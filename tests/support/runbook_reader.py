@@ -12,7 +12,8 @@ from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 from shared.domain.errors import BadRequest, Transient
-from shared.edge.commands import parse, parse_status_query
+from shared.edge.commands import parse
+from shared.edge.status_query import parse_status_query
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "operations.md"
 _REQUEST = re.compile(r" {4}(POST|GET) +(/api/\S+) *(.*)")

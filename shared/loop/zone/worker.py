@@ -27,13 +27,12 @@ from shared.domain.errors import Conflict, NearzoneError, Terminal, Transient
 from shared.domain.overrides import Override, active_freeze
 from shared.domain.zones import RecordSet, Zone
 from shared.edge.report import NOT_TRIED, Report, decision_log_line
+from shared.loop.catalog_queries import active_overrides, complete_epoch
 from shared.loop.zone.record_cache import CachedRecordSet, PastDeadlineError, RecordSetCache
 from shared.loop.zone.slot import ZoneSlot
 from shared.loop.zone_findings import Findings
 from shared.ports import Catalog, Metrics, RecordSets, no_metrics
 
-UNUSED_SECONDS = 6 * 3600.0
-"""Seconds without a sweep after which the catalog may not know what has happened."""
 LEASE_SECONDS = 60.0
 """Seconds for which a zone is taken."""
 REQUEST_SECONDS = 10.0
@@ -130,20 +129,12 @@ class LoopServices:
         self.zone_findings = Findings(self.catalog, self.measure)
 
     async def complete_epoch(self) -> str:
-        """The catalog's epoch where it knows every claim under the present settings, otherwise "".
-
-        One in which no sweep has begun for hours was not in use: its deployment had other settings meanwhile, or none.
-        """
-        stored = await self.catalog.state()
-        known = stored and stored.value.completed_at > 0 and stored.value.digest == self.settings.digest
-        if stored and self.clock() - stored.value.attempted_at >= UNUSED_SECONDS:
-            return ""
-        return stored.value.epoch if stored and known else ""
+        """The catalog's epoch where it knows every claim under the present settings, otherwise ""."""
+        return await complete_epoch(self.catalog, self.settings, self.clock)
 
     async def active_overrides(self) -> tuple[Override, ...]:
         """The orders in force now."""
-        now = self.clock()
-        return tuple(stored.value for stored in await self.catalog.overrides() if stored.value.until > now)
+        return await active_overrides(self.catalog, self.clock())
 
     async def active_freeze(self, zone: Zone) -> Override | None:
         """The order that nothing is written to a zone."""
