@@ -1,7 +1,7 @@
-"""Wiring: environment, clock, credential and transport become a ready loop. Nothing is decided here.
+"""Wiring: environment, clock, credential and transport become a ready reconciler. Nothing is decided here.
 
-No call leaves this process before the first request does: clients are made when the first function runs, once, and live
-as long as the process.
+`build` makes the adapters, `_compose` the loop. Clients are made once, when the first function runs, and live as long
+as the process. Building sends no request.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def build(
     holder: str | None = None,
     measure: Metrics = no_metrics,
 ) -> Reconciler:
-    """A loop ready to run. What is not given is the real thing. Raises BadSettings with every fault.
+    """A reconciler ready to run. What is not given is the real thing. Raises BadSettings with every fault.
 
     `clock`: this process's own, in seconds since the epoch; the catalog's answers correct what the loop sees of it.
     """

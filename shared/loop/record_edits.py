@@ -1,9 +1,10 @@
-"""Edits of record sets by others, as Event Grid tells them: the name is looked at anew, on the drain's path.
+"""Edits of record sets by other clients, of which Event Grid sends events: the name is processed again.
 
-An event marks its name dirty, and the drain reads record set and claims and decides: it repairs, or keeps what it may
-not write as a blocked name, or finds everything right and writes nothing. So an edit is seen in seconds, and not at the
-next sweep. Two tools that want different things of one name would now answer each other within seconds, too: a name is
-looked at so few times in ten minutes, and what goes beyond is left to the sweep.
+An event marks its name dirty, and the zone worker reads record set and claims and decides: it repairs the record set,
+or notes a name that it may not write as blocked, or finds everything right and writes nothing. So an edit is seen in
+seconds instead of at the next sweep. Another tool that wants different addresses would now be answered within seconds,
+too, again and again: a name is processed only a few times in ten minutes because of edits, and later edits are left to
+the sweep.
 """
 
 from __future__ import annotations
@@ -28,14 +29,14 @@ from shared.loop.zone_findings import Findings
 from shared.ports import Catalog
 
 DEBOUNCE_SECONDS = 2.0
-"""Seconds between two looks at one name; the events in between share the next ones."""
+"""Seconds between two checks of one name; the events in between share the next one."""
 MAX_LOOKS = 5
 LOOK_WINDOW_SECONDS = 600.0
-"""In so many seconds a name is looked at `LOOKS` times because of edits."""
+"""In so many seconds a name is checked `MAX_LOOKS` times at most because of edits."""
 READ_SECONDS = 5.0
-"""Seconds for which a look at a record set of a frozen zone waits for its turn among the zone's reads."""
+"""Seconds for which a read of a record set of a frozen zone waits for the zone's rate limit."""
 CREATED_SECONDS = 120.0
-"""For so long after we have created a record set, an event that tells of a creation is taken for ours."""
+"""Seconds after our creation of a record set in which an event about a creation counts as ours."""
 
 
 @dataclass
@@ -43,7 +44,8 @@ class RecordEdits:
     """Follows edits. What becomes of one: accepted; own; unclaimed; or repeated, which is left to the sweep.
 
     Azure does not tell whose request has created a record set. Where the last change of the name was our creation of
-    it, a moment ago, it was ours: another one could create it only after it was deleted, which is an event of its own.
+    it, a moment ago, it was ours: another client could create it only after a deletion, which sends an event of its
+    own.
     """
 
     catalog: Catalog
@@ -52,7 +54,7 @@ class RecordEdits:
     zone_findings: Findings
     clock: Callable[[], float]
     _shared: SharedRuns[str] = field(default_factory=SharedRuns)
-    _looked: dict[tuple[str, str], list[float]] = field(default_factory=dict)
+    _recent_checks: dict[tuple[str, str], list[float]] = field(default_factory=dict)
 
     async def follow(self, edit: RecordEdit, cause: Cause) -> tuple[str, bool]:
         """Mark the name; gives what became of the edit, and whether this call settles it. Raises Transient, Terminal.
@@ -73,18 +75,18 @@ class RecordEdits:
             return "unclaimed"
         if set(kinds) == {"created"} and await self._have_created(zone, name):
             return "own"
-        if not await self._may_look(zone, name):
+        if not await self._may_check(zone, name):
             return "repeated"
         service = any(name in endpoint.tagged for endpoint in endpoints)
         urgency = Urgency.FIRST_ADDRESS if service else Urgency.HOST_FIRST_ADDRESS
-        self.record_cache.invalidate(zone, name)  # What this process remembers of it is not true any more.
+        self.record_cache.invalidate(zone, name)  # The cached record set is out of date.
         mark = DirtyName(zone.key, name, urgency, cause.at, cause=cause.text)
         await catalog.mark_dirty(mark)
         if active_freeze(zone, await active_overrides(catalog, self.clock())):
-            await self._look(zone, mark, endpoints)
+            await self._note_frozen(zone, mark, endpoints)
         return "accepted"
 
-    async def _look(self, zone: Zone, mark: DirtyName, endpoints: Sequence[Endpoint]) -> None:
+    async def _note_frozen(self, zone: Zone, mark: DirtyName, endpoints: Sequence[Endpoint]) -> None:
         """Keep what a frozen zone holds, and whether it may be written: no drain reads there.
 
         Raises Transient, Terminal. Where it cannot be read, the name stays dirty, and another delivery of the event
@@ -112,15 +114,15 @@ class RecordEdits:
         last = next(iter(await self.catalog.history(zone.key, name)), None)
         return bool(last and last.kind == "create" and abs(self.clock() - last.at) <= CREATED_SECONDS)
 
-    async def _may_look(self, zone: Zone, name: str) -> bool:
+    async def _may_check(self, zone: Zone, name: str) -> bool:
         """Whether the sweep is not soon enough; waits where the last look was a moment ago."""
         now = self.clock()
         lately = {
             key: [at for at in looks if now - LOOK_WINDOW_SECONDS < at <= now + DEBOUNCE_SECONDS]
-            for key, looks in self._looked.items()
+            for key, looks in self._recent_checks.items()
         }
-        self._looked = {key: looks for key, looks in lately.items() if looks}
-        looks = self._looked.setdefault((zone.key, name), [])
+        self._recent_checks = {key: looks for key, looks in lately.items() if looks}
+        looks = self._recent_checks.setdefault((zone.key, name), [])
         if len(looks) >= MAX_LOOKS:
             return False
         wait = max(0.0, looks[-1] + DEBOUNCE_SECONDS - now) if looks else 0.0

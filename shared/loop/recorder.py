@@ -48,15 +48,15 @@ class Recorder:
     _looks: SharedRuns[Endpoint] = field(default_factory=SharedRuns)
 
     async def follow_hint(self, hint: Hint, cause: Cause) -> tuple[Sequence[Endpoint], bool]:
-        """Look at all endpoints that a hint is about. Raises Transient, Terminal.
+        """Observe and record all endpoints that a hint is about. Raises Transient, Terminal.
 
         Hints at one resource that come together share a run. Gives what was recorded, and whether this call is the
-        first one of its run: the one that settles what became dirty.
+        first one of its run: its caller applies the dirty names.
         """
 
         async def work(flight: SharedRun[Sequence[Endpoint]]) -> Sequence[Endpoint]:
             if hint.type in self.inventory.parent_types:
-                return await self._look_at_members(hint.resource_id, cause, flight.waiting_callers)
+                return await self._observe_members(hint.resource_id, cause, flight.waiting_callers)
             ids = await self.inventory.resolve(hint.resource_id)
             itself = DELETE_EVENT if DELETE_EVENT in flight.waiting_callers else EVENT
             asks = [itself if each.lower() == hint.resource_id.lower() else EVENT for each in ids]
@@ -67,8 +67,8 @@ class Recorder:
         ask = DELETE_EVENT if hint.deleted else EVENT
         return await self._hints.run(hint.resource_id.lower(), ask, work)
 
-    async def _look_at_members(self, parent_id: str, cause: Cause, asks: Collection[str]) -> Sequence[Endpoint]:
-        """The endpoints of a parent by its lists; one by one only what these leave open, or do not show any more."""
+    async def _observe_members(self, parent_id: str, cause: Cause, asks: Collection[str]) -> Sequence[Endpoint]:
+        """Observe the endpoints of a parent by its lists; by GET only what these leave open or no longer show."""
         every = await self.catalog.endpoints()
         rows = {row.value.endpoint.key: row for row in every if row.value.endpoint.parent == parent_id.lower()}
         known = [row.value.endpoint for row in rows.values()]
@@ -82,7 +82,7 @@ class Recorder:
         return await gather_bounded(work, MAX_CONCURRENT_OBSERVATIONS)
 
     async def _interpret(self, stored: Versioned[EndpointRow] | None, listed: Endpoint, cause: Cause) -> Endpoint:
-        """Record what a list has shown, or look at the endpoint where another handler was faster."""
+        """Record what a list has shown, or observe the endpoint where another handler was faster."""
         asks = (EVENT,) if stored and stored.value.endpoint.names else (EVENT, UNKNOWN)
         try:
             return (await self.record(stored, listed, cause, self.clock(), asks)).value.endpoint

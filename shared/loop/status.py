@@ -43,13 +43,13 @@ async def status(sources: StatusSources, own: Sequence[Alarm] = ()) -> dict[str,
     """
     catalog, settings, overrides = sources.catalog, sources.settings, await sources.active_overrides()
     stored = await catalog.state()
-    marker = stored.value if stored else CatalogState()
+    state = stored.value if stored else CatalogState()
     dirty = {zone.key: [row.value for row in await catalog.dirty(zone.key)] for zone in settings.zones}
     rows = [row.value for row in await catalog.endpoints()]
     endpoints = [row.endpoint for row in rows]
     found = {zone.key: await _found(sources, zone) for zone in settings.zones}
     now = sources.clock()
-    alarms = [*own, *marker.alarms, *marker.findings, *overdue_alarms(stored, settings, now)]
+    alarms = [*own, *state.alarms, *state.findings, *overdue_alarms(stored, settings, now)]
     alarms += [alarm for each in found.values() for alarm in each.alarms]
     alarms += grouped((*_endpoint_troubles(rows, settings), *_failing_names(settings.zones, dirty)))
     alarms += bad_rows.alarms(await catalog.bad_rows())
@@ -81,12 +81,12 @@ async def status(sources: StatusSources, own: Sequence[Alarm] = ()) -> dict[str,
         "blocked": [_blocked(zone, each) for zone in settings.zones for each in found[zone.key].blocked],
         "endpoints": dict(sorted(Counter(e.state.value for e in endpoints if e.names).items())),
         "last_sweep": {
-            "completed_at": format_time(marker.completed_at),
+            "completed_at": format_time(state.completed_at),
             "current": bool(complete),
-            "progress": _progress(marker.progress),
-            "deferred": format_time(marker.deferred_at) if is_sweep_noted(marker) else None,
+            "progress": _progress(state.progress),
+            "deferred": format_time(state.deferred_at) if is_sweep_noted(state) else None,
         },
-        "sweeps": [_swept(sweep) for sweep in marker.sweeps],
+        "sweeps": [_swept(sweep) for sweep in state.sweeps],
         "changes": await _changes(sources),
         "drains": [
             {"target": override.target, "until": format_time(override.until), **_caller(override)}
@@ -113,9 +113,9 @@ def overdue_alarms(stored: Versioned[CatalogState] | None, settings: Settings, n
         return []
     due = CronSim(settings.sweep_schedule, datetime.fromtimestamp(now, UTC), reverse=True)
     third_last = next(islice(due, 2, None)).timestamp()
-    marker = stored.value
-    return preflight.overdue_sweep_alarm(marker.completed_at, third_last) + preflight.missing_events_alarm(
-        marker.event_at, marker.began_at, now
+    state = stored.value
+    return preflight.overdue_sweep_alarm(state.completed_at, third_last) + preflight.missing_events_alarm(
+        state.event_at, state.began_at, now
     )
 
 

@@ -1,15 +1,16 @@
-"""Events about resources that claim nothing: in a storm of them nothing is read for each.
+"""Events about resources that claim nothing: while very many come, they are dropped or left to one sweep.
 
-A power event changes no claim. Where the complete catalog knows no claim of its machine, the answer of no name depends
-on it, and what makes the machine claim a name is an event of its own. What that one's handler records is looked at once
-more (`doubt.py`), so that the power event that was dropped here is not missed (model-checked, `stranger:` in
-tests/protocol). While few events are under way each is looked at, for the catalog may have missed a claim.
+A power event changes no claim. Where the complete catalog knows no claim of the machine, no answer depends on the
+event, and a change that makes the machine claim a name sends an event of its own. What the handler of that event
+records is observed once more (`decide/confirmation.py`), so that a dropped power event is not missed (model-checked,
+`stranger:` in tests/protocol). While few events are under way each one is followed, because the catalog may have missed
+a claim.
 
-Any other event may lead to a claim. Where more resources that the complete catalog does not know are asked about than
-can be read before Event Grid's deadline, their events are left to a sweep: the catalog notes that a sweep is due, one
-note for all events of a moment, and the event is acknowledged. The next drain sweeps (`sweep_is_due`), and a note holds
-until a sweep that began after it has seen everything (model-checked, `deferred:`). So a storm costs the lists of one
-sweep, whatever the operation was and whether the resource exists.
+Any other event may lead to a claim. Where events come about more unknown resources than can be read before Event Grid's
+deadline, they are left to a sweep: the state row notes that a sweep is due, one note for all events of a moment, and
+the event is acknowledged. The next drain sweeps (`sweep_is_due`). The note holds until a sweep that began after it has
+seen everything (model-checked, `deferred:`). So a storm costs the lists of one sweep, whatever the operation was and
+whether the resource exists.
 """
 
 from __future__ import annotations
@@ -30,15 +31,15 @@ from shared.loop.catalog_state import update_state
 from shared.ports import Catalog
 
 MIN_CONCURRENT_EVENTS = 8
-"""So many events under way in this process are a storm."""
+"""Events under way in this process; more than these are a storm."""
 CATALOG_READ_INTERVAL_SECONDS = 0.5
 """Seconds between two readings of the catalog; events in between share the second one."""
 MAX_UNKNOWN_IDS = 64
-"""So many unknown resources are looked at together in this process: by GETs, `observe.GETS_PER_SECOND`, in 8 s."""
+"""Unknown resources that this process observes together: by GETs, `observer.GETS_PER_SECOND`, in 8 s."""
 OVERLOAD_SECONDS = 10.0
 """Seconds after an overload for which events about unknown resources are left to a sweep."""
 SWEEP_INTERVAL_SECONDS = 60.0
-"""Least seconds between the beginnings of two sweeps for the sake of such events."""
+"""At least so many seconds pass between the beginnings of two sweeps that such events cause."""
 
 
 @dataclass
@@ -132,7 +133,7 @@ class UnknownResources:
 
 
 def is_sweep_noted(state: CatalogState) -> bool:
-    """Whether events that were left to a sweep wait for it."""
+    """Whether events that were left to a sweep still wait for one."""
     return state.deferred_at > state.covered_at
 
 
