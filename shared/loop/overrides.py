@@ -1,7 +1,6 @@
 """Overrides by operators: kept in the catalog, so that every instance obeys them and they outlive it.
 
-An override changes what routing and the zone worker read, so that each step has an order: the override is stored before
-its names are marked dirty, and removed before they are. Nothing is routed without it in between.
+An override is stored, or removed, before its names are marked dirty: whatever processes them reads it.
 """
 
 from __future__ import annotations
