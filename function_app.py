@@ -1,6 +1,6 @@
-"""The triggers. Nothing is decided here: each one hands its input to the loop and its answer back to the host.
+"""The triggers. Each one hands its input to the reconciler, and the result back to the host. Nothing is decided here.
 
-The loop is made at the first call, not at import: the host indexes the app before anything may be called.
+The reconciler is built at the first call, not at import: the host indexes the app before it may call anything.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from shared import telemetry
 from shared.bootstrap import build
 from shared.config.settings import DRAIN_SCHEDULE, SWEEP_SCHEDULE
 from shared.domain.errors import BadRequest, NearzoneError, Transient
-from shared.edge import commands as resync_body
-from shared.edge import query
+from shared.edge import commands, query
 from shared.edge.caller import caller
 from shared.edge.dashboard import page
 from shared.edge.prometheus import CONTENT_TYPE, prometheus_text
 from shared.edge.report import Report
+from shared.edge.status_query import parse_status_query
 from shared.loop.reconciler import Reconciler
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
@@ -35,13 +35,13 @@ _log = logging.getLogger("nearzone")
 
 @functools.cache
 def insights() -> telemetry.Telemetry:
-    """Where the process's figures and spans go."""
+    """Records the metrics and spans of this process."""
     return telemetry.connect(os.environ)
 
 
 @functools.cache
 def loop() -> Reconciler:
-    """The process's one loop. Raises BadSettings with every fault."""
+    """The one reconciler of this process. Raises BadSettings with every fault."""
     return build(os.environ, measure=insights().measure)
 
 
@@ -55,13 +55,13 @@ def schedule(setting: str, default: str) -> str:
 async def on_resource_event(event: str, context: func.Context) -> None:
     """Event Grid, both schemas. Fails, to be delivered again, only where the observation could not be kept."""
     with insights().span(context):
-        _noted(await loop().on_event(event))
+        _log_report(await loop().on_event(event))
 
 
 @app.function_name("drain")
 @app.timer_trigger(arg_name="timer", schedule=schedule("NEARZONE_DRAIN_SCHEDULE", DRAIN_SCHEDULE))
 async def drain(timer: func.TimerRequest, context: func.Context) -> None:  # noqa: ARG001 - the binding's name
-    """Settles what was left dirty. Fails where a write failed, so that somebody sees it."""
+    """Applies what was left dirty. Fails where a write failed, so that an alert rule sees it."""
     with insights().span(context) as call:
         report = await loop().drain()
         call.idle = report.idle
@@ -79,14 +79,14 @@ async def correct_drift(timer: func.TimerRequest, context: func.Context) -> None
 @app.function_name("resync")
 @app.route(route="resync", methods=["POST"])
 async def resync(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    """A sweep, an order, an adoption or a preflight by hand; answers with the report."""
+    """A sweep, an override, an adoption or a preflight by hand; answers with the report."""
 
     async def report() -> dict[str, Any]:
         query.none_expected(query.given(req.url, req.params), "what is to be done stands in the JSON body")
         reconciler = loop()
         known, by = reconciler.inventory.kinds, caller(req.headers, os.environ)
-        wanted = resync_body.parse(req.get_body(), reconciler.settings, known, by)
-        return (await reconciler.resync(wanted)).as_json()
+        command = commands.parse(req.get_body(), reconciler.settings, known, by)
+        return (await reconciler.resync(command)).as_json()
 
     with insights().span(context):
         return await _answer(report())
@@ -97,24 +97,24 @@ async def resync(req: func.HttpRequest, context: func.Context) -> func.HttpRespo
 async def status(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """How things stand; with `zone` and `name`, why that zone answers so; with `full`, every name and endpoint.
 
-    With `since`, and `until`, what was changed and ordered then, as lines of JSON.
+    With `since`, and `until`, the changes and overrides of that time, as lines of JSON.
     """
 
-    async def told() -> dict[str, Any] | str:
+    async def body() -> dict[str, Any] | str:
         reconciler = loop()
         params = query.given(req.url, req.params)
-        return await reconciler.handle_status(resync_body.parse_status_query(params, reconciler.settings))
+        return await reconciler.handle_status(parse_status_query(params, reconciler.settings))
 
     with insights().span(context):
-        return await _answer(told())
+        return await _answer(body())
 
 
 @app.function_name("metrics")
 @app.route(route="metrics", methods=["GET"])
 async def metrics(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    """The figures of all instances as text for Prometheus. 503 where the catalog or the settings stand in the way."""
+    """The metrics of all instances as text for Prometheus. 503 where the catalog or the settings cannot be read."""
     with insights().span(context) as call:
-        call.idle = True  # It comes every minute, and the host tells of each request anyway.
+        call.idle = True  # It comes every minute, and the host logs each request anyway.
         try:
             query.none_expected(query.given(req.url, req.params))
             scraped = prometheus_text(*await loop().metrics_page())
@@ -129,13 +129,13 @@ async def metrics(req: func.HttpRequest, context: func.Context) -> func.HttpResp
 @app.function_name("dashboard")
 @app.route(route="dashboard", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 async def dashboard(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - the binding's name
-    """The status page. No data and no settings are in it, so anybody may have it; what it shows it asks of `status`."""
-    shown = page()
-    return func.HttpResponse(shown.html, headers=shown.headers, mimetype="text/html", charset="utf-8")
+    """The status page. It holds no data and no settings, so it needs no key; it gets what it shows from `status`."""
+    found = page()
+    return func.HttpResponse(found.html, headers=found.headers, mimetype="text/html", charset="utf-8")
 
 
 async def _answer(content: Awaitable[dict[str, Any] | str]) -> func.HttpResponse:
-    """200; 400 where the request is wrong; 503 where Azure, the catalog or the settings stand in the way."""
+    """200; 400 where the request is wrong; 503 where Azure, the catalog or the settings do not allow an answer."""
     try:
         found = await content
         if isinstance(found, str):
@@ -156,7 +156,7 @@ def _json(content: dict[str, Any], status_code: int = 200) -> func.HttpResponse:
     return func.HttpResponse(json.dumps(content), status_code=status_code, mimetype="application/json")
 
 
-def _noted(report: Report) -> None:
+def _log_report(report: Report) -> None:
     for line in report.failed():
         _log.error("%s", line)
     for text in report.refusals:
@@ -166,6 +166,6 @@ def _noted(report: Report) -> None:
 
 
 def _must_succeed(report: Report) -> None:
-    _noted(report)
+    _log_report(report)
     if report.failures or report.refusals:
         raise Transient("; ".join((*report.failed(), *report.refusals))[:2000])

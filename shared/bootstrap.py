@@ -1,7 +1,7 @@
-"""Wiring: environment, clock, credential and transport become a ready loop. Nothing is decided here.
+"""Wiring: environment, clock, credential and transport become a ready reconciler. Nothing is decided here.
 
-No call leaves this process before the first request does: clients are made when the first function runs, once, and live
-as long as the process.
+`build` makes the adapters, `_compose` the loop. Clients are made once, when the first function runs, and live as long
+as the process. Building sends no request.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +29,35 @@ from shared.catalog.other_deployments import OtherDeployments
 from shared.catalog.table import TableCatalog
 from shared.config import parser as settings_parser
 from shared.config.settings import CLOUDS, Cloud, Settings
-from shared.decide import own_writes
-from shared.decide import region_latency as latency
+from shared.decide import own_writes, region_latency
+from shared.decide.region_latency import Latency
 from shared.domain.clock import Clock
 from shared.domain.counters import Counters
 from shared.domain.errors import BadSettings
 from shared.domain.metrics import COUNTER, HISTOGRAM, METRICS
+from shared.loop.event_handler import EventHandler
+from shared.loop.instance import Instance
+from shared.loop.metrics import MetricsWriter
+from shared.loop.observer import Observer
+from shared.loop.operator_log import OperatorLog
+from shared.loop.override_commands import OverrideCommands
+from shared.loop.override_targets import OverrideTargets
+from shared.loop.overrides import Overrides
+from shared.loop.preflight_check import PreflightCheck
 from shared.loop.reconciler import Reconciler
-from shared.ports import Catalog, Metrics, no_metrics
+from shared.loop.record_edits import RecordEdits
+from shared.loop.recorder import Recorder
+from shared.loop.region_check import RegionCheck
+from shared.loop.resync import Resyncs
+from shared.loop.startup import Startup
+from shared.loop.status_queries import StatusQueries
+from shared.loop.status_sources import StatusSources
+from shared.loop.sweep import Sweeper
+from shared.loop.sweep_runner import SweepRunner
+from shared.loop.unknown_resources import UnknownResources
+from shared.loop.zone.apply import ZoneApplier
+from shared.loop.zone.services import LoopServices
+from shared.ports import Catalog, Inventory, Metrics, RecordSets, ZoneEnvironmentReader, no_metrics
 
 IN_AZURE = ("WEBSITE_INSTANCE_ID", "WEBSITE_SKU", "WEBSITE_POD_NAME")
 """One of these is set on every hosting plan, Flex Consumption included. Source: how azure-functions-host tells its plan
@@ -53,11 +75,11 @@ def build(
     holder: str | None = None,
     measure: Metrics = no_metrics,
 ) -> Reconciler:
-    """A loop ready to run. What is not given is the real thing. Raises BadSettings with every fault.
+    """A reconciler ready to run. What is not given is the real thing. Raises BadSettings with every fault.
 
     `clock`: this process's own, in seconds since the epoch; the catalog's answers correct what the loop sees of it.
     """
-    published = latency.parse(LATENCY.read_text(encoding="utf-8"))
+    published = region_latency.parse(LATENCY.read_text(encoding="utf-8"))
     wanted = _settings(environment, published.regions)
     credential = credential or _credential(wanted.cloud)
     figures = Counters(_of(COUNTER), _of(HISTOGRAM))
@@ -70,18 +92,73 @@ def build(
     writers: dict[str, Any] = {
         each: PrivateDnsManagementClient(credential, each, **options).record_sets for each in subscriptions
     }
-    return Reconciler(
-        settings=wanted,
-        latency=published.override(wanted.latency),
+    adapters = _Adapters(
         catalog=catalog or _catalog(environment, wanted, credential),
         inventory=ArmInventory(arm, wanted.static, wanted.zones),
         record_sets=PrivateDnsRecordSets(arm, writers, _request_ids(wanted)),
         zone_environments=ArmZoneEnvironmentReader(arm),
-        clock=Clock(clock),
-        holder=holder or uuid.uuid4().hex,
         metrics=measure,
-        counters=figures,
-        notes=() if catalog else tuple(account.overridden(environment)),
+    )
+    notes = () if catalog else tuple(account.overridden(environment))
+    instance = Instance(holder or uuid.uuid4().hex, Clock(clock), notes)
+    return _compose(wanted, published.override(wanted.latency), adapters, instance, figures)
+
+
+@dataclass(frozen=True)
+class _Adapters:
+    """The outside world."""
+
+    catalog: Catalog
+    inventory: Inventory
+    record_sets: RecordSets
+    zone_environments: ZoneEnvironmentReader
+    metrics: Metrics
+
+
+def _compose(
+    settings: Settings, latency: Latency, adapters: _Adapters, instance: Instance, counters: Counters
+) -> Reconciler:
+    """Which part of the loop needs which, from the ports up to the triggers."""
+    catalog, inventory, clock, metrics = adapters.catalog, adapters.inventory, instance.clock, adapters.metrics
+    startup, record_sets = Startup(catalog, clock), adapters.record_sets
+    applier = ZoneApplier(LoopServices(catalog, record_sets, settings, latency, clock, instance.holder, metrics))
+    record_cache, findings = applier.record_cache, applier.zone_findings
+
+    observer, health_wait = Observer(inventory, clock), 60.0 * settings.health_wait_minutes
+    recorder = Recorder(catalog, inventory, observer, settings.zones, clock, applier.prefetch, health_wait)
+    unknown_resources = UnknownResources(catalog, settings, clock)
+    record_edits = RecordEdits(catalog, settings, record_cache, findings, clock)
+    event_handler = EventHandler(
+        settings, inventory, catalog, clock, startup, recorder, unknown_resources, record_edits, applier, metrics
+    )
+
+    region_check = RegionCheck(settings, catalog, adapters.zone_environments, findings, metrics)
+    sweeps = SweepRunner(settings, catalog, Sweeper(recorder, applier), region_check, instance, metrics)
+    preflight = PreflightCheck(settings, catalog, inventory, adapters.zone_environments, instance, startup)
+
+    targets = OverrideTargets(catalog, inventory, latency.regions)
+    overrides = Overrides(catalog, recorder, OperatorLog(catalog), settings.zones, clock)
+    resyncs = Resyncs(catalog, inventory, recorder, overrides, targets, sweeps, preflight)
+    override_commands = OverrideCommands(startup, targets, overrides, resyncs, sweeps, applier)
+
+    sources = StatusSources(catalog, record_sets, settings, latency, clock, record_cache.budgets)
+    return Reconciler(
+        settings=settings,
+        catalog=catalog,
+        inventory=inventory,
+        instance=instance,
+        metrics=metrics,
+        metrics_writer=MetricsWriter(catalog, counters, instance),
+        startup=startup,
+        recorder=recorder,
+        applier=applier,
+        event_handler=event_handler,
+        sweeps=sweeps,
+        preflight=preflight,
+        resyncs=resyncs,
+        overrides=overrides,
+        override_commands=override_commands,
+        status_queries=StatusQueries(sources, startup, instance, event_handler.counts),
     )
 
 

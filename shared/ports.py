@@ -18,18 +18,18 @@ from shared.domain.zones import RecordSet, Zone
 
 
 class Metrics(Protocol):
-    """Where figures go. Raises nothing."""
+    """Records measurements. Raises nothing."""
 
     def __call__(self, name: str, value: float, /, **dimensions: str) -> None:
         """One measurement of a metric of `metrics.METRICS`."""
 
 
 def no_metrics(_name: str, _value: float, /, **_dimensions: str) -> None:
-    """Nobody wants to know."""
+    """Discards every measurement."""
 
 
 class ZoneEnvironmentReader(Protocol):
-    """Reads what stands around the zones. Raises nothing: what cannot be read is said."""
+    """Reads what the zones depend on. Raises nothing; the result names what could not be read."""
 
     async def read(self, zone: Zone) -> ZoneEnvironment:
         """One zone."""
@@ -44,26 +44,26 @@ class ZoneEnvironmentReader(Protocol):
 class Catalog(Protocol):
     """The cache of observations. Conditional writes raise Conflict; any call may raise Transient.
 
-    A row that cannot be read stops no call: what becomes of it stands in `catalog/mending.py`, and `bad_rows` tells it.
+    A row that cannot be read stops no call: `catalog/row_repair.py` repairs or drops it, and `bad_rows` lists it.
     """
 
     async def open(self, clock: Clock) -> None:
-        """Begin to use it: from now on its answers tell the clock the time that all instances share."""
+        """Begin to use it: from now on its answers correct the clock to the time that all instances share."""
 
     async def location(self) -> Mapping[str, str]:
         """Where it is: `kind` (table or memory), `account` and `table`."""
 
     async def take_over(self) -> None:
-        """Take over what the release before has kept elsewhere, where no marker is yet; it is not complete by that."""
+        """Where there is no state row yet, copy what the release before kept elsewhere. It is incomplete after that."""
 
     async def purge_others(self, before: float) -> None:
         """Remove the catalogs of other deployments in the same place that were not swept since then."""
 
     async def bad_rows(self) -> Sequence[BadRow]:
-        """The rows that could not be read of late, whichever instance has met them."""
+        """The rows that could not be read lately, by any instance."""
 
     async def forget_bad_rows(self, before: float) -> None:
-        """Tell no more of rows that could not be read before then (seconds since the epoch)."""
+        """Forget rows that could not be read before then (seconds since the epoch)."""
 
     async def endpoint(self, key: str) -> Versioned[EndpointRow] | None:
         """One endpoint's row."""
@@ -111,25 +111,25 @@ class Catalog(Protocol):
         """Give a lease back with the writes of the last minute, for the next holder; nothing where it is another's."""
 
     async def lease_holder(self, zone: str, seconds: float) -> LeaseHolder:
-        """Who has a zone now. `seconds`: for how long a lease is taken, which ends no later after it was written."""
+        """Which process holds the lease of a zone now. `seconds`: how long a lease lasts after it was written."""
 
     async def state(self) -> Versioned[CatalogState] | None:
-        """The completeness marker."""
+        """The state row; None where the catalog is new or was lost."""
 
-    async def put_state(self, marker: CatalogState, etag: str | None) -> str:
-        """Write the marker if it still has this etag (None: if there is none); gives the new etag."""
+    async def put_state(self, state: CatalogState, etag: str | None) -> str:
+        """Write the state row if it still has this etag (None: if there is none); gives the new etag."""
 
     async def overrides(self) -> Sequence[Versioned[Override]]:
-        """All orders, expired ones as well."""
+        """All overrides, expired ones as well."""
 
-    async def put_override(self, order: Override) -> None:
-        """Upsert an order."""
+    async def put_override(self, override: Override) -> None:
+        """Upsert an override."""
 
     async def purge_override(self, target: str, etag: str | None = None) -> None:
-        """Remove an order, on condition where an etag is given."""
+        """Remove an override, on condition where an etag is given."""
 
     async def findings(self, zone: str) -> Versioned[ZoneFindings] | None:
-        """What a person should know of a zone."""
+        """What an operator should know of a zone."""
 
     async def put_findings(self, found: ZoneFindings, etag: str | None) -> str:
         """Write it if it still has this etag (None: if there is none); gives the new etag."""
@@ -159,16 +159,16 @@ class Catalog(Protocol):
         """Whether the record set of one name is known as ours."""
 
     async def record_owned(self, zone: str, names: Collection[str]) -> None:
-        """Keep that the record sets of these names are ours."""
+        """Note that the record sets of these names are ours."""
 
     async def remove_owned(self, zone: str, names: Mapping[str, str]) -> None:
-        """Keep that these are not ours any more, each unless its row has another etag by now."""
+        """Note that these are not ours any more, each unless its row has another etag by now."""
 
     async def process_counters(self) -> Sequence[ProcessCounters]:
-        """What each process has counted, as it was written last."""
+        """The counters of each process, as of its last write."""
 
     async def put_process_counters(self, tally: ProcessCounters) -> None:
-        """Write what a process has counted over what it wrote before; only that process writes it."""
+        """Replace the counters of a process; only that process writes them."""
 
     async def purge_process_counters(self, before: float) -> None:
         """Remove those that were not written since then (seconds since the epoch)."""

@@ -186,19 +186,19 @@ class MemoryCatalog:
         await asyncio.sleep(0)
         return self._marker and times.without_future_times(self._marker, self._now())
 
-    async def put_state(self, marker: CatalogState, etag: str | None) -> str:
+    async def put_state(self, state: CatalogState, etag: str | None) -> str:
         await asyncio.sleep(0)
         _check(self._marker, etag, "the marker")
-        self._marker = Versioned(marker, next(self._etags))
+        self._marker = Versioned(state, next(self._etags))
         return self._marker.etag
 
     async def overrides(self) -> Sequence[Versioned[Override]]:
         await asyncio.sleep(0)
         return tuple(self._orders.values())
 
-    async def put_override(self, order: Override) -> None:
+    async def put_override(self, override: Override) -> None:
         await asyncio.sleep(0)
-        self._orders[order.target] = Versioned(order, next(self._etags))
+        self._orders[override.target] = Versioned(override, next(self._etags))
 
     async def purge_override(self, target: str, etag: str | None = None) -> None:
         await asyncio.sleep(0)

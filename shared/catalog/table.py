@@ -237,8 +237,8 @@ class TableCatalog:
             await self._mending.drop(error)
             return None
 
-    async def put_state(self, marker: CatalogState, etag: str | None) -> str:
-        entity = rows.encode_row("marker", "marker", rows.truncate_state(marker), "the marker")
+    async def put_state(self, state: CatalogState, etag: str | None) -> str:
+        entity = rows.encode_row("marker", "marker", rows.truncate_state(state), "the marker")
         return await (self._store.insert(entity) if etag is None else self._store.replace(entity, etag))
 
     async def overrides(self) -> Sequence[Versioned[Override]]:
@@ -247,9 +247,9 @@ class TableCatalog:
             await self._mending.record(error)
         return (*good, *(rows.hidden_order(error) for _, error in bad))
 
-    async def put_override(self, order: Override) -> None:
-        what = f"the order about {order.target}"
-        await self._store.upsert(rows.encode_row("orders", digest(order.target), order, what))
+    async def put_override(self, override: Override) -> None:
+        what = f"the order about {override.target}"
+        await self._store.upsert(rows.encode_row("orders", digest(override.target), override, what))
 
     async def purge_override(self, target: str, etag: str | None = None) -> None:
         await self._store.delete("orders", digest(target), etag)

@@ -1,4 +1,4 @@
-"""Overrides by the operator: an endpoint or region drained, a zone frozen."""
+"""Overrides by operators: an endpoint or region drained, a zone frozen."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from shared.domain.resource_ids import digest
 from shared.domain.zones import Zone
 
 FOREVER = 253_402_300_799.0
-"""Until when an order holds that has no end; the last second that a date can say."""
-
-
+"""Until when an override holds that has no end: the last second that a date can say."""
 HASHED = "sha256:"
-"""Begins the target of an order of which only the hash is known (see `Order`)."""
+"""Begins the target of an override of which only the hash is known (see `Override`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """A person's order until `until` (seconds since the epoch), about its `target`.
+    """What an operator has ordered until `until` (seconds since the epoch), about its `target`.
 
-    An endpoint (its id in lower case) or a whole region is withdrawn; to a zone (its key) nothing is written. Of an
-    order whose row cannot be read, the row's key still tells the target: `sha256:` and the digest of it.
-    `by`, `reason_given`: as in `Cause`.
+    The target says what is meant: an endpoint (its id in lower case) or a region is drained, that is withdrawn from all
+    answers; a zone (its key) is frozen, that is not written. These are not two types, because an override may stay in
+    force of which nothing but the hash of the target is known, since its row cannot be read: `sha256:` and the digest.
+    Whether that is a drain or a freeze shows only when it is compared with a target. `by`, `reason_given`: as in
+    `Cause`.
     """
 
     target: str
@@ -32,7 +32,7 @@ class Override:
     reason_given: str = ""
 
     def applies_to(self, endpoint: Endpoint) -> bool:
-        """Whether this order is about that endpoint."""
+        """Whether this override drains that endpoint."""
         return self.about(endpoint.key) or self.about(endpoint.region)
 
     def about(self, target: str) -> bool:
@@ -42,11 +42,16 @@ class Override:
         return self.target == target
 
     @property
+    def is_freeze(self) -> bool:
+        """Whether the target is a zone; False where only its hash is known."""
+        return "/privatednszones/" in self.target
+
+    @property
     def has_no_end(self) -> bool:
-        """Whether it holds until somebody takes it back."""
+        """Whether it holds until an operator takes it back."""
         return self.until >= FOREVER
 
 
-def active_freeze(zone: Zone, orders: Iterable[Override]) -> Override | None:
-    """The order, of those in force, that nothing is written to a zone."""
-    return next((order for order in orders if order.about(zone.key)), None)
+def active_freeze(zone: Zone, overrides: Iterable[Override]) -> Override | None:
+    """The override, of those in force, that freezes a zone."""
+    return next((override for override in overrides if override.about(zone.key)), None)

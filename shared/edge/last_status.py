@@ -1,6 +1,6 @@
-"""What this process was last able to tell, for a time in which the catalog cannot be reached. Pure.
+"""The last status answers of this process, for a time in which the catalog cannot be reached. Pure.
 
-Few answers are kept: the last one to each of a few questions, and of the long ones, with every name, the last alone.
+Few answers are kept: the last one to each of a few queries, and of the long ones, with every name, only the last one.
 """
 
 from __future__ import annotations
@@ -9,53 +9,67 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from shared.edge.commands import StatusQuery
+from shared.edge.status_query import NameQuery, PageQuery, SummaryQuery
 
 MAX_KEPT = 16
 """Answers that are kept."""
 RUNBOOK = "'The storage account cannot be reached' in docs/runbooks.md says what can be done by hand"
+
+_Query = SummaryQuery | PageQuery | NameQuery
 
 
 @dataclass(slots=True)
 class LastStatus:
     """The last answers of this process, each with when it was given, in seconds since the epoch."""
 
-    _answers: dict[StatusQuery, tuple[float, dict[str, Any]]] = field(default_factory=dict)
+    _answers: dict[_Query, tuple[float, dict[str, Any]]] = field(default_factory=dict)
 
-    def keep(self, asked: StatusQuery, answer: dict[str, Any], now: float) -> None:
-        """Remember an answer instead of the one before, and forget the oldest ones."""
-        self._answers.pop(asked, None)
-        self._answers[asked] = (now, answer)
-        for old in [each for each in self._answers if each.full and each != asked] if asked.full else ():
-            del self._answers[old]
+    def keep(self, query: _Query, answer: dict[str, Any], now: float) -> None:
+        """Keep an answer instead of the one before, and drop the oldest ones."""
+        self._answers.pop(query, None)
+        self._answers[query] = (now, answer)
+        if _is_long(query):
+            for old in [each for each in self._answers if _is_long(each) and each != query]:
+                del self._answers[old]
         for old in [*self._answers][:-MAX_KEPT]:
             del self._answers[old]
 
-    def status(self, asked: StatusQuery) -> tuple[float, dict[str, Any]] | None:
-        """The last answer to a question about everything, and when it was given; None where there was none.
+    def find(self, query: _Query) -> tuple[float, dict[str, Any]] | None:
+        """The last answer to a query, and when it was given; None where there was none.
 
-        Where only a shorter one was given, names and endpoints are empty.
+        Where there is none to exactly this query, a name is looked up in the last long answers; a full answer is made
+        from the last short one, with empty names and endpoints, and the other way round.
         """
-        if asked in self._answers or asked.list:
-            return self._answers.get(asked)
-        found = max((each for each in self._general()), key=lambda each: each[0], default=None)
-        return found and (found[0], {"names": [], "known": [], **found[1]} if asked.full else found[1])
+        if query in self._answers:
+            return self._answers[query]
+        match query:
+            case NameQuery():
+                return self._find_name(query)
+            case SummaryQuery():
+                return self._find_summary(query)
+            case PageQuery():
+                return None
 
-    def name(self, asked: StatusQuery) -> tuple[float, dict[str, Any]] | None:
-        """What is known of one name of one zone: the last answer about it, or what the last long answer says of it."""
-        if asked in self._answers:
-            return self._answers[asked]
-        for at, told in self._answers.values():
-            for each in told.get("names") or told.get("items", ()):
+    def _find_summary(self, query: SummaryQuery) -> tuple[float, dict[str, Any]] | None:
+        found = max(self._summaries(), key=lambda each: each[0], default=None)
+        return found and (found[0], {"names": [], "known": [], **found[1]} if query.full else found[1])
+
+    def _find_name(self, query: NameQuery) -> tuple[float, dict[str, Any]] | None:
+        for at, known in self._answers.values():
+            for each in known.get("names") or known.get("items", ()):
                 for answer in each.get("answers", ()):
-                    if asked.zone and each["name"] == asked.name and answer["zone"] == asked.zone.id:
+                    if each["name"] == query.name and answer["zone"] == query.zone.id:
                         return at, {"answer": {key: answer[key] for key in ("addresses", "ttl", "reason")}}
         return None
 
-    def _general(self) -> Iterator[tuple[float, dict[str, Any]]]:
-        yield from (kept for asked, kept in self._answers.items() if not asked.zone and not asked.list)
+    def _summaries(self) -> Iterator[tuple[float, dict[str, Any]]]:
+        yield from (kept for query, kept in self._answers.items() if isinstance(query, SummaryQuery))
+
+
+def _is_long(query: _Query) -> bool:
+    return isinstance(query, SummaryQuery) and query.full
 
 
 def stale(at: float | None, now: float, as_of: str | None, error: Exception) -> dict[str, Any]:
-    """What an old answer says of itself. `at`: when it was given, None where only Azure's part of it is known, now."""
+    """The age of an old answer. `at`: when it was given, None where only Azure's part of it is known, now."""
     return {"as_of": as_of, "age_s": None if at is None else round(max(0.0, now - at), 1), "error": str(error)}

@@ -1,4 +1,4 @@
-"""What a person is told of an order that the catalog could not take: whether it holds. Pure."""
+"""The error for an override that the catalog could not store: it says whether the override is in force. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NOT_TAKEN_BACK = "The order was NOT taken back"
 
 @contextmanager
 def override_not_kept(what: str = "The order was NOT kept") -> Iterator[None]:
-    """While an order is on its way into the catalog: what fails here has changed nothing. Raises Transient."""
+    """While an override is being stored: what fails here has changed nothing. Raises Transient."""
     try:
         yield
     except (Transient, Terminal) as error:
@@ -23,7 +23,7 @@ def override_not_kept(what: str = "The order was NOT kept") -> Iterator[None]:
 
 @contextmanager
 def override_kept() -> Iterator[None]:
-    """After the order is in the catalog. Raises Transient."""
+    """After the override was stored. Raises Transient."""
     try:
         yield
     except (Transient, Terminal) as error:

@@ -8,9 +8,9 @@ from typing import Any
 from shared.domain.dirty import Urgency
 
 FIRST = 20
-"""So many of a list stand in the summary."""
+"""Items of each list in the summary."""
 FULL = 1000
-"""So many names and endpoints stand in the full answer."""
+"""Names and endpoints in the full answer."""
 
 _CUT = ("dirty", "blocked", "changes", "drains", "refusals", "alarms")
 
@@ -33,7 +33,7 @@ KEYS: Mapping[str, Callable[[Item, int], str]] = {
     "changes": _place,
     "alarms": _place,
 }
-"""The lists that have pages, and what each is ordered by: a page goes on after the key of the last item of another."""
+"""The lists that have pages, with their sort keys: a page begins after the last key of the page before."""
 
 
 def summary(told: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The query of a request: parameters with nothing in them stay visible, and a trigger that takes none says so."""
+"""The query parameters of a request: empty ones are kept, and a trigger that takes none refuses them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def given(url: str, params: Mapping[str, str]) -> dict[str, str]:
     try:
         query = urlsplit(url).query
         empty = {name: "" for name, value in parse_qsl(query, keep_blank_values=True) if not value}
-    except ValueError:  # The host has taken the request, so that its own reading of the URL stands.
+    except ValueError:  # The host has accepted the request: its own parse of the URL counts.
         empty = {}
     return empty | dict(params)
 

@@ -220,7 +220,7 @@ class ObservationCatchUp:
             await self._observe(endpoint_id)
             return
         try:
-            self.seen[endpoint_id.lower()] = await self.recorder.observer.inventory.observe(endpoint_id, known)
+            self.seen[endpoint_id.lower()] = await self.recorder.inventory.observe(endpoint_id, known)
         except NearzoneError as error:
             self._fail(endpoint_id, error, open_=known is None)
 

@@ -1,4 +1,4 @@
-"""The log of a span of time, of all zones, as lines of JSON: every change and every order, oldest first.
+"""The log of a span of time, of all zones, as lines of JSON: every change and every override, oldest first.
 
 One answer holds what one page of each zone's log has. Where there is more, its last line is `{"next": TIME}`: the
 `since` of the next request.
@@ -6,6 +6,7 @@ One answer holds what one page of each zone's log has. Where there is more, its 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -13,17 +14,19 @@ import msgspec
 from shared.domain.catalog_rows import tick
 from shared.domain.concurrency import gather_bounded
 from shared.domain.errors import BadRequest
-from shared.loop.status import change_json, format_time
-from shared.loop.zone.apply import ZoneApplier
+from shared.domain.zones import Zone
+from shared.edge.status_query import LogQuery
+from shared.loop.status import change_json
+from shared.loop.times import format_time
+from shared.ports import Catalog
 
 
-async def export(drainer: ZoneApplier, since: str, until: str) -> str:
-    """Everything from `since` on and before `until` ("": now). Raises BadRequest, Transient, Terminal."""
-    begin, end = _time("since", since), _time("until", until) if until else drainer.clock()
+async def export(catalog: Catalog, zones: Sequence[Zone], query: LogQuery, clock: Callable[[], float]) -> str:
+    """Everything from `since` on and before `until`. Raises BadRequest, Transient, Terminal."""
+    begin, end = _time("since", query.since), _time("until", query.until) if query.until else clock()
     if tick(begin) >= tick(end):
-        raise BadRequest(f"since: {since[:80]!r} is not before {until[:80] or 'now'}, where the span ends")
-    zones = drainer.settings.zones
-    pages = await gather_bounded(drainer.catalog.log(zone.key, begin, end) for zone in zones)
+        raise BadRequest(f"since: {query.since[:80]!r} is not before {query.until[:80] or 'now'}, where the span ends")
+    pages = await gather_bounded(catalog.log(zone.key, begin, end) for zone in zones)
     whole = min(page.until for page in pages)
     found = [(past, zone) for page, zone in zip(pages, zones, strict=True) for past in page.entries]
     found = [each for each in found if tick(each[0].at) < tick(whole)]

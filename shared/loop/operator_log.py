@@ -1,4 +1,4 @@
-"""What people order is an entry in the history of the zones that it concerns, and a line of the log, like a change."""
+"""Overrides as entries in the history of their zones and as lines of the log, like changes of record sets."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _log = logging.getLogger("nearzone")
 
 @dataclass(frozen=True)
 class OperatorLog:
-    """Enters orders. Raises nothing: an order does not fail because its entry could not be kept."""
+    """Enters what operators do. Raises nothing: an override does not fail because its entry could not be kept."""
 
     catalog: Catalog
 
     async def enter(self, zones: Iterable[Zone], kind: str, reason: str, cause: Cause, report: Report) -> None:
-        """Enter an order. `kind`: what was ordered, in a word; `reason`: the whole of it, in words."""
+        """Make an entry. `kind`: such as "drain"; `reason`: the whole of it, in words."""
         entry = RecordChange(WHOLE_ZONE, cause.at, kind, (), (), reason, cause.text, cause.by, cause.reason_given)
 
         async def keep(zone: Zone) -> None:

@@ -21,23 +21,24 @@ from shared.domain.errors import Conflict, Transient
 from shared.domain.zones import Zone
 from shared.edge.event_hints import Hint
 from shared.loop.observer import Observer
-from shared.ports import Catalog
+from shared.ports import Catalog, Inventory
 
 MAX_RECORD_ATTEMPTS = 20
 MAX_CONCURRENT_OBSERVATIONS = 200
-"""Endpoints of one event that are looked at together: many that wait are worth a list."""
+"""Endpoints of one event that are observed together: many that wait are read by a list."""
 HINT_INTERVAL_SECONDS = 1.0
-"""Seconds between the beginnings of two looks at one resource: a deployment tells of it again and again."""
+"""Seconds between the beginnings of two observations of one resource: a deployment sends many events about it."""
 
 
 @dataclass(frozen=True)
 class Recorder:
-    """Writes what is observed. `clock`: seconds since the epoch. `health_wait`: see `doubt.row_of`.
+    """Writes what is observed. `clock`: seconds since the epoch. `health_wait`: see `confirmation.observed_row`.
 
-    `foresee` is told, before an endpoint is observed, which names this may make dirty.
+    `prefetch` gets, before an endpoint is observed, the names that this may make dirty.
     """
 
     catalog: Catalog
+    inventory: Inventory
     observer: Observer
     zones: tuple[Zone, ...]
     clock: Callable[[], float]
@@ -47,16 +48,16 @@ class Recorder:
     _looks: SharedRuns[Endpoint] = field(default_factory=SharedRuns)
 
     async def follow_hint(self, hint: Hint, cause: Cause) -> tuple[Sequence[Endpoint], bool]:
-        """Look at all endpoints that a hint is about. Raises Transient, Terminal.
+        """Observe and record all endpoints that a hint is about. Raises Transient, Terminal.
 
         Hints at one resource that come together share a run. Gives what was recorded, and whether this call is the
-        first one of its run: the one that settles what became dirty.
+        first one of its run: its caller applies the dirty names.
         """
 
         async def work(flight: SharedRun[Sequence[Endpoint]]) -> Sequence[Endpoint]:
-            if hint.type in self.observer.inventory.parent_types:
-                return await self._look_at_members(hint.resource_id, cause, flight.waiting_callers)
-            ids = await self.observer.inventory.resolve(hint.resource_id)
+            if hint.type in self.inventory.parent_types:
+                return await self._observe_members(hint.resource_id, cause, flight.waiting_callers)
+            ids = await self.inventory.resolve(hint.resource_id)
             itself = DELETE_EVENT if DELETE_EVENT in flight.waiting_callers else EVENT
             asks = [itself if each.lower() == hint.resource_id.lower() else EVENT for each in ids]
             return await gather_bounded(
@@ -66,12 +67,12 @@ class Recorder:
         ask = DELETE_EVENT if hint.deleted else EVENT
         return await self._hints.run(hint.resource_id.lower(), ask, work)
 
-    async def _look_at_members(self, parent_id: str, cause: Cause, asks: Collection[str]) -> Sequence[Endpoint]:
-        """The endpoints of a parent by its lists; one by one only what these leave open, or do not show any more."""
+    async def _observe_members(self, parent_id: str, cause: Cause, asks: Collection[str]) -> Sequence[Endpoint]:
+        """Observe the endpoints of a parent by its lists; by GET only what these leave open or no longer show."""
         every = await self.catalog.endpoints()
         rows = {row.value.endpoint.key: row for row in every if row.value.endpoint.parent == parent_id.lower()}
         known = [row.value.endpoint for row in rows.values()]
-        clear, unclear = await self.observer.inventory.members(parent_id, known)
+        clear, unclear = await self.inventory.members(parent_id, known)
         ask = DELETE_EVENT if DELETE_EVENT in asks else EVENT
         work = [self._interpret(rows.get(each.key), each, cause) for each in clear]
         there = {each.key for each in clear}
@@ -81,7 +82,7 @@ class Recorder:
         return await gather_bounded(work, MAX_CONCURRENT_OBSERVATIONS)
 
     async def _interpret(self, stored: Versioned[EndpointRow] | None, listed: Endpoint, cause: Cause) -> Endpoint:
-        """Record what a list has shown, or look at the endpoint where another handler was faster."""
+        """Record what a list has shown, or observe the endpoint where another handler was faster."""
         asks = (EVENT,) if stored and stored.value.endpoint.names else (EVENT, UNKNOWN)
         try:
             return (await self.record(stored, listed, cause, self.clock(), asks)).value.endpoint
@@ -92,7 +93,7 @@ class Recorder:
         """Observe an endpoint and record it; gives what was recorded. Raises Transient, Terminal.
 
         Calls that come while a look at the same endpoint is under way share the next one. `ask`: what asks for it, one
-        of the words of `doubt.py`.
+        of the words of `decide/confirmation.py`.
         """
 
         async def work(flight: SharedRun[Endpoint]) -> Endpoint:
@@ -176,7 +177,7 @@ class Recorder:
 
 
 def urgency(old: Endpoint | None, new: Endpoint, name: str, *, again: bool = False) -> Urgency:
-    """How urgent a name of a changed endpoint is. `again`: who has seen the change may not have told of it."""
+    """How urgent a name of a changed endpoint is. `again`: an earlier handler may not have marked it."""
     was, now = _served(old, name), _served(new, name)
     host = not any(endpoint and name in endpoint.tagged for endpoint in (old, new))
     if was - now or (again and not now):

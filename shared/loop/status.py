@@ -1,4 +1,4 @@
-"""What a person asks in an incident: how do things stand, and why does this zone answer that? Reads, never writes."""
+"""The status for operators: how things stand, and why a zone answers a name as it does. Reads, never writes."""
 
 from __future__ import annotations
 
@@ -20,44 +20,46 @@ from shared.decide.routing import keep_open, route, verdicts
 from shared.domain.alarms import Alarm
 from shared.domain.catalog_rows import Versioned
 from shared.domain.catalog_state import CatalogState, ReadingProgress, SweepSummary
-from shared.domain.dirty import Cause, DirtyName, RecordChange
+from shared.domain.dirty import DirtyName, RecordChange
 from shared.domain.endpoints import EndpointRow, State
 from shared.domain.overrides import Override, active_freeze
 from shared.domain.zone_findings import BlockedName, ZoneFindings
 from shared.domain.zones import RecordSet, Zone
 from shared.edge.report import alarm_json, refused
+from shared.loop.status_sources import StatusSources
+from shared.loop.times import format_time
 from shared.loop.unknown_resources import is_sweep_noted
-from shared.loop.zone.apply import INCOMPLETE, ZoneApplier
+from shared.loop.zone.apply import INCOMPLETE
 from shared.loop.zone.lease import LEASE_SECONDS
 
 CHANGES = 50
-"""The last changes of all zones that are told."""
+"""So many of the last changes of all zones are in the status."""
 
 
-async def status(drainer: ZoneApplier, own: Sequence[Alarm] = ()) -> dict[str, Any]:
-    """Zones, dirty and blocked names, endpoints by state, the last sweeps and changes, orders, refusals and alarms.
+async def status(sources: StatusSources, own: Sequence[Alarm] = ()) -> dict[str, Any]:
+    """Zones, dirty and blocked names, endpoints by state, the last sweeps and changes, overrides, refusals and alarms.
 
-    `own`: alarms of this instance, which its last sweep may have left in the marker as well.
+    `own`: alarms of this instance, which its last sweep may have left in the state row as well.
     """
-    catalog, settings, orders = drainer.catalog, drainer.settings, await drainer.active_overrides()
+    catalog, settings, overrides = sources.catalog, sources.settings, await sources.active_overrides()
     stored = await catalog.state()
-    marker = stored.value if stored else CatalogState()
+    state = stored.value if stored else CatalogState()
     dirty = {zone.key: [row.value for row in await catalog.dirty(zone.key)] for zone in settings.zones}
     rows = [row.value for row in await catalog.endpoints()]
     endpoints = [row.endpoint for row in rows]
-    found = {zone.key: await _found(drainer, zone) for zone in settings.zones}
-    now = drainer.clock()
-    alarms = [*own, *marker.alarms, *marker.findings, *overdue_alarms(stored, settings, now)]
+    found = {zone.key: await _found(sources, zone) for zone in settings.zones}
+    now = sources.clock()
+    alarms = [*own, *state.alarms, *state.findings, *overdue_alarms(stored, settings, now)]
     alarms += [alarm for each in found.values() for alarm in each.alarms]
     alarms += grouped((*_endpoint_troubles(rows, settings), *_failing_names(settings.zones, dirty)))
     alarms += bad_rows.alarms(await catalog.bad_rows())
-    complete = await drainer.complete_epoch()
+    complete = await sources.complete_epoch()
     if not complete:
         alarms.append(INCOMPLETE)
-    frozen = {zone.key: active_freeze(zone, orders) for zone in settings.zones}
-    holds = {zone.key: await _holds(drainer, zone, frozen[zone.key], complete) for zone in settings.zones}
+    frozen = {zone.key: active_freeze(zone, overrides) for zone in settings.zones}
+    holds = {zone.key: await _holds(sources, zone, frozen[zone.key], complete) for zone in settings.zones}
     alarms += grouped(each for zone in settings.zones for each in holds[zone.key].late_names(dirty[zone.key]))
-    alarms += [_frozen(zone, order) for zone in settings.zones if (order := frozen[zone.key])]
+    alarms += [_frozen(zone, freeze) for zone in settings.zones if (freeze := frozen[zone.key])]
     return {
         "now": format_time(now),
         "catalog": dict(await catalog.location()),
@@ -79,17 +81,17 @@ async def status(drainer: ZoneApplier, own: Sequence[Alarm] = ()) -> dict[str, A
         "blocked": [_blocked(zone, each) for zone in settings.zones for each in found[zone.key].blocked],
         "endpoints": dict(sorted(Counter(e.state.value for e in endpoints if e.names).items())),
         "last_sweep": {
-            "completed_at": format_time(marker.completed_at),
+            "completed_at": format_time(state.completed_at),
             "current": bool(complete),
-            "progress": _progress(marker.progress),
-            "deferred": format_time(marker.deferred_at) if is_sweep_noted(marker) else None,
+            "progress": _progress(state.progress),
+            "deferred": format_time(state.deferred_at) if is_sweep_noted(state) else None,
         },
-        "sweeps": [_swept(sweep) for sweep in marker.sweeps],
-        "changes": await _changes(drainer),
+        "sweeps": [_swept(sweep) for sweep in state.sweeps],
+        "changes": await _changes(sources),
         "drains": [
-            {"target": order.target, "until": format_time(order.until), **_who(order)}
-            for order in orders
-            if not any(order.about(zone) for zone in frozen)
+            {"target": override.target, "until": format_time(override.until), **_caller(override)}
+            for override in overrides
+            if not any(override.about(zone) for zone in frozen)
         ],
         "refusals": [text for each in found.values() for text in each.refusals],
         "refused": [refused(plan) for each in found.values() for plan in each.refused],
@@ -111,9 +113,9 @@ def overdue_alarms(stored: Versioned[CatalogState] | None, settings: Settings, n
         return []
     due = CronSim(settings.sweep_schedule, datetime.fromtimestamp(now, UTC), reverse=True)
     third_last = next(islice(due, 2, None)).timestamp()
-    marker = stored.value
-    return preflight.overdue_sweep_alarm(marker.completed_at, third_last) + preflight.missing_events_alarm(
-        marker.event_at, marker.began_at, now
+    state = stored.value
+    return preflight.overdue_sweep_alarm(state.completed_at, third_last) + preflight.missing_events_alarm(
+        state.event_at, state.began_at, now
     )
 
 
@@ -149,8 +151,8 @@ def _failing_names(zones: Iterable[Zone], dirty: Mapping[str, Iterable[DirtyName
                 yield Trouble(row.name, text, "its answer is old", do, "names", alone, row.held_at or row.since)
 
 
-async def _found(drainer: ZoneApplier, zone: Zone) -> ZoneFindings:
-    stored = await drainer.catalog.findings(zone.key)
+async def _found(sources: StatusSources, zone: Zone) -> ZoneFindings:
+    stored = await sources.catalog.findings(zone.key)
     return stored.value if stored else ZoneFindings(zone.key)
 
 
@@ -165,8 +167,8 @@ def _blocked(zone: Zone, each: BlockedName) -> dict[str, Any]:
     }
 
 
-def _frozen(zone: Zone, order: Override) -> Alarm:
-    until = "until somebody unfreezes it" if order.has_no_end else f"until {format_time(order.until)}"
+def _frozen(zone: Zone, freeze: Override) -> Alarm:
+    until = "until somebody unfreezes it" if freeze.has_no_end else f"until {format_time(freeze.until)}"
     return Alarm(
         f"zone {zone.fqdn} ({zone.region}) is frozen {until}",
         "nothing is written to it: its answers grow old, and dead addresses stay",
@@ -174,22 +176,22 @@ def _frozen(zone: Zone, order: Override) -> Alarm:
     )
 
 
-async def _changes(drainer: ZoneApplier) -> list[dict[str, Any]]:
+async def _changes(sources: StatusSources) -> list[dict[str, Any]]:
     """The last changes of all zones, newest first."""
-    zones = drainer.settings.zones
-    found = [(past, zone) for zone in zones for past in await drainer.catalog.history(zone.key)]
+    zones = sources.settings.zones
+    found = [(past, zone) for zone in zones for past in await sources.catalog.history(zone.key)]
     return [change_json(past, zone) for past, zone in sorted(found, key=lambda each: -each[0].at)[:CHANGES]]
 
 
-async def explain(drainer: ZoneApplier, zone: Zone, name: str) -> dict[str, Any]:
+async def explain(sources: StatusSources, zone: Zone, name: str) -> dict[str, Any]:
     """One answer: every claim, in or out, and why, beside what the zone holds now. Raises Transient, Terminal."""
-    catalog = drainer.catalog
-    record = await drainer.record_sets.get(zone, name)
+    catalog = sources.catalog
+    record = await sources.record_sets.get(zone, name)
     endpoints = [row.endpoint for row in await catalog.claimants(name)]
-    known = (zone, name, endpoints, await drainer.active_overrides(), drainer.settings, drainer.latency)
-    answer = keep_open(route(*known), record, endpoints, known[3], drainer.settings)
-    dirty, frozen = await catalog.dirty_name(zone.key, name), await drainer.active_freeze(zone)
-    holds = await _holds(drainer, zone, frozen, await drainer.complete_epoch()) if dirty else None
+    known = (zone, name, endpoints, await sources.active_overrides(), sources.settings, sources.latency)
+    answer = keep_open(route(*known), record, endpoints, known[3], sources.settings)
+    dirty, frozen = await catalog.dirty_name(zone.key, name), await sources.active_freeze(zone)
+    holds = await _holds(sources, zone, frozen, await sources.complete_epoch()) if dirty else None
     return {
         "zone": zone.id,
         "name": name,
@@ -198,8 +200,8 @@ async def explain(drainer: ZoneApplier, zone: Zone, name: str) -> dict[str, Any]
             "ttl": answer.ttl,
             "reason": answer.reason,
         },
-        "record": _record(drainer, record),
-        "blocked": await _why_blocked(drainer, zone, name, record),
+        "record": _record(sources, record),
+        "blocked": await _why_blocked(sources, zone, name, record),
         "claims": [
             {
                 "endpoint": decision.endpoint,
@@ -217,35 +219,37 @@ async def explain(drainer: ZoneApplier, zone: Zone, name: str) -> dict[str, Any]
     }
 
 
-async def record(drainer: ZoneApplier, zone: Zone, name: str) -> dict[str, Any]:
-    """What a zone holds now, as `explain` tells it; for a time without the catalog. Raises Transient, Terminal."""
-    return {"record": _record(drainer, await drainer.record_sets.get(zone, name))}
+async def record(sources: StatusSources, zone: Zone, name: str) -> dict[str, Any]:
+    """What a zone holds now, as in `explain`; needs no catalog. Raises Transient, Terminal."""
+    return {"record": _record(sources, await sources.record_sets.get(zone, name))}
 
 
-def _record(drainer: ZoneApplier, record: RecordSet | None) -> dict[str, Any] | None:
+def _record(sources: StatusSources, record: RecordSet | None) -> dict[str, Any] | None:
     if record is None:
         return None
-    mine = has_our_owner_tag(record, drainer.settings.owner)
+    mine = has_our_owner_tag(record, sources.settings.owner)
     return {"addresses": list(record.addresses), "ttl": record.ttl, "owned": mine}
 
 
-async def _why_blocked(drainer: ZoneApplier, zone: Zone, name: str, record: RecordSet | None) -> dict[str, Any] | None:
-    was_ours = has_no_owner_tag(record) and await drainer.catalog.is_owned(zone.key, name)
-    found = obstacle(name, record, drainer.settings.owner, was_ours=was_ours)
+async def _why_blocked(
+    sources: StatusSources, zone: Zone, name: str, record: RecordSet | None
+) -> dict[str, Any] | None:
+    was_ours = has_no_owner_tag(record) and await sources.catalog.is_owned(zone.key, name)
+    found = obstacle(name, record, sources.settings.owner, was_ours=was_ours)
     return {"why": found.why.value, "owner": found.owner or None} if found else None
 
 
 async def _holds(
-    drainer: ZoneApplier, zone: Zone, frozen: Override | None, complete: str | None
+    sources: StatusSources, zone: Zone, frozen: Override | None, complete: str | None
 ) -> waiting.WaitReasons:
     """What can hold back the names of a zone now."""
-    tenancy, now = await drainer.catalog.lease_holder(zone.key, LEASE_SECONDS), drainer.clock()
-    drains = CronSim(drainer.settings.drain_schedule, datetime.fromtimestamp(now, UTC), reverse=True)
+    tenancy, now = await sources.catalog.lease_holder(zone.key, LEASE_SECONDS), sources.clock()
+    drains = CronSim(sources.settings.drain_schedule, datetime.fromtimestamp(now, UTC), reverse=True)
     due_before = min(next(islice(drains, 2, None)).timestamp(), now - waiting.LATE_SECONDS)
     until = (
         "" if frozen is None else "until it is unfrozen" if frozen.has_no_end else f"until {format_time(frozen.until)}"
     )
-    own = drainer.record_cache.budgets[zone.key]
+    own = sources.budgets[zone.key]
     return waiting.WaitReasons(zone, now, until, bool(complete), tenancy, due_before, own)
 
 
@@ -259,18 +263,18 @@ def _dirty(dirty: DirtyName, holds: waiting.WaitReasons) -> dict[str, Any]:
         "not_before": format_time(dirty.not_before),
         "last_error": dirty.last_error,
         "cause": dirty.cause,
-        **_who(dirty),
+        **_caller(dirty),
         "waits_for": holds.reason(dirty),
     }
 
 
-def _who(said: DirtyName | Override | RecordChange | SweepSummary) -> dict[str, str | None]:
-    """Who has called, and the reason that they gave; None where no one has."""
+def _caller(said: DirtyName | Override | RecordChange | SweepSummary) -> dict[str, str | None]:
+    """The caller, and the reason that they gave; None where there is none."""
     return {"by": said.by or None, "reason_given": said.reason_given or None}
 
 
 def change_json(past: RecordChange, zone: Zone) -> dict[str, Any]:
-    """One entry of a history for people and programs."""
+    """One entry of a history as JSON."""
     return {
         "at": format_time(past.at),
         "zone": zone.key,
@@ -280,7 +284,7 @@ def change_json(past: RecordChange, zone: Zone) -> dict[str, Any]:
         "after": list(past.after),
         "reason": past.reason,
         "cause": past.cause,
-        **_who(past),
+        **_caller(past),
     }
 
 
@@ -298,7 +302,7 @@ def _swept(sweep: SweepSummary) -> dict[str, Any]:
         "failing": sweep.failing,
         "examples": list(sweep.examples),
         "error": sweep.error,
-        **_who(sweep),
+        **_caller(sweep),
     }
 
 
@@ -311,15 +315,7 @@ def _progress(progress: ReadingProgress | None) -> dict[str, int | None] | None:
     return {"read": progress.read, "of": progress.of, "seconds_left": seconds}
 
 
-def _until(order: Override | None) -> dict[str, str | None] | None:
-    return {"until": None if order.has_no_end else format_time(order.until), **_who(order)} if order else None
-
-
-def cause_now(what: str, now: float, by: str = "", reason_given: str = "") -> Cause:
-    """What begins now, by its time, and who has asked for it."""
-    return Cause(f"{what} {format_time(now)}", now, by, reason_given)
-
-
-def format_time(seconds: float) -> str | None:
-    """A time for people and machines, in UTC; None for never."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds") if seconds else None
+def _until(override: Override | None) -> dict[str, str | None] | None:
+    if override is None:
+        return None
+    return {"until": None if override.has_no_end else format_time(override.until), **_caller(override)}

@@ -17,24 +17,24 @@ from shared.domain.endpoints import Endpoint, State
 from shared.domain.overrides import Override, active_freeze
 from shared.domain.zone_findings import ZoneFindings
 from shared.domain.zones import Zone
-from shared.loop.status import format_time
-from shared.loop.zone.apply import ZoneApplier
+from shared.loop.status_sources import StatusSources
+from shared.loop.times import format_time
 
 LOOKUPS = 200
 """Histories of single names that are read for one answer, where nothing else tells what a zone holds."""
 
 
-async def names(drainer: ZoneApplier) -> list[dict[str, Any]]:
+async def names(sources: StatusSources) -> list[dict[str, Any]]:
     """For every name what each zone should answer, decided now, and what it holds where that may differ.
 
     Decided from the catalog alone.
     """
-    orders = await drainer.active_overrides()
+    orders = await sources.active_overrides()
     by_name: defaultdict[str, list[Endpoint]] = defaultdict(list)
-    for row in await drainer.catalog.endpoints():
+    for row in await sources.catalog.endpoints():
         for name in row.value.endpoint.names:
             by_name[name].append(row.value.endpoint)
-    known = await _known(drainer, orders)
+    known = await _known(sources, orders)
     marked = frozenset(name for each in known.values() for name in each.names)
     there = [name for name, claimants in by_name.items() if any(each.state != State.GONE for each in claimants)]
     return [
@@ -42,44 +42,44 @@ async def names(drainer: ZoneApplier) -> list[dict[str, Any]]:
             "name": name,
             "host": name in by_name and not any(name in endpoint.tagged for endpoint in by_name[name]),
             "answers": [
-                _answer(drainer, zone, name, by_name.get(name, ()), orders, known[zone.key])
-                for zone in drainer.settings.zones
+                _answer(sources, zone, name, by_name.get(name, ()), orders, known[zone.key])
+                for zone in sources.settings.zones
             ],
         }
         for name in sorted({*there, *marked})
     ]
 
 
-async def _known(drainer: ZoneApplier, orders: Sequence[Override]) -> dict[str, KnownRecords]:
+async def _known(sources: StatusSources, orders: Sequence[Override]) -> dict[str, KnownRecords]:
     """What is known of each zone, by its key."""
-    catalog, found = drainer.catalog, {}
-    for zone in drainer.settings.zones:
+    catalog, found = sources.catalog, {}
+    for zone in sources.settings.zones:
         rows, stored = await catalog.dirty(zone.key), await catalog.findings(zone.key)
         kept, frozen = stored.value if stored else ZoneFindings(zone.key), active_freeze(zone, orders) is not None
         dirty, past = [row.value for row in rows], list(await catalog.history(zone.key))
         found[zone.key] = known_records(dirty, kept, past, frozen=frozen)
         if missing := found[zone.key].unread_names:
-            past += await _past(drainer, zone, sorted(missing))
+            past += await _past(sources, zone, sorted(missing))
             found[zone.key] = known_records(dirty, kept, past, frozen=frozen)
     return found
 
 
-async def _past(drainer: ZoneApplier, zone: Zone, missing: Sequence[str]) -> list[RecordChange]:
-    histories = (drainer.catalog.history(zone.key, name) for name in islice(missing, LOOKUPS))
+async def _past(sources: StatusSources, zone: Zone, missing: Sequence[str]) -> list[RecordChange]:
+    histories = (sources.catalog.history(zone.key, name) for name in islice(missing, LOOKUPS))
     return [past for history in await gather_bounded(histories, 16) for past in history[:1]]
 
 
 def _answer(
-    drainer: ZoneApplier,
+    sources: StatusSources,
     zone: Zone,
     name: str,
     claimants: Sequence[Endpoint],
     orders: Sequence[Override],
     known: KnownRecords,
 ) -> dict[str, Any]:
-    args = (zone, name, claimants, orders, drainer.settings, drainer.latency)
+    args = (zone, name, claimants, orders, sources.settings, sources.latency)
     routed = route(*args)
-    answer = keep_open(routed, known.record_set(name), claimants, orders, drainer.settings)
+    answer = keep_open(routed, known.record_set(name), claimants, orders, sources.settings)
     unsure = answer != routed or (known.latest(name) is None and any(each.open for each in claimants))
     cell = known.mismatch(name, answer, kept=unsure)
     return {
@@ -102,11 +102,11 @@ def _held(cell: Mismatch) -> Mapping[str, Any]:
     }
 
 
-async def endpoints(drainer: ZoneApplier) -> list[dict[str, Any]]:
+async def endpoints(sources: StatusSources) -> list[dict[str, Any]]:
     """Every endpoint that claims a name, or should be looked at."""
-    found = [row.value.endpoint for row in await drainer.catalog.endpoints()]
+    found = [row.value.endpoint for row in await sources.catalog.endpoints()]
     return [
-        _endpoint(each, drainer.settings)
+        _endpoint(each, sources.settings)
         for each in sorted(found, key=lambda each: each.key)
         if each.is_relevant or each.doubt
     ]

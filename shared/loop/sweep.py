@@ -256,7 +256,7 @@ class Sweeper:
 
     async def _list_inventory(self, known: Sequence[Endpoint], report: Report) -> list[Listing]:
         settings = self.applier.settings
-        listings = await self.recorder.observer.inventory.list_all(settings.subscriptions, known)
+        listings = await self.recorder.inventory.list_all(settings.subscriptions, known)
         for listing in listings:
             if listing.error:
                 report.failures.append(

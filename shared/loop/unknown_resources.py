@@ -1,53 +1,56 @@
-"""Events about resources that claim nothing: in a storm of them nothing is read for each.
+"""Events about resources that claim nothing: while very many come, they are dropped or left to one sweep.
 
-A power event changes no claim. Where the complete catalog knows no claim of its machine, the answer of no name depends
-on it, and what makes the machine claim a name is an event of its own. What that one's handler records is looked at once
-more (`doubt.py`), so that the power event that was dropped here is not missed (model-checked, `stranger:` in
-tests/protocol). While few events are under way each is looked at, for the catalog may have missed a claim.
+A power event changes no claim. Where the complete catalog knows no claim of the machine, no answer depends on the
+event, and a change that makes the machine claim a name sends an event of its own. What the handler of that event
+records is observed once more (`decide/confirmation.py`), so that a dropped power event is not missed (model-checked,
+`stranger:` in tests/protocol). While few events are under way each one is followed, because the catalog may have missed
+a claim.
 
-Any other event may lead to a claim. Where more resources that the complete catalog does not know are asked about than
-can be read before Event Grid's deadline, their events are left to a sweep: the catalog notes that a sweep is due, one
-note for all events of a moment, and the event is acknowledged. The next drain sweeps (`sweep_is_due`), and a note holds
-until a sweep that began after it has seen everything (model-checked, `deferred:`). So a storm costs the lists of one
-sweep, whatever the operation was and whether the resource exists.
+Any other event may lead to a claim. Where events come about more unknown resources than can be read before Event Grid's
+deadline, they are left to a sweep: the state row notes that a sweep is due, one note for all events of a moment, and
+the event is acknowledged. The next drain sweeps (`sweep_is_due`). The note holds until a sweep that began after it has
+seen everything (model-checked, `deferred:`). So a storm costs the lists of one sweep, whatever the operation was and
+whether the resource exists.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
+from shared.config.settings import Settings
 from shared.domain.catalog_rows import Versioned
 from shared.domain.catalog_state import CatalogState
 from shared.domain.concurrency import SharedRuns
-from shared.domain.errors import Conflict
 from shared.edge.event_hints import Hint
+from shared.loop.catalog_queries import complete_epoch
+from shared.loop.catalog_state import update_state
 from shared.ports import Catalog
 
 MIN_CONCURRENT_EVENTS = 8
-"""So many events under way in this process are a storm."""
+"""Events under way in this process; more than these are a storm."""
 CATALOG_READ_INTERVAL_SECONDS = 0.5
 """Seconds between two readings of the catalog; events in between share the second one."""
 MAX_UNKNOWN_IDS = 64
-"""So many unknown resources are looked at together in this process: by GETs, `observe.GETS_PER_SECOND`, in 8 s."""
+"""Unknown resources that this process observes together: by GETs, `observer.GETS_PER_SECOND`, in 8 s."""
 OVERLOAD_SECONDS = 10.0
 """Seconds after an overload for which events about unknown resources are left to a sweep."""
 SWEEP_INTERVAL_SECONDS = 60.0
-"""Least seconds between the beginnings of two sweeps for the sake of such events."""
+"""At least so many seconds pass between the beginnings of two sweeps that such events cause."""
 
 
 @dataclass
 class UnknownResources:
-    """Tells strangers. `complete_epoch`: the catalog's epoch where it knows every claim, otherwise None.
+    """Decides which events need not be followed at once. `clock`: seconds since the epoch.
 
-    `clock`: seconds since the epoch. Of the catalog only the ids of those are remembered that claim something.
+    Of the catalog only the ids of those resources are kept in memory that claim something.
     """
 
     catalog: Catalog
-    complete_epoch: Callable[[], Awaitable[str | None]]
+    settings: Settings
     clock: Callable[[], float]
     _under_way: int = 0
     _recent_ids: Counter[str] = field(default_factory=Counter)
@@ -106,21 +109,22 @@ class UnknownResources:
         return self._unknown > MAX_UNKNOWN_IDS or min(begun, now - OVERLOAD_SECONDS) <= self._overloaded_at <= now
 
     async def _note_sweep_due(self) -> bool:
-        """Note that a sweep is due; False where there is no marker, for the catalog was lost."""
-        while stored := await self.catalog.state():
-            noted = replace(stored.value, deferred_at=self.clock(), event_at=self.clock())
-            with suppress(Conflict):
-                await self.catalog.put_state(noted, stored.etag)
-                return True
-        return False
+        """Note that a sweep is due; False where there is no state row, for the catalog was lost."""
+
+        def note(state: CatalogState | None) -> CatalogState | None:
+            return state and replace(state, deferred_at=self.clock(), event_at=self.clock())
+
+        return await update_state(self.catalog, note) is not None
 
     async def _read(self) -> bool:
-        """Read who claims something; gives whether that is everybody who does."""
+        """Read which resources claim something; gives whether these are all of them."""
         await asyncio.sleep(
             min(CATALOG_READ_INTERVAL_SECONDS, max(0.0, self._read_at + CATALOG_READ_INTERVAL_SECONDS - self.clock()))
         )  # The clock may be set back.
         self._read_at = self.clock()
-        complete = await self.complete_epoch()  # First: what is lost after that is filled by what a sweep sees later.
+        complete = await complete_epoch(
+            self.catalog, self.settings, self.clock
+        )  # First: what is lost after that is filled by what a sweep sees later.
         rows = [stored.value for stored in await self.catalog.endpoints()]
         known = [row.endpoint for row in rows if row.endpoint.names or row.todo or row.missing_at or row.endpoint.doubt]
         self._known = frozenset(key for each in known for key in (each.key, each.parent) if key)
@@ -128,9 +132,9 @@ class UnknownResources:
         return bool(complete)
 
 
-def is_sweep_noted(marker: CatalogState) -> bool:
-    """Whether events that were left to a sweep wait for it."""
-    return marker.deferred_at > marker.covered_at
+def is_sweep_noted(state: CatalogState) -> bool:
+    """Whether events that were left to a sweep still wait for one."""
+    return state.deferred_at > state.covered_at
 
 
 def sweep_is_due(stored: Versioned[CatalogState] | None, now: float) -> bool:

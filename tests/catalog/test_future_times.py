@@ -160,11 +160,11 @@ def test_what_is_remembered_of_record_sets_is_forgotten_when_the_clock_is_set_ba
 def test_a_pause_of_lists_ends_when_the_clock_is_set_back():
     now = [NOW]
     observer = Observer(None, lambda: now[0])
-    observer._see(NOW)
-    observer._distrusted_until, observer._next_list = NOW + LIST_COOLDOWN_SECONDS, NOW + 5
+    observer._note_time(NOW)
+    observer._no_lists_before, observer._next_list = NOW + LIST_COOLDOWN_SECONDS, NOW + 5
     now[0] -= 3600
-    observer._see(now[0])
-    assert (observer._distrusted_until, observer._next_list, now[0] >= observer._last) == (0.0, 0.0, True)
+    observer._note_time(now[0])
+    assert (observer._no_lists_before, observer._next_list, now[0] >= observer._last_observed_at) == (0.0, 0.0, True)
 
 
 @pytest.mark.parametrize("ahead", [3600.0, 45.0, 1e9])
@@ -181,7 +181,7 @@ def test_what_an_instance_with_a_clock_ahead_has_left_when_it_was_killed_holds_n
         for kind in ("create", "update", "delete"):
             spent = [WriteStamp(kind, "llama", wrong), WriteStamp(kind, "e-2", wrong)]
             await one.applier.worker(zone_of).lease.acquire()
-            await one.catalog.release(KEY, one.holder, spent)
+            await one.catalog.release(KEY, one.instance.holder, spent)
             await other.drain()
         await one.catalog.mark_dirty(DirtyName(KEY, "llama", Urgency.WITHDRAW, wrong))
         row = await one.catalog.dirty_name(KEY, "llama")

@@ -336,7 +336,7 @@ async def everything_spoilt(catalog):
 CALLS = {
     "status": lambda stage: stage.app.status(full=True),
     "explain": lambda stage: stage.app.explain(stage.app.settings.zones[0], "llama"),
-    "check": lambda stage: stage.app.check(),
+    "check": lambda stage: stage.app.preflight.check(),
     "drain": lambda stage: stage.app.drain(),
     "sweep": lambda stage: stage.app.correct_drift(),
     "order": lambda stage: stage.resync(drain={"region": "westeurope", "minutes": 60}),

@@ -12,8 +12,8 @@ from shared.bootstrap import build
 from shared.config.settings import DRAIN_SCHEDULE
 from shared.domain.dirty import DirtyName
 from shared.domain.resource_ids import digest
-from shared.edge.commands import StatusQuery
-from shared.loop.status import format_time
+from shared.edge.status_query import SummaryQuery
+from shared.loop.times import format_time
 from simulator.arm.front_door import Request, Response
 from simulator.event_grid.delivery import Subscription
 from simulator.faults.source import Faults
@@ -526,7 +526,7 @@ def test_the_storage_account_cannot_be_reached(guide):
         bench = Bench(asyncio.get_running_loop())
         stage.restart(bench.catalog)
         await swept(stage)
-        before = await stage.app.handle_status(StatusQuery())
+        before = await stage.app.handle_status(SummaryQuery())
         bench.faults = lambda request: error(403, "AuthorizationFailure")
         stage.arm("PATCH", f"{vm_id('gpu-eus-1')}", {"tags": {"nearzone": NAME, "nearzone-drain": "true"}})
         await stage.quiet_operations()

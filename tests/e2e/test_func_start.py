@@ -15,7 +15,7 @@ from azure.data.tables import TableServiceClient
 import function_app
 from shared.catalog.other_deployments import CATALOG
 from shared.config import parser as settings_parser
-from shared.loop import reconciler as reconcile
+from shared.loop import deadlines
 from simulator.demo.app_settings import load
 from simulator.demo.processes import DEMO, Ports, Scale, started
 from simulator.functions_host.functions import index
@@ -126,9 +126,9 @@ def test_host_json_has_only_sections_that_the_host_knows():
 
 def test_a_function_ends_by_itself_before_the_host_ends_it():
     hours, minutes, seconds = map(int, HOST["functionTimeout"].split(":"))
-    longest = max(reconcile.SWEEP_SECONDS, reconcile.RESYNC_SECONDS, reconcile.DRAIN_SECONDS, reconcile.EVENT_SECONDS)
-    assert longest + reconcile.SHUTDOWN_GRACE_SECONDS < 3600 * hours + 60 * minutes + seconds
-    assert reconcile.RESYNC_SECONDS + reconcile.SHUTDOWN_GRACE_SECONDS < 230, (
+    longest = max(deadlines.SWEEP_SECONDS, deadlines.RESYNC_SECONDS, deadlines.DRAIN_SECONDS, deadlines.EVENT_SECONDS)
+    assert longest + deadlines.SHUTDOWN_GRACE_SECONDS < 3600 * hours + 60 * minutes + seconds
+    assert deadlines.RESYNC_SECONDS + deadlines.SHUTDOWN_GRACE_SECONDS < 230, (
         "when Azure's front end gives an HTTP request up"
     )
 

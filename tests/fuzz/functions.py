@@ -13,7 +13,9 @@ from functools import partial
 import azure.functions as func
 
 from shared.domain.errors import BadRequest, Transient
-from shared.edge import commands as resync
+from shared.edge import commands
+from shared.edge.commands import Drain, Sweep, Undrain
+from shared.edge.status_query import parse_status_query
 from simulator.cloud import SimulatedAzure
 from simulator.front_ends.server import Options, Server
 from simulator.functions_host.functions import index
@@ -73,15 +75,16 @@ class App:
 
     def _wanted(self, body):
         """What a body asks for. Raises BadRequest, also for an order about a region that is not known."""
-        wanted = resync.parse(body, self.loop.settings, self.loop.inventory.kinds)
-        target = wanted.drain or wanted.undrain or "/"
-        if "/" not in target and target not in self.loop.latency.regions:
-            raise BadRequest(target)
+        command = commands.parse(body, self.loop.settings, self.loop.inventory.kinds)
+        regions = self.loop.applier.latency.regions
+        if isinstance(command, Drain | Undrain) and "/" not in command.target and command.target not in regions:
+            raise BadRequest(command.target)
 
     def _unsure(self, body):
         """Whether only Azure shows that a body asks for what is not there."""
         with suppress(BadRequest):
-            endpoint = resync.parse(body, self.loop.settings, self.loop.inventory.kinds).endpoint
+            command = commands.parse(body, self.loop.settings, self.loop.inventory.kinds)
+            endpoint = command.endpoint if isinstance(command, Sweep) else None
             return endpoint is not None and endpoint.lower() not in self.known
         return False
 
@@ -89,7 +92,7 @@ class App:
         """GET with query parameters; gives the answer's status."""
         request = func.HttpRequest("GET", "http://localhost/api/status", params=params, body=b"")
         answer = await self.functions["status"].run(request)
-        return self._checked(answer, partial(resync.parse_status_query, params, self.loop.settings), "since" in params)
+        return self._checked(answer, partial(parse_status_query, params, self.loop.settings), "since" in params)
 
     async def event(self, text):
         """Deliver an event; its function answers nothing, and fails only where it is to be delivered again."""

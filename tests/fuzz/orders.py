@@ -3,7 +3,8 @@
 import asyncio
 
 from shared.domain.errors import BadRequest
-from shared.edge import commands as resync
+from shared.edge.commands import Drain, Freeze, OverrideCommand, Undrain, Unfreeze, parse
+from shared.edge.status_query import NameQuery
 from tests.fuzz.targets import plain
 from tests.fuzz.world import Broken, Settled
 
@@ -26,52 +27,40 @@ class Ordered:
         """Give an order and look at every zone: only what the order covers may have changed, and only by it."""
         app = self.stage.app
         try:
-            wanted = resync.parse(body, app.settings, app.inventory.kinds)
+            command = parse(body, app.settings, app.inventory.kinds)
         except BadRequest as error:
             return f"refused: {plain(str(error))}"
-        if wanted.dry_run and wanted.override:
-            return await self._shown(wanted)
-        if wanted.freeze or wanted.unfreeze:
-            return await self._freeze(wanted)
-        if not (wanted.drain or wanted.undrain):
+        if not isinstance(command, OverrideCommand):
             return "no order"
         try:
-            await app.resync(wanted)
+            await app.resync(command)
         except BadRequest as error:
             return f"refused: {plain(str(error))}"
-        if wanted.drain:
-            self.due[wanted.drain] = self.stage.clock() + 60 * wanted.drain_minutes
-        else:
-            self.due.pop(wanted.undrain, None)
+        if command.dry_run:  # It changes nothing.
+            self._judge()
+            return "shown"
+        return await self._follow(command)
+
+    async def _follow(self, command):
+        """What a command has changed is right, and a freeze is taken back."""
+        app = self.stage.app
+        match command:
+            case Drain(target=target, minutes=minutes):
+                self.due[target], outcome = self.stage.clock() + 60 * minutes, "given"
+            case Undrain(target=target):
+                self.due.pop(target, None)
+                outcome = "taken back"
+            case Freeze(zone=zone):
+                if not (await app.handle_status(NameQuery(zone, "llama")))["frozen"]:
+                    raise Broken(f"{zone.region} was frozen and is not")
+                await app.resync(Unfreeze(zone))
+                outcome = "frozen"
+            case Unfreeze():
+                outcome = "unfrozen"
         await asyncio.sleep(90)  # So that no zone's budget is short.
         await app.drain()
         self._judge()
-        return "given" if wanted.drain else "taken back"
-
-    async def _freeze(self, wanted):
-        """A world that is right stays so, frozen or not."""
-        app = self.stage.app
-        try:
-            await app.resync(wanted)
-        except BadRequest as error:
-            return f"refused: {plain(str(error))}"
-        if zone := wanted.freeze:
-            if not (await app.handle_status(resync.StatusQuery(zone, "llama")))["frozen"]:
-                raise Broken(f"{zone.region} was frozen and is not")
-            await app.resync(resync.Resync(app.settings.zones, unfreeze=zone))
-        await asyncio.sleep(90)
-        await app.drain()
-        self._judge()
-        return "frozen" if wanted.freeze else "unfrozen"
-
-    async def _shown(self, wanted):
-        """A dry run of an order changes nothing."""
-        try:
-            await self.stage.app.resync(wanted)
-        except BadRequest as error:
-            return f"refused: {plain(str(error))}"
-        self._judge()
-        return "shown"
+        return outcome
 
     def _judge(self):
         in_force = frozenset(target for target, until in self.due.items() if until > self.stage.clock())

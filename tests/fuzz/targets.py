@@ -14,8 +14,10 @@ from shared.bootstrap import build
 from shared.config.parser import parse as parse_settings
 from shared.config.settings import LABEL
 from shared.domain.errors import BadRequest, BadSettings, Transient
-from shared.edge import commands as resync
+from shared.edge import commands
+from shared.edge.commands import Drain, Freeze, OverrideCommand, Sweep, Undrain, Unfreeze
 from shared.edge.event_hints import MAX_BYTES
+from shared.edge.status_query import LogQuery, NameQuery, PageQuery, parse_status_query
 from tests.fuzz.samples import SETTINGS
 from tests.fuzz.world import IDS, NAMES, SWEEP_REQUESTS, Broken, shapeless
 from tests.support.deployment import Token
@@ -94,18 +96,18 @@ async def event(stage, kept, text):
 async def body(stage, text, *, run):
     """A body is refused in few words, or asks for what it says; in a world that is right nothing comes of that."""
     try:
-        wanted = resync.parse(text, stage.app.settings, stage.app.inventory.kinds)
+        command = commands.parse(text, stage.app.settings, stage.app.inventory.kinds)
     except BadRequest as error:
         return f"refused: {_short(error)}"
-    _sane(wanted, stage.app.settings)
-    if wanted.drain or wanted.undrain or wanted.freeze or wanted.unfreeze:
+    _sane(command, stage.app.settings)
+    if isinstance(command, OverrideCommand):
         return "parsed: order"
     if not run:
         return "parsed"
-    if "embed" in wanted.adopt:  # The one adoption that would rightly write.
-        wanted = replace(wanted, dry_run=True)
+    if isinstance(command, Sweep) and "embed" in command.adopt:  # The one adoption that would rightly write.
+        command = replace(command, dry_run=True)
     try:
-        report = await stage.app.resync(wanted)
+        report = await stage.app.resync(command)
     except BadRequest as error:  # An endpoint that neither the catalog nor Azure knows.
         await stage.check(SWEEP_REQUESTS)
         return f"refused: {_short(error)}"
@@ -114,7 +116,7 @@ async def body(stage, text, *, run):
         return "run: raised Transient"
     await stage.check(SWEEP_REQUESTS)
     json.dumps(report.as_json())
-    return "run: dry" if wanted.dry_run else "run: for real"
+    return "run: dry" if report.dry_run else "run: for real"
 
 
 def _short(error):
@@ -124,44 +126,48 @@ def _short(error):
     return plain(text)
 
 
-def _sane(wanted, settings):
+def _sane(command, settings):
     """What was understood is within what there is."""
-    labels = [*wanted.adopt, *([wanted.name] if wanted.name is not None else [])]
-    targets = [each for each in (wanted.endpoint, wanted.drain, wanted.undrain) if each and each.startswith("/")]
-    if not all(LABEL.fullmatch(each) for each in labels) or not set(wanted.zones) <= set(settings.zones):
-        raise Broken(f"asks for what cannot be: {wanted}")
-    for each in targets:
-        if reason := shapeless(each):
-            raise Broken(f"asks for {reason}")
-    if wanted.drain and not 1 <= wanted.drain_minutes <= resync.MAX_MINUTES:
-        raise Broken(f"a drain of {wanted.drain_minutes} minutes")
-    if not {wanted.freeze, wanted.unfreeze} <= {None, *settings.zones}:
-        raise Broken(f"freezes a zone of nobody: {wanted}")
-    if not 0 <= wanted.freeze_minutes <= resync.MAX_MINUTES:
-        raise Broken(f"a freeze of {wanted.freeze_minutes} minutes")
+    zones, labels, target = (), (), ""
+    match command:
+        case Sweep(zones=zones, name=name, endpoint=endpoint, adopt=adopt):
+            labels, target = [*adopt, *([name] if name is not None else [])], endpoint or ""
+        case Drain(target=target, minutes=minutes) if not 1 <= minutes <= commands.MAX_MINUTES:
+            raise Broken(f"a drain of {minutes} minutes")
+        case Freeze(minutes=minutes) if not 0 <= minutes <= commands.MAX_MINUTES:
+            raise Broken(f"a freeze of {minutes} minutes")
+        case Drain(target=target) | Undrain(target=target):
+            pass
+        case Freeze(zone=zone) | Unfreeze(zone=zone):
+            zones = (zone,)
+    if not all(LABEL.fullmatch(each) for each in labels) or not set(zones) <= set(settings.zones):
+        raise Broken(f"asks for what cannot be: {command}")
+    if target.startswith("/") and (reason := shapeless(target)):
+        raise Broken(f"asks for {reason}")
 
 
 async def question(stage, params):
     """A question is refused, or is about one zone and one name, and gets an answer that JSON can hold."""
     try:
-        asked = resync.parse_status_query(params, stage.app.settings)
+        query = parse_status_query(params, stage.app.settings)
     except BadRequest as error:
         return f"refused: {_short(error)}"
-    if asked.zone and (asked.zone not in stage.app.settings.zones or not LABEL.fullmatch(asked.name) or asked.full):
-        raise Broken(f"a question about {asked}")
+    about_name = isinstance(query, NameQuery)
+    if about_name and (query.zone not in stage.app.settings.zones or not LABEL.fullmatch(query.name)):
+        raise Broken(f"a question about {query}")
     try:
-        answer = await stage.app.handle_status(asked)
+        answer = await stage.app.handle_status(query)
     except BadRequest as error:  # The times of a span.
         return f"refused: {_short(error)}"
-    if asked.since:
+    if isinstance(query, LogQuery):
         return f"answered: {len([json.loads(line) for line in answer.splitlines()])} lines"
     json.dumps(answer)
-    if asked.list:
-        return f"answered: a page of {asked.list}"
-    if asked.zone is None:
-        return "answered: everything" if asked.full else "answered: status"
+    if isinstance(query, PageQuery):
+        return f"answered: a page of {query.list}"
+    if not about_name:
+        return "answered: everything" if query.full else "answered: status"
     await stage.check(1)
-    return "answered: a known name" if asked.name in NAMES else "answered: another name"
+    return "answered: a known name" if query.name in NAMES else "answered: another name"
 
 
 async def settings(values, *, wire):

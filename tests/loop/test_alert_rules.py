@@ -159,7 +159,7 @@ def test_a_sweep_that_was_broken_off_stands_among_the_sweeps_with_its_error(what
             catalog.call = "indexed"
         else:
             broken = Broken(stage.app.inventory, "list_all", hangs=what == "deadline")
-            stage.app.sweeper.recorder.observer.inventory = broken
+            stage.app.inventory.list_all = broken.list_all
         with pytest.raises(Transient):
             await stage.app.correct_drift()
         swept, before = (await stage.app.status())["sweeps"]

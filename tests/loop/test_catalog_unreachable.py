@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from shared.domain.errors import Transient
-from shared.edge.commands import StatusQuery
 from shared.edge.last_status import MAX_KEPT, LastStatus
+from shared.edge.status_query import NameQuery, SummaryQuery
 from simulator.arm.front_door import Response
 from tests.support.catalogs import Bench, error
 from tests.support.deployment import REGIONS, a_vm, a_world, staged, vm_id, zone_id
@@ -50,28 +50,28 @@ ORDERS = [
 @pytest.mark.parametrize("full", [False, True])
 def test_status_tells_what_was_known_with_its_age_and_why_it_is_old_and_is_new_again_afterwards(full):
     async def story(stage, bench):
-        before = await stage.app.handle_status(StatusQuery(full=full))
+        before = await stage.app.handle_status(SummaryQuery(full=full))
         assert "stale" not in before
         at = stage.clock()
         away(bench)
         await asyncio.sleep(100)
-        told = await stage.app.handle_status(StatusQuery(full=full))
+        told = await stage.app.handle_status(SummaryQuery(full=full))
         old = told.pop("stale")
         assert told == before
         assert old["age_s"] == pytest.approx(stage.clock() - at, abs=1.5)
         assert old["as_of"][:19] == before["now"][:19]
         assert "HTTP 403 AuthorizationFailure" in old["error"]
         back(bench)
-        assert "stale" not in await stage.app.handle_status(StatusQuery(full=full))
+        assert "stale" not in await stage.app.handle_status(SummaryQuery(full=full))
 
     played(story)
 
 
 def test_a_process_that_was_only_asked_in_short_answers_a_long_question_in_short():
     async def story(stage, bench):
-        short = await stage.app.handle_status(StatusQuery())
+        short = await stage.app.handle_status(SummaryQuery())
         away(bench)
-        told = await stage.app.handle_status(StatusQuery(full=True))
+        told = await stage.app.handle_status(SummaryQuery(full=True))
         assert told.pop("stale")
         assert told == {**short, "names": [], "known": []}
 
@@ -83,7 +83,7 @@ def test_a_process_that_never_knew_anything_says_so_and_where_help_is():
         away(bench)
         stage.restart(bench.open())
         with pytest.raises(Transient, match=r"HTTP 403 .* so there is no older answer; .* docs/runbooks.md"):
-            await stage.app.handle_status(StatusQuery())
+            await stage.app.handle_status(SummaryQuery())
 
     played(story)
 
@@ -91,11 +91,11 @@ def test_a_process_that_never_knew_anything_says_so_and_where_help_is():
 def test_an_answer_about_a_name_has_what_the_zone_holds_now_and_the_rest_as_it_was_last_known():
     async def story(stage, bench):
         (east, *_), stage_zone = stage.app.settings.zones, zone_id(EAST)
-        known = await stage.app.handle_status(StatusQuery(east, "llama"))
+        known = await stage.app.handle_status(NameQuery(east, "llama"))
         away(bench)
         held = stage.arm("GET", f"{stage_zone}/A/llama").content["properties"]
         stage.arm("PUT", f"{stage_zone}/A/llama", {"properties": held | {"aRecords": [{"ipv4Address": "10.1.0.5"}]}})
-        told = await stage.app.handle_status(StatusQuery(east, "llama"))
+        told = await stage.app.handle_status(NameQuery(east, "llama"))
         assert told["record"] == {"addresses": ["10.1.0.5"], "ttl": 30, "owned": True}
         assert (told["answer"], told["claims"]) == (known["answer"], known["claims"])
         assert told["stale"]["as_of"]
@@ -110,9 +110,9 @@ def test_a_name_that_was_not_asked_for_before_is_answered_from_the_last_long_ans
     async def story(stage, bench):
         east = stage.app.settings.zones[0]
         if asked_before:
-            await stage.app.handle_status(StatusQuery(full=True))
+            await stage.app.handle_status(SummaryQuery(full=True))
         away(bench)
-        told = await stage.app.handle_status(StatusQuery(east, "llama"))
+        told = await stage.app.handle_status(NameQuery(east, "llama"))
         assert (told["zone"], told["name"], told["record"]["addresses"]) == (east.id, "llama", ["10.1.0.4", "10.1.0.5"])
         wanted = {"addresses": ["10.1.0.4", "10.1.0.5"], "ttl": 30, "reason": "nearest: eastus 0 ms"}
         assert told["answer"] == (wanted if asked_before else None)
@@ -124,9 +124,9 @@ def test_a_name_that_was_not_asked_for_before_is_answered_from_the_last_long_ans
 def test_where_azure_does_not_answer_either_the_whole_answer_is_the_last_one():
     async def story(stage, bench):
         east = stage.app.settings.zones[0]
-        known = await stage.app.handle_status(StatusQuery(east, "llama"))
+        known = await stage.app.handle_status(NameQuery(east, "llama"))
         stage.faults = lambda request: Response(500, {"error": {"code": "InternalServerError", "message": "no"}})
-        told = await stage.app.handle_status(StatusQuery(east, "llama"))
+        told = await stage.app.handle_status(NameQuery(east, "llama"))
         assert told.pop("stale")
         assert told == known
 
@@ -194,9 +194,9 @@ def test_an_order_that_was_kept_and_not_carried_out_says_that(order):
 
 def test_few_answers_are_kept_and_one_long_one():
     last, where = LastStatus(), zone()
-    last.keep(StatusQuery(full=True), {"names": []}, 1.0)
+    last.keep(SummaryQuery(full=True), {"names": []}, 1.0)
     for number in range(3 * MAX_KEPT):
-        last.keep(StatusQuery(where, f"n{number}"), {"name": number}, float(number))
+        last.keep(NameQuery(where, f"n{number}"), {"name": number}, float(number))
     assert len(last._answers) == MAX_KEPT
-    assert last.name(StatusQuery(where, f"n{3 * MAX_KEPT - 1}")) == (3.0 * MAX_KEPT - 1, {"name": 3 * MAX_KEPT - 1})
-    assert last.name(StatusQuery(where, "n0")) is None
+    assert last.find(NameQuery(where, f"n{3 * MAX_KEPT - 1}")) == (3.0 * MAX_KEPT - 1, {"name": 3 * MAX_KEPT - 1})
+    assert last.find(NameQuery(where, "n0")) is None

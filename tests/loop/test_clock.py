@@ -16,7 +16,7 @@ from shared.domain.dirty import DirtyName, Urgency
 from shared.domain.overrides import Override
 from shared.edge.commands import parse
 from shared.loop.observer import LIST_THRESHOLD, Observer
-from shared.loop.reconciler import FIRST_SWEEP_RETRY_SECONDS
+from shared.loop.sweep_runner import FIRST_SWEEP_RETRY_SECONDS
 from tests.loop.test_reconciler import event
 from tests.support.catalogs import Bench, on_bench
 from tests.support.deployment import REGIONS, Token, a_vm, a_world, staged, vm_id, zone_id
@@ -162,7 +162,7 @@ async def seconds_to_withdraw(stage, two):
     for number in range(LIMITS["update"]):
         budget.record("update", f"n{number}", one.clock())
     await one.applier.worker(one.settings.zones[0]).lease.acquire()
-    await one.catalog.release(KEY, one.holder, budget.recent_writes(one.clock()))
+    await one.catalog.release(KEY, one.instance.holder, budget.recent_writes(one.clock()))
     begun = stage.clock()
     await other.on_event(event(vm_id("e-2")))
     while stage.record(EAST, "llama") != ["10.1.0.4"]:
@@ -227,7 +227,7 @@ def test_a_living_lease_is_not_taken_over_and_a_dead_one_is_after_about_a_minute
             while not await rival.applier.worker(zone).lease.acquire():  # noqa: ASYNC110 - the lease ends by itself
                 await asyncio.sleep(0.25)
             assert 60 - TOLERANCE <= stage.clock() - died <= 60 + TOLERANCE
-            await rival.catalog.release(KEY, rival.holder, ())
+            await rival.catalog.release(KEY, rival.instance.holder, ())
 
     played(story, skews, fleet())
 
@@ -298,7 +298,7 @@ def test_writes_of_the_future_count_as_written_now_and_once():
         zone = one.settings.zones[0]
         ahead = [WriteStamp("update", f"n{number}", stage.clock() + 4000) for number in range(30)]
         await one.applier.worker(zone).lease.acquire()
-        await one.catalog.release(KEY, one.holder, ahead)
+        await one.catalog.release(KEY, one.instance.holder, ahead)
         begun, budget = stage.clock(), one.applier.record_cache.budgets[KEY]
         while stage.clock() - begun < WINDOW_SECONDS:
             await one.applier.worker(zone).lease.acquire()

@@ -6,7 +6,6 @@ from collections import Counter
 
 import pytest
 
-from shared.domain.concurrency import SharedRun
 from shared.domain.errors import Conflict, Terminal, Transient
 from shared.domain.overrides import Override
 from shared.domain.zones import RecordSet
@@ -291,7 +290,7 @@ def test_a_resync_without_time_left_says_so_instead_of_beginning():
     async def story(stage):
         wanted = parse(b"{}", stage.app.settings, stage.app.inventory.kinds)
         with pytest.raises(Transient, match="nothing was looked at for it, ask again"):
-            await stage.app._resync(wanted, stage.clock() + 9, SharedRun())
+            await stage.app.resyncs.sweep(wanted, stage.clock() + 9)
         assert stage.witness.requests == []
 
     staged(story, fleet())

@@ -2,14 +2,14 @@
 
 import asyncio
 import json
-from dataclasses import replace
 
 import pytest
 
+from shared.catalog.memory import MemoryCatalog
 from shared.domain.dirty import RecordChange
 from shared.domain.errors import BadRequest
-from shared.edge.commands import StatusQuery, parse_status_query
-from shared.loop.status import format_time
+from shared.edge.status_query import LogQuery, parse_status_query
+from shared.loop.times import format_time
 from tests.support.deployment import REGIONS, a_vm, a_world, staged, zone_id
 
 EAST, WEST, _ = REGIONS
@@ -20,7 +20,7 @@ def fleet():
 
 
 async def exported(stage, **span):
-    return [json.loads(line) for line in (await stage.app.handle_status(StatusQuery(**span))).splitlines()]
+    return [json.loads(line) for line in (await stage.app.handle_status(LogQuery(**span))).splitlines()]
 
 
 def test_an_export_says_what_was_changed_and_ordered_when_why_and_by_whom():
@@ -48,17 +48,11 @@ def test_an_export_says_what_was_changed_and_ordered_when_why_and_by_whom():
 
 
 def test_where_there_is_more_than_a_page_the_last_line_says_where_to_go_on():
-    class Paged:
+    class Paged(MemoryCatalog):
         """A catalog whose log gives ten entries at a time."""
 
-        def __init__(self, catalog):
-            self._catalog = catalog
-
-        def __getattr__(self, name):
-            return getattr(self._catalog, name)
-
         async def log(self, zone, since, until):
-            page = await self._catalog.log(zone, since, until)
+            page = await super().log(zone, since, until)
             if len(page.entries) <= 10:
                 return page
             return type(page)(page.entries[:10], page.entries[10].at)
@@ -67,8 +61,6 @@ def test_where_there_is_more_than_a_page_the_last_line_says_where_to_go_on():
         entries = [RecordChange("a", 1_800_000_100 + n * 1.0007, "update", (), (), f"{n}", "c") for n in range(55)]
         for zone, few in zip(stage.app.settings.zones, (entries, entries[::7], []), strict=True):
             await stage.app.catalog.add_history(zone.key, few)
-        applier = stage.app.applier
-        applier.services = replace(applier.services, catalog=Paged(stage.app.catalog))
         told, since = [], format_time(1_800_000_000)
         while since:
             lines = await exported(stage, since=since, until=format_time(1_800_001_000))
@@ -76,7 +68,7 @@ def test_where_there_is_more_than_a_page_the_last_line_says_where_to_go_on():
             told += lines
         assert [each["reason"] for each in told] == [f"{n}" for n in range(55) for _ in range(1 if n % 7 else 2)]
 
-    staged(story, fleet())
+    staged(story, fleet(), catalog=Paged())
 
 
 @pytest.mark.parametrize(

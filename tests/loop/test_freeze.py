@@ -5,6 +5,7 @@ import asyncio
 from tests.support.deployment import REGIONS, a_vm, a_world, staged, vm_id, zone_id
 
 EAST, WEST, ASIA = REGIONS
+OURS = {"nearzone-owner": "nearzone"}
 
 
 def fleet():
@@ -106,3 +107,20 @@ def test_a_frozen_zone_is_told_by_its_status_its_alarm_and_its_explanations():
         assert why["dirty"]["cause"].startswith("event ")
 
     staged(story, fleet())
+
+
+def test_a_removal_that_the_guard_approved_before_a_freeze_waits_after_it_for_a_sweep_to_approve_it_anew():
+    async def story(stage):
+        stage.cloud.private_dns.lock(zone_id(EAST), "ReadOnly")
+        await stage.app.correct_drift()  # Its guard approves that `old` goes, and the lock refuses the write.
+        await stage.resync(freeze={"zone": EAST, "minutes": 60})
+        stage.cloud.private_dns.unlock(zone_id(EAST))
+        await asyncio.sleep(3601)
+        await stage.app.drain()
+        assert (stage.record(EAST, "old"), stage.record(WEST, "old")) == (["10.1.9.9"], None)
+        assert (await stage.app.status())["zones"][0]["frozen"] is None
+        await stage.app.correct_drift()
+        assert stage.record(EAST, "old") is None
+
+    old = {"name": "old", "type": "A", "ttl": 30, "addresses": ["10.1.9.9"], "metadata": OURS}
+    staged(story, a_world(a_vm("e-1", EAST, 4), records=[old]))

@@ -6,7 +6,7 @@ import logging
 import pytest
 
 from shared.domain.errors import BadRequest
-from shared.edge.commands import StatusQuery, parse_status_query
+from shared.edge.status_query import SummaryQuery, parse_status_query
 from tests.support.deployment import REGIONS, a_vm, a_world, nic_id, staged, vm_id, zone_id
 
 EAST, WEST, ASIA = REGIONS
@@ -155,7 +155,7 @@ def test_the_full_status_has_every_names_answer_in_every_zone_and_every_endpoint
 )
 def test_a_question_that_is_none_is_refused_with_its_parameter(params, said):
     async def story(stage):
-        assert parse_status_query({"full": "True", "code": "k"}, stage.app.settings) == StatusQuery(full=True)
+        assert parse_status_query({"full": "True", "code": "k"}, stage.app.settings) == SummaryQuery(full=True)
         with pytest.raises(BadRequest, match=said):
             parse_status_query(params, stage.app.settings)
 

@@ -8,7 +8,7 @@ import pytest
 from shared.catalog.memory import MemoryCatalog
 from shared.domain.dirty import DirtyName, RecordChange, Urgency
 from shared.domain.errors import BadRequest
-from shared.edge.commands import parse_status_query
+from shared.edge.status_query import parse_status_query
 from simulator.arm.front_door import Response
 from tests.loop.test_reconciler import OURS
 from tests.loop.test_telemetry import orphans

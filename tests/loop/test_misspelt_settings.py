@@ -215,7 +215,7 @@ def test_the_app_does_not_start_with_a_region_that_neither_its_table_nor_its_set
 
     new = {"mars": {"mars": 0, EAST: 9000}}
     app = build(values(ZONES=zones("mars"), LATENCY=json.dumps(new)), credential=Token())
-    assert app.latency.regions == REGIONS | {"mars"}
+    assert app.applier.latency.regions == REGIONS | {"mars"}
 
 
 def test_a_drain_order_for_a_region_that_is_not_known_is_refused_and_nothing_is_done():

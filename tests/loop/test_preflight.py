@@ -383,7 +383,7 @@ def test_a_timer_that_runs_too_seldom_or_too_often(name, schedule, words):
 
 def test_a_storage_setting_that_has_no_effect_is_told_by_check_and_status():
     async def story(stage):
-        stage.app.notes = overridden({"AzureWebJobsStorage": "x", "AzureWebJobsStorage__clientId": "y"})
+        stage.app.instance.notes = overridden({"AzureWebJobsStorage": "x", "AzureWebJobsStorage__clientId": "y"})
         await finds("AzureWebJobsStorage__clientId has no effect", "AzureWebJobsStorage is set")(stage)
         assert "AzureWebJobsStorage__clientId" in str((await stage.app.status())["alarms"])
 

@@ -224,7 +224,7 @@ def test_an_edit_that_is_told_together_with_our_creation_is_looked_at():
         edit(stage)
         edits = [RecordEdit(ZONE.lower(), "llama", created=created) for created in (True, False)]
         outcomes = await asyncio.gather(
-            *(stage.app.record_edits.follow(each, Cause("e", stage.clock())) for each in edits)
+            *(stage.app.event_handler.record_edits.follow(each, Cause("e", stage.clock())) for each in edits)
         )
         assert [outcome for outcome, _ in outcomes] == ["accepted", "accepted"]
 

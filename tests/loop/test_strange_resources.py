@@ -468,10 +468,10 @@ def test_a_link_or_a_lock_that_cannot_be_read_is_told_and_the_others_are_read(ki
         lock = f"{zone.id}/providers/Microsoft.Authorization/locks/odd"
         link = f"{zone.id}/virtualNetworkLinks/{EAST}"
         stage.arm("PUT", lock, {"properties": {"level": "CanNotDelete"}})
-        before = await stage.app.zone_environments.read(zone)
+        before = await stage.app.preflight.zone_environments.read(zone)
         assert (len(before.links), len(before.locks), before.unread) == (1, 1, ())
         spoiled(stage, link if kind == "virtualNetworkLinks" else lock, spoil)
-        after = await stage.app.zone_environments.read(zone)
+        after = await stage.app.preflight.zone_environments.read(zone)
         assert len(after.links) + len(after.locks) == 1
         assert ["cannot be read: ARM's answer is not what its specification says" in each for each in after.unread][
             :1

@@ -87,7 +87,7 @@ VARIANTS = (
     ),
     Variant(
         "event: acknowledged although nothing was recorded",
-        "shared/loop/reconciler.py",
+        "shared/loop/event_handler.py",
         """        except Terminal as error:  # Another delivery""",
         """        except NearzoneError as error:  # Another delivery""",
     ),

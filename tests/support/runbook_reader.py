@@ -13,7 +13,8 @@ from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 from shared.domain.errors import BadRequest, Transient
-from shared.edge.commands import parse, parse_status_query
+from shared.edge.commands import parse
+from shared.edge.status_query import parse_status_query
 
 DOCS = Path(__file__).parents[2] / "docs"
 DOCUMENT = DOCS / "runbooks.md"

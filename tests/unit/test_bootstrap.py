@@ -65,10 +65,10 @@ OVERRIDDEN = [
 @pytest.mark.parametrize(("storage", "losers", "winner"), OVERRIDDEN)
 def test_a_storage_setting_that_another_one_overrides_is_told_with_the_one_that_wins(storage, losers, winner):
     app = build({**values(), **storage}, credential=Token())
-    assert [note.what for note in app.notes] == [
+    assert [note.what for note in app.instance.notes] == [
         f"{loser} has no effect, because {winner} is set as well" for loser in losers
     ]
-    assert all(note.means and note.do for note in app.notes)
+    assert all(note.means and note.do for note in app.instance.notes)
 
 
 def test_a_storage_setting_in_another_case_is_a_fault_that_names_both():

@@ -8,8 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shared.domain.errors import BadRequest
-from shared.edge import commands as resync
-from shared.edge.commands import MAX_BYTES, Resync
+from shared.edge import commands
+from shared.edge.commands import MAX_BYTES, Drain, Freeze, Preflight, Sweep, Undrain, Unfreeze
 from tests.support.values import EAST, OTHER_SUB, WEST, parsed, vm_id, zone_id
 
 TYPES = frozenset({"microsoft.compute/virtualmachines"})
@@ -20,48 +20,53 @@ DIGEST = "0123456789ab"
 
 
 def parse(body):
-    return resync.parse(body if isinstance(body, bytes) else json.dumps(body).encode(), SETTINGS, TYPES)
+    return commands.parse(body if isinstance(body, bytes) else json.dumps(body).encode(), SETTINGS, TYPES)
 
 
-def asked(**fields):
-    return Resync(**{"zones": SETTINGS.zones, **fields})
+def sweep(**fields):
+    return Sweep(**{"zones": SETTINGS.zones, **fields})
 
 
 VALID = [
-    (b"", asked()),
-    (b" \n", asked()),
-    ({}, asked()),
-    ({"zone": zone_id().upper()}, asked(zones=SETTINGS.zones[:1])),
-    ({"zone": "West Europe"}, asked(zones=SETTINGS.zones[:1])),
-    ({"name": "Llama"}, asked(name="llama")),
-    ({"endpoint": VM}, asked(endpoint=VM)),
-    ({"force": "0123456789AB"}, asked(force=frozenset({DIGEST}))),
-    ({"force": f"{DIGEST}, ba9876543210"}, asked(force=frozenset({DIGEST, "ba9876543210"}))),
-    ({"dry_run": True, "force": [DIGEST]}, asked(dry_run=True, force=frozenset({DIGEST}))),
-    ({"force": DIGEST, "force_beyond": True}, asked(force=frozenset({DIGEST}), force_beyond=True)),
-    ({"force": False}, asked()),
-    ({"reason": " INC-7: Kühlung "}, asked(reason="INC-7: Kühlung")),
+    (b"", sweep()),
+    (b" \n", sweep()),
+    ({}, sweep()),
+    ({"zone": zone_id().upper()}, sweep(zones=SETTINGS.zones[:1])),
+    ({"zone": "West Europe"}, sweep(zones=SETTINGS.zones[:1])),
+    ({"name": "Llama"}, sweep(name="llama")),
+    ({"endpoint": VM}, sweep(endpoint=VM)),
+    ({"force": "0123456789AB"}, sweep(force=frozenset({DIGEST}))),
+    ({"force": f"{DIGEST}, ba9876543210"}, sweep(force=frozenset({DIGEST, "ba9876543210"}))),
+    ({"dry_run": True, "force": [DIGEST]}, sweep(dry_run=True, force=frozenset({DIGEST}))),
+    ({"force": DIGEST, "force_beyond": True}, sweep(force=frozenset({DIGEST}), force_beyond=True)),
+    ({"force": False}, sweep()),
+    ({"reason": " INC-7: Kühlung "}, sweep(reason="INC-7: Kühlung")),
     (
         {"drain": {"region": WEST, "minutes": 9}, "dry_run": True, "reason": "r"},
-        asked(drain=WEST, drain_minutes=9, dry_run=True, reason="r"),
+        Drain(WEST, 9, dry_run=True, reason="r"),
     ),
-    ({"unfreeze": {"zone": WEST}, "dry_run": True}, asked(unfreeze=SETTINGS.zones[0], dry_run=True)),
-    ({"adopt": ["db", "Web"]}, asked(adopt=frozenset({"db", "web"}))),
-    ({"adopt": "lost"}, asked(adopt_lost=True)),
+    ({"unfreeze": {"zone": WEST}, "dry_run": True}, Unfreeze(SETTINGS.zones[0], dry_run=True)),
+    ({"adopt": ["db", "Web"]}, sweep(adopt=frozenset({"db", "web"}))),
+    ({"adopt": "lost"}, sweep(adopt_lost=True)),
     (
         {"adopt": "lost", "zone": zone_id(), "dry_run": True},
-        asked(zones=SETTINGS.zones[:1], adopt_lost=True, dry_run=True),
+        sweep(zones=SETTINGS.zones[:1], adopt_lost=True, dry_run=True),
     ),
-    ({"drain": {"region": "West Europe", "minutes": 60}}, asked(drain=WEST, drain_minutes=60)),
-    ({"drain": {"endpoint": VM, "minutes": 1}}, asked(drain=VM.lower(), drain_minutes=1)),
-    ({"drain": {"region": "mars", "minutes": 10080}}, asked(drain="mars", drain_minutes=10080)),
-    ({"undrain": {"region": "eastus"}}, asked(undrain=EAST)),
-    ({"undrain": {"endpoint": VM}}, asked(undrain=VM.lower())),
-    ({"check": False, "dry_run": False, "force": False, "force_beyond": False}, asked()),
+    ({"drain": {"region": "West Europe", "minutes": 60}}, Drain(WEST, 60)),
+    ({"drain": {"endpoint": VM, "minutes": 1}}, Drain(VM.lower(), 1)),
+    ({"drain": {"region": "mars", "minutes": 10080}}, Drain("mars", 10080)),
+    ({"undrain": {"region": "eastus"}}, Undrain(EAST)),
+    ({"undrain": {"endpoint": VM}}, Undrain(VM.lower())),
+    ({"check": False, "dry_run": False, "force": False, "force_beyond": False}, sweep()),
+    ({"check": True}, Preflight()),
+    ({"freeze": {"zone": WEST}}, Freeze(SETTINGS.zones[0])),
+    ({"freeze": {"zone": WEST, "minutes": 5}, "reason": "r"}, Freeze(SETTINGS.zones[0], 5, reason="r")),
 ]
 
 
-@pytest.mark.parametrize(("body", "expected"), VALID, ids=lambda v: "" if isinstance(v, Resync) else str(v)[:60])
+@pytest.mark.parametrize(
+    ("body", "expected"), VALID, ids=lambda v: "" if isinstance(v, commands.Command) else str(v)[:60]
+)
 def test_a_valid_body_asks_for_exactly_what_it_says(body, expected):
     assert parse(body) == expected
 
@@ -180,4 +185,4 @@ FIELDS = st.sampled_from(["zone", "name", "endpoint", "dry_run", "force", "adopt
 @example(b'{"drain": {"region": "x", "minutes": 1e400}}')
 def test_no_body_makes_it_raise_anything_but_bad_request(body):
     with suppress(BadRequest):
-        assert isinstance(resync.parse(body, SETTINGS, TYPES), Resync)
+        assert isinstance(commands.parse(body, SETTINGS, TYPES), commands.Command)

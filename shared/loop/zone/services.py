@@ -10,11 +10,9 @@ from shared.decide.region_latency import Latency
 from shared.domain.overrides import Override, active_freeze
 from shared.domain.zones import Zone
 from shared.edge.report import Report
+from shared.loop import catalog_queries
 from shared.loop.zone_findings import Findings
 from shared.ports import Catalog, Metrics, RecordSets, no_metrics
-
-UNUSED_SECONDS = 6 * 3600.0
-"""Seconds without a sweep after which the catalog may not know what has happened."""
 
 
 @dataclass(frozen=True)
@@ -35,21 +33,12 @@ class LoopServices:
         return Findings(self.catalog, self.metrics)
 
     async def complete_epoch(self) -> str | None:
-        """The catalog's epoch if it knows every claim under the present settings, otherwise None.
-
-        A catalog in which no sweep has begun for hours was not in use: the deployment had other settings meanwhile, or
-        did not run.
-        """
-        stored = await self.catalog.state()
-        if stored is None or self.clock() - stored.value.attempted_at >= UNUSED_SECONDS:
-            return None
-        complete = stored.value.completed_at > 0 and stored.value.digest == self.settings.digest
-        return (stored.value.epoch or None) if complete else None
+        """See `catalog_queries.complete_epoch`."""
+        return await catalog_queries.complete_epoch(self.catalog, self.settings, self.clock)
 
     async def active_overrides(self) -> tuple[Override, ...]:
         """The overrides that are in force now."""
-        now = self.clock()
-        return tuple(stored.value for stored in await self.catalog.overrides() if stored.value.until > now)
+        return await catalog_queries.active_overrides(self.catalog, self.clock())
 
     async def active_freeze(self, zone: Zone) -> Override | None:
         """The override that freezes a zone; None: the zone is not frozen."""

@@ -1,0 +1,109 @@
+"""What an override command is about. A misspelt target is refused before anything is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+from shared.config.region_names import suggestion
+from shared.domain.endpoints import Endpoint, State
+from shared.domain.errors import BadRequest, NearzoneError
+from shared.domain.overrides import Override
+from shared.edge.commands import Drain, Freeze, OverrideCommand, Undrain, Unfreeze
+from shared.edge.report import Report
+from shared.ports import Catalog, Inventory
+
+
+@dataclass(frozen=True)
+class OverrideTargets:
+    """Checks targets against the catalog and Azure. `regions`: of the round-trip table and of NEARZONE_LATENCY."""
+
+    catalog: Catalog
+    inventory: Inventory
+    regions: frozenset[str]
+
+    async def check(self, command: OverrideCommand, report: Report) -> Sequence[Endpoint]:
+        """The endpoints that a command is about; the report says how many, also where there is none.
+
+        A region or endpoint that is known, and has nothing to drain today, may be drained in advance.
+        Raises BadRequest where the target is not known, or what is taken back is not in force; Transient.
+        """
+        if isinstance(command, Freeze):
+            return ()
+        overrides = [stored.value for stored in await self.catalog.overrides()]
+        if isinstance(command, Unfreeze):
+            if not any(override.about(command.zone.key) for override in overrides):
+                raise BadRequest(_not_frozen(command))
+            return ()
+        return await self._check_drain(command, overrides, report)
+
+    async def _check_drain(
+        self, command: Drain | Undrain, overrides: Sequence[Override], report: Report
+    ) -> Sequence[Endpoint]:
+        target, targets = command.target, {override.target for override in overrides}
+        known = [stored.value.endpoint for stored in await self.catalog.endpoints()]
+        known = [each for each in known if each.state != State.GONE]
+        field = "drain" if isinstance(command, Drain) else "undrain"
+        self._check_region(f"{field}.region", target, targets | {each.region for each in known})
+        if isinstance(command, Undrain) and not any(override.about(target) for override in overrides):
+            raise BadRequest(_not_drained(command, overrides))
+        covered = [each for each in known if Override(target, 0.0).applies_to(each)]
+        if isinstance(command, Drain) and _is_endpoint(target) and not covered:
+            covered += await self.find_in_azure("drain.endpoint", target, report)
+        names = {name for each in covered for name in each.names}
+        report.covered_addresses = (len(covered), len(names))
+        report.notes.append(_coverage(target, len(covered), len(names), known))
+        return covered
+
+    def _check_region(self, field: str, target: str, also: Collection[str]) -> None:
+        """Raise BadRequest for an unknown region. Azure may have endpoints in one that no table knows: `also`."""
+        if _is_endpoint(target) or target in self.regions or target in also:
+            return
+        seen = {each for each in also if each and not _is_endpoint(each)}
+        meant = suggestion(target, self.regions | seen)
+        known = "the table of round-trip times, of NEARZONE_LATENCY or of an endpoint that is known"
+        raise BadRequest(f"{field}: {target[:200]!r} is not a region of {known}{_listed(seen)}{meant}")
+
+    async def find_in_azure(self, field: str, endpoint_id: str, report: Report) -> Sequence[Endpoint]:
+        """Ask Azure about an endpoint that the catalog does not know. Raises BadRequest where Azure has none either.
+
+        Where Azure does not answer, the report says so: that is no reason to refuse a command.
+        """
+        try:
+            found = await self.inventory.observe(endpoint_id, None)
+        except NearzoneError as error:
+            report.notes.append(f"{field}: the catalog does not know it, and Azure could not be asked: {error}"[:500])
+            return ()
+        if found.state == State.GONE:
+            raise BadRequest(
+                f"{field}: no such endpoint known: neither the catalog nor Azure has {endpoint_id[:300]!r}"
+            )
+        return (found,)
+
+
+def _is_endpoint(target: str) -> bool:
+    """No region has a slash, every endpoint's id does."""
+    return "/" in target
+
+
+def _listed(regions: Iterable[str]) -> str:
+    return f" (endpoints are known in: {', '.join(sorted(regions)) or 'none'})"
+
+
+def _coverage(target: str, endpoints: int, names: int, known: Iterable[Endpoint]) -> str:
+    """How many endpoints and names a command is about; where none, which regions there are."""
+    if endpoints:
+        return f"the order covers {endpoints} endpoint(s) and {names} name(s)"
+    seen = "" if _is_endpoint(target) else _listed({each.region for each in known if each.region and each.names})
+    return f"the order about {target} covers no endpoint that is known{seen}: it takes effect on those that come"
+
+
+def _not_frozen(command: Unfreeze) -> str:
+    zone = command.zone
+    return f'unfreeze.zone: zone {zone.fqdn} ({zone.region}) is not frozen; a sweep of it is {{"zone": ...}} alone'
+
+
+def _not_drained(command: Undrain, overrides: Iterable[Override]) -> str:
+    drained = sorted({override.target for override in overrides if not override.is_freeze})
+    found = ", ".join(drained[:10]) or "none"
+    return f"undrain: {command.target} is not drained by order; drained by order are: {found}"[:1000]

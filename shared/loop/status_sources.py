@@ -1,0 +1,38 @@
+"""What the status is made from: the catalog, the settings, and what this process knows of each zone's rate limits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from shared.config.settings import Settings
+from shared.decide.rate_limit import RateLimit
+from shared.decide.region_latency import Latency
+from shared.domain.overrides import Override, active_freeze
+from shared.domain.zones import Zone
+from shared.loop import catalog_queries
+from shared.ports import Catalog, RecordSets
+
+
+@dataclass(frozen=True)
+class StatusSources:
+    """`record_sets`: read for single names only. `clock`: seconds since the epoch. `budgets`: by the zone's key."""
+
+    catalog: Catalog
+    record_sets: RecordSets
+    settings: Settings
+    latency: Latency
+    clock: Callable[[], float]
+    budgets: Mapping[str, RateLimit]
+
+    async def complete_epoch(self) -> str | None:
+        """The catalog's epoch where it knows every claim under the present settings, otherwise None."""
+        return await catalog_queries.complete_epoch(self.catalog, self.settings, self.clock)
+
+    async def active_overrides(self) -> tuple[Override, ...]:
+        """The overrides in force now."""
+        return await catalog_queries.active_overrides(self.catalog, self.clock())
+
+    async def active_freeze(self, zone: Zone) -> Override | None:
+        """The override that freezes a zone now."""
+        return active_freeze(zone, await self.active_overrides())
