@@ -13,6 +13,7 @@ from shared.domain.dirty import Cause, Urgency
 from shared.domain.endpoints import Endpoint, State
 from shared.domain.errors import BadRequest, Conflict, NearzoneError
 from shared.domain.overrides import FOREVER, Override
+from shared.domain.sweep_scope import SweepScope
 from shared.domain.zones import Zone
 from shared.edge.commands import Resync
 from shared.edge.override_errors import NOT_TAKEN_BACK, override_kept, override_not_kept
@@ -20,7 +21,6 @@ from shared.edge.report import Report
 from shared.loop.operator_log import OperatorLog
 from shared.loop.recorder import Recorder
 from shared.loop.status import cause_now, format_time
-from shared.loop.zone_plan import SweepScope
 from shared.ports import Catalog
 
 

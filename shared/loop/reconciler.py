@@ -38,6 +38,7 @@ from shared.domain.counters import Counters, Gauge, ProcessCounters
 from shared.domain.dirty import Cause
 from shared.domain.endpoints import Endpoint, State
 from shared.domain.errors import Conflict, NearzoneError, Terminal, Transient
+from shared.domain.sweep_scope import SweepScope
 from shared.domain.zones import Zone
 from shared.edge import pages
 from shared.edge.commands import Resync, StatusQuery
@@ -58,7 +59,6 @@ from shared.loop.region_check import RegionCheck
 from shared.loop.sweep import Sweeper, SweepObservations
 from shared.loop.unknown_resources import UnknownResources, sweep_is_due
 from shared.loop.zone.apply import ZoneApplier
-from shared.loop.zone_plan import SweepScope
 from shared.ports import Catalog, Inventory, Metrics, RecordSets, ZoneEnvironmentReader, no_metrics
 
 EVENT_SECONDS = 20.0

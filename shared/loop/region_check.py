@@ -10,9 +10,9 @@ import asyncio
 from dataclasses import dataclass
 
 from shared.decide import zone_regions
+from shared.domain.sweep_scope import SweepScope
 from shared.edge.report import Report
 from shared.loop.zone.apply import ZoneApplier
-from shared.loop.zone_plan import SweepScope
 from shared.ports import ZoneEnvironmentReader
 
 READ_SECONDS = 30.0
