@@ -54,15 +54,7 @@ class Decision:
 
 def decide(zone: Zone, inputs: NameInputs, rules: Rules) -> Decision:
     """Decide what a zone should hold for a name, and what it takes to get there. Permissions are checked by callers."""
-    routed = route(zone, inputs.name, inputs.claimants, rules.overrides, rules.settings, rules.latency)
-    answer = keep_open(
-        routed,
-        inputs.actual,
-        inputs.claimants,
-        rules.overrides,
-        rules.settings,
-        only_remove=inputs.only_remove,
-    )
+    answer, kept = decide_answer(zone, inputs, rules)
     owner = rules.settings.owner
     found = diff(zone, answer, inputs.actual, owner, adopt=inputs.adopt, was_ours=inputs.was_ours)
     if isinstance(found, Change):
@@ -70,4 +62,13 @@ def decide(zone: Zone, inputs: NameInputs, rules: Rules) -> Decision:
     elif isinstance(found, Skip) and found.blocked:
         claimed = is_claimed(inputs.name, inputs.claimants, rules.settings)
         found = replace(found, blocked=replace(found.blocked, claimed=claimed))
-    return Decision(answer, found, (answer.addresses or ()) if answer != routed else None)
+    return Decision(answer, found, kept)
+
+
+def decide_answer(zone: Zone, inputs: NameInputs, rules: Rules) -> tuple[Answer, tuple[str, ...] | None]:
+    """The first half of `decide`, for the status: what a zone should hold for a name, and `Decision.kept`."""
+    overrides, settings = rules.overrides, rules.settings
+    routed = route(zone, inputs.name, inputs.claimants, overrides, settings, rules.latency)
+    only_remove = inputs.only_remove
+    answer = keep_open(routed, inputs.actual, inputs.claimants, overrides, settings, only_remove=only_remove)
+    return answer, (answer.addresses or ()) if answer != routed else None

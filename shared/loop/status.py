@@ -15,8 +15,9 @@ from shared.decide import preflight, unpublished
 from shared.decide import unreadable_rows as bad_rows
 from shared.decide import wait_reasons as waiting
 from shared.decide.alarms import Trouble, grouped, shown
+from shared.decide.decision import NameInputs, Rules, decide_answer
 from shared.decide.plan import has_no_owner_tag, has_our_owner_tag, obstacle
-from shared.decide.routing import keep_open, route, verdicts
+from shared.decide.routing import verdicts
 from shared.domain.alarms import Alarm
 from shared.domain.catalog_rows import Versioned
 from shared.domain.catalog_state import CatalogState, ReadingProgress, SweepSummary
@@ -186,8 +187,8 @@ async def explain(drainer: ZoneApplier, zone: Zone, name: str) -> dict[str, Any]
     catalog = drainer.catalog
     record = await drainer.record_sets.get(zone, name)
     endpoints = [row.endpoint for row in await catalog.claimants(name)]
-    known = (zone, name, endpoints, await drainer.active_overrides(), drainer.settings, drainer.latency)
-    answer = keep_open(route(*known), record, endpoints, known[3], drainer.settings)
+    rules = Rules(drainer.settings, drainer.latency, await drainer.active_overrides())
+    answer, _ = decide_answer(zone, NameInputs(name, endpoints, record), rules)
     dirty, frozen = await catalog.dirty_name(zone.key, name), await drainer.active_freeze(zone)
     holds = await _holds(drainer, zone, frozen, await drainer.complete_epoch()) if dirty else None
     return {
@@ -209,7 +210,7 @@ async def explain(drainer: ZoneApplier, zone: Zone, name: str) -> dict[str, Any]
                 "included": decision.included,
                 "reason": decision.reason,
             }
-            for decision in verdicts(*known)
+            for decision in verdicts(zone, name, endpoints, rules.overrides, rules.settings, rules.latency)
         ],
         "dirty": _dirty(dirty.value, holds) if dirty and holds else None,
         "frozen": _until(frozen),
