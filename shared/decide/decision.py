@@ -1,4 +1,9 @@
-"""The one decision about a name of a zone. Zone worker, sweep and status all decide here, so they cannot differ."""
+"""The one decision about a name of a zone. Zone worker, sweep and status all decide here, so they cannot differ.
+
+`route` (routing.py) says what the zone should answer, `diff` (plan.py) what it takes to get there. `decide` also says
+whether an observed change of an endpoint explains a removal. If nothing does, the removal needs the guard's approval
+(`Change.needs_approval`): `plan_zone` asks the guard, and the zone worker requires that it has approved.
+"""
 
 from __future__ import annotations
 
