@@ -1,6 +1,8 @@
 """The one decision about a name of a zone. Zone worker, sweep and status all decide here, so they cannot differ.
 
-`decide` says what the zone should hold; `next_step` says what the zone worker does about a dirty name.
+`route` (routing.py) says what the zone should answer, `diff` (plan.py) what it takes to get there. `decide` also says
+whether an observed change of an endpoint explains a removal. If nothing does, the removal needs the guard's approval
+(`Change.needs_approval`): `plan_zone` asks the guard, and the zone worker (`next_step`) requires that it has approved.
 """
 
 from __future__ import annotations
@@ -77,15 +79,7 @@ class HoldBack:
 
 def decide(zone: Zone, inputs: NameInputs, rules: Rules) -> Decision:
     """Decide what a zone should hold for a name, and what it takes to get there. Permissions are checked by callers."""
-    routed = route(zone, inputs.name, inputs.claimants, rules.overrides, rules.settings, rules.latency)
-    answer = keep_open(
-        routed,
-        inputs.actual,
-        inputs.claimants,
-        rules.overrides,
-        rules.settings,
-        only_remove=inputs.only_remove,
-    )
+    answer, kept = decide_answer(zone, inputs, rules)
     owner = rules.settings.owner
     found = diff(zone, answer, inputs.actual, owner, adopt=inputs.adopt, was_ours=inputs.was_ours)
     if isinstance(found, Change):
@@ -93,7 +87,16 @@ def decide(zone: Zone, inputs: NameInputs, rules: Rules) -> Decision:
     elif isinstance(found, Skip) and found.blocked:
         claimed = is_claimed(inputs.name, inputs.claimants, rules.settings)
         found = replace(found, blocked=replace(found.blocked, claimed=claimed))
-    return Decision(answer, found, (answer.addresses or ()) if answer != routed else None)
+    return Decision(answer, found, kept)
+
+
+def decide_answer(zone: Zone, inputs: NameInputs, rules: Rules) -> tuple[Answer, tuple[str, ...] | None]:
+    """The first half of `decide`, for the status: what a zone should hold for a name, and `Decision.kept`."""
+    overrides, settings = rules.overrides, rules.settings
+    routed = route(zone, inputs.name, inputs.claimants, overrides, settings, rules.latency)
+    only_remove = inputs.only_remove
+    answer = keep_open(routed, inputs.actual, inputs.claimants, overrides, settings, only_remove=only_remove)
+    return answer, (answer.addresses or ()) if answer != routed else None
 
 
 def unread_claimants(claimants: Collection[EndpointRow], now: float) -> int:
@@ -116,6 +119,6 @@ def next_step(
         return HoldBack(f"{unread} of its claimants are being read", CLAIMANTS_UNREAD_SECONDS) if unread else None
     if change.narrows and not catalog_complete:
         return HoldBack("not narrowed before a complete sweep", CATALOG_INCOMPLETE_SECONDS)
-    if change.empties and not change.removal_explained and not guard_approved:
+    if change.needs_approval and not guard_approved:
         return Skip(zone.id, change.name, "no endpoint accounts for its addresses: a sweep decides, under guard")
     return change

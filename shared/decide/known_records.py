@@ -1,8 +1,7 @@
-"""What a zone is known to hold for a name, how old that knowledge is, and why it is not what the zone should hold.
+"""What a zone is known to hold for a name, how old that knowledge is, and why it is not the answer.
 
-Pure. The knowledge comes from the catalog: what was last read is in the rows of dirty names and in what the last sweep
-has found of the zone; what was last written is in the history. A name of which none of these tells anything is as it
-should be, as far as is known.
+The knowledge comes from the catalog. Rows of dirty names and the findings of the last sweep have what was last read,
+the history has what was last written. A name that none of them mentions holds its answer, as far as is known.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from shared.domain.zones import Answer, RecordSet
 
 
 class MismatchReason(StrEnum):
-    """Why a zone does not hold the answer, or is not known to."""
+    """Why a zone does not hold the answer, or may not."""
 
     UNWRITTEN = "unwritten"
     FAILING = "failing"
@@ -31,10 +30,10 @@ class MismatchReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
-    """One name of one zone. `addresses`: what the zone holds, None where that is not known.
+    """One name of one zone. `addresses`: what the zone holds, None if that is not known.
 
-    `at`: when that was read or written, in seconds since the epoch, 0 where it is not known. `error`: the last error,
-    or, of a blocked name, what stands in the way.
+    `at`: when that was read or written, in seconds since the epoch, 0 if not known. `error`: the last error; of a
+    blocked name, the obstacle.
     """
 
     addresses: tuple[str, ...] | None
@@ -45,7 +44,7 @@ class Mismatch:
 
 @dataclass(frozen=True)
 class KnownRecords:
-    """What the catalog knows of one zone's record sets. `past`: the last change of each name, as far as it was read."""
+    """What the catalog knows of one zone's record sets, by name. `last_changes`: as far as the history was read."""
 
     dirty: Mapping[str, DirtyName]
     blocked: Mapping[str, BlockedName]
@@ -55,16 +54,16 @@ class KnownRecords:
 
     @property
     def names(self) -> frozenset[str]:
-        """The names of which more is known than that they are as they should be."""
+        """The names that may not hold their answers."""
         return frozenset((*self.dirty, *self.blocked, *self.kept_records))
 
     @property
     def unread_names(self) -> frozenset[str]:
-        """Dirty names of which it is not known what the zone holds."""
+        """Dirty names for which the zone's addresses are not known."""
         return frozenset(name for name in self.dirty if self.latest(name) is None)
 
     def latest(self, name: str) -> tuple[tuple[str, ...], float] | None:
-        """What was last read or written, and when; None where neither is known."""
+        """The addresses that were last read or written, and when; None if neither is known."""
         found: list[tuple[float, tuple[str, ...]]] = []
         row, past = self.dirty.get(name), self.last_changes.get(name)
         if row and row.holds is not None:
@@ -83,9 +82,9 @@ class KnownRecords:
         return RecordSet(name, 0, known[0]) if known and known[0] else None
 
     def mismatch(self, name: str, answer: Answer, *, kept: bool) -> Mismatch | None:
-        """What the zone holds where that is not, or may not be, the answer; otherwise None.
+        """What the zone holds, if that is not the answer, or may not be; otherwise None.
 
-        `kept`: a claimant of the name cannot be read, and the zone keeps what it holds of it.
+        `kept`: a claimant of the name cannot be read, and the zone keeps its addresses.
         """
         why, error = self._reason(name, kept=kept)
         if why is None:

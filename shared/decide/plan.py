@@ -1,38 +1,30 @@
-r"""Answers x actual record sets -> changes and skips, and the guard that may refuse.
+r"""An answer and the record set that is there -> the change that is needed, or the reason to skip the name.
+
+"Ours": the record set has our owner tag. "Tag lost": it had one, as the catalog knows.
 
 actual \ answer       addresses            none             keep
 nothing              create               -                -
 ours, equal          -                    delete           -
 ours, different      update               delete           - (TTL as it is)
-mark lost            skip (adopt: update) skip (delete)    skip (update: the mark alone)
+tag lost             skip (adopt: update) skip (delete)    skip (update: the tag alone)
 foreign              skip (adopt: update) skip             skip
 auto-registered      skip                 skip             skip
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from shared.domain.dirty import Urgency
 from shared.domain.endpoints import STATIC, Endpoint, State
-from shared.domain.errors import UnsafePlan
 from shared.domain.overrides import Override
-from shared.domain.zone_findings import BlockedName, Obstacle, RefusedPlan
+from shared.domain.zone_findings import BlockedName, Obstacle
 from shared.domain.zones import Answer, RecordSet, Zone
 
 OWNER_KEY = "nearzone-owner"
-"""The metadata key that marks a record set as ours; its value is the owner."""
-
-MAX_SHARE = 0.3
-MAX_REMOVALS = 50
-HARD_REMOVALS = 200
-HARD_SHARE = 0.5
-HARD_FROM = 10
-"""Above so many removals, or above this share of a zone from `HARD_FROM` removals on, a digest alone is not enough."""
-DIGEST_LENGTH = 12
+"""The metadata key of the owner tag; its value is the owner."""
 
 Kind = Literal["create", "update", "delete"]
 
@@ -41,9 +33,10 @@ Kind = Literal["create", "update", "delete"]
 class Change:
     """One write: from `before` (None: nothing there) to `after` (None: removed).
 
-    `seen`: the addresses that go away go for a reason that was seen in ARM (stopped, drained, deleted, moved away from
-    the name). Otherwise they rest on absence, changed settings or an orphaned record, and the guard counts them.
-    `host`: nobody claims the name by tag. `dead`: an address that goes away is not served by any claimant.
+    `removal_explained`: an observed change of an endpoint explains every address that goes away: it stopped, was
+    drained or deleted, or left the name. Otherwise the removal rests on absence, on changed settings or on an orphaned
+    record. `is_host_name`: no endpoint claims the name by tag. `removes_dead_address`: no claimant serves an address
+    that goes away.
     """
 
     zone: str
@@ -64,12 +57,12 @@ class Change:
 
     @property
     def adopts(self) -> bool:
-        """Whether it takes a record set over that does not have our mark."""
+        """Whether it takes over a record set without our owner tag."""
         return bool(self.before and self.after and self.before.tag(OWNER_KEY) != self.after.tag(OWNER_KEY))
 
     @property
     def word(self) -> str:
-        """What it is called for people: its kind, or adopt."""
+        """What the report calls it: its kind, or adopt."""
         return "adopt" if self.adopts else self.kind
 
     @property
@@ -84,8 +77,13 @@ class Change:
 
     @property
     def empties(self) -> bool:
-        """Whether no address is left for clients who had one."""
+        """Whether the name had addresses and has none after it."""
         return bool(self.old and not self.new)
+
+    @property
+    def needs_approval(self) -> bool:
+        """Whether it may be written only if the guard approved it: it empties a name, and nothing explains that."""
+        return self.empties and not self.removal_explained
 
     @property
     def narrows(self) -> bool:
@@ -107,7 +105,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """What is left alone, and why. `blocked`: because the record set is not ours to write."""
+    """A name that is not changed, and why. `blocked`: set if the record set is not ours to write."""
 
     zone: str
     name: str
@@ -116,7 +114,7 @@ class Skip:
 
 
 def has_no_owner_tag(record: RecordSet | None) -> bool:
-    """Whether a record set has no owner's mark, and was not made by Azure's auto-registration."""
+    """Whether a record set has no owner tag, and Azure's auto-registration did not make it."""
     return record is not None and not record.auto_registered and not record.tag(OWNER_KEY)
 
 
@@ -126,7 +124,7 @@ def has_our_owner_tag(record: RecordSet | None, owner: str) -> bool:
 
 
 def obstacle(name: str, record: RecordSet | None, owner: str, *, was_ours: bool) -> BlockedName | None:
-    """What forbids us to write what stands there; None: nothing. `was_ours`: the catalog knows that it had our mark."""
+    """What forbids us to write a record set; None: nothing. `was_ours`: the catalog knows that it had our owner tag."""
     if record is None or has_our_owner_tag(record, owner):
         return None
     whose = "" if record.auto_registered else (record.tag(OWNER_KEY) or "")[:80]
@@ -142,9 +140,9 @@ def obstacle(name: str, record: RecordSet | None, owner: str, *, was_ours: bool)
 def diff(
     zone: Zone, answer: Answer, actual: RecordSet | None, owner: str, *, adopt: bool = False, was_ours: bool = False
 ) -> Change | Skip | None:
-    """What it takes to make a zone's record set equal to its answer; None: nothing.
+    """The change that makes a record set equal to its answer, or the reason to skip it; None: they are equal.
 
-    `was_ours`: the catalog knows that the record set had our mark; adopted, it is treated like one that has it.
+    `was_ours`: the catalog knows that the record set had our owner tag; `adopt` then treats it as if it still had it.
     """
     blocked = obstacle(answer.name, actual, owner, was_ours=was_ours)
     if blocked and (not adopt or blocked.why == Obstacle.AUTO):
@@ -164,7 +162,7 @@ def diff(
 
 
 def _wanted(answer: Answer, owner: str, actual: RecordSet | None = None) -> RecordSet:
-    """The record set of an answer, with our mark and the metadata that was there."""
+    """The record set of an answer, with our owner tag and the metadata that was there."""
     metadata = dict(actual.metadata if actual else ()) | {OWNER_KEY: owner}
     return RecordSet(answer.name, answer.ttl, answer.addresses or (), tuple(sorted(metadata.items())))
 
@@ -178,16 +176,16 @@ def _reason(blocked: BlockedName) -> str:
     return f"the record set {whose}; adopt takes it over"
 
 
-def classify_removal(change: Change, endpoints: Collection[Endpoint], orders: Sequence[Override] = ()) -> Change:
-    """The same change, with `seen`, `host` and `dead` set by what is known of the name's endpoints."""
+def classify_removal(change: Change, endpoints: Collection[Endpoint], overrides: Sequence[Override] = ()) -> Change:
+    """The same change, judged by the name's endpoints: whether a removal is explained, and an address dead."""
     host = not any(change.name in endpoint.tagged for endpoint in endpoints)
     explained, served = set(), set()
     for endpoint in endpoints:
-        drained = any(order.applies_to(endpoint) for order in orders)
+        drained = any(override.applies_to(endpoint) for override in overrides)
         claims = change.name in endpoint.names and not drained
         addresses = {address.ip for address in endpoint.addresses}
         if endpoint.kind == STATIC and not drained and not (claims and endpoint.state == State.SERVING):
-            continue  # The settings do not say so any more: nobody has seen it go.
+            continue  # It left the settings: that is no observation of Azure, so it explains nothing.
         if not claims or endpoint.state not in (State.SERVING, State.UNKNOWN):
             explained |= addresses
         elif endpoint.state == State.SERVING:
@@ -195,40 +193,3 @@ def classify_removal(change: Change, endpoints: Collection[Endpoint], orders: Se
     before, after = set(change.old), set(change.new)
     seen = not change.empties or before <= explained
     return replace(change, is_host_name=host, removal_explained=seen, removes_dead_address=not before - after <= served)
-
-
-def guard(
-    zone: Zone, changes: Iterable[Change], owned: int, force: Collection[str] = (), *, beyond: bool = False
-) -> RefusedPlan | None:
-    """Raise UnsafePlan where too much would be removed or emptied on grounds that nobody has seen.
-
-    `owned`: record sets of ours in the zone. The limit is max(1, 30 % of them), and never more than 50.
-    `force`: digests of plans that a person lets through; `beyond`: also one above the hard bound (see `is_beyond`).
-    Gives the plan that was let through by its digest.
-    """
-    removals = [change for change in changes if change.empties and not change.removal_explained]
-    limit = min(MAX_REMOVALS, max(1, int(owned * MAX_SHARE)))
-    if len(removals) <= limit:
-        return None
-    plan = RefusedPlan(zone.id, digest(removals), len(removals), owned, is_beyond(len(removals), owned))
-    if plan.digest in force and (beyond or not plan.beyond):
-        return plan
-    second = ', "force_beyond": true' if plan.beyond else ""
-    why = f" (more than {HARD_REMOVALS}, or more than half of the zone, needs the second word)" if plan.beyond else ""
-    raise UnsafePlan(
-        f"zone {zone.fqdn} ({zone.region}): refused to remove or empty {plan.removals} of {owned} owned record sets "
-        f"that no endpoint accounts for; at most {limit} are allowed. If exactly these are to go, run a resync with "
-        f'"force": "{plan.digest}"{second}{why}.',
-        plan,
-    )
-
-
-def is_beyond(removals: int, owned: int) -> bool:
-    """Whether a digest alone does not let a plan through: more than 200 removals, or 10 or more and above half."""
-    return removals > HARD_REMOVALS or (removals >= HARD_FROM and removals > HARD_SHARE * owned)
-
-
-def digest(removals: Iterable[Change]) -> str:
-    """Twelve hexadecimal digits that name these removals: zones, names and addresses, in whatever order."""
-    facts = sorted((change.zone.lower(), change.name, sorted(change.old)) for change in removals)
-    return hashlib.sha256(repr(facts).encode()).hexdigest()[:DIGEST_LENGTH]

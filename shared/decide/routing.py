@@ -1,6 +1,8 @@
-"""Claims x region latency x policy x reach -> answer, and for a person the reason for every claim, in or out.
+"""Which addresses a zone answers for a name, and why each claim is in the answer or not.
 
-Pure: equal inputs give equal answers, in whatever order the claims come.
+`route` is the way in. `_evaluate` leaves out the claims that may not or cannot answer; `_select_regions` then decides
+which regions answer: the nearest one, and more where the policy asks for more. `keep_open` adds what the zone already
+holds of claimants that could not be read. Equal inputs give equal answers, in whatever order the claims come.
 """
 
 from __future__ import annotations
@@ -37,33 +39,33 @@ def route(
     zone: Zone,
     name: str,
     endpoints: Iterable[Endpoint],
-    orders: Sequence[Override],
+    overrides: Sequence[Override],
     settings: Settings,
     latency: Latency,
 ) -> Answer:
     """Decide what a zone answers for a name.
 
-    `endpoints` may hold others than claimants of the name; they do not count. `orders` are the orders in force now.
+    `endpoints`: endpoints that do not claim the name are ignored. `overrides`: those that are in force now.
     """
-    return _evaluate(zone, name, endpoints, orders, settings, latency, {})[0]
+    return _evaluate(zone, name, endpoints, overrides, settings, latency, {})[0]
 
 
 def keep_open(
     answer: Answer,
     actual: RecordSet | None,
     endpoints: Collection[Endpoint],
-    orders: Sequence[Override],
+    overrides: Sequence[Override],
     settings: Settings,
     *,
     only_remove: bool = False,
 ) -> Answer:
-    """The answer, with what the zone holds of claimants of which it is not known whether they serve.
+    """The answer, and what the zone already holds of claimants whose state is not known.
 
-    Their addresses stay where they are. Where a list has not shown their addresses, every address stays that no other
-    claimant accounts for. `only_remove`: these claimants are being read, so nothing is added yet.
+    Their addresses stay. If a list has not shown the addresses of such a claimant, every address stays that no other
+    claimant has. Then no fallback is added. `only_remove`: these claimants are being read, so nothing is added yet.
     """
     claimants = [each for each in endpoints if answer.name in each.names]
-    drained = {each.key for each in claimants if any(order.applies_to(each) for order in orders)}
+    drained = {each.key for each in claimants if any(override.applies_to(each) for override in overrides)}
     unsure = [
         e for e in claimants if e.open and e.key not in drained and not _permission_problem(e, answer.name, settings)
     ]
@@ -85,18 +87,18 @@ def verdicts(
     zone: Zone,
     name: str,
     endpoints: Collection[Endpoint],
-    orders: Sequence[Override],
+    overrides: Sequence[Override],
     settings: Settings,
     latency: Latency,
 ) -> tuple[ClaimVerdict, ...]:
-    """Why each claim is in the answer that `route` gives, or why it is not."""
-    out: dict[str, str] = {}
-    answer, regions = _evaluate(zone, name, endpoints, orders, settings, latency, out)
+    """Why each claim is in the answer that `route` gives, or why it is not; sorted by the endpoint's key."""
+    excluded: dict[str, str] = {}
+    answer, regions = _evaluate(zone, name, endpoints, overrides, settings, latency, excluded)
     found = []
     for endpoint in sorted((e for e in endpoints if name in e.names), key=lambda e: e.key):
         held = {address.ip for address in endpoint.addresses}
         published = held.intersection(answer.addresses or ())
-        reason = out.get(endpoint.key, "")
+        reason = excluded.get(endpoint.key)
         if not reason and endpoint.region not in regions:
             reason = f"farther: {_format_distance(*_distance(zone, endpoint.region, latency))}"
         elif not reason and not published:
@@ -112,30 +114,32 @@ def _evaluate(
     zone: Zone,
     name: str,
     endpoints: Iterable[Endpoint],
-    orders: Sequence[Override],
+    overrides: Sequence[Override],
     settings: Settings,
     latency: Latency,
-    out: dict[str, str],
+    excluded: dict[str, str],
 ) -> tuple[Answer, Collection[str]]:
-    """The answer and the regions that it comes from. `out` takes, by key, why a claim is not even a candidate."""
+    """The answer and the regions that it comes from.
+
+    Each step leaves out claims; `excluded` collects, by the endpoint's key, why. What remains are the candidates.
+    """
     policy = settings.policy(name)
     claimants = [e for e in endpoints if name in e.names]
-    permitted = [e for e in claimants if not _excluded(out, e, _permission_problem(e, name, settings))]
+    permitted = [e for e in claimants if not _exclude(excluded, e, _permission_problem(e, name, settings))]
     tagged = any([name in e.tagged for e in permitted])  # noqa: C419 - a list is faster than a generator
-    meant = [e for e in permitted if not _excluded(out, e, _eligibility_problem(e, name, tagged, settings))]
-    serving = [e for e in meant if not _excluded(out, e, _availability_problem(e, orders))]
-    candidates = _candidates(zone, serving, policy, out)
-    chosen, near = _select_regions(zone, candidates, policy, latency)
+    eligible = [e for e in permitted if not _exclude(excluded, e, _eligibility_problem(e, name, tagged, settings))]
+    serving = [e for e in eligible if not _exclude(excluded, e, _availability_problem(e, overrides))]
+    candidates = _candidates(zone, serving, policy, excluded)
+    chosen, regions = _select_regions(zone, candidates, policy, latency)
     addresses: tuple[str, ...] | None = _limit_addresses(zone, chosen)
     if not addresses:
         addresses, reason = _empty_answer(zone, policy, claimants, serving)
     else:
-        missed = (
-            "" if len(candidates) == len(meant) else _skipped_regions(zone, near[0], meant, serving, policy, latency)
-        )
-        reason = _why(tuple(near), missed)
+        all_serve = len(candidates) == len(eligible)
+        skipped = None if all_serve else _skipped_regions(zone, regions[0], eligible, serving, policy, latency)
+        reason = _reason(tuple(regions), skipped)
     ttl = policy.ttl or (settings.ttl if tagged or not permitted else settings.host_ttl)
-    return Answer(name, addresses, ttl, reason), [region for _, region in near]
+    return Answer(name, addresses, ttl, reason), [region for _, region in regions]
 
 
 def is_claimed(name: str, endpoints: Iterable[Endpoint], settings: Settings) -> bool:
@@ -148,40 +152,46 @@ def is_claimed(name: str, endpoints: Iterable[Endpoint], settings: Settings) -> 
     )
 
 
-def _excluded(out: dict[str, str], endpoint: Endpoint, fault: str) -> str:
-    if fault:
-        out[endpoint.key] = fault
-    return fault
+def _exclude(excluded: dict[str, str], endpoint: Endpoint, problem: str | None) -> bool:
+    """Note a claim's problem, if it has one; whether it has."""
+    if problem is None:
+        return False
+    excluded[endpoint.key] = problem
+    return True
 
 
-def _permission_problem(endpoint: Endpoint, name: str, settings: Settings) -> str:
+def _permission_problem(endpoint: Endpoint, name: str, settings: Settings) -> str | None:
+    """Why an endpoint may not claim a name; None: it may."""
     if endpoint.state == State.GONE:
         return "deleted"
     if endpoint.kind == STATIC or settings.may_claim(name, endpoint.id):
-        return ""
+        return None
     return NEEDS_ENTRY if settings.needs_entry(name) else "NEARZONE_CLAIMS does not let it claim this name"
 
 
-def _eligibility_problem(endpoint: Endpoint, name: str, tagged: bool, settings: Settings) -> str:
+def _eligibility_problem(endpoint: Endpoint, name: str, tagged: bool, settings: Settings) -> str | None:
+    """Why a permitted claim does not count; None: it does. `tagged`: an endpoint claims the name by tag."""
     if endpoint.subscription not in settings.subscriptions and endpoint.kind != STATIC:
         return "its subscription is not in NEARZONE_SUBSCRIPTIONS"
     if name not in endpoint.tagged and not settings.host_names:
         return "claims it only by its own name, and NEARZONE_HOST_NAMES is false"
     if tagged and name not in endpoint.tagged:
         return "claims it only by its own name, and others claim it by tag"
-    return ""
+    return None
 
 
-def _availability_problem(endpoint: Endpoint, orders: Sequence[Override]) -> str:
-    if orders and any(order.applies_to(endpoint) for order in orders):  # Mostly there are none, and generators cost.
+def _availability_problem(endpoint: Endpoint, overrides: Sequence[Override]) -> str | None:
+    """Why an endpoint does not answer now; None: it serves."""
+    # Mostly there are no overrides, and a generator costs more than the check for that.
+    if overrides and any(override.applies_to(endpoint) for override in overrides):
         return "drained by order"
     if endpoint.state != State.SERVING:
         return endpoint.state.value + (f" ({endpoint.doubt})" if endpoint.doubt else "")
-    return ""
+    return None
 
 
-def _candidates(zone: Zone, serving: list[Endpoint], policy: Policy, out: dict[str, str]) -> list[_Candidate]:
-    """With the addresses that the zone's clients can reach, and that are not ambiguous."""
+def _candidates(zone: Zone, serving: list[Endpoint], policy: Policy, excluded: dict[str, str]) -> list[_Candidate]:
+    """The claims with an address that the zone's clients can reach, and that only one VNet has."""
     alone = len(serving) == 1 and len(serving[0].addresses) == 1  # Most names have one claim with one address.
     ambiguous = set() if alone else ambiguous_addresses(serving)
     candidates = []
@@ -189,13 +199,13 @@ def _candidates(zone: Zone, serving: list[Endpoint], policy: Policy, out: dict[s
         clear = [address for address in endpoint.addresses if address.ip not in ambiguous]
         reachable = [address.ip for address in clear if reaches(zone, address)]
         if not endpoint.addresses:
-            out[endpoint.key] = "has no private IPv4 address"
+            excluded[endpoint.key] = "has no private IPv4 address"
         elif not clear:
-            out[endpoint.key] = "ambiguous: the same address is claimed from another VNet"
+            excluded[endpoint.key] = "ambiguous: the same address is claimed from another VNet"
         elif policy.regions and endpoint.region not in policy.regions:
-            out[endpoint.key] = "its region is not in the policy's regions"
+            excluded[endpoint.key] = "its region is not in the policy's regions"
         elif not reachable:
-            out[endpoint.key] = _unreachable(zone, clear)
+            excluded[endpoint.key] = _unreachable(zone, clear)
         else:
             candidates.append(_Candidate(endpoint, reachable))
     return candidates
@@ -212,9 +222,9 @@ def _unreachable(zone: Zone, found: Iterable[Address]) -> str:
 
 
 def ambiguous_addresses(serving: Iterable[Endpoint]) -> set[str]:
-    """The addresses that are claimed from two VNets: nobody can say where such a packet would arrive.
+    """The addresses that are claimed from two VNets: a packet to one may arrive in either.
 
-    An address whose VNet is not known (a static endpoint's) is no contradiction to one whose VNet is.
+    An address without a known VNet (a static endpoint's) is ambiguous with none.
     """
     networks: dict[str, str] = {}
     ambiguous = set()
@@ -236,57 +246,61 @@ def reaches(zone: Zone, address: Address) -> bool:
 def _select_regions(
     zone: Zone, candidates: list[_Candidate], policy: Policy, latency: Latency
 ) -> tuple[list[_Candidate], list[tuple[float, str]]]:
-    """The candidates of the nearest regions that have any, and these regions with their distances."""
+    """Which regions answer: the nearest, and the next ones that the policy asks for. Gives their candidates as well.
+
+    A region is added while fewer than `min_endpoints` are chosen, or if it is at most `tolerance_ms` farther than the
+    nearest one. Regions come with their distances, nearest first.
+    """
     if len(candidates) == 1:
         return candidates, [_distance(zone, candidates[0].endpoint.region, latency)]
     by_region: defaultdict[str, list[_Candidate]] = defaultdict(list)
     for candidate in candidates:
         by_region[candidate.endpoint.region].append(candidate)
     chosen: list[_Candidate] = []
-    near: list[tuple[float, str]] = []
+    regions: list[tuple[float, str]] = []
     for ms, region in sorted([_distance(zone, region, latency) for region in by_region]):
-        if not _enough(chosen, policy.min_endpoints) or ms <= near[0][0] + policy.tolerance_ms < _FAR:
-            near.append((ms, region))
+        if not _enough(chosen, policy.min_endpoints) or ms <= regions[0][0] + policy.tolerance_ms < _FAR:
+            regions.append((ms, region))
             chosen += by_region[region]
-    return chosen, near
+    return chosen, regions
 
 
 def _enough(chosen: list[_Candidate], wanted: int) -> bool:
-    """Whether so many endpoints are collected; claims with the same addresses lead clients to one and the same."""
+    """Whether so many endpoints are chosen. Claims with the same addresses count as one endpoint."""
     if len(chosen) < wanted or wanted == 1:
         return len(chosen) >= wanted
     return len({frozenset(candidate.addresses) for candidate in chosen}) >= wanted
 
 
 def _distance(zone: Zone, region: str, latency: Latency) -> tuple[float, str]:
-    """What regions are ordered by: a pair that nobody has published comes last, and ties go by name."""
+    """What regions are sorted by: an unpublished distance comes last, and ties go by name."""
     ms = latency.ms(zone.region, region)
     return (_FAR if ms is None else ms), region
 
 
 @lru_cache
-def _why(near: tuple[tuple[float, str], ...], missed: str) -> str:
-    why = ", ".join([_format_distance(*each) for each in near])
-    why = f"failover: {missed}; nearest is {why}" if missed else f"nearest: {why}"
-    return why if len(near) < 2 else f"{why} (mixed: clients spread evenly over {len(near)} regions)"
+def _reason(regions: tuple[tuple[float, str], ...], skipped: str | None) -> str:
+    nearest = ", ".join([_format_distance(*each) for each in regions])
+    reason = f"failover: {skipped}; nearest is {nearest}" if skipped else f"nearest: {nearest}"
+    return reason if len(regions) < 2 else f"{reason} (mixed: clients spread evenly over {len(regions)} regions)"
 
 
 def _skipped_regions(
     zone: Zone,
     nearest: tuple[float, str],
-    meant: list[Endpoint],
+    eligible: list[Endpoint],
     serving: list[Endpoint],
     policy: Policy,
     latency: Latency,
-) -> str:
-    """What is wrong with the nearer regions that the name is claimed from and the policy allows, or ""."""
-    wished = {e.region for e in meant if not policy.regions or e.region in policy.regions}
-    passed = [region for ms, region in sorted([_distance(zone, r, latency) for r in wished]) if (ms, region) < nearest]
+) -> str | None:
+    """Why nearer regions do not answer although the name is claimed there and the policy allows them; None: no such."""
+    wanted = {e.region for e in eligible if not policy.regions or e.region in policy.regions}
+    passed = [region for ms, region in sorted([_distance(zone, r, latency) for r in wanted]) if (ms, region) < nearest]
     running = {e.region for e in serving}
     silent = ", ".join([region for region in passed if region not in running])
     unusable = ", ".join([region for region in passed if region in running])
     faults = (f"nobody serves in {silent}" if silent else "", f"no usable address in {unusable}" if unusable else "")
-    return "; ".join(filter(None, faults))
+    return "; ".join(filter(None, faults)) or None
 
 
 def _format_distance(ms: float, region: str) -> str:
@@ -299,7 +313,7 @@ def rank(zone: Zone, endpoint_id: str) -> str:
 
 
 def _limit_addresses(zone: Zone, chosen: list[_Candidate]) -> tuple[str, ...]:
-    """Their addresses; where a record set does not hold so many, those of the first ones by rendezvous hashing."""
+    """Their addresses, sorted; if a record set cannot hold all, those that come first by rendezvous hashing."""
     addresses = {ip for candidate in chosen for ip in candidate.addresses}
     if len(addresses) > MAX_ADDRESSES:
         ranked = sorted(chosen, key=lambda candidate: rank(zone, candidate.endpoint.id))
@@ -311,7 +325,7 @@ def _limit_addresses(zone: Zone, chosen: list[_Candidate]) -> tuple[str, ...]:
 def _empty_answer(
     zone: Zone, policy: Policy, claimants: list[Endpoint], serving: list[Endpoint]
 ) -> tuple[tuple[str, ...] | None, str]:
-    """What to answer then, and why."""
+    """What to answer without a candidate, and why: the policy's fallback, what is there (None), or nothing."""
     why = "no endpoint that serves may be used here" if serving else "no endpoint serves"
     fallback = tuple(ip for ip in policy.fallback if reaches(zone, Address(ip)))
     if fallback:

@@ -1,6 +1,6 @@
-"""What an endpoint claims or holds that is never published under these settings, in words, as faults of the endpoint.
+"""What an endpoint claims or holds that the present settings never publish, in words, as faults of the endpoint.
 
-Decided when somebody asks, from the settings of now: nothing of it is kept in the catalog.
+The status decides this whenever it is asked; the catalog keeps nothing of it.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from shared.domain.endpoints import STATIC, Endpoint
 
 
 def faults(endpoint: Endpoint, settings: Settings) -> tuple[str, ...]:
-    """Everything in an endpoint's claims that was refused, by its kind or by the settings."""
-    if endpoint.kind == STATIC or not endpoint.names:  # The settings' own faults are told at start.
+    """Everything in an endpoint's claims that its kind or the settings refused."""
+    if endpoint.kind == STATIC or not endpoint.names:  # The parser has reported the settings' own faults.
         return endpoint.faults
     names = sorted(name for name in endpoint.names if settings.needs_entry(name))
     ips = sorted({address.ip for address in endpoint.addresses})

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 
 from shared.decide.alarms import Trouble, shown
-from shared.decide.plan import DIGEST_LENGTH
+from shared.decide.guard import DIGEST_LENGTH
 from shared.domain.zones import Zone
 
 

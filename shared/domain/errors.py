@@ -5,7 +5,6 @@ NearzoneError
 ├── Conflict     a condition failed: start again from the read
 ├── Terminal     will fail again until somebody changes something in Azure (lock, quota, CNAME of that name)
 │   └── Forbidden    Azure refuses to tell or to do it: a role is missing
-├── UnsafePlan   a plan that would remove too much at once
 ├── BadSettings  every fault of the app settings
 └── BadRequest   an HTTP request that names something wrong
 """
@@ -14,8 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
-
-from shared.domain.zone_findings import RefusedPlan
 
 
 class NearzoneError(Exception):
@@ -53,14 +50,6 @@ class Terminal(NearzoneError):
 
 class Forbidden(Terminal):
     """HTTP 403: the identity lacks a role for this."""
-
-
-class UnsafePlan(NearzoneError):
-    """The guard refused a plan; the message has the numbers and the way out. `plan`: which one."""
-
-    def __init__(self, message: str, plan: RefusedPlan) -> None:
-        super().__init__(message)
-        self.plan = plan
 
 
 class BadSettings(NearzoneError):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from shared.domain.dirty import Cause
 from shared.domain.endpoints import Endpoint
 from shared.domain.overrides import FOREVER, Override
+from shared.domain.sweep_scope import SweepScope
 from shared.domain.zones import Zone
 from shared.edge.commands import Drain, Freeze, OverrideCommand, Sweep, Undrain, Unfreeze
 from shared.edge.override_errors import override_not_kept
@@ -21,7 +22,6 @@ from shared.loop.startup import Startup
 from shared.loop.sweep_runner import SweepRunner
 from shared.loop.times import cause_now
 from shared.loop.zone.apply import ZoneApplier
-from shared.loop.zone_plan import SweepScope
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from shared.config.settings import Settings
 from shared.decide import zone_regions
+from shared.domain.sweep_scope import SweepScope
 from shared.edge.report import Report
 from shared.loop.zone_findings import Findings
-from shared.loop.zone_plan import SweepScope
 from shared.ports import Catalog, Metrics, ZoneEnvironmentReader
 
 READ_SECONDS = 30.0

@@ -12,6 +12,7 @@ from shared.decide.confirmation import NO_EVENT
 from shared.domain.concurrency import SharedRun, SharedRuns
 from shared.domain.dirty import Cause
 from shared.domain.errors import NearzoneError, Transient
+from shared.domain.sweep_scope import SweepScope
 from shared.edge.commands import Preflight, Sweep
 from shared.edge.report import Report
 from shared.loop.deadlines import SHUTDOWN_GRACE_SECONDS, time_limit
@@ -21,7 +22,6 @@ from shared.loop.preflight_check import PreflightCheck
 from shared.loop.recorder import Recorder
 from shared.loop.sweep_runner import SweepRunner
 from shared.loop.times import cause_now
-from shared.loop.zone_plan import SweepScope
 from shared.ports import Catalog, Inventory
 
 MIN_RESYNC_SECONDS = 10.0

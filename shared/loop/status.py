@@ -15,8 +15,9 @@ from shared.decide import preflight, unpublished
 from shared.decide import unreadable_rows as bad_rows
 from shared.decide import wait_reasons as waiting
 from shared.decide.alarms import Trouble, grouped, shown
+from shared.decide.decision import NameInputs, Rules, decide_answer
 from shared.decide.plan import has_no_owner_tag, has_our_owner_tag, obstacle
-from shared.decide.routing import keep_open, route, verdicts
+from shared.decide.routing import verdicts
 from shared.domain.alarms import Alarm
 from shared.domain.catalog_rows import Versioned
 from shared.domain.catalog_state import CatalogState, ReadingProgress, SweepSummary
@@ -188,8 +189,8 @@ async def explain(sources: StatusSources, zone: Zone, name: str) -> dict[str, An
     catalog = sources.catalog
     record = await sources.record_sets.get(zone, name)
     endpoints = [row.endpoint for row in await catalog.claimants(name)]
-    known = (zone, name, endpoints, await sources.active_overrides(), sources.settings, sources.latency)
-    answer = keep_open(route(*known), record, endpoints, known[3], sources.settings)
+    rules = Rules(sources.settings, sources.latency, await sources.active_overrides())
+    answer, _ = decide_answer(zone, NameInputs(name, endpoints, record), rules)
     dirty, frozen = await catalog.dirty_name(zone.key, name), await sources.active_freeze(zone)
     holds = await _holds(sources, zone, frozen, await sources.complete_epoch()) if dirty else None
     return {
@@ -211,7 +212,7 @@ async def explain(sources: StatusSources, zone: Zone, name: str) -> dict[str, An
                 "included": decision.included,
                 "reason": decision.reason,
             }
-            for decision in verdicts(*known)
+            for decision in verdicts(zone, name, endpoints, rules.overrides, rules.settings, rules.latency)
         ],
         "dirty": _dirty(dirty.value, holds) if dirty and holds else None,
         "frozen": _until(frozen),

@@ -9,8 +9,9 @@ from typing import Any
 
 from shared.config.settings import Settings
 from shared.decide import unpublished
+from shared.decide.decision import NameInputs, Rules, decide_answer
 from shared.decide.known_records import KnownRecords, Mismatch, known_records
-from shared.decide.routing import keep_open, route, verdicts
+from shared.decide.routing import verdicts
 from shared.domain.concurrency import gather_bounded
 from shared.domain.dirty import RecordChange
 from shared.domain.endpoints import Endpoint, State
@@ -20,21 +21,21 @@ from shared.domain.zones import Zone
 from shared.loop.status_sources import StatusSources
 from shared.loop.times import format_time
 
-LOOKUPS = 200
-"""Histories of single names that are read for one answer, where nothing else tells what a zone holds."""
+MAX_HISTORY_LOOKUPS = 200
+"""Histories of single names that are read for one status, where nothing else tells what a zone holds."""
 
 
 async def names(sources: StatusSources) -> list[dict[str, Any]]:
     """For every name what each zone should answer, decided now, and what it holds where that may differ.
 
-    Decided from the catalog alone.
+    Decided from the catalog alone. Raises Transient.
     """
-    orders = await sources.active_overrides()
+    rules = Rules(sources.settings, sources.latency, await sources.active_overrides())
     by_name: defaultdict[str, list[Endpoint]] = defaultdict(list)
     for row in await sources.catalog.endpoints():
         for name in row.value.endpoint.names:
             by_name[name].append(row.value.endpoint)
-    known = await _known(sources, orders)
+    known = await _known_records(sources, rules.overrides)
     marked = frozenset(name for each in known.values() for name in each.names)
     there = [name for name, claimants in by_name.items() if any(each.state != State.GONE for each in claimants)]
     return [
@@ -42,63 +43,54 @@ async def names(sources: StatusSources) -> list[dict[str, Any]]:
             "name": name,
             "host": name in by_name and not any(name in endpoint.tagged for endpoint in by_name[name]),
             "answers": [
-                _answer(sources, zone, name, by_name.get(name, ()), orders, known[zone.key])
-                for zone in sources.settings.zones
+                _answer(zone, name, by_name.get(name, ()), known[zone.key], rules) for zone in sources.settings.zones
             ],
         }
         for name in sorted({*there, *marked})
     ]
 
 
-async def _known(sources: StatusSources, orders: Sequence[Override]) -> dict[str, KnownRecords]:
+async def _known_records(sources: StatusSources, overrides: Sequence[Override]) -> dict[str, KnownRecords]:
     """What is known of each zone, by its key."""
     catalog, found = sources.catalog, {}
     for zone in sources.settings.zones:
         rows, stored = await catalog.dirty(zone.key), await catalog.findings(zone.key)
-        kept, frozen = stored.value if stored else ZoneFindings(zone.key), active_freeze(zone, orders) is not None
+        kept, frozen = stored.value if stored else ZoneFindings(zone.key), active_freeze(zone, overrides) is not None
         dirty, past = [row.value for row in rows], list(await catalog.history(zone.key))
         found[zone.key] = known_records(dirty, kept, past, frozen=frozen)
         if missing := found[zone.key].unread_names:
-            past += await _past(sources, zone, sorted(missing))
+            past += await _last_changes(sources, zone, sorted(missing))
             found[zone.key] = known_records(dirty, kept, past, frozen=frozen)
     return found
 
 
-async def _past(sources: StatusSources, zone: Zone, missing: Sequence[str]) -> list[RecordChange]:
-    histories = (sources.catalog.history(zone.key, name) for name in islice(missing, LOOKUPS))
+async def _last_changes(sources: StatusSources, zone: Zone, names: Sequence[str]) -> list[RecordChange]:
+    histories = (sources.catalog.history(zone.key, name) for name in islice(names, MAX_HISTORY_LOOKUPS))
     return [past for history in await gather_bounded(histories, 16) for past in history[:1]]
 
 
-def _answer(
-    sources: StatusSources,
-    zone: Zone,
-    name: str,
-    claimants: Sequence[Endpoint],
-    orders: Sequence[Override],
-    known: KnownRecords,
-) -> dict[str, Any]:
-    args = (zone, name, claimants, orders, sources.settings, sources.latency)
-    routed = route(*args)
-    answer = keep_open(routed, known.record_set(name), claimants, orders, sources.settings)
-    unsure = answer != routed or (known.latest(name) is None and any(each.open for each in claimants))
-    cell = known.mismatch(name, answer, kept=unsure)
+def _answer(zone: Zone, name: str, claimants: Sequence[Endpoint], known: KnownRecords, rules: Rules) -> dict[str, Any]:
+    answer, kept = decide_answer(zone, NameInputs(name, claimants, known.record_set(name)), rules)
+    claims = verdicts(zone, name, claimants, rules.overrides, rules.settings, rules.latency)
+    unsure = kept is not None or (known.latest(name) is None and any(each.open for each in claimants))
+    mismatch = known.mismatch(name, answer, kept=unsure)
     return {
         "zone": zone.id,
         "addresses": None if answer.addresses is None else list(answer.addresses),
         "ttl": answer.ttl,
         "reason": answer.reason,
-        "endpoints": [each.endpoint for each in verdicts(*args) if each.included],
-        "held": _held(cell) if cell else None,
+        "endpoints": [each.endpoint for each in claims if each.included],
+        "held": _held(mismatch) if mismatch else None,
     }
 
 
-def _held(cell: Mismatch) -> Mapping[str, Any]:
+def _held(found: Mismatch) -> Mapping[str, Any]:
     """What a zone holds instead of its answer, as far as that is known, since when, and why."""
     return {
-        "addresses": None if cell.addresses is None else list(cell.addresses),
-        "at": format_time(cell.at),
-        "why": cell.reason.value,
-        "error": cell.error,
+        "addresses": None if found.addresses is None else list(found.addresses),
+        "at": format_time(found.at),
+        "why": found.reason.value,
+        "error": found.error,
     }
 
 

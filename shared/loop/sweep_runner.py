@@ -10,6 +10,7 @@ from shared.config.settings import Settings
 from shared.domain.catalog_state import CatalogState, SweepSummary
 from shared.domain.dirty import Cause
 from shared.domain.errors import NearzoneError
+from shared.domain.sweep_scope import SweepScope
 from shared.edge.report import Report, in_words
 from shared.loop.catalog_queries import complete_epoch
 from shared.loop.catalog_state import update_state
@@ -19,7 +20,6 @@ from shared.loop.instance import Instance
 from shared.loop.region_check import RegionCheck
 from shared.loop.sweep import Sweeper, SweepObservations
 from shared.loop.times import cause_now
-from shared.loop.zone_plan import SweepScope
 from shared.ports import Catalog, Metrics
 
 FIRST_SWEEP_RETRY_SECONDS = 60.0

@@ -22,7 +22,7 @@ from shared.domain.endpoints import State
 from shared.domain.errors import NearzoneError
 from shared.domain.resource_ids import digest
 from shared.edge.commands import parse
-from shared.loop.sweep import CATALOG_RETENTION_SECONDS, DAY
+from shared.loop.housekeeping import CATALOG_RETENTION_SECONDS, DAY
 from simulator.arm.front_door import Request
 from simulator.front_ends.transport import Lost, SimulatorTransport
 from simulator.tables import Tables

@@ -11,6 +11,8 @@ import pytest
 from shared.catalog import codec as rows
 from shared.catalog.storage_account import Account, connect
 from shared.catalog.table import TableCatalog
+from shared.decide.findings import findings_of
+from shared.decide.guard import UnsafePlan
 from shared.domain.alarms import Alarm
 from shared.domain.catalog_state import CatalogState
 from shared.domain.concurrency import gather_bounded
@@ -18,8 +20,7 @@ from shared.domain.dirty import DirtyName, RecordChange, Urgency
 from shared.domain.endpoints import EndpointRow
 from shared.domain.errors import Conflict, Terminal
 from shared.domain.overrides import Override
-from shared.domain.zone_findings import BlockedName, Obstacle
-from shared.loop.zone_findings import about
+from shared.domain.zone_findings import BlockedName, Obstacle, RefusedPlan
 from simulator.arm.front_door import Request
 from tests.support.catalogs import Bench, on_bench
 from tests.support.deployment import Token, a_vm, a_world, staged, vm_id
@@ -239,7 +240,8 @@ def test_the_first_blocked_names_of_a_zone_are_kept_and_all_are_counted(text):
     async def story(bench):
         zone = pure_zone()
         many = [BlockedName(f"n{i:05}", Obstacle.OTHER, f"{i} {text}"[:80], (text[:15],) * 20) for i in range(3000)]
-        await bench.catalog.put_findings(about(zone, many, ("refused",)), None)
+        refused = UnsafePlan(RefusedPlan(zone.id, "d1", 2, 2), "refused")
+        await bench.catalog.put_findings(findings_of(zone, many, refused=refused), None)
         found = (await bench.catalog.findings(zone.key)).value
         assert found.count == 3000
         assert found.blocked == tuple(many[: len(found.blocked)])

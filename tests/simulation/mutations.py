@@ -224,18 +224,13 @@ VARIANTS = (
     Variant(
         "sweep: what a list lacks counts as gone",
         CATCH_UP,
-        """        if not self.dry_run:
-            await self._observe(endpoint_id)
-            return
+        """        await self._observe(endpoint.id)
 """,
-        """        if not self.dry_run:
-            stored = await self.recorder.catalog.endpoint(endpoint_id.lower())
-            if stored and known:
-                gone = Endpoint(known.id, known.kind, tagged=known.tagged, own=known.own, state=State.GONE)
-                await self.recorder.record(stored, gone, self.cause, 0.0, ("delete event",))
-                return
-            await self._observe(endpoint_id)
+        """        if stored := await self.recorder.catalog.endpoint(endpoint.key):
+            gone = replace(endpoint, region="", addresses=(), state=type(endpoint.state).GONE, health=None, doubt="")
+            await self.recorder.record(stored, gone, self.cause, 0.0, ("delete event",))
             return
+        await self._observe(endpoint.id)
 """,
     ),
     Variant(
@@ -257,13 +252,16 @@ VARIANTS = (
     Variant(
         "sweep: writes record sets itself",
         SWEEP,
-        """            marks.append(mark)
+        """        marks = [mark for each in plan.zones for mark in dirty_names(each, scope, read_at)]
 """,
-        """            if change.after:
-                etag = change.before.etag if change.before else None
-                await self.applier.record_sets.put(zones[zone], change.after, etag)
-                continue
-            marks.append(mark)
+        """        marks = []
+        for each in plan.zones:
+            for change in each.changes:
+                if change.after:
+                    etag = change.before.etag if change.before else None
+                    await self.applier.record_sets.put(each.zone, change.after, etag)
+            rest = tuple(change for change in each.changes if not change.after)
+            marks += dirty_names(replace(each, changes=rest), scope, read_at)
 """,
     ),
     Variant(
@@ -276,10 +274,10 @@ VARIANTS = (
     ),
     Variant(
         "sweep: completes a catalog that was lost meanwhile",
-        SWEEP,
-        """        while (stored := await self.recorder.catalog.state()) and stored.value.epoch == epoch:
+        "shared/loop/sweep_state.py",
+        """            return replace(state, **said) if state and state.epoch == begun.epoch else None
 """,
-        """        while stored := await self.recorder.catalog.state() or Versioned(CatalogState(epoch=epoch), None):
+        """            return replace(state or CatalogState(epoch=begun.epoch), **said)
 """,
     ),
     Variant(

@@ -6,7 +6,7 @@ from random import Random
 from weakref import WeakKeyDictionary
 
 from shared.domain.clock import TOLERANCE
-from shared.loop.sweep import HEALTH_RECHECK_SECONDS
+from shared.loop.sweep_reader import HEALTH_RECHECK_SECONDS
 from simulator.cloud import SimulatedAzure
 from simulator.event_grid.delivery import EventGrid, Subscription
 from simulator.event_grid.events import event_of
