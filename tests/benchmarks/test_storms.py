@@ -13,6 +13,8 @@ from benchmarks.naive import Naive
 from benchmarks.stage import Stage
 from simulator.timing.virtual_time import in_virtual_time
 
+pytestmark = pytest.mark.timeout(120)
+
 ZONE = worlds.zone_id("eastus")
 HELD = [
     {"name": "db", "type": "A", "ttl": 60, "addresses": ["10.9.9.9"], "metadata": {}},

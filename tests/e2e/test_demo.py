@@ -13,6 +13,8 @@ import pytest
 
 from tests.support import large_world
 
+pytestmark = pytest.mark.timeout(120)
+
 ROOT = Path(__file__).parents[2]
 WORLDS = ROOT / "simulator" / "worlds"
 DEMO = ["-m", "simulator.demo", "--operations", "0.02", "--latency", "0.1"]

@@ -11,6 +11,8 @@ import pytest
 from simulator.demo.processes import Scale, started
 from tests.support.deployment import REGIONS, SUB, a_vm, a_world, nic_id, vm_id, vnet, zone_id
 
+pytestmark = pytest.mark.timeout(120)
+
 EAST, WEST, _ = REGIONS
 ENOUGH = 20.0
 REGION_TTL = 300

@@ -13,6 +13,8 @@ from pathlib import Path
 import dns.resolver
 import pytest
 
+pytestmark = pytest.mark.timeout(120)
+
 ROOT = Path(__file__).parents[2]
 ENGINE = Path(__file__).parents[1] / "support" / "functions_engine.py"
 REQUIRED = "REQUIRE_FUNCTIONS_RUNTIME"

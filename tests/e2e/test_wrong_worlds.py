@@ -13,6 +13,8 @@ from simulator.demo.app_settings import load, told
 from simulator.demo.client import SettingsError
 from simulator.world.world import World, WorldError
 
+pytestmark = pytest.mark.timeout(120)
+
 ROOT = Path(__file__).parents[2]
 SMALL = ROOT / "simulator" / "worlds" / "two-regions.json"
 COMMANDS = {

@@ -22,6 +22,8 @@ from tests.support.deployment import GROUP, SUB, nic_id, vm_id, zone_id
 from tests.support.small_world import in_virtual_time
 from tests.support.values import REGIONS
 
+pytestmark = pytest.mark.timeout(120)
+
 ROOT = Path(__file__).parents[2]
 ARM = "https://management.azure.com"
 KIOSK = vm_id("Kiosk-2", "Ranking-(k)")

@@ -14,6 +14,8 @@ import pytest
 from tests.simulation.mutants import broken
 from tests.simulation.mutations import VARIANTS
 
+pytestmark = pytest.mark.timeout(120)
+
 ROOT = Path(__file__).parents[2]
 FIRST = range(16)
 REGRESSIONS = (24, 36, 56, 78, 121, 205, 262, 290, 513, 640)
