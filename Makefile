@@ -1,6 +1,9 @@
 # One command each. Everything sets itself up: a virtual environment with the pinned requirements, made once.
-#   make demo [WORLD=FILE]     make up [WORLD=FILE]     make test [ARGS="-k routing"]     make check     make clean
-#   make fidelity [ARGS=--write]
+#   make demo [WORLD=FILE]     make up [WORLD=FILE]     make check     make clean     make fidelity [ARGS=--write]
+#   make test [TIER=unit|loop|all] [ARGS="-k routing"]
+#     unit: pure decisions and the protocol's model, half a minute; loop: the loop in virtual time, a minute and a half;
+#     all (the default): these, the catalog, the simulator, whole processes, the browser, the documents, the benchmarks
+#     and infra/, six minutes
 #   make simulate [SEEDS=1000] [FIRST=0] [ARGS=--trace]     make mutants     make fuzz [INPUTS=1000000]
 #   make model [ARGS=--trace]
 #   make bench [ONLY=storm]     make azurite     make infra-test [ARGS="-k filter"]     make kusto
@@ -11,6 +14,8 @@ VENV ?= .venv
 PYTHON ?=
 WORLD ?=
 ARGS ?=
+TIER ?= all
+WORKERS ?= 3
 SEEDS ?= 1000
 FIRST ?= 0
 INPUTS ?= 1000000
@@ -19,6 +24,11 @@ bin := $(VENV)/bin
 install = $(bin)/python -m pip install --disable-pip-version-check --require-hashes
 stamp := $(VENV)/.requirements-installed
 world := $(if $(WORLD),--world "$(WORLD)")
+tiers := unit loop all
+tests_unit := tests/unit tests/protocol
+tests_loop := tests/loop
+tests_all :=
+$(if $(filter undefined,$(origin tests_$(TIER))),$(error TIER=$(TIER) is not a tier of the tests. The tiers are: $(tiers)))
 
 .PHONY: setup test check audit lock demo up fidelity simulate mutants model fuzz bench azurite infra infra-test kusto clean
 .DEFAULT_GOAL := setup
@@ -37,10 +47,11 @@ $(stamp): requirements.txt requirements-dev.txt
 	@$(install) --requirement requirements-dev.txt
 	@touch $@
 
-# With ARGS, only what they choose of the main suite. infra/ is tested with the default environment's Python only.
+# With ARGS, only what they choose of the tier. infra/ is tested with all of the main suite, on the default environment's
+# Python only.
 test: setup
-	$(bin)/python -m pytest -n 3 $(ARGS)
-	$(if $(ARGS)$(filter-out .venv,$(VENV)),,@$(MAKE) --no-print-directory infra-test)
+	$(bin)/python -m pytest -n $(WORKERS) $(tests_$(TIER)) $(ARGS)
+	$(if $(ARGS)$(filter-out .venv,$(VENV))$(filter-out all,$(TIER)),,@$(MAKE) --no-print-directory infra-test)
 
 check: setup infra
 	$(bin)/ruff format --check

@@ -17,11 +17,12 @@ START = 1_800_000_000.0
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """Its `time()` is virtual, in seconds since the epoch."""
+    """Its `time()` is virtual, in seconds since the epoch. `steps`: how often it has run what was ready."""
 
     def __init__(self) -> None:
         super().__init__()
         self._now = START
+        self.steps = 0
         self._clock_resolution = 1e-6  # a float of this size cannot distinguish less
 
     def time(self) -> float:
@@ -35,6 +36,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             heapq.heappop(inner._scheduled)._scheduled = False  # noqa: SLF001 - as above
         if not inner._ready and inner._scheduled:  # noqa: SLF001 - as above
             self._now = max(self._now, inner._scheduled[0]._when)  # noqa: SLF001 - as above
+        self.steps += 1
         super()._run_once()  # type: ignore[misc] # as above
 
 

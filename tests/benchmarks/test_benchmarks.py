@@ -13,6 +13,8 @@ from shared.domain.endpoints import State
 from simulator.oracle.answers import expected, held
 from simulator.timing.virtual_time import START, in_virtual_time
 
+pytestmark = pytest.mark.timeout(120)
+
 SCENARIO = Scenario(
     "A try.", {"ratio": Figure("x", "ours over theirs", "<= 2.0"), "size": Figure("", "things")}, lambda *_: {}
 )

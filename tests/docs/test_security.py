@@ -5,11 +5,9 @@ import json
 import re
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from shared.domain.errors import BadRequest
-from shared.edge import commands as resync
 from tests.support.deployment import GROUP, REGIONS, SUB, a_vm, a_world, nic_id, staged, vm_id, vnet, zone_id
 
 ROOT = Path(__file__).parents[2]
@@ -232,18 +230,22 @@ def test_an_address_that_two_vnets_claim_is_published_from_neither():
 
 
 def test_no_request_can_name_an_address():
-    fields = {field.name: field.type for field in msgspec.structs.fields(resync._Body)}
-    assert set(fields) == {"zone", "name", "endpoint", "dry_run", "force", "adopt", "drain", "undrain", "freeze"} | {
-        *("unfreeze", "check", "force_beyond", "reason")
-    }
+    """No value of a documented field is an address, and any other field is refused."""
+    address = "10.6.6.6"
+    documented = [{field: address} for field in ("zone", "name", "endpoint", "force", "adopt", "drain", "freeze")]
+    documented += [{field: address} for field in ("undrain", "unfreeze", "dry_run", "check", "force_beyond")]
+    documented += [{"adopt": [address]}, {"force": [address]}, {"freeze": {"zone": address}}]
+    documented += [{"drain": {target: address, "minutes": 1}} for target in ("endpoint", "region")]
+    documented += [{"undrain": {target: address}} for target in ("endpoint", "region")]
+    others = ("addresses", "address", "aRecords", "fallback", "record", "ip")
+    unknown = [{field: [address]} for field in others]
+    unknown += [{"drain": {"region": EAST, "minutes": 1, field: address}} for field in others]
 
     async def story(stage):
-        known = stage.app.settings, stage.app.inventory.kinds
-        for field in ("addresses", "address", "aRecords", "fallback"):
-            for body in ({field: ["10.6.6.6"]}, {"drain": {"region": EAST, "minutes": 1, field: "10.6.6.6"}}):
-                with pytest.raises(BadRequest, match=field):
-                    resync.parse(json.dumps(body).encode(), *known)
-        with pytest.raises(BadRequest, match="name"):
-            resync.parse(b'{"name": "10.6.6.6"}', *known)
+        for body in documented + unknown:
+            with pytest.raises(BadRequest, match=next(iter(body))):
+                await stage.resync(**body)
+        reason = await stage.resync(reason=address)
+        assert (reason.failures, answers(stage)) == ([], [["10.1.0.4"]] * 3), "it is kept beside the changes alone"
 
     staged(story, a_world(a_vm("e-1", EAST, 4)))

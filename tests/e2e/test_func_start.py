@@ -22,6 +22,8 @@ from simulator.functions_host.functions import index
 from tests.support.azurite import azurite  # noqa: F401 - a fixture
 from tests.support.values import REGIONS
 
+pytestmark = pytest.mark.timeout(120)
+
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 EXAMPLE = json.loads((ROOT / "local.settings.json.example").read_text())

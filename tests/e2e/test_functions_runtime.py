@@ -13,6 +13,8 @@ from pathlib import Path
 import dns.resolver
 import pytest
 
+pytestmark = pytest.mark.timeout(120)
+
 ROOT = Path(__file__).parents[2]
 ENGINE = Path(__file__).parents[1] / "support" / "functions_engine.py"
 REQUIRED = "REQUIRE_FUNCTIONS_RUNTIME"
@@ -295,7 +297,7 @@ def test_the_engine_runs_every_function_of_the_app(azure):
     ]
     assert [each["returned"]["status"] for each in done[4:]] == [200] * 7
     assert "10.1.0.4" in done[6]["returned"]["body"]
-    assert done[7]["returned"]["body"] == (ROOT / "shared" / "dashboard.html").read_text(encoding="utf-8")
+    assert done[7]["returned"]["body"] == (ROOT / "shared" / "edge" / "dashboard.html").read_text(encoding="utf-8")
     assert "sha256-" in done[7]["returned"]["headers"]["Content-Security-Policy"]
     lines = [json.loads(line) for line in done[9]["returned"]["body"].splitlines()]
     assert [each["by"] for each in lines if each["kind"] == "drain"] == ["function key"], "headers are not believed"

@@ -9,9 +9,14 @@ from pathlib import Path
 
 import pytest
 
+import simulator.__main__ as simulator
+import simulator.demo.__main__ as demo
+import simulator.up.__main__ as up
 from simulator.demo.app_settings import load, told
 from simulator.demo.client import SettingsError
 from simulator.world.world import World, WorldError
+
+pytestmark = pytest.mark.timeout(120)
 
 ROOT = Path(__file__).parents[2]
 SMALL = ROOT / "simulator" / "worlds" / "two-regions.json"
@@ -20,6 +25,7 @@ COMMANDS = {
     "simulator.demo": "simulator.demo: ",
     "simulator": "",
 }
+MAINS = {"simulator.up": up.main, "simulator.demo": demo.main, "simulator": simulator.main}
 
 
 def world(**changed):
@@ -115,7 +121,7 @@ WRONG = {
     "case of a setting": (
         stated("nearzone_mode", "apply"),
         'settings.nearzone_mode: found "apply", expected no setting of this name; did you mean NEARZONE_MODE?',
-        ("simulator.up", "simulator.demo"),
+        ("simulator.demo",),
     ),
     "region of a VNet": (
         derived("eastu"),
@@ -123,17 +129,35 @@ WRONG = {
         COMMANDS,
     ),
 }
+DEEPEST = ("region in a setting", "simulator.up")
 CASES = [(name, command) for name, (_, _, commands) in WRONG.items() for command in commands]
 
 
-@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
-@pytest.mark.parametrize(("name", "command"), CASES)
-async def test_a_wrong_world_ends_with_one_line_and_leaves_no_process(name, command, tmp_path):
+REAL = [(name, command) for name, command in CASES if name == "type" or (name, command) == DEEPEST]
+"""One of each command, and one that ends when the simulator and the app run already."""
+
+
+def written(name, folder):
+    """The file of a wrong world, and what is wrong with it."""
     content, line, _ = WRONG[name]
-    path = tmp_path / "world.json"
+    path = folder / "world.json"
     if content is not None:
         path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
+    return path, line
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
+@pytest.mark.parametrize(("name", "command"), REAL)
+async def test_a_wrong_world_ends_with_one_line_and_leaves_no_process(name, command, tmp_path):
+    path, line = written(name, tmp_path)
     assert await ended(command, path) == (2, "", f"{COMMANDS[command]}{path}: {line}\n", [])
+
+
+@pytest.mark.parametrize(("name", "command"), [case for case in CASES if case not in REAL])
+def test_each_command_says_in_one_line_what_is_wrong_with_a_world(name, command, tmp_path, capsys):
+    path, line = written(name, tmp_path)
+    assert MAINS[command](["--world", str(path)]) == 2
+    assert capsys.readouterr() == ("", f"{COMMANDS[command]}{path}: {line}\n")
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")

@@ -1,4 +1,4 @@
-"""What comes in from outside breaks nothing: 20,000 seeded inputs at each run, and every input that ever did.
+"""What comes in from outside breaks nothing: 3,000 seeded inputs at each run, and every input that ever did.
 
 `python -m tests.fuzz` plays more of them; docs/reliability.md says what is promised.
 """
@@ -22,13 +22,15 @@ from tests.support.deployment import GROUP, SUB, nic_id, vm_id, zone_id
 from tests.support.small_world import in_virtual_time
 from tests.support.values import REGIONS
 
+pytestmark = pytest.mark.timeout(120)
+
 ROOT = Path(__file__).parents[2]
 ARM = "https://management.azure.com"
 KIOSK = vm_id("Kiosk-2", "Ranking-(k)")
 
 
-def test_twenty_thousand_inputs_crash_nothing_and_write_nothing():
-    command = [sys.executable, "-m", "tests.fuzz", "--inputs", "20000", "--seed", "1", "--jobs", "1"]
+def test_three_thousand_inputs_crash_nothing_and_write_nothing():
+    command = [sys.executable, "-m", "tests.fuzz", "--inputs", "3000", "--seed", "1", "--jobs", "1"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, "promises broken: 0" in done.stdout) == (0, True), (
         done.stdout[-8000:] + done.stderr[-4000:]
@@ -95,10 +97,10 @@ def test_what_events_name_does_not_stay_in_memory(group):
         return sys.getallocatedblocks()
 
     async def grown(stage):
-        before = await held(stage, range(300))
-        return await held(stage, range(300, 1500)) - before
+        before = await held(stage, range(200))
+        return await held(stage, range(200, 600)) - before
 
-    assert settled(grown) < 0.3 * 1200, "memory blocks, for 1,200 names that nobody has"
+    assert settled(grown) < 0.3 * 400, "memory blocks, for 400 names that no resource has"
 
 
 BODIES = [

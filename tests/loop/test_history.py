@@ -2,6 +2,7 @@
 
 import json
 import logging
+from datetime import datetime
 
 import pytest
 
@@ -60,6 +61,24 @@ def test_the_status_has_the_last_changes_of_all_zones_newest_first_and_the_last_
         assert sweep["drift"] == 0, "every name was right before the sweep made its plan"
 
     staged(story, fleet())
+
+
+def test_the_status_has_the_newest_changes_alone_where_there_are_many():
+    async def story(stage):
+        await stage.app.correct_drift()
+        await stage.quiet(60)
+        for number in range(25):
+            stage.arm("POST", vm_id(f"e-{number}") + "/deallocate")
+        await stage.quiet(120)
+        told = await stage.app.status()
+        kept = [await stage.app.catalog.history(zone.key) for zone in stage.app.settings.zones]
+        newest = sorted((past.at for changes in kept for past in changes), reverse=True)
+        assert 20 <= len(told["changes"]) < len(newest)
+        assert told["changes_count"] == len(told["changes"]), "older ones are read from the log, not page by page"
+        times = [datetime.fromisoformat(each["at"]).timestamp() for each in told["changes"]]
+        assert times == pytest.approx(newest[: len(times)], abs=0.001)
+
+    staged(story, a_world(*(a_vm(f"e-{number}", EAST, 10 + number) for number in range(25))))
 
 
 def test_what_somebody_has_edited_and_a_sweep_put_right_is_due_to_that_sweep():

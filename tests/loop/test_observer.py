@@ -123,6 +123,23 @@ def test_the_first_endpoint_of_a_service_does_not_wait_for_a_list():
     played(story)
 
 
+def test_of_a_service_that_was_just_read_no_other_endpoint_jumps_the_queue():
+    async def story(world, observer, clock):
+        service = vm("one", tagged=("mistral",))
+        await storm(observer, clock, 200, 2.0, service)
+        assert world.most <= MAX_CONCURRENT_GETS + 1
+        assert world.lists
+        await asyncio.sleep(60.0)
+        everybody = asyncio.ensure_future(storm(observer, clock, 200, 2.0))
+        await asyncio.sleep(1.5)
+        begun = clock()
+        await observer.observe("another", service)
+        assert clock() - begun < 2 * GET, "a minute later the service may have no address again"
+        await everybody
+
+    played(story)
+
+
 def test_one_whose_time_is_up_does_not_keep_the_others_from_their_answers():
     async def story(world, observer, clock):
         tasks = [asyncio.ensure_future(observer.observe(f"vm-{i}", None)) for i in range(100)]

@@ -150,13 +150,15 @@ def test_names_are_written_and_not_waited_for_when_there_is_no_list_to_wait_for(
         applier = bench.applier()
         await bench.mark(*bench.hosts[:12])
         await bench.drain(applier, first_run)
-        applier.catalog.calls.clear()
         await bench.mark(*bench.hosts[12:27])
-        begun = bench.at
-        await bench.drain(applier, 20)
+        begun, draining = bench.at, asyncio.ensure_future(bench.drain(applier, 20))
+        await asyncio.sleep(0.1)
+        while not draining.done():
+            rival = await bench.whole.acquire(ZONE.key, "rival", bench.clock(), 60)
+            assert rival is None or set(bench.hosts[12:27]) <= set(bench.written()), "it keeps its lease meanwhile"
+            await asyncio.sleep(0.005)
         assert set(bench.hosts[12:27]) <= set(bench.written())
         assert bench.at - begun < 12
-        assert applier.catalog.calls["acquire"] <= 3, "it holds the lease instead of taking it again and again"
 
     played(story, hosts=30, pages=40)
 
@@ -326,16 +328,75 @@ def test_nothing_is_taken_for_right_on_a_reading_that_is_older_than_the_mark():
     played(story, hosts=1)
 
 
-def test_looking_for_the_next_name_takes_little_work():
+def test_a_run_that_waits_for_names_to_fall_due_leaves_the_processor_alone():
+    """Measured in steps of the event loop, of which each read and each write takes a few."""
+
     async def story(bench):
-        applier = bench.applier()
-        queue, polls = applier.worker(ZONE).queue, Counter()
-        following = queue.next
-        queue.next = lambda now: polls.update(["next"]) or following(now)
         await bench.mark("nobody", urgency=Urgency.FIRST_ADDRESS)
         await bench.mark(*bench.hosts)
-        await bench.drain(applier, 15)
+        before = asyncio.get_running_loop().steps
+        await bench.drain(bench.applier(), 15)
         assert len(bench.written()) >= 15
-        assert polls["next"] < 400
+        assert asyncio.get_running_loop().steps - before < 100 * len(bench.written())
 
     played(story, hosts=60)
+
+
+def test_a_name_whose_condition_failed_five_times_in_a_row_is_backed_off():
+    """Until then it is tried again at once: as a rule the next read shows what has changed."""
+
+    async def story(bench):
+        bench.sets.fails = {"vm-0": Conflict("HTTP 412")}
+        await bench.mark(*bench.hosts)
+        await bench.drain(bench.applier(), 25)
+        gaps = [later - earlier for (earlier, _), (later, _) in itertools.pairwise(bench.sets.writes)]
+        assert max(gaps[:5]) < 2 * (READ + WRITE)
+        assert [round(gap) for gap in gaps[5:8]] == [3, 5, 9], "2, 4 and 8 s after the failure"
+
+    played(story, hosts=1)
+
+
+def test_a_name_that_waits_for_a_complete_sweep_is_looked_at_every_few_seconds_and_has_not_failed():
+    async def story(bench):
+        both = [vm("a", "10.0.0.1"), vm("b", "10.0.0.2", state=State.STOPPED)]
+        for endpoint in both:
+            await bench.whole.put_endpoint(EndpointRow(endpoint), None)
+            await bench.whole.index("llama", endpoint.key, 1.0)
+        await bench.mark("llama", urgency=Urgency.OTHER)
+        applier, complete = bench.applier(), await bench.whole.state()
+        applier.catalog.back["claimants"] = 0.5
+        draining = asyncio.ensure_future(bench.drain(applier, 2))
+        await asyncio.sleep(READ + 0.3)
+        lost = await bench.whole.put_state(replace(complete.value, completed_at=0.0, epoch="new"), complete.etag)
+        await draining
+        (row,) = await bench.whole.dirty(ZONE.key)
+        assert (row.value.attempts, row.value.last_error) == (0, "not narrowed before a complete sweep")
+        await asyncio.sleep(5)
+        await bench.whole.put_state(replace(complete.value, epoch="new"), lost)
+        swept = bench.at
+        await bench.drain(applier, 2)
+        assert bench.sets.writes == [], "it is not looked at all the time"
+        while not bench.sets.writes:
+            await asyncio.sleep(1)
+            await bench.drain(applier, 2)
+        assert bench.sets.held["llama"].addresses == ("10.0.0.1",)
+        assert bench.at - swept < 15
+
+    llama = RecordSet("llama", 30, ("10.0.0.1", "10.0.0.2"), (("nearzone-owner", "nearzone"),), "e")
+    played(story, held=[llama])
+
+
+def test_a_zone_whose_list_was_longer_than_its_names_is_listed_again_only_for_many_more_names():
+    async def story(bench):
+        applier = bench.applier()
+        await bench.mark(*bench.hosts[:12])
+        await bench.drain(applier, 20)
+        pages = bench.sets.asked["list"]
+        assert 0 < pages <= 12
+        for first, last, is_listed in ((12, 27, False), (27, 55, True)):
+            await asyncio.sleep(WINDOW_SECONDS)
+            await bench.mark(*bench.hosts[first:last])
+            await bench.drain(applier, 20)
+            assert (bench.sets.asked["list"] > pages) is is_listed
+
+    played(story, hosts=55, pages=40)

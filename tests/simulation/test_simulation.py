@@ -14,8 +14,11 @@ import pytest
 from tests.simulation.mutants import broken
 from tests.simulation.mutations import VARIANTS
 
+pytestmark = pytest.mark.timeout(120)
+
 ROOT = Path(__file__).parents[2]
-FIRST = range(16)
+FIRST = (0, 4)
+WITH_A_TABLE = (15,)
 REGRESSIONS = (24, 36, 56, 78, 121, 205, 262, 290, 513, 640)
 """Seeds that have failed once, on the app or on one of its broken variants."""
 
@@ -27,7 +30,11 @@ def simulated(*arguments):
     )
 
 
-@pytest.mark.parametrize("seeds", [FIRST[:8], FIRST[8:], REGRESSIONS], ids=["first", "with a table", "regressions"])
+@pytest.mark.parametrize(
+    "seeds",
+    [FIRST, WITH_A_TABLE, REGRESSIONS[:5], REGRESSIONS[5:]],
+    ids=["first", "with a table", "regressions", "more regressions"],
+)
 def test_no_promise_is_broken(seeds):
     done = simulated("--only", *seeds)
     assert done.returncode == 0, done.stdout
@@ -35,7 +42,7 @@ def test_no_promise_is_broken(seeds):
 
 
 def test_equal_seeds_give_equal_stories():
-    one, other = (simulated("--only", 3, "--trace").stdout for _ in range(2))
+    one, other = (simulated("--only", 0, "--trace").stdout for _ in range(2))
     stories = [re.sub(r"[\d.]+ s of processor time", "", text) for text in (one, other)]
     assert len(one.splitlines()) > 500
     assert stories[0] == stories[1]

@@ -4,7 +4,6 @@ import asyncio
 import base64
 import io
 import json
-import os
 import signal
 import sys
 import time
@@ -14,11 +13,13 @@ import aiohttp
 import dns.asyncquery
 import dns.message
 import pytest
+import pytest_asyncio
 from aiohttp import web
 from azure.core.exceptions import ClientAuthenticationError
 from azure.identity.aio import ManagedIdentityCredential
 from azure.mgmt.compute.aio import ComputeManagementClient
 
+from simulator.__main__ import main
 from tests.support.small_world import VNET, ZONE, a_vm, small, vm_id
 
 DEADLINE = 20
@@ -283,6 +284,7 @@ async def test_machines_can_crash_and_operations_be_made_to_fail_over_http(tmp_p
         assert (await ask("POST", f"{addresses['control']}/host-crash", {"vm": gpu, "seconds": 1}))[0] == 200
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(
     ("route", "body", "named"),
     [
@@ -315,9 +317,10 @@ async def test_a_faulty_control_request_is_400_and_names_the_field(route, body, 
     assert named in content["error"]
 
 
-@pytest.fixture
-async def control(tmp_path):
-    async with running(tmp_path) as (addresses, _):
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def control(tmp_path_factory):
+    """The control URL of one simulator for all requests that it refuses."""
+    async with running(tmp_path_factory.mktemp("refused")) as (addresses, _):
         yield addresses["control"]
 
 
@@ -339,22 +342,21 @@ async def test_it_stops_cleanly_when_told_to(tmp_path, name):
         assert errors == b""
 
 
-async def test_a_world_that_cannot_be_read_ends_it_with_2_and_the_name_of_the_field(tmp_path):
+def test_a_world_that_cannot_be_read_ends_it_with_2_and_the_name_of_the_field(tmp_path, capsys):
     file = world_file(tmp_path, a_vm("gpu", "10.1.0.4", power="on"))
-    process = await start("--world", file)
-    _, errors = await process.communicate()
-    assert process.returncode == 2
-    assert b"vms[0].power: found" in errors
-    assert os.fsencode(file) in errors
+    assert main(["--world", file]) == 2
+    told = capsys.readouterr().err
+    assert "vms[0].power: found" in told
+    assert file in told
 
 
 @pytest.mark.parametrize("option", ["--http", "--https", "--dns"])
 @pytest.mark.parametrize("port", ["65536", "-1", "http"])
-async def test_a_port_that_cannot_be_ends_it_with_2_and_the_name_of_the_option(option, port):
-    process = await start(f"{option}={port}")
-    _, errors = await process.communicate()
-    assert process.returncode == 2
-    assert f"argument {option}: '{port}' is not a port" in errors.decode()
+def test_a_port_that_cannot_be_ends_it_with_2_and_the_name_of_the_option(option, port, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([f"{option}={port}"])
+    assert ended.value.code == 2
+    assert f"argument {option}: '{port}' is not a port" in capsys.readouterr().err
 
 
 async def test_a_port_of_https_that_is_taken_ends_it_with_2(tmp_path):
@@ -367,8 +369,6 @@ async def test_a_port_of_https_that_is_taken_ends_it_with_2(tmp_path):
     assert len(errors.splitlines()) == 1
 
 
-async def test_a_world_file_that_is_not_there_ends_it_with_2(tmp_path):
-    process = await start("--world", str(tmp_path / "nope.json"))
-    _, errors = await process.communicate()
-    assert process.returncode == 2
-    assert b"nope.json" in errors
+def test_a_world_file_that_is_not_there_ends_it_with_2(tmp_path, capsys):
+    assert main(["--world", str(tmp_path / "nope.json")]) == 2
+    assert "nope.json" in capsys.readouterr().err
