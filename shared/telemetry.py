@@ -118,10 +118,10 @@ def otel_metrics(meter: Meter) -> Metrics:
 
 def _instrument(meter: Meter, name: str, metric: Metric) -> Callable[[float, Mapping[str, str]], None]:
     if metric.kind == COUNTER:
-        return meter.create_counter(name, metric.unit, metric.says).add
+        return meter.create_counter(name, metric.unit, metric.description).add
     if metric.kind == GAUGE:
         return _gauge(meter, name, metric)
-    return meter.create_histogram(name, metric.unit, metric.says).record
+    return meter.create_histogram(name, metric.unit, metric.description).record
 
 
 def _gauge(meter: Meter, name: str, metric: Metric) -> Callable[[float, Mapping[str, str]], None]:
@@ -141,5 +141,5 @@ def _gauge(meter: Meter, name: str, metric: Metric) -> Callable[[float, Mapping[
         # Item by item: another thread may measure at the same time.
         return [Observation(measured_since.pop(key), dict(key)) for key in list(measured_since)]
 
-    meter.create_observable_gauge(name, [tell], metric.unit, metric.says)
+    meter.create_observable_gauge(name, [tell], metric.unit, metric.description)
     return take

@@ -119,9 +119,9 @@ class _SettingsReader(FaultCollector):
     def _address(self, value: object) -> str:
         """An address that may be published in one of the zones, which are read first."""
         ip = of.address(value)
-        if words := addresses.never(ip):
+        if words := addresses.reason_never_published(ip):
             raise RefusedValueError(f"an address that can be published; this is {words}")
-        if addresses.public(ip) and not self.public:
+        if addresses.is_public(ip) and not self.public:
             raise RefusedValueError(f"a private address, or {_PUBLIC} the zone's entry of NEARZONE_ZONES")
         return ip
 
@@ -315,8 +315,10 @@ class _SettingsReader(FaultCollector):
 
 def _usable(network: IPv4Network, *, public: bool) -> IPv4Network:
     """A network of which something can be published. Raises UnmeantError."""
-    if addresses.publishable((network,), with_public=public) or any(map(network.subnet_of, addresses.EXAMPLES)):
+    if addresses.publishable_ranges((network,), with_public=public) or any(
+        map(network.subnet_of, addresses.DOCUMENTATION)
+    ):
         return network
-    if addresses.publishable((network,), with_public=True):
+    if addresses.publishable_ranges((network,), with_public=True):
         raise RefusedValueError(f"a network with private addresses, or {_PUBLIC} this zone")
     raise RefusedValueError("a network with addresses that can be published")

@@ -204,9 +204,9 @@ def _candidates(zone: Zone, serving: list[Endpoint], policy: Policy, out: dict[s
 def _unreachable(zone: Zone, found: Iterable[Address]) -> str:
     """Why none of these addresses is published in a zone."""
     for address in found:
-        if words := addresses.never(address.ip):
+        if words := addresses.reason_never_published(address.ip):
             return f"{address.ip} is {words}, which is never published"
-        if addresses.public(address.ip) and not zone.public:
+        if addresses.is_public(address.ip) and not zone.public:
             return f'{address.ip} is a public address, and its zone in NEARZONE_ZONES does not say "public": true'
     return "clients of this zone cannot reach its address"
 

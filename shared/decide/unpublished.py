@@ -20,10 +20,14 @@ def faults(endpoint: Endpoint, settings: Settings) -> tuple[str, ...]:
     return (
         *endpoint.faults,
         *(f"{name!r}: {NEEDS_ENTRY}" for name in names),
-        *(f"{ip} is {words}, which is never published" for ip in ips if (words := addresses.never(ip))),
+        *(
+            f"{ip} is {words}, which is never published"
+            for ip in ips
+            if (words := addresses.reason_never_published(ip))
+        ),
         *(
             f'{ip} is a public address, and no zone of NEARZONE_ZONES says "public": true'
             for ip in ips
-            if addresses.public(ip) and not any(zone.public for zone in settings.zones)
+            if addresses.is_public(ip) and not any(zone.public for zone in settings.zones)
         ),
     )

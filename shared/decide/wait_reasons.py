@@ -52,7 +52,7 @@ class WaitReasons:
     def _budgets(self) -> Sequence[RateLimit]:
         """That of this process, and what the lease row tells of the others."""
         left = RateLimit()
-        left.import_writes(self.tenancy.spent or (), self.now)
+        left.import_writes(self.tenancy.recent_writes or (), self.now)
         return self.own, left
 
     def reason(self, dirty: DirtyName) -> str:

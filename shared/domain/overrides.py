@@ -1,4 +1,4 @@
-"""Overrides by the operator: an endpoint or region drained, a zone frozen."""
+"""Overrides by the operator: an endpoint or a region is drained, a zone is frozen."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from shared.domain.resource_ids import digest
 from shared.domain.zones import Zone
 
 FOREVER = 253_402_300_799.0
-"""Until when an order holds that has no end; the last second that a date can say."""
+"""The `until` of an override without an end, in seconds since the epoch; the last second that a date can express."""
 
 
 HASHED = "sha256:"
-"""Begins the target of an order of which only the hash is known (see `Order`)."""
+"""The prefix of the target of an override whose target is known only as a hash (see `Override`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """A person's order until `until` (seconds since the epoch), about its `target`.
+    """An override by the operator, in force until `until` (seconds since the epoch).
 
-    An endpoint (its id in lower case) or a whole region is withdrawn; to a zone (its key) nothing is written. Of an
-    order whose row cannot be read, the row's key still tells the target: `sha256:` and the digest of it.
+    `target`: the id of an endpoint in lower case, or a region: it is drained. Or the key of a zone: it is frozen. If
+    the row of an override cannot be read, its key still identifies the target: `sha256:` and the digest of the target.
     `by`, `reason_given`: as in `Cause`.
     """
 
@@ -32,21 +32,21 @@ class Override:
     reason_given: str = ""
 
     def applies_to(self, endpoint: Endpoint) -> bool:
-        """Whether this order is about that endpoint."""
+        """Return whether this override drains that endpoint."""
         return self.about(endpoint.key) or self.about(endpoint.region)
 
     def about(self, target: str) -> bool:
-        """Whether this is the target."""
+        """Return whether this is the target of the override."""
         if self.target.startswith(HASHED):
             return self.target == HASHED + digest(target)
         return self.target == target
 
     @property
     def has_no_end(self) -> bool:
-        """Whether it holds until somebody takes it back."""
+        """Whether it stays in force until the operator ends it."""
         return self.until >= FOREVER
 
 
-def active_freeze(zone: Zone, orders: Iterable[Override]) -> Override | None:
-    """The order, of those in force, that nothing is written to a zone."""
-    return next((order for order in orders if order.about(zone.key)), None)
+def active_freeze(zone: Zone, overrides: Iterable[Override]) -> Override | None:
+    """Return the freeze of a zone among the overrides in force, or None."""
+    return next((order for order in overrides if order.about(zone.key)), None)

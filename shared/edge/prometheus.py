@@ -43,7 +43,7 @@ def format_metric(name: str) -> str:
 
 
 def _head(name: str, metric: Metric) -> tuple[str, str]:
-    meaning = metric.says.replace("\\", r"\\").replace("\n", r"\n")
+    meaning = metric.description.replace("\\", r"\\").replace("\n", r"\n")
     return f"# HELP {format_metric(name)} {meaning}", f"# TYPE {format_metric(name)} {metric.kind}"
 
 

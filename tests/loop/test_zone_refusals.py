@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.azure.client import error_of
+from shared.azure.arm_errors import error_of
 from shared.decide.zone_refusals import MAX_REFUSALS, ZoneRefusals
 from shared.domain.errors import Terminal, ZoneCause
 from simulator.arm.permissions import forbidden

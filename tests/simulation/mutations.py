@@ -27,7 +27,7 @@ VARIANTS = (
         "catalog row: written without a condition",
         MEMORY,
         """        key = row.endpoint.key
-        _check(self._endpoints.get(key), etag, f"endpoint row {key}")
+        _require_etag(self._endpoints.get(key), etag, f"endpoint row {key}")
 """,
         """        key = row.endpoint.key
 """,
