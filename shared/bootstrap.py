@@ -73,7 +73,7 @@ def build(
     }
     return Reconciler(
         settings=wanted,
-        latency=published.override(wanted.latency),
+        latency=published.with_pairs(wanted.latency),
         catalog=catalog or _catalog(environment, wanted, credential),
         inventory=ArmInventory(arm, wanted.static, wanted.zones),
         record_sets=PrivateDnsRecordSets(arm, writers, _request_ids(wanted)),

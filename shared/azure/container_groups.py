@@ -1,6 +1,6 @@
 """Container groups (Azure Container Instances) with a private address as endpoints.
 
-A group serves while it runs and a container that serves clients runs: a group stays `Running` while the platform
+A group serves while it runs and a container that serves clients runs: a group stays Running while the platform
 restarts its crashed containers again and again (states of containers: recordings of azure-cli,
 test_container_create_msi, and docs, container-instances/container-state.md, 2024-07-02). The platform may move a group
 to another address, and a container may crash, without an event; the sweep finds these changes.

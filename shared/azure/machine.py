@@ -144,10 +144,7 @@ class Extension(msgspec.Struct, gc=False):
 
 
 def has_health_extension(extensions: Iterable[Extension] | None) -> bool:
-    """Return whether the Application Health extension is installed.
-
-    Its types are `ApplicationHealthLinux` and `ApplicationHealthWindows`.
-    """
+    """Return whether the Application Health extension is installed (type ApplicationHealthLinux or ...Windows)."""
     types = [each.properties.type.lower() for each in extensions or () if each.properties]
     return any(each.startswith("applicationhealth") for each in types)
 

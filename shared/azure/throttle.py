@@ -29,7 +29,7 @@ class Throttle(AsyncHTTPPolicy[Any, Any]):
 
     After a 429 with a wait, no request goes to its scope until the wait has ended, reads and writes apart. The scope is
     everything if ARM's buckets are empty, the provider if ARM's limit for the provider is reached
-    (`ResourceRequestsThrottled`), otherwise the zone or the resource of the request. In addition, ARM's token buckets
+    (ResourceRequestsThrottled), otherwise the zone or the resource of the request. In addition, ARM's token buckets
     are not emptied: response headers have the remaining tokens, and the refill rates are published (250 reads, refilled
     with 25 per second; 200 writes and 200 deletes, 10 per second; request-limits-and-throttling, 2026).
     """

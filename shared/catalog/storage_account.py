@@ -1,7 +1,7 @@
 """The storage account of the durable catalog: the one that the Functions host uses, from the host's own settings.
 
-Source of the names: Azure Functions' identity-based connections (azure-functions-host, `StorageClientProvider` and
-`AzureComponentFactory`). This module makes no calls: a client connects with its first request.
+Source of the names: Azure Functions' identity-based connections (azure-functions-host, StorageClientProvider and
+AzureComponentFactory). This module makes no calls: a client connects with its first request.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _AUDIENCES = {
     CLOUDS["usgovernment"].arm: "https://storage.azure.us",
     CLOUDS["china"].arm: "https://storage.azure.cn",
 }
-"""For clouds other than the public one. Source: `AudienceType` in azure-data-tables 12.7.0."""
+"""For clouds other than the public one. Source: AudienceType in azure-data-tables 12.7.0."""
 
 _RETRIES: dict[str, Any] = {
     "retry_total": 3,

@@ -58,7 +58,7 @@ class TableRows:
         `max_rows`: after so many rows no further page is read.
 
         A row has its etag whatever is selected, and a selected column that it lacks is None or absent. Sources:
-        recording `test_query_entities_with_select` of azure-data-tables, Azure/Azurite#2535.
+        recording test_query_entities_with_select of azure-data-tables, Azure/Azurite#2535.
         """
         pages = self._client.query_entities(
             where, select=list(columns) if columns else None, **self._response_hook()

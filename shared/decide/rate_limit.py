@@ -1,9 +1,9 @@
-"""How fast a zone may be read and written: a little less than Azure allows in any sliding minute.
+"""The rate limits of a zone's reads and writes: a little less than Azure allows in any sliding minute.
 
 Azure's published limits per private zone and minute are 60 creates, 60 updates and 60 deletes, 200 gets and 100 lists
-of record sets (Azure DNS limits, 2024-10-08). What is left of each is for requests that Azure counts later than we do,
-and for reads of other instances. The clock is an argument. A call of the future counts as made now: the clock may have
-been set back, and that of another instance may be ahead.
+of record sets (Azure DNS limits, 2024-10-08). The rest of each limit is for requests that Azure counts later than this
+process, and for reads of other instances. The clock is an argument. A call with a time in the future counts as made
+now: the clock may have been set back, and the clock of another instance may be ahead.
 """
 
 from __future__ import annotations
@@ -18,31 +18,31 @@ from shared.domain.catalog_state import WriteStamp
 from shared.domain.dirty import LONGEST_WAIT
 
 WINDOW_SECONDS = 61.0
-"""Seconds for which a call counts: a minute, the time by which it may reach Azure later than one sent after it, and the
-time by which the clock of another instance may differ."""
+"""Seconds for which a call counts: a minute, the time by which it may reach Azure later than a subsequent call, and the
+possible difference of another instance's clock."""
 LIMITS: Mapping[str, int] = {"create": 57, "update": 57, "delete": 57, "get": 150, "list": 95}
 WRITES = ("create", "update", "delete")
 SERVICE_RESERVE = 20
-"""Writes of each kind that host names leave to service names while these change."""
+"""Writes of each kind that host names leave to service names while service names change."""
 COALESCING_THRESHOLD = 0.15
-"""Up to this share of a minute's budget a name is written as often as it changes."""
+"""Up to this share of a minute's limit a name is written as often as it changes."""
 MAX_COALESCING_SECONDS = 15.0
 MAX_COALESCING_WITHDRAW_SECONDS = 7.5
-"""The same for a name that holds a dead address."""
+"""The same for a name with an address of a gone endpoint."""
 
 
 class RateLimit:
-    """What one zone has had in the last minute."""
+    """The calls of the last minute in one zone."""
 
     def __init__(self) -> None:
         self._spent: dict[str, deque[WriteStamp]] = {kind: deque() for kind in LIMITS}
         self._written: dict[str, float] = {}
         self._learned: frozenset[WriteStamp] = frozenset()
         self._now = 0.0
-        """The last time that was seen: no call is remembered as made after it."""
+        """The time of the last call of a method: no recorded call is later."""
 
     def wait(self, kind: str, now: float, reserve: int = 0) -> float:
-        """Seconds until the next call of this kind may go, so that `reserve` are left; 0 when it may go now."""
+        """Return seconds until the next call of this kind may go, with `reserve` calls left; 0 if it may go now."""
         spent, limit = self._recent(kind, now), LIMITS[kind] - reserve
         freed = spent[-limit].at + WINDOW_SECONDS if len(spent) >= limit else 0.0
         return max(0.0, freed - now)
@@ -50,31 +50,31 @@ class RateLimit:
     def coalescing_delay(
         self, name: str, now: float, looked: float = 0.0, longest: float = MAX_COALESCING_SECONDS
     ) -> float:
-        """Seconds for which a name that was just written, or looked at, is not updated, so that changes come together.
+        """Return seconds for which a name that was just written or read is not updated, so that changes are coalesced.
 
-        None while there is plenty; the fuller the minute, of updates or of reads, the longer: in a storm every event
-        may change the answers of the same few names, and each of them needs a share of the budget.
+        It is 0 while the limit is far. The more of a minute's updates or reads is used, the longer the delay: in a
+        storm every event may change the answers of the same few names, and each name needs a share of the limit.
         """
         share = max(self.used(kind, now) / LIMITS[kind] for kind in ("update", "get"))
         gap = longest * max(0.0, share - COALESCING_THRESHOLD) / (1 - COALESCING_THRESHOLD)
         return max(0.0, max(looked, self._written.get(name, 0.0)) + gap - now)
 
     def used(self, kind: str, now: float) -> int:
-        """How many calls of this kind went in the last minute."""
+        """Return the number of calls of this kind in the last minute."""
         return len(self._recent(kind, now))
 
     def record(self, kind: str, name: str, now: float) -> None:
-        """Note a call that goes now."""
+        """Record a call that goes now."""
         self._recent(kind, now).append(WriteStamp(kind, name, now))
         if kind in WRITES:
             self._written[name] = now
 
     def recent_writes(self, now: float) -> tuple[WriteStamp, ...]:
-        """What was written in the last minute, or has to be taken for written."""
+        """Return the writes of the last minute, including assumed ones."""
         return tuple(write for kind in WRITES for write in self._recent(kind, now))
 
     def import_writes(self, spent: Iterable[WriteStamp] | None, now: float) -> frozenset[WriteStamp]:
-        """Take in what a holder before has written, and give what was new; None: nobody knows, so assume the worst."""
+        """Add the writes of the previous holder, and return the new ones. None: unknown, so assume the maximum."""
         if spent is None:
             spent = [WriteStamp(kind, f"unknown {number}", now) for kind in WRITES for number in range(LIMITS[kind])]
         told = frozenset(spent)
@@ -97,7 +97,7 @@ class RateLimit:
         return spent
 
     def _see(self, now: float) -> None:
-        """Where the clock was set back, every call of what is the future now counts as made now, of whatever kind."""
+        """If the clock was set back, all calls that would now lie in the future count as made now."""
         before, self._now = self._now, now
         if now >= before:
             return
@@ -111,6 +111,6 @@ MAX_BACK_OFF = 300.0
 
 
 def back_off(attempts: int, retry_after: float | None) -> float:
-    """Seconds before a name that failed `attempts` times is tried again; what the other side asked for comes first."""
+    """Return seconds before the next attempt after `attempts` failures; at least what the service asked for."""
     wait = max(retry_after or 0.0, min(MAX_BACK_OFF, BACK_OFF * 2.0 ** min(attempts - 1, 10)))
     return min(wait, LONGEST_WAIT)

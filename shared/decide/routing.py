@@ -159,7 +159,7 @@ def _permission_problem(endpoint: Endpoint, name: str, settings: Settings) -> st
         return "deleted"
     if endpoint.kind == STATIC or settings.may_claim(name, endpoint.id):
         return ""
-    return NEEDS_ENTRY if settings.needs_entry(name) else "NEARZONE_CLAIMS does not let it claim this name"
+    return NEEDS_ENTRY if settings.needs_exact_entry(name) else "NEARZONE_CLAIMS does not let it claim this name"
 
 
 def _eligibility_problem(endpoint: Endpoint, name: str, tagged: bool, settings: Settings) -> str:

@@ -15,7 +15,7 @@ def faults(endpoint: Endpoint, settings: Settings) -> tuple[str, ...]:
     """Everything in an endpoint's claims that was refused, by its kind or by the settings."""
     if endpoint.kind == STATIC or not endpoint.names:  # The settings' own faults are told at start.
         return endpoint.faults
-    names = sorted(name for name in endpoint.names if settings.needs_entry(name))
+    names = sorted(name for name in endpoint.names if settings.needs_exact_entry(name))
     ips = sorted({address.ip for address in endpoint.addresses})
     return (
         *endpoint.faults,

@@ -37,4 +37,4 @@ METRICS: Mapping[str, Metric] = {
     "sweep.duration": Metric(HISTOGRAM, "s", "how long sweeps take"),
     "sweep.age": Metric(GAUGE, "s", "how long ago the last complete sweep ended"),
 }
-"""By the names that the loop uses; in Application Insights they have the prefix `nearzone.`."""
+"""By the names that the loop uses; Application Insights has them with the prefix "nearzone."."""

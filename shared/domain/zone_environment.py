@@ -17,7 +17,7 @@ class VnetLink:
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """A management lock. `level`: `readonly` or `cannotdelete`. `id`: the id of the lock, which has its scope."""
+    """A management lock. `level`: "readonly" or "cannotdelete". `id`: the id of the lock, which has its scope."""
 
     id: str
     level: str

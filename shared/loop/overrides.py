@@ -61,8 +61,8 @@ class Overrides:
         if wanted.drain and "/" in target and not covered:
             covered += await self.look("drain.endpoint", target, report)
         names = {name for each in covered for name in each.names}
-        report.covered_addresses = (len(covered), len(names))
-        report.notes += _coverage(target, *report.covered_addresses, known)
+        report.covered_counts = (len(covered), len(names))
+        report.notes += _coverage(target, *report.covered_counts, known)
         return covered
 
     def _known(self, field: str, target: str, also: Collection[str]) -> None:

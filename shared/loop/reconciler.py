@@ -44,7 +44,7 @@ from shared.edge.commands import Resync, StatusQuery
 from shared.edge.event_hints import Hint, Ignored, RecordEdit, hint
 from shared.edge.last_status import RUNBOOK, LastStatus, stale
 from shared.edge.override_errors import override_not_kept
-from shared.edge.report import Report, in_words
+from shared.edge.report import Report, error_text
 from shared.loop import metrics as scrape
 from shared.loop import status as explain
 from shared.loop import status_details as details
@@ -203,7 +203,7 @@ class Reconciler:
                     return report
                 if await self._deferred(found, begun):
                     return report
-                seen, first = await self.recorder.follow_hint(found, Cause(found.said, now))
+                seen, first = await self.recorder.follow_hint(found, Cause(found.description, now))
         except Terminal as error:  # Another delivery would not fare better; the sweep says so again.
             self._count("unreadable")
             report.fail(found.resource_id, error)
@@ -232,7 +232,7 @@ class Reconciler:
         now = await self._start(fills=False)
         deadline = now + EVENT_SECONDS
         async with _deadline(deadline - self.clock()):
-            outcome, first = await self.record_edits.follow(edit, Cause(edit.said, now))
+            outcome, first = await self.record_edits.follow(edit, Cause(edit.description, now))
         self._count(outcome)
         if first:
             await self._apply_after_record(deadline, report)
@@ -260,7 +260,7 @@ class Reconciler:
         await asyncio.sleep(CONFIRM_SECONDS)
         try:
             async with _deadline(max(0.0, deadline - self.clock())):
-                cause = Cause(hint.said, self.clock())
+                cause = Cause(hint.description, self.clock())
                 await gather_bounded(
                     (self.recorder.observe_and_record(endpoint_id, cause, NO_EVENT) for endpoint_id in doubtful),
                     MAX_CONCURRENT_OBSERVATIONS,
@@ -372,7 +372,7 @@ class Reconciler:
         zones = self.settings.zones
         around = await asyncio.gather(*(self.zone_environments.read(zone) for zone in zones))
         by_key = {zone.key: each for zone, each in zip(zones, around, strict=True)}
-        silent = watched.silent(seen.listings)
+        silent = watched.empty_subscriptions(seen.listings)
         rights = dict(zip(silent, await asyncio.gather(*map(self.zone_environments.permissions, silent)), strict=True))
         checked = preflight.check(self.settings, by_key, seen.listings, seen.endpoints, rights)
         return tuple(replace(alarm, at=self.clock()) for alarm in checked)
@@ -547,7 +547,7 @@ class Reconciler:
             if not scope.dry_run:
                 report.complete = False
                 with suppress(NearzoneError):  # Where the catalog is away, the function's own failure has to tell.
-                    await self._update_state(self._sweep_summary(scope.cause, report, in_words(error)))
+                    await self._update_state(self._sweep_summary(scope.cause, report, error_text(error)))
             raise
         if not scope.dry_run:
             self.metrics("sweep.duration", self.clock() - scope.cause.at)

@@ -213,7 +213,7 @@ VARIANTS = (
     Variant(
         "look: one 404 counts at once",
         DOUBT,
-        """    missing_at = 0.0 if seen.state != State.GONE or _confirmed(old, began, asks) else now
+        """    missing_at = 0.0 if observed.state != State.GONE or _confirmed(old, began, asks) else now
 """,
         """    missing_at = 0.0
 """,
