@@ -157,7 +157,7 @@ def _json(content: dict[str, Any], status_code: int = 200) -> func.HttpResponse:
 
 
 def _log_report(report: Report) -> None:
-    for line in report.failed():
+    for line in report.failure_lines():
         _log.error("%s", line)
     for text in report.refusals:
         _log.warning("%s", text)
@@ -168,4 +168,4 @@ def _log_report(report: Report) -> None:
 def _must_succeed(report: Report) -> None:
     _log_report(report)
     if report.failures or report.refusals:
-        raise Transient("; ".join((*report.failed(), *report.refusals))[:2000])
+        raise Transient("; ".join((*report.failure_lines(), *report.refusals))[:2000])

@@ -19,9 +19,10 @@ from azure.identity.aio import DefaultAzureCredential
 from azure.mgmt.compute.aio import ComputeManagementClient
 from azure.mgmt.privatedns.aio import PrivateDnsManagementClient
 
-from shared.azure.client import Arm, Throttle, client_options
+from shared.azure.client import Arm, client_options
 from shared.azure.inventory import ArmInventory
 from shared.azure.private_dns import PrivateDnsRecordSets
+from shared.azure.throttle import Throttle
 from shared.azure.zone_environment import ArmZoneEnvironmentReader
 from shared.catalog import storage_account as account
 from shared.catalog.memory import MemoryCatalog
@@ -101,7 +102,7 @@ def build(
     )
     notes = () if catalog else tuple(account.overridden(environment))
     instance = Instance(holder or uuid.uuid4().hex, Clock(clock), notes)
-    return _compose(wanted, published.override(wanted.latency), adapters, instance, figures)
+    return _compose(wanted, published.with_pairs(wanted.latency), adapters, instance, figures)
 
 
 @dataclass(frozen=True)

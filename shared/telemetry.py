@@ -1,8 +1,8 @@
-"""What the app sends to Application Insights: OpenTelemetry metrics, and one span for each call of a function.
+"""Sends metrics and spans to Application Insights through OpenTelemetry: one span for each function call.
 
-A call that found nothing to do sends no span: a timer that runs every 30 s would cause most of the cost.
+A call that found nothing to do sends no span: the spans of a timer that runs every 30 s would be most of the cost.
 
-Without a connection string the app sends nothing and does not import OpenTelemetry, which takes 0.3 s of a cold start.
+Without a connection string the app sends nothing and does not import OpenTelemetry, which adds 0.3 s to a cold start.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ _log = logging.getLogger("nearzone")
 
 
 class FunctionContext(Protocol):
-    """The part of a function's context that says which trace the call belongs to (W3C trace context)."""
+    """The part of a function's context that identifies the trace of the call (W3C trace context)."""
 
     @property
     def function_name(self) -> str:
-        """The function."""
+        """The name of the function."""
 
     @property
     def trace_context(self) -> object:
@@ -41,21 +41,21 @@ class FunctionContext(Protocol):
 
 @dataclass(slots=True)
 class Call:
-    """A function's call, while it runs. `idle`: it found nothing to do, so that no span of it is sent."""
+    """A running function call. `idle`: it found nothing to do, so its span is not sent."""
 
     idle: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Telemetry:
-    """Where figures and spans go; nowhere, as it stands here."""
+    """The destination of metrics and spans; the default discards them."""
 
     measure: Metrics = no_metrics
     tracer: Tracer | None = None
 
     @contextmanager
     def span(self, context: FunctionContext) -> Iterator[Call]:
-        """A function's call as one span below the host's own, with its exception; none where the call is idle."""
+        """Record a function call as one span below the host's span, with its exception; none if the call is idle."""
         call = Call()
         if self.tracer is None:
             yield call
@@ -76,23 +76,23 @@ class Telemetry:
 
 
 def connect(environment: Mapping[str, str]) -> Telemetry:
-    """Connect to Application Insights where a connection string is set; DNS goes on where that fails.
+    """Connect to Application Insights if a connection string is set. If that fails, the app runs without telemetry.
 
-    With `APPLICATIONINSIGHTS_AUTHENTICATION_STRING` the exporter signs in as the app's identity (exporter 1.0.0b58).
+    With APPLICATIONINSIGHTS_AUTHENTICATION_STRING the exporter signs in as the app's identity (exporter 1.0.0b58).
     """
     connection = environment.get(CONNECTION)
     if not connection:
         return Telemetry()
     # The host sends the logs. The distribution reads this from the environment only (1.8.11): its argument is ignored.
     os.environ.setdefault("OTEL_LOGS_EXPORTER", "none")
-    # Otherwise every export of spans has a metric with the process's attributes beside it, as large as a span.
+    # Otherwise every export of spans includes a metric with the process's attributes, as large as a span.
     os.environ.setdefault("APPLICATIONINSIGHTS_OPENTELEMETRY_RESOURCE_METRIC_DISABLED", "true")
     try:
         from azure.monitor.opentelemetry import configure_azure_monitor  # noqa: PLC0415 - see above
         from opentelemetry import metrics, trace  # noqa: PLC0415
 
-        # No span for each call of an SDK: a sweep makes hundreds. AZURE_SDK_TRACING_IMPLEMENTATION=opentelemetry, which
-        # azure-core reads (1.41), brings them back for as long as it is set.
+        # No spans for SDK calls: a sweep makes hundreds. AZURE_SDK_TRACING_IMPLEMENTATION=opentelemetry, which
+        # azure-core reads (1.41), enables them while it is set.
         others = ("azure_sdk", "django", "fastapi", "flask", "httpx", "psycopg2", "requests", "urllib", "urllib3")
         configure_azure_monitor(
             connection_string=connection,
@@ -100,14 +100,14 @@ def connect(environment: Mapping[str, str]) -> Telemetry:
             enable_performance_counters=False,
             instrumentation_options={each: {"enabled": False} for each in others},
         )
-    except Exception:  # noqa: BLE001 - whatever it is: names matter more than figures about them
+    except Exception:  # noqa: BLE001 - DNS matters more than telemetry
         _log.exception("%s: no telemetry is sent", CONNECTION)
         return Telemetry()
     return Telemetry(otel_metrics(metrics.get_meter("nearzone")), trace.get_tracer("nearzone"))
 
 
 def otel_metrics(meter: Meter) -> Metrics:
-    """The metrics as instruments of this meter."""
+    """Return the metrics as instruments of this meter."""
     record = {name: _instrument(meter, PREFIX + name, metric) for name, metric in METRICS.items()}
 
     def measure(name: str, value: float, /, **dimensions: str) -> None:
@@ -118,17 +118,17 @@ def otel_metrics(meter: Meter) -> Metrics:
 
 def _instrument(meter: Meter, name: str, metric: Metric) -> Callable[[float, Mapping[str, str]], None]:
     if metric.kind == COUNTER:
-        return meter.create_counter(name, metric.unit, metric.says).add
+        return meter.create_counter(name, metric.unit, metric.description).add
     if metric.kind == GAUGE:
         return _gauge(meter, name, metric)
-    return meter.create_histogram(name, metric.unit, metric.says).record
+    return meter.create_histogram(name, metric.unit, metric.description).record
 
 
 def _gauge(meter: Meter, name: str, metric: Metric) -> Callable[[float, Mapping[str, str]], None]:
-    """A gauge that tells what was measured since it told last, and nothing where nothing was.
+    """Create a gauge that reports only values measured since its last report.
 
-    OpenTelemetry's own gauge (SDK 1.45) tells its last value again and again: it would say "a sweep ended a minute ago"
-    for as long as a process lives in which no function runs any more.
+    OpenTelemetry's own gauge (SDK 1.45) reports its last value repeatedly: it would report the same age of the last
+    sweep for as long as the process lives, even if no function runs any more.
     """
     from opentelemetry.metrics import Observation  # noqa: PLC0415 - not imported without a connection string
 
@@ -138,8 +138,8 @@ def _gauge(meter: Meter, name: str, metric: Metric) -> Callable[[float, Mapping[
         measured_since[tuple(dimensions.items())] = value
 
     def tell(_: CallbackOptions) -> list[Observation]:
-        # Item by item: another thread may measure at the same time.
+        # One item at a time: another thread may measure at the same time.
         return [Observation(measured_since.pop(key), dict(key)) for key in list(measured_since)]
 
-    meter.create_observable_gauge(name, [tell], metric.unit, metric.says)
+    meter.create_observable_gauge(name, [tell], metric.unit, metric.description)
     return take

@@ -1,1 +1,1 @@
-"""Translates between Resource Manager and the values of `domain`. Adapters decide nothing."""
+"""Translates between Resource Manager and the values in the package `domain`. Adapters decide nothing."""

@@ -1,8 +1,8 @@
-"""ARM's answers as values: strictly where that works, and otherwise resource by resource.
+"""Decodes the responses of ARM: strictly if possible, otherwise resource by resource.
 
-A list holds resources of other people, and what one of them looks like must not decide whether the others are read. So
-where an answer is not what its specification says, each resource in it is read on its own: null is taken for absence,
-and what is still of a wrong type is `Unreadable`, with what can be told of it.
+A list contains resources of other owners, and the form of one resource must not prevent the others from being read. If
+a response does not match its specification, each resource in it is decoded separately: null counts as absent, and a
+value that still has the wrong type makes the resource `Unreadable`, with its id and tags as far as they are readable.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ class Page(msgspec.Struct, Generic[T], rename="camel"):
 
 
 class Unreadable(Terminal):
-    """A resource, or a whole answer, is not what ARM's specification says.
+    """A resource, or a whole response, does not match ARM's specification.
 
-    `id`: the resource's, or "". `tags`: its tags, empty where it has none, None where they cannot be told.
+    `id`: the id of the resource, or "". `tags`: its tags, empty if it has none, None if they cannot be read.
     """
 
     def __init__(self, why: str, found: object = None) -> None:
         super().__init__(f"ARM's answer is not what its specification says: {why[:200]}")
-        self.id, self.tags = "", self._told(found)
+        self.id, self.tags = "", self._tags_of(found)
         if isinstance(found, dict) and isinstance(found.get("id"), str):
             self.id = found["id"]
 
     @staticmethod
-    def _told(found: object) -> Tags:
+    def _tags_of(found: object) -> Tags:
         tags = found.get("tags", {}) if isinstance(found, dict) else ()
         return {} if tags is None else tags if isinstance(tags, dict) else None
 
@@ -46,7 +46,7 @@ _raw = msgspec.json.Decoder(Page[msgspec.Raw])
 
 
 def resource(content: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[T]) -> T:
-    """One resource. Raises Unreadable."""
+    """Decode one resource. Raises Unreadable."""
     try:
         return decoder.decode(content)
     except (msgspec.DecodeError, RecursionError):
@@ -54,7 +54,10 @@ def resource(content: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[T]) -> 
 
 
 def page(content: bytes, decoder: msgspec.json.Decoder[Page[T]]) -> tuple[Page[T], list[Unreadable]]:
-    """What can be read of a page, and what cannot. Raises Unreadable where it is no page."""
+    """Decode a page: the readable resources, and the unreadable ones.
+
+    Raises Unreadable if the response is not a page.
+    """
     try:
         return decoder.decode(content), []
     except (msgspec.DecodeError, RecursionError):
@@ -86,7 +89,7 @@ def _without_nulls(content: bytes | msgspec.Raw, wanted: type[T]) -> T:
 
 
 def _stripped(value: object) -> object:
-    """The same without members that are null; an item of a list that is null is no absence of anything."""
+    """Return the value without members that are null. Items of a list that are null stay."""
     if isinstance(value, dict):
         return {name: _stripped(each) for name, each in value.items() if each is not None}
     if isinstance(value, list):

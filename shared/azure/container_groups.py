@@ -1,9 +1,9 @@
 """Container groups (Azure Container Instances) with a private address as endpoints.
 
-One serves while it runs, and a container in it that clients may talk to: a group stays `Running` while the platform
-starts its crashed containers again and again (states of containers: recordings of azure-cli, test_container_create_msi,
-and docs, container-instances/container-state.md, 2024-07-02). The platform may move a group to another address, and a
-container may crash, without an event; the sweep finds that.
+A group serves while it runs and a container that serves clients runs: a group stays Running while the platform
+restarts its crashed containers again and again (states of containers: recordings of azure-cli,
+test_container_create_msi, and docs, container-instances/container-state.md, 2024-07-02). The platform may move a group
+to another address, and a container may crash, without an event; the sweep finds these changes.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ import msgspec
 
 from shared.azure.answers import Page
 from shared.azure.endpoint_kind import ListableKind
-from shared.azure.machine import Link, private
+from shared.azure.machine import Link, private_address
 from shared.azure.tags import claims, drained, names
 from shared.config.settings import region_name
 from shared.domain.endpoints import Address, Endpoint, State
 
-COMING = ("pending", "creating", "accepted", "updating")
-"""States of a group, or of its provisioning, on the way to running."""
+STARTING = ("pending", "creating", "accepted", "updating")
+"""States of a group, or of its provisioning, before it runs."""
 ENDED = ("stopped", "succeeded", "failed", "terminated")
-"""States of a group that runs no more."""
+"""States of a group that has ended."""
 
 
 class _IpAddress(msgspec.Struct):
@@ -69,7 +69,10 @@ class _ContainerGroup(msgspec.Struct):
 
 
 class ContainerGroups(ListableKind[_ContainerGroup]):
-    """One kind of endpoint. Recorded lists have no instance view (azure-cli, 2023), so these leave open what runs."""
+    """Container groups.
+
+    Recorded lists have no instance view (azure-cli, 2023), so lists do not show which groups run.
+    """
 
     path = "Microsoft.ContainerInstance/containerGroups"
     api = "2023-05-01"
@@ -77,13 +80,13 @@ class ContainerGroups(ListableKind[_ContainerGroup]):
     many = msgspec.json.Decoder(Page[_ContainerGroup])
 
     async def to_endpoint(self, found: _ContainerGroup, *, from_list: bool) -> Endpoint | None:
-        """Its private address."""
+        """Return the group as an endpoint with its private address."""
         if from_list and claims(found.tags) and found.properties.instance_view is None:
             return None
         tagged, own, faults = names(found.tags, found.name)
         address, (state, doubt) = _address(found), _state(found)
         if claims(found.tags):
-            faults += ("it has no private address and is not published",) if _public(found) else _down(found)
+            faults += ("it has no private address and is not published",) if _public(found) else _serving_problem(found)
         return Endpoint(
             id=found.id,
             kind=self.kind,
@@ -102,7 +105,7 @@ def _address(found: _ContainerGroup) -> Address | None:
     ip, subnets = found.properties.ip_address, found.properties.subnet_ids
     if not ip or _public(found) or not ip.ip:
         return None
-    return private(ip.ip, subnets[0] if subnets else None)
+    return private_address(ip.ip, subnets[0] if subnets else None)
 
 
 def _public(found: _ContainerGroup) -> bool:
@@ -111,9 +114,9 @@ def _public(found: _ContainerGroup) -> bool:
 
 
 def _state(found: _ContainerGroup) -> tuple[State, str]:
-    """What it does, and why that is in doubt, or "".
+    """Return the state of a group, and why it is in doubt, or "".
 
-    Azure may not tell for a while what a group does, or where it is, such as while it repairs the group.
+    Azure may omit the state or the address of a group for a while, for example during a repair.
     """
     properties = found.properties
     provisioning = properties.provisioning_state.lower()
@@ -122,21 +125,22 @@ def _state(found: _ContainerGroup) -> tuple[State, str]:
     if state in ENDED or provisioning == "deleting" or (state == "running" and not private_one):
         return State.STOPPED, ""
     doubt = ""
-    if state not in COMING and provisioning not in COMING:
+    if state not in STARTING and provisioning not in STARTING:
         doubt = "Azure does not tell whether it runs" if state != "running" else "Azure does not tell its address"
-    if state == "running" and (_address(found) or _down(found)):
+    if state == "running" and (_address(found) or _serving_problem(found)):
         doubt = ""
     if drained(found.tags):
         return State.DRAINING, doubt
-    serves = state == "running" and _address(found) and not _down(found)
+    serves = state == "running" and _address(found) and not _serving_problem(found)
     return State.SERVING if serves else State.WARMING, doubt
 
 
-def _down(found: _ContainerGroup) -> tuple[str, ...]:
-    """Why no container runs in a running group that clients may talk to, in words, or nothing.
+def _serving_problem(found: _ContainerGroup) -> tuple[str, ...]:
+    """Return why no container that serves clients runs in a running group, as text, or nothing.
 
-    These are the containers that open a port, or all where none does: a sidecar without a port serves no client, and a
-    job beside them may have ended. One of which Azure says nothing counts as running, for its group does.
+    Containers with a port serve clients, or all containers if none has a port: a sidecar without a port serves no
+    client, and a job in the group may have ended. A container without a reported state counts as running, because its
+    group runs.
     """
     if not found.properties.instance_view or found.properties.instance_view.state.lower() != "running":
         return ()
@@ -145,10 +149,10 @@ def _down(found: _ContainerGroup) -> tuple[str, ...]:
     currents = [each.instance_view.current_state for each in asked]
     if not currents or any(each.state.lower() in ("", "running") for each in currents):
         return ()
-    return (f"no container of it that could serve runs: {_shown(currents[0])}",)
+    return (f"no container of it that could serve runs: {_format_state(currents[0])}",)
 
 
-def _shown(current: _Current) -> str:
-    """`Waiting (CrashLoopBackOff)`; what follows in the detail differs from time to time."""
+def _format_state(current: _Current) -> str:
+    """Format a state as `Waiting (CrashLoopBackOff)`; the rest of the detail varies."""
     detail = current.detail_status.split(":", 1)[0].strip()[:40]
     return f"{current.state} ({detail})" if detail else current.state

@@ -1,6 +1,6 @@
-"""What a kind of endpoint has to know, and what kinds have in common: how an answer of ARM is taken.
+"""The protocol of an endpoint kind, and the common parts: how responses of ARM become observations and lists.
 
-Most kinds are a `Listed`: their file says where ARM has them, which fields are read, and what these amount to.
+Most kinds are a `ListableKind`: their module states the ARM type, the fields to read, and how they make an endpoint.
 """
 
 from __future__ import annotations
@@ -26,17 +26,20 @@ class Kind(Protocol):
 
     kind: str
 
-    async def observe(self, endpoint_id: str, known: Endpoint | None, listed: Endpoint | None = None) -> Endpoint:
-        """Read one: 404 gives state gone, 403 what was known with `doubt` set. Raises Transient, Terminal.
+    async def observe(self, endpoint_id: str, previous: Endpoint | None, listed: Endpoint | None = None) -> Endpoint:
+        """Read one endpoint: 404 gives state gone, 403 the previous values with `doubt`. Raises Transient, Terminal.
 
-        `listed`: what a list has just shown; a kind may use it for what it would have to read besides.
+        `listed`: what a list has just shown; a kind may use it instead of further reads.
         """
 
     async def observe_many(self, subscription: str, wanted: Mapping[str, Endpoint | None]) -> Sequence[Endpoint]:
-        """Read those of the wanted ones (by id in lower case) of which lists say enough. Raises Transient, Terminal."""
+        """Read the wanted endpoints (by id in lower case) for which lists are sufficient.
 
-    async def list_in(self, subscription: str, known: Sequence[Endpoint]) -> Listing:
-        """Read all of a subscription; an incomplete list says so instead of raising."""
+        Raises Transient, Terminal.
+        """
+
+    async def list_in(self, subscription: str, previous: Sequence[Endpoint]) -> Listing:
+        """List all endpoints of a subscription; an incomplete list has `error` set instead of raising."""
 
 
 class Dependency(Protocol):
@@ -45,26 +48,26 @@ class Dependency(Protocol):
     type: str
 
     async def endpoints(self, resource_id: str) -> Sequence[str]:
-        """The ids of the endpoints that depend on a resource. Raises Transient, Terminal."""
+        """Return the ids of the endpoints that depend on a resource. Raises Transient, Terminal."""
 
 
 class Parent(Protocol):
-    """A kind of resource that endpoints are parts of. `type`: its ARM type in lower case."""
+    """A kind of resource that contains endpoints. `type`: its ARM type in lower case."""
 
     type: str
 
-    async def members(self, parent_id: str, known: Sequence[Endpoint]) -> ListResult:
-        """Its endpoints as lists show them. `known`: those that the catalog has. Raises Transient, Terminal."""
+    async def members(self, parent_id: str, previous: Sequence[Endpoint]) -> ListResult:
+        """Return its endpoints as lists show them. `previous`: those in the catalog. Raises Transient, Terminal."""
 
 
 class Resource(Protocol):
-    """What every ARM resource has."""
+    """The fields of every ARM resource."""
 
     id: str
 
 
 class Tagged(Resource, Protocol):
-    """What every top-level resource has."""
+    """The fields of every top-level resource."""
 
     tags: dict[str, Any] | None
 
@@ -73,11 +76,11 @@ R = TypeVar("R", bound=Resource)
 T = TypeVar("T", bound=Tagged)
 P = TypeVar("P")
 ListResult = tuple[Sequence[Endpoint], Sequence[Endpoint]]
-"""Endpoints of which lists say enough, and those that they leave open, with what they say (see `Listing.unclear`)."""
+"""Endpoints for which lists are sufficient, and the others with what lists say of them (see `Listing.needs_get`)."""
 
 
 class Items(dict[str, R]):
-    """What a list holds, by id in lower case. `unreadable`: what of it is not as ARM's specification says."""
+    """The resources of a list, by id in lower case. `unreadable`: those that do not match ARM's specification."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -85,44 +88,47 @@ class Items(dict[str, R]):
 
     @property
     def doubt(self) -> str:
-        """Why these, the parts of an endpoint, do not say everything, or ""."""
+        """Why the parts of an endpoint in this list are incomplete, or ""."""
         return f"a part of it cannot be read: {self.unreadable[0]}" if self.unreadable else ""
 
-    def unclear(self, kind: str, known: Collection[str]) -> list[Endpoint]:
-        """What cannot be read, and claims names or is known (by id in lower case) to have claimed some.
+    def needs_get(self, kind: str, previous: Collection[str]) -> list[Endpoint]:
+        """Return unreadable resources that claim names, or that claimed names before (`previous`: ids in lower case).
 
-        What has not opted in does not matter, whatever it looks like.
+        Resources that have not opted in are ignored.
         """
-        opted = [each for each in self.unreadable if each.id and (claims(each.tags) or each.id.lower() in known)]
-        return [claimed(each.id, kind, each.tags) for each in opted]
+        opted = [each for each in self.unreadable if each.id and (claims(each.tags) or each.id.lower() in previous)]
+        return [from_tags(each.id, kind, each.tags) for each in opted]
 
 
-def claimed(endpoint_id: str, kind: str, tags: Tags) -> Endpoint:
-    """What a list says of a resource that it leaves open: its names."""
+def from_tags(endpoint_id: str, kind: str, tags: Tags) -> Endpoint:
+    """Return an endpoint with the names that its tags claim, and no state."""
     tagged, own, faults = names(tags, endpoint_id.rsplit("/", 1)[-1])
     return Endpoint(endpoint_id, kind, tagged=tagged, own=own, faults=faults)
 
 
 async def as_observation(
-    endpoint_id: str, kind: str, known: Endpoint | None, reading: Awaitable[Endpoint | None]
+    endpoint_id: str, kind: str, previous: Endpoint | None, reading: Awaitable[Endpoint | None]
 ) -> Endpoint:
-    """What reading one endpoint has shown; None: ARM says 404.
+    """Return the observation of one endpoint; `reading` gives None for a 404.
 
-    One that may not be read, or whose answer cannot be understood, is what was known of it, in doubt. Raises Transient,
-    Terminal.
+    If access is denied, or the response cannot be decoded, the result has the previous values and `doubt`. Raises
+    Transient, Terminal.
     """
     try:
         endpoint = await reading
     except Forbidden as error:
-        return replace(known or Endpoint(endpoint_id, kind), doubt=f"cannot be read: {error}")
+        return replace(previous or Endpoint(endpoint_id, kind), doubt=f"cannot be read: {error}")
     except Unreadable as error:
-        return _doubted(endpoint_id, kind, known, error)
-    return endpoint or replace(known or Endpoint(endpoint_id, kind), state=State.GONE, doubt="")
+        return _unreadable_endpoint(endpoint_id, kind, previous, error)
+    return endpoint or replace(previous or Endpoint(endpoint_id, kind), state=State.GONE, doubt="")
 
 
-def _doubted(endpoint_id: str, kind: str, known: Endpoint | None, error: Unreadable) -> Endpoint:
-    """What an endpoint is that cannot be read, as far as its tags say. Raises Unreadable where these say nothing."""
-    alive = known if known and known.state != State.GONE else Endpoint(endpoint_id, kind)
+def _unreadable_endpoint(endpoint_id: str, kind: str, previous: Endpoint | None, error: Unreadable) -> Endpoint:
+    """Return an endpoint that cannot be read, as far as its tags say.
+
+    Raises Unreadable if its tags cannot be read either.
+    """
+    alive = previous if previous and previous.state != State.GONE else Endpoint(endpoint_id, kind)
     if error.tags is not None and not claims(error.tags):
         return replace(alive, tagged=(), own=None, doubt="", faults=())
     doubt = f"cannot be read: {error}"
@@ -130,41 +136,42 @@ def _doubted(endpoint_id: str, kind: str, known: Endpoint | None, error: Unreada
         return replace(alive, doubt=doubt)
     if error.tags is None:
         raise error
-    top = resource_id(endpoint_id)  # An instance claims the name of its scale set.
+    top = resource_id(endpoint_id)  # An instance claims its scale set's name.
     tagged, own, faults = names(error.tags, (top.id if top else endpoint_id).rsplit("/", 1)[-1])
     return replace(alive, tagged=tagged, own=own, faults=faults, doubt=doubt)
 
 
-async def part(reading: Awaitable[P]) -> tuple[P | None, str]:
-    """A part of an endpoint, such as its NIC, and why it cannot be read, or "". Raises Transient, Terminal."""
+async def read_part(reading: Awaitable[P]) -> tuple[P | None, str]:
+    """Return a part of an endpoint, such as its NIC, and why it cannot be read, or "". Raises Transient, Terminal."""
     try:
         return await reading, ""
     except (Forbidden, Unreadable) as error:
         return None, f"a part of it cannot be read: {error}"
 
 
-def kept(found: Endpoint, known: Endpoint | None) -> Endpoint:
-    """A doubtful observation beside what was known: that stays as far as nothing was seen against it.
+def merge_previous(found: Endpoint, previous: Endpoint | None) -> Endpoint:
+    """Combine a doubtful observation with the previous one.
 
-    Warming means here that nothing was seen. What was seen, such as a drain tag or a rejection, counts.
+    Previous values stay unless the observation contradicts them. The state `WARMING` counts as no information here.
+    Information such as a drain tag or a rejection counts.
     """
-    if not found.doubt or known is None or known.state in (State.GONE, State.UNKNOWN) or not known.is_relevant:
+    if not found.doubt or previous is None or previous.state in (State.GONE, State.UNKNOWN) or not previous.is_relevant:
         return found
-    state = known.state if found.state == State.WARMING else found.state
-    return replace(known, state=state, addresses=found.addresses or known.addresses, doubt=found.doubt)
+    state = previous.state if found.state == State.WARMING else found.state
+    return replace(previous, state=state, addresses=found.addresses or previous.addresses, doubt=found.doubt)
 
 
 async def as_listing(subscription: str, kind: str, reading: Awaitable[ListResult]) -> Listing:
-    """What listing a kind has shown."""
+    """Return the result of listing a kind; an error makes the list incomplete."""
     try:
-        endpoints, unclear = await reading
+        endpoints, needs_get = await reading
     except NearzoneError as error:
         return Listing(subscription, kind, error=f"{type(error).__name__}: {error}")
-    return Listing(subscription, kind, tuple(endpoints), tuple(unclear))
+    return Listing(subscription, kind, tuple(endpoints), tuple(needs_get))
 
 
 async def list_all(arm: Arm, path: str, decoder: msgspec.json.Decoder[Page[R]], query: Mapping[str, str]) -> Items[R]:
-    """All that a list holds, by id in lower case; nothing where the subscription does not use the resource provider.
+    """Return all resources of a list, by id in lower case; none if the subscription has not registered the provider.
 
     Raises Transient, Forbidden, Terminal.
     """
@@ -178,7 +185,10 @@ async def list_all(arm: Arm, path: str, decoder: msgspec.json.Decoder[Page[R]], 
 
 
 class ListableKind(ABC, Generic[T]):
-    """A kind of which a subscription is listed in one go. `path`: its ARM type as ARM spells it; `api`: api-version."""
+    """A kind that one request lists for a subscription.
+
+    `path`: its ARM type as ARM spells it; `api`: the API version.
+    """
 
     path: ClassVar[str]
     api: ClassVar[str]
@@ -191,49 +201,52 @@ class ListableKind(ABC, Generic[T]):
 
     @abstractmethod
     async def to_endpoint(self, found: T, *, from_list: bool) -> Endpoint | None:
-        """What a resource amounts to; None where a list says too little. Raises Transient, Forbidden, Terminal.
+        """Return a resource as an endpoint; None if a list is not sufficient. Raises Transient, Forbidden, Terminal.
 
-        One of which ARM says too little, so that what was known of it stays, has `doubt` set.
+        An endpoint with incomplete information, which keeps its previous values, has `doubt` set.
         """
 
-    async def observe(self, endpoint_id: str, known: Endpoint | None, listed: Endpoint | None = None) -> Endpoint:
-        """Read one."""
+    async def observe(self, endpoint_id: str, previous: Endpoint | None, listed: Endpoint | None = None) -> Endpoint:
+        """Read one endpoint."""
         del listed
-        return await as_observation(endpoint_id, self.kind, known, self._read(endpoint_id, known))
+        return await as_observation(endpoint_id, self.kind, previous, self._read(endpoint_id, previous))
 
-    async def _read(self, endpoint_id: str, known: Endpoint | None) -> Endpoint | None:
+    async def _read(self, endpoint_id: str, previous: Endpoint | None) -> Endpoint | None:
         found = await self.arm.get(endpoint_id, self.one, **{"api-version": self.api})
         endpoint = await self.to_endpoint(found, from_list=False) if found else None
-        return kept(endpoint, known) if endpoint else None
+        return merge_previous(endpoint, previous) if endpoint else None
 
-    async def list_in(self, subscription: str, known: Sequence[Endpoint]) -> Listing:
-        """All of a subscription that claim names, or did."""
+    async def list_in(self, subscription: str, previous: Sequence[Endpoint]) -> Listing:
+        """List all endpoints of a subscription that claim names, or claimed names before."""
         return await as_listing(
-            subscription, self.kind, self._list(subscription, {each.key: each for each in known if each.names})
+            subscription, self.kind, self._list(subscription, {each.key: each for each in previous if each.names})
         )
 
-    async def _list(self, subscription: str, known: Mapping[str, Endpoint]) -> ListResult:
+    async def _list(self, subscription: str, previous: Mapping[str, Endpoint]) -> ListResult:
         there = await self._all(subscription)
-        wanted = {key: each for key, each in there.items() if claims(each.tags) or key in known}
-        endpoints = await self._several(wanted.values(), known)
+        wanted = {key: each for key, each in there.items() if claims(each.tags) or key in previous}
+        endpoints = await self._to_endpoints(wanted.values(), previous)
         clear = {endpoint.key for endpoint in endpoints}
-        left = [claimed(each.id, self.kind, each.tags) for key, each in wanted.items() if key not in clear]
-        return endpoints, [*there.unclear(self.kind, known), *left]
+        left = [from_tags(each.id, self.kind, each.tags) for key, each in wanted.items() if key not in clear]
+        return endpoints, [*there.needs_get(self.kind, previous), *left]
 
     async def observe_many(self, subscription: str, wanted: Mapping[str, Endpoint | None]) -> Sequence[Endpoint]:
-        """Those of the wanted ones (by id in lower case) of which a list says enough. Raises Transient, Terminal."""
-        found = [each for key, each in (await self._all(subscription)).items() if key in wanted]
-        return await self._several(found, wanted)
+        """Read the wanted endpoints (by id in lower case) for which a list is sufficient.
 
-    async def _several(self, found: Collection[T], known: Mapping[str, Endpoint | None]) -> list[Endpoint]:
-        """Those of which a list, and what has to be read besides, say enough."""
+        Raises Transient, Terminal.
+        """
+        found = [each for key, each in (await self._all(subscription)).items() if key in wanted]
+        return await self._to_endpoints(found, wanted)
+
+    async def _to_endpoints(self, found: Collection[T], previous: Mapping[str, Endpoint | None]) -> list[Endpoint]:
+        """Return the endpoints for which a list, and the further reads of the kind, are sufficient."""
 
         async def one(each: T) -> Endpoint | None:
             try:
                 endpoint = await self.to_endpoint(each, from_list=True)
-            except Terminal:  # Its own GET says what is wrong, or that it is gone, and the others go on.
+            except Terminal:  # Its own GET reports the problem; the other endpoints continue.
                 return None
-            return kept(endpoint, known.get(each.id.lower())) if endpoint else None
+            return merge_previous(endpoint, previous.get(each.id.lower())) if endpoint else None
 
         return [endpoint for endpoint in await asyncio.gather(*map(one, found)) if endpoint]
 

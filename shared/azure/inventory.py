@@ -1,4 +1,4 @@
-"""The registry of endpoint kinds: a new kind is one file and one entry in `KINDS`."""
+"""The registry of endpoint kinds: a new kind is one module and one entry in `KINDS`."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from shared.domain.zones import Zone
 
 KINDS = (VirtualMachines, LoadBalancers, ScaleSetInstances, PrivateEndpoints, ContainerGroups)
 DEPENDENCIES = (NetworkInterfaces,)
-"""What endpoints depend on: an event there is a hint at the endpoints."""
+"""Resources that endpoints depend on: an event of one is a hint for its endpoints."""
 PARENTS = (ScaleSets,)
-"""What endpoints are parts of."""
+"""Resources that contain endpoints."""
 
 
 class ArmInventory:
-    """Fulfils `ports.Inventory` with all kinds. `static` and `zones`: the endpoints and the zones of the settings."""
+    """Implements `ports.Inventory` with all kinds. `static`, `zones`: the endpoints and the zones of the settings."""
 
     def __init__(self, arm: Arm, static: Sequence[Endpoint] = (), zones: Sequence[Zone] = ()) -> None:
         own = [zone.key for zone in zones]
@@ -45,48 +45,48 @@ class ArmInventory:
 
     @property
     def types(self) -> frozenset[str]:
-        """ARM types of endpoints and of what they depend on."""
+        """ARM types of endpoints and of their dependencies."""
         return self.kinds | self._dependencies.keys() | self._parents.keys()
 
     @property
     def parent_types(self) -> frozenset[str]:
-        """ARM types that endpoints are parts of."""
+        """ARM types of resources that contain endpoints."""
         return frozenset(self._parents)
 
     async def resolve(self, resource: str) -> Sequence[str]:
-        """The endpoints that a resource is, or that depend on it."""
+        """Return the ids of the endpoints that a resource is, or that depend on it."""
         found = resource_id(resource, self.types)
         if found and found.type in self._dependencies:
             return await self._dependencies[found.type].endpoints(found.id)
         return [found.id] if found else []
 
-    async def members(self, parent_id: str, known: Sequence[Endpoint]) -> ListResult:
-        """The endpoints of a parent, by lists."""
+    async def members(self, parent_id: str, previous: Sequence[Endpoint]) -> ListResult:
+        """Return the endpoints of a parent, by lists."""
         found = resource_id(parent_id, self._parents)
-        return await self._parents[found.type].members(found.id, known) if found else ([], [])
+        return await self._parents[found.type].members(found.id, previous) if found else ([], [])
 
-    async def observe(self, endpoint_id: str, known: Endpoint | None, listed: Endpoint | None = None) -> Endpoint:
-        """Read one endpoint of whatever kind."""
+    async def observe(self, endpoint_id: str, previous: Endpoint | None, listed: Endpoint | None = None) -> Endpoint:
+        """Read one endpoint of any kind."""
         kind = self._kind(endpoint_id)
         if kind is None:
             raise Terminal(f"{endpoint_id} is no endpoint of a known kind")
-        return await kind.observe(endpoint_id, known, listed)
+        return await kind.observe(endpoint_id, previous, listed)
 
     async def observe_many(self, wanted: Mapping[str, Endpoint | None]) -> Mapping[str, Endpoint]:
-        """Many endpoints by lists, of each kind and subscription among them."""
+        """Read many endpoints by lists, for each of their kinds and subscriptions."""
         groups: defaultdict[tuple[str, str], dict[str, Endpoint | None]] = defaultdict(dict)
-        for endpoint_id, known in wanted.items():
+        for endpoint_id, previous in wanted.items():
             kind = self._kind(endpoint_id)
             if kind:
-                groups[kind.kind, Endpoint(endpoint_id, kind.kind).subscription][endpoint_id.lower()] = known
+                groups[kind.kind, Endpoint(endpoint_id, kind.kind).subscription][endpoint_id.lower()] = previous
         read = [self._by_type[kind].observe_many(subscription, group) for (kind, subscription), group in groups.items()]
         seen = {endpoint.key: endpoint for endpoints in await asyncio.gather(*read) for endpoint in endpoints}
         return {endpoint_id: seen[endpoint_id.lower()] for endpoint_id in wanted if endpoint_id.lower() in seen}
 
-    async def list_all(self, subscriptions: Collection[str], known: Sequence[Endpoint]) -> Sequence[Listing]:
-        """Every kind of every subscription, and the static endpoints."""
+    async def list_all(self, subscriptions: Collection[str], previous: Sequence[Endpoint]) -> Sequence[Listing]:
+        """List every kind of every subscription, and the static endpoints."""
         by_kind: defaultdict[tuple[str, str], list[Endpoint]] = defaultdict(list)
-        for endpoint in known:
+        for endpoint in previous:
             by_kind[endpoint.subscription, endpoint.kind].append(endpoint)
         lists = [(each, kind) for each in sorted(subscriptions) for kind in self._kinds] + [(STATIC, self._static)]
         return await asyncio.gather(*(kind.list_in(each, by_kind[each, kind.kind]) for each, kind in lists))

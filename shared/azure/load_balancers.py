@@ -1,6 +1,6 @@
-"""Internal load balancers as endpoints: their private frontend addresses, as long as they are there.
+"""Internal load balancers as endpoints: the private addresses of their frontends, while they exist.
 
-Whether anybody stands behind a frontend is the load balancer's own affair: its probes know better than ARM.
+Whether a backend answers is left to the load balancer: its probes know more than ARM.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class _LoadBalancer(msgspec.Struct):
 
 
 class LoadBalancers(ListableKind[_LoadBalancer]):
-    """One kind of endpoint; its lists say as much as a GET."""
+    """Internal load balancers; a list has the same fields as a GET."""
 
     path = "Microsoft.Network/loadBalancers"
     api = "2024-01-01"
@@ -49,7 +49,7 @@ class LoadBalancers(ListableKind[_LoadBalancer]):
     many = msgspec.json.Decoder(Page[_LoadBalancer])
 
     async def to_endpoint(self, found: _LoadBalancer, *, from_list: bool) -> Endpoint:
-        """Its private frontends' addresses."""
+        """Return the load balancer as an endpoint with the addresses of its private frontends."""
         del from_list
         tagged, own, faults = names(found.tags, found.name)
         frontends = found.properties.frontends or []
@@ -66,7 +66,7 @@ class LoadBalancers(ListableKind[_LoadBalancer]):
             addresses=addresses,
             state=_state(found, served=bool(addresses)),
             health=False,
-            doubt=_doubt(found) if claims(found.tags) else "",
+            doubt=_missing_address(found) if claims(found.tags) else "",
             faults=faults,
         )
 
@@ -78,11 +78,11 @@ def _state(found: _LoadBalancer, *, served: bool) -> State:
         return State.DRAINING
     if served:
         return State.SERVING
-    return State.WARMING if _doubt(found) else State.STOPPED
+    return State.WARMING if _missing_address(found) else State.STOPPED
 
 
-def _doubt(found: _LoadBalancer) -> str:
-    """Why its addresses are not known, or "": a frontend has a private address, or something public instead."""
+def _missing_address(found: _LoadBalancer) -> str:
+    """Return why its addresses are unknown, or "": a frontend without a private and without a public address."""
     frontends = found.properties.frontends
     silent = frontends is None or any(
         not (each.properties.address or each.properties.public or each.properties.prefix) for each in frontends

@@ -1,4 +1,4 @@
-"""What VMs and the instances of scale sets have in common: power state, health, and the addresses of their NICs.
+"""The common parts of VMs and scale set instances: power state, health, and the addresses of their NICs.
 
 Only the primary IPv4 configurations of the primary NIC are published.
 """
@@ -30,7 +30,7 @@ class VmHealth(msgspec.Struct, gc=False):
 
 
 class InstanceView(msgspec.Struct, rename="camel", gc=False):
-    """What a machine is doing."""
+    """The instance view of a machine."""
 
     statuses: list[Status] | None = None
     vm_health: VmHealth | None = None
@@ -60,13 +60,13 @@ class Link(msgspec.Struct, gc=False):
 
 
 class Member(msgspec.Struct, rename="camel", gc=False):
-    """Which part of a service an address of a private endpoint leads to."""
+    """The part of a service that an address of a private endpoint leads to."""
 
     required_member_name: str = ""
 
 
 class IpProperties(msgspec.Struct, rename="camel", gc=False):
-    """One address, and where it is."""
+    """One address, and its subnet."""
 
     address: str | None = msgspec.field(name="privateIPAddress", default=None)
     version: str | None = msgspec.field(name="privateIPAddressVersion", default=None)
@@ -76,10 +76,10 @@ class IpProperties(msgspec.Struct, rename="camel", gc=False):
 
     @property
     def private(self) -> Address | None:
-        """The private IPv4 address with its VNet, where it has one."""
+        """The private IPv4 address with its VNet, if it has one."""
         if not self.address or (self.version or "IPv4") != "IPv4":
             return None
-        return private(self.address, self.subnet)
+        return private_address(self.address, self.subnet)
 
 
 class IpConfiguration(msgspec.Struct, gc=False):
@@ -101,8 +101,8 @@ class Nic(msgspec.Struct, gc=False):
     properties: _NicProperties = msgspec.field(default_factory=_NicProperties)
 
 
-def private(ip: str, subnet: Link | None) -> Address | None:
-    """An address in a subnet; None where the text is no IPv4 address."""
+def private_address(ip: str, subnet: Link | None) -> Address | None:
+    """Return an address in a subnet; None if the text is not an IPv4 address."""
     try:
         IPv4Address(ip)
     except ValueError:
@@ -111,15 +111,15 @@ def private(ip: str, subnet: Link | None) -> Address | None:
 
 
 def primary_nic(profile: NetworkProfile | None) -> str | None:
-    """The id of the only NIC, or of the one that is marked primary."""
+    """Return the id of the only NIC, or of the NIC that is marked as primary."""
     links = (profile.network_interfaces or []) if profile else []
     if len(links) == 1:
         return links[0].id
     return next((link.id for link in links if link.properties and link.properties.primary), None)
 
 
-def power(view: InstanceView | None) -> str:
-    """The power state in lower case, e.g. `running`, or "" where the instance view tells none."""
+def power_state(view: InstanceView | None) -> str:
+    """Return the power state in lower case, e.g. `running`, or "" if the instance view has none."""
     for status in (view.statuses or ()) if view else ():
         kind, _, state = status.code.lower().partition("/")
         if kind == "powerstate":
@@ -127,8 +127,8 @@ def power(view: InstanceView | None) -> str:
     return ""
 
 
-def health(view: InstanceView | None) -> str | None:
-    """The state that the Application Health extension reports, e.g. `healthy`, or None where none does."""
+def health_state(view: InstanceView | None) -> str | None:
+    """Return the state that the Application Health extension reports, e.g. `healthy`, or None if none is reported."""
     status = view.vm_health.status if view and view.vm_health else None
     return status.code.lower().removeprefix("healthstate/") if status and status.code else None
 
@@ -143,16 +143,16 @@ class Extension(msgspec.Struct, gc=False):
     properties: _ExtensionProperties | None = None
 
 
-def has_health(extensions: Iterable[Extension] | None) -> bool:
-    """Whether the Application Health extension is among them (`ApplicationHealthLinux`, `ApplicationHealthWindows`)."""
+def has_health_extension(extensions: Iterable[Extension] | None) -> bool:
+    """Return whether the Application Health extension is installed (type ApplicationHealthLinux or ...Windows)."""
     types = [each.properties.type.lower() for each in extensions or () if each.properties]
     return any(each.startswith("applicationhealth") for each in types)
 
 
 class MachineState(NamedTuple):
-    """What a machine does, where it answers, and why its state is in doubt, or "".
+    """The state of a machine, its addresses, and why its state is in doubt, or "".
 
-    `unreported`: it would serve, but the Application Health extension, which it has, has not reported anything yet.
+    `unreported`: it would be serving, but its Application Health extension has not reported yet.
     """
 
     state: State
@@ -171,50 +171,55 @@ class MachineView(NamedTuple):
     view: InstanceView | None
     nic: Nic | None
     tags: Tags
-    reports: bool = False
+    has_health_extension: bool = False
     doubt: str = ""
 
 
-def assess(seen: MachineView, known: Endpoint | None) -> MachineState:
-    """What a machine's instance view and its primary NIC amount to.
+def to_state(machine: MachineView, previous: Endpoint | None) -> MachineState:
+    """Return the state of a machine from its instance view and its primary NIC.
 
-    An unknown power state leaves what was known, in doubt, and so does a NIC that could not be read. But that the
-    machine is to be drained is known from its tags.
+    If the power state is unknown, or the NIC could not be read, the previous state stays, with `doubt`. A drain tag
+    counts in any case.
     """
-    running, state, doubt = power(seen.view), _state(seen), seen.doubt
-    addresses = known.addresses if known else ()
-    if running == "running" and seen.nic:
-        if seen.nic.properties.ip_configurations is None:
+    running, state, doubt = power_state(machine.view), _state(machine), machine.doubt
+    addresses = previous.addresses if previous else ()
+    if running == "running" and machine.nic:
+        if machine.nic.properties.ip_configurations is None:
             doubt = doubt or "its NIC does not tell its addresses"
         else:
-            addresses = addresses_of(seen.nic, seen.id)
-    if running in ("", "unknown") and known and known.state not in (State.GONE, State.UNKNOWN):
-        state = State.DRAINING if drained(seen.tags) else known.state
+            addresses = addresses_of(machine.nic, machine.id)
+    if running in ("", "unknown") and previous and previous.state not in (State.GONE, State.UNKNOWN):
+        state = State.DRAINING if drained(machine.tags) else previous.state
         doubt = doubt or "Azure does not tell its power state"
-    elif state == State.SERVING and doubt and not (known and known.state == State.SERVING):
-        state = State.WARMING  # Where it was may not be where it is.
-    if not claims(seen.tags):
+    elif state == State.SERVING and doubt and not (previous and previous.state == State.SERVING):
+        state = State.WARMING  # Its previous address may have changed.
+    if not claims(machine.tags):
         return MachineState(state, addresses)
     if state == State.SERVING and not addresses:
         state = State.WARMING
-    if state == State.SERVING and running == "running" and seen.reports and health(seen.view) is None:
+    if (
+        state == State.SERVING
+        and running == "running"
+        and machine.has_health_extension
+        and health_state(machine.view) is None
+    ):
         return MachineState(State.WARMING, addresses, doubt, unreported=True)
     return MachineState(state, addresses, doubt)
 
 
-def _state(seen: MachineView) -> State:
-    running = power(seen.view)
+def _state(machine: MachineView) -> State:
+    running = power_state(machine.view)
     if running in ("starting", "", "unknown"):
         return State.WARMING
-    if running != "running":  # One that is on its way to a halt has stopped.
+    if running != "running":  # A machine that is stopping counts as stopped.
         return State.STOPPED
-    if drained(seen.tags):
+    if drained(machine.tags):
         return State.DRAINING
-    return State.SERVING if health(seen.view) in (None, "healthy") else State.WARMING
+    return State.SERVING if health_state(machine.view) in (None, "healthy") else State.WARMING
 
 
 def addresses_of(nic: Nic, machine: str) -> tuple[Address, ...]:
-    """The primary IPv4 configurations' addresses; none while the NIC is attached to something else."""
+    """Return the addresses of the primary IPv4 configurations; none if the NIC is attached to another machine."""
     owner = nic.properties.virtual_machine
     if owner is None or owner.id.lower() != machine.lower():
         return ()

@@ -1,4 +1,4 @@
-"""Network interfaces: whose they are. Their addresses belong to the endpoints."""
+"""Network interfaces: the endpoint that each belongs to. Their addresses are part of the endpoints."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _nic = msgspec.json.Decoder(_Nic)
 
 
 class NetworkInterfaces:
-    """What VMs and private endpoints depend on."""
+    """Network interfaces, which VMs and private endpoints depend on."""
 
     type = "microsoft.network/networkinterfaces"
 
@@ -33,11 +33,11 @@ class NetworkInterfaces:
         self._arm = arm
 
     async def endpoints(self, nic_id: str) -> Sequence[str]:
-        """The VM or the private endpoint that has it; none where the NIC does not say. Raises Transient, Terminal."""
+        """Return the id of its VM or private endpoint; none if the NIC names none. Raises Transient, Terminal."""
         try:
             nic = await self._arm.get(nic_id, _nic, **{"api-version": NIC_API})
         except Unreadable:
             return []
         links = (nic.properties.virtual_machine, nic.properties.private_endpoint) if nic else ()
         found = [resource_id(link.id) for link in links if link]
-        return [each.id for each in found if each and each.whole]  # A scale set's VM has NICs of its own kind.
+        return [each.id for each in found if each and each.whole]  # NICs of scale set instances have another type.

@@ -9,7 +9,8 @@ from typing import Any, Protocol
 import msgspec
 
 from shared.azure.answers import Page, Unreadable
-from shared.azure.client import Arm, translate_errors
+from shared.azure.arm_errors import translate_errors
+from shared.azure.client import Arm
 from shared.domain.errors import Terminal
 from shared.domain.zones import RecordSet, Zone
 
@@ -37,8 +38,8 @@ _one = msgspec.json.Decoder(_RecordSet)
 _page = msgspec.json.Decoder(Page[_RecordSet])
 
 
-class Writer(Protocol):
-    """The part of azure-mgmt-privatedns' `record_sets` that is used."""
+class RecordSetOperations(Protocol):
+    """The methods of azure-mgmt-privatedns' `record_sets` that are used."""
 
     async def create_or_update(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - the SDK's signature
         """PUT."""
@@ -48,36 +49,37 @@ class Writer(Protocol):
 
 
 class PrivateDnsRecordSets:
-    """Fulfils `ports.RecordSets`. `writers`: the SDK's record set operations for each subscription.
+    """Implements `ports.RecordSets`. `writers`: the SDK's record set operations for each subscription.
 
-    `request_id`: makes the id that a write carries, by which its event is known as ours.
+    `request_id`: returns the id of a write, which identifies the event of the write as our own.
     """
 
-    def __init__(self, arm: Arm, writers: dict[str, Writer], request_id: Callable[[], str]) -> None:
+    def __init__(self, arm: Arm, writers: dict[str, RecordSetOperations], request_id: Callable[[], str]) -> None:
         self._arm = arm
         self._writers = writers
         self._request_id = request_id
 
     async def get(self, zone: Zone, name: str) -> RecordSet | None:
-        """One record set; None also where the zone is not there, for its write will say so."""
+        """Return one record set; None also if the zone does not exist: a write reports that."""
         found = await self._arm.get(f"{zone.id}/A/{name}", _one, **{"api-version": API_VERSION})
-        return _value(found) if found else None
+        return _record_set(found) if found else None
 
-    async def list(self, zone: Zone, turn: Callable[[], Awaitable[None]]) -> Sequence[RecordSet]:
-        """All A record sets of a zone; waits for `turn` before each page.
+    async def list(self, zone: Zone, before_page: Callable[[], Awaitable[None]]) -> Sequence[RecordSet]:
+        """Return all A record sets of a zone; awaits `before_page` before each page.
 
-        One that cannot be read bears nobody's mark, and so is never written; its own GET says what is wrong.
+        A record set that cannot be read has no owner tag in the result, and so is never written; its own GET reports
+        the error.
         """
         unreadable: list[Unreadable] = []
         query = {"api-version": API_VERSION, "$top": "100"}
-        pages = self._arm.pages(f"{zone.id}/A", _page, query, turn, unreadable)
-        found = [_value(each) async for page in pages for each in page]
+        pages = self._arm.pages(f"{zone.id}/A", _page, query, before_page, unreadable)
+        found = [_record_set(each) async for page in pages for each in page]
         return [*found, *(RecordSet(each.id.rsplit("/", 1)[-1].lower(), 0, ()) for each in unreadable if each.id)]
 
     async def put(self, zone: Zone, record_set: RecordSet, etag: str | None) -> RecordSet:
-        """Create (`etag` None) or replace a record set on condition; gives it with its new etag.
+        """Create (`etag` None) or replace a record set on condition; return it with its new etag.
 
-        The header carries exactly the etag that Azure gave. The SDK's own `etag=` would put quotes around it, and no
+        The header has exactly the etag that Azure returned. The SDK's own `etag=` would put quotes around it, and no
         recorded conditional write of a record set that succeeded has them.
         """
         body = {
@@ -95,7 +97,7 @@ class PrivateDnsRecordSets:
         return replace(record_set, etag=written.etag or "")
 
     async def delete(self, zone: Zone, name: str, etag: str) -> None:
-        """Remove a record set on condition."""
+        """Delete a record set on condition."""
         async with translate_errors():
             await self._writer(zone).delete(
                 *_names(zone), "A", name, headers={"If-Match": _require_etag(etag)}, **self._options()
@@ -104,24 +106,24 @@ class PrivateDnsRecordSets:
     def _options(self) -> dict[str, Any]:
         return {"retry_total": 0, "request_id": self._request_id()}
 
-    def _writer(self, zone: Zone) -> Writer:
+    def _writer(self, zone: Zone) -> RecordSetOperations:
         return self._writers[zone.key.split("/")[2]]
 
 
 def _names(zone: Zone) -> tuple[str, str]:
-    """Resource group and name of a zone."""
+    """Return resource group and name of a zone."""
     parts = zone.id.split("/")
     return parts[4], parts[-1]
 
 
 def _require_etag(etag: str) -> str:
-    """Refuse to write on no condition, or on any version."""
+    """Refuse a write without a condition, or with a condition that any version meets."""
     if etag in ("", "*"):
         raise Terminal("Azure gave no etag for the record set, so it cannot be written safely")
     return etag
 
 
-def _value(found: _RecordSet) -> RecordSet:
+def _record_set(found: _RecordSet) -> RecordSet:
     properties = found.properties
     return RecordSet(
         name=found.name.lower(),

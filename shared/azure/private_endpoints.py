@@ -1,8 +1,8 @@
-"""Private endpoints as endpoints: Azure OpenAI, Azure Machine Learning and whatever else answers inference behind one.
+"""Private endpoints as endpoints: Azure OpenAI, Azure Machine Learning and other inference services behind one.
 
-They serve while the service has approved the connection, with the addresses of their NIC. One with a DNS zone group for
-a zone of the settings is left alone: Azure writes its records there. A zone group for any other zone, such as the one
-that an Azure Policy gives to every private endpoint, is no concern of these zones.
+A private endpoint serves while the service has approved the connection, with the addresses of its NIC. If it has a DNS
+zone group for a zone of the settings, it claims no name: Azure writes its records there. A zone group for any other
+zone, such as one that an Azure Policy adds to every private endpoint, does not matter.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ import msgspec
 
 from shared.azure.answers import Page
 from shared.azure.client import Arm
-from shared.azure.endpoint_kind import ListableKind, list_all, part
+from shared.azure.endpoint_kind import ListableKind, list_all, read_part
 from shared.azure.machine import NIC_API, Link, Nic
 from shared.azure.tags import claims, drained, names
 from shared.config.settings import region_name
 from shared.domain.endpoints import Address, Endpoint, State
 
 MAX_CONCURRENT_GETS = 8
-"""Private endpoints that are read beside each other."""
-PREFERRED = "inference"
-"""The member whose address answers inference, where a service has several (Azure Machine Learning: public templates of
-its private endpoints name the members default, notebook, inference and others)."""
+"""Private endpoints that are read at the same time."""
+PREFERRED_MEMBER = "inference"
+"""The member whose address answers inference, if a service has several (Azure Machine Learning: public templates of its
+private endpoints name the members default, notebook, inference and others)."""
 
 
 class _Status(msgspec.Struct):
@@ -78,7 +78,7 @@ _groups = msgspec.json.Decoder(Page[_ZoneGroup])
 
 
 class PrivateEndpoints(ListableKind[_PrivateEndpoint]):
-    """One kind of endpoint. Its NIC and its zone groups are read besides.
+    """Private endpoints. Further requests read the NIC and the zone groups.
 
     `zones`: the zones of the settings, by id in lower case.
     """
@@ -94,7 +94,7 @@ class PrivateEndpoints(ListableKind[_PrivateEndpoint]):
         self._gate = asyncio.Semaphore(MAX_CONCURRENT_GETS)
 
     async def to_endpoint(self, found: _PrivateEndpoint, *, from_list: bool) -> Endpoint:
-        """The addresses of its NIC, unless Azure writes its records."""
+        """Return the private endpoint as an endpoint with its NIC's addresses, unless Azure writes its records."""
         del from_list
         nics, grouped, doubt = await self._nics_and_zone_groups(found) if claims(found.tags) else ([], False, "")
         addresses, members = _addresses(nics)
@@ -115,12 +115,12 @@ class PrivateEndpoints(ListableKind[_PrivateEndpoint]):
             addresses=addresses,
             state=_state(found, served=bool(addresses) and not doubt),
             health=False,
-            doubt=(doubt or _doubt(found, served=bool(addresses))) if claims(found.tags) else "",
+            doubt=(doubt or _missing_information(found, served=bool(addresses))) if claims(found.tags) else "",
             faults=faults,
         )
 
     async def _nics_and_zone_groups(self, found: _PrivateEndpoint) -> tuple[list[Nic], bool, str]:
-        """Its NICs, whether Azure writes its records into a zone of the settings, and what of both cannot be read."""
+        """Return its NICs, whether Azure writes its records into a zone of the settings, and what could not be read."""
         groups = list_all(self.arm, f"{found.id}/privateDnsZoneGroups", _groups, {"api-version": self.api})
         async with self._gate:
             nics, grouped = await asyncio.gather(self._nics(found), groups)
@@ -131,14 +131,14 @@ class PrivateEndpoints(ListableKind[_PrivateEndpoint]):
 
     async def _nics(self, found: _PrivateEndpoint) -> list[tuple[Nic | None, str]]:
         links = found.properties.network_interfaces or []
-        return await asyncio.gather(*(part(self._nic(link.id)) for link in links))
+        return await asyncio.gather(*(read_part(self._nic(link.id)) for link in links))
 
     async def _nic(self, nic_id: str) -> Nic | None:
         return await self.arm.get(nic_id, _nic, **{"api-version": NIC_API})
 
 
-def _connected(found: _PrivateEndpoint) -> set[str]:
-    """The states of its connections, in lower case."""
+def _connection_states(found: _PrivateEndpoint) -> set[str]:
+    """Return the states of its connections, in lower case."""
     connections = chain(
         found.properties.private_link_service_connections or (),
         found.properties.manual_private_link_service_connections or (),
@@ -147,9 +147,9 @@ def _connected(found: _PrivateEndpoint) -> set[str]:
     return states - {""}
 
 
-def _doubt(found: _PrivateEndpoint, *, served: bool) -> str:
-    """What Azure does not tell of one that it has made, or ""."""
-    states = _connected(found)
+def _missing_information(found: _PrivateEndpoint, *, served: bool) -> str:
+    """Return what Azure does not report of a provisioned private endpoint, or ""."""
+    states = _connection_states(found)
     if found.properties.provisioning_state.lower() not in ("", "succeeded") or (served and states):
         return ""
     if not states:
@@ -158,7 +158,7 @@ def _doubt(found: _PrivateEndpoint, *, served: bool) -> str:
 
 
 def _state(found: _PrivateEndpoint, *, served: bool) -> State:
-    states = _connected(found)
+    states = _connection_states(found)
     if found.properties.provisioning_state.lower() == "deleting" or (states and not states & {"approved", "pending"}):
         return State.STOPPED  # Rejected by the service, or disconnected from it.
     if drained(found.tags):
@@ -167,13 +167,16 @@ def _state(found: _PrivateEndpoint, *, served: bool) -> State:
 
 
 def _addresses(nics: Sequence[Nic]) -> tuple[tuple[Address, ...], str]:
-    """Those of the member that is preferred, otherwise all, then with the members' names where there are several."""
+    """Return the addresses of the preferred member; if there is none, all of them.
+
+    In the second case, also the members' names if there are several.
+    """
     members: dict[str, set[Address]] = {}
     for configuration in chain.from_iterable(nic.properties.ip_configurations or () for nic in nics):
         member = configuration.properties.member
         if address := configuration.properties.private:
             members.setdefault(member.required_member_name if member else "", set()).add(address)
-    if PREFERRED in members:
-        return tuple(sorted(members[PREFERRED])), ""
+    if PREFERRED_MEMBER in members:
+        return tuple(sorted(members[PREFERRED_MEMBER])), ""
     found = tuple(sorted(set().union(*members.values())))
     return found, ", ".join(sorted(members)) if len(members) > 1 and len(found) > 1 else ""

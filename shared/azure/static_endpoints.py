@@ -1,7 +1,7 @@
-"""Static endpoints: they stand in the settings, and always serve unless they are drained by order.
+"""Static endpoints: the settings define them, and they always serve unless an override drains them.
 
-An appliance, a frontend on premises, the private side of something that another team runs: ARM knows nothing of them.
-They go through the catalog as all endpoints do.
+Examples: an appliance, a frontend on premises, the private side of another team's service. ARM does not know them. They
+use the catalog as all endpoints do.
 """
 
 from __future__ import annotations
@@ -13,25 +13,25 @@ from shared.domain.endpoints import STATIC, Endpoint, Listing, State
 
 
 class StaticEndpoints:
-    """One kind of endpoint, in a subscription of that name."""
+    """The static endpoints, in a subscription named `static`."""
 
     kind = STATIC
 
     def __init__(self, endpoints: Sequence[Endpoint]) -> None:
         self._endpoints = {endpoint.key: endpoint for endpoint in endpoints}
 
-    async def observe(self, endpoint_id: str, known: Endpoint | None, listed: Endpoint | None = None) -> Endpoint:
-        """What the settings say of one."""
+    async def observe(self, endpoint_id: str, previous: Endpoint | None, listed: Endpoint | None = None) -> Endpoint:
+        """Return an endpoint from the settings; state gone if they have none of this id."""
         del listed
-        gone = replace(known or Endpoint(endpoint_id, STATIC, health=False), state=State.GONE)
+        gone = replace(previous or Endpoint(endpoint_id, STATIC, health=False), state=State.GONE)
         return self._endpoints.get(endpoint_id.lower(), gone)
 
     async def observe_many(self, subscription: str, wanted: Mapping[str, Endpoint | None]) -> Sequence[Endpoint]:
-        """Those of the wanted ones that the settings have."""
+        """Return the wanted endpoints that the settings have."""
         del subscription
         return [self._endpoints[key] for key in wanted if key in self._endpoints]
 
-    async def list_in(self, subscription: str, known: Sequence[Endpoint]) -> Listing:
-        """All of them."""
-        del known
+    async def list_in(self, subscription: str, previous: Sequence[Endpoint]) -> Listing:
+        """Return all static endpoints."""
+        del previous
         return Listing(subscription, STATIC, tuple(self._endpoints.values()))

@@ -1,4 +1,4 @@
-"""What a resource's tags say: whether it has opted in, which names it claims, and whether it is drained."""
+"""What the tags of a resource say: whether it has opted in, which names it claims, and whether it is drained."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ TAG = "nearzone"
 DRAIN_TAG = "nearzone-drain"
 DRAINED = ("true", "yes", "on", "1")
 NOT_DRAINED = ("false", "no", "off", "0", "")
-"""What the drain tag may say, in whatever case."""
+"""Accepted values of the drain tag, in any case."""
 
 Tags = Mapping[str, Any] | None
-"""Names to values: text, as ARM's specification says, but a tag of somebody else may hold anything."""
+"""Tag names to values: text by ARM's specification, but a malformed response may have any value."""
 
 
 class Names(NamedTuple):
-    """Names claimed by tag, the resource's own where it has opted in, and what in its tags cannot be used, in words."""
+    """Names claimed by tag, the resource's own name if it opted in, and the unusable parts of its tags, as text."""
 
     tagged: tuple[str, ...] = ()
     own: str | None = None
@@ -28,9 +28,9 @@ class Names(NamedTuple):
 
 
 def tag(tags: Tags, name: str) -> str | None:
-    """A tag's value as text, None where there is none; tag names are not case-sensitive in Azure.
+    """Return a tag's value as text, None if there is none; tag names are not case-sensitive in Azure.
 
-    null is no value, here as everywhere: such a tag is as good as not there.
+    A tag with the value null counts as absent.
     """
     for key, value in (tags or {}).items():
         if key.lower() == name and value is not None:
@@ -39,21 +39,24 @@ def tag(tags: Tags, name: str) -> str | None:
 
 
 def claims(tags: Tags) -> bool:
-    """Whether a resource has opted in."""
+    """Return whether a resource has opted in."""
     return tag(tags, TAG) is not None
 
 
 def drained(tags: Tags) -> bool:
-    """Whether a resource is tagged to be withdrawn; one whose tag says neither yes nor no is not, and has a fault."""
-    return _drain(tags) in DRAINED
+    """Return whether a resource's tag drains it.
+
+    If the value means neither yes nor no, it is not drained and has a fault.
+    """
+    return _drain_value(tags) in DRAINED
 
 
 def names(tags: Tags, own: str) -> Names:
-    """What a resource of this name claims."""
+    """Return the names that a resource with this name claims."""
     text = tag(tags, TAG)
     if text is None:
         return Names()
-    found, drain = _claimed(text, own.lower()), _drain(tags)
+    found, drain = _parse_names(text, own.lower()), _drain_value(tags)
     if drain in DRAINED or drain in NOT_DRAINED:
         return found
     words = ", ".join(DRAINED), ", ".join(filter(None, NOT_DRAINED))
@@ -61,22 +64,22 @@ def names(tags: Tags, own: str) -> Names:
     return found._replace(faults=(*found.faults, fault))
 
 
-def _drain(tags: Tags) -> str:
+def _drain_value(tags: Tags) -> str:
     return (tag(tags, DRAIN_TAG) or "").strip().lower()
 
 
 @lru_cache(50_000)
-def _claimed(text: str, own: str) -> Names:
+def _parse_names(text: str, own: str) -> Names:
     wanted = [item.strip().lower() for item in text.split(",") if item.strip()]
     labels = {item for item in wanted if LABEL.fullmatch(item)}
-    faults = [f"tag {TAG}: {item[:80]!r} is no DNS label{_advice(item)}" for item in wanted if item not in labels]
+    faults = [f"tag {TAG}: {item[:80]!r} is no DNS label{_suggestion(item)}" for item in wanted if item not in labels]
     if LABEL.fullmatch(own):
         return Names(tuple(sorted(labels)), own, tuple(faults))
     return Names(tuple(sorted(labels)), None, (*faults, f"its own name {own!r} is no DNS label and is not claimed"))
 
 
-def _advice(item: str) -> str:
-    """What a person may have meant by something that is no DNS label."""
+def _suggestion(item: str) -> str:
+    """Return how to correct an item that is not a DNS label."""
     if re.search(r"[\s;|/&+]", item):
         return ": separate names by commas"
     first, dot, _ = item.partition(".")

@@ -1,7 +1,7 @@
 """Virtual machines as endpoints: power state and health from the instance view, addresses from the primary NIC.
 
-The VMs of a flexible scale set are ordinary VMs. A stopped VM's NIC is not read: its last known addresses stay in the
-catalog, and say what its withdrawal explains.
+The VMs of a flexible scale set are ordinary VMs. The NIC of a stopped VM is not read: its last addresses stay in the
+catalog, where they explain the removal of these addresses from DNS.
 """
 
 from __future__ import annotations
@@ -16,8 +16,17 @@ import msgspec
 from shared.azure import machine as machines
 from shared.azure.answers import Page
 from shared.azure.client import Arm
-from shared.azure.endpoint_kind import Items, ListResult, as_listing, as_observation, list_all, part
-from shared.azure.machine import NIC_API, Extension, InstanceView, Link, NetworkProfile, Nic, has_health, primary_nic
+from shared.azure.endpoint_kind import Items, ListResult, as_listing, as_observation, list_all, read_part
+from shared.azure.machine import (
+    NIC_API,
+    Extension,
+    InstanceView,
+    Link,
+    NetworkProfile,
+    Nic,
+    has_health_extension,
+    primary_nic,
+)
 from shared.azure.tags import claims, names
 from shared.config.settings import region_name
 from shared.domain.endpoints import Endpoint, Listing, State
@@ -48,54 +57,54 @@ _nics = msgspec.json.Decoder(Page[Nic])
 
 
 class VirtualMachines:
-    """One kind of endpoint."""
+    """Virtual machines."""
 
     kind = KIND
 
     def __init__(self, arm: Arm) -> None:
         self._arm = arm
 
-    async def observe(self, endpoint_id: str, known: Endpoint | None, listed: Endpoint | None = None) -> Endpoint:
-        """Read one VM, and its NIC where no list has just shown its addresses."""
-        return await as_observation(endpoint_id, KIND, known, self._read(endpoint_id, known, listed))
+    async def observe(self, endpoint_id: str, previous: Endpoint | None, listed: Endpoint | None = None) -> Endpoint:
+        """Read one VM, and its NIC unless a list has just shown its addresses."""
+        return await as_observation(endpoint_id, KIND, previous, self._read(endpoint_id, previous, listed))
 
-    async def _read(self, endpoint_id: str, known: Endpoint | None, listed: Endpoint | None) -> Endpoint | None:
+    async def _read(self, endpoint_id: str, previous: Endpoint | None, listed: Endpoint | None) -> Endpoint | None:
         vm = await self._arm.get(endpoint_id, _vm, **{"api-version": VM_API, "$expand": "instanceView"})
         if vm is None:
             return None
         nic_id = primary_nic(vm.properties.network_profile)
         nic, doubt = None, ""
         if listed and listed.addresses:
-            known = replace(known or listed, addresses=listed.addresses)
-        elif nic_id and claims(vm.tags) and machines.power(vm.properties.instance_view) == "running":
-            nic, doubt = await part(self._nic(nic_id))
-        return _to_endpoint(vm, nic, known, has_health(vm.resources), doubt)
+            previous = replace(previous or listed, addresses=listed.addresses)
+        elif nic_id and claims(vm.tags) and machines.power_state(vm.properties.instance_view) == "running":
+            nic, doubt = await read_part(self._nic(nic_id))
+        return _to_endpoint(vm, nic, previous, has_health_extension(vm.resources), doubt)
 
     async def _nic(self, nic_id: str) -> Nic | None:
         return await self._arm.get(nic_id, _nic, **{"api-version": NIC_API})
 
-    async def list_in(self, subscription: str, known: Sequence[Endpoint]) -> Listing:
-        """All VMs of a subscription, as far as lists say enough."""
-        return await as_listing(subscription, KIND, self._list(subscription, {each.key: each for each in known}))
+    async def list_in(self, subscription: str, previous: Sequence[Endpoint]) -> Listing:
+        """List all VMs of a subscription, as far as lists are sufficient."""
+        return await as_listing(subscription, KIND, self._list(subscription, {each.key: each for each in previous}))
 
     async def _list(self, subscription: str, before: Mapping[str, Endpoint]) -> ListResult:
         vms, views, nics = await self._lists(subscription)
-        strange = {each.id.lower() for each in vms.unreadable}
-        seen = {key: view for key, view in views.items() if key not in strange}
-        endpoints, unclear = _join(vms, seen, nics, before)
-        return endpoints, [*unclear, *vms.unclear(KIND, {key for key, each in before.items() if each.names})]
+        unreadable = {each.id.lower() for each in vms.unreadable}
+        seen = {key: view for key, view in views.items() if key not in unreadable}
+        endpoints, needs_get = _join(vms, seen, nics, before)
+        return endpoints, [*needs_get, *vms.needs_get(KIND, {key for key, each in before.items() if each.names})]
 
     async def observe_many(self, subscription: str, wanted: Mapping[str, Endpoint | None]) -> Sequence[Endpoint]:
-        """Those of the wanted VMs (by id in lower case) of which lists say enough. Raises Transient, Terminal."""
+        """Read the wanted VMs (by id in lower case) for which lists are sufficient. Raises Transient, Terminal."""
         there, views, nics = await self._lists(subscription)
         vms = {key: vm for key, vm in there.items() if key in wanted}
         seen = {key: vm for key, vm in views.items() if key in vms}
-        endpoints, _ = _join(vms, seen, nics, {key: known for key, known in wanted.items() if known})
-        strangers = [_to_endpoint(vm, None, None, None) for key, vm in vms.items() if _is_stranger(vm, wanted[key])]
+        endpoints, _ = _join(vms, seen, nics, {key: previous for key, previous in wanted.items() if previous})
+        strangers = [_to_endpoint(vm, None, None, None) for key, vm in vms.items() if _is_irrelevant(vm, wanted[key])]
         return [*endpoints, *strangers]
 
     async def _lists(self, subscription: str) -> tuple[Items[_Vm], Items[_Vm], Items[Nic]]:
-        """VMs with tags and NICs, VMs with power states, and NICs; each by id in lower case."""
+        """Return VMs with tags and NICs, VMs with power states, and NICs; each by id in lower case."""
         path = f"/subscriptions/{subscription}/providers/"
         vms, nics = f"{path}Microsoft.Compute/virtualMachines", f"{path}Microsoft.Network/networkInterfaces"
         return await asyncio.gather(
@@ -106,14 +115,14 @@ class VirtualMachines:
 
 
 def _join(
-    vms: Mapping[str, _Vm], views: Mapping[str, _Vm], nics: Mapping[str, Nic], known: Mapping[str, Endpoint]
+    vms: Mapping[str, _Vm], views: Mapping[str, _Vm], nics: Mapping[str, Nic], previous: Mapping[str, Endpoint]
 ) -> ListResult:
-    """Endpoints of which the lists say enough, and the ids of those that they leave open."""
+    """Return the endpoints for which the lists are sufficient, and the others."""
     endpoints: list[Endpoint] = []
-    unclear: list[Endpoint] = []
+    needs_get: list[Endpoint] = []
     for key in vms.keys() | views.keys():
-        vm, view, before = vms.get(key), views.get(key), known.get(key)
-        if vm and _is_stranger(vm, before):
+        vm, view, before = vms.get(key), views.get(key), previous.get(key)
+        if vm and _is_irrelevant(vm, before):
             continue
         nic_id = primary_nic(vm.properties.network_profile) if vm else None
         nic = nics.get(nic_id.lower()) if nic_id else None
@@ -122,44 +131,44 @@ def _join(
             vm.properties.instance_view = seen
             endpoints.append(_to_endpoint(vm, nic, before, before.health if before else None))
         else:
-            unclear.append(_claimed(vm, nic) if vm else Endpoint(view.id, KIND))  # type: ignore[union-attr] # one is there
-    return endpoints, unclear
+            needs_get.append(_from_list(vm, nic) if vm else Endpoint(view.id, KIND))  # type: ignore[union-attr] # one is there
+    return endpoints, needs_get
 
 
-def _is_stranger(vm: _Vm, known: Endpoint | None) -> bool:
-    """Whether a VM claims nothing, and is not known to have claimed a name: nothing else of it matters."""
-    return not claims(vm.tags) and not (known and known.names)
+def _is_irrelevant(vm: _Vm, previous: Endpoint | None) -> bool:
+    """Return whether a VM claims no name, and has not claimed one before."""
+    return not claims(vm.tags) and not (previous and previous.names)
 
 
-def _claimed(vm: _Vm, nic: Nic | None) -> Endpoint:
-    """What lists say of a VM whose state they leave open."""
+def _from_list(vm: _Vm, nic: Nic | None) -> Endpoint:
+    """Return a VM without a state, with the names and addresses from lists."""
     addresses = machines.addresses_of(nic, vm.id) if nic else ()
     return replace(_to_endpoint(vm, None, None, None), state=State.UNKNOWN, addresses=addresses, doubt="")
 
 
-def list_is_sufficient(view: InstanceView, known: Endpoint | None) -> bool:
-    """Whether a status-only list says enough of a VM.
+def list_is_sufficient(view: InstanceView, previous: Endpoint | None) -> bool:
+    """Return whether a status-only list is sufficient for a VM.
 
-    It is not known whether such a list holds the health of VMs that report it. So a running VM without health in the
-    list is read by GET, unless an earlier GET has shown that it reports none.
+    It is unknown whether such a list contains the health of VMs that report it. A running VM without health in the list
+    is therefore read by GET, unless an earlier GET has shown that it reports none.
     """
-    state = machines.power(view)
+    state = machines.power_state(view)
     if state in ("", "unknown"):
         return False
-    if state != "running" or machines.health(view) is not None:
+    if state != "running" or machines.health_state(view) is not None:
         return True
-    return known is not None and known.health is False
+    return previous is not None and previous.health is False
 
 
-def _to_endpoint(vm: _Vm, nic: Nic | None, known: Endpoint | None, health: bool | None, doubt: str = "") -> Endpoint:
-    """What a VM and its primary NIC amount to.
+def _to_endpoint(vm: _Vm, nic: Nic | None, previous: Endpoint | None, health: bool | None, doubt: str = "") -> Endpoint:
+    """Return a VM and its primary NIC as an endpoint.
 
-    `health`: whether it has the Application Health extension, None as long as no GET has shown it; a GET holds all
-    extensions (recorded).
+    `health`: whether it has the Application Health extension, None until a GET has shown it; a GET has all extensions
+    (recorded).
     """
     view, link = vm.properties.instance_view, vm.properties.virtual_machine_scale_set
     tagged, own, faults = names(vm.tags, vm.name)
-    machine = machines.assess(machines.MachineView(vm.id, view, nic, vm.tags, bool(health), doubt), known)
+    machine = machines.to_state(machines.MachineView(vm.id, view, nic, vm.tags, bool(health), doubt), previous)
     return Endpoint(
         id=vm.id,
         kind=KIND,
@@ -168,7 +177,7 @@ def _to_endpoint(vm: _Vm, nic: Nic | None, known: Endpoint | None, health: bool 
         own=own,
         addresses=machine.addresses,
         state=machine.state,
-        health=True if machines.health(view) is not None else health,
+        health=True if machines.health_state(view) is not None else health,
         doubt=machine.doubt,
         unreported=machine.unreported,
         faults=faults,

@@ -1,6 +1,6 @@
-"""What stands around a zone, for the preflight: links and peerings, locks, permissions, the SOA record set, its size.
+"""The environment of a zone, for the preflight: links and peerings, locks, permissions, the SOA record set, its size.
 
-Each is read for itself: what cannot be read is said, and the rest is told.
+Each part is read separately: a part that cannot be read is reported, and the others are returned.
 """
 
 from __future__ import annotations
@@ -102,13 +102,13 @@ _permissions = msgspec.json.Decoder(Page[_Permission])
 
 
 class ArmZoneEnvironmentReader:
-    """Fulfils `ports.Surveyor`."""
+    """Implements `ports.ZoneEnvironmentReader`."""
 
     def __init__(self, arm: Arm) -> None:
         self._arm = arm
 
     async def read(self, zone: Zone) -> ZoneEnvironment:
-        """Everything around one zone."""
+        """Read the environment of one zone."""
         unread: list[str] = []
 
         async def read(what: str, reading: Awaitable[T]) -> T | None:
@@ -145,7 +145,7 @@ class ArmZoneEnvironmentReader:
         )
 
     async def regions(self, zone: Zone) -> frozenset[str]:
-        """The regions of the VNets that are linked to a zone; empty where not all of them can be read."""
+        """Return the regions of the VNets that are linked to a zone; empty unless all of them can be read."""
         unread: list[str] = []
         try:
             links = await self._links(zone, unread)
@@ -156,18 +156,21 @@ class ArmZoneEnvironmentReader:
         return frozenset() if unread else ZoneEnvironment(links=links, locations=locations).regions
 
     async def permissions(self, subscription: str) -> tuple[Permission, ...] | None:
-        """What the identity may do in a whole subscription; None where that cannot be read."""
+        """Return the identity's permissions in a whole subscription; None if they cannot be read."""
         try:
             return await self._permissions(f"/subscriptions/{subscription}")
         except NearzoneError:
             return None
 
     async def _negative_ttl(self, zone: Zone) -> int | None:
-        """How long a negative answer is cached: the lesser of the SOA's own TTL and its minimum (RFC 2308)."""
+        """Return the seconds for which a negative answer is cached: the lesser of the SOA's TTL and minimum.
+
+        Source: RFC 2308.
+        """
         found = await self._arm.get(f"{zone.id}/SOA/@", _soa, **{"api-version": ZONE_API})
         soa = found.properties if found else _SoaProperties()
-        known = [each for each in (soa.ttl, soa.soa_record.minimum if soa.soa_record else None) if each is not None]
-        return min(known, default=None)
+        previous = [each for each in (soa.ttl, soa.soa_record.minimum if soa.soa_record else None) if each is not None]
+        return min(previous, default=None)
 
     async def _links(self, zone: Zone, unread: list[str]) -> tuple[VnetLink, ...]:
         found = await list_all(self._arm, f"{zone.id}/virtualNetworkLinks", _links, {"api-version": ZONE_API})
@@ -175,14 +178,14 @@ class ArmZoneEnvironmentReader:
         return tuple(_link(each) for each in found.values())
 
     async def _vnet(self, vnet: str) -> _Vnet:
-        """A VNet; one without anything where there is none of this id."""
+        """Return a VNet; an empty one if it does not exist."""
         return await self._arm.get(vnet, _vnet, **{"api-version": VNET_API}) or _Vnet()
 
     async def _locks(self, zone: Zone, unread: list[str]) -> tuple[Lock, ...]:
-        """Locks on the zone, its resource group and its subscription.
+        """Return the locks on the zone, its resource group and its subscription.
 
-        Whether a list at the zone holds those from above is not documented: all three are asked, and what is below or
-        beside the zone is left out.
+        It is not documented whether a list at the zone includes locks of the scopes above: all three scopes are listed,
+        and locks on other scopes are left out.
         """
         above = zone.id.split("/providers/", maxsplit=1)[0]
         scopes = (zone.id, above, "/".join(above.split("/")[:3]))
@@ -192,7 +195,7 @@ class ArmZoneEnvironmentReader:
         )
         unread += [f"one of the locks cannot be read: {lock}" for each in lists for lock in each.unreadable]
         found: Mapping[str, _Lock] = {key: lock for each in lists for key, lock in each.items()}
-        held = {key: lock for key, lock in found.items() if _covers(key, zone)}
+        held = {key: lock for key, lock in found.items() if _applies_to(key, zone)}
         return tuple(Lock(each.id, each.properties.level.lower()) for _, each in sorted(held.items()))
 
     async def _permissions(self, scope: str) -> tuple[Permission, ...]:
@@ -213,6 +216,6 @@ def _link(found: _VnetLink) -> VnetLink:
     return VnetLink(found.name, found.properties.virtual_network.id.lower(), redirects)
 
 
-def _covers(lock: str, zone: Zone) -> bool:
-    """Whether a lock (its id in lower case) stands at the zone or above it."""
+def _applies_to(lock: str, zone: Zone) -> bool:
+    """Return whether the scope of a lock (its id in lower case) is the zone or above it."""
     return f"{zone.key}/".startswith(lock.split(f"/{_AUTHORIZATION.lower()}/", maxsplit=1)[0] + "/")

@@ -1,1 +1,1 @@
-"""Where observations are kept: implementations of `ports.Catalog`."""
+"""Stores observations: the implementations of `ports.Catalog`."""

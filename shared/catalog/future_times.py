@@ -1,9 +1,9 @@
-"""What is believed of the times in the catalog's rows: none lies in the future, but for those that may.
+"""Which times in the catalog's rows are accepted: no time in the future, except where a future time is possible.
 
-A clock that was ahead, or a release that did not correct its clock, has left such times. They would hold a name back,
-or keep an alarm silent, until the clocks have reached them. So each time is judged where it is read:
+A clock that was ahead, or a release that did not correct its clock, may have written such times. They would delay a
+name, or suppress an alarm, until the clocks reach them. So each time is checked when it is read:
 
-    row       times                                          one of the future counts as
+    row       times                                          a time in the future counts as
     endpoint  seen_at, missing_at, since                     when the row was written
               look_at, beyond `LONGEST_WAIT`                 due
     index     at                                             when the row was written
@@ -12,12 +12,12 @@ or keep an alarm silent, until the clocks have reached them. So each time is jud
     marker    completed_at, attempted_at, checked_at,        when the row was written
               event_at, of `sweeps` and of `progress`
     history   at                                             when the row was written
-    lease     expires                                        a minute after the row was written (`rows.read_lease`)
-              of `spent`                                     now, and once (`budget.Budget.learn`)
-    order     until                                          what it says: an order ends in the future
+    lease     expires                                        a minute after the row was written (`read_lease`)
+              of `spent`                                     now, and once (`RateLimit.import_writes`)
+    orders    until                                          valid: an override ends in the future
 
-When a row was written is told by the account's own clock: the etag of a row is made of it (recorded, and so in Azurite;
-Microsoft calls it opaque). Where an etag says nothing of the kind, now is taken.
+The time at which a row was written comes from the account's clock: the etag of a row contains it (recorded, and the
+same in Azurite; Microsoft calls the etag opaque). If an etag has no such time, the current time is used.
 """
 
 from __future__ import annotations
@@ -50,18 +50,18 @@ _ETAG = re.compile(r"""W/"datetime'([^']+)'\"""")
 
 
 def without_future_times(stored: Versioned[T], now: float) -> Versioned[T]:
-    """A row with believable times; the same object where nothing was wrong. `now`: seconds since the epoch."""
+    """Return a row with accepted times; the same object if all were fine. `now`: seconds since the epoch."""
     value: Any = stored.value
     if isinstance(value, tuple):
-        changed: Any = _history(value, now, stored.etag)
+        changed: Any = _bound_history(value, now, stored.etag)
     else:
-        changed = _changed(value, now, stored.etag)
+        changed = _bound_times(value, now, stored.etag)
     if isinstance(changed, CatalogState):
-        changed = _marker(changed, now, stored.etag)
+        changed = _state(changed, now, stored.etag)
     return stored if changed is value else Versioned(cast("T", changed), stored.etag)
 
 
-def _changed(value: Any, now: float, etag: str) -> Any:  # noqa: ANN401 - any value of the catalog
+def _bound_times(value: Any, now: float, etag: str) -> Any:  # noqa: ANN401 - any value of the catalog
     latest = now + TOLERANCE
     said = [name for name in _PAST.get(type(value), ()) if getattr(value, name) > latest]
     ahead = _AHEAD.get(type(value))
@@ -70,23 +70,23 @@ def _changed(value: Any, now: float, etag: str) -> Any:  # noqa: ANN401 - any va
     return replace(value, **dict.fromkeys(said, min(written_at(etag) or now, now))) if said else value
 
 
-def _history(value: tuple[RecordChange, ...], now: float, etag: str) -> tuple[RecordChange, ...]:
-    """Where one time is wrong, the others are bounded as well, so that the newest change stays the first one."""
+def _bound_history(value: tuple[RecordChange, ...], now: float, etag: str) -> tuple[RecordChange, ...]:
+    """If one time is wrong, bound the others as well, so that the newest change stays the first one."""
     if all(past.at <= now + TOLERANCE for past in value):
         return value
     written = min(written_at(etag) or now, now)
     return tuple(replace(past, at=min(past.at, written)) for past in value)
 
 
-def _marker(marker: CatalogState, now: float, etag: str) -> CatalogState:
-    sweeps = tuple(_changed(sweep, now, etag) for sweep in marker.sweeps)
-    progress = marker.progress and _changed(marker.progress, now, etag)
-    same = progress is marker.progress and all(new is old for new, old in zip(sweeps, marker.sweeps, strict=True))
-    return marker if same else replace(marker, sweeps=sweeps, progress=progress)
+def _state(state: CatalogState, now: float, etag: str) -> CatalogState:
+    sweeps = tuple(_bound_times(sweep, now, etag) for sweep in state.sweeps)
+    progress = state.progress and _bound_times(state.progress, now, etag)
+    same = progress is state.progress and all(new is old for new, old in zip(sweeps, state.sweeps, strict=True))
+    return state if same else replace(state, sweeps=sweeps, progress=progress)
 
 
 def written_at(etag: str) -> float | None:
-    """When a row with this etag was written, in seconds since the epoch; None where the etag does not say."""
+    """Return when a row with this etag was written, in seconds since the epoch; None if the etag has no time."""
     found = _ETAG.fullmatch(etag)
     try:
         return datetime.fromisoformat(unquote(found[1])).timestamp() if found else None

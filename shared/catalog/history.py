@@ -1,4 +1,4 @@
-"""How much of the past is kept: the last changes of each name, and of each zone. Both catalogs keep the same."""
+"""How much of the past is kept: the last changes of each name, and of each zone. Both catalogs use the same limits."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ import msgspec
 from shared.domain.catalog_rows import WHOLE_ZONE
 from shared.domain.dirty import RecordChange
 
-NAME_KEEPS = 10
-ZONE_KEEPS = 50
+MAX_NAME_CHANGES = 10
+MAX_ZONE_CHANGES = 50
 """Changes of a name, and of a zone as a whole."""
 MAX_HISTORY_BYTES = 30_000
-"""Bytes that they may take as JSON: a text column of a table holds 32 Ki characters."""
+"""Bytes of JSON for one history: a text column of a table holds 32 Ki characters."""
 LOG_COLUMNS = 12
-"""Columns of so many bytes that a row of the log has at most: an entity holds 1 MiB, in UTF-16."""
+"""Columns of that size in a log row, at most: an entity holds 1 MiB, in UTF-16."""
 LOG_SPAN = 60.0
-"""Seconds from the first to the last entry of such a row, so that who reads knows how far back to begin."""
+"""Seconds from the first to the last entry of a log row, at most: a reader begins this much earlier."""
 
 
 def split_by_name(changes: Sequence[RecordChange]) -> Iterator[tuple[str, list[RecordChange]]]:
-    """The histories that changes belong to: that of each name, and that of the zone."""
+    """Assign changes to histories: one for each name, and one for the zone."""
     for name in {change.name: None for change in changes if change.name != WHOLE_ZONE}:
         yield name, [change for change in changes if change.name == name]
     yield WHOLE_ZONE, list(changes)
 
 
-def ours(name: str, changes: Sequence[RecordChange]) -> bool:
-    """Whether a history says that its record set is ours: the last change, of those kept, has not removed it."""
+def is_ours(name: str, changes: Sequence[RecordChange]) -> bool:
+    """Return whether the record set is ours by its history: the last change has not removed it."""
     return name != WHOLE_ZONE and bool(changes) and changes[0].kind != "delete"
 
 
 def append_bounded(name: str, changes: Sequence[RecordChange], old: Sequence[RecordChange]) -> tuple[RecordChange, ...]:
-    """A history, newest first, with these changes."""
-    most, room, kept = ZONE_KEEPS if name == WHOLE_ZONE else NAME_KEEPS, MAX_HISTORY_BYTES, []
+    """Return a history with these changes added, newest first, within the limits."""
+    most, room, kept = MAX_ZONE_CHANGES if name == WHOLE_ZONE else MAX_NAME_CHANGES, MAX_HISTORY_BYTES, []
     for change in sorted((*changes, *old), key=lambda change: -change.at)[:most]:
         room -= len(msgspec.json.encode(change)) + 1
         if room < 0:
@@ -43,8 +43,8 @@ def append_bounded(name: str, changes: Sequence[RecordChange], old: Sequence[Rec
     return tuple(kept)
 
 
-def batches(changes: Sequence[RecordChange]) -> Iterator[list[list[RecordChange]]]:
-    """Changes, oldest first, as rows of the log: each a list of columns that have room for their entries."""
+def log_batches(changes: Sequence[RecordChange]) -> Iterator[list[list[RecordChange]]]:
+    """Split changes, oldest first, into log rows: each is a list of columns within the size limit."""
     row: list[list[RecordChange]] = []
     room, begun = 0, 0.0
     for change in sorted(changes, key=lambda change: change.at):

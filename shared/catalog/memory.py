@@ -1,6 +1,6 @@
-"""The catalog in the memory of one process: for the demo, a laptop and tests. Lost with the process.
+"""The catalog in the memory of one process: for the demo, a laptop and tests. It ends with the process.
 
-Every call gives way to other tasks once, so that interleavings which a remote store allows happen here as well.
+Every call yields to other tasks once, so that all interleavings of a remote store can happen here, too.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from shared.domain.zone_findings import ZoneFindings
 
 
 class MemoryCatalog:
-    """Fulfils `ports.Catalog`."""
+    """Implements `ports.Catalog`."""
 
     def __init__(self) -> None:
         self._etags = (str(number) for number in itertools.count(1))
@@ -35,25 +35,25 @@ class MemoryCatalog:
         self._by_name: dict[str, dict[str, None]] = {}
         self._dirty: dict[str, dict[str, Versioned[DirtyName]]] = {}
         self._leases: dict[str, tuple[str, float, tuple[WriteStamp, ...] | None]] = {}
-        self._orders: dict[str, Versioned[Override]] = {}
+        self._overrides: dict[str, Versioned[Override]] = {}
         self._history: dict[tuple[str, str], Sequence[RecordChange]] = {}
         self._log: dict[str, list[RecordChange]] = {}
-        self._ours: dict[str, dict[str, str]] = {}
-        self._found: dict[str, Versioned[ZoneFindings]] = {}
-        self._marker: Versioned[CatalogState] | None = None
-        self._tallies: dict[str, ProcessCounters] = {}
+        self._owned: dict[str, dict[str, str]] = {}
+        self._findings: dict[str, Versioned[ZoneFindings]] = {}
+        self._state: Versioned[CatalogState] | None = None
+        self._process_counters: dict[str, ProcessCounters] = {}
         self._clock: Clock | None = None
         self._leased_at: dict[str, float] = {}
 
     async def open(self, clock: Clock) -> None:
-        """One process, one clock: there is nothing to correct, but it may be set back."""
+        """With one process there is one clock: nothing to correct, but the clock may be set back."""
         self._clock = clock
 
     def _now(self) -> float:
         return self._clock() if self._clock else inf
 
     def _without_future_times(self, found: dict[Any, Versioned[Any]]) -> None:
-        """Put right the times of rows that a clock has written which was set back since, where they lie."""
+        """Correct, in place, the times of rows that were written before the clock was set back."""
         now = self._now()
         for key, row in found.items():
             if (right := times.without_future_times(row, now)) is not row:
@@ -63,16 +63,16 @@ class MemoryCatalog:
         return {"kind": "memory", "account": "", "table": ""}
 
     async def take_over(self) -> None:
-        """Nothing was before."""
+        """Nothing to do: no earlier release used this memory."""
 
     async def purge_others(self, before: float) -> None:
-        """There are none."""
+        """Nothing to do: no other deployment uses this memory."""
 
     async def bad_rows(self) -> Sequence[BadRow]:
         return ()
 
     async def forget_bad_rows(self, before: float) -> None:
-        """Values cannot be unreadable."""
+        """Nothing to do: values in memory are always readable."""
 
     async def endpoint(self, key: str) -> Versioned[EndpointRow] | None:
         await asyncio.sleep(0)
@@ -94,13 +94,13 @@ class MemoryCatalog:
     async def put_endpoint(self, row: EndpointRow, etag: str | None) -> str:
         await asyncio.sleep(0)
         key = row.endpoint.key
-        _check(self._endpoints.get(key), etag, f"endpoint row {key}")
+        _require_etag(self._endpoints.get(key), etag, f"endpoint row {key}")
         self._endpoints[key] = Versioned(row, next(self._etags))
         return self._endpoints[key].etag
 
     async def purge_endpoint(self, key: str, etag: str) -> None:
         await asyncio.sleep(0)
-        _check(self._endpoints.get(key), etag, f"endpoint row {key}")
+        _require_etag(self._endpoints.get(key), etag, f"endpoint row {key}")
         del self._endpoints[key]
 
     async def index(self, name: str, key: str, now: float) -> None:
@@ -116,7 +116,7 @@ class MemoryCatalog:
     async def purge_index(self, row: Versioned[NameIndexEntry]) -> None:
         await asyncio.sleep(0)
         name, key = row.value.name, row.value.key
-        _check(self._index.get((name, key)), row.etag, f"index row {name} {key}")
+        _require_etag(self._index.get((name, key)), row.etag, f"index row {name} {key}")
         del self._index[name, key]
         del self._by_name[name][key]
         if not self._by_name[name]:
@@ -137,7 +137,7 @@ class MemoryCatalog:
                 cause=dirty.cause,
                 by=dirty.by,
                 reason_given=dirty.reason_given,
-            ).told(dirty)
+            ).with_newer_addresses(dirty)
         rows[dirty.name] = Versioned(dirty, next(self._etags))
 
     async def dirty(self, zone: str) -> Sequence[Versioned[DirtyName]]:
@@ -153,13 +153,13 @@ class MemoryCatalog:
     async def put_dirty(self, dirty: DirtyName, etag: str) -> None:
         await asyncio.sleep(0)
         rows = self._dirty.get(dirty.zone, {})
-        _check(rows.get(dirty.name), etag, f"dirty row {dirty.name}")
+        _require_etag(rows.get(dirty.name), etag, f"dirty row {dirty.name}")
         rows[dirty.name] = Versioned(dirty, next(self._etags))
 
     async def remove_dirty(self, zone: str, name: str, etag: str) -> None:
         await asyncio.sleep(0)
         rows = self._dirty.get(zone, {})
-        _check(rows.get(name), etag, f"dirty row {name}")
+        _require_etag(rows.get(name), etag, f"dirty row {name}")
         del rows[name]
 
     async def acquire(self, zone: str, holder: str, now: float, seconds: float) -> Lease | None:
@@ -184,37 +184,37 @@ class MemoryCatalog:
 
     async def state(self) -> Versioned[CatalogState] | None:
         await asyncio.sleep(0)
-        return self._marker and times.without_future_times(self._marker, self._now())
+        return self._state and times.without_future_times(self._state, self._now())
 
     async def put_state(self, state: CatalogState, etag: str | None) -> str:
         await asyncio.sleep(0)
-        _check(self._marker, etag, "the marker")
-        self._marker = Versioned(state, next(self._etags))
-        return self._marker.etag
+        _require_etag(self._state, etag, "the marker")
+        self._state = Versioned(state, next(self._etags))
+        return self._state.etag
 
     async def overrides(self) -> Sequence[Versioned[Override]]:
         await asyncio.sleep(0)
-        return tuple(self._orders.values())
+        return tuple(self._overrides.values())
 
     async def put_override(self, override: Override) -> None:
         await asyncio.sleep(0)
-        self._orders[override.target] = Versioned(override, next(self._etags))
+        self._overrides[override.target] = Versioned(override, next(self._etags))
 
     async def purge_override(self, target: str, etag: str | None = None) -> None:
         await asyncio.sleep(0)
         if etag is not None:
-            _check(self._orders.get(target), etag, f"order about {target}")
-        self._orders.pop(target, None)
+            _require_etag(self._overrides.get(target), etag, f"order about {target}")
+        self._overrides.pop(target, None)
 
     async def findings(self, zone: str) -> Versioned[ZoneFindings] | None:
         await asyncio.sleep(0)
-        return self._found.get(zone)
+        return self._findings.get(zone)
 
     async def put_findings(self, found: ZoneFindings, etag: str | None) -> str:
         await asyncio.sleep(0)
-        _check(self._found.get(found.zone), etag, f"what was found of {found.zone}")
-        self._found[found.zone] = Versioned(found, next(self._etags))
-        return self._found[found.zone].etag
+        _require_etag(self._findings.get(found.zone), etag, f"what was found of {found.zone}")
+        self._findings[found.zone] = Versioned(found, next(self._etags))
+        return self._findings[found.zone].etag
 
     async def add_history(self, zone: str, changes: Sequence[RecordChange]) -> None:
         await asyncio.sleep(0)
@@ -222,10 +222,10 @@ class MemoryCatalog:
         for name, part in history.split_by_name(changes):
             whole = history.append_bounded(name, part, self._history.get((zone, name), ()))
             self._history[zone, name] = whole
-            if history.ours(name, whole):
-                self._ours.setdefault(zone, {})[name] = next(self._etags)
+            if history.is_ours(name, whole):
+                self._owned.setdefault(zone, {})[name] = next(self._etags)
             else:
-                self._ours.get(zone, {}).pop(name, None)
+                self._owned.get(zone, {}).pop(name, None)
 
     async def history(self, zone: str, name: str = WHOLE_ZONE) -> Sequence[RecordChange]:
         await asyncio.sleep(0)
@@ -240,46 +240,46 @@ class MemoryCatalog:
     async def purge_history(self, before: float, zones: Collection[str]) -> None:
         await asyncio.sleep(0)
         self._log = {zone: [past for past in log if past.at >= before] for zone, log in self._log.items()}
-        self._ours = {zone: names for zone, names in self._ours.items() if zone in zones}
+        self._owned = {zone: names for zone, names in self._owned.items() if zone in zones}
         self._history = {
             (zone, name): changes
             for (zone, name), changes in self._history.items()
-            if changes[0].at >= before or name in self._ours.get(zone, ())
+            if changes[0].at >= before or name in self._owned.get(zone, ())
         }
 
     async def owned(self, zone: str) -> Mapping[str, str]:
         await asyncio.sleep(0)
-        return dict(self._ours.get(zone, {}))
+        return dict(self._owned.get(zone, {}))
 
     async def is_owned(self, zone: str, name: str) -> bool:
         await asyncio.sleep(0)
-        return name in self._ours.get(zone, ())
+        return name in self._owned.get(zone, ())
 
     async def record_owned(self, zone: str, names: Collection[str]) -> None:
         await asyncio.sleep(0)
         for name in names:
-            self._ours.setdefault(zone, {})[name] = next(self._etags)
+            self._owned.setdefault(zone, {})[name] = next(self._etags)
 
     async def remove_owned(self, zone: str, names: Mapping[str, str]) -> None:
         await asyncio.sleep(0)
-        held = self._ours.get(zone, {})
+        held = self._owned.get(zone, {})
         for name, etag in names.items():
             if held.get(name) == etag:
                 del held[name]
 
     async def process_counters(self) -> Sequence[ProcessCounters]:
         await asyncio.sleep(0)
-        return tuple(self._tallies.values())
+        return tuple(self._process_counters.values())
 
-    async def put_process_counters(self, tally: ProcessCounters) -> None:
+    async def put_process_counters(self, counters: ProcessCounters) -> None:
         await asyncio.sleep(0)
-        self._tallies[tally.instance] = tally
+        self._process_counters[counters.instance] = counters
 
     async def purge_process_counters(self, before: float) -> None:
         await asyncio.sleep(0)
-        self._tallies = {key: each for key, each in self._tallies.items() if each.at >= before}
+        self._process_counters = {key: each for key, each in self._process_counters.items() if each.at >= before}
 
 
-def _check(row: Versioned[object] | None, etag: str | None, what: str) -> None:
+def _require_etag(row: Versioned[object] | None, etag: str | None, what: str) -> None:
     if (row.etag if row else None) != etag:
         raise Conflict(f"{what} has changed")

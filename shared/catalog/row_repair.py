@@ -1,17 +1,17 @@
-"""What becomes of a row that cannot be read, so that one bad row stops nothing: it is told, and dropped or made good.
+"""Unreadable rows: each is reported, then dropped or repaired, so that one bad row stops nothing.
 
 partition    what is done
-endpoints    the marker says first that not every claim is known, in a new epoch; then the row is dropped. No address is
-             taken away until a sweep has begun and ended after that (model-checked, `bad row:` in tests/protocol)
-index        made anew: its key has the name and the hash of the endpoint, whose row has the id; dropped without that
-dirty        read as a fresh mark of the name that is its key; it goes when the name is settled
-leases       read as another holder's, until it is over; then whoever takes the zone writes the row anew
+endpoints    the state row is first marked incomplete, in a new epoch; then the row is dropped. No address is removed
+             until a sweep has begun and ended after that (model-checked, `bad row:` in tests/protocol)
+index        rebuilt: its key has the name and the hash of the endpoint, whose row has the id; else dropped
+dirty        read as a fresh mark of the name in its key; processing the name removes it
+leases       read as another holder's lease until it has expired; the next holder then replaces the row
 orders       stays, in force and without an end, for the target whose hash is its key
-history      its changes are emptied; the column that says whether the record set is ours stays
-found        dropped; the next sweep finds it again
-marker       dropped; the next sweep makes a new one
+history      its changes are removed; the column that says whether the record set is ours stays
+found        dropped; the next sweep writes it again
+marker       dropped; the next sweep writes a new one
 
-A row is dropped on condition of the etag with which it could not be read: one that was written anew meanwhile stays.
+The drop has a condition: the etag of the unreadable row. A row that was rewritten in between stays.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import TypeVar
 
 from azure.data.tables import TableEntity
 
-from shared.catalog import codec as rows
+from shared.catalog import codec
 from shared.catalog.codec import UnreadableRow
 from shared.catalog.table_client import TableRows
 from shared.domain.catalog_rows import NameIndexEntry, Versioned
@@ -36,29 +36,29 @@ from shared.domain.errors import Conflict, NearzoneError
 T = TypeVar("T")
 
 MAX_CONCURRENT_CALLS = 16
-REPEAT_SECONDS = 3600.0
-"""Seconds after which a row that stays unreadable is told again by the same process."""
-MAX_REMEMBERED = 1000
-"""Rows that this process remembers to have told of."""
+REPORT_INTERVAL_SECONDS = 3600.0
+"""Seconds after which the same process reports a row again that is still unreadable."""
+MAX_REPORTED = 1000
+"""Number of reported rows that this process remembers."""
 
 _log = logging.getLogger("nearzone")
 
 
 class RowRepair:
-    """Mends rows of one table. Every call may raise Transient."""
+    """Repairs the rows of one table. Every call may raise Transient."""
 
     def __init__(self, store: TableRows) -> None:
         self._store = store
-        self._told: dict[tuple[str, str, str], float] = {}
+        self._reported_at: dict[tuple[str, str, str], float] = {}
 
     async def scan(
         self, where: str, columns: Sequence[str], read: Callable[[TableEntity], T]
     ) -> tuple[list[T], list[tuple[TableEntity, UnreadableRow]]]:
-        """All rows that a filter finds: what they hold, and those that cannot be read, with all of their columns."""
+        """Return the values of all rows that a filter finds, and the unreadable rows with all of their columns."""
         found = await self._store.query(where, columns)
         try:
             return [read(row) for row in found], []
-        except UnreadableRow:  # Its key was not asked for: that would cost every scan its time.
+        except UnreadableRow:  # The first query selects no keys, because they would slow down every scan.
             found = await self._store.query(where, None)
         good: list[T] = []
         bad: list[tuple[TableEntity, UnreadableRow]] = []
@@ -70,84 +70,86 @@ class RowRepair:
         return good, bad
 
     async def record(self, bad: UnreadableRow) -> None:
-        """Let people know of a row, once an hour as long as it stays."""
+        """Log an unreadable row and record it for the status, once an hour while it stays."""
         key, now = (bad.partition, bad.key, bad.etag), asyncio.get_running_loop().time()
-        if now < self._told.get(key, float("-inf")) + REPEAT_SECONDS:
+        if now < self._reported_at.get(key, float("-inf")) + REPORT_INTERVAL_SECONDS:
             return
-        if len(self._told) >= MAX_REMEMBERED:
-            self._told.clear()
-        self._told[key] = now
+        if len(self._reported_at) >= MAX_REPORTED:
+            self._reported_at.clear()
+        self._reported_at[key] = now
         _log.error("%s", bad)
         try:
-            await self._store.upsert(rows.bad_row(bad))
+            await self._store.upsert(codec.encode_bad_row(bad))
         except NearzoneError:
-            self._told.pop(key, None)  # Who meets it next tells of it.
+            self._reported_at.pop(key, None)  # The next reader of the row reports it.
             raise
 
     async def drop(self, bad: UnreadableRow) -> None:
-        """Remove a row that the next sweep, or the next write, makes anew."""
+        """Remove a row that the next sweep, or the next write, creates again."""
         await self.record(bad)
-        with suppress(Conflict):  # It was written anew meanwhile.
+        with suppress(Conflict):  # It was rewritten in between.
             await self._store.delete(bad.partition, bad.key, bad.etag)
 
     async def drop_endpoints(self, bad: Sequence[UnreadableRow]) -> None:
-        """Remove rows of endpoints, after the marker says that not every claim is known any more."""
+        """Remove rows of endpoints, after the catalog is marked incomplete."""
         if bad:
-            await self._forget_completeness(bad[0].etag)
+            await self._mark_incomplete(bad[0].etag)
             await gather_bounded((self.drop(each) for each in bad), MAX_CONCURRENT_CALLS)
 
-    async def _forget_completeness(self, unique: str) -> None:
-        """In a new epoch: a drain, or a sweep, that has begun before does not take the catalog for complete, either.
+    async def _mark_incomplete(self, unique: str) -> None:
+        """Set a new epoch: an apply or a sweep that began earlier does not treat the catalog as complete either.
 
-        When the last complete sweep was stays: by that sweeps know which machines are due to be read again.
+        The time of the last complete sweep stays: sweeps use it to find the machines that are due for a read.
         """
         while row := await self._store.get("marker", "marker"):
             try:
-                marker = rows.read(row, rows.STATE)
+                marker = codec.read(row, codec.STATE)
             except UnreadableRow as error:
                 await self.drop(error)
                 return
             reset = replace(marker.value, digest="", epoch=f"without {unique}")
             with suppress(Conflict):
-                await self._store.replace(rows.encode_row("marker", "marker", reset, "the marker"), marker.etag)
+                await self._store.replace(codec.encode_row("marker", "marker", reset, "the marker"), marker.etag)
                 return
 
-    async def index(self, bad: Iterable[UnreadableRow]) -> list[Versioned[NameIndexEntry]]:
-        """Make index rows anew; gives those that lead to an endpoint."""
-        found = await gather_bounded((self._index(each) for each in bad), MAX_CONCURRENT_CALLS)
+    async def rebuild_index(self, bad: Iterable[UnreadableRow]) -> list[Versioned[NameIndexEntry]]:
+        """Rebuild index rows; return those that lead to an endpoint."""
+        found = await gather_bounded((self._rebuild_entry(each) for each in bad), MAX_CONCURRENT_CALLS)
         return [row for row in found if row]
 
-    async def _index(self, bad: UnreadableRow) -> Versioned[NameIndexEntry] | None:
+    async def _rebuild_entry(self, bad: UnreadableRow) -> Versioned[NameIndexEntry] | None:
         name, _, key = bad.key.rpartition(":")
-        endpoint = await self._store.get("endpoints", key) if name and rows.row_key(name) == name else None
+        endpoint = await self._store.get("endpoints", key) if name and codec.row_key(name) == name else None
         if endpoint is None:
             await self.drop(bad)
             return None
         try:
-            row = NameIndexEntry(name, rows.read_endpoint(endpoint).value.endpoint.key, bad.written)
+            row = NameIndexEntry(name, codec.read_endpoint(endpoint).value.endpoint.key, bad.modified_at)
         except UnreadableRow as error:
-            await self.drop_endpoints([error])  # The next look at the endpoint writes its row and its index rows.
+            await self.drop_endpoints(
+                [error]
+            )  # The next observation of the endpoint writes its row and its index rows.
             return None
         await self.record(bad)
-        with suppress(Conflict):  # Another reader has just made it anew: it leads there all the same.
-            return Versioned(row, await self._store.replace(rows.indexed(row), bad.etag))
+        with suppress(Conflict):  # Another reader has just rebuilt it, with the same content.
+            return Versioned(row, await self._store.replace(codec.encode_index_entry(row), bad.etag))
         return Versioned(row, bad.etag)
 
     async def empty_history(self, bad: UnreadableRow) -> None:
-        """Take the changes out of a row of history."""
+        """Remove the changes from a history row."""
         await self.record(bad)
         with suppress(Conflict):
             emptied = {"PartitionKey": bad.partition, "RowKey": bad.key, "body": "[]"}
             await self._store.replace(emptied, bad.etag, merge=True)
 
     async def recorded(self) -> Sequence[BadRow]:
-        """What any process has told of rows."""
+        """Return the unreadable rows that any process has recorded."""
         found = await self._store.query("PartitionKey eq 'unreadable'", None)
-        return [told for row in found if (told := rows.read_bad_row(row))]
+        return [told for row in found if (told := codec.read_bad_row(row))]
 
-    async def forget(self, before: float) -> None:
-        """Tell no more of what was told before then (seconds since the epoch, by the account's clock)."""
+    async def purge_recorded(self, before: float) -> None:
+        """Delete records from before `before` (seconds since the epoch, by the account's clock)."""
         for row in await self._store.query("PartitionKey eq 'unreadable'", None):
-            if rows.written(row) < before:
+            if codec.modified_at(row) < before:
                 with suppress(Conflict):
                     await self._store.delete("unreadable", row["RowKey"], str(row.metadata["etag"]))

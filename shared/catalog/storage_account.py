@@ -1,7 +1,7 @@
-"""Where the durable catalog lives: the storage account that the Functions host uses anyway, by the host's own settings.
+"""The storage account of the durable catalog: the one that the Functions host uses, from the host's own settings.
 
-Source of the names: Azure Functions' identity-based connections (azure-functions-host, `StorageClientProvider` and
-`AzureComponentFactory`). Nothing is called in here: a client is made, and its first request connects it.
+Source of the names: Azure Functions' identity-based connections (azure-functions-host, StorageClientProvider and
+AzureComponentFactory). This module makes no calls: a client connects with its first request.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _AUDIENCES = {
     CLOUDS["usgovernment"].arm: "https://storage.azure.us",
     CLOUDS["china"].arm: "https://storage.azure.cn",
 }
-"""Where not the public one. Source: `AudienceType` in azure-data-tables 12.7.0."""
+"""For clouds other than the public one. Source: AudienceType in azure-data-tables 12.7.0."""
 
 _RETRIES: dict[str, Any] = {
     "retry_total": 3,
@@ -49,15 +49,15 @@ _RETRIES: dict[str, Any] = {
     "connection_timeout": 3,
     "read_timeout": 4,
 }
-"""So that a connection that hangs is given up in time for a second try within the time that a call may take."""
+"""A connection that hangs is aborted early enough for a second attempt within the time limit of a call."""
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A storage account: by connection string, or by endpoint and the identity that is asked for.
+    """A storage account: by connection string, or by endpoint and identity.
 
-    `proxied`: the environment may have a proxy on the way. Where it has none, not looking for one before every call
-    saves a third of its CPU.
+    `proxied`: the environment may have a proxy. Otherwise the client does not search for one before every call, which
+    saves a third of its CPU time.
     """
 
     connection: str = ""
@@ -68,12 +68,15 @@ class Account:
 
 
 def proxied(environment: Mapping[str, str]) -> bool:
-    """Whether the environment names a proxy."""
+    """Return whether the environment names a proxy."""
     return any(environment.get(name) for name in PROXIES)
 
 
 def parse(values: Mapping[str, str], cloud: Cloud) -> Account | None:
-    """The account that app settings name, None where they name none. Raises BadSettings with every fault found."""
+    """Return the account that the app settings name, None if they name none.
+
+    Raises BadSettings with every fault found.
+    """
     found = {name: values.get(name, "").strip() for name in _NAMES}
     account: Account | None
     if found[CONNECTION]:
@@ -86,14 +89,14 @@ def parse(values: Mapping[str, str], cloud: Cloud) -> Account | None:
         account = Account("", endpoint.rstrip("/"), audience, found[CLIENT], proxied(values))
     else:
         faults, account = [], None
-    faults += _spelled_otherwise(values)
+    faults += _wrong_case(values)
     if faults:
         raise BadSettings(faults)
     return account
 
 
 def overridden(values: Mapping[str, str]) -> list[Alarm]:
-    """Settings of the account that have no effect here, because another one beside them wins."""
+    """Return an alarm for each setting of the account that has no effect because another setting takes precedence."""
     names = [name for name in _NAMES if values.get(name, "").strip()]
     if CONNECTION in names:
         winner, losers = CONNECTION, names[1:]
@@ -111,8 +114,8 @@ def overridden(values: Mapping[str, str]) -> list[Alarm]:
     ]
 
 
-def _spelled_otherwise(values: Mapping[str, str]) -> list[str]:
-    """The Functions host reads a name in any case; this app, as Linux does, in one alone."""
+def _wrong_case(values: Mapping[str, str]) -> list[str]:
+    """Return faults of names in the wrong case: the Functions host ignores case, this app (as Linux) does not."""
     ours = {name.lower(): name for name in _NAMES}
     near = {name: ours[name.lower()] for name in sorted(values) if name not in _NAMES and name.lower() in ours}
     wrong = [name for name, meant in near.items() if values[name] != values.get(meant)]
@@ -120,9 +123,9 @@ def _spelled_otherwise(values: Mapping[str, str]) -> list[str]:
 
 
 def table_of(settings: Settings) -> str:
-    """The table of a deployment's own: owner, zones and mode say which one it is.
+    """Return the table name of a deployment, which its owner, zones and mode determine.
 
-    Two apps or slots that share an account share no table, unless they are the same deployment in all three.
+    Two apps or slots on one account have different tables unless all three are equal.
     """
     mode = "apply" if settings.apply else "shadow"
     parts = (settings.owner, sorted(zone.key for zone in settings.zones), mode)
@@ -135,10 +138,10 @@ def connect(
     transport: Any = None,  # noqa: ANN401 - any azure-core transport
     table: str = TABLE,
 ) -> TableClient:
-    """A client of the catalog's table. `credential` is for accounts that name no identity of their own."""
+    """Return a client of the catalog's table. `credential`: for accounts whose settings name no identity."""
     if account.connection:
         return TableClient.from_connection_string(account.connection, table, **_options(account, transport))
-    options = _identified(account, credential) | _options(account, transport)
+    options = _with_identity(account, credential) | _options(account, transport)
     return TableClient(account.endpoint, table, **options)
 
 
@@ -147,29 +150,29 @@ def service(
     credential: AsyncTokenCredential,
     transport: Any = None,  # noqa: ANN401 - any azure-core transport
 ) -> TableServiceClient:
-    """A client of the account, for the tables beside the catalog's own."""
+    """Return a client of the account, for tables other than the catalog's own."""
     if account.connection:
         return TableServiceClient.from_connection_string(account.connection, **_options(account, transport))
-    return TableServiceClient(account.endpoint, **_identified(account, credential) | _options(account, transport))
+    return TableServiceClient(account.endpoint, **_with_identity(account, credential) | _options(account, transport))
 
 
 def _options(account: Account, transport: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
     return _RETRIES | ({"use_env_settings": account.proxied} if transport is None else {"transport": transport})
 
 
-def _identified(account: Account, credential: AsyncTokenCredential) -> dict[str, Any]:
+def _with_identity(account: Account, credential: AsyncTokenCredential) -> dict[str, Any]:
     if account.client_id:
         credential = ManagedIdentityCredential(client_id=account.client_id)
     return {"credential": credential, "audience": account.audience}
 
 
 def _connection_faults(text: str) -> list[str]:
-    """The text is not shown: it may hold a key."""
+    """Check a connection string; the faults do not show it, because it may contain a key."""
     try:
         key = TableClient.from_connection_string(text, TABLE).credential
         if isinstance(key, AzureNamedKeyCredential):
             base64.b64decode(key.named_key.key, validate=True)
-    except (ValueError, TypeError):  # The SDK's own are of both kinds.
+    except (ValueError, TypeError):  # The SDK raises both.
         expected = "DefaultEndpointsProtocol=...;AccountName=...;AccountKey=... or UseDevelopmentStorage=true"
         return [f"{CONNECTION}: found a text that cannot be read (and is not shown here), expected {expected}"]
     return []
@@ -179,7 +182,9 @@ def _identity_faults(found: Mapping[str, str], cloud: Cloud) -> list[str]:
     faults = []
     if found[SERVICE]:
         if not _is_https(found[SERVICE]):
-            plain = found[SERVICE].rsplit("@", 1)[-1].split("?")[0]  # Without what may be a secret.
+            plain = (
+                found[SERVICE].rsplit("@", 1)[-1].split("?")[0]
+            )  # Without user info and query, which may be secrets.
             faults.append(f'{SERVICE}: found "{plain[:80]}", expected https://ACCOUNT.table.core.windows.net')
     elif not re.fullmatch("[a-z0-9]{3,24}", found[ACCOUNT]):
         faults.append(f'{ACCOUNT}: found "{found[ACCOUNT][:80]}", expected 3 to 24 lower-case letters and digits')

@@ -1,7 +1,7 @@
-"""The way to the table for the whole process: conditions, paging, the time that a call may take, and its errors.
+"""Access to the table for the whole process: conditions, paging, the time limit of a call, and its errors.
 
-Knows rows, partitions, keys and etags, and nothing of what the rows mean. The SDK's errors become ours here and nowhere
-else. The table is made when a write finds it missing: at the first use, and after somebody has deleted it.
+This module knows rows, partitions, keys and etags, and not what the rows mean. It translates the exceptions of the SDK.
+A write that finds no table creates it: at the first use, and after a deletion of the table.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from shared.domain.clock import Clock
 from shared.domain.errors import Conflict, Terminal, Transient
 
 CALL_SECONDS = 10.0
-"""How long a call may take, the SDK's own retries included; of a listing, each page."""
+"""Seconds that a call may take, with the SDK's own retries; in a listing, each page."""
 
 _CODE = re.compile(rb'"code":\s*"(\w+)"')
 
-_AGAIN = {"retry_on_methods": frozenset({"POST", "PUT", "PATCH"})}
-"""Lets the SDK send a write again whose answer was lost. A second insert is a conflict, the others change nothing."""
+_RETRY_WRITES = {"retry_on_methods": frozenset({"POST", "PUT", "PATCH"})}
+"""Lets the SDK repeat a write whose response was lost. A repeated insert is a conflict, the others change nothing."""
 
 Row = Mapping[str, Any]
 
 
 class TableRows:
-    """Rows of one table. Every call may raise Transient, Forbidden and Terminal.
+    """The rows of one table. Every call may raise Transient and Terminal.
 
-    `clock`: learns from every answer what time it is at the storage account.
+    `clock`: corrected by the account's time in every response.
     """
 
     def __init__(self, client: TableClient, clock: Clock | None = None) -> None:
@@ -45,22 +45,24 @@ class TableRows:
         self.clock = clock
 
     async def get(self, partition: str, key: str) -> TableEntity | None:
-        """One row; None where there is none, or no table."""
+        """Return one row; None if there is no such row, or no table."""
         async with translate_errors():
             try:
-                return await self._client.get_entity(partition, key, **self._heard())
+                return await self._client.get_entity(partition, key, **self._response_hook())
             except ResourceNotFoundError:
                 return None
 
-    async def query(self, where: str, columns: Sequence[str] | None, enough: float = inf) -> list[TableEntity]:
-        """These columns (None: all) of all rows that a filter finds; none where there is no table.
+    async def query(self, where: str, columns: Sequence[str] | None, max_rows: float = inf) -> list[TableEntity]:
+        """Return these columns (None: all) of all rows that match a filter; none if there is no table.
 
-        `enough`: after so many rows no further page is asked for.
+        `max_rows`: after so many rows no further page is read.
 
-        A row comes with its etag whatever is selected, and a selected column that it lacks is None or not there.
-        Sources: recording `test_query_entities_with_select` of azure-data-tables, Azure/Azurite#2535.
+        A row has its etag whatever is selected, and a selected column that it lacks is None or absent. Sources:
+        recording test_query_entities_with_select of azure-data-tables, Azure/Azurite#2535.
         """
-        pages = self._client.query_entities(where, select=list(columns) if columns else None, **self._heard()).by_page()
+        pages = self._client.query_entities(
+            where, select=list(columns) if columns else None, **self._response_hook()
+        ).by_page()
         rows: list[TableEntity] = []
         while True:
             async with translate_errors():
@@ -69,31 +71,33 @@ class TableRows:
                     if page is None:
                         return rows
                     rows += [row async for row in page]
-                    if len(rows) >= enough:
+                    if len(rows) >= max_rows:
                         return rows
-                except ResourceNotFoundError:  # Also where the table goes in the middle of it.
+                except ResourceNotFoundError:  # Also if the table is deleted during the listing.
                     return []
 
     async def insert(self, row: Row) -> str:
-        """Write a row that is not there yet; gives its etag. Raises Conflict."""
-        options = {"response_preference": "return-no-content", **_AGAIN, **self._heard()}
+        """Write a new row and return its etag. Raises Conflict if the row exists."""
+        options = {"response_preference": "return-no-content", **_RETRY_WRITES, **self._response_hook()}
         return await self._write(lambda: self._client.create_entity(row, **options))
 
     async def replace(self, row: Row, etag: str, *, merge: bool = False) -> str:
-        """Write a row anew if it still has this etag; gives the new one. `merge` as in `upsert`. Raises Conflict."""
-        options, mode = {**_condition(etag), **self._heard()}, UpdateMode.MERGE if merge else UpdateMode.REPLACE
+        """Write a row if it still has this etag; return the new etag. `merge` as in `upsert`. Raises Conflict."""
+        options, mode = {**_condition(etag), **self._response_hook()}, UpdateMode.MERGE if merge else UpdateMode.REPLACE
         return await self._write(lambda: self._client.update_entity(row, mode, **options))
 
     async def upsert(self, row: Row, *, merge: bool = False) -> str:
-        """Write a row whatever was there; `merge`: keep the columns that are not given. Gives its etag."""
+        """Write a row unconditionally; `merge`: keep the columns that are not given. Returns its etag."""
         mode = UpdateMode.MERGE if merge else UpdateMode.REPLACE
-        return await self._write(lambda: self._client.upsert_entity(row, mode, **_AGAIN, **self._heard()))
+        return await self._write(
+            lambda: self._client.upsert_entity(row, mode, **_RETRY_WRITES, **self._response_hook())
+        )
 
     async def delete(self, partition: str, key: str, etag: str | None) -> None:
-        """Remove a row if it still has this etag (None: whatever it has). Raises Conflict, also where it is gone."""
-        statuses: list[int] = []  # The SDK says nothing when a row is not there.
+        """Delete a row if it still has this etag (None: any). Raises Conflict, also if the row does not exist."""
+        statuses: list[int] = []  # The SDK does not report a missing row.
         async with translate_errors():
-            await self._client.delete_entity(partition, key, **_condition(etag), **self._heard(statuses))
+            await self._client.delete_entity(partition, key, **_condition(etag), **self._response_hook(statuses))
         if etag and statuses[-1] == 404:
             raise Conflict(f"the row {key} of {partition} is gone")
 
@@ -104,15 +108,15 @@ class TableRows:
             except HttpResponseError as error:
                 if _code(error) != "TableNotFound":
                     raise
-                with suppress(ResourceExistsError):  # Somebody was faster.
+                with suppress(ResourceExistsError):  # Another process has just created it.
                     await self._client.create_table()
                 written = await call()
         return str(written["etag"])
 
-    def _heard(self, statuses: list[int] | None = None) -> dict[str, Any]:
-        """The option of a call that lets the clock learn from its answers, and notes their statuses.
+    def _response_hook(self, statuses: list[int] | None = None) -> dict[str, Any]:
+        """Return the option of a call that corrects the clock by its responses, and records their statuses.
 
-        The answer to a second try is taken for one to the first: it allows more, and so corrects less.
+        If the SDK retries, the response counts as one to the first attempt: its bounds are wider, so it corrects less.
         """
         asked = self.clock.local() if self.clock else 0.0
 
@@ -132,7 +136,7 @@ def _condition(etag: str | None) -> dict[str, Any]:
 
 @asynccontextmanager
 async def translate_errors() -> AsyncIterator[None]:
-    """Every error of the SDK inside becomes one of ours, and no call takes longer than `CALL_SECONDS`."""
+    """Translate every exception of the SDK, and limit the duration of a call to `CALL_SECONDS`."""
     try:
         async with asyncio.timeout(CALL_SECONDS):
             yield
@@ -145,14 +149,14 @@ async def translate_errors() -> AsyncIterator[None]:
 
 
 def error_of(error: HttpResponseError) -> Exception:
-    """What an error of the SDK means, by its HTTP status: not all of its errors carry a code."""
+    """Return our exception for an SDK exception, by its HTTP status: not all of them have a code."""
     response: Any = error.response
     status, code = error.status_code, _code(error)
     words = error.message.splitlines()[0] if error.message else ""
     if response is None or status is None:
         return Transient(f"no token for the catalog's storage account: {words}")
     text = f"the catalog's storage account answers HTTP {status} {code}: {words}"[:500]
-    if status in (401, 403):  # Not for good: what could not be kept has to come again.
+    if status in (401, 403):  # Not Terminal: the write has to be retried once the role is assigned.
         return Transient(
             f"{text} (the identity needs the role Storage Table Data Contributor on it, a connection string a key "
             "that is valid, and its network rules have to let the app in)"
@@ -163,13 +167,13 @@ def error_of(error: HttpResponseError) -> Exception:
 
 
 def _code(error: HttpResponseError) -> str:
-    response: Any = error.response  # Of the SDK's own class, or of azure-core's older one.
+    response: Any = error.response  # Either the SDK's own class, or azure-core's older one.
     found = _CODE.search(bytes(response.content)) if response is not None else None
     return found[1].decode() if found else ""
 
 
 def _seconds_of(date: str | None) -> float | None:
-    """A header `Date` in seconds since the epoch."""
+    """Return a header `Date` in seconds since the epoch."""
     try:
         return parsedate_to_datetime(date).timestamp() if date else None
     except ValueError:

@@ -1,1 +1,1 @@
-"""Reads the app settings and reports every fault with its place. It knows neither Azure nor the catalog."""
+"""Parses the app settings and reports every fault with its location. It knows neither Azure nor the catalog."""

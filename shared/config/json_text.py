@@ -1,6 +1,6 @@
-"""JSON as people write it: where in a text a fault is, and keys that an object has twice.
+"""JSON from operators: the location of a fault in the text, and duplicate keys.
 
-JSON readers keep the last of two equal keys and say nothing, so that what stands at the first one has no effect.
+JSON parsers silently keep the last of two equal keys, so that the value of the first one has no effect.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _BYTE = re.compile(r"\(byte (\d+)\)")
 
 
 class JsonError(ValueError):
-    """A text that is not JSON, or that has a key twice. `key`: that key, or "". `where`: its line and column."""
+    """A text that is not JSON, or that has a duplicate key. `key`: that key, or "". `where`: its line and column."""
 
     def __init__(self, what: str, where: str, key: str = "") -> None:
         super().__init__(f"{what}, {where}" if where else what)
@@ -24,19 +24,19 @@ class JsonError(ValueError):
 
 
 def load(text: str) -> Any:  # noqa: ANN401 - JSON, checked by the caller
-    """What a text holds. Raises JsonError."""
+    """Parse a text. Raises JsonError."""
     try:
         value = json.loads(text)
     except json.JSONDecodeError as error:
         raise JsonError(f"not JSON: {error.msg}", place(text, error.pos)) from error
-    except (ValueError, RecursionError) as error:  # A number of thousands of digits; lists nested thousands deep.
+    except (ValueError, RecursionError) as error:  # A number with thousands of digits; thousands of nested lists.
         raise JsonError("not JSON that can be read: a number is too long, or the nesting is too deep", "") from error
     check_keys(text)
     return value
 
 
 def check_keys(text: str) -> None:
-    """Raise JsonError where an object of a valid text has a key twice, whatever its escapes; the first such place."""
+    """Raise JsonError if an object of a valid text has a duplicate key, with any escapes; for the first one."""
     objects: list[set[str] | None] = []
     last = ""
     for token in _TOKEN.finditer(text):
@@ -54,15 +54,15 @@ def check_keys(text: str) -> None:
 
 
 def place(text: str, offset: int) -> str:
-    """The line and the column, both from 1, of the character at an offset."""
+    """Return the line and the column, both from 1, of the character at an offset."""
     before = text[:offset]
     return f"line {before.count(chr(10)) + 1}, column {len(before) - before.rfind(chr(10))}"
 
 
 def located(message: str, content: bytes) -> str:
-    """What msgspec says of a content that it cannot read, with line and column in the place of its offset in bytes.
+    """Return msgspec's error about a content, with line and column instead of the offset in bytes.
 
-    Where it tells no offset ("truncated"), those of the end.
+    If the message has no offset ("truncated"), the location is the end.
     """
     text = content.decode(errors="replace")
     if message == _TRUNCATED:

@@ -1,6 +1,6 @@
-"""From the text of app settings to `Settings`: one pure function, which reports every fault at once.
+"""Parses the text of app settings into `Settings`: one pure function, which reports every fault at once.
 
-The environment is read elsewhere; nothing here knows where the mapping comes from.
+The caller reads the environment.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from ipaddress import IPv4Network
 
-from shared.config import values as of
+from shared.config import values as convert
 from shared.config.fault_collector import FaultCollector, RefusedValueError
-from shared.config.region_names import introduced, suggestion
+from shared.config.region_names import added_regions, suggestion
 from shared.config.settings import CLOUDS, DRAIN_SCHEDULE, EXACT_ONLY, SWEEP_SCHEDULE, Cloud, GlobMap, Settings
 from shared.domain import addresses
 from shared.domain.endpoints import STATIC, Address, Endpoint, State
@@ -26,18 +26,18 @@ _ZONE = "microsoft.network/privatednszones"
 _SCOPE = "a subscription id or /subscriptions/ID/resourceGroups/NAME, without wildcards"
 _REGION = "an Azure region"
 _NEW_REGION = "a region that is not in the table of round-trip times needs a distance in NEARZONE_LATENCY"
-_SAME = 0.85
-"""Similarity of two ids, 0 to 1, from which on one is suggested for the other: a few of their digits differ."""
+_MIN_SIMILARITY = 0.85
+"""Similarity of two ids, 0 to 1, at which one is suggested for the other: a few of their digits differ."""
 _PUBLIC = '"public": true in'
 
 
 def parse(values: Mapping[str, str], table: Collection[str]) -> Settings:
-    """Turn app settings into `Settings`. Raises BadSettings with every fault found.
+    """Parse app settings into `Settings`. Raises BadSettings with every fault found.
 
     `table`: the regions of the table of round-trip times.
     """
     read = _SettingsReader(values, table)
-    latency = read.latency()  # First, for it adds to the regions that other settings may name.
+    latency = read.latency()  # First: it adds regions that other settings may name.
     settings = Settings(
         zones=read.zones(),
         subscriptions=read.subscriptions(),
@@ -45,31 +45,31 @@ def parse(values: Mapping[str, str], table: Collection[str]) -> Settings:
         owner=read.owner(),
         apply=read.choice("NEARZONE_MODE", "apply", ("apply", "shadow")) == "apply",
         host_names=read.choice("NEARZONE_HOST_NAMES", "true", ("true", "false")) == "true",
-        ttl=read.whole("NEARZONE_TTL", 30, "seconds", MAX_TTL),
-        host_ttl=read.whole("NEARZONE_HOST_TTL", 300, "seconds", MAX_TTL),
+        ttl=read.integer("NEARZONE_TTL", 30, "seconds", MAX_TTL),
+        host_ttl=read.integer("NEARZONE_HOST_TTL", 300, "seconds", MAX_TTL),
         policies=read.policies(),
         latency=latency,
         static=read.static(),
         cloud=read.cloud(),
         sweep_schedule=read.schedule("NEARZONE_SWEEP_SCHEDULE", SWEEP_SCHEDULE),
-        health_wait_minutes=read.whole("NEARZONE_HEALTH_WAIT_MINUTES", 15, "minutes", MAX_HEALTH_WAIT),
+        health_wait_minutes=read.integer("NEARZONE_HEALTH_WAIT_MINUTES", 15, "minutes", MAX_HEALTH_WAIT),
         drain_schedule=read.schedule("NEARZONE_DRAIN_SCHEDULE", DRAIN_SCHEDULE),
         exact_only=read.exact_only(),
     )
-    read.match(settings)
+    read.check_policy_names(settings)
     read.finish()
     return settings
 
 
 class _SettingsReader(FaultCollector):
-    """What each setting of this app may say."""
+    """The rules for each setting of this app."""
 
     def __init__(self, environment: Mapping[str, str], regions: Collection[str]) -> None:
         super().__init__(environment)
         self.regions = frozenset(regions)
         self.watched: frozenset[str] = frozenset()
-        """The subscriptions; empty where they have faults, which are enough then."""
-        self.public = False
+        """The subscriptions; empty if they have faults: then no further faults are derived from them."""
+        self.any_public = False
         """Whether public addresses may be published in one of the zones."""
 
     def owner(self) -> str:
@@ -91,21 +91,21 @@ class _SettingsReader(FaultCollector):
         return tuple(zones)
 
     def _zone(self, where: str, item: object) -> Zone | None:
-        if not self.known(where, item, {"id", "region", "reach", "public"}):
+        if not self.has_known_fields(where, item, {"id", "region", "reach", "public"}):
             return None
         assert isinstance(item, dict)  # noqa: S101 - told to the type checker, checked by known
         found = len(self.faults)
         zone_id, region, reach = item.get("id"), item.get("region"), item.get("reach", list(REACH))
         named = resource_id(zone_id) if isinstance(zone_id, str) else None
-        if not named or not named.whole or named.type != _ZONE or not of.GUID.fullmatch(named.subscription):
+        if not named or not named.whole or named.type != _ZONE or not convert.GUID.fullmatch(named.subscription):
             self.fault(f"{where}.id", zone_id, "the resource id of a private DNS zone")
         region = self._region(f"{where}.region", region)
         public = self._public(f"{where}.public", item.get("public", False))
 
         def network(value: object) -> IPv4Network:
-            return _usable(of.network(value), public=public)
+            return _publishable_network(convert.network(value), public=public)
 
-        networks = self.listed(f"{where}.reach", reach, "an IPv4 network such as 10.0.0.0/8", network)
+        networks = self.convert_items(f"{where}.reach", reach, "an IPv4 network such as 10.0.0.0/8", network)
         if not reach or not isinstance(reach, list):
             self.fault(f"{where}.reach", reach, "at least one IPv4 network")
         return Zone(str(zone_id), region, tuple(networks), public) if len(self.faults) == found else None
@@ -113,22 +113,22 @@ class _SettingsReader(FaultCollector):
     def _public(self, where: str, value: object) -> bool:
         if not isinstance(value, bool):
             self.fault(where, value, "true or false")
-        self.public |= value is True
+        self.any_public |= value is True
         return value is True
 
     def _address(self, value: object) -> str:
-        """An address that may be published in one of the zones, which are read first."""
-        ip = of.address(value)
-        if words := addresses.never(ip):
+        """Parse an address that may be published in one of the zones, which are read first."""
+        ip = convert.address(value)
+        if words := addresses.reason_never_published(ip):
             raise RefusedValueError(f"an address that can be published; this is {words}")
-        if addresses.public(ip) and not self.public:
+        if addresses.is_public(ip) and not self.any_public:
             raise RefusedValueError(f"a private address, or {_PUBLIC} the zone's entry of NEARZONE_ZONES")
         return ip
 
     def subscriptions(self) -> frozenset[str]:
         before = len(self.faults)
         items = self.json("NEARZONE_SUBSCRIPTIONS", list, "a JSON list of subscription ids", required=True)
-        found = frozenset(self.listed("NEARZONE_SUBSCRIPTIONS", items, "a subscription id (GUID)", of.guid))
+        found = frozenset(self.convert_items("NEARZONE_SUBSCRIPTIONS", items, "a subscription id (GUID)", convert.guid))
         self.watched = found if len(self.faults) == before else frozenset()
         return found
 
@@ -137,7 +137,7 @@ class _SettingsReader(FaultCollector):
         if not self.text(name).strip():
             return EXACT_ONLY
         items = self.json(name, list, 'a JSON list of names, e.g. ["wpad", "isatap"]', required=False)
-        return frozenset(self.listed(name, items, "a DNS label", of.label))
+        return frozenset(self.convert_items(name, items, "a DNS label", convert.label))
 
     def claims(self) -> Mapping[str, tuple[str, ...]]:
         expected = "a JSON object from name or glob to the subscriptions or resource groups that may claim it"
@@ -152,17 +152,18 @@ class _SettingsReader(FaultCollector):
         return claims
 
     def _scope(self, where: str, value: object) -> str:
-        """A scope. In a subscription that is not watched it lets nothing claim, which may be meant: see the preflight.
+        """Parse a scope.
 
-        A fault only where the subscription's id is nearly that of a watched one.
+        In a subscription that is not watched it permits no claim, which may be intended: see the preflight. It is a
+        fault only if the subscription's id is similar to the id of a watched one.
         """
         try:
-            scope = of.scope(value)
+            scope = convert.scope(value)
         except ValueError:
             self.fault(where, value, _SCOPE)
             return ""
         subscription = scope.split("/")[2]
-        meant = suggestion(subscription, self.watched, _SAME)
+        meant = suggestion(subscription, self.watched, _MIN_SIMILARITY)
         if meant and subscription not in self.watched:
             self.fault(where, value, f"a subscription of NEARZONE_SUBSCRIPTIONS, or a resource group in one{meant}")
         return scope
@@ -176,10 +177,10 @@ class _SettingsReader(FaultCollector):
             policies[pattern.lower()] = self._policy(where, item)
         return policies
 
-    def match(self, settings: Settings) -> None:
-        """Note policies of a name that nothing may claim, where it is nearly a name that something may.
+    def check_policy_names(self, settings: Settings) -> None:
+        """Add a fault for a policy of a name without a permitted claim, if a similar name has one.
 
-        A policy may stand before its claims do: what is like no other name is left alone, and so is a glob.
+        A policy may be set before its claims: a name without a similar one is accepted, and so is a glob.
         """
         scopes = GlobMap(settings.claims)
         named = {name for endpoint in settings.static for name in endpoint.names}
@@ -192,7 +193,7 @@ class _SettingsReader(FaultCollector):
                 self.fault(where, name, f"a name that NEARZONE_CLAIMS permits, or one of NEARZONE_STATIC{meant}")
 
     def _policy(self, where: str, item: object) -> Policy:
-        if not self.known(where, item, set(Policy.__dataclass_fields__)):
+        if not self.has_known_fields(where, item, set(Policy.__dataclass_fields__)):
             return Policy()
         assert isinstance(item, dict)  # noqa: S101 - told to the type checker, checked by known
         values = dict(item)
@@ -207,7 +208,7 @@ class _SettingsReader(FaultCollector):
         if values.get("regions") == []:
             self.fault(f"{where}.regions", [], f"at least one, each {_REGION}; without this field: every region")
         regions = [self._region(*r) for r in self.items(f"{where}.regions", values.pop("regions", []), _REGION)]
-        fallback = self.listed(f"{where}.fallback", values.pop("fallback", []), "an IPv4 address", self._address)
+        fallback = self.convert_items(f"{where}.fallback", values.pop("fallback", []), "an IPv4 address", self._address)
         if len(fallback) > MAX_ADDRESSES:
             self.fault(f"{where}.fallback", len(fallback), f"at most {MAX_ADDRESSES} addresses")
         return Policy(regions=frozenset(regions), fallback=tuple(sorted(set(fallback))), **values)
@@ -218,7 +219,7 @@ class _SettingsReader(FaultCollector):
         named: list[tuple[str, str, str]] = []
         for source, row in self.json("NEARZONE_LATENCY", dict, expected, required=False).items():
             where = f"NEARZONE_LATENCY[{json.dumps(source)}]"
-            client = self._region_word(where, source)
+            client = self._parse_region(where, source)
             named.append((where, source, client))
             if not isinstance(row, dict):
                 self.fault(where, row, "an object from endpoint region to milliseconds")
@@ -227,17 +228,17 @@ class _SettingsReader(FaultCollector):
                 at = f"{where}[{json.dumps(target)}]"
                 if type(ms) not in (int, float) or not 0 <= ms <= 10_000:
                     self.fault(at, ms, "milliseconds, 0 to 10000")
-                pair = client, self._region_word(at, target)
+                pair = client, self._parse_region(at, target)
                 if pair in pairs and all(pair):
                     self.fault(at, target, "each pair of regions once, however they are spelled")
                 pairs[pair] = ms
                 named.append((at, target, pair[1]))
-        self._introduce(pairs, named)
+        self._add_regions(pairs, named)
         return pairs
 
-    def _introduce(self, pairs: Collection[tuple[str, str]], named: Iterable[tuple[str, str, str]]) -> None:
-        """Add the regions to the known ones to which `pairs` give a distance; a misspelt one is a fault."""
-        self.regions |= introduced(pairs, self.regions)
+    def _add_regions(self, pairs: Collection[tuple[str, str]], named: Iterable[tuple[str, str, str]]) -> None:
+        """Add the regions that have a distance in `pairs` to the known ones; a misspelling is a fault."""
+        self.regions |= added_regions(pairs, self.regions)
         for where, word, name in named:
             if name and name not in self.regions:
                 new = f"a new region of so similar a name needs a distance to itself: {json.dumps({name: {name: 0}})}"
@@ -254,16 +255,16 @@ class _SettingsReader(FaultCollector):
         return tuple(endpoints.values())
 
     def _static(self, where: str, item: object) -> Endpoint | None:
-        if not self.known(where, item, {"name", "region", "addresses", "claims"}):
+        if not self.has_known_fields(where, item, {"name", "region", "addresses", "claims"}):
             return None
         assert isinstance(item, dict)  # noqa: S101 - told to the type checker, checked by known
-        names = self.listed(f"{where}.name", [item.get("name")], "a DNS label", of.label)
+        names = self.convert_items(f"{where}.name", [item.get("name")], "a DNS label", convert.label)
         region = self._region(f"{where}.region", item.get("region"))
-        published = self.listed(f"{where}.addresses", item.get("addresses"), "an IPv4 address", self._address)
+        published = self.convert_items(f"{where}.addresses", item.get("addresses"), "an IPv4 address", self._address)
         stated = item.get("addresses")
         if not isinstance(stated, list) or not 0 < len(stated) <= MAX_ADDRESSES:
             self.fault(f"{where}.addresses", stated, f"1 to {MAX_ADDRESSES} addresses")
-        tagged = self.listed(f"{where}.claims", item.get("claims", []), "a DNS label", of.label)
+        tagged = self.convert_items(f"{where}.claims", item.get("claims", []), "a DNS label", convert.label)
         if not names:
             return None
         return Endpoint(
@@ -286,7 +287,7 @@ class _SettingsReader(FaultCollector):
         value = self.json("NEARZONE_CLOUD", dict, expected, required=True)
         if len(self.faults) > found:
             return CLOUDS["public"]
-        if set(value) != {"arm", "audience"} or not all(map(of.is_safe_url, value.values())):
+        if set(value) != {"arm", "audience"} or not all(map(convert.is_safe_url, value.values())):
             self.fault("NEARZONE_CLOUD", text, expected)
             return CLOUDS["public"]
         return Cloud(value["arm"].rstrip("/"), value["audience"].rstrip("/"))
@@ -294,29 +295,31 @@ class _SettingsReader(FaultCollector):
     def _pattern(self, where: str, pattern: str, others: Collection[str]) -> None:
         if pattern.lower() in others:
             self.fault(where, pattern, "each pattern once, whatever its case")
-        if not of.PATTERN.fullmatch(pattern.lower()):
+        if not convert.PATTERN.fullmatch(pattern.lower()):
             self.fault(where, pattern, "a DNS label or a glob of one ('*', '?')")
 
     def _region(self, where: str, value: object) -> str:
-        """A region that is known: of any other, no endpoint and no client would ever be found."""
-        name = self._region_word(where, value)
+        """Parse a known region: with another one, no endpoint and no client would ever match."""
+        name = self._parse_region(where, value)
         if name and name not in self.regions:
             meant = suggestion(name, self.regions)
             self.fault(where, value, f"{_REGION}{meant} ({_NEW_REGION})")
         return name
 
-    def _region_word(self, where: str, value: object) -> str:
+    def _parse_region(self, where: str, value: object) -> str:
         try:
-            return of.region(value)
+            return convert.region(value)
         except ValueError:
             self.fault(where, value, "an Azure region such as westeurope")
             return ""
 
 
-def _usable(network: IPv4Network, *, public: bool) -> IPv4Network:
-    """A network of which something can be published. Raises UnmeantError."""
-    if addresses.publishable((network,), with_public=public) or any(map(network.subnet_of, addresses.EXAMPLES)):
+def _publishable_network(network: IPv4Network, *, public: bool) -> IPv4Network:
+    """Return a network if a part of it can be published. Raises RefusedValueError."""
+    if addresses.publishable_ranges((network,), with_public=public) or any(
+        map(network.subnet_of, addresses.DOCUMENTATION)
+    ):
         return network
-    if addresses.publishable((network,), with_public=True):
+    if addresses.publishable_ranges((network,), with_public=True):
         raise RefusedValueError(f"a network with private addresses, or {_PUBLIC} this zone")
     raise RefusedValueError("a network with addresses that can be published")

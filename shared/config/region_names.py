@@ -1,6 +1,6 @@
-"""Names of Azure regions: which words are taken for one, and which known name was probably meant.
+"""Names of Azure regions: which words are accepted, and which known name was probably meant.
 
-Known are the regions of the table of round-trip times, and those to which NEARZONE_LATENCY gives a distance.
+Known regions are those of the table of round-trip times, and those with a distance in NEARZONE_LATENCY.
 """
 
 from __future__ import annotations
@@ -10,36 +10,38 @@ from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 
 _NAME = re.compile(r"[a-z][a-z0-9]*")
-NEAR = 0.75
-"""Similarity (`difflib`, 0 to 1) from which on a name is suggested: `eastu` to `eastus` is 0.91."""
+MIN_SIMILARITY = 0.75
+"""Similarity (`difflib`, 0 to 1) at which a name is suggested: "eastu" to "eastus" is 0.91."""
 
 
 def is_name(name: str) -> bool:
-    """Whether a region could have this name, known or not; `name` as `settings.region_name` gives it."""
+    """Return whether a region could have this name; `name` as `settings.region_name` returns it."""
     return bool(_NAME.fullmatch(name))
 
 
-def suggestion(word: str, known: Iterable[str], near: float = NEAR) -> str:
-    """`; did you mean NAME?` with the known name that is most similar, "" where none is `near` enough."""
+def suggestion(word: str, known: Iterable[str], near: float = MIN_SIMILARITY) -> str:
+    """Return `; did you mean NAME?` with the most similar known name, "" if none is similar enough (`near`)."""
     found = get_close_matches(word, sorted(known), 1, near)
     return f"; did you mean {found[0]}?" if found else ""
 
 
-def introduced(pairs: Collection[tuple[str, str]], table: Collection[str]) -> frozenset[str]:
-    """The regions that pairs of NEARZONE_LATENCY add to those of the table: all that are no misspelling of a known one.
+def added_regions(pairs: Collection[tuple[str, str]], table: Collection[str]) -> frozenset[str]:
+    """Return the regions that pairs of NEARZONE_LATENCY add to the table: all except misspellings of known ones.
 
-    A pair of a region with itself says that its name is meant, however near it is to another.
+    A pair of a region with itself declares that its name is intended, even if it is similar to another one.
     """
     named = {region for pair in pairs for region in pair} - set(table)
     declared = {client for client, endpoint in pairs if client == endpoint}
     known = {*table, *declared}
-    return frozenset(name for name in named if name in declared or not any(_misspelt(name, each) for each in known))
+    return frozenset(
+        name for name in named if name in declared or not any(_is_misspelling(name, each) for each in known)
+    )
 
 
-def _misspelt(name: str, known: str) -> bool:
-    """Whether one letter was left out, added or mistyped, or two were swapped: most typing errors are of these kinds.
+def _is_misspelling(name: str, known: str) -> bool:
+    """Return whether one letter was omitted, added or mistyped, or two were swapped: the most frequent typing errors.
 
-    A difference in the number at the end is none: new regions are called so (`westus2`, `westus3`).
+    A difference in the number at the end does not count: new regions have such names ("westus2", "westus3").
     """
     if abs(len(name) - len(known)) > 1:
         return False

@@ -1,7 +1,7 @@
 """Schedules of the timers: NCRONTAB, six fields, seconds first, in UTC.
 
-The Functions host reads them with NCRONTAB, and this app with cronsim, which takes more: what only one of them
-understands is refused. Source of the operators and ranges:
+The Functions host parses them with NCRONTAB, and this app with cronsim, which accepts more: a schedule that only one of
+them understands is refused. Source of the operators and ranges:
 https://learn.microsoft.com/azure/azure-functions/functions-bindings-timer#ncrontab-expressions.
 """
 
@@ -15,9 +15,9 @@ from cronsim import CronSim, CronSimError
 
 FIELDS = ("second", "minute", "hour", "day of the month", "month", "day of the week")
 SIZES = (60, 60, 24, 31, 12, 7)
-"""How many values each field can have: a step beyond that never makes a second step."""
-RUNS = 500
-"""So many runs in turn are looked at for the shortest and the longest pause between two."""
+"""The number of values of each field: a greater step never has a second match."""
+RUNS_CHECKED = 500
+"""The number of consecutive runs that are checked for the shortest and the longest interval."""
 _ANY_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 _FIELD = re.compile(r"[0-9*,/-]+")
 _NAMES = {
@@ -28,7 +28,7 @@ _NEVER = "days that are in one of its months: it never runs"
 
 
 def fault(text: str) -> str:
-    """What is expected in the place of a schedule that cannot be meant; "" where it can be used."""
+    """Return what is expected instead of an invalid schedule; "" for a valid one."""
     parts = text.upper().split()
     if len(parts) != len(FIELDS):
         return f"six fields, seconds first, found {len(parts)}"
@@ -37,19 +37,21 @@ def fault(text: str) -> str:
             return found
     try:
         CronSim(text, _ANY_DAY)
-        # NCRONTAB runs where the day of the month and that of the week both match, cronsim where one of them does.
+        # NCRONTAB runs if the day of the month and the day of the week both match, cronsim if one of them does.
         next(CronSim(" ".join((*parts[:5], "*")), _ANY_DAY))
     except CronSimError as error:
         name = str(error).removeprefix("Bad ").replace("-", " ").replace("day of month", FIELDS[3])
-        return _NEVER if name == FIELDS[3] and _alone(parts, 3) else f"{_a(name)} that NCRONTAB knows"
+        return (
+            _NEVER if name == FIELDS[3] and _is_valid_field(parts, 3) else f"{_with_article(name)} that NCRONTAB knows"
+        )
     except StopIteration:
         return _NEVER
     return ""
 
 
-def pauses(text: str) -> tuple[float, float]:
-    """The shortest and the longest pause between two of the next runs, in seconds; of a schedule without a fault."""
-    due = [each.timestamp() for each in islice(CronSim(text, _ANY_DAY), RUNS)]
+def intervals(text: str) -> tuple[float, float]:
+    """Return the shortest and the longest interval between two of the next runs, in seconds; for a valid schedule."""
+    due = [each.timestamp() for each in islice(CronSim(text, _ANY_DAY), RUNS_CHECKED)]
     between = [later - earlier for earlier, later in pairwise(due)]
     return min(between), max(between)
 
@@ -57,7 +59,8 @@ def pauses(text: str) -> tuple[float, float]:
 def _field_fault(name: str, size: int, part: str) -> str:
     plain = re.sub(rf"\b({_NAMES[name]})\b", "1", part) if name in _NAMES else part
     if not _FIELD.fullmatch(plain):
-        return f"{_a(name)} of {'numbers, names' if name in _NAMES else 'numbers'} and the operators * , - / alone"
+        values = "numbers, names" if name in _NAMES else "numbers"
+        return f"{_with_article(name)} of {values} and the operators * , - / alone"
     steps = [term.partition("/")[2] for term in part.split(",")]
     if any(each.isdigit() and int(each[:9]) > size for each in steps):
         return f"a step of 1 to {size} for the {name}: a greater one never makes a second step"
@@ -66,12 +69,12 @@ def _field_fault(name: str, size: int, part: str) -> str:
     return ""
 
 
-def _a(name: str) -> str:
+def _with_article(name: str) -> str:
     return f"an {name}" if name == "hour" else f"a {name}"
 
 
-def _alone(parts: list[str], index: int) -> bool:
-    """Whether a field can be used with every month."""
+def _is_valid_field(parts: list[str], index: int) -> bool:
+    """Return whether a field is valid together with every month."""
     try:
         CronSim(" ".join("*" if i != index else part for i, part in enumerate(parts)), _ANY_DAY)
     except CronSimError:

@@ -1,4 +1,4 @@
-"""App settings as values: what an operator has decided, and how a name finds its claims entry and its policy."""
+"""App settings as values, and how a name finds its claims entry and its policy."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SWEEP_SCHEDULE = "0 */10 * * * *"
 DRAIN_SCHEDULE = "*/30 * * * * *"
 
 EXACT_ONLY = frozenset({"wpad", "isatap"})
-"""Names that Windows looks up by itself and trusts: whoever answers for `wpad` chooses the proxy of every browser.
+"""Names that Windows looks up automatically and trusts: the server behind `wpad` chooses the proxy of every browser.
 They are the default of Windows DNS Server's global query block list. Source:
 https://learn.microsoft.com/powershell/module/dnsserver/set-dnsserverglobalqueryblocklist."""
 
@@ -30,7 +30,7 @@ _DEFAULT = Policy()
 
 @dataclass(frozen=True, slots=True)
 class Cloud:
-    """Where ARM answers, for whom tokens are asked, and who gives them ("": as the environment says)."""
+    """The endpoint of ARM, the audience of tokens, and the authority that issues them ("": from the environment)."""
 
     arm: str
     audience: str
@@ -46,14 +46,14 @@ CLOUDS = {
         "https://management.chinacloudapi.cn", "https://management.chinacloudapi.cn", "login.chinacloudapi.cn"
     ),
 }
-"""The values of azure-mgmt-core 1.6 (`get_arm_endpoints`) and azure-identity 1.27 (`AzureAuthorityHosts`)."""
+"""Values from azure-mgmt-core 1.6 (get_arm_endpoints) and azure-identity 1.27 (AzureAuthorityHosts)."""
 
 
 class GlobMap(Generic[T]):
-    """Entries by exact name or glob (`*`, `?`); what a glob means is worked out once, for a sweep asks very often.
+    """Entries by exact name or glob (`*`, `?`); globs are compiled once, because a sweep looks up many names.
 
-    Of a name's entries the most specific counts alone: the exact name, else the matching glob with the most literal
-    characters, ties by alphabet.
+    Only the most specific entry of a name counts: the exact name, else the matching glob with the most literal
+    characters, ties in alphabetical order.
     """
 
     def __init__(self, entries: Mapping[str, T]) -> None:
@@ -62,11 +62,11 @@ class GlobMap(Generic[T]):
         self._globs = [(_glob(pattern), entries[pattern]) for pattern in globs]
 
     def exact(self, name: str) -> T | None:
-        """The entry that spells a name, None where there is none."""
+        """Return the entry with exactly this name, None if there is none."""
         return self._exact.get(name)
 
     def find(self, name: str) -> T | None:
-        """The entry of a name, None where it has none."""
+        """Return the entry of a name, None if it has none."""
         if name in self._exact:
             return self._exact[name]
         for glob, entry in self._globs:
@@ -76,14 +76,14 @@ class GlobMap(Generic[T]):
 
 
 def _glob(pattern: str) -> re.Pattern[str]:
-    return re.compile(fnmatch.translate(pattern))  # Its `*` do not try each other's places again and again.
+    return re.compile(fnmatch.translate(pattern))  # Its pattern avoids exponential backtracking.
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What an operator has decided. `claims` and `policies` are looked up through `may_claim` and `policy`.
+    """The settings of the operator. Use `may_claim` and `policy` to look up `claims` and `policies`.
 
-    `exact_only`: names that no glob of `claims` permits, only an entry that spells the name.
+    `exact_only`: names that only an exact entry of `claims` permits, not a glob.
     """
 
     zones: tuple[Zone, ...]
@@ -105,7 +105,7 @@ class Settings:
 
     @cached_property
     def digest(self) -> str:
-        """Changes when a setting changes that could change an answer, whatever the order in which it was written."""
+        """Changes with every setting that could change an answer; independent of the order of entries."""
         parts = (
             sorted(repr((zone.key, zone.region, sorted(zone.reach), zone.public)) for zone in self.zones),
             sorted(self.subscriptions),
@@ -119,16 +119,16 @@ class Settings:
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
     def may_claim(self, name: str, endpoint_id: str) -> bool:
-        """Whether an endpoint's subscription or resource group is allowed to claim a name."""
+        """Return whether an endpoint's subscription or resource group may claim a name."""
         scopes = self._scopes.exact(name) if name in self.exact_only else self._scopes.find(name)
         return scopes is not None and f"{endpoint_id.lower()}/".startswith(scopes)
 
-    def needs_entry(self, name: str) -> bool:
-        """Whether a name may be claimed by nobody, because no entry of `claims` spells it."""
+    def needs_exact_entry(self, name: str) -> bool:
+        """Return whether no endpoint may claim a name because `claims` has no exact entry for it."""
         return name in self.exact_only and self._scopes.exact(name) is None
 
     def policy(self, name: str) -> Policy:
-        """The policy of a name; the default policy where there is none."""
+        """Return the policy of a name; the default policy if it has none."""
         return self._policies.find(name) or _DEFAULT
 
     @cached_property
@@ -141,5 +141,5 @@ class Settings:
 
 
 def region_name(text: str) -> str:
-    """`East US` and `eastus` are the same region; ARM uses the second form in ids, people the first."""
+    """Return the name of a region as ARM writes it in ids: "East US" and "eastus" are the same region."""
     return text.replace(" ", "").lower()

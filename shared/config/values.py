@@ -1,4 +1,4 @@
-"""Single values of the settings: each function here turns one into what the app works with, or raises ValueError."""
+"""Single values of the settings: each function converts one value, or raises ValueError."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from shared.config.settings import LABEL, region_name
 
 GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 PATTERN = re.compile(r"(?!-)[a-z0-9*?-]{1,63}(?<!-)")
-"""What can match a DNS label: one that begins or ends with a hyphen is none."""
+"""Pattern that can match a DNS label, which does not begin or end with a hyphen."""
 _SCOPE = re.compile(r"/subscriptions/(?P<subscription>[^/]+)(/resourceGroups/[-\w.()]{1,90}(?<!\.))?", re.IGNORECASE)
-"""A resource group's name has letters, digits, `-_.()`, and no period at its end, so no wildcard is one. Source:
+"""A resource group's name has letters, digits, `-_.()`, and no period at its end, and so no wildcard. Source:
 https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules, Microsoft.Resources."""
 _URL = re.compile(r"https?://[a-zA-Z0-9.:[\]-]+(/[a-zA-Z0-9._/-]*)?")
 
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise ValueError(value)  # noqa: TRY004 - one kind of error for every way to be wrong
+        raise ValueError(value)  # noqa: TRY004 - one exception type for every invalid value
     return value
 
 
 def network(value: object) -> IPv4Network:
-    """A CIDR."""
+    """Convert a CIDR."""
     return IPv4Network(_text(value))
 
 
 def address(value: object) -> str:
-    """An IPv4 address."""
+    """Convert an IPv4 address."""
     try:
         return str(IPv4Address(_text(value)))
     except AddressValueError as error:
@@ -38,21 +38,21 @@ def address(value: object) -> str:
 
 
 def label(value: object) -> str:
-    """A DNS label, in lower case."""
+    """Convert a DNS label to lower case."""
     if not LABEL.fullmatch(_text(value).lower()):
         raise ValueError(value)
     return _text(value).lower()
 
 
 def guid(value: object) -> str:
-    """A subscription id, in lower case."""
+    """Convert a subscription id to lower case."""
     if not GUID.fullmatch(_text(value)):
         raise ValueError(value)
     return _text(value).lower()
 
 
 def region(value: object) -> str:
-    """The name of a region, known or not, as ARM writes it in ids."""
+    """Convert the name of a region, known or not, to the form that ARM writes in ids."""
     name = region_name(_text(value))
     if not is_name(name):
         raise ValueError(value)
@@ -60,7 +60,7 @@ def region(value: object) -> str:
 
 
 def scope(value: object) -> str:
-    """A subscription or a resource group, in lower case, without a slash at the end."""
+    """Convert a subscription or a resource group to lower case, without a slash at the end."""
     text = _text(value).rstrip("/")
     if GUID.fullmatch(text):
         return f"/subscriptions/{text}".lower()
@@ -71,13 +71,13 @@ def scope(value: object) -> str:
 
 
 def is_safe_url(value: object) -> bool:
-    """Whether a value is an URL over TLS, or over plain HTTP on the own machine."""
+    """Return whether a value is a URL with TLS, or with plain HTTP on a loopback address."""
     if not isinstance(value, str) or not _URL.fullmatch(value):
         return False
     try:
         url = urlsplit(value)
         port = url.port
-    except ValueError:  # A port beyond 65535, a bracket that does not close.
+    except ValueError:  # A port above 65535, or an unclosed bracket.
         return False
     loopback = url.hostname in ("127.0.0.1", "localhost", "::1")
     return bool(url.hostname) and port != 0 and (url.scheme == "https" or loopback)

@@ -1,6 +1,6 @@
-"""One alarm for each cause, however many endpoints, names or zones have it. Pure.
+"""One alarm for each cause, for any number of endpoints, names or zones that have it. Pure.
 
-A scale set of 60 instances with one wrong tag is one thing to correct, and so one alarm with a count and examples.
+A scale set of 60 instances with one wrong tag needs one correction, and so gets one alarm with a count and examples.
 """
 
 from __future__ import annotations
@@ -14,23 +14,24 @@ from shared.domain.zone_findings import BlockedName, Obstacle
 from shared.domain.zones import Zone
 
 EXAMPLES = 3
-"""So many of those that have one cause are named."""
+"""How many subjects of one cause are named."""
 FEW, SHORT = 3, 40
-"""Up to so many different names or numbers of at most so many characters are told in the text about one cause."""
+"""The text of an alarm shows up to `FEW` different names or numbers of up to `SHORT` characters."""
 
-_VARIES = re.compile(
+_VARIABLE_PARTS = re.compile(
     r"""https?://[^\s'",;)]+ | /subscriptions/[^\s'",;)]+ | [0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}
     | '[^']*' | "[^"]*" | (?<!HTTP\ )(?<![\w.])\d[\d.:,]*(?!\w)""",
     re.VERBOSE | re.IGNORECASE,
 )
-"""What differs between texts about one cause: URLs, ids, what is quoted, numbers other than HTTP statuses."""
+"""Parts that differ between texts about one cause: URLs, ids, quoted text, numbers other than HTTP statuses."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """One thing that `subject` has: one of these `noun`s (in the plural). `text`: what is wrong, without the subject.
+    """One problem of `subject`, which is one of these `noun`s (in the plural).
 
-    `alone`: the whole text where nothing else has this cause; "": subject and text. `at`: as in `Alarm`.
+    `text`: the problem, without the subject. `alone`: the whole text if no other subject has this cause; "" for subject
+    and text. `at`: as in `Alarm`.
     """
 
     subject: str
@@ -43,31 +44,31 @@ class Trouble:
 
 
 def grouped(troubles: Iterable[Trouble]) -> list[Alarm]:
-    """One alarm for each cause, in the order in which the causes come.
+    """Return one alarm for each cause, in the order in which the causes first occur.
 
-    Equal texts are one cause. So are texts that differ only in names, ids and numbers.
+    Equal texts have one cause, and so have texts that differ only in names, ids and numbers.
     """
     shapes: dict[tuple[str, ...], dict[str, list[Trouble]]] = {}
     for each in troubles:
-        key = (_VARIES.sub("...", each.text), each.means, each.do, each.noun)
+        key = (_VARIABLE_PARTS.sub("...", each.text), each.means, each.do, each.noun)
         shapes.setdefault(key, {}).setdefault(each.text, []).append(each)
     return [
-        _alarm(_common(shape, list(texts)), [each for same in texts.values() for each in same])
+        _alarm(_merge_texts(shape, list(texts)), [each for same in texts.values() for each in same])
         for (shape, *_), texts in shapes.items()
     ]
 
 
-def _common(shape: str, texts: Sequence[str]) -> str:
-    """One text for texts of one shape: with what is the same in all, and with what differs where that is short."""
-    fixed, found = _VARIES.split(texts[0]), [_VARIES.findall(text) for text in texts]
+def _merge_texts(shape: str, texts: Sequence[str]) -> str:
+    """Return one text for texts with the same fixed parts; their variable parts are listed if they are short."""
+    fixed, found = _VARIABLE_PARTS.split(texts[0]), [_VARIABLE_PARTS.findall(text) for text in texts]
     if len({len(each) for each in found}) > 1:
         return shape
-    told = [_wording(list(dict.fromkeys(column))) for column in zip(*found, strict=True)]
+    told = [_merge_values(list(dict.fromkeys(column))) for column in zip(*found, strict=True)]
     return "".join(part for pair in zip(fixed, [*told, ""], strict=True) for part in pair)
 
 
-def _wording(values: Sequence[str]) -> str:
-    """What stands at one place of texts about one cause; of different paths the last part."""
+def _merge_values(values: Sequence[str]) -> str:
+    """Return the text for the values of one variable part; of different paths, the last segment."""
     if len(values) == 1:
         return values[0]
     ends = [each.strip("'\"").rsplit("/", 1)[-1] if "/" in each else each for each in values]
@@ -86,7 +87,7 @@ def _alarm(text: str, same: Sequence[Trouble]) -> Alarm:
 
 
 def _short(subject: str) -> str:
-    """A resource's own name; `set/0` for an instance of a uniform scale set."""
+    """Return a resource's own name; "set/0" for an instance of a uniform scale set."""
     parts = subject.split("/")
     if not subject.startswith(("/", "static/")):
         return subject
@@ -94,8 +95,8 @@ def _short(subject: str) -> str:
     return f"{parts[-3]}/{parts[-1]}" if uniform else parts[-1]
 
 
-def shown(zone: Zone) -> str:
-    """A zone for people."""
+def zone_label(zone: Zone) -> str:
+    """Return a zone as text for the operator."""
     return f"zone {zone.fqdn} ({zone.region})"
 
 
@@ -115,7 +116,7 @@ _UNLINK = (
 
 
 def blocked(zone: Zone, names: Iterable[BlockedName]) -> list[Alarm]:
-    """What is to be said of the names of a zone that may not be written: one alarm for each reason."""
+    """Return the alarms about the names of a zone that nearzone may not write: one for each reason."""
     return grouped(_blocked(zone, each) for each in names)
 
 
@@ -132,5 +133,5 @@ def _blocked(zone: Zone, each: BlockedName) -> Trouble:
     else:
         text = "the record set is not ours"
     subject = f"{each.name} ({holds})"
-    alone = f"{each.name} in {shown(zone)}: {text}; it holds {holds}"
-    return Trouble(subject, f"{shown(zone)}: {text}", means, do, "names", alone)
+    alone = f"{each.name} in {zone_label(zone)}: {text}; it holds {holds}"
+    return Trouble(subject, f"{zone_label(zone)}: {text}", means, do, "names", alone)

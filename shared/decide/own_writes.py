@@ -1,8 +1,8 @@
-"""Which writes of record sets are this deployment's own, by the id that each request carries. Pure.
+"""Recognizes this deployment's own writes of record sets, by the id in each request. Pure.
 
-Azure repeats the header `x-ms-client-request-id` of a request in the event about it: `data.httpRequest.clientRequestId`
-(Microsoft Learn, event-schema-subscriptions; for updates and deletions). Our ids have the form of UUIDs, as Azure asks,
-and their first half names the deployment.
+Azure repeats the header `x-ms-client-request-id` of a request in the event about it: data.httpRequest.clientRequestId
+(Microsoft Learn, event-schema-subscriptions; for updates and deletions). Our ids have the form of UUIDs, as Azure
+requires, and their first half identifies the deployment.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ _HALF = 19
 
 
 def request_id_prefix(settings: Settings) -> str:
-    """The first half of the ids of a deployment's requests: owner and zones say which deployment it is."""
+    """Return the first half of the ids of a deployment's requests: owner and zones identify the deployment."""
     parts = (settings.owner, sorted(zone.key for zone in settings.zones))
     text = hashlib.sha256(repr(parts).encode()).hexdigest()
     return f"{text[:8]}-{text[8:12]}-4{text[12:15]}-"
 
 
-def request_id(own: str, chance: str) -> str:
-    """The id of one request. `own`: the mark; `chance`: a random UUID of version 4."""
-    return own + chance[_HALF:]
+def request_id(prefix: str, chance: str) -> str:
+    """Return the id of one request. `prefix`: from `request_id_prefix`; `chance`: a random UUID of version 4."""
+    return prefix + chance[_HALF:]
 
 
-def is_own(own: str, told: object) -> bool:
-    """Whether what an event tells as its request's id is one of ours; whatever else it may be, it is not."""
-    return bool(own) and isinstance(told, str) and told.lower().startswith(own)
+def is_own(prefix: str, value: object) -> bool:
+    """Return whether an event's request id, which may have any type, is one of ours."""
+    return bool(prefix) and isinstance(value, str) and value.lower().startswith(prefix)

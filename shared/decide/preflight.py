@@ -1,6 +1,6 @@
-"""What stands in the way of right answers before, or although, everything works: found out, explained, with a way out.
+"""Finds what prevents right answers, now or later, and explains it with a way out. Pure.
 
-Pure: what stands around the zones goes in, alarms come out.
+The environments of the zones are arguments, the results are alarms.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from shared.config.settings import Settings
 from shared.decide import subscription_checks as watched
 from shared.decide import zone_regions
 from shared.decide.alarms import Trouble, grouped
-from shared.decide.alarms import shown as _shown
+from shared.decide.alarms import zone_label as _shown
 from shared.domain.alarms import Alarm
 from shared.domain.endpoints import Endpoint, Listing, State
 from shared.domain.zone_environment import Permission, ZoneEnvironment
@@ -21,13 +21,13 @@ from shared.domain.zones import Zone
 NEGATIVE_TTL = 30
 """Seconds for which a negative answer may be cached: as long as an answer for a name."""
 ZONE_NEARLY_FULL_SHARE = 0.9
-"""Share of a zone's record sets from which on it is nearly full."""
+"""Share of a zone's maximum of record sets at which it counts as nearly full."""
 SELDOM_DRAIN, SELDOM_SWEEP, OFTEN_SWEEP = 3600.0, 86_400.0, 60.0
-"""Seconds between two runs of a timer beyond which, or below which, its schedule was hardly meant."""
+"""Seconds between two runs of a timer above which, or below which, its schedule is probably a mistake."""
 EVENT_SILENCE_SECONDS = 86_400.0
-"""Seconds without an event after which somebody should look."""
+"""Seconds without an event after which an alarm is raised."""
 MAX_SKEW = 600.0
-"""Seconds by which an instance's own clock may be off."""
+"""Seconds by which an instance's own clock may be wrong."""
 _RECORDS = "Microsoft.Network/privateDnsZones/A/"
 
 
@@ -38,17 +38,17 @@ def check(
     endpoints: Collection[Endpoint],
     rights: Mapping[str, Sequence[Permission] | None] | None = None,
 ) -> tuple[Alarm, ...]:
-    """Everything that is found. `zones`: what stands around each, by key. `endpoints`: all that are known.
+    """Return all alarms. `zones`: the environment of each zone, by key. `endpoints`: all in the catalog.
 
-    `rights`: what the identity may do in each subscription that is `silent`.
+    `rights`: the identity's permissions in each subscription of `empty_subscriptions`.
     """
-    regions = {key: around.regions for key, around in zones.items()}
+    regions = {key: environment.regions for key, environment in zones.items()}
     found: list[Trouble] = list(zone_regions.troubles(settings.zones, regions))
     for zone in settings.zones:
-        around = zones[zone.key]
-        found += _zone(zone, around, apply=settings.apply)
-        found += _links(zone, around, _networks(endpoints, settings))
-        found += _reach(zone, endpoints)
+        environment = zones[zone.key]
+        found += _zone_troubles(zone, environment, apply=settings.apply)
+        found += _link_troubles(zone, environment, _serving_networks(endpoints, settings))
+        found += _reach_troubles(zone, endpoints)
         found += [
             Trouble(
                 _shown(zone),
@@ -57,9 +57,14 @@ def check(
                 "give the identity the right to read it (Reader, or the role of infra/)",
                 "zones",
             )
-            for each in around.unread
+            for each in environment.unread
         ]
-    alarms = [*grouped(found), *watched.alarms(listings, rights or {}), *_unwatched(settings), *_timers(settings)]
+    alarms = [
+        *grouped(found),
+        *watched.alarms(listings, rights or {}),
+        *_unwatched_alarms(settings),
+        *_schedule_alarms(settings),
+    ]
     unread = any(listing.error or listing.needs_get for listing in listings)
     if not unread and not any(each.names for each in endpoints):
         alarms.append(
@@ -72,8 +77,8 @@ def check(
     return tuple(alarms)
 
 
-def _unwatched(settings: Settings) -> Iterator[Alarm]:
-    """Subscriptions that may claim names by the settings, and in which no endpoint is looked for."""
+def _unwatched_alarms(settings: Settings) -> Iterator[Alarm]:
+    """Return alarms for subscriptions that the settings permit to claim names, and that are not watched."""
     scopes = {scope for allowed in settings.claims.values() for scope in allowed}
     for subscription in sorted({scope.split("/")[2] for scope in scopes} - settings.subscriptions):
         yield Alarm(
@@ -84,9 +89,10 @@ def _unwatched(settings: Settings) -> Iterator[Alarm]:
 
 
 def missing_events_alarm(event_at: float, since: float, now: float) -> list[Alarm]:
-    """Whether events have stopped coming. `event_at`: when about the last one was seen, 0 for not yet.
+    """Return an alarm if no event has arrived for long. `event_at`: the approximate time of the last one, 0 for none.
 
-    `since`: when the catalog began that would know of them, which may have been lost before; 0 where nothing says that.
+    `since`: when the catalog began, 0 if unknown: events from before may have been lost with an earlier catalog. Times
+    in seconds since the epoch.
     """
     if now - event_at < EVENT_SILENCE_SECONDS:
         return []
@@ -103,7 +109,7 @@ def missing_events_alarm(event_at: float, since: float, now: float) -> list[Alar
 
 
 def overdue_sweep_alarm(completed_at: float, third_last: float) -> list[Alarm]:
-    """Whether no sweep was complete since the third-last one was due; seconds since the epoch."""
+    """Return an alarm if no sweep was complete since the third-last one was due; seconds since the epoch."""
     if completed_at >= third_last:
         return []
     return [
@@ -116,7 +122,10 @@ def overdue_sweep_alarm(completed_at: float, third_last: float) -> list[Alarm]:
 
 
 def skew(offset: float, holder: str) -> list[Alarm]:
-    """Whether an instance's own clock is too far from the storage account's. `offset`: what is added to it, seconds."""
+    """Return an alarm if an instance's clock differs too much from the storage account's.
+
+    `offset`: the correction of the instance's clock, in seconds.
+    """
     if abs(offset) <= MAX_SKEW:
         return []
     side = "behind" if offset > 0 else "ahead of"
@@ -133,13 +142,13 @@ def _name(resource: str) -> str:
     return resource.rsplit("/", 1)[-1]
 
 
-def _zone(zone: Zone, around: ZoneEnvironment, *, apply: bool) -> Iterator[Trouble]:
+def _zone_troubles(zone: Zone, environment: ZoneEnvironment, *, apply: bool) -> Iterator[Trouble]:
     shown = _shown(zone)
 
     def trouble(text: str, means: str, do: str, alone: str = "") -> Trouble:
         return Trouble(shown, text, means, do, "zones", alone)
 
-    if not around.exists:
+    if not environment.exists:
         do = "make it, or correct NEARZONE_ZONES"
         yield trouble("the zone does not exist", "nothing can be written", do, f"{shown} does not exist")
         return
@@ -150,30 +159,30 @@ def _zone(zone: Zone, around: ZoneEnvironment, *, apply: bool) -> Iterator[Troub
             "use a name that is yours, or .internal",
             f"{shown} ends in .local",
         )
-    if around.negative_ttl is not None and around.negative_ttl > NEGATIVE_TTL:
+    if environment.negative_ttl is not None and environment.negative_ttl > NEGATIVE_TTL:
         yield trouble(
-            f"negative answers are cached for {around.negative_ttl} s (SOA minimum)",
+            f"negative answers are cached for {environment.negative_ttl} s (SOA minimum)",
             "who asks for a name just before its first endpoint serves goes without for that long",
             f"set the minimum TTL of the zone's SOA record set to {NEGATIVE_TTL} or less",
         )
     if (
-        around.record_sets
-        and around.max_record_sets
-        and around.record_sets >= ZONE_NEARLY_FULL_SHARE * around.max_record_sets
+        environment.record_sets
+        and environment.max_record_sets
+        and environment.record_sets >= ZONE_NEARLY_FULL_SHARE * environment.max_record_sets
     ):
-        held = f"holds {around.record_sets} of at most {around.max_record_sets} record sets"
+        held = f"holds {environment.record_sets} of at most {environment.max_record_sets} record sets"
         yield trouble(
             held,
             "when it is full, new names get no answer",
             "remove what nobody asks for; NEARZONE_HOST_NAMES=false leaves the resources' own names out",
             f"{shown} {held}",
         )
-    for lock in around.locks or ():
+    for lock in environment.locks or ():
         what = "no record set can be written" if lock.level == "readonly" else "names without endpoints stay, dead"
         yield trouble(f"{lock.id} is a lock ({lock.level})", what, "lock something else, or remove it")
     wanted = ("read", "write", "delete") if apply else ("read",)
-    if around.permissions is not None:
-        missing = [each for each in wanted if not watched.allowed(around.permissions, _RECORDS + each)]
+    if environment.permissions is not None:
+        missing = [each for each in wanted if not watched.allowed(environment.permissions, _RECORDS + each)]
         if missing:
             yield trouble(
                 f"the identity lacks {', '.join(_RECORDS + each for each in missing)}",
@@ -182,15 +191,15 @@ def _zone(zone: Zone, around: ZoneEnvironment, *, apply: bool) -> Iterator[Troub
             )
 
 
-def _networks(endpoints: Collection[Endpoint], settings: Settings) -> set[str]:
-    """The VNets in which endpoints serve."""
+def _serving_networks(endpoints: Collection[Endpoint], settings: Settings) -> set[str]:
+    """Return the VNets with serving endpoints."""
     serving = (each for each in endpoints if each.state == State.SERVING and each.names)
     looked = (each for each in serving if each.subscription in settings.subscriptions)
     return {address.network for each in looked for address in each.addresses if address.network}
 
 
-def _reach(zone: Zone, endpoints: Collection[Endpoint]) -> Iterator[Trouble]:
-    """A reach that holds no address of any endpoint; one of which nothing can be published is meant so."""
+def _reach_troubles(zone: Zone, endpoints: Collection[Endpoint]) -> Iterator[Trouble]:
+    """Report a reach without an address of any endpoint; not if nothing in it can be published, which is intended."""
     numbers = [ip.number for each in endpoints if each.state == State.SERVING and each.names for ip in each.addresses]
     if zone.ranges and numbers and not any(first <= ip <= last for ip in numbers for first, last in zone.ranges):
         reach = ", ".join(map(str, zone.reach))
@@ -198,9 +207,9 @@ def _reach(zone: Zone, endpoints: Collection[Endpoint]) -> Iterator[Trouble]:
         yield Trouble(_shown(zone), text, "it answers no name", "correct `reach` in NEARZONE_ZONES", "zones")
 
 
-def _timers(settings: Settings) -> Iterator[Alarm]:
-    """Schedules that can be meant, and seldom are."""
-    drain, sweep = schedules.pauses(settings.drain_schedule)[1], schedules.pauses(settings.sweep_schedule)
+def _schedule_alarms(settings: Settings) -> Iterator[Alarm]:
+    """Return alarms for schedules that are valid and probably a mistake."""
+    drain, sweep = schedules.intervals(settings.drain_schedule)[1], schedules.intervals(settings.sweep_schedule)
     if drain > SELDOM_DRAIN:
         yield Alarm(
             f"NEARZONE_DRAIN_SCHEDULE lets {drain / 3600:.0f} hours pass between two drains",
@@ -221,14 +230,14 @@ def _timers(settings: Settings) -> Iterator[Alarm]:
         )
 
 
-def _links(zone: Zone, around: ZoneEnvironment, networks: Collection[str]) -> Iterator[Trouble]:
+def _link_troubles(zone: Zone, environment: ZoneEnvironment, networks: Collection[str]) -> Iterator[Trouble]:
     shown = _shown(zone)
-    if around.links is None:
+    if environment.links is None:
         return
-    if not around.links:
+    if not environment.links:
         do, text = "link the VNets of its clients", "the zone has no link to a VNet"
         yield Trouble(shown, text, "nobody can ask it", do, "zones", f"{shown} has no link to a VNet")
-    for link in around.links:
+    for link in environment.links:
         if link.redirects:
             yield Trouble(
                 f"{shown}: link {link.name}",
@@ -238,7 +247,7 @@ def _links(zone: Zone, around: ZoneEnvironment, networks: Collection[str]) -> It
                 "links",
                 f"{shown}: link {link.name} redirects unknown names (NxDomainRedirect)",
             )
-        peers = around.peers.get(link.vnet)
+        peers = environment.peers.get(link.vnet)
         beyond = [] if peers is None else sorted(each for each in networks if each != link.vnet and each not in peers)
         if beyond:
             others = ", ".join(_name(each) for each in beyond[:5]) + (", ..." if len(beyond) > 5 else "")

@@ -166,7 +166,7 @@ def _permission_problem(endpoint: Endpoint, name: str, settings: Settings) -> st
         return "deleted"
     if endpoint.kind == STATIC or settings.may_claim(name, endpoint.id):
         return None
-    return NEEDS_ENTRY if settings.needs_entry(name) else "NEARZONE_CLAIMS does not let it claim this name"
+    return NEEDS_ENTRY if settings.needs_exact_entry(name) else "NEARZONE_CLAIMS does not let it claim this name"
 
 
 def _eligibility_problem(endpoint: Endpoint, name: str, tagged: bool, settings: Settings) -> str | None:
@@ -214,9 +214,9 @@ def _candidates(zone: Zone, serving: list[Endpoint], policy: Policy, excluded: d
 def _unreachable(zone: Zone, found: Iterable[Address]) -> str:
     """Why none of these addresses is published in a zone."""
     for address in found:
-        if words := addresses.never(address.ip):
+        if words := addresses.reason_never_published(address.ip):
             return f"{address.ip} is {words}, which is never published"
-        if addresses.public(address.ip) and not zone.public:
+        if addresses.is_public(address.ip) and not zone.public:
             return f'{address.ip} is a public address, and its zone in NEARZONE_ZONES does not say "public": true'
     return "clients of this zone cannot reach its address"
 

@@ -1,7 +1,7 @@
-"""Watched subscriptions that do not exist, may not be read, or show nothing because a role is missing.
+"""Watched subscriptions that do not exist, may not be read, or show no endpoints because a role is missing.
 
-What Azure answers a caller without a role differs: 404 and 403 have been seen for a subscription, and a list may come
-back empty. So each of the three leads here.
+Azure's response to a caller without a role varies: 404 and 403 were recorded for a subscription, and a list may be
+empty. This module handles all three.
 """
 
 from __future__ import annotations
@@ -16,34 +16,40 @@ from shared.domain.endpoints import STATIC, Listing
 from shared.domain.zone_environment import Permission
 
 _READ = "Microsoft.Compute/virtualMachines/read"
-"""Stands for every right that the app needs in a subscription: who has this one by a role has the others as well."""
+"""Represents every right that the app needs in a subscription: a role with this action has the others as well."""
 _ROLE = "assign Reader, or the role of infra/, to the app's identity at the subscription"
 
 
 def allowed(permissions: Sequence[Permission], action: str) -> bool:
-    """Whether one of several roles gives an action."""
-    return any(_any(each.actions, action) and not _any(each.not_actions, action) for each in permissions)
+    """Return whether one of several roles permits an action."""
+    return any(
+        _matches_any(each.actions, action) and not _matches_any(each.not_actions, action) for each in permissions
+    )
 
 
-def _any(patterns: Sequence[str], action: str) -> bool:
+def _matches_any(patterns: Sequence[str], action: str) -> bool:
     return any(re.fullmatch(re.escape(each).replace(r"\*", ".*"), action, re.IGNORECASE) for each in patterns)
 
 
-def silent(listings: Sequence[Listing]) -> list[str]:
-    """Subscriptions in which every list could be read, and nothing is in any."""
+def empty_subscriptions(listings: Sequence[Listing]) -> list[str]:
+    """Return subscriptions in which every list was readable and empty."""
     found = _by_subscription(listings)
     return [each for each, lists in found.items() if not any(x.error or x.endpoints or x.needs_get for x in lists)]
 
 
 def alarms(listings: Sequence[Listing], rights: Mapping[str, Sequence[Permission] | None]) -> list[Alarm]:
-    """What is wrong with the watched subscriptions and their lists. `rights`: in those that are `silent`."""
+    """Return alarms about the watched subscriptions and their lists. `rights`: permissions in `empty_subscriptions`."""
     whole, parts = [], []
     for subscription, lists in _by_subscription(listings).items():
-        if alarm := _missing(subscription, [each.error for each in lists]):
+        if alarm := _missing_alarm(subscription, [each.error for each in lists]):
             whole.append(alarm)
         else:
-            parts += list(_lists(lists))
-    return [*whole, *(_empty(each, found) for each, found in rights.items() if not _reads(found)), *grouped(parts)]
+            parts += list(_list_troubles(lists))
+    return [
+        *whole,
+        *(_empty_alarm(each, found) for each, found in rights.items() if not _can_read(found)),
+        *grouped(parts),
+    ]
 
 
 def _by_subscription(listings: Sequence[Listing]) -> dict[str, list[Listing]]:
@@ -54,8 +60,8 @@ def _by_subscription(listings: Sequence[Listing]) -> dict[str, list[Listing]]:
     return dict(sorted(found.items()))
 
 
-def _missing(subscription: str, errors: Sequence[str]) -> Alarm | None:
-    """The one alarm about a subscription of which every list is answered with 404."""
+def _missing_alarm(subscription: str, errors: Sequence[str]) -> Alarm | None:
+    """Return the one alarm about a subscription in which every list gives 404."""
     if not all(each.startswith("Terminal: there is no ") for each in errors):
         return None
     return Alarm(
@@ -65,11 +71,11 @@ def _missing(subscription: str, errors: Sequence[str]) -> Alarm | None:
     )
 
 
-def _reads(permissions: Sequence[Permission] | None) -> bool:
+def _can_read(permissions: Sequence[Permission] | None) -> bool:
     return permissions is not None and allowed(permissions, _READ)
 
 
-def _empty(subscription: str, permissions: Sequence[Permission] | None) -> Alarm:
+def _empty_alarm(subscription: str, permissions: Sequence[Permission] | None) -> Alarm:
     unread = "what the identity may do in it cannot be read: it may not exist"
     why = unread if permissions is None else f"the identity lacks {_READ}"
     return Alarm(
@@ -79,7 +85,7 @@ def _empty(subscription: str, permissions: Sequence[Permission] | None) -> Alarm
     )
 
 
-def _lists(listings: Sequence[Listing]) -> Iterator[Trouble]:
+def _list_troubles(listings: Sequence[Listing]) -> Iterator[Trouble]:
     for listing in listings:
         if listing.error:
             what = f"{listing.kind} cannot be listed in subscription {listing.subscription}"

@@ -15,15 +15,19 @@ def faults(endpoint: Endpoint, settings: Settings) -> tuple[str, ...]:
     """Everything in an endpoint's claims that its kind or the settings refused."""
     if endpoint.kind == STATIC or not endpoint.names:  # The parser has reported the settings' own faults.
         return endpoint.faults
-    names = sorted(name for name in endpoint.names if settings.needs_entry(name))
+    names = sorted(name for name in endpoint.names if settings.needs_exact_entry(name))
     ips = sorted({address.ip for address in endpoint.addresses})
     return (
         *endpoint.faults,
         *(f"{name!r}: {NEEDS_ENTRY}" for name in names),
-        *(f"{ip} is {words}, which is never published" for ip in ips if (words := addresses.never(ip))),
+        *(
+            f"{ip} is {words}, which is never published"
+            for ip in ips
+            if (words := addresses.reason_never_published(ip))
+        ),
         *(
             f'{ip} is a public address, and no zone of NEARZONE_ZONES says "public": true'
             for ip in ips
-            if addresses.public(ip) and not any(zone.public for zone in settings.zones)
+            if addresses.is_public(ip) and not any(zone.public for zone in settings.zones)
         ),
     )

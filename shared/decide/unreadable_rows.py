@@ -1,6 +1,6 @@
-"""What is said of rows of the catalog that could not be read: one alarm for each kind of row and of fault. Pure.
+"""Alarms about rows of the catalog that could not be read: one for each kind of row and of fault. Pure.
 
-What became of such a row stands in `catalog/mending.py`; here is what that means for the answers.
+`catalog/row_repair.py` handles such a row; this module explains what that means for the answers.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _DO_ORDER = "give the order again, or take it back (undrain, unfreeze): that rep
 
 
 def alarms(rows: Iterable[BadRow]) -> Sequence[Alarm]:
-    """The alarms about these rows."""
+    """Return the alarms about these rows."""
     return grouped(_trouble(row) for row in sorted(rows, key=lambda row: (row.partition, row.key)))
 
 

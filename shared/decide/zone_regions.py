@@ -1,6 +1,6 @@
-"""Whether a zone's region, as the settings say it, is one in which its clients' VNets lie.
+"""Whether a zone's region in the settings is a region of its clients' VNets.
 
-A zone may serve the VNets of several regions on purpose: one of them in the zone's region is enough.
+A zone may intentionally serve the VNets of several regions: one VNet in the zone's region is enough.
 """
 
 from __future__ import annotations
@@ -8,25 +8,25 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 
-from shared.decide.alarms import Trouble, shown
+from shared.decide.alarms import Trouble, zone_label
 from shared.decide.guard import DIGEST_LENGTH
 from shared.domain.zones import Zone
 
 
 def misplaced(zones: Sequence[Zone], regions: Mapping[str, frozenset[str]]) -> dict[str, frozenset[str]]:
-    """By zone, the regions of its linked VNets where none is the zone's own.
+    """Return, by zone, the regions of its linked VNets if none of them is the zone's own.
 
-    `regions`: those of the VNets, by zone; a zone without a VNet, or with one whose region is not known, has none.
+    `regions`: those of the VNets, by zone; a zone without a VNet, or with a VNet of unknown region, has none.
     """
     found = {zone.key: regions.get(zone.key, frozenset()) for zone in zones}
     return {zone.key: found[zone.key] for zone in zones if found[zone.key] and zone.region not in found[zone.key]}
 
 
 def swapped(zones: Sequence[Zone], regions: Mapping[str, frozenset[str]]) -> dict[str, str]:
-    """The zones whose regions stand at each other's places in the settings, each with the region of all its VNets."""
+    """Return the zones whose regions are exchanged in the settings, each with the region of all its VNets."""
     own = {zone.key: zone.region for zone in zones}
     wrong = {key: min(found) for key, found in misplaced(zones, regions).items() if len(found) == 1}
-    while True:  # What is left in the end lies in the region of one that is left, and has the region in which one lies.
+    while True:  # Ends when each zone left has its VNets in the region of another zone left, and vice versa.
         named, there = {own[key] for key in wrong}, set(wrong.values())
         kept = {key: at for key, at in wrong.items() if at in named and own[key] in there}
         if kept == wrong:
@@ -35,17 +35,17 @@ def swapped(zones: Sequence[Zone], regions: Mapping[str, frozenset[str]]) -> dic
 
 
 def digest(zones: Sequence[Zone], found: Mapping[str, str]) -> str:
-    """Names these zones with their regions in the settings and those of their VNets, as `force` has to."""
+    """Identify these zones with their regions in the settings and those of their VNets, as `force` requires."""
     facts = sorted((zone.key, zone.region, found[zone.key]) for zone in zones if zone.key in found)
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:DIGEST_LENGTH]
 
 
 def refusals(zones: Sequence[Zone], found: Mapping[str, str]) -> dict[str, str]:
-    """By zone, why no sweep is made under changed settings. `found`: the swapped zones."""
+    """Return, by zone, why no sweep runs under changed settings. `found`: the swapped zones."""
     word = digest(zones, found)
     return {
         zone.key: (
-            f"{shown(zone)}: every VNet that is linked to it lies in {found[zone.key]}, and those of the zone of "
+            f"{zone_label(zone)}: every VNet that is linked to it lies in {found[zone.key]}, and those of the zone of "
             f"{found[zone.key]} do not: are regions swapped in NEARZONE_ZONES? Nothing is written before they are "
             f'corrected. If this is right, run a resync with "force": "{word}".'
         )
@@ -55,7 +55,7 @@ def refusals(zones: Sequence[Zone], found: Mapping[str, str]) -> dict[str, str]:
 
 
 def troubles(zones: Sequence[Zone], regions: Mapping[str, frozenset[str]]) -> Iterator[Trouble]:
-    """What a person should know of zones none of whose VNets lies in the zone's region."""
+    """Report zones without a VNet in the zone's region."""
     others = {zone.region for zone in zones}
     for zone in zones:
         found = sorted(misplaced(zones, regions).get(zone.key, ()))
@@ -67,4 +67,4 @@ def troubles(zones: Sequence[Zone], regions: Mapping[str, frozenset[str]]) -> It
             do = f"is it swapped with the zone of {', '.join(sorted(taken))} in NEARZONE_ZONES? Otherwise {do}"
         text = f"its region is {zone.region}, and the VNets that are linked to it lie in {there}"
         means = "its clients are led to what is near its region, and not to what is near them"
-        yield Trouble(shown(zone), text, means, do, "zones")
+        yield Trouble(zone_label(zone), text, means, do, "zones")

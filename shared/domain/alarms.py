@@ -1,4 +1,4 @@
-"""An alarm: one thing that an operator has to know, with its meaning and what to do."""
+"""An alarm: one problem that the operator has to know, what it means and what to do."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """What a person should know of: what was found, what that means, and what to do about it.
+    """A problem for the operator: what was found, what it means, and what to do about it.
 
-    `count`: how many endpoints, names or zones have this one cause; `examples`: the first of them. `at`: when the look
-    began that found it, in seconds since the epoch, 0 for now; alarms that differ only in this are equal.
+    `count`: how many endpoints, names or zones have this cause; `examples`: the first of them. `at`: when the check
+    that found it began, in seconds since the epoch, 0 for now. Alarms that differ only in `at` are equal.
     """
 
     what: str

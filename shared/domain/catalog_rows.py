@@ -1,4 +1,4 @@
-"""What the catalog returns beside the values themselves: versions, index entries, leases, pages of the log."""
+"""What the catalog returns besides the values themselves: versions, index entries, leases, pages of the log."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from shared.domain.dirty import RecordChange
 T = TypeVar("T", covariant=True)  # noqa: PLC0105 - a row is only read
 
 WHOLE_ZONE = "*"
-"""Stands for a zone's history as a whole; no record set that could be ours has this name."""
+"""Stands for the history of a zone as a whole. nearzone writes no record set of this name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Versioned(Generic[T]):
-    """A row as read, with the etag that a conditional write of it carries."""
+    """A row as it was read, with the etag for a conditional write."""
 
     value: T
     etag: str
@@ -24,7 +24,7 @@ class Versioned(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class NameIndexEntry:
-    """An index row: look at this endpoint's row for this name. `at`: when it was last upserted, in seconds."""
+    """An index row: the endpoint with this `key` claims this `name`. `at`: last upsert, in seconds since the epoch."""
 
     name: str
     key: str
@@ -33,23 +33,23 @@ class NameIndexEntry:
 
 @dataclass(frozen=True, slots=True)
 class LogPage:
-    """A page of a zone's log: every entry of the span asked for that is before `until` (seconds since the epoch)."""
+    """A page of a zone's log: all entries of the requested span that are before `until` (seconds since the epoch)."""
 
     entries: tuple[RecordChange, ...]
     until: float
 
 
 def tick(seconds: float) -> int:
-    """A time in whole milliseconds since the epoch: what is told of it can be asked for again."""
-    return int(seconds * 1000 + 1e-3)  # A float of today is exact to 2.4e-7 s.
+    """Return a time in whole milliseconds since the epoch, so that a time once shown can be used in a later query."""
+    return int(seconds * 1000 + 1e-3)  # Current times as floats are exact to 2.4e-7 s.
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to write a zone. `expires`: seconds since the epoch.
+    """The exclusive right to write a zone. `expires`: seconds since the epoch.
 
-    `spent`: the writes of the last minute that the holder before left behind, or None where it let its lease expire, so
-    that nobody knows what it wrote.
+    `recent_writes`: the writes of the last minute that the previous holder saved when it released the lease. None if
+    that holder let its lease expire: its writes are unknown then.
     """
 
     zone: str
@@ -59,13 +59,14 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class LeaseHolder:
-    """Who has a zone, for people. `holder`: "" for nobody. `expires`: seconds since the epoch, 0 where it is free.
+    """The lease of a zone, for the status. `holder`: "" if the zone is free.
 
-    `spent`: as in `Lease`, what the last holder has left behind; while a zone is held, that is the one before.
-    `changed_at`: when the lease was last taken, prolonged or given back, 0 where that is not known.
+    `expires`: seconds since the epoch, 0 if free. `recent_writes`: as in `Lease`, what the last holder saved; while the
+    zone is held, this is the previous holder. `changed_at`: when the lease was last taken, renewed or released, in
+    seconds since the epoch, 0 if unknown.
     """
 
     holder: str = ""
     expires: float = 0.0
-    spent: tuple[WriteStamp, ...] | None = ()
+    recent_writes: tuple[WriteStamp, ...] | None = ()
     changed_at: float = 0.0

@@ -9,11 +9,11 @@ from shared.domain.alarms import Alarm
 
 @dataclass(frozen=True, slots=True)
 class SweepSummary:
-    """A sweep that is over. `at`: when it began, in seconds since the epoch. `endpoints`: so many were listed.
+    """A sweep that has ended. `at`: when it began, in seconds since the epoch. `endpoints`: how many it listed.
 
-    `drift`: record sets that were not as they should be. `complete`: everything could be read. `failures`: also names
-    that failed before and were not due for another attempt. `failing`: how many names stay dirty because their writes
-    fail; `examples`: the first of them. `error`: why the sweep was broken off, or the first failure, or "".
+    `drift`: record sets that differed from their answers. `complete`: the sweep could read everything. `failures`:
+    includes names that failed before and were not due for a retry. `failing`: how many names stay dirty because their
+    writes fail; `examples`: the first of them. `error`: why the sweep was aborted, or the first failure, or "".
     """
 
     at: float
@@ -34,7 +34,7 @@ class SweepSummary:
 
 @dataclass(frozen=True, slots=True)
 class WriteStamp:
-    """A write that has gone to a zone. `kind`: create, update or delete. `at`: seconds since the epoch."""
+    """A write that was sent to a zone. `kind`: create, update or delete. `at`: seconds since the epoch."""
 
     kind: str
     name: str
@@ -43,9 +43,10 @@ class WriteStamp:
 
 @dataclass(frozen=True, slots=True)
 class ReadingProgress:
-    """How far a sweep has read what lists leave open: `read` of `of` endpoints, from `begun` to `at` (seconds).
+    """The progress of a sweep that reads endpoints one by one because their lists are not sufficient.
 
-    `ended`: it does not go on; what it has not read is left to the next one.
+    It has read `read` of `of` endpoints, from `begun` to `at` (seconds since the epoch). `ended`: the sweep has stopped
+    reading; the next sweep reads the rest.
     """
 
     read: int
@@ -57,16 +58,15 @@ class ReadingProgress:
 
 @dataclass(frozen=True, slots=True)
 class CatalogState:
-    """Says that the catalog knows every claim: as of `completed_at`, under the settings with this `digest`.
+    """States that the catalog has every claim as of `completed_at`, under the settings with this `digest`.
 
-    `attempted_at`: when the last sweep began. `alarms`: what it has to say to a person beyond one zone (see `Found`).
-    `checked_at`, `findings`: the last preflight, and what it found. `event_at`: when about the last event was seen.
-    `sweeps`: the last ones, newest first.
-    `epoch`: made with the first marker of a catalog, and kept: another one means that the catalog was lost meanwhile.
-    `began_at`: when that was, 0 where an earlier release made it.
-    `progress`: of the last sweep that had to read many endpoints one by one.
-    `deferred_at`: when an event was last left to a sweep (see `strangers.py`). `covered_at`: all that were left to one
-    until then have been made up for.
+    Times are in seconds since the epoch. `attempted_at`: when the last sweep began. `alarms`: its alarms that concern
+    more than one zone (those of one zone are in `ZoneFindings`). `checked_at`, `findings`: the last preflight and its
+    alarms. `event_at`: the approximate time of the last event. `sweeps`: the last sweeps, newest first. `epoch`:
+    created with the first state row of a catalog and never changed; a different epoch means that the catalog was lost
+    in between. `began_at`: when the epoch was created, 0 if an earlier release created it. `progress`: of the last
+    sweep that had to read many endpoints one by one. `deferred_at`: when an event was last left to a sweep (see
+    `unknown_resources.py`). `covered_at`: sweeps have handled all events that were deferred up to this time.
     """
 
     digest: str = ""
@@ -86,9 +86,9 @@ class CatalogState:
 
 @dataclass(frozen=True, slots=True)
 class BadRow:
-    """A row of the catalog that could not be read. `why`: what was wrong with it. `at`: when, in seconds.
+    """A row of the catalog that could not be read. `why`: the error. `at`: when, in seconds since the epoch.
 
-    `partition`: the kind of row, as `catalog/rows.py` lists them.
+    `partition`: the kind of row, as `catalog/codec.py` lists them.
     """
 
     partition: str

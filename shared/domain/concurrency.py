@@ -1,4 +1,4 @@
-"""Several things at once: a few at a time, or one for all who ask for the same."""
+"""Concurrent work: a bounded number of coroutines at once, or one run for all callers that ask for the same."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from typing import Any, Generic, TypeVar
 T = TypeVar("T")
 
 
-async def gather_bounded(work: Iterable[Coroutine[Any, Any, T]], at_once: int = 32) -> list[T]:
-    """Do everything, and give the results in order; raises the first error only after everything has ended."""
-    todo = list(work)
-    gate = asyncio.Semaphore(at_once)
+async def gather_bounded(coroutines: Iterable[Coroutine[Any, Any, T]], limit: int = 32) -> list[T]:
+    """Run all coroutines, at most `limit` at once, and return their results in order.
+
+    Raises the first error, after all coroutines have ended.
+    """
+    todo = list(coroutines)
+    gate = asyncio.Semaphore(limit)
 
     async def one(step: Coroutine[Any, Any, T]) -> T:
         async with gate:
@@ -30,10 +33,10 @@ async def gather_bounded(work: Iterable[Coroutine[Any, Any, T]], at_once: int = 
 
 @dataclass(eq=False, slots=True)
 class SharedRun(Generic[T]):
-    """One run of shared work. `asks`: what its callers have asked it for. `callers`: how many wait for it.
+    """One run of shared work. `callers`: how many wait for it.
 
-    `began`: when, by the event loop's clock. `passed`: set as soon as the next run may begin (see `let_pass`). `gate`:
-    gives way to the runs of other keys.
+    `began`: its start in seconds, by the event loop's clock. `waiting_callers`: the requests of its callers, as text.
+    `passed`: set as soon as the next run may begin (see `open_gate`). `gate`: limits the runs of all keys.
     """
 
     waiting_callers: set[str] = field(default_factory=set)
@@ -44,7 +47,7 @@ class SharedRun(Generic[T]):
     gate: asyncio.Semaphore | None = None
 
     def open_gate(self) -> None:
-        """The next run may begin: the work has read what it reads. At the latest when the run ends."""
+        """Let the next run begin: the work has read all that it reads. A run that ends opens the gate itself."""
         if not self.passed.is_set():
             self.passed.set()
             if self.gate:
@@ -55,56 +58,59 @@ class SharedRun(Generic[T]):
 class SharedRuns(Generic[T]):
     """Runs the same work once for all callers that can share it.
 
-    Of each key at most one run is in flight and one waits for it to end. A caller joins the run that waits, so every
-    caller gets a run that begins after its call. A run ends early when no caller waits for it any more.
-    `pause`: seconds from the beginning of a run to that of the one that waits for it. `gate`: where given, it bounds
-    how many runs, of all keys, are between their beginning and `Flight.let_pass`.
+    Per key at most one run is active and one waits for it to end. A caller joins the waiting run, so that every caller
+    gets a run that begins after its call. A run without callers is cancelled. `pause`: minimum seconds from the start
+    of a run to the start of the next. `gate`: if given, limits how many runs of all keys are between their start and
+    `SharedRun.open_gate`.
     """
 
     pause: float = 0.0
     gate: asyncio.Semaphore | None = None
-    _flying: dict[Hashable, SharedRun[T]] = field(default_factory=dict)
+    _running: dict[Hashable, SharedRun[T]] = field(default_factory=dict)
     _waiting: dict[Hashable, SharedRun[T]] = field(default_factory=dict)
 
     async def run(self, key: Hashable, ask: str, work: Callable[[SharedRun[T]], Awaitable[T]]) -> tuple[T, bool]:
-        """Give the result of the work, and whether the caller is the first one of its run. Raises what the work does.
+        """Return the result of the work, and whether the caller is the first of its run. Raises what the work raises.
 
-        The run begins in the context of its first caller, at the earliest in the event loop's next step.
+        The run begins in the context of its first caller, at the earliest in the next step of the event loop. `ask`:
+        the caller's request, which the work finds in `SharedRun.waiting_callers`.
         """
         flight = self._waiting.get(key)
         first = flight is None
         if flight is None:
             flight = self._waiting[key] = SharedRun()
-            flight.task = asyncio.get_running_loop().create_task(self._fly(key, flight, work))
+            flight.task = asyncio.get_running_loop().create_task(self._execute(key, flight, work))
         flight.waiting_callers.add(ask)
         flight.callers += 1
-        assert flight.task  # noqa: S101 - told to the type checker; it was made with the flight
+        assert flight.task  # noqa: S101 - for the type checker: every run has its task
         try:
             return await asyncio.shield(flight.task), first
         finally:
             flight.callers -= 1
             if not flight.callers:
                 flight.task.cancel()
-                self._leave(key, flight)  # A task that is cancelled before its first step does not do it itself.
+                self._stop_waiting(
+                    key, flight
+                )  # A task that is cancelled before its first step does not run its own `finally`.
 
-    async def _fly(self, key: Hashable, flight: SharedRun[T], work: Callable[[SharedRun[T]], Awaitable[T]]) -> T:
+    async def _execute(self, key: Hashable, flight: SharedRun[T], work: Callable[[SharedRun[T]], Awaitable[T]]) -> T:
         try:
-            while (before := self._flying.get(key)) and not before.passed.is_set():
+            while (before := self._running.get(key)) and not before.passed.is_set():
                 await before.passed.wait()
                 await asyncio.sleep(max(0.0, before.began + self.pause - asyncio.get_running_loop().time()))
             if self.gate:
                 await self.gate.acquire()
                 flight.gate = self.gate
         finally:
-            self._leave(key, flight)
-        self._flying[key], flight.began = flight, asyncio.get_running_loop().time()
+            self._stop_waiting(key, flight)
+        self._running[key], flight.began = flight, asyncio.get_running_loop().time()
         try:
             return await work(flight)
         finally:
             flight.open_gate()
-            if self._flying.get(key) is flight:
-                del self._flying[key]
+            if self._running.get(key) is flight:
+                del self._running[key]
 
-    def _leave(self, key: Hashable, flight: SharedRun[T]) -> None:
+    def _stop_waiting(self, key: Hashable, flight: SharedRun[T]) -> None:
         if self._waiting.get(key) is flight:
             del self._waiting[key]

@@ -1,7 +1,7 @@
-"""What a process has counted: counters and distributions, added up since it began, for whoever reads the catalog.
+"""The counters and distributions of a process since its start, for every reader of the catalog.
 
 Functions run on instances that share no memory, so each process keeps its own figures and writes them to the catalog as
-one row. How things stand at a moment is not counted here: it is read from the catalog when it is asked for.
+one row. Gauges are not kept here: the status reads current values from the catalog.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 BUCKETS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0)
-"""Upper bounds of a distribution's buckets, in seconds. The last bucket, without a bound, counts the rest."""
+"""Upper bounds of a distribution's buckets, in seconds. The last bucket has no bound and counts the rest."""
 
 Series: TypeAlias = tuple[str, tuple[str, ...]]
 """A metric's name, and the values of its dimensions in their order."""
@@ -25,7 +25,7 @@ class Histogram:
     total: float = 0.0
 
     def __add__(self, value: float) -> Histogram:
-        """With one more measurement."""
+        """Return the distribution with one more measurement (seconds)."""
         at = next((number for number, bound in enumerate(BUCKETS) if value <= bound), len(BUCKETS))
         counts = (*self.counts[:at], self.counts[at] + 1, *self.counts[at + 1 :])
         return Histogram(counts, self.total + value)
@@ -33,7 +33,7 @@ class Histogram:
 
 @dataclass(frozen=True, slots=True)
 class Gauge:
-    """How something stands now: the value of a metric, and of its dimensions."""
+    """The current value of a metric; `labels`: the values of its dimensions."""
 
     name: str
     value: float
@@ -42,7 +42,7 @@ class Gauge:
 
 @dataclass(frozen=True, slots=True)
 class ProcessCounters:
-    """One process's figures. `at`: when they were written, seconds since the epoch. By metric, then by dimensions."""
+    """The figures of one process, by metric and dimensions. `at`: when it wrote them, in seconds since the epoch."""
 
     instance: str
     at: float
@@ -52,17 +52,17 @@ class ProcessCounters:
 
 @dataclass
 class Counters:
-    """Adds up what is measured. `dimensions`: those of each counter (`counters`) and distribution (`spreads`)."""
+    """Adds up measurements. `counters`, `histograms`: the dimensions of each counter and each distribution."""
 
     counters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     histograms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     changed: bool = False
-    """Whether something was measured since this was set to False."""
+    """Whether a measurement was added since this was set to False."""
     _counts: dict[Series, float] = field(default_factory=dict)
     _histograms: dict[Series, Histogram] = field(default_factory=dict)
 
     def record(self, name: str, value: float, /, **dimensions: str) -> None:
-        """One measurement; fulfils `ports.Measure`. Gauges are not counted."""
+        """Add one measurement; implements `ports.Metrics`. Ignores gauges."""
         if name in self.counters:
             series = (name, _values(self.counters[name], dimensions))
             self._counts[series] = self._counts.get(series, 0.0) + value
@@ -74,7 +74,7 @@ class Counters:
         self.changed = True
 
     def snapshot(self, instance: str, at: float) -> ProcessCounters:
-        """All that was counted until now."""
+        """Return all figures up to now."""
         return ProcessCounters(
             instance,
             at,

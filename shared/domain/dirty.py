@@ -1,4 +1,4 @@
-"""Names to process: why they are dirty, how urgent they are, and what a write to one changed."""
+"""Names to process: why they are dirty, how urgent they are, and what a write changed."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 
 LONGEST_WAIT = 600.0
-"""Seconds after which a name is tried again whatever was asked for; a row that says to wait longer is not believed.
-Twice the longest back-off: what a wrong clock has written holds no name back for longer than this."""
+"""Seconds after which a name is retried in any case; a row that asks for a longer wait is ignored. It is twice the
+longest back-off, so that a wrong clock delays a name no longer than this."""
 
 
 class Urgency(IntEnum):
-    """Which write goes first when the zone's budget is short.
+    """The order of writes when the zone's budget is short.
 
-    Host names come after service names: a client that asks for a service has nobody else to tell it who is dead.
+    Host names come after service names: a client of a service learns only from DNS which endpoints are gone.
     """
 
     WITHDRAW = 0
@@ -25,18 +25,19 @@ class Urgency(IntEnum):
 
     @property
     def is_host_name(self) -> bool:
-        """Whether this is no service name's address: it leaves a part of the budget to those."""
+        """Return whether the change is of a host name; such changes leave a part of the budget to service names."""
         return self >= Urgency.HOST_WITHDRAW
 
 
 @dataclass(frozen=True, slots=True)
 class DirtyName:
-    """A name of a zone that has to be looked at. Times in seconds since the epoch.
+    """A name of a zone that has to be processed. Times in seconds since the epoch.
 
-    `cleared`: the guard has looked at this change, so it may empty the record set even where that rests on absence.
-    `adopt`: a person asked to take over a foreign record set of this name; `regain`: only where it was ours and has
-    lost our mark. `cause`: what marked it, for people; `by`, `reason_given`: as in `Cause`. `holds`: the addresses that
-    the zone held at `held_at`, None where they were not read since the name became dirty.
+    `cleared`: the guard has approved this change, so it may empty the record set even if the endpoints are only absent
+    from lists. `adopt`: an operator asked to take over a foreign record set of this name; `regain`: only if it was ours
+    and has lost our owner tag. `cause`: the event or command that marked the name, for the operator; `by`,
+    `reason_given`: as in `Cause`. `holds`: the addresses of the record set at `held_at`, None if it was not read since
+    the name became dirty.
     """
 
     zone: str
@@ -55,17 +56,17 @@ class DirtyName:
     by: str = ""
     reason_given: str = ""
 
-    def told(self, mark: DirtyName) -> DirtyName:
-        """The same row with what a newer mark knows of the record set."""
+    def with_newer_addresses(self, mark: DirtyName) -> DirtyName:
+        """Return this row with the addresses of a newer mark, if that mark has read the record set later."""
         newer = mark.holds is not None and mark.held_at >= self.held_at
         return replace(self, holds=mark.holds, held_at=mark.held_at) if newer else self
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Who asks for a look. `said`: for people, with the id that leads to log lines. `at`: since when, in seconds.
+    """The reason for a read or a write. `text`: with the id to search for in the log. `at`: when it occurred, seconds.
 
-    `by`: the person or program that has called, "" where none has; `reason_given`: the reason that they gave, or "".
+    `by`: the operator or program that sent the request, or ""; `reason_given`: the reason in that request, or "".
     """
 
     text: str
@@ -76,12 +77,12 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class RecordChange:
-    """A change of a record set that was written: its addresses `before` and `after`. `at`: seconds since the epoch.
+    """A change of a record set: its addresses `before` and `after`. `at`: seconds since the epoch.
 
-    `kind`: create, update, delete, or adopt for an update that took the record set over. Or an order, about no name
-    (`*`): drain, undrain, freeze, unfreeze, force, or end of an order whose time was over.
-    `cause`: what has marked the name, and when or by which event; the log lines have the same words. `by`,
-    `reason_given`: as in `Cause`. Rows of releases up to 0.1.0 have neither.
+    `kind`: create, update, delete, or adopt for an update that took over the record set. For an override, about no name
+    (`*`): drain, undrain, freeze, unfreeze, force, or end if it expired. `cause`: what marked the name, and when or by
+    which event; log lines have the same text. `by`, `reason_given`: as in `Cause`. Rows of releases up to 0.1.0 have
+    neither.
     """
 
     name: str

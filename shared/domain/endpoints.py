@@ -1,4 +1,4 @@
-"""Endpoints, their addresses and states, the rows in which the catalog keeps them, and lists of them."""
+"""Endpoints, their addresses and states, their rows in the catalog, and lists of endpoints."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from functools import cached_property
 from ipaddress import IPv4Address
 
 STATIC = "static"
-"""The kind of endpoints that stand in the settings, and the beginning of their ids: `static/NAME`."""
+"""The kind of endpoints that the settings define, and the first part of their ids: `static/NAME`."""
 
 
 class State(StrEnum):
-    """What an endpoint does. Only `SERVING` is published."""
+    """The state of an endpoint. Only `SERVING` is published."""
 
     SERVING = "serving"
     WARMING = "warming"
@@ -24,14 +24,14 @@ class State(StrEnum):
 
 @dataclass(frozen=True, order=True)
 class Address:
-    """A private IPv4 address and the VNet that it lives in (resource id in lower case, or "" if not known)."""
+    """An IPv4 address and the VNet that it lives in (resource id in lower case, "" if unknown or public)."""
 
     ip: str
     network: str = ""
 
     @cached_property
     def number(self) -> int:
-        """The address as a number, to be held against what a zone's clients can reach."""
+        """The address as a number, to compare it with the ranges that a zone's clients can reach."""
         return int(IPv4Address(self.ip))
 
 
@@ -39,11 +39,11 @@ class Address:
 class Endpoint:
     """One observation of an ARM resource that answers inference traffic.
 
-    `tagged`: names claimed by tag. `own`: the resource's own name, where it opted in. `health`: whether ARM reports
-    application health for it, None as long as it was not read by GET. `doubt`: why the last look could not read it
-    (then all else is what was known before), or "". `faults`: what in its claims was refused, in words. `parent`: the
-    scale set that it belongs to (id in lower case), or "". `unreported`: it runs, the Application Health extension is
-    installed, and it has reported nothing yet; its state is `WARMING` then.
+    `tagged`: names that its tags claim. `own`: the resource's own name, if it opted in. `health`: whether ARM reports
+    application health for it, None until a GET has read it. `doubt`: why the last read failed, or ""; after a failure
+    all other fields have their previous values. `faults`: the refused parts of its claims, as text. `parent`: the id of
+    its scale set in lower case, or "". `unreported`: the endpoint runs, has the Application Health extension, and the
+    extension has not reported yet; its state is `WARMING` then.
     """
 
     id: str
@@ -61,31 +61,31 @@ class Endpoint:
 
     @cached_property
     def key(self) -> str:
-        """The id for comparison: ARM is case-preserving but not case-sensitive."""
+        """The id for comparison: ARM preserves the case of ids and ignores it."""
         return self.id.lower()
 
     def equals_ignoring_id_case(self, other: Endpoint) -> bool:
-        """Whether both say the same; lists and GETs may spell an id differently."""
+        """Return whether both observations are equal; lists and GETs may spell an id differently."""
         return self == other or self == replace(other, id=self.id)
 
     @property
     def unread(self) -> bool:
-        """Whether it is only known, from a list, what it claims, and not yet whether it serves."""
+        """Whether only a list has shown the endpoint: its names are known, and its state has not been read yet."""
         return self.state == State.UNKNOWN and not self.doubt and bool(self.names)
 
     @property
     def open(self) -> bool:
-        """Whether it is not known if it serves: it has still to be read, or cannot be, and was never seen before."""
+        """Whether its state is unknown: it has not been read yet, or has never been readable."""
         return self.state == State.UNKNOWN and bool(self.names)
 
     @property
     def is_relevant(self) -> bool:
-        """Whether there is anything to know of it: a name that it claims, or why it claims none."""
+        """Whether the catalog needs it: it claims a name, or a claim of it was refused."""
         return bool(self.names or self.faults)
 
     @cached_property
     def subscription(self) -> str:
-        """The id of its subscription, in lower case; `static` for an endpoint of the settings."""
+        """The id of its subscription, in lower case; `static` for an endpoint from the settings."""
         return self.key.removeprefix("/subscriptions/").split("/", 1)[0]
 
     @cached_property
@@ -96,10 +96,10 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class EndpointRow:
-    """The catalog's row of an endpoint. `todo`: names not yet marked dirty. Times in seconds since the epoch.
+    """The catalog's row of an endpoint. `todo`: names to mark dirty. Times in seconds since the epoch.
 
-    `missing_at`: when ARM has said 404, as long as no second look has settled that. While something else about it is
-    open (see `doubt.py`): `since` when, and after how many `looks`. `look_at`: when to look again, 0 for no time.
+    `missing_at`: when ARM returned 404, until a second read confirms or refutes it. While another question is open (see
+    `confirmation.py`): `since` when, and after how many reads (`looks`). `look_at`: time of the next read, 0 for none.
     """
 
     endpoint: Endpoint
@@ -113,10 +113,10 @@ class EndpointRow:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What a list of one kind in one subscription has shown.
+    """The result of listing one kind in one subscription.
 
-    `unclear`: endpoints of which it does not say enough, with what it says: names and addresses, as far as they are
-    known, and no state. `error`: why it is not complete, or "".
+    `needs_get`: endpoints for which the list is not sufficient, with their names and addresses as far as known, and
+    without a state. `error`: why the list is incomplete, or "".
     """
 
     subscription: str

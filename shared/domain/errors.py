@@ -1,12 +1,12 @@
-"""The words for everything that can go wrong; foreign errors are translated into them once, at the boundary.
+"""The exception types of the app. Adapters translate SDK exceptions into them, at the boundary and only there.
 
 NearzoneError
 ├── Transient    may succeed when tried again later (throttled, server error, timeout, pending operation)
-├── Conflict     a condition failed: start again from the read
-├── Terminal     will fail again until somebody changes something in Azure (lock, quota, CNAME of that name)
-│   └── Forbidden    Azure refuses to tell or to do it: a role is missing
-├── BadSettings  every fault of the app settings
-└── BadRequest   an HTTP request that names something wrong
+├── Conflict     the condition of a write failed: read again, then decide again
+├── Terminal     fails until an operator changes something in Azure (lock, quota, CNAME of the same name)
+│   └── Forbidden    Azure denies access: a role is missing
+├── BadSettings  all faults of the app settings
+└── BadRequest   an HTTP request with an invalid field
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from enum import StrEnum
 
 
 class NearzoneError(Exception):
-    """The root, so that a caller can tell our errors from bugs."""
+    """The base class, so that a caller can distinguish expected errors from bugs."""
 
 
 class Transient(NearzoneError):
-    """May succeed later. `retry_after`: seconds that the other side asked for, or None."""
+    """A retry may succeed. `retry_after`: seconds that the service asked for, or None."""
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -28,11 +28,11 @@ class Transient(NearzoneError):
 
 
 class Conflict(NearzoneError):
-    """A conditional write was refused: what it was decided on is no longer true."""
+    """The condition of a write failed: the data behind the decision has changed."""
 
 
 class ZoneCause(StrEnum):
-    """Why a zone refuses a write, where that is not because of the record set's name."""
+    """Why a zone refuses every write, in contrast to a refusal that concerns one name."""
 
     LOCK = "lock"
     ROLE = "role"
@@ -41,7 +41,7 @@ class ZoneCause(StrEnum):
 
 
 class Terminal(NearzoneError):
-    """Trying again does not help until a person changes something. `zone_cause`: None where the name may be why."""
+    """A retry fails until an operator changes something. `zone_cause`: None if the cause may be the name alone."""
 
     def __init__(self, message: str, zone_cause: ZoneCause | None = None) -> None:
         super().__init__(message)
@@ -49,11 +49,11 @@ class Terminal(NearzoneError):
 
 
 class Forbidden(Terminal):
-    """HTTP 403: the identity lacks a role for this."""
+    """HTTP 403: the identity lacks a role."""
 
 
 class BadSettings(NearzoneError):
-    """All faults of the settings at once, each with name, what was found and what is expected."""
+    """All faults of the settings at once, each with the setting's name, the value found and what is expected."""
 
     def __init__(self, faults: Sequence[str]) -> None:
         super().__init__("\n".join(("nearzone cannot start, its settings have faults:", *faults)))
@@ -61,4 +61,4 @@ class BadSettings(NearzoneError):
 
 
 class BadRequest(NearzoneError):
-    """The request is refused as a whole; the message names the field."""
+    """The whole request is refused; the message names the field."""

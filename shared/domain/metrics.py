@@ -10,11 +10,14 @@ COUNTER, GAUGE, HISTOGRAM = "counter", "gauge", "histogram"
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """`kind`: counts add up, a gauge tells how things stand, a histogram spreads. `dimensions`: what it is split by."""
+    """One metric. `kind`: a counter adds up, a gauge has a current value, a histogram records a distribution.
+
+    `dimensions`: the labels that split it into series.
+    """
 
     kind: str
     unit: str
-    says: str
+    description: str
     dimensions: tuple[str, ...] = ()
 
 
@@ -34,4 +37,4 @@ METRICS: Mapping[str, Metric] = {
     "sweep.duration": Metric(HISTOGRAM, "s", "how long sweeps take"),
     "sweep.age": Metric(GAUGE, "s", "how long ago the last complete sweep ended"),
 }
-"""By the names that the loop uses; Application Insights has them with `nearzone.` before."""
+"""By the names that the loop uses; Application Insights has them with the prefix "nearzone."."""

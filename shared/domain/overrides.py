@@ -1,4 +1,4 @@
-"""Overrides by operators: an endpoint or region drained, a zone frozen."""
+"""Overrides by the operator: an endpoint or a region is drained, a zone is frozen."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from shared.domain.resource_ids import digest
 from shared.domain.zones import Zone
 
 FOREVER = 253_402_300_799.0
-"""Until when an override holds that has no end: the last second that a date can say."""
+"""The `until` of an override without an end, in seconds since the epoch; the last second that a date can express."""
+
+
 HASHED = "sha256:"
-"""Begins the target of an override of which only the hash is known (see `Override`)."""
+"""The prefix of the target of an override whose target is known only as a hash (see `Override`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +34,11 @@ class Override:
     reason_given: str = ""
 
     def applies_to(self, endpoint: Endpoint) -> bool:
-        """Whether this override drains that endpoint."""
+        """Return whether this override drains that endpoint."""
         return self.about(endpoint.key) or self.about(endpoint.region)
 
     def about(self, target: str) -> bool:
-        """Whether this is the target."""
+        """Return whether this is the target of the override."""
         if self.target.startswith(HASHED):
             return self.target == HASHED + digest(target)
         return self.target == target
@@ -48,10 +50,10 @@ class Override:
 
     @property
     def has_no_end(self) -> bool:
-        """Whether it holds until an operator takes it back."""
+        """Whether it stays in force until the operator ends it."""
         return self.until >= FOREVER
 
 
 def active_freeze(zone: Zone, overrides: Iterable[Override]) -> Override | None:
-    """The override, of those in force, that freezes a zone."""
+    """Return the freeze of a zone among the overrides in force, or None."""
     return next((override for override in overrides if override.about(zone.key)), None)

@@ -8,8 +8,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 _SEGMENT = r"(?!\.{1,2}(?:/|$))(?:[\w.()-](?<![\u0130\u03f4\u2126\u212a\u212b])){1,260}"
-"""Groups may have letters of any alphabet. Left out are those that `lower()` makes equal to another letter, such as the
-Kelvin sign to a k: an id with one would be taken for the id of another resource, and that one's 404 for its end."""
+"""Names of resource groups may have letters of any alphabet. Letters that `lower()` maps to another letter are left
+out, such as the Kelvin sign, which becomes a k. An id with one would match the id of another resource, and its 404
+would count as the deletion of that resource."""
 _RESOURCE_ID = re.compile(
     rf"(?P<id>(?ai:/subscriptions)/(?P<subscription>(?a:[\w-]{{1,64}}))(?ai:/resourceGroups)/{_SEGMENT}"
     rf"(?ai:/providers)/(?P<type>(?a:[\w.-]{{1,260}}/\w{{1,260}}))/{_SEGMENT})(?P<rest>/.*)?",
@@ -20,7 +21,7 @@ _CHILD = re.compile(rf"/(?P<type>(?a:\w{{1,260}}))/{_SEGMENT}(?=/|$)")
 
 @dataclass(frozen=True, slots=True)
 class ResourceId:
-    """The id of an ARM resource. `subscription` and `type` in lower case; `whole`: nothing came behind it."""
+    """The id of an ARM resource. `subscription`, `type`: in lower case. `whole`: the text had nothing after the id."""
 
     id: str
     subscription: str
@@ -29,10 +30,11 @@ class ResourceId:
 
 
 def resource_id(text: str, types: Collection[str] = ()) -> ResourceId | None:
-    """Read the id of a top-level resource, or the top-level part of a longer one; None where the text is none.
+    """Parse the id of a top-level resource, or the top-level part of a longer id; None if the text is not an id.
 
-    `types` (in lower case): the longest part counts that is of one of these types, so that a sub-resource may be meant.
-    Segments hold only what Azure allows in names, so that an id from an event is safe in a URL.
+    `types` (in lower case): the longest prefix whose type is one of these is returned, so that an id may name a
+    sub-resource. Segments accept only the characters that Azure allows in names, so that an id from an event is safe in
+    a URL.
     """
     match = _RESOURCE_ID.fullmatch(text)
     if not match:
@@ -47,5 +49,5 @@ def resource_id(text: str, types: Collection[str] = ()) -> ResourceId | None:
 
 
 def digest(text: str) -> str:
-    """An id as a key of the catalog."""
+    """Return the SHA-256 of an id in hex, as a key of the catalog."""
     return hashlib.sha256(text.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""What surrounds a zone in Azure: its links, locks, permissions, peerings and limits."""
+"""The environment of a zone in Azure: its links, locks, permissions, peerings and limits."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class VnetLink:
-    """A link of a zone to a VNet (id in lower case). `redirects`: what is not in the zone is asked in public DNS."""
+    """A link of a zone to a VNet (id in lower case). `redirects`: public DNS resolves the names that the zone lacks."""
 
     name: str
     vnet: str
@@ -17,7 +17,7 @@ class VnetLink:
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """A management lock. `level`: `readonly` or `cannotdelete`. `id`: where it stands, and its name."""
+    """A management lock. `level`: "readonly" or "cannotdelete". `id`: the id of the lock, which has its scope."""
 
     id: str
     level: str
@@ -25,7 +25,7 @@ class Lock:
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """Actions that a role gives, and those that it leaves out; both may hold `*`."""
+    """The actions that a role grants, and those that it excludes; both may contain `*`."""
 
     actions: tuple[str, ...] = ()
     not_actions: tuple[str, ...] = ()
@@ -33,10 +33,11 @@ class Permission:
 
 @dataclass(frozen=True, slots=True)
 class ZoneEnvironment:
-    """What stands around a zone. None: it could not be read, and `unread` says why.
+    """The environment of a zone. A field is None if it could not be read; `unread` has the reasons.
 
-    `negative_ttl`: seconds for which "no such name" is cached. `record_sets`, `max_record_sets`: of any type. `peers`:
-    for each linked VNet (by id in lower case) those that it is peered with. `locations`: the regions of those VNets.
+    `negative_ttl`: seconds for which resolvers cache "no such name". `record_sets`, `max_record_sets`: of all types.
+    `peers`: by linked VNet (id in lower case), the VNets that it is peered with. `locations`: the regions of these
+    VNets.
     """
 
     exists: bool = True
@@ -52,6 +53,6 @@ class ZoneEnvironment:
 
     @property
     def regions(self) -> frozenset[str]:
-        """The regions of the linked VNets; empty where not all of them are known."""
+        """The regions of the linked VNets; empty unless all of them are known."""
         at = {self.locations.get(link.vnet, "") for link in self.links or ()}
         return frozenset() if "" in at else frozenset(at)

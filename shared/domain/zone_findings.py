@@ -1,4 +1,4 @@
-"""What a sweep found in one zone that an operator should know: blocked names, kept records, refused plans."""
+"""What a sweep found in one zone and the operator should know: blocked names, kept records, refused plans."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from shared.domain.alarms import Alarm
 
 
 class Obstacle(StrEnum):
-    """Why a record set is not ours to write.
+    """Why nearzone may not write a record set.
 
-    `LOST`: it was ours, and has no owner's mark any more. `FOREIGN`: it has no mark and was never ours. `OTHER`: it has
-    the mark of another owner. `AUTO`: Azure's auto-registration has made it.
+    `LOST`: nearzone wrote it, and its owner tag is gone. `FOREIGN`: it has no owner tag, and nearzone never wrote it.
+    `OTHER`: it has the tag of another owner. `AUTO`: Azure's auto-registration created it.
     """
 
     LOST = "lost"
@@ -23,10 +23,10 @@ class Obstacle(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BlockedName:
-    """A name whose record set in a zone is not ours to write. `owner`: whose mark it has, or "".
+    """A name whose record set nearzone may not write. `owner`: the value of its owner tag, or "".
 
-    `addresses`: what it holds. `claimed`: an endpoint that may do so claims the name. `at`: when it was read, in
-    seconds since the epoch; it does not count in comparisons.
+    `addresses`: what it contains. `claimed`: an endpoint with permission claims the name. `at`: when it was read, in
+    seconds since the epoch; comparisons ignore it.
     """
 
     name: str
@@ -38,15 +38,16 @@ class BlockedName:
 
     @property
     def concerns(self) -> bool:
-        """Whether a person should know of it: not of what was never ours and nobody claims."""
+        """Whether the operator should know of it: it is claimed, or has lost our owner tag."""
         return self.claimed or self.why == Obstacle.LOST
 
 
 @dataclass(frozen=True, slots=True)
 class KeptRecord:
-    """What a zone holds for a name that a sweep leaves as it is. `at`: when it was read, in seconds since the epoch.
+    """A record set that a sweep did not change. `at`: when it was read, in seconds since the epoch.
 
-    `why`: `refused` by the guard, `incomplete` (a list was not complete), or `kept` for a claimant that is not read.
+    `why`: `refused` by the guard, `incomplete` (a list was incomplete), or `kept` for a claimant that has not been
+    read.
     """
 
     name: str
@@ -59,7 +60,7 @@ class KeptRecord:
 class RefusedPlan:
     """A plan for a zone (its id) that the guard refused: it would remove or empty `removals` of `owned` record sets.
 
-    `digest`: names exactly these record sets with their addresses. `beyond`: more than `force` alone may let through.
+    `digest`: identifies exactly these record sets with their addresses. `beyond`: `force` alone does not permit it.
     """
 
     zone: str
@@ -71,11 +72,11 @@ class RefusedPlan:
 
 @dataclass(frozen=True, slots=True)
 class ZoneFindings:
-    """What a person should know of one zone (its key), as the last sweep has found it.
+    """The findings of the last sweep in one zone (its key).
 
-    `count`: how many names are blocked; `blocked`: the first of them; `alarms`: about all of them. `held_count` and
-    `held`: the same of names that the sweep leaves as they are. `at`: when it read the zone (seconds since the epoch).
-    `refused`: the plan that `refusals` are about.
+    `count`: number of blocked names; `blocked`: the first of them; `alarms`: about all of them. `held_count`, `held`:
+    the same for record sets that the sweep did not change. `at`: when it read the zone (seconds since the epoch).
+    `refused`: the plans behind `refusals`.
     """
 
     zone: str

@@ -1,4 +1,4 @@
-"""Zones, the answers that they should hold, and the record sets that they do hold."""
+"""Zones, the answers that they should contain, and the record sets that they do contain."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import IPv4Network
 
-from shared.domain.addresses import publishable
+from shared.domain.addresses import publishable_ranges
 from shared.domain.endpoints import State
 
 MAX_ADDRESSES = 20
@@ -15,9 +15,9 @@ MAX_ADDRESSES = 20
 
 @dataclass(frozen=True)
 class Zone:
-    """A private DNS zone, the region of its clients, and what those clients can reach.
+    """A private DNS zone, the region of its clients, and the networks that those clients can reach.
 
-    `public`: public addresses within reach may be published as well.
+    `public`: public addresses within `reach` may be published.
     """
 
     id: str
@@ -32,8 +32,8 @@ class Zone:
 
     @cached_property
     def ranges(self) -> tuple[tuple[int, int], ...]:
-        """What its clients can reach and may be published, as the first and the last address of each range."""
-        return publishable(self.reach, with_public=self.public)
+        """The addresses that its clients can reach and that may be published, as first and last address of ranges."""
+        return publishable_ranges(self.reach, with_public=self.public)
 
     @property
     def fqdn(self) -> str:
@@ -43,7 +43,7 @@ class Zone:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How a name is answered. `regions`: only these, or any when empty. `ttl`: seconds, None for the default."""
+    """How a name is answered. `regions`: only these, or any if empty. `ttl`: seconds, None for the default."""
 
     min_endpoints: int = 1
     tolerance_ms: float = 0.0
@@ -55,7 +55,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class ClaimVerdict:
-    """Why one endpoint is in an answer or not."""
+    """Whether one endpoint is in an answer, and why."""
 
     endpoint: str
     region: str
@@ -67,7 +67,7 @@ class ClaimVerdict:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The A record set that a zone should hold for a name. `addresses` is None when what is there is to be kept."""
+    """The A record set that a zone should contain for a name. `addresses`: None to keep the record set as it is."""
 
     name: str
     addresses: tuple[str, ...] | None
@@ -77,7 +77,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class RecordSet:
-    """An A record set as it stands in Azure. `etag` is sent back exactly as it came."""
+    """An A record set as it is in Azure. `etag` is returned unchanged as the condition of a write."""
 
     name: str
     ttl: int
@@ -87,5 +87,5 @@ class RecordSet:
     auto_registered: bool = False
 
     def tag(self, key: str) -> str | None:
-        """A metadata value."""
+        """Return a metadata value, None if it is absent."""
         return dict(self.metadata).get(key)

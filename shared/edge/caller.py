@@ -1,8 +1,8 @@
-"""Who calls over HTTP: what App Service authentication has said of the caller, or that a function key was shown. Pure.
+"""The caller of an HTTP function: from App Service authentication, or a function key. Pure.
 
-With authentication on, App Service sets `WEBSITE_AUTH_ENABLED`, removes these headers from requests and sets its own.
-With it off, any client can send them, so they are not read. The Python worker does not learn which key was shown.
-Source: Microsoft Learn, configure-authentication-user-identities.
+With authentication on, App Service sets `WEBSITE_AUTH_ENABLED`, removes these headers from requests and adds its own.
+With it off, any client can send them, so they are ignored. The Python worker does not learn which key was used. Source:
+Microsoft Learn, configure-authentication-user-identities.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import json
 from collections.abc import Mapping
 
 FUNCTION_KEY = "function key"
-"""The caller where there is no principal."""
+"""The caller if there is no principal."""
 MAX_CHARACTERS = 120
-"""Of a caller that is kept."""
+"""Characters of a caller that are kept."""
 
 _NAME, _ID, _PRINCIPAL = "x-ms-client-principal-name", "x-ms-client-principal-id", "x-ms-client-principal"
 _NAMES = ("preferred_username", "upn", "name", "appid", "azp")
@@ -23,25 +23,25 @@ _IDS = ("http://schemas.microsoft.com/identity/claims/objectidentifier", "oid", 
 
 
 def caller(headers: Mapping[str, str], environment: Mapping[str, str]) -> str:
-    """The Entra principal, as `NAME (ID)`, where App Service authentication is on; else `function key`."""
+    """Return the Entra principal as `NAME (ID)` if App Service authentication is on; else `function key`."""
     if environment.get("WEBSITE_AUTH_ENABLED", "").strip().lower() not in ("true", "1"):
         return FUNCTION_KEY
     sent = {name.lower(): value for name, value in headers.items()}
     claims = _claims(sent.get(_PRINCIPAL, ""))
-    name = _clean(sent.get(_NAME, "")) or _first(claims, _NAMES)
-    own_id = _clean(sent.get(_ID, "")) or _first(claims, _IDS)
+    name = _clean(sent.get(_NAME, "")) or _first_claim(claims, _NAMES)
+    own_id = _clean(sent.get(_ID, "")) or _first_claim(claims, _IDS)
     if not name or not own_id or name == own_id:
         return name or own_id or FUNCTION_KEY
     return f"{name[: MAX_CHARACTERS - len(own_id) - 3]} ({own_id})" if len(own_id) < MAX_CHARACTERS // 2 else own_id
 
 
 def _clean(text: str) -> str:
-    """Without what is not printable, and not longer than is kept."""
+    """Remove unprintable characters, and truncate to `MAX_CHARACTERS`."""
     return "".join(letter for letter in text if letter.isprintable()).strip()[:MAX_CHARACTERS]
 
 
 def _claims(principal: str) -> dict[str, str]:
-    """The claims of the header that holds them as base64 of JSON; none where it cannot be read."""
+    """Return the claims in a header of base64-encoded JSON; none if it cannot be decoded."""
     try:
         found = json.loads(base64.b64decode(principal, validate=True))
         claims = found.get("claims") if isinstance(found, dict) else None
@@ -51,5 +51,5 @@ def _claims(principal: str) -> dict[str, str]:
     return {typ: _clean(val) for typ, val in pairs if isinstance(typ, str) and isinstance(val, str)}
 
 
-def _first(claims: Mapping[str, str], names: tuple[str, ...]) -> str:
+def _first_claim(claims: Mapping[str, str], names: tuple[str, ...]) -> str:
     return next((claims[name] for name in names if claims.get(name)), "")

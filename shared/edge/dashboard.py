@@ -1,6 +1,6 @@
-"""The status page as it is served: one file without data, and headers that let nothing else run or be loaded.
+"""The status page: one file without data, and headers that prevent all other scripts and resources.
 
-What it shows it asks of `status`, from the browser, with the key of the person in front of it.
+The browser requests the data from `status`, with the operator's key.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ PAGE = Path(__file__).with_name("dashboard.html")
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The page and the headers that go with it."""
+    """The page and its HTTP headers."""
 
     html: str
     headers: Mapping[str, str]
@@ -26,7 +26,7 @@ class Page:
 
 @functools.cache
 def page() -> Page:
-    """Read once, at the first use."""
+    """Return the page; the file is read once, at the first use."""
     html = PAGE.read_text(encoding="utf-8")
     return Page(
         html,
@@ -40,10 +40,10 @@ def page() -> Page:
 
 
 def policy(html: str) -> str:
-    """The Content-Security-Policy under which the page's own script and style run, and it can ask its own origin.
+    """Return the Content-Security-Policy: only the page's own script and style run, and requests go to its origin.
 
-    The hashes are of the text between the tags, as https://www.w3.org/TR/CSP3/#match-element-to-source-list has it.
-    Where markup were ever parsed as HTML by a script, `require-trusted-types-for` would stop it.
+    The hashes are of the text between the tags, as https://www.w3.org/TR/CSP3/#match-element-to-source-list defines. If
+    a script ever parsed markup as HTML, `require-trusted-types-for` would block it.
     """
     sources = {tag: " ".join(map(_hash, re.findall(rf"<{tag}>(.*?)</{tag}>", html, re.DOTALL))) for tag in _INLINE}
     return (

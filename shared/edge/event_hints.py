@@ -1,9 +1,9 @@
-"""An event is a hint: from what Event Grid delivers, only the resource id and the kind of event are taken.
+"""An event is a hint: only the resource id and the kind of event are used of what Event Grid delivers.
 
-Anything else in the payload may be late, doubled, reordered or forged; the state is read from ARM. The event's own id
-and operation are kept for people alone. What else the payload says may only let an event be dropped: then a forged one
-is as good as none, and a lost one costs no more than time. Events arrive in the Event Grid schema or as CloudEvents 1.0
-and hold the same data (Microsoft Learn, event-schema-subscriptions).
+All other parts of the payload may be late, duplicated, out of order or forged; the state is read from ARM. The event's
+id and operation are kept for the operator only. The rest of the payload may only cause an event to be dropped: a forged
+event then has no effect, and a lost event only costs time. Events arrive in the Event Grid schema or as CloudEvents 1.0
+and contain the same data (Microsoft Learn, event-schema-subscriptions).
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ _TYPE = re.compile(
     r"|Microsoft\.ResourceNotifications\.HealthResources\.(AvailabilityStatusChanged|ResourceAnnotated)",
     re.IGNORECASE,
 )
-"""Operations through ARM, told when they have ended, and what happens to VMs by themselves or begins to happen: a guest
-that shuts down, a preempted Spot VM, a host that crashed, a power operation under way (Microsoft Learn,
+"""Operations through ARM, reported when they have ended, and changes of VMs that occur on their own or begin: a guest
+shutdown, a preempted Spot VM, a host that crashed, a power operation in progress (Microsoft Learn,
 event-schema-health-resources; preview)."""
 
 _DELETED = "microsoft.resources.resourcedeletesuccess"
@@ -41,37 +41,36 @@ RECORD_SETS = "microsoft.network/privatednszones/a"
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """Look at this resource. `type`: its ARM type in lower case, e.g. `microsoft.network/networkinterfaces`.
+    """A resource to observe. `type`: its ARM type in lower case, e.g. `microsoft.network/networkinterfaces`.
 
-    `said`: what the event says of itself, for people: `event ID: OPERATION RESOURCE`. Nothing is decided by it.
-    `deleted`: the event says that exactly this resource was deleted; then one 404 is enough to believe it.
-    `power`: it tells that a VM was started or stopped, or of its health, and so of nothing that could change what the
-    VM claims. It may only let the event be dropped.
+    `description`: the event for the operator, as `event ID: OPERATION RESOURCE`; no decision depends on it. `deleted`:
+    the event reports the deletion of exactly this resource; then one 404 suffices. `power`: the event reports a start,
+    a stop or the health of a VM, and so does not change the VM's claims. It may only cause the event to be dropped.
     """
 
     resource_id: str
     type: str
-    said: str = field(default="", compare=False)
+    description: str = field(default="", compare=False)
     deleted: bool = False
     power: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class RecordEdit:
-    """Look at this name of this zone (its key): its A record set was written or deleted. `said` as in `Hint`.
+    """A name of a zone (its key) to check: its A record set was written or deleted. `description`: as in `Hint`.
 
-    `created`: the event tells nothing of a request, as one about a record set that was not there before.
+    `created`: the event has no request, like an event about a record set that did not exist before.
     """
 
     zone: str
     name: str
-    said: str = field(default="", compare=False)
+    description: str = field(default="", compare=False)
     created: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """Nothing to look at, and why. `outcome`: malformed, oversized, foreign, irrelevant or own."""
+    """An event without a hint, and the reason. `outcome`: malformed, oversized, foreign, irrelevant or own."""
 
     outcome: str
     reason: str
@@ -115,13 +114,14 @@ def hint(
     zones: Collection[str] = (),
     own: str = "",
 ) -> Hint | RecordEdit | Ignored:
-    """Read one event. `subscriptions` are watched, `types` are the ARM types that matter, both in lower case.
+    """Parse one event. `subscriptions`: the watched ones; `types`: the relevant ARM types; both in lower case.
 
-    `zones`: keys of our zones, whose record sets matter as well. `own`: the mark of our own requests (`own_writes`).
+    `zones`: keys of our zones, whose record sets are relevant as well. `own`: the prefix of our own requests' ids (see
+    `own_writes.py`).
 
-    The subject of an action event may end in the action's name, and a tag event's subject in the tags resource; both
-    lead to the resource itself. A sub-resource that does not matter itself (an extension, an IP configuration, the
-    health of a VM) leads to the resource that it belongs to.
+    The subject of an action event may end in the action's name, and the subject of a tag event in the tags resource;
+    both give a hint for the resource itself. A sub-resource of an irrelevant type (an extension, an IP configuration,
+    the health of a VM) gives a hint for the resource that contains it.
     """
     if len(text) > MAX_BYTES:
         return Ignored("oversized", f"event of {len(text)} characters, at most {MAX_BYTES} are read")
@@ -135,28 +135,28 @@ def hint(
     target = event.subject or (event.data.target if event.data else "")
     found = resource_id(target, {*types, RECORD_SETS})
     if found and found.type == RECORD_SETS:
-        return _edit(found.id, kind, event, zones, own)
+        return _record_edit(found.id, kind, event, zones, own)
     if not found:
         return Ignored("irrelevant", f"subject {target[:200]!r} is no resource that could be an endpoint")
     if found.subscription not in subscriptions:
         return Ignored("foreign", f"subscription {found.subscription[:80]!r} is not in NEARZONE_SUBSCRIPTIONS")
     if found.type not in types:
         return Ignored("irrelevant", f"resource type {found.type[:80]!r}")
-    deleted, power = found.whole and kind.lower() == _DELETED, found.type == _VM and _is_power(kind, event)
-    return Hint(found.id, found.type, _said(event, kind, found.id), deleted, power)
+    deleted, power = found.whole and kind.lower() == _DELETED, found.type == _VM and _is_power_event(kind, event)
+    return Hint(found.id, found.type, _description(event, kind, found.id), deleted, power)
 
 
-def _is_power(kind: str, event: _Event) -> bool:
+def _is_power_event(kind: str, event: _Event) -> bool:
     operation = str(event.data.operation_name).lower() if event.data else ""
     action = kind.lower().startswith("microsoft.resources.resourceaction") and operation in _POWER
     return action or ".healthresources." in kind.lower()
 
 
-def _edit(record_set: str, kind: str, event: _Event, zones: Collection[str], own: str) -> RecordEdit | Ignored:
-    """What an event about an A record set hints at.
+def _record_edit(record_set: str, kind: str, event: _Event, zones: Collection[str], own: str) -> RecordEdit | Ignored:
+    """Return the hint of an event about an A record set.
 
-    One that carries the id of a request of ours is dropped: it tells nothing new. Who forges that id hides nothing but
-    an event that he has made up himself; Azure's own events of others' edits do not carry it.
+    An event with the request id of our own write is dropped, because it has no news. A forged id can only hide the
+    forged event itself: Azure's events about the edits of others do not have it.
     """
     zone, _, name = record_set.lower().rsplit("/", 2)
     if zone not in zones or not LABEL.fullmatch(name):
@@ -167,14 +167,14 @@ def _edit(record_set: str, kind: str, event: _Event, zones: Collection[str], own
     if isinstance(request, dict) and is_own(own, request.get("clientRequestId")):
         return Ignored("own", f"our own write of {name!r}")
     created = request is None and kind.lower() != _DELETED
-    return RecordEdit(zone, name, _said(event, kind, record_set), created)
+    return RecordEdit(zone, name, _description(event, kind, record_set), created)
 
 
-def _said(event: _Event, kind: str, resource: str) -> str:
+def _description(event: _Event, kind: str, resource: str) -> str:
     operation = (event.data.operation_name if event.data else "") or kind.rsplit(".", 1)[-1]
-    return f"event {_plain(event.id, 64)}: {_plain(operation, 120)} {resource.rsplit('/', 1)[-1]}"
+    return f"event {_printable(event.id, 64)}: {_printable(operation, 120)} {resource.rsplit('/', 1)[-1]}"
 
 
-def _plain(said: object, most: int) -> str:
-    """What a stranger may have written, for people: one line, and not long."""
+def _printable(said: object, most: int) -> str:
+    """Return text from an untrusted event for the operator: one line of limited length."""
     return "".join(each for each in str(said)[:most] if each.isprintable())

@@ -1,7 +1,7 @@
-"""Figures as text for Prometheus (text exposition format 0.0.4), by the names and meanings of `metrics.METRICS`.
+"""Formats metrics as text for Prometheus (text exposition format 0.0.4), with the names of `metrics.METRICS`.
 
-Source of the format: prometheus.io, "Exposition formats". `prometheus_client` is not used: it takes time to import,
-and its values are those of its own process, while these come from rows.
+Source of the format: prometheus.io, "Exposition formats". prometheus_client is not used: its import takes time, and
+it reports the values of its own process, while these come from rows of the catalog.
 """
 
 from __future__ import annotations
@@ -19,43 +19,45 @@ T = TypeVar("T")
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 PREFIX = "nearzone_"
 INSTANCE = "instance"
-"""The label that tells the processes apart whose counters and distributions these are."""
+"""The label that distinguishes the processes whose counters and histograms these are."""
 
 
-def prometheus_text(gauges: Iterable[Gauge], tallies: Iterable[ProcessCounters]) -> str:
-    """Every metric with its meaning, its type and its samples; one without samples has the first two."""
+def prometheus_text(gauges: Iterable[Gauge], counters: Iterable[ProcessCounters]) -> str:
+    """Return every metric with its meaning, its type and its samples, if it has any."""
     samples: defaultdict[str, list[str]] = defaultdict(list)
     for gauge in gauges:
         samples[gauge.name].append(_sample(format_metric(gauge.name), gauge.labels, gauge.value))
-    for tally in tallies:
-        for name, labels, value in _known(tally.counts, tally.instance):
+    for tally in counters:
+        for name, labels, value in _current_series(tally.counts, tally.instance):
             samples[name].append(_sample(format_metric(name), labels, value))
-        for name, labels, spread in _known(tally.spreads, tally.instance):
-            samples[name] += _distribution(format_metric(name), labels, spread)
+        for name, labels, spread in _current_series(tally.spreads, tally.instance):
+            samples[name] += _histogram(format_metric(name), labels, spread)
     return "".join(line + "\n" for name, metric in METRICS.items() for line in (*_head(name, metric), *samples[name]))
 
 
 def format_metric(name: str) -> str:
-    """The name that Prometheus has a metric under: with its base unit, and `_total` where it is a counter."""
+    """Return the Prometheus name of a metric: with its base unit, and `_total` for a counter."""
     metric = METRICS[name]
     unit = "_seconds" if metric.unit == "s" else ""
     return f"{PREFIX}{name.replace('.', '_')}{unit}{'_total' if metric.kind == COUNTER else ''}"
 
 
 def _head(name: str, metric: Metric) -> tuple[str, str]:
-    meaning = metric.says.replace("\\", r"\\").replace("\n", r"\n")
+    meaning = metric.description.replace("\\", r"\\").replace("\n", r"\n")
     return f"# HELP {format_metric(name)} {meaning}", f"# TYPE {format_metric(name)} {metric.kind}"
 
 
-def _known(series: Iterable[tuple[str, tuple[str, ...], T]], instance: str) -> Iterator[tuple[str, dict[str, str], T]]:
-    """The series of metrics that this release knows: another release may have written the row."""
+def _current_series(
+    series: Iterable[tuple[str, tuple[str, ...], T]], instance: str
+) -> Iterator[tuple[str, dict[str, str], T]]:
+    """Return the series whose metrics this release has: another release may have written the row."""
     for name, values, value in series:
         metric = METRICS.get(name)
         if metric and len(metric.dimensions) == len(values):
             yield name, {INSTANCE: instance, **dict(zip(metric.dimensions, values, strict=True))}, value
 
 
-def _distribution(name: str, labels: Mapping[str, str], spread: Histogram) -> Iterator[str]:
+def _histogram(name: str, labels: Mapping[str, str], spread: Histogram) -> Iterator[str]:
     bounds = (*map(_number, BUCKETS), "+Inf")
     for bound, count in zip(bounds, accumulate(spread.counts), strict=True):
         yield _sample(f"{name}_bucket", {**labels, "le": bound}, count)

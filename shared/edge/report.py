@@ -1,4 +1,4 @@
-"""What a run has seen, decided, written, skipped and failed at: what people and tests read."""
+"""The report of a run: what it observed, changed, skipped and failed at, for operators and tests."""
 
 from __future__ import annotations
 
@@ -22,14 +22,13 @@ WAITS = "not tried in this run: it is tried again by itself"
 
 @dataclass(slots=True)
 class Report:
-    """Grows while a run goes on. `left`: dirty names that the deadline or a back-off left for later.
+    """Collects the results during a run. `names_remaining`: dirty names left for a later run by deadline or back-off.
 
-    `left_unread`: endpoints that a sweep has listed and not read before its deadline. `drift`: record sets that it
-    found not to be as they should. `complete`: it could read everything. `waiting`: the dirty names behind `left`;
-    `failing`: those whose writes fail. `refused`: the plans that `refusals` are about. `notes`: what the person who
-    asked should know of the request itself, such as that it meets nothing. `covers`: endpoints and names that an order
-    is about. `met`: the names that a sweep has planned for. `tried`: the names that were worked on, by
-    zone key and name.
+    `endpoints_unread`: endpoints that a sweep listed and did not read before its deadline. `drift`: record sets that
+    differed from their answers. `complete`: the sweep could read everything. `waiting`: the dirty names in
+    `names_remaining`; `failing`: those whose writes fail. `refused`: the plans behind `refusals`. `notes`: remarks on
+    the request itself, such as that it matches nothing. `covered_counts`: how many endpoints and names an override
+    covers. `met`: the names that a sweep has planned. `tried`: the names that were processed, by zone key and name.
     """
 
     trigger: str
@@ -43,7 +42,7 @@ class Report:
     refusals: list[str] = field(default_factory=list)
     refused: list[RefusedPlan] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    covered_addresses: tuple[int, int] | None = None
+    covered_counts: tuple[int, int] | None = None
     met: set[str] = field(default_factory=set)
     alarms: list[Alarm] = field(default_factory=list)
     names_remaining: int = 0
@@ -51,12 +50,12 @@ class Report:
     waiting: list[DirtyName] = field(default_factory=list)
     failing: list[str] = field(default_factory=list)
     tried: set[tuple[str, str]] = field(default_factory=set)
-    _last: dict[tuple[str, str], tuple[str, str] | Skip] = field(default_factory=dict, repr=False)
-    """The failure, or the skip, that tells the last state of a name that is not settled, by zone key and name."""
+    _last_outcomes: dict[tuple[str, str], tuple[str, str] | Skip] = field(default_factory=dict, repr=False)
+    """The last failure or skip of each name that is not settled, by zone key and name."""
 
     @property
     def idle(self) -> bool:
-        """Whether the run found nothing to do: nothing to look at, write, skip, refuse or leave for later."""
+        """Whether the run found nothing to do: nothing to observe, write, skip, refuse or leave for later."""
         done = (
             self.observed,
             self.complete,
@@ -69,48 +68,48 @@ class Report:
         return not any(done)
 
     def fail(self, what: str, error: Exception) -> None:
-        """Note a failure; the run goes on with the rest."""
-        self.failures.append((what, in_words(error)))
+        """Add a failure; the run continues."""
+        self.failures.append((what, error_text(error)))
 
     def keep_failing(self, zone: Zone, rows: Iterable[DirtyName]) -> None:
-        """Note the names of a zone that are dirty after the run because their writes fail.
+        """Add the names of a zone that are still dirty after the run because their writes fail.
 
-        One of which this run has noted nothing is a failure of this run as well.
+        A name without an outcome in this run counts as a failure of this run as well.
         """
         for row in sorted((row for row in rows if row.attempts), key=lambda row: (row.urgency, row.since, row.name)):
-            name = subject(zone, row.name)
+            name = name_in_zone(zone, row.name)
             self.failing.append(name)
-            if not self.is_known(zone, row.name):
+            if not self.has_outcome(zone, row.name):
                 waits = "" if (zone.key, row.name) in self.tried else f" ({WAITS})"
                 self.fail_name(zone, row.name, f"{row.last_error}{waits}")
 
     def fail_name(self, zone: Zone, name: str, error: Exception | str) -> None:
-        """Note that a name failed, instead of what was noted of it before. A text is the error of an earlier run."""
+        """Set the failure of a name, in place of its earlier outcome. A text is the error of an earlier run."""
         self.settle_name(zone, name)
-        text = error if isinstance(error, str) else in_words(error)
-        self._last[zone.key, name] = failure = (subject(zone, name), text)
+        text = error if isinstance(error, str) else error_text(error)
+        self._last_outcomes[zone.key, name] = failure = (name_in_zone(zone, name), text)
         self.failures.append(failure)
 
     def put_off_name(self, zone: Zone, name: str, reason: str) -> None:
-        """Note why a name was put off without a failure, instead of what was noted of it before."""
+        """Set the reason why a name was postponed without a failure, in place of its earlier outcome."""
         self.settle_name(zone, name)
-        self._last[zone.key, name] = skip = Skip(zone.id, name, reason)
+        self._last_outcomes[zone.key, name] = skip = Skip(zone.id, name, reason)
         self.skips.append(skip)
 
     def settle_name(self, zone: Zone, name: str) -> None:
-        """A name was settled in the end: what was noted of it on the way is no longer true."""
-        last = self._last.pop((zone.key, name), None)
+        """Remove the earlier outcome of a name that was settled."""
+        last = self._last_outcomes.pop((zone.key, name), None)
         if isinstance(last, Skip):
             self.skips.remove(last)
         elif last:
             self.failures.remove(last)
 
-    def is_known(self, zone: Zone, name: str) -> bool:
-        """Whether the last state of an unsettled name was noted."""
-        return (zone.key, name) in self._last
+    def has_outcome(self, zone: Zone, name: str) -> bool:
+        """Return whether a name has a failure or a skip as its outcome."""
+        return (zone.key, name) in self._last_outcomes
 
     def as_json(self) -> dict[str, Any]:
-        """The report as JSON-ready values, in a stable order."""
+        """Return the report as JSON-ready values, in a stable order."""
         return {
             "trigger": self.trigger,
             "dry_run": self.dry_run,
@@ -122,35 +121,35 @@ class Report:
             ],
             "failures": [{"what": what, "error": error} for what, error in self.failures],
             "refusals": self.refusals,
-            "refused": [refused(plan) for plan in self.refused],
+            "refused": [refused_plan_json(plan) for plan in self.refused],
             "notes": self.notes,
-            "covers": {"endpoints": self.covered_addresses[0], "names": self.covered_addresses[1]}
-            if self.covered_addresses
+            "covers": {"endpoints": self.covered_counts[0], "names": self.covered_counts[1]}
+            if self.covered_counts
             else None,
             "alarms": [alarm_json(alarm) for alarm in self.alarms],
             "left": self.names_remaining,
             "left_unread": self.endpoints_unread,
         }
 
-    def failed(self) -> list[str]:
-        """The failures in words, one line for each cause."""
+    def failure_lines(self) -> list[str]:
+        """Return the failures as text, one line for each cause."""
         found = ((what, error.removeprefix(NOT_TRIED).removesuffix(f" ({WAITS})")) for what, error in self.failures)
         causes = (Trouble(what, error, "", "", "failures") for what, error in found)
         return [alarm.what for alarm in grouped(causes)]
 
 
-def in_words(error: Exception) -> str:
-    """An error for people: the words of ours, which need no class; of a bug, its class as well."""
+def error_text(error: Exception) -> str:
+    """Return an error as text for the operator: our own exceptions without, bugs with their class."""
     return str(error) if isinstance(error, NearzoneError) else f"{type(error).__name__}: {error}"
 
 
-def subject(zone: Zone, name: str) -> str:
-    """A name of a zone, as failures call it."""
+def name_in_zone(zone: Zone, name: str) -> str:
+    """Return a name with its zone, as failures show it."""
     return f"{name} in {zone.fqdn} ({zone.region})"
 
 
-def refused(plan: RefusedPlan) -> dict[str, Any]:
-    """One refused plan for people and programs."""
+def refused_plan_json(plan: RefusedPlan) -> dict[str, Any]:
+    """Return one refused plan as JSON-ready values."""
     return {
         "zone": plan.zone,
         "digest": plan.digest,
@@ -161,7 +160,7 @@ def refused(plan: RefusedPlan) -> dict[str, Any]:
 
 
 def alarm_json(alarm: Alarm) -> dict[str, Any]:
-    """One alarm for people."""
+    """Return one alarm as JSON-ready values."""
     return {
         "what": alarm.what,
         "means": alarm.means,
@@ -172,7 +171,7 @@ def alarm_json(alarm: Alarm) -> dict[str, Any]:
 
 
 def change_json(change: Change) -> dict[str, Any]:
-    """One change for people."""
+    """Return one change as JSON-ready values."""
     return {
         "zone": change.zone,
         "name": change.name,
@@ -187,7 +186,10 @@ def change_json(change: Change) -> dict[str, Any]:
 def decision_log_line(
     what: str, zone: Zone, dirty: DirtyName, before: Sequence[str] = (), after: Sequence[str] = (), reason: str = ""
 ) -> str:
-    """One decision as one line of JSON for the log. `what`: as in `Past.kind`, would ..., skip or failed."""
+    """Return one decision as one line of JSON for the log.
+
+    `what`: as in `RecordChange.kind`, would ..., skip or failed.
+    """
     line = {
         "decision": what,
         "zone": zone.region,
@@ -203,7 +205,7 @@ def decision_log_line(
     return msgspec.json.encode(line).decode()
 
 
-def ordered(zone: Zone, entry: RecordChange) -> str:
-    """An order as one line of JSON for the log, with the fields of a decision."""
+def override_log_line(zone: Zone, entry: RecordChange) -> str:
+    """Return an override as one line of JSON for the log, with the fields of a decision."""
     dirty = DirtyName(zone.key, entry.name, cause=entry.cause, by=entry.by, reason_given=entry.reason_given)
     return decision_log_line(entry.kind, zone, dirty, reason=entry.reason)

@@ -87,7 +87,7 @@ class EventHandler:
                     return self._count("stranger")
                 if await self.unknown_resources.may_defer(found, begun):
                     return self._count("deferred")
-                seen, first = await self.recorder.follow_hint(found, Cause(found.said, now))
+                seen, first = await self.recorder.follow_hint(found, Cause(found.description, now))
         except Terminal as error:  # Another delivery would fail as well; the next sweep reports the same error.
             self._count("unreadable")
             return report.fail(found.resource_id, error)
@@ -109,7 +109,7 @@ class EventHandler:
         now = await self.startup.begin(fills=False)
         deadline = now + EVENT_SECONDS
         async with time_limit(deadline - self.clock()):
-            outcome, first = await self.record_edits.follow(edit, Cause(edit.said, now))
+            outcome, first = await self.record_edits.follow(edit, Cause(edit.description, now))
         self._count(outcome)
         if first:
             await apply_recorded(self.applier, deadline, report)
@@ -126,7 +126,7 @@ class EventHandler:
         await asyncio.sleep(CONFIRM_SECONDS)
         try:
             async with time_limit(max(0.0, deadline - self.clock())):
-                cause = Cause(found.said, self.clock())
+                cause = Cause(found.description, self.clock())
                 await gather_bounded(
                     (self.recorder.observe_and_record(endpoint_id, cause, NO_EVENT) for endpoint_id in doubtful),
                     MAX_CONCURRENT_OBSERVATIONS,

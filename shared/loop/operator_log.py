@@ -11,7 +11,7 @@ from shared.domain.concurrency import gather_bounded
 from shared.domain.dirty import Cause, RecordChange
 from shared.domain.errors import NearzoneError
 from shared.domain.zones import Zone
-from shared.edge.report import Report, ordered
+from shared.edge.report import Report, override_log_line
 from shared.ports import Catalog
 
 _log = logging.getLogger("nearzone")
@@ -28,7 +28,7 @@ class OperatorLog:
         entry = RecordChange(WHOLE_ZONE, cause.at, kind, (), (), reason, cause.text, cause.by, cause.reason_given)
 
         async def keep(zone: Zone) -> None:
-            _log.info("%s", ordered(zone, entry))
+            _log.info("%s", override_log_line(zone, entry))
             try:
                 await self.catalog.add_history(zone.key, [entry])
             except NearzoneError as error:  # The log line has it.

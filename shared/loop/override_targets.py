@@ -51,7 +51,7 @@ class OverrideTargets:
         if isinstance(command, Drain) and _is_endpoint(target) and not covered:
             covered += await self.find_in_azure("drain.endpoint", target, report)
         names = {name for each in covered for name in each.names}
-        report.covered_addresses = (len(covered), len(names))
+        report.covered_counts = (len(covered), len(names))
         report.notes.append(_coverage(target, len(covered), len(names), known))
         return covered
 

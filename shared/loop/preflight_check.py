@@ -89,7 +89,7 @@ class PreflightCheck:
         zones, reader = self.settings.zones, self.zone_environments
         around = await asyncio.gather(*(reader.read(zone) for zone in zones))
         by_key = {zone.key: each for zone, each in zip(zones, around, strict=True)}
-        silent = subscription_checks.silent(seen.listings)
+        silent = subscription_checks.empty_subscriptions(seen.listings)
         rights = dict(zip(silent, await asyncio.gather(*map(reader.permissions, silent)), strict=True))
         found = preflight.check(self.settings, by_key, seen.listings, seen.endpoints, rights)
         return tuple(replace(alarm, at=self.instance.clock()) for alarm in found)

@@ -14,7 +14,7 @@ from shared.config.settings import Settings
 from shared.decide import preflight, unpublished
 from shared.decide import unreadable_rows as bad_rows
 from shared.decide import wait_reasons as waiting
-from shared.decide.alarms import Trouble, grouped, shown
+from shared.decide.alarms import Trouble, grouped, zone_label
 from shared.decide.decision import NameInputs, Rules, decide_answer
 from shared.decide.plan import has_no_owner_tag, has_our_owner_tag, obstacle
 from shared.decide.routing import verdicts
@@ -26,7 +26,7 @@ from shared.domain.endpoints import EndpointRow, State
 from shared.domain.overrides import Override, active_freeze
 from shared.domain.zone_findings import BlockedName, ZoneFindings
 from shared.domain.zones import RecordSet, Zone
-from shared.edge.report import alarm_json, refused
+from shared.edge.report import alarm_json, refused_plan_json
 from shared.loop.status_sources import StatusSources
 from shared.loop.times import format_time
 from shared.loop.unknown_resources import is_sweep_noted
@@ -95,7 +95,7 @@ async def status(sources: StatusSources, own: Sequence[Alarm] = ()) -> dict[str,
             if not any(override.about(zone) for zone in frozen)
         ],
         "refusals": [text for each in found.values() for text in each.refusals],
-        "refused": [refused(plan) for each in found.values() for plan in each.refused],
+        "refused": [refused_plan_json(plan) for each in found.values() for plan in each.refused],
         "alarms": [{**alarm_json(alarm), "at": format_time(alarm.at or now)} for alarm in _each_once(alarms)],
     }
 
@@ -148,7 +148,7 @@ def _failing_names(zones: Iterable[Zone], dirty: Mapping[str, Iterable[DirtyName
         for row in dirty[zone.key]:
             if row.attempts:
                 alone = f"{row.name} in {row.zone} failed {row.attempts} times: {row.last_error}"
-                text = f"{shown(zone)}: writing fails: {row.last_error}"
+                text = f"{zone_label(zone)}: writing fails: {row.last_error}"
                 yield Trouble(row.name, text, "its answer is old", do, "names", alone, row.held_at or row.since)
 
 

@@ -11,7 +11,7 @@ from shared.domain.catalog_state import CatalogState, SweepSummary
 from shared.domain.dirty import Cause
 from shared.domain.errors import NearzoneError
 from shared.domain.sweep_scope import SweepScope
-from shared.edge.report import Report, in_words
+from shared.edge.report import Report, error_text
 from shared.loop.catalog_queries import complete_epoch
 from shared.loop.catalog_state import update_state
 from shared.loop.catch_up import PROGRESS_SECONDS
@@ -85,7 +85,7 @@ class SweepRunner:
             if not scope.dry_run:
                 report.complete = False
                 with suppress(NearzoneError):  # Where the catalog cannot be reached, the failed function reports it.
-                    await self._remember(scope.cause, report, in_words(error))
+                    await self._remember(scope.cause, report, error_text(error))
             raise
         if not scope.dry_run:
             self.metrics("sweep.duration", clock() - scope.cause.at)

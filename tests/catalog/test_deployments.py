@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from shared.bootstrap import build
-from shared.catalog.other_deployments import SHARED, OtherDeployments
+from shared.catalog.other_deployments import SHARED_TABLE, OtherDeployments
 from shared.catalog.storage_account import Account, connect, service, table_of
 from shared.catalog.table import TableCatalog
 from shared.config import parser as settings_parser
@@ -51,7 +51,7 @@ class Place:
         self.tables, self.requests = Tables(clock), []
         self.faults = lambda request: None
         for row in rows:
-            self.write(SHARED, row)
+            self.write(SHARED_TABLE, row)
 
     def handle(self, request):
         self.requests.append((request.method, request.path))
@@ -190,13 +190,13 @@ async def is_taken_over(stage, process):
 
 def test_a_catalog_of_the_release_before_is_taken_over_by_the_first_drain_and_left_as_it_is():
     async def story(stage, place):
-        before = place.rows(SHARED)
+        before = place.rows(SHARED_TABLE)
         process = app(stage, place)
         await process.on_event(event(vm_id("e-1")))
         assert stage.witness.writes == [], "nothing is narrowed, and nothing written, before a sweep"
         assert await process.catalog.overrides() == ()
         await process.drain()
-        kept = place.rows(SHARED)
+        kept = place.rows(SHARED_TABLE)
         assert {**kept, ("taken", table_of(process.settings)): {}} == {
             **before,
             ("taken", table_of(process.settings)): {},
@@ -212,7 +212,9 @@ def test_every_row_of_the_release_before_is_there_as_it_was():
         process = app(stage, place)
         await process.catalog.take_over()
         own = place.rows(table_of(process.settings))
-        wanted = {key: row for key, row in place.rows(SHARED).items() if key[0] not in ("leases", "taken", "marker")}
+        wanted = {
+            key: row for key, row in place.rows(SHARED_TABLE).items() if key[0] not in ("leases", "taken", "marker")
+        }
         assert {key: row for key, row in own.items() if key[0] != "marker"} == wanted
         old, new = CatalogState(), (await process.catalog.state()).value
         assert (new.digest, new.epoch, new.completed_at) == (old.digest, old.epoch, old.completed_at), "not complete"
@@ -261,7 +263,7 @@ def test_a_deployment_takes_over_what_concerns_its_zones_and_subscriptions():
         await east.catalog.take_over()
         own = place.rows(table_of(east.settings))
         assert {key[0] for key in own if key[0].startswith(("history", "dirty"))} == {
-            key[0] for key in place.rows(SHARED) if key[0].startswith("history") and "3f5efed6" in key[0]
+            key[0] for key in place.rows(SHARED_TABLE) if key[0].startswith("history") and "3f5efed6" in key[0]
         }
         assert {row.value.target for row in await east.catalog.overrides()} == OURS
         elsewhere = {"NEARZONE_SUBSCRIPTIONS": '["22222222-2222-4222-8222-222222222222"]', "NEARZONE_OWNER": "other"}
@@ -326,10 +328,10 @@ def test_what_was_taken_over_once_does_not_come_back_when_the_catalog_is_lost():
 
 def test_where_no_release_was_before_nothing_is_taken_over_and_no_table_of_it_is_made():
     async def story(stage, place):
-        del place.tables._tables[SHARED]
+        del place.tables._tables[SHARED_TABLE]
         process = app(stage, place)
         await process.drain()
-        assert place.rows(SHARED) is None
+        assert place.rows(SHARED_TABLE) is None
         assert stage.wrong() == {}
 
     played(story)
@@ -337,9 +339,9 @@ def test_where_no_release_was_before_nothing_is_taken_over_and_no_table_of_it_is
 
 def test_a_row_of_the_release_before_that_cannot_be_read_is_left_out_unless_it_is_an_order():
     async def story(stage, place):
-        place.write(SHARED, {"PartitionKey": "orders", "RowKey": digest(vm_id("e-1").lower()), "body": "{"})
+        place.write(SHARED_TABLE, {"PartitionKey": "orders", "RowKey": digest(vm_id("e-1").lower()), "body": "{"})
         for partition in ("endpoints", "index"):
-            place.write(SHARED, {"PartitionKey": partition, "RowKey": "bad", "body": "{"})
+            place.write(SHARED_TABLE, {"PartitionKey": partition, "RowKey": "bad", "body": "{"})
         process = app(stage, place)
         await process.drain()
         orders = await process.applier.active_overrides()
@@ -383,7 +385,13 @@ def purged(skew=0.0, meanwhile=None, faults=None):
 
     async def play(loop):
         place, settings = Place(loop.time, ()), parsed()
-        for table in (SHARED, "nearzone0123456789ab", "nearzoneffffffffffff", "nearzonelogs", "nearzone0123456789a"):
+        for table in (
+            SHARED_TABLE,
+            "nearzone0123456789ab",
+            "nearzoneffffffffffff",
+            "nearzonelogs",
+            "nearzone0123456789a",
+        ):
             place.write(table, marker(loop.time() + 9e8))
         place.write("nearzoneaaaaaaaaaaaa", {"PartitionKey": "p", "RowKey": "r", "body": "{}"})
         place.write("nearzonebbbbbbbbbbbb", marker())
@@ -471,9 +479,9 @@ async def test_on_azurite_a_catalog_is_taken_over_and_an_abandoned_one_is_purged
         await catalog.open(clock)
         assert abs(clock() - time.time()) < 5, "Azurite runs on this machine"
         await catalog.purge_others(clock() - 60)
-        assert {table.name async for table in beside.list_tables()} >= {SHARED}
+        assert {table.name async for table in beside.list_tables()} >= {SHARED_TABLE}
         await catalog.purge_others(clock() + 60)
         names = {table.name async for table in beside.list_tables()}
-        assert SHARED not in names
+        assert SHARED_TABLE not in names
         assert table_of(settings) in names
         await own.delete_table()

@@ -119,11 +119,11 @@ async def test_a_catalog_tells_who_has_a_zone_and_what_the_one_before_has_writte
     wrote = (WriteStamp("update", "llama", now - 5),)
     await catalog.acquire("z", "me", now, 60.0)
     held = await catalog.lease_holder("z", 60.0)
-    assert (held.holder, held.spent) == ("me", ())
+    assert (held.holder, held.recent_writes) == ("me", ())
     assert held.expires > 0.0
     await catalog.release("z", "me", wrote)
     free = await catalog.lease_holder("z", 60.0)
-    assert (free.holder, free.expires, free.spent) == ("", 0.0, wrote)
+    assert (free.holder, free.expires, free.recent_writes) == ("", 0.0, wrote)
 
 
 # --- memory of a process
@@ -215,7 +215,7 @@ def full(kind, at=NOW - 21):
 
 ANOTHER = LeaseHolder("instance 7", NOW + 5)
 DEAD = LeaseHolder("instance 7", NOW - 5)
-SPENT = LeaseHolder(spent=full("create"))
+SPENT = LeaseHolder(recent_writes=full("create"))
 WAITS = [
     ({"frozen": "until it is unfrozen"}, {}, "frozen until it is unfrozen"),
     ({"complete": False}, {"not_before": NOW + 9}, "no complete sweep yet"),

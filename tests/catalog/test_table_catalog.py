@@ -9,6 +9,7 @@ from random import Random
 import pytest
 
 from shared.catalog import codec as rows
+from shared.catalog import history_rows
 from shared.catalog.storage_account import Account, connect
 from shared.catalog.table import TableCatalog
 from shared.decide.findings import findings_of
@@ -117,7 +118,7 @@ def test_a_name_that_is_cleared_between_the_two_calls_of_a_mark_is_dirty_since_t
 
         def clear_first(request):
             if request.method == "PATCH":
-                assert bench.raw("DELETE", f"(PartitionKey='{rows.dirty_in('z')}',RowKey='llama')").status == 204
+                assert bench.raw("DELETE", f"(PartitionKey='{rows.dirty_partition('z')}',RowKey='llama')").status == 204
 
         bench.faults = clear_first
         await bench.catalog.mark_dirty(DirtyName("z", "llama", Urgency.MORE_ADDRESSES, 7.0))
@@ -136,7 +137,7 @@ def test_columns_of_a_newer_version_are_ignored_and_missing_ones_have_their_defa
         bench.raw("POST", "", PartitionKey="endpoints", RowKey=rows.digest("/a"), body=json.dumps(small), more=1)
         (row,) = await bench.catalog.endpoints()
         assert row.value == EndpointRow(replace(vm("a"), id="/A", kind="k", region="", tagged=(), state="unknown"))
-        where = {"PartitionKey": rows.dirty_in("z"), "RowKey": "llama"}
+        where = {"PartitionKey": rows.dirty_partition("z"), "RowKey": "llama"}
         bench.raw("POST", "", **where, body='{"name": "llama", "shape": 1}', urgency_immediate=True, colour="red")
         (row,) = await bench.catalog.dirty("z")
         assert row.value == DirtyName("z", "llama")
@@ -154,12 +155,12 @@ def test_rows_of_the_release_before_have_nobody_who_has_asked():
         past = {"name": "a", "at": 5.0, "kind": "update", "before": ["10.0.0.1"], "after": [], "reason": "r"}
         body = json.dumps([past | {"cause": "event 1"}])
         for key in ("a", "*"):
-            where = {"PartitionKey": rows.history_of("z"), "RowKey": key, "at": 5.0, "ours": int(key == "a")}
+            where = {"PartitionKey": rows.history_partition("z"), "RowKey": key, "at": 5.0, "ours": int(key == "a")}
             bench.raw("POST", "", **where, body=body)
         bench.raw("POST", "", PartitionKey="orders", RowKey=rows.digest("x"), body='{"target": "x", "until": 9.0}')
         found = {"zone": "z", "refusals": ["refused"], "alarms": [], "blocked": [], "count": 0}
         bench.raw("POST", "", PartitionKey="found", RowKey=rows.digest("z"), body=json.dumps(found))
-        where = {"PartitionKey": rows.dirty_in("z"), "RowKey": "a"}
+        where = {"PartitionKey": rows.dirty_partition("z"), "RowKey": "a"}
         bench.raw(
             "POST", "", **where, body='{"name": "a", "cause": "event 1"}', mark='{"name": "a", "cause": "event 2"}'
         )
@@ -178,7 +179,7 @@ def test_rows_of_the_release_before_have_nobody_who_has_asked():
 async def log(bench, entries):
     """A row of the log for each entry, without the histories."""
     await bench.catalog.put_state(CatalogState(), None)
-    await gather_bounded(bench.catalog._store.upsert(rows.log("z", [[each]])) for each in entries)
+    await gather_bounded(bench.catalog._store.upsert(history_rows.encode_log("z", [[each]])) for each in entries)
 
 
 def test_a_long_log_is_read_page_by_page_and_every_entry_is_told_once():

@@ -153,7 +153,7 @@ async def test_everybody_who_reads_a_bad_index_row_at_once_is_led_to_the_endpoin
 @pytest.mark.parametrize("body", BODIES)
 async def test_a_dirty_name_stays_dirty_by_its_key(catalog, body):
     await catalog.mark_dirty(DirtyName("z", "fine"))
-    await spoil(catalog, rows.dirty_in("z"), "llama", urgency_withdraw=True, cleared="yes", **BODIES[body])
+    await spoil(catalog, rows.dirty_partition("z"), "llama", urgency_withdraw=True, cleared="yes", **BODIES[body])
     found = {row.value.name: row for row in await catalog.dirty("z")}
     assert found.keys() == {"fine", "llama"}
     llama = found["llama"].value
@@ -207,13 +207,13 @@ async def test_history_that_cannot_be_read_is_emptied_and_the_record_set_stays_k
     await catalog.add_history("z", [RecordChange("llama", 1.0, "create", (), ("10.0.0.1",), "new", "event")])
     for key in ("llama", "*"):
         columns = BODIES[body] if body != "no column" else {"body": "{"}
-        await spoil(catalog, rows.history_of("z"), key, UpdateMode.MERGE, **columns)
+        await spoil(catalog, rows.history_partition("z"), key, UpdateMode.MERGE, **columns)
     assert await catalog.history("z", "llama") == await catalog.history("z") == ()
     assert await catalog.is_owned("z", "llama")
     past = RecordChange("llama", 2.0, "update", ("10.0.0.1",), ("10.0.0.2",), "moved", "event")
     await catalog.add_history("z", [past])
     assert await catalog.history("z", "llama") == await catalog.history("z") == (past,)
-    assert await told(catalog) == {(rows.history_of("z"), "llama"), (rows.history_of("z"), "*")}
+    assert await told(catalog) == {(rows.history_partition("z"), "llama"), (rows.history_partition("z"), "*")}
 
 
 @pytest.mark.parametrize("body", BODIES)
@@ -321,10 +321,10 @@ async def everything_spoilt(catalog):
     bad = {
         "endpoints": digest(vm_id("a").lower()),
         "index": rows.index_key("llama", vm_id("b").lower()),
-        rows.dirty_in(east): "llama",
+        rows.dirty_partition(east): "llama",
         "leases": digest(east),
         "orders": digest("nowhere"),
-        rows.history_of(east): "llama",
+        rows.history_partition(east): "llama",
         "found": digest(east),
         "marker": "marker",
     }

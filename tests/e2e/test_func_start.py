@@ -13,7 +13,7 @@ import pytest
 from azure.data.tables import TableServiceClient
 
 import function_app
-from shared.catalog.other_deployments import CATALOG
+from shared.catalog.other_deployments import CATALOG_TABLE
 from shared.config import parser as settings_parser
 from shared.loop import deadlines
 from simulator.demo.app_settings import load
@@ -98,7 +98,7 @@ def test_the_steps_of_the_guide_lead_from_an_event_to_an_answer(azurite):  # noq
 
     asyncio.run(story())
     tables = TableServiceClient.from_connection_string(azurite)
-    (catalog,) = [table.name for table in tables.list_tables() if CATALOG.fullmatch(table.name)]
+    (catalog,) = [table.name for table in tables.list_tables() if CATALOG_TABLE.fullmatch(table.name)]
     assert list(tables.get_table_client(catalog).list_entities(results_per_page=1)), "the catalog is in Azurite"
 
 

@@ -216,4 +216,4 @@ def test_lists_that_fail_for_one_reason_are_one_alarm_of_the_check():
 
 
 def test_a_report_of_nothing_logs_nothing():
-    assert Report("sweep").failed() == []
+    assert Report("sweep").failure_lines() == []

@@ -92,7 +92,9 @@ def test_every_metric_of_the_telemetry_is_told_by_its_name_with_its_meaning_and_
     kept = []
     figures = measured_story(told, fleet(records=orphans(10)))
     (found,) = kept
-    assert found.families == {format_metric(name): (metric.kind, metric.says) for name, metric in METRICS.items()}
+    assert found.families == {
+        format_metric(name): (metric.kind, metric.description) for name, metric in METRICS.items()
+    }
     for name, metric in METRICS.items():
         values = figures.values[f"nearzone.{name}"]
         assert values, name

@@ -6,7 +6,7 @@ import pytest
 
 from shared.bootstrap import build
 from shared.config import parser as settings_parser
-from shared.config.region_names import introduced
+from shared.config.region_names import added_regions
 from shared.domain.errors import BadRequest, BadSettings
 from tests.support.deployment import Token, a_vm, a_world, staged
 from tests.support.values import EAST, OTHER_SUB, REGIONS, SUB, WEST, parsed, values, zone_id
@@ -191,7 +191,7 @@ def test_a_new_region_can_be_named_everywhere_once_it_has_a_distance(distances):
 
 def test_no_two_regions_of_the_table_are_taken_for_a_misspelling_of_each_other():
     for region in REGIONS:
-        assert introduced([(region, EAST)], REGIONS - {region}) == {region}, region
+        assert added_regions([(region, EAST)], REGIONS - {region}) == {region}, region
 
 
 def test_a_scope_in_a_subscription_that_is_not_watched_is_accepted_unless_its_id_is_nearly_that_of_a_watched_one():

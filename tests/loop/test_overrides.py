@@ -100,7 +100,7 @@ def test_a_region_that_is_known_can_be_drained_in_advance_and_the_answer_says_th
 def test_an_endpoint_that_only_azure_knows_can_be_drained_and_one_that_azure_cannot_be_asked_about_as_well():
     async def story(stage):
         report = await stage.resync(drain={"endpoint": vm_id("e-1"), "minutes": 9})
-        assert report.covered_addresses == (1, 2)
+        assert report.covered_counts == (1, 2)
         stage.faults = lambda request: Response(503, {"error": {"code": "ServerBusy"}})
         report = await stage.resync(drain={"endpoint": vm_id("w-1"), "minutes": 9})
         assert report.notes[0].startswith("drain.endpoint: the catalog does not know it, and Azure could not be asked")
@@ -122,7 +122,7 @@ def test_a_dry_run_of_a_drain_and_of_its_end_shows_what_the_order_then_does(targ
         assert ((await stage.app.status())["drains"], answers(stage)) == ([], BEFORE)
         done = await stage.resync(drain={**target, "minutes": 60})
         assert plan.as_json()["changes"] == done.as_json()["changes"] != []
-        assert plan.covered_addresses == done.covered_addresses
+        assert plan.covered_counts == done.covered_counts
         plan = await stage.resync(undrain=target, dry_run=True)
         assert len((await stage.app.status())["drains"]) == 1
         done = await stage.resync(undrain=target)

@@ -100,7 +100,7 @@ def test_everything_that_is_promised_is_measured_and_nothing_else(figures):
 
 def test_each_metric_has_its_unit_its_meaning_and_its_dimensions(figures):
     for name, metric in METRICS.items():
-        assert figures.instruments[PREFIX + name] == (metric.unit, metric.says)
+        assert figures.instruments[PREFIX + name] == (metric.unit, metric.description)
         for dimensions in figures.values[PREFIX + name]:
             assert tuple(key for key, _ in dimensions) == tuple(sorted(metric.dimensions)), name
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.azure.client import error_of
+from shared.azure.arm_errors import error_of
 from shared.decide.zone_refusals import MAX_REFUSALS, ZoneRefusals
 from shared.domain.errors import Terminal, ZoneCause
 from simulator.arm.permissions import forbidden
@@ -96,7 +96,7 @@ def test_a_resync_of_a_zone_that_refuses_every_write_ends_soon_with_many_names_a
             assert {"lock": "ScopeLocked: locked: '", "role": "privateDnsZones/A/write' over scope '"}[how] in alarm
             assert zone_id(EAST) in alarm
             assert len(alarm) < 550
-            assert len(report.failed()) == 1
+            assert len(report.failure_lines()) == 1
             assert all(row.not_before > stage.clock() and "not tried" not in row.last_error for row in rows)
         assert tries[0] <= 12, "a sweep drains more than once"
         assert MAX_REFUSALS <= tries[1] < MAX_REFUSALS + 4

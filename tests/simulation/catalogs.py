@@ -65,10 +65,10 @@ class InMemory:
     def wipe(self):
         """Every row is gone; etags go on, for no service gives one twice."""
         held = self.whole
-        rows = (held._endpoints, held._index, held._by_name, held._dirty, held._leases, held._orders)
-        for found in (*rows, held._history, held._log, held._ours, held._found, held._tallies):
+        rows = (held._endpoints, held._index, held._by_name, held._dirty, held._leases, held._overrides)
+        for found in (*rows, held._history, held._log, held._owned, held._findings, held._process_counters):
             found.clear()
-        held._marker = None
+        held._state = None
 
 
 class InTable:
@@ -80,7 +80,7 @@ class InTable:
         self.ledger, self.trace = ledger, trace
         self._tables = Tables(ledger.clock)
         self._latency, self._faults = Uniform(weather.rng, seconds), table_faults(weather)
-        self._zones = {rows.dirty_in(zone): zone for zone in ledger.history.zones}
+        self._zones = {rows.dirty_partition(zone): zone for zone in ledger.history.zones}
         self._targets = {}
         self.whole = self._catalog(SimulatorTransport(self._tables))
 
@@ -119,7 +119,7 @@ class InTable:
 
     def _index(self, request, body, _partition, _key, _etag):
         if request.method != "DELETE":
-            value = rows.INDEXED.decode(body["body"])
+            value = rows.INDEX_ENTRY.decode(body["body"])
             self.ledger.after_index(None, self.ledger.clock(), value.name, value.key, value.at)
 
     def _dirty(self, request, body, partition, key, etag):

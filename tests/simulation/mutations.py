@@ -28,7 +28,7 @@ VARIANTS = (
         "catalog row: written without a condition",
         MEMORY,
         """        key = row.endpoint.key
-        _check(self._endpoints.get(key), etag, f"endpoint row {key}")
+        _require_etag(self._endpoints.get(key), etag, f"endpoint row {key}")
 """,
         """        key = row.endpoint.key
 """,
@@ -216,7 +216,7 @@ VARIANTS = (
     Variant(
         "observation: one 404 counts at once",
         DOUBT,
-        """    missing_at = 0.0 if seen.state != State.GONE or _confirmed(old, began, asks) else now
+        """    missing_at = 0.0 if observed.state != State.GONE or _confirmed(old, began, asks) else now
 """,
         """    missing_at = 0.0
 """,

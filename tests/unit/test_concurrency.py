@@ -118,7 +118,7 @@ def test_a_run_for_which_nobody_waits_any_more_ends_and_leaves_nothing_behind():
             each.cancel()
         await asyncio.sleep(5.0)
         assert (len(work.began), work.ended) == (1, 0)
-        assert (shared._flying, shared._waiting) == ({}, {})
+        assert (shared._running, shared._waiting) == ({}, {})
         at_once = asyncio.ensure_future(shared.run("a", "x", work))
         at_once.cancel()
         assert (await shared.run("a", "x", work))[1] is True

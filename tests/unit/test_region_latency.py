@@ -24,7 +24,7 @@ def test_an_unpublished_pair_is_not_known_instead_of_zero():
 
 
 def test_an_override_replaces_one_direction_and_adds_new_pairs():
-    read = latency.parse(SMALL).override({("eastus", "westeurope"): 1.0, ("eastus", "mars"): 9.0})
+    read = latency.parse(SMALL).with_pairs({("eastus", "westeurope"): 1.0, ("eastus", "mars"): 9.0})
     assert read.ms("eastus", "westeurope") == 1
     assert read.ms("westeurope", "eastus") == 85.5
     assert read.ms("eastus", "mars") == 9

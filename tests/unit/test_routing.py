@@ -253,7 +253,7 @@ def test_the_answer_is(endpoints, changed, addresses):
 
 
 def test_an_override_makes_another_region_the_nearest():
-    overridden = LATENCY.override({(WEST, EAST): 5.0})
+    overridden = LATENCY.with_pairs({(WEST, EAST): 5.0})
     both = [vm("a", "10.0.0.1", region=NORTH), vm("b", "10.0.0.2", region=EAST)]
     assert route(zone(), "llama", both, (), parsed(), overridden).addresses == ("10.0.0.2",)
 

@@ -52,4 +52,4 @@ PAUSES = [
 @pytest.mark.parametrize(("text", "shortest", "longest"), PAUSES)
 def test_any_other_schedule_is_accepted_and_its_pauses_are_known(text, shortest, longest):
     assert schedules.fault(text) == ""
-    assert schedules.pauses(text) == (shortest, longest)
+    assert schedules.intervals(text) == (shortest, longest)
