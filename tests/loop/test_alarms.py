@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from function_app import _noted
+from function_app import _log_report
 from shared.decide.alarms import Trouble, grouped
 from shared.domain.alarms import Alarm
 from shared.edge.report import Report
@@ -177,7 +177,7 @@ def test_names_that_fail_for_one_reason_are_one_alarm_and_one_line_of_the_log(ca
         assert alarm["count"] == 31
         assert len({what for what, _ in report.failures}) == 31, "the report itself names each"
         caplog.clear()
-        _noted(report)
+        _log_report(report)
 
     staged(story, a_world(*(a_vm(f"e-{i}", EAST, 10 + i) for i in range(30))))
     (line,) = [each.getMessage() for each in caplog.records if each.levelno == logging.ERROR]
