@@ -37,7 +37,7 @@ DIRTY_COLUMNS = (
     "cleared",
     "adopt",
     "regain",
-    *(f"urgency_{urgency.name.lower()}" for urgency in Urgency),
+    *(f"urgency_{urgency.key}" for urgency in Urgency),
 )
 """Columns of the dirty rows. Few are filled: each costs the SDK 5 us, and the zone worker reads all rows repeatedly."""
 
@@ -131,4 +131,4 @@ def _dirty_keys(value: DirtyName) -> dict[str, Any]:
 
 
 def _urgency(urgency: Urgency) -> str:
-    return f"urgency_{urgency.name.lower()}"
+    return f"urgency_{urgency.key}"

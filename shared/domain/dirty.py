@@ -24,9 +24,22 @@ class Urgency(IntEnum):
     OTHER = 5
 
     @property
+    def key(self) -> str:
+        """Return its word in stored columns and in the status; catalogs that exist already hold these words."""
+        return _URGENCY_KEYS[self]
+
+    @classmethod
+    def of_key(cls, key: str) -> Urgency:
+        """Return the urgency with this word. Raises ValueError for any other word."""
+        return cls(_URGENCY_KEYS.index(key))
+
+    @property
     def is_host_name(self) -> bool:
         """Return whether the change is of a host name; such changes leave a part of the budget to service names."""
         return self >= Urgency.HOST_WITHDRAW
+
+
+_URGENCY_KEYS = ("withdraw", "first", "more", "host_withdraw", "host_first", "other")
 
 
 @dataclass(frozen=True, slots=True)

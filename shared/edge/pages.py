@@ -18,7 +18,7 @@ Item = Mapping[str, Any]
 
 
 def _urgent(item: Item, _: int) -> str:
-    return f"{Urgency[item['urgency'].upper()]} {item['since'] or ''} {item['name']} {item['zone']}"
+    return f"{Urgency.of_key(item['urgency'])} {item['since'] or ''} {item['name']} {item['zone']}"
 
 
 def _place(_: Item, place: int) -> str:

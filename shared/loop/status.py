@@ -258,7 +258,7 @@ def _dirty(dirty: DirtyName, holds: waiting.WaitReasons) -> dict[str, Any]:
     return {
         "zone": dirty.zone,
         "name": dirty.name,
-        "urgency": dirty.urgency.name.lower(),
+        "urgency": dirty.urgency.key,
         "since": format_time(dirty.since),
         "attempts": dirty.attempts,
         "not_before": format_time(dirty.not_before),

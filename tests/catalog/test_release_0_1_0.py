@@ -9,7 +9,11 @@ import asyncio
 import json
 from pathlib import Path
 
+from azure.data.tables import TableEntity
+
+from shared.catalog import dirty_rows
 from shared.catalog.table import TableCatalog
+from shared.domain.dirty import DirtyName, Urgency
 from simulator.arm.front_door import Request
 from simulator.tables import Tables
 from tests.support.catalogs import client
@@ -105,3 +109,37 @@ def test_drain_sweep_and_orders_go_on_where_the_old_release_stopped():
         assert len(await catalog.bad_rows()) == 1, "no row of its own is told to be unreadable"
 
     played(story)
+
+
+URGENCY_COLUMNS = {
+    "urgency_withdraw": Urgency.WITHDRAW,
+    "urgency_first": Urgency.FIRST_ADDRESS,
+    "urgency_more": Urgency.MORE_ADDRESSES,
+    "urgency_host_withdraw": Urgency.HOST_WITHDRAW,
+    "urgency_host_first": Urgency.HOST_FIRST_ADDRESS,
+    "urgency_other": Urgency.OTHER,
+}
+
+
+def test_every_urgency_has_the_column_and_the_word_of_the_old_release():
+    async def story(stage, catalog):
+        zone = ZONES[0]
+        assert set(URGENCY_COLUMNS.values()) == set(Urgency)
+        for column, urgency in URGENCY_COLUMNS.items():
+            name = column.replace("_", "-")
+            row = dirty_rows.read_dirty(zone, entity({"body": json.dumps({"name": name}), column: True}))
+            assert row.value.urgency == urgency
+            assert dirty_rows.encode_dirty(row.value)[column] is True
+            await catalog.mark_dirty(DirtyName(zone, name, urgency))
+        told = (await stage.app.page("dirty"))["items"]
+        words = {each["name"]: each["urgency"] for each in told if each["name"].startswith("urgency-")}
+        assert words == {column.replace("_", "-"): column.removeprefix("urgency_") for column in URGENCY_COLUMNS}
+
+    played(story)
+
+
+def entity(columns):
+    """A row as the SDK gives it."""
+    found = TableEntity(columns)
+    found._metadata = {"etag": "W/\"datetime'2027-01-15T08%3A00%3A00.0000000Z'\"", "timestamp": None}
+    return found

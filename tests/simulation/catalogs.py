@@ -7,6 +7,7 @@ simulated table, and each request to that is a step; so the ledger reads the row
 import json
 
 from shared.catalog import codec as rows
+from shared.catalog import lease_rows
 from shared.catalog.memory import MemoryCatalog
 from shared.catalog.storage_account import Account, connect
 from shared.catalog.table import TableCatalog
@@ -130,7 +131,7 @@ class InTable:
             self.ledger.after_mark_dirty(None, now, DirtyName(zone, key))
 
     def _leases(self, _request, body, _partition, _key, _etag):
-        row = rows.LEASE.decode(body["body"])
+        row = lease_rows.LEASE.decode(body["body"])
         if row.holder:
             lease = Lease(row.zone, row.expires, row.spent)
             self.ledger.after_acquire(lease, self.ledger.clock(), row.zone, row.holder, None, None)
