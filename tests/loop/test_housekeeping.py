@@ -7,13 +7,14 @@ from shared.catalog.memory import MemoryCatalog
 from shared.domain.catalog_state import CatalogState
 from shared.domain.dirty import RecordChange
 from shared.domain.endpoints import EndpointRow, State
-from shared.loop.housekeeping import DAY, HISTORY_RETENTION_SECONDS, TOMBSTONE_SECONDS, Housekeeping
+from shared.loop.housekeeping import Housekeeping
 from tests.support.values import vm, zone
 
 ZONE = zone()
+HOUR, DAY = 3600.0, 86_400.0
 NOW = 100.5 * DAY
 TODAY = CatalogState(attempted_at=NOW, completed_at=NOW - 600.0)
-OLD, YOUNG = NOW - TOMBSTONE_SECONDS - 1.0, NOW - TOMBSTONE_SECONDS + 1.0
+OLD, YOUNG = NOW - HOUR - 1.0, NOW - HOUR + 1.0
 GONE = vm("a", "10.0.0.1", state=State.GONE)
 
 
@@ -70,14 +71,15 @@ def test_an_index_row_goes_an_hour_after_the_endpoint_left_the_name():
     assert asyncio.run(story()) == {"phi", "qwen"}
 
 
-def test_old_history_goes_once_a_day():
-    past = RecordChange("llama", NOW - HISTORY_RETENTION_SECONDS - 1.0, "delete", ("10.0.0.1",), (), "x", "y")
-
-    async def story(begun):
+def test_history_goes_once_a_day_30_days_after_the_last_change_of_its_name():
+    async def story(begun, age):
         catalog = MemoryCatalog()
+        past = RecordChange("llama", NOW - age, "delete", ("10.0.0.1",), (), "x", "y")
         await catalog.add_history(ZONE.key, [past])
         await purge(catalog, begun=begun)
         return len(await catalog.history(ZONE.key, "llama"))
 
-    assert asyncio.run(story(TODAY)) == 1
-    assert asyncio.run(story(replace(TODAY, completed_at=NOW - DAY))) == 0
+    yesterday = replace(TODAY, completed_at=NOW - DAY)
+    assert asyncio.run(story(TODAY, 31 * DAY)) == 1
+    assert asyncio.run(story(yesterday, 30 * DAY + 1.0)) == 0
+    assert asyncio.run(story(yesterday, 30 * DAY - 1.0)) == 1

@@ -4,7 +4,7 @@ import pytest
 
 from shared.catalog.memory import MemoryCatalog
 from shared.domain.errors import Transient
-from tests.support.deployment import REGIONS, a_vm, a_world, staged
+from tests.support.deployment import REGIONS, a_vm, a_world, staged, vm_id, zone_id
 
 EAST, WEST, _ = REGIONS
 WRITES = [name for name in dir(MemoryCatalog) if name.startswith(("put_", "mark_", "purge_", "remove_", "record_"))]
@@ -55,18 +55,29 @@ def test_a_dry_run_shows_what_the_sweep_then_writes_and_writes_nothing(swept):
 
 
 class WithoutFindings(MemoryCatalog):
-    """Cannot keep findings."""
+    """Cannot keep findings while it is `full`."""
+
+    full = False
 
     async def put_findings(self, found, etag):
-        raise Transient("ServerBusy")
+        if self.full:
+            raise Transient("ServerBusy")
+        return await super().put_findings(found, etag)
 
 
 def test_a_sweep_that_cannot_keep_its_findings_fails_and_the_catalog_is_complete_all_the_same():
     """Otherwise events could remove no dead address for as long as the findings cannot be written."""
+    catalog = WithoutFindings()
 
     async def story(stage):
+        await stage.app.correct_drift()
+        stage.restart(catalog, NEARZONE_TTL="31")
+        stage.arm("PUT", f"{zone_id(EAST)}/A/foreign", {"properties": {"ttl": 30, "aRecords": []}})
+        stage.arm("PATCH", vm_id("e-1"), {"tags": {"nearzone": "llama, foreign"}})
+        catalog.full = True
+        assert not await stage.app.applier.complete_epoch()
         with pytest.raises(Transient, match="ServerBusy"):
             await stage.app.correct_drift()
         assert await stage.app.applier.complete_epoch()
 
-    staged(story, fleet(), catalog=WithoutFindings())
+    staged(story, fleet(), catalog=catalog)
