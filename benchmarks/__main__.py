@@ -1,4 +1,4 @@
-"""`python -m benchmarks [--only NAME] [--quick]`: run the scenarios, hold them against their goals, write it down."""
+"""`python -m benchmarks [--only NAME] [--quick]`: run the scenarios, check their goals, store the results."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import importlib
 import sys
 
 from benchmarks import results
-from benchmarks.harness import NAMES, Scenario, judged, speaker
+from benchmarks.harness import NAMES, Scenario, judge, progress_logger
 
 
 def main() -> int:
-    """Give 1 where a goal was missed at full size, else 0."""
+    """Return 1 if a goal was missed at full size, else 0."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--only", choices=NAMES, help="run this scenario alone; the others' results stay")
     parser.add_argument("--quick", action="store_true", help="small sizes, for a try: nothing is written")
@@ -19,9 +19,9 @@ def main() -> int:
     found = {}
     for name in [arguments.only] if arguments.only else NAMES:
         scenario: Scenario = importlib.import_module(f"benchmarks.{name}").SCENARIO
-        say = speaker(name)
+        say = progress_logger(name)
         say(scenario.about)
-        found[name] = judged(scenario, scenario.run(arguments.quick, say))
+        found[name] = judge(scenario, scenario.run(arguments.quick, say))
         if not arguments.quick:
             results.keep(name, found[name])
         say("done")

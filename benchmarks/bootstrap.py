@@ -1,7 +1,7 @@
-"""A new deployment over a large fleet of running VMs: how soon service names are right, and everything has been read.
+"""A new deployment over a large fleet of running VMs: the time until service names are right and all VMs are read.
 
-The catalog is empty, and lists do not say whether VMs report their health, so that each VM has to be read once, at the
-25 reads a second that Resource Manager allows after the first 250.
+The catalog is empty, and lists do not say whether VMs report their health, so each VM has to be read once, at the 25
+reads a second that Resource Manager allows after the first 250.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from benchmarks import worlds
 from benchmarks.fleet import DRAIN_EVERY, Fleet, is_service
 from benchmarks.harness import Figure, Say, Scenario
 from benchmarks.stage import Stage
-from benchmarks.tables import Shared
+from benchmarks.tables import SharedTable
 from simulator.timing.virtual_time import in_virtual_time
 
 Json: TypeAlias = Any
@@ -36,7 +36,7 @@ STEP = 0.5
 
 
 def a_fleet(hosts: int, claimants: int, services: int) -> list[Json]:
-    """Running VMs, of which the last ones claim the services, in turn."""
+    """Return running VMs; the last ones claim the services, in turn."""
     first = hosts - claimants
     return [
         worlds.vm(
@@ -49,15 +49,15 @@ def a_fleet(hosts: int, claimants: int, services: int) -> list[Json]:
     ]
 
 
-async def _played(vms: Sequence[Json], *, whole: bool, say: Say) -> dict[str, float]:
-    """Until every service name is right; `whole`: until every VM has been read, too."""
-    stage = Stage(worlds.world(vms, settled=False))
-    account = Shared(stage.clock)
+async def _play(vms: Sequence[Json], *, whole: bool, say: Say) -> dict[str, float]:
+    """Run until every service name is right; `whole`: until every VM has been read, too."""
+    stage = Stage(worlds.world(vms, converged=False))
+    account = SharedTable(stage.clock)
     app = stage.app(catalog=account.open())
     fleet = Fleet(stage, [app.on_event])
     want = {key: answer for key, answer in fleet.expected().items() if is_service(key)}
     fleet.start_timers(app)
-    await asyncio.sleep(DRAIN_EVERY - stage.clock() % DRAIN_EVERY)  # Then the first timer runs, and sweeps.
+    await asyncio.sleep(DRAIN_EVERY - stage.clock() % DRAIN_EVERY)  # Then the first timer runs a sweep.
     begun = stage.clock()
     found = {"services_s": LIMIT} | ({"complete_s": LIMIT} if whole else {})
     while LIMIT in found.values() and (passed := stage.clock() - begun) < LIMIT:
@@ -75,12 +75,12 @@ async def _played(vms: Sequence[Json], *, whole: bool, say: Say) -> dict[str, fl
 
 
 def measure(hosts: int, large: int, claimants: int, services: int, say: Say) -> dict[str, float]:
-    """Two fleets of so many VMs, of which so many claim the services. Virtual seconds from the first timer on."""
+    """Run two fleets of these sizes. Figures are virtual seconds from the first timer on."""
     found: dict[str, float] = {}
     for prefix, size in (("", hosts), ("large_", large)):
         say(f"{size} VMs and an empty catalog")
         vms, whole = a_fleet(size, claimants, services), not prefix
-        values = in_virtual_time(partial(_played, vms, whole=whole, say=say))
+        values = in_virtual_time(partial(_play, vms, whole=whole, say=say))
         found |= {f"{prefix}{name}": value for name, value in values.items()}
     return found
 

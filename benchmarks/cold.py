@@ -1,14 +1,13 @@
-"""A cold start: from a fresh process to the first event acknowledged, over a bare import of the SDKs that the app uses.
+"""A cold start: from a fresh process to the first event acknowledged, compared with a bare import of the SDKs it uses.
 
-Both are whole processes, from their start to a line on standard output, in turns, on one interpreter; the median of
-several counts. Ours imports `function_app` and handles one event with what is deployed: a token by
-`DefaultAzureCredential`, which finds a managed identity; ARM through the SDK clients and aiohttp; the catalog in a
-table. It reads the VM and its NIC, keeps what it saw, routes, and writes the VM's two names: in turn, the VM has
-stopped and has started again. Only the addresses are others than in Azure: all three services are simulated, on
-loopback ports of the measuring process (`loopback.py`). What they work counts as ours; TLS and the network's latencies
-are missing.
+Both are whole processes, from their start to a line on standard output, alternating, on one interpreter; the median of
+several runs counts. The app's process imports `function_app` and handles one event with the deployed components: a
+token from `DefaultAzureCredential`, which finds a managed identity; ARM through the SDK clients and aiohttp; the
+catalog in a table. It reads the VM and its NIC, records the observation, routes, and writes the VM's two names: the VM
+alternately stops and starts. Only the addresses differ from Azure: all three services are simulated, on loopback ports
+of the measuring process (`loopback.py`). Their CPU time counts for the app; TLS and network latencies are missing.
 
-The bare process imports those SDK modules that ours has imported by the time its event is acknowledged, no more.
+The bare process imports the SDK modules that the app has imported by the time its event is acknowledged, no more.
 """
 
 from __future__ import annotations
@@ -28,8 +27,8 @@ from benchmarks import worlds
 from benchmarks.harness import Figure, Say, Scenario
 from benchmarks.loopback import serving
 from benchmarks.recorded import Token
-from benchmarks.stage import event_text, know
-from benchmarks.tables import Shared
+from benchmarks.stage import event_text, fill_catalog
+from benchmarks.tables import SharedTable
 from shared.bootstrap import build
 from shared.catalog.storage_account import table_of
 from shared.config import parser as settings_parser
@@ -50,14 +49,14 @@ SDKS = (
     "azure.data.tables.aio",
     "aiohttp",
 )
-"""Those of them that the app imports are the bare process's imports."""
+"""The bare process imports those of them that the app imports."""
 ZONE, VM = "eastus", "vm-00000"
 INSIGHTS = {
     "APPLICATIONINSIGHTS_CONNECTION_STRING": f"InstrumentationKey={uuid.UUID(int=0)};IngestionEndpoint=http://127.0.0.1:9/",
     "APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL": "true",
     "APPLICATIONINSIGHTS_CONTROLPLANE_DISABLED": "true",
 }
-"""Settings with which telemetry is on; nobody takes it, and the process ends before it would be sent."""
+"""Settings that enable telemetry; no server receives it, and the process ends before it would be sent."""
 _ROOT = Path(__file__).parent.parent
 
 FIGURES = {
@@ -75,27 +74,27 @@ FIGURES = {
 
 
 def measure(runs: int, say: Say) -> dict[str, float]:
-    """All figures, as medians of so many runs of each process."""
+    """Return all figures, as medians of `runs` runs of each process."""
     return asyncio.run(_measure(runs, say))
 
 
 @asynccontextmanager
-async def deployed() -> AsyncIterator[tuple[SimulatedAzure, Shared, Mapping[str, str]]]:
-    """One VM that the app knows, in one zone that is right; gives also the environment of the app's process."""
+async def deployed() -> AsyncIterator[tuple[SimulatedAzure, SharedTable, Mapping[str, str]]]:
+    """Yield one VM in the app's catalog, in one zone with right answers, and the environment of the app's process."""
     world = worlds.world(worlds.fleet(1, 1, names_each=1), [ZONE])
     settings = {name: json.dumps(value) for name, value in world["settings"].items()}
     table = table_of(settings_parser.parse(settings, frozenset(worlds.REGIONS)))
-    cloud, account = SimulatedAzure(read(json.dumps(world))), Shared(time.time, seconds=0.0, table=table)
+    cloud, account = SimulatedAzure(read(json.dumps(world))), SharedTable(time.time, seconds=0.0, table=table)
     cloud.enforce_limits(enforced=False)
     transport = SimulatorTransport(cloud)
-    await know(build(settings, credential=Token(), transport=transport, catalog=account.open()), time.time())
+    await fill_catalog(build(settings, credential=Token(), transport=transport, catalog=account.open()), time.time())
     async with serving(cloud, account.tables, world["settings"]) as environment:
         yield cloud, account, environment
 
 
 async def _measure(runs: int, say: Say) -> dict[str, float]:
     async with deployed() as (cloud, _, environment):
-        _, found = await first_event(cloud, environment)  # The first one also compiles what was never imported.
+        _, found = await first_event(cloud, environment)  # The first run also compiles modules.
         bare = (sys.executable, "-c", f"import {', '.join(found['sdks'])}; print(0)")
         say(f"importing {', '.join(found['sdks'])}: the bare process, {runs} times in turn with ours")
         await first_event(cloud, {**environment, **INSIGHTS})
@@ -118,7 +117,7 @@ async def _measure(runs: int, say: Say) -> dict[str, float]:
 
 
 async def first_event(cloud: SimulatedAzure, environment: Mapping[str, str]) -> tuple[float, Json]:
-    """Let the VM start or stop, whichever it can, and a fresh process of the app hear of it: as `_timed`."""
+    """Start or stop the VM, and let a fresh process of the app handle the event; returns as `_timed`."""
     vm = cloud.compute.vms.find(worlds.vm_id(VM))
     if vm is None:
         raise KeyError(VM)
@@ -128,7 +127,7 @@ async def first_event(cloud: SimulatedAzure, environment: Mapping[str, str]) -> 
 
 
 async def _timed(command: tuple[str, ...], environment: Mapping[str, str]) -> tuple[float, Json]:
-    """Seconds until a process has printed its one line, and the JSON in it. Raises RuntimeError where it failed."""
+    """Return the seconds until a process has printed its line, and the JSON in it. Raises RuntimeError if it failed."""
     begun = time.perf_counter()
     process = await asyncio.create_subprocess_exec(*command, cwd=_ROOT, env=environment, stdout=asyncio.subprocess.PIPE)
     line = await process.stdout.readline() if process.stdout else b""

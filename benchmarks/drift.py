@@ -1,8 +1,8 @@
-"""Drift: one record set in a hundred of a full zone was edited or removed by somebody else; a sweep finds and mends it.
+"""Drift: one record set in a hundred of a full zone was edited or removed by hand; a sweep finds and corrects it.
 
-In turn, a set gets a wrong TTL, a wrong address, or is gone. Azure's limits are on, so that the writes take minutes:
-what the sweep's deadline leaves over is done by the `drain` timer. Counted is every request to ARM from the beginning
-of the sweep until all is right, but for the pages of the lists that the sweep itself reads: it would do so anyway.
+In turn, a record set gets a wrong TTL, a wrong address, or is removed. Azure's limits are on, so the writes take
+minutes: the timer `drain` writes what the sweep's deadline leaves. Every request to ARM counts from the beginning of
+the sweep until all is right, except for the pages of the lists that every sweep reads.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from benchmarks import settled, worlds
+from benchmarks import converged, worlds
 from benchmarks.harness import Figure, Say, Scenario
 from benchmarks.stage import Sent, Stage
 from shared.loop.reconciler import Reconciler
@@ -18,7 +18,7 @@ from simulator.timing.virtual_time import in_virtual_time
 
 HOSTS, SERVICES = 10_000, 14_999
 SHARE = 100
-"""One set in so many has drifted."""
+"""One record set in this many has drifted."""
 DRAIN_SECONDS = 30.0
 PATIENCE = 3600.0
 LISTS = ("/A", "/virtualmachines", "/networkinterfaces")
@@ -32,16 +32,16 @@ FIGURES = {
 
 
 def measure(hosts: int, services: int, say: Say) -> dict[str, float]:
-    """All figures of a world of this size."""
+    """Return all figures for a world of this size."""
     return in_virtual_time(lambda: _drift(hosts, services, say))
 
 
 async def _drift(hosts: int, services: int, say: Say) -> dict[str, float]:
-    stage = Stage(worlds.world(worlds.fleet(hosts, services), [settled.CLIENTS]))
-    zone = worlds.zone_id(settled.CLIENTS)
+    stage = Stage(worlds.world(worlds.fleet(hosts, services), [converged.CLIENTS]))
+    zone = worlds.zone_id(converged.CLIENTS)
     app = stage.app()
-    await stage.know(app)
-    right = stage.held(zone)
+    await stage.fill_catalog(app)
+    right = stage.record_sets(zone)
     drifted = sorted(right)[::SHARE]
     _edit(stage, zone, drifted)
     say(f"{len(drifted)} of {len(right):,} record sets have drifted")
@@ -60,7 +60,7 @@ async def _drift(hosts: int, services: int, say: Say) -> dict[str, float]:
 
 
 def _edit(stage: Stage, zone: str, names: Sequence[str]) -> None:
-    """What somebody does to these record sets by hand; our mark stays."""
+    """Edit these record sets by hand; our owner tag stays."""
     stage.cloud.enforce_limits(enforced=False)
     for number, name in enumerate(names):
         path = f"{zone}/A/{name}"
@@ -75,15 +75,15 @@ def _edit(stage: Stage, zone: str, names: Sequence[str]) -> None:
 
 
 def stage_left(stage: Stage, zone: str, right: dict[str, tuple[int, tuple[str, ...]]]) -> int:
-    """How many record sets are not right."""
-    held = stage.held(zone)
+    """Return the number of record sets that are not right."""
+    held = stage.record_sets(zone)
     return sum(held.get(name) != wanted for name, wanted in right.items())
 
 
 async def _until_right(stage: Stage, app: Reconciler, right: dict[str, tuple[int, tuple[str, ...]]]) -> None:
-    """Let the drain timer run. Raises RuntimeError where the zone does not get right."""
+    """Run the drain timer. Raises RuntimeError if the zone does not become right."""
     begun = stage.clock()
-    while stage_left(stage, worlds.zone_id(settled.CLIENTS), right):
+    while stage_left(stage, worlds.zone_id(converged.CLIENTS), right):
         if stage.clock() > begun + PATIENCE:
             raise RuntimeError(f"not right after {PATIENCE:.0f} s: {(await app.status())['alarms'][:5]}")
         await asyncio.sleep(DRAIN_SECONDS)
@@ -91,7 +91,7 @@ async def _until_right(stage: Stage, app: Reconciler, right: dict[str, tuple[int
 
 
 def is_page(each: Sent) -> bool:
-    """Whether a request is for a page of one of the lists."""
+    """Return whether a request is for a page of one of the lists."""
     return each.method == "GET" and each.path.lower().endswith(tuple(path.lower() for path in LISTS))
 
 

@@ -1,11 +1,11 @@
 """One VM starts and stops: from the event's delivery to the right answers, against the shortest chain of ARM calls.
 
-The chain is what any program has to wait for, played in the same run by a bare client that knows exactly what to do:
-the VM's GET beside the GETs of its two record sets, then (for a start) its NIC's GET, then both writes side by side. It
-has a VM and a zone of its own in the same simulated Azure, latencies of the same spread, and writes the same.
+The chain is what any program has to wait for. A bare client that knows exactly what to do runs it in the same run: the
+VM's GET beside the GETs of its two record sets, then (for a start) its NIC's GET, then both writes concurrently. It has
+its own VM and zone in the same simulated Azure, latencies with the same distribution, and writes the same.
 
-An answer counts from the instant at which its write takes effect in Azure, for both; that is before the writer hears of
-it. The ratios until the writer has heard stand beside it.
+An answer counts from the instant at which its write takes effect in Azure, for both; that is before the response
+arrives. The ratios until the response has arrived are shown as well.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from azure.core.rest import HttpRequest
 from benchmarks import worlds
 from benchmarks.harness import Figure, Say, Scenario
 from benchmarks.history import History
-from benchmarks.stage import Stage, Wire
-from benchmarks.tables import Shared
+from benchmarks.stage import RecordingTransport, Stage
+from benchmarks.tables import SharedTable
 from shared.ports import Catalog
 from simulator.compute.vm import VM_TYPE, Power
 from simulator.timing.virtual_time import in_virtual_time
@@ -50,7 +50,7 @@ FIGURES = {
 }
 
 PAUSE = 60.0
-"""Virtual seconds from one event to the next, so that budgets do not matter."""
+"""Virtual seconds from one event to the next, so that rate limits do not matter."""
 WARM_UP = 3
 OURS, CHAINS = worlds.REGIONS[:2]
 """The zone that the app writes, and the one that the chain writes, by their regions."""
@@ -64,13 +64,13 @@ Deliver: TypeAlias = Callable[[], Awaitable[object]]
 
 @dataclass
 class Times:
-    """Seconds from delivery until the zone was right, and until the writer had been answered."""
+    """Seconds from delivery until the zone was right, and until the response to the write arrived."""
 
     right: list[float] = field(default_factory=list)
     answered: list[float] = field(default_factory=list)
 
     def add(self, right: float, answered: float) -> None:
-        """Note one repetition."""
+        """Add one repetition."""
         self.right.append(right)
         self.answered.append(answered)
 
@@ -82,9 +82,9 @@ class Times:
 
 @dataclass(frozen=True)
 class Chain:
-    """The bare client, with the VM that it knows about."""
+    """The bare client, with its VM."""
 
-    wire: Wire
+    wire: RecordingTransport
     vm: Json
 
     async def start(self) -> None:
@@ -102,7 +102,7 @@ class Chain:
         )
 
     async def stop(self) -> None:
-        """Withdraw the VM."""
+        """Remove the VM from DNS."""
         sets = await self._read()
         await asyncio.gather(*(self._ask("DELETE", each["id"], DNS_API, {"If-Match": each["etag"]}) for each in sets))
 
@@ -118,21 +118,21 @@ class Chain:
 
 
 def _record_sets(region: str, vm: Json) -> list[str]:
-    """The ids of a VM's two record sets: its service's and its own."""
+    """Return the ids of a VM's two record sets: for its service's name and its own."""
     return [f"{worlds.zone_id(region)}/A/{name}" for name in (SERVICE, vm["id"].rsplit("/", 1)[1])]
 
 
 @dataclass
 class Scene:
-    """A stage, its history, and one VM after the other that changes its power."""
+    """A stage, its history, and VMs that change their power one after the other."""
 
     stage: Stage
     history: History
 
     async def change(self, vm: Json, power: Power, region: str, deliver: Deliver) -> tuple[float, float]:
-        """Change a VM, deliver, and give the seconds until its answers were right, and until their writer knew.
+        """Change a VM, deliver the event, and return the seconds until its answers were right, and until the response.
 
-        Raises RuntimeError where they have not become right.
+        Raises RuntimeError if they do not become right.
         """
         found = self.stage.cloud.compute.vms.find(vm["id"])
         if found is None:
@@ -154,21 +154,21 @@ class Scene:
 
 async def _play(repetitions: int, say: Say) -> dict[str, Times]:
     ours, chains = (worlds.vm(number, OURS, [SERVICE], health=None) | {"power": "deallocated"} for number in (0, 1))
-    chains["tags"] = {}  # The app must not care for it.
-    world = worlds.world([ours, chains], (OURS, CHAINS), settled=False)
+    chains["tags"] = {}  # The app must ignore it.
+    world = worlds.world([ours, chains], (OURS, CHAINS), converged=False)
     world["settings"]["NEARZONE_ZONES"] = world["settings"]["NEARZONE_ZONES"][:1]
     stage = Stage(world)
-    account = Shared(stage.clock)
+    account = SharedTable(stage.clock)
     app, chain, scene = stage.app(catalog=account.open()), Chain(stage.wire, chains), Scene(stage, History(stage.cloud))
-    await stage.know(app)
+    await stage.fill_catalog(app)
 
     async def event(action: str) -> None:
         stage.cloud.azure.emit(ours["id"], f"{VM_TYPE}/{action}/action", "Action")
-        await app.on_event(stage.event(stage.told[-1]))
+        await app.on_event(stage.event(stage.notifications[-1]))
 
     times = {name: Times() for name in ("start", "stop", "chain_start", "chain_stop")}
     for number in range(WARM_UP + repetitions):
-        await _swept(app.catalog, stage.clock())
+        await _record_sweep(app.catalog, stage.clock())
         for name, *step in (
             ("start", ours, "running", OURS, partial(event, "start")),
             ("chain_start", chains, "running", CHAINS, chain.start),
@@ -183,15 +183,15 @@ async def _play(repetitions: int, say: Say) -> dict[str, Times]:
     return times
 
 
-async def _swept(catalog: Catalog, now: float) -> None:
-    """Say that a sweep has begun now: without any for hours, a catalog is not believed."""
+async def _record_sweep(catalog: Catalog, now: float) -> None:
+    """Record that a sweep has begun now: without a sweep for hours, the catalog counts as incomplete."""
     stored = await catalog.state()
     if stored:
         await catalog.put_state(replace(stored.value, attempted_at=now), stored.etag)
 
 
 def measure(repetitions: int, say: Say) -> dict[str, float]:
-    """Play so many starts and stops, and as many of the chain."""
+    """Run this many starts and stops of the app, and as many of the chain."""
     times = in_virtual_time(lambda: _play(repetitions, say))
     found: dict[str, float] = {}
     for action in ("start", "stop"):

@@ -16,7 +16,7 @@ from benchmarks.recorded import memory_mb
 
 
 async def main() -> None:
-    """Handle the event as the trigger does. Raises RuntimeError where it was not followed to its end."""
+    """Handle the event as the trigger does. Raises RuntimeError if it was not handled completely."""
     event, *sdks = sys.argv[1:]
     if not function_app.app.get_functions():
         raise RuntimeError("the app has no functions")
@@ -26,7 +26,7 @@ async def main() -> None:
     found = {"rest_mb": memory_mb("VmRSS"), "sdks": [each for each in sdks if each in sys.modules]}
     sys.stdout.write(f"{json.dumps(found)}\n")
     sys.stdout.flush()
-    os._exit(0)  # The host ends its workers so; at a usual end, aiohttp would complain of sessions that are still open.
+    os._exit(0)  # As the host ends its workers; at a normal exit, aiohttp would warn about open sessions.
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""What the storms share: many VMs that change at once, Event Grid, the timers, and the figures of it.
+"""The common parts of the storms: many VMs that change at once, Event Grid, the timers, and the figures.
 
-Nothing of the app is looked into: events go in, and what counts is what the simulated zones hold, and since when.
+No internals of the app are used: events go in, and the figures come from the simulated zones.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ from simulator.oracle.answers import Answers, expected
 Json: TypeAlias = Any
 
 WATCHED = ("Microsoft.Compute/virtualMachines/", "Microsoft.Network/networkInterfaces/", "Microsoft.Resources/tags/")
-"""What the app's subscription to events lets through."""
+"""The prefixes that the app's event subscription delivers."""
 EVENTS_WITHIN = 10.0
 """Seconds in which all VMs change."""
 LIMIT = 3600.0
-"""Seconds after the last event when nobody waits any more: a figure as large as this says `not within it`."""
+"""Seconds after the last event after which the run stops: a figure as large as this says "not within it"."""
 DRAIN_EVERY, SWEEP_EVERY = 30.0, 600.0
 """Seconds between runs of the timers' functions."""
 BUDGET = 60
 """Creates, updates or deletes of one zone in a minute. Source: Azure DNS limits, 2024-10-08."""
 SEEDS = 3
-"""How many times a storm is played, each with its own chances; of each figure the worst counts."""
+"""How many times a storm runs, each with its own random choices; the worst value of each figure counts."""
 STEP = 5.0
-"""Virtual seconds between two looks at whether all is right."""
+"""Virtual seconds between two checks whether all is right."""
 
 
 def a_fleet(hosts: int, services: int, power: Power) -> list[Json]:
@@ -52,13 +52,13 @@ def a_fleet(hosts: int, services: int, power: Power) -> list[Json]:
 
 
 def is_service(key: Key) -> bool:
-    """Whether a name is claimed by tag, and no host name."""
+    """Return whether a name is claimed by tag, and is not a host name."""
     return key[1].startswith("svc-")
 
 
 def a_world(vms: Sequence[Json]) -> Json:
-    """A world in which every zone holds already what the oracle says for these VMs."""
-    world = worlds.world(vms, settled=False)
+    """Return a world in which every zone contains the oracle's answers for these VMs."""
+    world = worlds.world(vms, converged=False)
     zones = {zone["id"].lower(): zone for zone in world["zones"]}
     for (zone_id, name), answer in sorted(expected(world).items()):
         if answer:
@@ -68,14 +68,14 @@ def a_world(vms: Sequence[Json]) -> Json:
 
 
 class Fleet:
-    """A stage with Event Grid, which delivers to any of the handlers by chance. Needs a virtual event loop."""
+    """A stage with Event Grid, which delivers to a random one of the handlers. Needs a virtual event loop."""
 
     def __init__(self, stage: Stage, handlers: Sequence[Callable[[str], Awaitable[object]]], seed: int = 0) -> None:
         self.stage = stage
         self.clock = stage.clock
         self.history = History(stage.cloud)
-        self.struck: dict[str, float] = {}
-        """When each VM (resource id) changed and its event was told, in this order."""
+        self.changed_at: dict[str, float] = {}
+        """When each VM (resource id) changed and its event was published, in this order."""
         self.errors: Counter[str] = Counter()
         self._handlers = handlers
         self._rng = Random(seed)
@@ -88,7 +88,7 @@ class Fleet:
         try:
             for event in json.loads(body):
                 await handle(json.dumps(event))
-        except Exception as error:  # noqa: BLE001 - the host answers so, whatever it was
+        except Exception as error:  # noqa: BLE001 - the host responds so to any exception
             self.errors[type(error).__name__] += 1
             return 500, b""
         return 202, b""
@@ -112,7 +112,7 @@ class Fleet:
                 self.errors[f"timer: {type(error).__name__}"] += 1
 
     async def close(self, say: Say) -> None:
-        """End timers and deliveries, and say what went wrong in them."""
+        """Stop timers and deliveries, and report their errors."""
         for timer in self._timers:
             timer.cancel()
         await asyncio.gather(*self._timers, return_exceptions=True)
@@ -120,8 +120,8 @@ class Fleet:
         if self.errors:
             say(f"errors: {dict(self.errors)}")
 
-    async def strike(self, vms: Iterable[Json], power: Power) -> None:
-        """Let VMs of a world file come to a power state at instants by chance; each one's event is told at once."""
+    async def burst(self, vms: Iterable[Json], power: Power) -> None:
+        """Change the power state of VMs at random instants; the event of each is published at once."""
         begun = self.clock()
         for instant, vm_id in sorted((self._rng.uniform(0, EVENTS_WITHIN), vm["id"]) for vm in vms):
             await asyncio.sleep(begun + instant - self.clock())
@@ -129,16 +129,16 @@ class Fleet:
             if vm is None:
                 raise KeyError(vm_id)
             vm.power, vm.changed = power, self.clock()
-            self.struck[vm_id] = self.clock()
+            self.changed_at[vm_id] = self.clock()
             action = "start" if power == "running" else "deallocate"
             self.stage.cloud.azure.emit(vm_id, f"{VM_TYPE}/{action}/action", "Action")
 
     def expected(self) -> Answers:
-        """What every zone must answer for every name of the world as it is now."""
+        """Return the right answers of every zone for the world as it is now."""
         return expected(self.stage.cloud.world())
 
     async def until_right(self, want: Answers, say: Say) -> None:
-        """Let virtual time pass until every zone answers as wanted, or the limit is reached."""
+        """Advance virtual time until every zone answers as wanted, or the limit is reached."""
         wrong = list(want)
         while wrong and self._after(self.clock()) < LIMIT:
             await asyncio.sleep(STEP)
@@ -150,11 +150,11 @@ class Fleet:
         return [key for key, answer in want.items() if self.history.now(key) != answer]
 
     def since_right(self, want: Answers) -> dict[Key, float]:
-        """Since when each zone has answered as wanted; infinite where it does not."""
+        """Return since when each zone has answered as wanted; infinite if it does not."""
         return {key: self.history.since(key, partial(eq, answer)) for key, answer in want.items()}
 
     def _after(self, instant: float) -> float:
-        return instant - max(self.struck.values())
+        return instant - max(self.changed_at.values())
 
     def latest(self, instants: Iterable[float]) -> float:
         """Seconds from the last event to the latest of these instants."""
@@ -163,7 +163,7 @@ class Fleet:
     def first_answer(self, answers: Iterable[Key]) -> float:
         """Seconds from a service's first event to its first address, of the slowest answer."""
         begun: dict[str, float] = {}
-        for vm_id, at in self.struck.items():
+        for vm_id, at in self.changed_at.items():
             begun.setdefault(self._service(vm_id), at)
         return min(LIMIT, max(self.history.first(key) - begun[key[1]] for key in answers))
 
@@ -177,9 +177,9 @@ class Fleet:
         return Counter((zone_id.lower(), name.lower()) for zone_id, _, name in paths)
 
     def costs(self, services: Collection[Key]) -> dict[str, float]:
-        """What a storm has cost so far: figures that every storm has. `services`: the service names' answers.
+        """Return the costs of a storm so far. `services`: the answers of service names.
 
-        What the timer's sweeps have read is not of the storm, and left out.
+        Reads of the timer's sweeps do not belong to the storm, and are left out.
         """
         sent, deliveries, writes = self.stage.sent, self.event_grid.deliveries, self.writes()
         reads = sum(each.method == "GET" and not each.of_sweep for each in sent)
@@ -190,27 +190,27 @@ class Fleet:
         return {
             "writes_per_answer": sum(per_service) / len(per_service),
             "writes_of_worst": max(per_service),
-            "reads_per_event": reads / len(self.struck),
+            "reads_per_event": reads / len(self.changed_at),
             "throttled": sum(each.status == 429 for each in sent),
             "ack_max_s": max(waited),
             "failed_deliveries": sum(each.status != 202 for each in deliveries),
         }
 
 
-async def played(
+async def play(
     vms: Sequence[Json], striking: Iterable[Json], power: Power, seed: int, say: Say
 ) -> tuple[Fleet, Answers]:
-    """Let some of a world's VMs change and two instances of the app, which know them all, follow until all is right.
+    """Change some VMs of a world, and run two instances of the app, which know all VMs, until all is right.
 
-    Events go to either of them by chance; the timers run on the first one. Gives what must be answered in the end, too.
+    Each event goes to a random instance; the timers run on the first one. Also returns the final right answers.
     """
     stage = Stage(a_world(vms), seed=seed)
     apps = [stage.app("app-1"), stage.app("app-2")]
-    await stage.know(apps[0])
+    await stage.fill_catalog(apps[0])
     stage.sent.clear()
     fleet = Fleet(stage, [app.on_event for app in apps], seed)
     fleet.start_timers(apps[0])
-    await fleet.strike(striking, power)
+    await fleet.burst(striking, power)
     want = fleet.expected()
     await fleet.until_right(want, say)
     await fleet.close(say)
@@ -218,12 +218,15 @@ async def played(
 
 
 def worst(runs: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Of each figure the worst value in several runs: the least use of a budget, the most of everything else."""
+    """Return the worst value of each figure in several runs: the minimum for use of a rate limit, else the maximum."""
     return {name: (min if name.endswith("budget_use") else max)(run[name] for run in runs) for name in runs[0]}
 
 
 def budget_use(instants: Mapping[Key, float]) -> float:
-    """How much of its zone's budget writes made use of from the first to the last one; of the zones, the least."""
+    """Return the share of its zone's rate limit that the writes used, from the first to the last.
+
+    Of several zones, the least share.
+    """
     by_zone: defaultdict[str, list[float]] = defaultdict(list)
     for (zone, _), at in instants.items():
         by_zone[zone].append(at)

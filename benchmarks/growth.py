@@ -1,13 +1,13 @@
-"""How cost grows: the CPU of a warm sweep at three sizes, and the events that one instance can take.
+"""How cost grows: the CPU of a warm sweep at three sizes, and the events that one instance can process.
 
-Sweeps are measured as in `sweep`, in fresh processes that get kept answers. The exponent is the slope of the line
-through the three sizes in a log-log plot, by least squares; `exponent_last` that of its last part alone, where what a
-sweep costs at any size weighs least.
+Sweeps are measured as in `sweep`, in fresh processes that get recorded responses. The exponent is the slope of the line
+through the three sizes in a log-log plot, by least squares; `exponent_last` that of its last segment alone, where the
+constant cost of a sweep weighs least.
 
-For events the simulator is in the process, but its own CPU is taken off. Each event stops a VM that is known
-and published, so that it is read, recorded, and its two names are routed and written. The clock is virtual and stands
-still while the processor works: nothing waits for the zone's write budgets, and the figure is what the processor
-could do if Azure let it.
+For events the simulator is in the process, but its own CPU is subtracted. Each event stops a VM that is known and
+published, so that it is read and recorded, and its two names are routed and written. The clock is virtual and stops
+while the processor works: no write waits for the zone's rate limits, and the figure is what the processor could do if
+Azure permitted it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import settled, worker, worlds
+from benchmarks import converged, worker, worlds
 from benchmarks.harness import Figure, Say, Scenario
 from benchmarks.stage import Stage
 from simulator.arm.front_door import Completed
@@ -42,13 +42,13 @@ FIGURES = {
 
 
 def measure(sizes: dict[str, tuple[int, int]], rounds: int, events: int, say: Say) -> dict[str, float]:
-    """All figures; `sizes` has the keys of SIZES."""
+    """Return all figures; `sizes` has the keys of SIZES."""
     spent = {}
     for name, (hosts, services) in sizes.items():
         say(f"sweeping {hosts:,} VMs and {hosts + services:,} record sets")
         with tempfile.TemporaryDirectory() as folder:
             _keep(Path(folder), hosts, services)
-            spent[name] = worker.measured(Path(folder), "cpu", str(rounds))["sweep"]
+            spent[name] = worker.measure(Path(folder), "cpu", str(rounds))["sweep"]
     say(f"{events} events")
     points = [(sum(sizes[name]), cpu) for name, cpu in spent.items()]
     return {
@@ -61,13 +61,13 @@ def measure(sizes: dict[str, tuple[int, int]], rounds: int, events: int, say: Sa
 
 def _keep(folder: Path, hosts: int, services: int) -> None:
     async def keep() -> None:
-        await settled.swept(folder, settled.a_stage(hosts, services, latency=0))
+        await converged.keep_sweep(folder, converged.a_stage(hosts, services, latency=0))
 
     in_virtual_time(keep)
 
 
 def slope(points: Sequence[tuple[float, float]]) -> float:
-    """Of the line through these points in a log-log plot, by least squares."""
+    """Return the slope of the line through these points in a log-log plot, by least squares."""
     logs = [(math.log(x), math.log(y)) for x, y in points]
     middle_x, middle_y = (sum(column) / len(logs) for column in zip(*logs, strict=True))
     across = sum((x - middle_x) ** 2 for x, _ in logs)
@@ -75,11 +75,11 @@ def slope(points: Sequence[tuple[float, float]]) -> float:
 
 
 async def _events(count: int) -> float:
-    """Events per CPU second of the app. Raises RuntimeError where one was not followed to its end."""
+    """Return events per CPU second of the app. Raises RuntimeError if one was not handled completely."""
     fleet = worlds.fleet(count, count // 4, names_each=1)
-    stage = Stage(worlds.world(fleet, [settled.CLIENTS]), latency=0, catalog_seconds=0)
+    stage = Stage(worlds.world(fleet, [converged.CLIENTS]), latency=0, catalog_seconds=0)
     app = stage.app()
-    await stage.know(app)
+    await stage.fill_catalog(app)
     spent = 0.0
     for each in fleet:
         event = _stopped(stage, each["id"])
@@ -93,7 +93,7 @@ async def _events(count: int) -> float:
 
 
 def _stopped(stage: Stage, vm: str) -> str:
-    """Stop a VM at once, and give the event that tells of it."""
+    """Stop a VM at once, and return the event about it."""
     found = stage.cloud.compute.vms.find(vm)
     if found is None:
         raise KeyError(vm)

@@ -1,7 +1,7 @@
-"""What a scenario is, what it promises, and how a run of it is judged. Nothing is measured here.
+"""What a scenario is, its goals, and how a run is compared with them. This module measures nothing.
 
-A scenario is a module of this package with a `SCENARIO`. Its figures and their goals stand there, in one place; what a
-run gives is held against them, and a missed goal is written down as missed.
+A scenario is a module of this package with a `SCENARIO`. Its figures and their goals are defined there; the result of a
+run is compared with them, and a missed goal is recorded as missed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ NAMES = ("event", "same", "strangers", "storm", "stop", "bootstrap", "sweep", "d
 """All scenarios, in the order in which they run and are shown: module names of this package."""
 
 Say: TypeAlias = Callable[[str], None]
-"""Tells a person what goes on."""
+"""Reports progress."""
 
 _COMPARE = {"<=": operator.le, ">=": operator.ge, "<": operator.lt, "=": operator.eq}
 
@@ -26,8 +26,8 @@ _COMPARE = {"<=": operator.le, ">=": operator.ge, "<": operator.lt, "=": operato
 class Figure:
     """One number that a scenario gives.
 
-    `meaning`: a few words for the table. `goal`: e.g. `<= 2.0`, `>= 5`, `< 250`, `= 0`, or None where there is none.
-    `time`: whether the clock was the machine's, or stood still while the processor worked (virtual).
+    `meaning`: a few words for the table. `goal`: e.g. `<= 2.0`, `>= 5`, `< 250`, `= 0`, or None. `time`: whether the
+    clock was the machine's, or virtual and stopped while the processor worked.
     """
 
     unit: str
@@ -36,7 +36,7 @@ class Figure:
     time: Literal["real", "virtual"] = "virtual"
 
     def holds(self, value: float) -> bool:
-        """Whether a value reaches the goal; without a goal, every value does."""
+        """Return whether a value reaches the goal; without a goal, every value does."""
         if self.goal is None:
             return True
         sign, limit = self.goal.split()
@@ -45,15 +45,15 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """`about`: one sentence for a person. `run(quick, say)` gives a value for each figure; quick: a small size."""
+    """A scenario. `about`: one sentence. `run(quick, say)` returns a value for each figure; quick: at a small size."""
 
     about: str
     figures: Mapping[str, Figure]
     run: Callable[[bool, Say], Mapping[str, float]]
 
 
-def judged(scenario: Scenario, values: Mapping[str, float]) -> dict[str, dict[str, Any]]:
-    """Values against goals, as results.json holds them. Raises KeyError where figures are missing or unknown."""
+def judge(scenario: Scenario, values: Mapping[str, float]) -> dict[str, dict[str, Any]]:
+    """Compare values with goals, in the format of results.json. Raises KeyError for missing or unknown figures."""
     if values.keys() != scenario.figures.keys():
         raise KeyError(f"given and promised figures differ: {sorted(values.keys() ^ scenario.figures.keys())}")
     return {
@@ -67,8 +67,8 @@ def judged(scenario: Scenario, values: Mapping[str, float]) -> dict[str, dict[st
     }
 
 
-def speaker(name: str) -> Say:
-    """Progress on standard error, with the seconds since the scenario began."""
+def progress_logger(name: str) -> Say:
+    """Return a function that writes progress to standard error, with the seconds since the scenario began."""
     begun = time.monotonic()
 
     def say(text: str) -> None:

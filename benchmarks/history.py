@@ -1,4 +1,4 @@
-"""What every simulated zone answered for every name, and since when."""
+"""The answers of every simulated zone for every name, with their times."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Key: TypeAlias = tuple[str, str]
 
 
 class History:
-    """Watches a cloud from now on. A write counts from the instant at which it took effect."""
+    """Records a cloud from now on. A write counts from the instant at which it took effect."""
 
     def __init__(self, cloud: SimulatedAzure) -> None:
         self._cloud = cloud
@@ -39,15 +39,15 @@ class History:
         return self._answers.setdefault(key, [(self._begun, None)])
 
     def now(self, key: Key) -> Answer:
-        """What a zone answers for a name now."""
+        """Return a zone's current answer for a name."""
         return self._of(key)[-1][1]
 
     def first(self, key: Key) -> float:
-        """When the name got its first address; infinite where it has had none."""
+        """Return when the name got its first address; infinite if it never had one."""
         return next((at for at, answer in self._of(key) if answer and answer[1]), float("inf"))
 
     def since(self, key: Key, right: Callable[[Answer], bool]) -> float:
-        """Since when every answer has been right; infinite where the present one is not."""
+        """Return since when every answer has been right; infinite if the current one is not."""
         last = float("inf")
         for at, answer in reversed(self._of(key)):
             if not right(answer):

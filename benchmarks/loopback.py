@@ -1,7 +1,7 @@
-"""The simulated Azure on loopback ports, for an app in a process of its own that is wired as in Azure.
+"""The simulated Azure on loopback ports, for an app in its own process that is wired as in Azure.
 
-ARM and the managed identity's token endpoint are the simulator's own server; the storage account's tables stand beside
-it. Answers come without latency and, as on any loopback, without TLS.
+The simulator's own server provides ARM and the managed identity's token endpoint; the storage account's tables have
+their own. Responses come without latency and, on loopback, without TLS.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _KEY = base64.b64encode(b"any key").decode()
 
 @asynccontextmanager
 async def serving(cloud: SimulatedAzure, tables: Tables, settings: Mapping[str, Any]) -> AsyncIterator[dict[str, str]]:
-    """Serve until the block is left; gives the whole environment of an app's process."""
+    """Serve until the block ends; yields the whole environment of an app's process."""
     async with AsyncExitStack() as stack:
         server = Server(cloud, Options(latency=0.0))
         stack.push_async_callback(server.stop)
@@ -45,7 +45,7 @@ async def serving(cloud: SimulatedAzure, tables: Tables, settings: Mapping[str, 
 
 
 async def _serve_tables(tables: Tables, stack: AsyncExitStack) -> str:
-    """Serve them on any free port until the stack is left; gives the base address."""
+    """Serve them on a free port until the stack closes; return the base address."""
 
     async def answer(request: web.Request) -> web.Response:
         headers = {name.lower(): value for name, value in request.headers.items()}

@@ -1,9 +1,9 @@
-"""octoDNS planning a zone in which nothing has to change: `python octodns_plan.py FOLDER ROUNDS`.
+"""octoDNS plans a zone in which nothing has to change: `python octodns_plan.py FOLDER ROUNDS`.
 
-Runs in an environment of its own, for octodns-azure needs an older azure-mgmt-privatedns than the app; so this file
+It runs in its own environment, because octodns-azure needs an older azure-mgmt-privatedns than the app; so this file
 imports nothing of the project. The zone's pages come from a folder, and so does its source, a YAML file. Prints one
-line of JSON: the smallest CPU seconds of reading the source, and of planning (reading the zone through the SDK,
-making its records, comparing), in so many rounds after one that does not count.
+line of JSON: the smallest CPU seconds of reading the source, and of planning (reading the zone through the SDK, making
+its records, comparing), in ROUNDS rounds after one that does not count.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from octodns_azure import AzurePrivateProvider  # type: ignore[import-not-found]
 
 
 class Token:
-    """A credential that needs nobody."""
+    """A credential with a constant token."""
 
     def get_token(self, *_scopes: str, **_options: object) -> AccessToken:
-        """A token that outlives every run."""
+        """Return a token that is valid for every run."""
         return AccessToken("token", 4_000_000_000)
 
 
 class Answer(HttpResponse):
-    """A page whose body is there from the start."""
+    """A page whose body is present from the start."""
 
     def __init__(self, request: Any, body: bytes) -> None:  # noqa: ANN401 - either of azure-core's requests
         super().__init__(request, None)
@@ -46,7 +46,7 @@ class Answer(HttpResponse):
 
 
 class Recorded(HttpTransport[Any, Any]):
-    """Gives the pages of a folder, at once. Raises KeyError for anything else."""
+    """Returns the pages of a folder immediately. Raises KeyError for any other request."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -65,14 +65,14 @@ class Recorded(HttpTransport[Any, Any]):
         """Nothing to close."""
 
     def send(self, request: Any, **_: object) -> Answer:  # noqa: ANN401 - either of azure-core's requests
-        """Give the page that was asked for."""
+        """Return the requested page."""
         parts = urlsplit(request.url)
         *_rest, file = self._index[f"{parts.path}?{sorted(parse_qsl(parts.query))}"]
         return Answer(request, (self._folder / file).read_bytes())
 
 
 class Provider(AzurePrivateProvider):  # type: ignore[misc] # its package has no types
-    """octodns-azure's own provider; only its client's transport and credential are others."""
+    """octodns-azure's own provider, with another transport and credential for its client."""
 
     def __init__(self, subscription: str, group: str, transport: Recorded) -> None:
         super().__init__("azure", subscription, group)
@@ -85,7 +85,7 @@ class Provider(AzurePrivateProvider):  # type: ignore[misc] # its package has no
 
 
 def main() -> None:
-    """Plan some times; print the smallest CPU times in seconds, and how many records and changes there were."""
+    """Plan several times; print the smallest CPU times in seconds, and the numbers of records and changes."""
     folder, rounds = Path(sys.argv[1]), int(sys.argv[2])
     about = json.loads((folder / "about.json").read_text())
     reading, planning = [], []

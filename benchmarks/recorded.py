@@ -1,6 +1,6 @@
-"""Answers of the simulated Azure kept on disk and given again, so that its own work is not measured as the app's.
+"""Recorded responses of the simulated Azure, replayed from disk, so that its own work is not measured as the app's.
 
-Small on purpose: a fresh process that is measured imports this, and no part of the simulator.
+The module is small: a measured fresh process imports it, and no part of the simulator.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ INDEX = "index.json"
 
 
 class Token:
-    """A credential that needs nobody."""
+    """A credential with a constant token."""
 
     async def get_token(self, *_scopes: str, **_options: object) -> AccessToken:
-        """A token that outlives every run."""
+        """Return a token that is valid for every run."""
         return AccessToken("token", 4_000_000_000)
 
     async def close(self) -> None:
@@ -39,15 +39,15 @@ class Token:
         return None
 
 
-def same(url: str) -> str:
-    """A URL, however its query is ordered and quoted."""
+def normalized_url(url: str) -> str:
+    """Return a URL with its query sorted and unquoted."""
     parts = urlsplit(url)
     return f"{parts.path}?{sorted(parse_qsl(parts.query))}"
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """The answer to a GET."""
+class RecordedResponse:
+    """The response to a GET."""
 
     url: str
     status: int
@@ -55,17 +55,17 @@ class Kept:
     body: bytes
 
 
-def keep(folder: Path, answers: Iterable[Kept]) -> None:
-    """Write answers into a folder, in their order."""
+def keep(folder: Path, answers: Iterable[RecordedResponse]) -> None:
+    """Write responses into a folder, in their order."""
     index = {}
     for number, each in enumerate(answers):
         (folder / f"{number}.json").write_bytes(each.body)
-        index[same(each.url)] = (each.url, each.status, dict(each.headers), f"{number}.json")
+        index[normalized_url(each.url)] = (each.url, each.status, dict(each.headers), f"{number}.json")
     (folder / INDEX).write_text(json.dumps(index))
 
 
 class Recorded(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
-    """Gives the answers of a folder, at once. Raises KeyError for anything else that is asked or written."""
+    """Returns the responses of a folder immediately. Raises KeyError for any other request."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -73,7 +73,7 @@ class Recorded(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
 
     @property
     def urls(self) -> list[str]:
-        """What can be asked, in the order in which it was kept."""
+        """The URLs of the responses, in the order in which they were recorded."""
         return [url for url, *_ in self._index.values()]
 
     async def open(self) -> None:
@@ -94,25 +94,25 @@ class Recorded(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
         return None
 
     async def send(self, request: HttpRequest, **_: Any) -> AsyncHttpResponse:  # noqa: ANN401 - azure-core's own signature
-        """Give what was answered to this request."""
+        """Return the recorded response to this request."""
         if request.method != "GET":
             raise KeyError(f"{request.method} {request.url} was not kept")
-        url, status, headers, file = self._index[same(request.url)]
-        kept = Kept(url, status, headers, (self._folder / file).read_bytes())
+        url, status, headers, file = self._index[normalized_url(request.url)]
+        kept = RecordedResponse(url, status, headers, (self._folder / file).read_bytes())
         return cast("AsyncHttpResponse", _Answer(request, kept))
 
 
 class _Wire:
-    """What azure-core keeps as a response's inner self: only asked to close."""
+    """The inner response object of azure-core, which is only closed."""
 
     async def close(self) -> None:
         """Nothing to close."""
 
 
 class _Answer(AsyncHttpResponseImpl):
-    """An answer whose body is there from the start."""
+    """A response whose body is present from the start."""
 
-    def __init__(self, request: HttpRequest, kept: Kept) -> None:
+    def __init__(self, request: HttpRequest, kept: RecordedResponse) -> None:
         super().__init__(
             request=request,
             internal_response=_Wire(),
@@ -127,9 +127,9 @@ class _Answer(AsyncHttpResponseImpl):
 
 
 def memory_mb(field: str) -> float:
-    """Memory of this process now (`VmRSS`) or at most so far (`VmHWM`), in MB of 2**20 bytes. Linux alone tells both.
+    """Return the memory of this process now (`VmRSS`) or at most so far (`VmHWM`), in MB of 2**20 bytes. Linux only.
 
-    Not `ru_maxrss`: that begins with the size of the process that started this one.
+    ru_maxrss is not used: its initial value is the size of the parent process.
     """
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{field}:"))

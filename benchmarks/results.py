@@ -1,7 +1,7 @@
-"""Results written down: results.json, what they were measured on, a table on the screen, and the one in the docs.
+"""Stores the results: results.json, the machine they were measured on, a table on the screen, and the one in the docs.
 
-results.json holds `{scenario: {figure: {"value", "goal", "unit", "holds"}}}` and nothing else; machines.json says when
-and on what each scenario ran last. No figure gets into the docs but from there.
+results.json has `{scenario: {figure: {"value", "goal", "unit", "holds"}}}` and nothing else; machines.json has the time
+and the machine of the last run of each scenario. All figures in the docs come from there.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ BEGIN, END = "<!-- figures: begin (written by make bench) -->", "<!-- figures: e
 
 
 def keep(name: str, figures: Json, folder: Path = HERE) -> None:
-    """Put a scenario's figures in place of its old ones; the others stay."""
+    """Replace a scenario's figures; the others stay."""
     _put(folder / "results.json", name, figures)
     _put(folder / "machines.json", name, machine())
 
@@ -40,7 +40,7 @@ def _put(path: Path, name: str, content: Json) -> None:
 
 
 def machine() -> dict[str, str]:
-    """What this runs on, and today's date."""
+    """Return a description of this machine, and today's date."""
     models = [line.split(":", 1)[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
     memory = [int(line.split()[1]) / 2**20 for line in _lines("/proc/meminfo") if line.startswith("MemTotal")]
     parts = [f"{os.cpu_count()} x {models[0] if models else platform.processor() or platform.machine()}"]
@@ -67,9 +67,9 @@ def show(found: Mapping[str, Json]) -> None:
 
 
 def document(folder: Path = HERE, page: Path = HERE.parent / "docs" / "performance.md") -> None:
-    """Write the table between the page's markers, and the plot beside it, anew from results.json.
+    """Write the table between the page's markers, and the plot, from results.json.
 
-    Raises ValueError where the markers are missing.
+    Raises ValueError if the markers are missing.
     """
     found = json.loads((folder / "results.json").read_text())
     machines = json.loads((folder / "machines.json").read_text())
@@ -101,7 +101,7 @@ def _rows(found: Mapping[str, Json]) -> Iterator[tuple[str, str, Json, Any]]:
 
 
 def shown(entry: Json) -> str:
-    """A value with its unit, to three digits where it has a fraction."""
+    """Format a value with its unit, to three digits if it has a fraction."""
     value = entry["value"]
     number = f"{value:,.0f}" if value == int(value) or abs(value) >= 1000 else f"{value:.3g}"
     return f"{number} {entry['unit']}".strip()

@@ -1,8 +1,8 @@
 """Many events about one VM, about one scale set, and a flood about six VMs: how soon they are acknowledged.
 
-A deployment or a policy run writes one resource again and again; each write is an event. Two instances of the app share
-the events by chance, on one catalog in a simulated table. Half-way the machine changes, and in the end its answer must
-be right: an event that was acknowledged without a look at what it told of would leave it wrong.
+A deployment or a policy run writes one resource repeatedly; each write is an event. Two instances of the app get the
+events at random, with one catalog in a simulated table. Half-way the machine changes, and in the end its answer must be
+right: if an event were acknowledged without a read of its resource, the answer would stay wrong.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from benchmarks import worlds
 from benchmarks.fleet import Fleet
 from benchmarks.harness import Figure, Say, Scenario
 from benchmarks.stage import Stage
-from benchmarks.tables import Shared
+from benchmarks.tables import SharedTable
 from simulator.compute.vm import VM_TYPE
 from simulator.event_grid.delivery import ANSWER_TIMEOUT, Subscription
 from simulator.timing.virtual_time import in_virtual_time
@@ -60,18 +60,18 @@ def _scale_set() -> Json:
     }
 
 
-async def _played(
+async def _play(
     vms: Sequence[Json], events: Sequence[tuple[str, str]], within: float, change: Callable[[Stage], None], seed: int
 ) -> tuple[Fleet, float]:
-    """Tell these events (resource and operation) within so many seconds, and let `change` happen half-way.
+    """Publish these events (resource and operation) within `within` seconds; `change` happens half-way.
 
-    Gives the fleet, and the most memory that it took, in MB. Raises RuntimeError where an answer stays wrong.
+    Returns the fleet, and its peak memory in MB. Raises RuntimeError if an answer stays wrong.
     """
     world = worlds.world(vms) | {"scale_sets": [_scale_set()]}
     stage = Stage(world, seed=seed)
-    account = Shared(stage.clock)
+    account = SharedTable(stage.clock)
     apps = [stage.app(f"app-{number}", catalog=account.open()) for number in (1, 2)]
-    await stage.know(apps[0])
+    await stage.fill_catalog(apps[0])
     await apps[0].correct_drift()
     fleet, rng = Fleet(stage, [app.on_event for app in apps], seed), Random(seed)
     fleet.event_grid.subscriptions = [Subscription("app", "EventGridSchema", ("Microsoft.",))]
@@ -83,7 +83,7 @@ async def _played(
         await asyncio.sleep(begun + instant - stage.clock())
         if instant > within / 2 and not changed:
             change(stage)
-            changed, about = True, events[0]  # This event tells of it.
+            changed, about = True, events[0]  # This event reports it.
         stage.cloud.azure.emit(*about, "Write")
     await asyncio.sleep(SETTLED_SECONDS)
     taken = (tracemalloc.get_traced_memory()[1] - before) / 2**20
@@ -113,38 +113,38 @@ def _instance_stopped(stage: Stage) -> None:
 
 
 def _acknowledged(fleet: Fleet) -> tuple[float, int]:
-    """The slowest answer in seconds, and how many deliveries failed."""
+    """Return the slowest response in seconds, and the number of failed deliveries."""
     sent = fleet.event_grid.deliveries
     waited = (ANSWER_TIMEOUT if each.answered_at is None else each.answered_at - each.sent_at for each in sent)
     return max(waited), sum(each.status != 202 for each in sent)
 
 
-def _asked(fleet: Fleet, path: str) -> int:
-    """How many GETs had a path like this."""
+def _count_gets(fleet: Fleet, path: str) -> int:
+    """Return the number of GETs whose path matches."""
     return sum(each.method == "GET" and bool(re.fullmatch(path, each.path, re.IGNORECASE)) for each in fleet.stage.sent)
 
 
 def measure(events: int, flood: int, say: Say) -> dict[str, float]:
-    """Tell so many events about one VM and about one set, and a flood of so many about six VMs."""
+    """Publish this many events about one VM and about one set, and a flood of this many about six VMs."""
     vms = [worlds.vm(number, REGION, ["svc-vm"], health=None) for number in range(6)]
     one, write = vms[0]["id"], f"{VM_TYPE}/write"
     say(f"{events} events about one VM, and about one set of {INSTANCES} instances")
-    of_vm, _ = in_virtual_time(lambda: _played(vms, [(one, write)] * events, 1.0, _stopped(one), 1))
+    of_vm, _ = in_virtual_time(lambda: _play(vms, [(one, write)] * events, 1.0, _stopped(one), 1))
     set_write = "Microsoft.Compute/virtualMachineScaleSets/write"
-    of_set, _ = in_virtual_time(lambda: _played(vms, [(SET, set_write)] * events, 1.0, _instance_stopped, 2))
+    of_set, _ = in_virtual_time(lambda: _play(vms, [(SET, set_write)] * events, 1.0, _instance_stopped, 2))
     say(f"{flood} events about six VMs")
     many = [(vms[number % 6]["id"], write) for number in range(flood)]
-    of_all, taken = in_virtual_time(lambda: _played(vms, many, 10.0, _stopped(one), 3))
+    of_all, taken = in_virtual_time(lambda: _play(vms, many, 10.0, _stopped(one), 3))
     found: dict[str, float] = {"failed_deliveries": 0, "flood_mb": taken}
     for prefix, fleet in (("", of_vm), ("set_", of_set)):
         found[f"{prefix}ack_max_s"], failed = _acknowledged(fleet)
         found["failed_deliveries"] += failed
     found["flood_ack_max_s"], found["flood_failed"] = _acknowledged(of_all)
     return found | {
-        "reads": _asked(of_vm, re.escape(one)),
-        "set_lists": _asked(of_set, f"{SET}/(virtualMachines|networkInterfaces)"),
-        "set_reads": _asked(of_set, f"{SET}(/virtualMachines/[0-9]+)?"),
-        "flood_reads": _asked(of_all, ".*/virtualMachines/vm-[0-9]+"),
+        "reads": _count_gets(of_vm, re.escape(one)),
+        "set_lists": _count_gets(of_set, f"{SET}/(virtualMachines|networkInterfaces)"),
+        "set_reads": _count_gets(of_set, f"{SET}(/virtualMachines/[0-9]+)?"),
+        "flood_reads": _count_gets(of_all, ".*/virtualMachines/vm-[0-9]+"),
     }
 
 

@@ -1,7 +1,7 @@
 """One simulated Azure, one catalog and any number of app instances, wired as a scenario needs them.
 
-The app is the real one, from `shared.bootstrap.build` up; what is replaced is the transport (the simulator, with the
-recorded spreads of latency), the clock (the event loop's) and the catalog (in memory, but as far away as a table is).
+The app is the real one, from `shared.bootstrap.build` up. Replaced are the transport (the simulator, with recorded
+distributions of latency), the clock (the event loop's) and the catalog (in memory, with the latency of a table).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any, TypeAlias, cast
 import msgspec
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 
-from benchmarks.recorded import Kept, Token
+from benchmarks.recorded import RecordedResponse, Token
 from shared.bootstrap import build
 from shared.catalog.memory import MemoryCatalog
 from shared.domain.catalog_state import CatalogState
@@ -40,13 +40,13 @@ Json: TypeAlias = Any
 
 CATALOG_SECONDS = 0.010
 ROWS_PER_CALL = 1000
-"""Rows that Azure Table Storage gives at once (docs, query-timeout-and-pagination): a longer list is several calls."""
+"""Rows in one response of Azure Table Storage (docs, query-timeout-and-pagination): a longer list is several calls."""
 _SWEEPING: ContextVar[bool] = ContextVar("sweeping", default=False)
 
 
 @contextmanager
 def sweeping() -> Iterator[None]:
-    """What is sent in this block, also by tasks that begin in it, is written down as sent by a sweep."""
+    """Mark the requests in this block, also of tasks that begin in it, as sent by a sweep."""
     before = _SWEEPING.set(True)
     try:
         yield
@@ -56,9 +56,9 @@ def sweeping() -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """One request of an app. Times in seconds by the loop's clock; `status` 0: no answer came.
+    """One request of an app. Times in seconds by the loop's clock; `status` 0: no response came.
 
-    `of_sweep`: it was sent from within `sweeping()`.
+    `of_sweep`: it was sent within `sweeping()`.
     """
 
     method: str
@@ -74,15 +74,15 @@ class Sent:
         return "/" + self.url.split("?", 1)[0].split("/", 3)[3]
 
 
-class Timed:
-    """A cloud that counts the CPU seconds that it has worked itself."""
+class TimedCloud:
+    """A cloud that counts its own CPU seconds."""
 
     def __init__(self, cloud: SimulatedAzure) -> None:
         self._cloud = cloud
         self.cpu = 0.0
 
     def handle(self, request: Request) -> Response:
-        """Answer a request."""
+        """Handle a request."""
         begun = time.process_time()
         try:
             return self._cloud.handle(request)
@@ -90,30 +90,30 @@ class Timed:
             self.cpu += time.process_time() - begun
 
 
-class Wire(SimulatorTransport):
-    """The simulator's transport, which also writes down what is sent."""
+class RecordingTransport(SimulatorTransport):
+    """The simulator's transport, which also records the requests."""
 
     def __init__(self, cloud: Answering, latency: Latency | None = None) -> None:
         super().__init__(cloud, latency)
         self.sent: list[Sent] = []
-        self.answers: list[Kept] | None = None
-        """The answer to every GET, once this is a list: `recorded.keep` takes it."""
+        self.answers: list[RecordedResponse] | None = None
+        """The response to every GET, once this is a list: `recorded.keep` takes it."""
 
     async def send(self, request: HttpRequest, **kwargs: Any) -> AsyncHttpResponse:  # noqa: ANN401 - azure-core's own signature
-        """Send a request and give its answer."""
+        """Send a request and return its response."""
         now = asyncio.get_running_loop().time
         began, status = now(), 0
         try:
             response = await super().send(request, **kwargs)
             status = response.status_code
             if self.answers is not None and request.method == "GET":
-                self.answers.append(Kept(request.url, status, response.headers, response.content))
+                self.answers.append(RecordedResponse(request.url, status, response.headers, response.content))
         finally:
             self.sent.append(Sent(request.method, request.url, began, now(), status, _SWEEPING.get()))
         return response
 
 
-class Remote:
+class DelayedCatalog:
     """A catalog whose every call takes `seconds`: half of them before it takes effect, half after.
 
     A list takes as many calls as a table needs for its rows. `asked` counts by the names of the protocol.
@@ -140,9 +140,9 @@ class Remote:
 
 
 class Stage:
-    """Made inside a running loop, virtual or real, whose clock everybody shares.
+    """A simulated deployment, created inside a running loop, virtual or real; all parts share the loop's clock.
 
-    `latency` multiplies the recorded latencies (0: none). `limits`: whether Azure enforces what it publishes.
+    `latency` multiplies the recorded latencies (0: none). `limits`: whether Azure enforces its published limits.
     """
 
     def __init__(
@@ -157,22 +157,22 @@ class Stage:
         self.clock = asyncio.get_running_loop().time
         self.cloud = SimulatedAzure(read(json.dumps(world)), clock=self.clock, seed=seed)
         self.cloud.enforce_limits(enforced=limits)
-        self.timed = Timed(self.cloud)
-        self.wire = Wire(self.timed, Latency(Random(seed), latency))
-        self.remote = Remote(MemoryCatalog(), catalog_seconds)
+        self.timed = TimedCloud(self.cloud)
+        self.wire = RecordingTransport(self.timed, Latency(Random(seed), latency))
+        self.remote = DelayedCatalog(MemoryCatalog(), catalog_seconds)
         self.catalog = cast("Catalog", self.remote)
         self.environment = {key: json.dumps(value) for key, value in world["settings"].items()}
-        self.told: list[Completed] = []
-        """What Event Grid was told, in order: `event(note)` makes a delivery of one."""
-        self.cloud.azure.completed.append(self.told.append)
+        self.notifications: list[Completed] = []
+        """The notifications to Event Grid, in order: `event(note)` makes a delivery of one."""
+        self.cloud.azure.completed.append(self.notifications.append)
 
     @property
     def sent(self) -> list[Sent]:
-        """Every request of every app so far, by the time of its answer; clear it where a measurement begins."""
+        """Every request of every app so far, by the time of its response; clear it before a measurement."""
         return self.wire.sent
 
     def app(self, holder: str = "app", catalog: Catalog | None = None) -> Reconciler:
-        """An instance of the app on the stage's catalog, or on another one."""
+        """Return an instance of the app on the stage's catalog, or on another one."""
         return build(
             self.environment,
             credential=Token(),
@@ -182,12 +182,12 @@ class Stage:
             holder=holder,
         )
 
-    async def know(self, app: Reconciler) -> None:
-        """Fill the app's catalog with what a sweep would have left there: every endpoint, indexed, and the marker."""
-        await know(app, self.clock())
+    async def fill_catalog(self, app: Reconciler) -> None:
+        """Fill the app's catalog as a sweep would: every endpoint, the index, and the state row."""
+        await fill_catalog(app, self.clock())
 
     def arm(self, method: str, path: str, body: Json = None, **query: str) -> Json:
-        """What somebody else does to Azure, at once. Gives the answer's content."""
+        """Send a request to Azure as another client, without delay. Returns the content of the response."""
         version = "2024-06-01" if "privatednszones" in path.lower() else "2024-01-01"
         version = "2024-07-01" if "microsoft.compute" in path.lower() else version
         content = b"" if body is None else msgspec.json.encode(body)
@@ -197,11 +197,11 @@ class Stage:
         return response.content
 
     def event(self, note: Completed) -> str:
-        """One event as the function gets it."""
+        """Return one event in the function's format."""
         return event_text(self.cloud, note)
 
-    def held(self, zone_id: str) -> dict[str, tuple[int, tuple[str, ...]]]:
-        """The A record sets of a zone now: TTL and sorted addresses by name."""
+    def record_sets(self, zone_id: str) -> dict[str, tuple[int, tuple[str, ...]]]:
+        """Return the current A record sets of a zone: TTL and sorted addresses by name."""
         zone = self.cloud.private_dns.zone(zone_id)
         if zone is None:
             raise KeyError(zone_id)
@@ -209,15 +209,15 @@ class Stage:
 
 
 def event_text(cloud: SimulatedAzure, note: Completed) -> str:
-    """One event as the function gets it."""
+    """Return one event in the function's format."""
     (body,) = json.loads(event_of(note, cloud.azure.new_guid()).body("EventGridSchema"))
     return json.dumps(body)
 
 
-async def know(app: Reconciler, now: float) -> None:
-    """Fill an app's catalog with what a sweep and the drains behind it would have left there.
+async def fill_catalog(app: Reconciler, now: float) -> None:
+    """Fill an app's catalog as a sweep and the following applies would.
 
-    They read every VM by GET once, to learn that it has no Application Health extension; that is not done here.
+    They read every VM by GET once, which shows that it has no Application Health extension; this is omitted here.
     """
     subscriptions = app.settings.subscriptions
     learned = [

@@ -1,8 +1,8 @@
-"""A thousand VMs stop within ten seconds, or one region's: how soon no service's answer holds a dead address any more.
+"""A thousand VMs, or those of one region, stop within ten seconds: the time until no answer has a dead address.
 
-Before, every zone is right and the app knows every VM. Two instances share the events by chance; the timers run on the
-first one. Each case is played several times, and of each figure the worst one counts. Host names follow at the pace of
-the zones' budgets.
+Before, every zone is right and the app knows every VM. Two instances get the events at random; the timers run on the
+first one. Each case runs several times, and the worst value of each figure counts; it is about service names. Host
+names follow at the pace of the zones' rate limits.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from benchmarks.fleet import SEEDS, Json, a_fleet, budget_use, is_service, played, worst
+from benchmarks.fleet import SEEDS, Json, a_fleet, budget_use, is_service, play, worst
 from benchmarks.harness import Figure, Say, Scenario
 from benchmarks.history import Answer
 from simulator.timing.virtual_time import in_virtual_time
@@ -41,7 +41,7 @@ FAILING = "westeurope"
 
 
 def measure(hosts: int, services: int, seeds: int, say: Say) -> dict[str, float]:
-    """Let everything stop, then one region; so many times."""
+    """Stop everything, then one region; `seeds` times."""
     vms = a_fleet(hosts, services, "running")
     region = [vm for vm in vms if vm["location"] == FAILING]
     cases: dict[str, dict[str, float]] = {}
@@ -55,7 +55,7 @@ def measure(hosts: int, services: int, seeds: int, say: Say) -> dict[str, float]
 
 
 async def _stop(vms: Sequence[Json], stopping: Sequence[Json], seed: int, say: Say) -> dict[str, float]:
-    fleet, want = await played(vms, stopping, "deallocated", seed, say)
+    fleet, want = await play(vms, stopping, "deallocated", seed, say)
     dead = frozenset(vm["nics"][0]["ip_configurations"][0]["address"] for vm in stopping)
 
     def alive(answer: Answer) -> bool:

@@ -1,8 +1,8 @@
-"""A thousand known VMs start within ten seconds: how soon every service is answered right, and at what cost.
+"""A thousand known VMs start within ten seconds: the time until every service's answer is right, and the cost.
 
-Two instances share the events by chance; the timers run on the first one. Several storms are played, and of each figure
-the worst one counts. Beside them one storm with the function that people write by hand (`naive.py`), which is given as
-much time as the app took for all names.
+Two instances get the events at random; the timers run on the first one. Several storms run, and the worst value of each
+figure counts. For comparison, one storm runs with a typical hand-written function (`per_event_writer.py`), which gets
+as much time as the app took for all names.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import asyncio
 from collections.abc import Collection
 from functools import partial
 
-from benchmarks.fleet import SEEDS, Fleet, a_fleet, a_world, budget_use, is_service, played, worst
+from benchmarks.fleet import SEEDS, Fleet, a_fleet, a_world, budget_use, is_service, play, worst
 from benchmarks.harness import Figure, Say, Scenario
 from benchmarks.history import Answer
-from benchmarks.naive import ADDRESSES, Naive
+from benchmarks.per_event_writer import ADDRESSES, PerEventWriter
 from benchmarks.stage import Stage
 from simulator.timing.virtual_time import in_virtual_time
 
@@ -48,7 +48,7 @@ FIGURES = {
 
 
 def measure(hosts: int, services: int, seeds: int, say: Say) -> dict[str, float]:
-    """Play so many storms with the app, then one with the function by hand."""
+    """Run `seeds` storms with the app, then one with the hand-written function."""
     found = worst([in_virtual_time(partial(_with_app, hosts, services, seed, say)) for seed in range(seeds)])
     by_hand = in_virtual_time(lambda: _by_hand(hosts, services, found["hosts_s"], say))
     return found | {f"naive_{name}": value for name, value in by_hand.items()}
@@ -57,7 +57,7 @@ def measure(hosts: int, services: int, seeds: int, say: Say) -> dict[str, float]
 async def _with_app(hosts: int, services: int, seed: int, say: Say) -> dict[str, float]:
     say(f"storm with seed {seed}")
     vms = a_fleet(hosts, services, "deallocated")
-    fleet, want = await played(vms, vms, "running", seed, say)
+    fleet, want = await play(vms, vms, "running", seed, say)
     right, of_services = fleet.since_right(want), [key for key in want if is_service(key)]
     hosts_right = {key: at for key, at in right.items() if not is_service(key)}
     return {
@@ -72,8 +72,8 @@ async def _with_app(hosts: int, services: int, seed: int, say: Say) -> dict[str,
 async def _by_hand(hosts: int, services: int, seconds: float, say: Say) -> dict[str, float]:
     vms = a_fleet(hosts, services, "deallocated")
     stage = Stage(a_world(vms))
-    fleet = Fleet(stage, [Naive(stage).on_event, Naive(stage).on_event])
-    await fleet.strike(vms, "running")
+    fleet = Fleet(stage, [PerEventWriter(stage).on_event, PerEventWriter(stage).on_event])
+    await fleet.burst(vms, "running")
     want = fleet.expected()
     say(f"now by hand, for {seconds:.0f} virtual s")
     await asyncio.sleep(seconds)
@@ -89,7 +89,7 @@ async def _by_hand(hosts: int, services: int, seconds: float, say: Say) -> dict[
 
 
 def _share(answers: Collection[Answer], at_least: int) -> float:
-    """How many of these answers hold so many addresses."""
+    """Return the share of these answers with at least this many addresses."""
     return sum(answer is not None and len(answer[1]) >= at_least for answer in answers) / len(answers)
 
 

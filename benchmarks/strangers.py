@@ -1,9 +1,9 @@
-"""A storm of events about VMs that the app does not know and that claim nothing: who waits for it, and what it costs.
+"""A storm of events about VMs that the app does not know and that claim nothing: what it delays, and what it costs.
 
-Half a subscription is started in the morning, and none of it is ours. In the midst of it a VM that serves is stopped.
-Two instances of the app share the events by chance, on one catalog in a simulated table. The strangers' writes might
-have given them a tag: a tenth of the number, which is looked at as it comes; and the whole number, about VMs that exist
-and about ids that do not, which is left to the sweep of the next drain.
+Half a subscription starts in the morning, and no VM of it is ours. Meanwhile a VM that serves stops. Two instances of
+the app get the events at random, with one catalog in a simulated table. Writes of unknown VMs might have added a tag: a
+tenth of them are read as they come; the whole number, about VMs that exist and about ids that do not, is left to the
+sweep of the next drain.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from benchmarks import worlds
 from benchmarks.fleet import DRAIN_EVERY, Fleet
 from benchmarks.harness import Figure, Say, Scenario
 from benchmarks.stage import Stage, sweeping
-from benchmarks.tables import Shared
+from benchmarks.tables import SharedTable
 from shared.loop.reconciler import Reconciler
 from shared.loop.unknown_resources import is_sweep_noted
 from simulator.compute.vm import VM_TYPE
@@ -66,22 +66,22 @@ LIMIT = 600.0
 def _world(strangers: int, *, exist: bool) -> tuple[Json, Sequence[str]]:
     known = [worlds.vm(number, region, ["svc"], health=None) for number, region in enumerate(worlds.REGIONS)]
     others = [worlds.vm(10 + number, worlds.REGIONS[0], [], health=None) | {"tags": {}} for number in range(strangers)]
-    return worlds.world([*known, *(others if exist else [])], settled=False), [each["id"] for each in others]
+    return worlds.world([*known, *(others if exist else [])], converged=False), [each["id"] for each in others]
 
 
-async def _played(
+async def _play(
     strangers: int, action: str, seed: int, *, exist: bool = True, drains: bool = False
 ) -> tuple[Fleet, float, float, float]:
-    """Tell of each stranger once.
+    """Publish one event about each unknown VM.
 
-    Gives the fleet, how long the stop of a known VM took, the memory taken in MB, and where it `drains` how long a
-    sweep took to see everything.
+    Returns the fleet, the seconds that the stop of a known VM took, the memory in MB, and with `drains` the seconds
+    until a sweep has read everything.
     """
     world, ids = _world(strangers, exist=exist)
     stage = Stage(world, seed=seed)
-    account = Shared(stage.clock)
+    account = SharedTable(stage.clock)
     apps = [stage.app(f"app-{number}", catalog=account.open()) for number in (1, 2)]
-    await stage.know(apps[0])
+    await stage.fill_catalog(apps[0])
     await apps[0].correct_drift()
     await asyncio.sleep(120.0)
     fleet, rng = Fleet(stage, [app.on_event for app in apps], seed), Random(seed)
@@ -94,7 +94,7 @@ async def _played(
         await asyncio.sleep(begun + instant - stage.clock())
         stage.cloud.azure.emit(vm_id, f"{VM_TYPE}/{action}", "Action" if action.endswith("action") else "Write")
     ended, took = stage.clock(), await stop
-    seen = await _seen(apps[0], ended) if drains else 0.0
+    seen = await _until_swept(apps[0], ended) if drains else 0.0
     for timer in timers:
         timer.cancel()
     await asyncio.gather(*timers, return_exceptions=True)
@@ -105,8 +105,8 @@ async def _played(
     return fleet, took, taken, seen
 
 
-async def _seen(app: Reconciler, ended: float) -> float:
-    """Wait until no event waits for a sweep any more; gives the seconds since the last event."""
+async def _until_swept(app: Reconciler, ended: float) -> float:
+    """Wait until no event waits for a sweep any more; return the seconds since the last event."""
     while app.clock() < ended + LIMIT:
         await asyncio.sleep(1.0)
         stored = await app.catalog.state()
@@ -116,7 +116,7 @@ async def _seen(app: Reconciler, ended: float) -> float:
 
 
 async def _drain(app: Reconciler) -> NoReturn:
-    """The drain's timer, on one instance."""
+    """Run the drain's timer, on one instance."""
     while True:
         await asyncio.sleep(DRAIN_EVERY - app.clock() % DRAIN_EVERY)
         with sweeping():
@@ -124,7 +124,7 @@ async def _drain(app: Reconciler) -> NoReturn:
 
 
 async def _stop(fleet: Fleet, after: float) -> float:
-    """Stop a known VM some seconds from now; gives the seconds until every zone is right."""
+    """Stop a known VM `after` seconds from now; return the seconds until every zone is right."""
     await asyncio.sleep(after)
     vm = fleet.stage.cloud.compute.vms.find(worlds.vm_id("vm-00000"))
     if vm is None:
@@ -132,7 +132,7 @@ async def _stop(fleet: Fleet, after: float) -> float:
     begun, vm.power, vm.changed = fleet.clock(), "deallocated", fleet.clock()
     fleet.stage.cloud.azure.emit(vm.id, f"{VM_TYPE}/deallocate/action", "Action")
     want = fleet.expected()
-    while fleet.clock() < begun + 60.0 and any(  # noqa: ASYNC110 - the zones tell nobody that they have changed
+    while fleet.clock() < begun + 60.0 and any(  # noqa: ASYNC110 - the zones send no notification of a change
         fleet.history.now(key) != answer for key, answer in want.items()
     ):
         await asyncio.sleep(0.05)
@@ -150,12 +150,12 @@ def _figures(fleet: Fleet) -> dict[str, float]:
 
 
 def measure(starts: int, writes: int, flood: int, say: Say) -> dict[str, float]:
-    """Tell of so many starts, and of so many writes: few, many, and many about ids that do not exist."""
+    """Publish this many starts, and this many writes: few, many, and many about ids that do not exist."""
     say(f"{starts} starts of strangers")
-    fleet, took, taken, _ = in_virtual_time(lambda: _played(starts, "start/action", 1))
+    fleet, took, taken, _ = in_virtual_time(lambda: _play(starts, "start/action", 1))
     found = _figures(fleet) | {"stop_s": took, "mb": taken}
     say(f"{writes} writes of strangers")
-    fleet, took, _, _ = in_virtual_time(lambda: _played(writes, "write", 2))
+    fleet, took, _, _ = in_virtual_time(lambda: _play(writes, "write", 2))
     found |= _named("write", _figures(fleet) | {"stop_s": took})
     for name, exist in (("flood", True), ("ghosts", False)):
         say(f"{flood} writes of strangers that {'exist' if exist else 'do not exist'}")
@@ -164,7 +164,7 @@ def measure(starts: int, writes: int, flood: int, say: Say) -> dict[str, float]:
 
 
 def _flood(writes: int, *, exist: bool) -> dict[str, float]:
-    fleet, took, taken, seen = in_virtual_time(lambda: _played(writes, "write", 3, exist=exist, drains=True))
+    fleet, took, taken, seen = in_virtual_time(lambda: _play(writes, "write", 3, exist=exist, drains=True))
     reads = sum(each.method == "GET" and each.of_sweep for each in fleet.stage.sent)
     return _figures(fleet) | {"sweep_reads": reads, "stop_s": took, "mb": taken, "seen_s": seen}
 

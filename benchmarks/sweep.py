@@ -34,7 +34,7 @@ from pathlib import Path
 
 from azure.core.rest import HttpRequest
 
-from benchmarks import recorded, settled, table_rows, worker, worlds
+from benchmarks import converged, recorded, table_rows, worker, worlds
 from benchmarks.harness import Figure, Say, Scenario
 from benchmarks.stage import Sent, Stage
 from simulator.front_ends.transport import understand
@@ -44,7 +44,7 @@ HOSTS, SERVICES = 10_000, 14_999
 ROUNDS = 7
 LISTS_PER_MINUTE = 100
 OCTODNS = Path(__file__).parent.parent / ".venv-bench" / "bin" / "python"
-"""The environment that `make bench` makes for octoDNS."""
+"""The environment that `make bench` creates for octoDNS."""
 
 FIGURES = {
     "cpu_ratio": Figure("x", "CPU of a warm sweep relative to fetching and decoding the same pages", "<= 2.0", "real"),
@@ -68,20 +68,20 @@ FIGURES = {
 
 
 def measure(hosts: int, services: int, rounds: int, octodns: Path, say: Say) -> dict[str, float]:
-    """All figures of a world of this size. `octodns`: a Python that has octodns-azure."""
+    """Return all figures for a world of this size. `octodns`: a Python with octodns-azure."""
     with tempfile.TemporaryDirectory() as name:
         folders = [Path(name) / each for each in ("ours", "table", "octodns")]
         for folder in folders:
             folder.mkdir()
         ours, table, theirs = folders
         say(f"sweeping {hosts:,} VMs and {hosts + services:,} record sets, in virtual time")
-        figures, asked = in_virtual_time(lambda: _swept(ours, table, theirs, hosts, services))
+        figures, asked = in_virtual_time(lambda: _measure_sweep(ours, table, theirs, hosts, services))
         say(f"sweeping {rounds + 1} times in a fresh process")
-        cpu = worker.measured(ours, "cpu", str(rounds))
+        cpu = worker.measure(ours, "cpu", str(rounds))
         say("sweeping once in a fresh process, for its memory")
-        memory = worker.measured(ours, "memory")
+        memory = worker.measure(ours, "memory")
         say("reading its catalog from a table")
-        rows = worker.measured(table, "table", str(rounds))
+        rows = worker.measure(table, "table", str(rounds))
         say("octoDNS plans the same zone")
         others = _octodns(octodns, theirs, hosts + services, rounds)
     return figures | {
@@ -98,18 +98,18 @@ def measure(hosts: int, services: int, rounds: int, octodns: Path, say: Say) -> 
     }
 
 
-async def _swept(
+async def _measure_sweep(
     ours: Path, table: Path, theirs: Path, hosts: int, services: int
 ) -> tuple[dict[str, float], Mapping[str, int]]:
-    """Sweep once, keep what fresh processes need; gives what one sees from outside, and what the catalog was asked."""
-    swept = await settled.swept(ours, settled.a_stage(hosts, services))
-    zone = worlds.zone_id(settled.CLIENTS)
+    """Sweep once, and record what fresh processes need; returns figures, and the calls of the catalog."""
+    swept = await converged.keep_sweep(ours, converged.a_stage(hosts, services))
+    zone = worlds.zone_id(converged.CLIENTS)
     await table_rows.keep(table, swept.app)
     _keep_for_octodns(theirs, swept.stage, zone)
     figures = {
         "wall_ratio": swept.seconds / floor(swept.sent, zone),
         "wall_s": swept.seconds,
-        "record_sets": len(swept.stage.held(zone)) + 1,
+        "record_sets": len(swept.stage.record_sets(zone)) + 1,
         "pages": sum(each.method == "GET" for each in swept.sent),
         "writes": swept.writes,
     }
@@ -117,9 +117,9 @@ async def _swept(
 
 
 def floor(sent: Iterable[Sent], zone: str) -> float:
-    """Seconds that nobody can do without: pages in their order, with the latencies that they had, and the throttle.
+    """Return the minimum seconds for any program: pages in their order, with their latencies, and the rate limit.
 
-    Each page counts once, however often it was asked for: its last answer.
+    Each page counts once, even if it was requested more often: its last response.
     """
     answered = {each.url: each for each in sent if each.method == "GET" and each.status == 200}
     chains: defaultdict[str, list[float]] = defaultdict(list)
@@ -130,12 +130,12 @@ def floor(sent: Iterable[Sent], zone: str) -> float:
 
 
 def _list_of(each: Sent) -> str:
-    """Which list a page belongs to; two lists of VMs differ in their query alone."""
+    """Return the list that a page belongs to; two lists of VMs differ in their query only."""
     return each.path.lower() + ("?status" if "statusonly" in each.url.lower() else "")
 
 
 def _throttled(latencies: Sequence[float]) -> float:
-    """When the last page is there, where Azure takes 100 in any minute; they arrive there half way."""
+    """Return when the last page arrives if Azure accepts 100 in any minute; requests arrive there half way."""
     arrivals: list[float] = []
     end = 0.0
     for number, latency in enumerate(latencies):
@@ -148,25 +148,25 @@ def _throttled(latencies: Sequence[float]) -> float:
 
 
 def _keep_for_octodns(folder: Path, stage: Stage, zone: str) -> None:
-    """The zone's pages as octodns-azure asks for them (all types, API of 2018), and its records as YAML."""
+    """Write the zone's pages as octodns-azure requests them (all types, API of 2018), and its records as YAML."""
     stage.cloud.enforce_limits(enforced=False)
     url: str | None = f"{worker.ARM}{zone}/ALL?$top=100&api-version=2018-09-01"
     answers = []
     while url:
         response = stage.cloud.handle(understand(HttpRequest("GET", url)))
-        answers.append(recorded.Kept(url, response.status, {}, response.body))
+        answers.append(recorded.RecordedResponse(url, response.status, {}, response.body))
         url = response.content.get("nextLink")
     recorded.keep(folder, answers)
     about = {"subscription": zone.split("/")[2], "group": zone.split("/")[4], "zone": zone.rsplit("/", 1)[1]}
     (folder / "about.json").write_text(json.dumps(about))
     lines = ["---"]
-    for name, (ttl, addresses) in sorted(stage.held(zone).items()):
+    for name, (ttl, addresses) in sorted(stage.record_sets(zone).items()):
         lines += [f"{name}:", f"  ttl: {ttl}", "  type: A", "  values:", *(f"  - {each}" for each in addresses)]
     (folder / f"{about['zone']}.yaml").write_text("\n".join(lines) + "\n")
 
 
 def _octodns(python: Path, folder: Path, records: int, rounds: int) -> dict[str, float]:
-    """CPU seconds of octoDNS. Raises RuntimeError where it did not plan the same thing."""
+    """Return CPU seconds of octoDNS. Raises RuntimeError if it did not plan the same."""
     found = worker.run([str(python), str(Path(__file__).with_name("octodns_plan.py")), str(folder), str(rounds)])
     if found["records"] != records or found["changes"]:
         raise RuntimeError(f"octoDNS has planned something else: {found}")

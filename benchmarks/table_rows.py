@@ -1,6 +1,6 @@
-"""The catalog's rows as a table would give them: kept on disk, and read by the app's own table catalog.
+"""The catalog's rows as a table would return them: stored on disk, and read by the app's own table catalog.
 
-The simulated table is filled row by row, past the SDK, in the form that the app's own code writes.
+The simulated table is filled row by row, without the SDK, in the format of the app's own code.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import msgspec
 
 from benchmarks import recorded
 from benchmarks.recorded import Recorded, Token
-from benchmarks.stage import Wire
+from benchmarks.stage import RecordingTransport
 from shared.catalog import codec as rows
 from shared.catalog.storage_account import TABLE, Account, connect
 from shared.catalog.table import TableCatalog
@@ -26,9 +26,9 @@ ACCOUNT = Account(endpoint="https://nearzone.table.core.windows.net", audience="
 
 
 async def keep(folder: Path, app: Reconciler) -> None:
-    """Put what a table answers when all endpoints and the whole index of an app's catalog are read from it.
+    """Write the responses of a table to a read of all endpoints and the whole index of an app's catalog.
 
-    Raises RuntimeError where the app's catalog writes its rows in another form by now.
+    Raises RuntimeError if the app's catalog writes its rows in another format.
     """
     tables = Tables(app.clock)
     _post(tables, "Tables", {"TableName": TABLE})
@@ -39,7 +39,7 @@ async def keep(folder: Path, app: Reconciler) -> None:
     for row in indexed:
         key = rows.index_key(row.value.name, row.value.key)
         _post(tables, TABLE, rows.encode_row("index", key, row.value, "an index row"))
-    wire = Wire(tables)
+    wire = RecordingTransport(tables)
     wire.answers = []
     async with connect(ACCOUNT, Token(), wire) as client:
         catalog = TableCatalog(client)

@@ -1,6 +1,6 @@
-"""The durable catalog as it runs in Azure, on simulated tables that are as far away as a storage account of the region.
+"""The durable catalog as in Azure, on simulated tables with the latency of a storage account in the same region.
 
-Each instance of the app has a client of its own, as each process has.
+Each instance of the app has its own client, as each process has.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from simulator.timing.latency import Latency
 ACCOUNT = Account(endpoint="https://benchmark.table.core.windows.net", audience="https://storage.azure.com")
 
 
-class Near(Latency):
+class LowLatency(Latency):
     """Every request takes the same time."""
 
-    def of(self, request: Request) -> float:  # noqa: ARG002 - whatever it is
-        """Seconds from sending a request to having its answer."""
+    def of(self, request: Request) -> float:  # noqa: ARG002 - the same for every request
+        """Return seconds from sending a request to its response."""
         return self.scale
 
 
-class Shared:
+class SharedTable:
     """A storage account with the catalog's table. `seconds`: how long a request takes."""
 
     def __init__(self, clock: Callable[[], float], seconds: float = CATALOG_SECONDS, table: str = TABLE) -> None:
@@ -37,6 +37,6 @@ class Shared:
         self._table = table
 
     def open(self) -> TableCatalog:
-        """The catalog as one instance has it."""
-        transport = SimulatorTransport(self.tables, Near(Random(), self._seconds))
+        """Return the catalog of one instance."""
+        transport = SimulatorTransport(self.tables, LowLatency(Random(), self._seconds))
         return TableCatalog(connect(ACCOUNT, Token(), transport, self._table))

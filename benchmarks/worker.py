@@ -1,10 +1,10 @@
-"""What is measured in a fresh process: sweeps of an app whose Azure is a folder of answers, and the floor under them.
+"""Measurements in a fresh process: sweeps of an app whose Azure is a folder of responses, and the floor below them.
 
     python -m benchmarks.worker FOLDER cpu ROUNDS     CPU seconds of a warm sweep, and of fetching what it fetches
     python -m benchmarks.worker FOLDER memory         memory of a process that sweeps once
     python -m benchmarks.worker FOLDER table ROUNDS   CPU seconds of reading the catalog's rows from a table
 
-Prints one line of JSON. The clock is virtual, so that nothing waits for Azure's limits; CPU time is not.
+Prints one line of JSON. The clock is virtual, so that no call waits for Azure's limits; CPU time is not.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ ARM = "https://management.azure.com"
 
 
 async def keep_catalog(folder: Path, app: Reconciler) -> None:
-    """Put an app's catalog and settings beside the answers in a folder."""
+    """Write an app's catalog and settings into the folder of responses."""
     rows = [row.value for row in await app.catalog.endpoints()]
     index = [row.value for row in await app.catalog.indexed()]
     with (folder / "catalog.pickle").open("wb") as file:
@@ -44,7 +44,7 @@ async def keep_catalog(folder: Path, app: Reconciler) -> None:
 
 
 async def ready(folder: Path) -> tuple[Reconciler, Recorded]:
-    """An app that knows what the kept one knew, and the transport that answers it."""
+    """Return an app with the stored catalog, and the transport with the responses."""
     transport, catalog = Recorded(folder), MemoryCatalog()
     with (folder / "catalog.pickle").open("rb") as file:
         await catalog.put_state(pickle.load(file), None)  # noqa: S301 - our own file, written a moment ago
@@ -100,7 +100,7 @@ async def cpu(folder: Path, rounds: int) -> dict[str, float]:
     await sweep()
     kinds = {"sweep": sweep, "fetch": fetch, "discard": discard, "msgspec": fetch_with_msgspec}
     spent: dict[str, list[float]] = {name: [] for name in kinds}
-    for _ in range(rounds):  # In turns: what else the machine does falls on all of them.
+    for _ in range(rounds):  # Alternating, so that other load on the machine affects all of them.
         for name, work in kinds.items():
             spent[name].append(await _cpu_of(work))
     return {name: min(each) for name, each in spent.items()}
@@ -113,7 +113,7 @@ async def _cpu_of(work: Callable[[], Awaitable[None]]) -> float:
 
 
 async def memory(folder: Path) -> dict[str, float]:
-    """MB before a sweep (interpreter, SDKs, app, the catalog's rows) and at most in the end."""
+    """Return MB before a sweep (interpreter, SDKs, app, the catalog's rows) and the peak at its end."""
     app, _ = await ready(folder)
     before = memory_mb("VmRSS")
     await app.correct_drift()
@@ -122,18 +122,18 @@ async def memory(folder: Path) -> dict[str, float]:
 
 async def table(folder: Path, rounds: int) -> dict[str, float]:
     """As `table_rows.cpu`."""
-    from benchmarks import table_rows  # noqa: PLC0415 - it brings the simulator with it: not into the other two
+    from benchmarks import table_rows  # noqa: PLC0415 - it imports the simulator, which the other two must not
 
     return await table_rows.cpu(folder, rounds)
 
 
-def measured(folder: Path, *arguments: str) -> dict[str, float]:
-    """What a fresh process says. Raises RuntimeError with its complaint."""
+def measure(folder: Path, *arguments: str) -> dict[str, float]:
+    """Return the output of a fresh process. Raises RuntimeError with its error."""
     return run([sys.executable, "-m", "benchmarks.worker", str(folder), *arguments])
 
 
 def run(command: list[str]) -> dict[str, float]:
-    """The JSON that a command prints. Raises RuntimeError with what it said on standard error."""
+    """Return the JSON that a command prints. Raises RuntimeError with its standard error."""
     root = Path(__file__).parent.parent
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)  # noqa: S603 - our own commands
     if done.returncode:
@@ -146,7 +146,7 @@ KINDS: dict[str, Callable[..., Coroutine[Any, Any, dict[str, float]]]] = {"cpu":
 
 
 def main() -> None:
-    """Measure, and print what was found."""
+    """Measure, and print the result."""
     folder, what, *rounds = sys.argv[1:]
     found = in_virtual_time(lambda: KINDS[what](Path(folder), *map(int, rounds)))
     sys.stdout.write(json.dumps(found) + "\n")

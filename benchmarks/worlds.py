@@ -1,7 +1,7 @@
 """Worlds of any size for the scenarios: equal arguments give equal worlds, and every answer in them is known.
 
-Nothing of the app enters here: what a zone should hold is said by the world's own simple rules, so that a settled world
-is settled by design and not because the app has been there.
+This module uses nothing of the app: the world's own simple rules define what a zone should contain, so a converged
+world is right by design, and not because the app has run.
 """
 
 from __future__ import annotations
@@ -59,10 +59,10 @@ def vm(number: int, region: str, names: Iterable[str], *, health: str | None = "
     }
 
 
-def world(vms: Sequence[Json], zones: Sequence[str] = REGIONS, *, settled: bool = True) -> Json:
-    """A world file of these VMs, with a zone for the clients of each region in `zones`.
+def world(vms: Sequence[Json], zones: Sequence[str] = REGIONS, *, converged: bool = True) -> Json:
+    """Return a world file of these VMs, with a zone for the clients of each region in `zones`.
 
-    `settled`: every zone holds the right record set of every claimed name already, with our mark.
+    `converged`: every zone already contains the right record set of every claimed name, with our owner tag.
     """
     return {
         "vnets": [
@@ -73,7 +73,7 @@ def world(vms: Sequence[Json], zones: Sequence[str] = REGIONS, *, settled: bool 
             {
                 "id": zone_id(each),
                 "links": [{"name": each, "vnet": vnet_id(each)}],
-                "records": records(vms, each) if settled else [],
+                "records": records(vms, each) if converged else [],
             }
             for each in zones
         ],
@@ -87,7 +87,7 @@ def world(vms: Sequence[Json], zones: Sequence[str] = REGIONS, *, settled: bool 
 
 
 def records(vms: Iterable[Json], region: str) -> list[Json]:
-    """The record sets that the clients of a region should have: of each name, the serving VMs of the nearest region."""
+    """Return the right record sets for the clients of a region: of each name, the serving VMs of the nearest region."""
     return [
         {
             "name": name,

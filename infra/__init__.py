@@ -1,1 +1,1 @@
-"""nearzone's own Azure resources, as code."""
+"""The Azure resources of nearzone, as code."""

@@ -1,4 +1,4 @@
-"""nearzone in Azure: the configuration becomes resources. Nothing is decided here; README.md says how to use it."""
+"""Deploys nearzone to Azure: the configuration becomes resources. README.md describes its use."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from pathlib import Path
 
 import pulumi
 
-# Pulumi runs this folder as a program. Its modules, and the app's settings parser, are found from the root.
+# Pulumi runs this folder as a program. Imports of its modules and of the app's settings parser start at the root.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from infra.alerts import watch_app, watch_topic
 from infra.app import make_app
 from infra.clouds import Clouds
 from infra.decode import decode
-from infra.events import listen, topics, zone_topics
+from infra.events import subscribe, topics, zone_topics
 from infra.names import zone_id
 from infra.roles import define
 from infra.workbook import workbook
-from infra.zones import place
+from infra.zones import make_zone
 
 deployment = decode(pulumi.Config("nearzone").get_object("deployment"))
 clouds = Clouds(deployment)
 roles = define(deployment, clouds)
-places = {region.name: place(deployment, region, clouds) for region in deployment.regions}
+places = {region.name: make_zone(deployment, region, clouds) for region in deployment.regions}
 apps = [make_app(deployment, [places[region.name] for region in regions], roles, clouds) for regions in deployment.apps]
 for app in apps:
     watch_app(deployment, app, clouds)
 for topic, group in [*topics(deployment, clouds), *zone_topics(deployment, list(places.values()), clouds)]:
     for app in apps:
-        listen(deployment, topic, app, clouds)
+        subscribe(deployment, topic, app, clouds)
     watch_topic(deployment, topic, group, apps, clouds)
 workbook(deployment, apps, clouds)
 

@@ -1,4 +1,4 @@
-"""What raises an alert: no good sweep, refused plans, blocked names, writes that fail or wait, freezes, ..."""
+"""The alert rules: no complete sweep, refused plans, blocked names, failing or late writes, freezes, ..."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from infra.settings import three_sweeps
 class Rule:
     """An alert on a query of the app's workspace: `aggregate` of `column` above `above`, in each window.
 
-    `window`, `every`: ISO 8601 durations. `severity`: 0 is the worst, 4 the least. `by`: a column that splits it.
-    `looks_back`: how old the records are that the query reads, where it is longer than the window.
+    `window`, `every`: ISO 8601 durations. `severity`: 0 is the highest, 4 the lowest. `by`: a column that splits it.
+    `looks_back`: the age of the records that the query reads, if it is longer than the window.
     """
 
     query: str
@@ -36,17 +36,17 @@ class Rule:
 
 
 LONGEST_LOOK_BACK = "P2D"
-"""No alert on a query reads older records (Microsoft Learn, alerts-types, log alerts). An app that fell silent is seen
+"""No alert on a query reads older records (Microsoft Learn, alerts-types, log alerts). The alert on a silent app fires
 for as long as this."""
 
 FAILING_SPANS = 3
-"""Of the six spans of 5 minutes in 30 minutes: in more than so many a write has failed. A name that keeps failing is
-tried every 5.5 minutes at the latest (back-off of 5 minutes, drain timer of 30 s), so it fails in five of them at
-least. A burst of failures that mends itself falls into one or two."""
+"""A write has failed in more than this many of the six spans of 5 minutes in 30 minutes. A name that keeps failing is
+retried every 5.5 minutes at the latest (back-off of 5 minutes, timer of 30 s), so it fails in at least five spans. A
+burst of failures that ends on its own falls into one or two."""
 
 
 def rules(deployment: Deployment) -> tuple[Rule, ...]:
-    """Those of one app."""
+    """Return the rules of one app."""
     return (
         Rule(
             query="sweep_age",
@@ -130,10 +130,10 @@ def rules(deployment: Deployment) -> tuple[Rule, ...]:
 
 
 def watch_app(deployment: Deployment, app: App, clouds: Clouds) -> None:
-    """Make the alerts on an app's telemetry, in its own region.
+    """Create the alerts on an app's telemetry, in its own region.
 
-    Azure does not try the queries first: a new workspace has no table `AppMetrics` until the app has reported, and
-    Azure refuses a rule on a table that is not there (mspnp/aks-baseline#422).
+    Azure does not validate the queries first: a new workspace has no table AppMetrics until the app has reported, and
+    Azure refuses a rule on a missing table (mspnp/aks-baseline#422).
     """
     for rule in rules(deployment):
         monitor.ScheduledQueryRule(
@@ -176,7 +176,7 @@ def _condition(rule: Rule) -> monitor.ConditionArgs:
 def watch_topic(
     deployment: Deployment, topic: Topic, group: resources.ResourceGroup, apps: Sequence[App], clouds: Clouds
 ) -> None:
-    """Make the alert on a topic's dead letters, of our own event subscriptions only: a topic may have others."""
+    """Create the alert on a topic's dead letters, of our own event subscriptions only: a topic may have others."""
     ours = monitor.MetricDimensionArgs(
         name="EventSubscriptionName", operator="Include", values=[app.name for app in apps]
     )

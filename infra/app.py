@@ -1,4 +1,4 @@
-"""A function app on Flex Consumption with an identity of its own, and all that it needs."""
+"""A function app on Flex Consumption with its own identity, and all that it needs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from infra.roles import Identity, Roles, grant_app
 from infra.settings import host_settings, own_settings
 from infra.storage import Account, account
 from infra.telemetry import Telemetry, telemetry
-from infra.zones import Place
+from infra.zones import ZonePlacement
 
 PYTHON = "3.13"
 MEMORY_MB = 2048
@@ -28,7 +28,7 @@ class App:
 
     name: str
     regions: Sequence[Region]
-    home: Place
+    home: ZonePlacement
     site: web.WebApp
     storage: Account
     telemetry: Telemetry
@@ -36,15 +36,15 @@ class App:
 
     @property
     def urls(self) -> dict[str, pulumi.Output[str]]:
-        """Where it is asked over HTTP."""
+        """The URLs of its HTTP functions."""
         functions = ("status", "resync", "metrics", "dashboard")
         return {
             each: pulumi.Output.format("https://{0}/api/{1}", self.site.default_host_name, each) for each in functions
         }
 
 
-def make_app(deployment: Deployment, places: Sequence[Place], roles: Roles, clouds: Clouds) -> App:
-    """Make the app that writes the zones of these places."""
+def make_app(deployment: Deployment, places: Sequence[ZonePlacement], roles: Roles, clouds: Clouds) -> App:
+    """Create the app that writes the zones of these placements."""
     regions, home = [each.region for each in places], places[0]
     name = names.app(deployment, regions)
     identity = managedidentity.UserAssignedIdentity(
@@ -63,7 +63,7 @@ def make_app(deployment: Deployment, places: Sequence[Place], roles: Roles, clou
         identity.client_id, endpoints.blob, endpoints.queue, endpoints.table, told.component.connection_string
     ).apply(lambda values: host_settings(*values))
     settings = host.apply(lambda values: {**values, **own_settings(deployment, regions)})
-    site = _site(deployment, name, home, _Wanted(names.site(deployment, regions), identity, kept, settings), clouds)
+    site = _site(deployment, name, home, _SiteSpec(names.site(deployment, regions), identity, kept, settings), clouds)
     settled: pulumi.Resource = refuse_passwords(deployment, name, site, home.group.name, clouds)
     if deployment.entra:
         opts = clouds.at(deployment.subscription, after=[settled])
@@ -72,15 +72,15 @@ def make_app(deployment: Deployment, places: Sequence[Place], roles: Roles, clou
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
+class _SiteSpec:
     name: str
     identity: managedidentity.UserAssignedIdentity
     storage: Account
     settings: pulumi.Output[dict[str, str]]
 
 
-def _site(deployment: Deployment, name: str, home: Place, wanted: _Wanted, clouds: Clouds) -> web.WebApp:
-    """The plan holds this one app: Flex Consumption allows no other."""
+def _site(deployment: Deployment, name: str, home: ZonePlacement, wanted: _SiteSpec, clouds: Clouds) -> web.WebApp:
+    """Create the site. Its plan has only this app: Flex Consumption allows no other."""
     opts = clouds.at(deployment.subscription)
     plan = web.AppServicePlan(
         f"{name}-plan",
@@ -105,26 +105,26 @@ def _site(deployment: Deployment, name: str, home: Place, wanted: _Wanted, cloud
             type=web.ManagedServiceIdentityType.USER_ASSIGNED, user_assigned_identities=[wanted.identity.id]
         ),
         function_app_config=_flex(deployment, wanted),
-        # A dict and not `SiteConfigArgs`, which would add defaults of its own (see `_as_written`).
+        # A dict and not SiteConfigArgs, which would add its own defaults (see `_without_defaults`).
         site_config={"min_tls_version": "1.2", "app_settings": wanted.settings.apply(_pairs)},
         opts=pulumi.ResourceOptions.merge(
             clouds.at(deployment.subscription, after=wanted.storage.ready),
-            pulumi.ResourceOptions(transformations=[_as_written]),
+            pulumi.ResourceOptions(transformations=[_without_defaults]),
         ),
     )
 
 
-_UNASKED = frozenset({"client_affinity_enabled", "hyper_v", "is_xenon", "scm_site_also_stopped"})
-"""What the SDK sends for every web app, whether asked for or not (pulumi-azure-native 3.29)."""
+_SDK_DEFAULTS = frozenset({"client_affinity_enabled", "hyper_v", "is_xenon", "scm_site_also_stopped"})
+"""Properties that the SDK sends for every web app by default (pulumi-azure-native 3.29)."""
 
 
-def _as_written(args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult:
-    """Send what this program says and no default of the SDK: Flex Consumption refuses several of these.
+def _without_defaults(args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult:
+    """Send only what this program sets, without the SDK's defaults: Flex Consumption refuses several of these.
 
-    `SiteConfigArgs` adds `netFrameworkVersion`, which Azure refuses (pulumi-azure-native#4168); `isXenon` is among
-    the properties that Flex Consumption no longer has (Microsoft Learn, functions-app-settings).
+    SiteConfigArgs adds netFrameworkVersion, which Azure refuses (pulumi-azure-native#4168); isXenon is one of the
+    properties that Flex Consumption no longer has (Microsoft Learn, functions-app-settings).
     """
-    asked = {name: value for name, value in args.props.items() if name not in _UNASKED}
+    asked = {name: value for name, value in args.props.items() if name not in _SDK_DEFAULTS}
     return pulumi.ResourceTransformationResult(props=asked, opts=args.opts)
 
 
@@ -132,8 +132,8 @@ def _pairs(settings: dict[str, str]) -> list[web.NameValuePairArgsDict]:
     return [{"name": name, "value": value} for name, value in sorted(settings.items())]
 
 
-def _flex(deployment: Deployment, wanted: _Wanted) -> web.FunctionAppConfigArgs:
-    """One instance is always ready for events: a delivery to a cold one may fail (azure-functions-host#11834)."""
+def _flex(deployment: Deployment, wanted: _SiteSpec) -> web.FunctionAppConfigArgs:
+    """Keep one instance always ready for events: a delivery to a cold one may fail (azure-functions-host#11834)."""
     package = pulumi.Output.concat(wanted.storage.account.primary_endpoints.blob, names.PACKAGES)
     return web.FunctionAppConfigArgs(
         deployment=web.FunctionsDeploymentArgs(

@@ -1,9 +1,9 @@
-"""Who may enter a site: no password is accepted, and Entra ID stands in front of the HTTP functions, beside their keys.
+"""Access to a site: no passwords, and Entra ID in addition to the function keys for the HTTP functions.
 
-Entra ID is asked by App Service Authentication, which covers a whole site.
+App Service Authentication checks Entra tokens for the whole site.
 
-Event Grid shows a key and no token, so its path is left out, or every delivery would be answered with 401
-(azure-functions-host#4674, azure-docs#59065). So is the status page, which has no data in it.
+Event Grid sends a key and no token, so its path is excluded; otherwise every delivery would get 401
+(azure-functions-host#4674, azure-docs#59065). The status page, which contains no data, is excluded as well.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from infra.config import Deployment, Entra
 from shared.config.settings import CLOUDS
 
 WEBHOOKS = ("/runtime/webhooks/EventGrid", "/runtime/webhooks/eventgrid")
-"""Documents write it both ways; whether upper and lower case are told apart is not documented."""
+"""Both spellings occur in documents; whether the case matters is not documented."""
 EXCLUDED = (*WEBHOOKS, "/api/dashboard")
 _PUBLIC = "login.microsoftonline.com"
 
@@ -24,9 +24,9 @@ _PUBLIC = "login.microsoftonline.com"
 def refuse_passwords(
     deployment: Deployment, name: str, site: web.WebApp, group: pulumi.Output[str], clouds: Clouds
 ) -> pulumi.Resource:
-    """Let nothing be deployed with a password; gives what was made last.
+    """Disable deployment with passwords; return the resource that was created last.
 
-    Changes of one site come one after the other: Azure may refuse the second of two at a time with HTTP 409.
+    Changes of one site run one after the other: Azure may refuse the second of two at a time with HTTP 409.
     """
     ftp = web.WebAppFtpAllowed(
         f"{name}-ftp",
@@ -52,7 +52,7 @@ def protect(
     group: pulumi.Output[str],
     opts: pulumi.ResourceOptions,
 ) -> web.WebAppAuthSettingsV2:
-    """Let nobody call `resync` and `status` without a token of this tenant for this registration."""
+    """Require a token of this tenant for this registration for `resync` and `status`."""
     cloud = CLOUDS.get(str(deployment.settings.get("NEARZONE_CLOUD")))
     return web.WebAppAuthSettingsV2(
         f"{name}-entra",

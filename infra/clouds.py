@@ -1,4 +1,4 @@
-"""Which subscription a resource is made in. Nothing depends on the one that somebody is signed in to."""
+"""The subscription of each resource. Nothing depends on the subscription of the signed-in account."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from infra.config import Deployment
 
 
 class Clouds:
-    """A provider for every subscription in which something is made."""
+    """A provider for every subscription in which resources are created."""
 
     def __init__(self, deployment: Deployment) -> None:
         zones = (names.subscription_of(names.zone_id(deployment, region)) for region in deployment.regions)
@@ -25,10 +25,10 @@ class Clouds:
     def at(
         self, subscription: str, *, after: Sequence[pulumi.Resource] = (), protect: bool = False
     ) -> pulumi.ResourceOptions:
-        """Options of a resource that is made in a subscription, `after` others."""
+        """Return the options of a resource in a subscription, created `after` others."""
         provider = self._providers[subscription.lower()]
         return pulumi.ResourceOptions(provider=provider, depends_on=list(after), protect=protect)
 
-    def asked(self, subscription: str) -> pulumi.InvokeOutputOptions:
-        """Options of a question to a subscription."""
+    def invoke_options(self, subscription: str) -> pulumi.InvokeOutputOptions:
+        """Return the options of a query to a subscription."""
         return pulumi.InvokeOutputOptions(provider=self._providers[subscription.lower()])

@@ -1,4 +1,4 @@
-"""What is to be deployed, as one frozen tree. How it is written, defaults, and what is wrong with it: `decode.py`."""
+"""The deployment, as one frozen tree. Its format, defaults and validation: `decode.py`."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A region with clients. `vnets`: ids of the VNets that its zone is linked to; `zone`: id of a zone that is there.
+    """A region with clients. `vnets`: ids of the VNets linked to its zone; `zone`: id of an existing zone.
 
-    `reach`: what its clients can connect to, as CIDRs; empty: the app's default. `public`: public addresses of it may
-    be published as well.
+    `reach`: the networks that its clients can connect to, as CIDRs; empty for the app's default. `public`: public
+    addresses within it may be published.
     """
 
     name: str
@@ -22,8 +22,8 @@ class Region:
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
-    """A subscription with endpoints. `topic`, `health_topic`: ids of system topics that are there already."""
+class WatchedSubscription:
+    """A subscription with endpoints. `topic`, `health_topic`: ids of existing system topics."""
 
     id: str
     topic: str = ""
@@ -32,11 +32,11 @@ class Watched:
 
 @dataclass(frozen=True, slots=True)
 class Alerts:
-    """Whom alerts tell (ids of action groups), and from when on.
+    """The recipients of alerts (ids of action groups), and the thresholds.
 
-    `latency_seconds`: mean time from delivery to DNS. `dirty_minutes`: for how long a name may wait for its write; a
-    zone is filled with 57 names a minute, so a first fill of 3,400 names takes an hour. `frozen_hours`: for how long a
-    zone may be frozen.
+    `latency_seconds`: mean time from delivery to DNS. `dirty_minutes`: how long a name may wait for its write; a zone
+    is filled with 57 names a minute, so a first fill of 3,400 names takes an hour. `frozen_hours`: how long a zone may
+    be frozen.
     """
 
     action_groups: tuple[str, ...] = ()
@@ -47,9 +47,10 @@ class Alerts:
 
 @dataclass(frozen=True, slots=True)
 class Entra:
-    """Whose tokens the HTTP functions ask for. `client_id`: of the app registration that stands for them; `tenant`: id.
+    """The accepted tokens of the HTTP functions. `client_id`: of the app registration; `tenant`: its id.
 
-    `groups`, `identities`: object ids of those who may call. Not both empty: it would be everybody in the tenant.
+    `groups`, `identities`: object ids of permitted callers. Not both empty: every account in the tenant could call
+    then.
     """
 
     tenant: str
@@ -60,12 +61,12 @@ class Entra:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """Everything. `subscription`: where nearzone itself lives. `one_app`: one app writes all zones."""
+    """The whole deployment. `subscription`: of nearzone's own resources. `one_app`: one app writes all zones."""
 
     subscription: str
     zone: str
     regions: tuple[Region, ...]
-    subscriptions: tuple[Watched, ...]
+    subscriptions: tuple[WatchedSubscription, ...]
     claims: Mapping[str, object]
     name: str
     one_app: bool
@@ -79,5 +80,5 @@ class Deployment:
 
     @property
     def apps(self) -> tuple[tuple[Region, ...], ...]:
-        """The regions of each app; the first one is where it runs."""
+        """The regions of each app; the app runs in the first one."""
         return (self.regions,) if self.one_app else tuple((region,) for region in self.regions)

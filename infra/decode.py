@@ -1,7 +1,7 @@
-"""From the configuration's plain values to a `Deployment`: one pure function, which reports every fault at once.
+"""Converts the configuration's plain values to a `Deployment`: one pure function, which reports every fault at once.
 
-What the app reads, too (claims, reach, its optional settings), is judged by the app's own parser: what it would refuse
-after the deployment is refused before.
+The app's own parser validates the values that the app reads (claims, reach, its optional settings): what it would
+refuse after the deployment is refused before.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from infra.config import Alerts, Deployment, Entra, Region, Watched
+from infra.config import Alerts, Deployment, Entra, Region, WatchedSubscription
 from infra.settings import WRITTEN, own_settings
 from shared.config import parser as settings_parser
 from shared.config.region_names import is_name
@@ -30,17 +30,17 @@ _ZONE = r"(?=.{3,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.){1,33}[a-z0-9]([a-z
 _FIELDS = {
     "": {*Deployment.__dataclass_fields__},
     "regions": {*Region.__dataclass_fields__},
-    "subscriptions": {*Watched.__dataclass_fields__},
+    "subscriptions": {*WatchedSubscription.__dataclass_fields__},
     "alerts": {*Alerts.__dataclass_fields__},
     "entra": {*Entra.__dataclass_fields__},
 }
 _TABLE = Path(latency.__file__).parents[1] / "data" / "region_latency.csv"
 _PARTS = {"NEARZONE_ZONES": "regions", "NEARZONE_SUBSCRIPTIONS": "subscriptions", "NEARZONE_CLAIMS": "claims"}
-"""Which part of the configuration becomes which app setting; every other one stands under `settings`."""
+"""The part of the configuration behind each app setting; all other settings are in `settings`."""
 
 
 class BadConfig(Exception):
-    """The configuration cannot be used; `faults` holds every reason."""
+    """The configuration is invalid; `faults` has every reason."""
 
     def __init__(self, faults: Sequence[str]) -> None:
         super().__init__("\n".join(("The configuration cannot be used:", *faults)))
@@ -48,7 +48,7 @@ class BadConfig(Exception):
 
 
 def decode(values: object) -> Deployment:
-    """Turn the value of `nearzone:deployment` into a `Deployment`. Raises BadConfig with every fault found."""
+    """Convert the value of `nearzone:deployment` to a `Deployment`. Raises BadConfig with every fault found."""
     read = _Reader()
     top = read.mapping("", values, "")
     deployment = Deployment(
@@ -67,15 +67,15 @@ def decode(values: object) -> Deployment:
         alerts=read.alerts(top.get("alerts", {})),
         entra=read.entra(top["entra"]) if "entra" in top else None,
     )
-    read.together(deployment)
-    read.app(deployment)
+    read.cross_check(deployment)
+    read.check_app_settings(deployment)
     if read.faults:
         raise BadConfig(read.faults)
     return deployment
 
 
 class _Reader:
-    """Takes one value after the other, noting faults instead of stopping at the first."""
+    """Reads one value after the other, and collects faults instead of stopping at the first."""
 
     def __init__(self) -> None:
         self.faults: list[str] = []
@@ -86,7 +86,7 @@ class _Reader:
         self.faults.append(f"{key}: found {shown if len(shown) <= 80 else shown[:77] + '...'}, expected {expected}")
 
     def mapping(self, where: str, value: object, fields: str | None = None) -> dict[str, object]:
-        """A mapping; `fields` names what it may hold."""
+        """Return a mapping; `fields` names its permitted keys."""
         if not isinstance(value, dict):
             self.fault(where, value, "an object")
             return {}
@@ -96,7 +96,7 @@ class _Reader:
         return value
 
     def objects(self, top: dict[str, object], name: str) -> list[tuple[str, dict[str, object]]]:
-        """A list of objects that is not empty, each with where it stands."""
+        """Return the objects of a list that is not empty, each with its location."""
         value = top.get(name)
         if not isinstance(value, list) or not value:
             self.fault(name, value, "a list that is not empty")
@@ -127,7 +127,7 @@ class _Reader:
         return default
 
     def ids(self, where: str, value: object, kind: str) -> tuple[str, ...]:
-        """A list of resource ids of one type."""
+        """Return the resource ids, of one type, in a list."""
         if not isinstance(value, list):
             self.fault(where, value, "a list")
             return ()
@@ -150,7 +150,7 @@ class _Reader:
             public=self.flag(item, f"{where}.public"),
         )
 
-    def watched(self, where: str, item: dict[str, object]) -> Watched:
+    def watched(self, where: str, item: dict[str, object]) -> WatchedSubscription:
         guid = self._text(
             f"{where}.id", item.get("id"), lambda text: bool(re.fullmatch(_GUID, text)), "a subscription id (GUID)"
         )
@@ -161,7 +161,7 @@ class _Reader:
         for name, topic in ids.items():
             if topic and guid and topic.split("/")[2].lower() != guid.lower():
                 self.fault(f"{where}.{name}", topic, f"a topic in subscription {guid}")
-        return Watched(guid.lower(), **ids)
+        return WatchedSubscription(guid.lower(), **ids)
 
     def settings(self, value: object) -> dict[str, object]:
         found = self.mapping("settings", value)
@@ -199,31 +199,31 @@ class _Reader:
             return ()
         return tuple(self._guid(f"{where}[{i}]", item) for i, item in enumerate(value))
 
-    def together(self, deployment: Deployment) -> None:
-        """What only several values together can be wrong about."""
-        self._once([(f"regions[{i}].name", region.name) for i, region in enumerate(deployment.regions)])
-        self._once([(f"subscriptions[{i}].id", each.id) for i, each in enumerate(deployment.subscriptions)])
+    def cross_check(self, deployment: Deployment) -> None:
+        """Add faults of several values together."""
+        self._no_duplicates([(f"regions[{i}].name", region.name) for i, region in enumerate(deployment.regions)])
+        self._no_duplicates([(f"subscriptions[{i}].id", each.id) for i, each in enumerate(deployment.subscriptions)])
         vnets = [
             (f"regions[{i}].vnets[{j}]", v) for i, r in enumerate(deployment.regions) for j, v in enumerate(r.vnets)
         ]
-        self._once(vnets)  # Azure refuses to link a VNet to two zones of one name.
+        self._no_duplicates(vnets)  # Azure refuses to link a VNet to two zones of one name.
         for i, region in enumerate(deployment.regions):
             if region.zone and region.zone.split("/")[-1].lower() != deployment.zone:
                 self.fault(f"regions[{i}].zone", region.zone, f"a zone named {deployment.zone}")
 
-    def _once(self, items: Sequence[tuple[str, str]]) -> None:
+    def _no_duplicates(self, items: Sequence[tuple[str, str]]) -> None:
         seen: set[str] = set()
         for where, value in items:
             if value and value.lower() in seen:
                 self.fault(where, value, "each one once")
             seen.add(value.lower())
 
-    def app(self, deployment: Deployment) -> None:
-        """What the app's parser finds and has not been said already: in all regions together, then in each app."""
+    def check_app_settings(self, deployment: Deployment) -> None:
+        """Add new faults from the app's parser: for all regions together, then for each app."""
         said = tuple(self.faults)
         together = _app_faults(deployment, deployment.regions)
         found = together or [text for regions in deployment.apps for text in _app_faults(deployment, regions)]
-        self.faults += [f"{KEY}.{_part(text)}: {text}" for text in dict.fromkeys(found) if _news(text, said)]
+        self.faults += [f"{KEY}.{_part(text)}: {text}" for text in dict.fromkeys(found) if _is_new(text, said)]
 
 
 def _app_faults(deployment: Deployment, regions: Sequence[Region]) -> Sequence[str]:
@@ -239,12 +239,12 @@ def _part(fault: str) -> str:
     return _PARTS.get(re.split(r"[\[:.]", fault, maxsplit=1)[0], "settings")
 
 
-def _news(fault: str, said: Sequence[str]) -> bool:
-    """Whether a fault of an app setting is more than the echo of one in the values that it was made from."""
+def _is_new(fault: str, said: Sequence[str]) -> bool:
+    """Return whether a fault of an app setting is more than a consequence of faults in the values behind it."""
     part = _part(fault)
     if part == "settings" or ".reach" in fault:
         return True
-    if ".region:" in fault:  # Of a region that could be one, and is not known.
+    if ".region:" in fault:  # A valid region name that is not known.
         return not any(re.search(r"regions\[\d+\]\.name: ", each) for each in said)
     return not any(each.startswith(f"{KEY}.claims:") for each in said) if part == "claims" else not said
 

@@ -1,7 +1,7 @@
 """Events: a system topic for each watched subscription, and each app's own subscriptions to it.
 
-Azure allows one system topic per source and type, so an existing one may be given. The event subscriptions come last:
-Event Grid wants the function to be there, so they are made only once the code is deployed (`subscribed`).
+Azure allows one system topic per source and type, so an existing one may be configured. The event subscriptions come
+last: Event Grid requires the function to exist, so they are created only after the code is deployed (`subscribed`).
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from pulumi_azure_native import eventgrid, resources
 from infra import filters, names, rights
 from infra.app import App
 from infra.clouds import Clouds
-from infra.config import Deployment, Watched
+from infra.config import Deployment, WatchedSubscription
 from infra.roles import Identity, built_in, grant
-from infra.zones import Place
+from infra.zones import ZonePlacement
 
-KEPT_MINUTES = 60
-"""How long Event Grid tries to deliver an event. By then the sweep has looked several times."""
+DELIVERY_MINUTES = 60
+"""How long Event Grid tries to deliver an event. Several sweeps have run by then."""
 ATTEMPTS = 30
 
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A system topic. `label` names it among this program's resources; `principal`: who writes its dead letters."""
+    """A system topic. `label`: its name in this program; `principal`: the identity that writes its dead letters."""
 
     label: str
     kind: str
@@ -38,7 +38,7 @@ class Topic:
 
 
 def topics(deployment: Deployment, clouds: Clouds) -> list[tuple[Topic, resources.ResourceGroup]]:
-    """The topics of every watched subscription, each with the group there in which its alert stands."""
+    """Return the topics of every watched subscription, each with the resource group of its alert."""
     found = []
     for each in deployment.subscriptions:
         group = resources.ResourceGroup(
@@ -54,7 +54,7 @@ def topics(deployment: Deployment, clouds: Clouds) -> list[tuple[Topic, resource
 
 
 def _topic(
-    deployment: Deployment, watched: Watched, kind: str, group: resources.ResourceGroup, clouds: Clouds
+    deployment: Deployment, watched: WatchedSubscription, kind: str, group: resources.ResourceGroup, clouds: Clouds
 ) -> Topic:
     short = "resources" if kind == filters.RESOURCES else "health"
     label, given = (
@@ -79,11 +79,12 @@ def _topic(
 
 
 def zone_topics(
-    deployment: Deployment, places: Sequence[Place], clouds: Clouds
+    deployment: Deployment, places: Sequence[ZonePlacement], clouds: Clouds
 ) -> list[tuple[Topic, resources.ResourceGroup]]:
-    """The topics of our zones' groups where their subscription is not watched, so that edits of the zones are told.
+    """Return the topics of our zones' groups in subscriptions that are not watched: they report edits of the zones.
 
-    Not of zones that were there before: whether their groups are ours to listen to is not known, and the sweep looks.
+    Zones that existed before are left out: it is unknown whether we may listen to their groups, and the sweep finds
+    edits.
     """
     watched = {each.id for each in deployment.subscriptions}
     if deployment.subscription in watched:
@@ -91,7 +92,7 @@ def zone_topics(
     return [(_group_topic(deployment, place, clouds), place.group) for place in places if place.zone]
 
 
-def _group_topic(deployment: Deployment, place: Place, clouds: Clouds) -> Topic:
+def _group_topic(deployment: Deployment, place: ZonePlacement, clouds: Clouds) -> Topic:
     label = f"{names.group(deployment, place.region)}-edits"
     made = eventgrid.SystemTopic(
         label,
@@ -111,21 +112,21 @@ def _existing(label: str, kind: str, given: str, clouds: Clouds) -> Topic:
     subscription = names.subscription_of(given)
     group, name = (given.split("/")[i] for i in (4, -1))
     found = eventgrid.get_system_topic_output(
-        resource_group_name=group, system_topic_name=name, opts=clouds.asked(subscription)
+        resource_group_name=group, system_topic_name=name, opts=clouds.invoke_options(subscription)
     )
     return Topic(label, kind, subscription, group, name, given, found.identity.apply(lambda i: _principal(given, i)))
 
 
 def _principal(topic: str, identity: object) -> str:
-    """Who a topic is when it writes dead letters. Raises ValueError where it is nobody."""
+    """Return the identity with which a topic writes dead letters. Raises ValueError if it has none."""
     principal = getattr(identity, "principal_id", None)
     if not principal:
         raise ValueError(f"{topic} has no system-assigned identity: switch it on, dead letters are written with it")
     return str(principal)
 
 
-def listen(deployment: Deployment, topic: Topic, app: App, clouds: Clouds) -> None:
-    """Let a topic write an app's dead letters and, once the code is there, deliver to its function."""
+def subscribe(deployment: Deployment, topic: Topic, app: App, clouds: Clouds) -> None:
+    """Permit a topic to write an app's dead letters and, once the code is deployed, deliver to its function."""
     writer = grant(
         Identity(f"{app.name}-{topic.label}", topic.principal),
         built_in(deployment.subscription, rights.STORAGE_BLOB_DATA_CONTRIBUTOR),
@@ -134,11 +135,11 @@ def listen(deployment: Deployment, topic: Topic, app: App, clouds: Clouds) -> No
         clouds.at(deployment.subscription),
     )
     if deployment.subscribed:
-        _subscribe(topic, app, clouds, [writer, app.settled])
+        _event_subscription(topic, app, clouds, [writer, app.settled])
 
 
-def _subscribe(topic: Topic, app: App, clouds: Clouds, after: Sequence[pulumi.Resource]) -> None:
-    """Event Grid calls the site at once, so whatever still changes the site comes before."""
+def _event_subscription(topic: Topic, app: App, clouds: Clouds, after: Sequence[pulumi.Resource]) -> None:
+    """Create an event subscription. Event Grid calls the site at once, so all changes of the site come before."""
     eventgrid.SystemTopicEventSubscription(
         f"{app.name}-{topic.label}",
         resource_group_name=topic.group,
@@ -148,11 +149,11 @@ def _subscribe(topic: Topic, app: App, clouds: Clouds, after: Sequence[pulumi.Re
         destination=eventgrid.AzureFunctionEventSubscriptionDestinationArgs(
             endpoint_type="AzureFunction",
             resource_id=pulumi.Output.format("{0}/functions/{1}", app.site.id, names.FUNCTION),
-            max_events_per_batch=1,  # The host answers for a whole batch: one failure would bring all of it again.
+            max_events_per_batch=1,  # The host responds for a whole batch: one failure would redeliver all of it.
         ),
         filter=_filter(topic.kind),
         retry_policy=eventgrid.RetryPolicyArgs(
-            max_delivery_attempts=ATTEMPTS, event_time_to_live_in_minutes=KEPT_MINUTES
+            max_delivery_attempts=ATTEMPTS, event_time_to_live_in_minutes=DELIVERY_MINUTES
         ),
         dead_letter_with_resource_identity=eventgrid.DeadLetterWithResourceIdentityArgs(
             identity=eventgrid.EventSubscriptionIdentityArgs(type="SystemAssigned"),

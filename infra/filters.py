@@ -1,19 +1,19 @@
-"""Which events are delivered, as data. What gets through is still only a hint: the app judges every event itself.
+"""The event filters, as data. A delivered event is still only a hint: the app checks every event itself.
 
-Event Grid allows 25 values in all advanced filters of a subscription together, and compares strings without regard to
-case (Microsoft Learn, event-filtering). Whole operation names would be too many, so their beginnings are given.
+Event Grid allows 25 values in all advanced filters of a subscription together, and ignores the case of strings
+(Microsoft Learn, event-filtering). Whole operation names would be too many, so their prefixes are given.
 """
 
 from __future__ import annotations
 
 RESOURCES = "Microsoft.Resources.Subscriptions"
-"""Topic type of what is done through Azure Resource Manager in a subscription."""
+"""Topic type of operations through Azure Resource Manager in a subscription."""
 
 HEALTH = "Microsoft.ResourceNotifications.HealthResources"
-"""Topic type of what happens to VMs by themselves (preview)."""
+"""Topic type of health changes of VMs that no operation causes (preview)."""
 
 GROUPS = "Microsoft.Resources.ResourceGroups"
-"""Topic type of what is done through Azure Resource Manager in one resource group."""
+"""Topic type of operations through Azure Resource Manager in one resource group."""
 
 EVENT_TYPES = {
     RESOURCES: tuple(
@@ -36,7 +36,7 @@ OPERATIONS = (
     "Microsoft.Resources/tags/",
     "Microsoft.Network/privateDnsZones/A/",
 )
-"""Beginnings of the operations on endpoints and on what they depend on, of changes of any resource's tags, and of edits
-of A record sets."""
+"""Prefixes of the operations on endpoints and their dependencies, of changes of any resource's tags, and of edits of A
+record sets."""
 EDITS = ("Microsoft.Network/privateDnsZones/A/",)
-"""The last of these alone, for groups with a zone in a subscription that is not watched."""
+"""Only the prefix of A record sets, for groups with a zone in a subscription that is not watched."""

@@ -1,4 +1,4 @@
-"""What things are called and where they stand: all of it follows from the configuration, so ids are known early."""
+"""Names and locations of the resources: they follow from the configuration, so ids are known early."""
 
 from __future__ import annotations
 
@@ -14,48 +14,48 @@ DEAD_LETTERS = "dead-letters"
 
 
 def group(deployment: Deployment, region: Region) -> str:
-    """The resource group of a region's zone and app."""
+    """Return the resource group of a region's zone and app."""
     return f"{deployment.name}-{region.name}"
 
 
 def group_id(deployment: Deployment, region: Region) -> str:
-    """The id of that group."""
+    """Return the id of that group."""
     return f"/subscriptions/{deployment.subscription}/resourceGroups/{group(deployment, region)}"
 
 
 def zone_id(deployment: Deployment, region: Region) -> str:
-    """The id of a region's zone, whether it is made here or was there."""
+    """Return the id of a region's zone, created here or existing."""
     made = f"{group_id(deployment, region)}/providers/Microsoft.Network/privateDnsZones/{deployment.zone}"
     return region.zone or made
 
 
 def app(deployment: Deployment, regions: Sequence[Region]) -> str:
-    """An app's name among the resources of this program; it tells the apps of one deployment apart."""
+    """Return an app's name in this program; it is unique within a deployment."""
     return f"{deployment.name}-{regions[0].name}"
 
 
 def site(deployment: Deployment, regions: Sequence[Region]) -> str:
-    """A function app's name, which is part of its host name and unique in Azure."""
+    """Return a function app's name, which is part of its host name and unique in Azure."""
     return f"{app(deployment, regions)}-{_digest(deployment, regions)[:6]}"
 
 
 def account(deployment: Deployment, regions: Sequence[Region]) -> str:
-    """A storage account's name: unique in Azure, 3 to 24 letters and digits."""
+    """Return a storage account's name: unique in Azure, 3 to 24 letters and digits."""
     return f"nz{_digest(deployment, regions)[:18]}"
 
 
 def role_id(deployment: Deployment, role: str) -> str:
-    """The GUID of a custom role; two deployments in one tenant have roles of their own."""
+    """Return the GUID of a custom role; each deployment in a tenant has its own roles."""
     return str(uuid.uuid5(uuid.UUID(deployment.subscription), f"{deployment.name}/{role}"))
 
 
 def subscription_of(resource: str) -> str:
-    """The subscription of a resource id, in lower case."""
+    """Return the subscription of a resource id, in lower case."""
     return resource.split("/")[2].lower()
 
 
 def short(resource: str) -> str:
-    """A name for something that belongs to a resource, different for resources of one name."""
+    """Return a short name for a resource id; different resources of one name get different ones."""
     return f"{resource.rsplit('/', maxsplit=1)[-1][:64]}-{_hash(resource.lower())[:6]}"
 
 

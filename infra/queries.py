@@ -1,7 +1,7 @@
-"""The queries, written once in `queries/`: alerts and workbook use the same ones, and people read them.
+"""The queries, each in one file of `queries/`: alerts, workbook and operators use the same ones.
 
-They run in a Log Analytics workspace: the app's metrics are in its table `AppMetrics`, where a histogram is kept as
-sum, count and maximum, a counter as what was added, a gauge as one value (Azure Monitor, reference of the tables).
+They run in a Log Analytics workspace: the app's metrics are in its table AppMetrics, where a histogram is stored as
+sum, count and maximum, a counter as its increase, a gauge as one value (Azure Monitor, reference of the tables).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ FOLDER = Path(__file__).parent / "queries"
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A query and what it shows: the comment in its first line."""
+    """A query and its title: the comment in its first line."""
 
     name: str
     title: str
@@ -22,6 +22,6 @@ class Query:
 
 
 def read(name: str) -> Query:
-    """One query by the name of its file."""
+    """Return one query by the name of its file."""
     text = (FOLDER / f"{name}.kql").read_text(encoding="utf-8")
     return Query(name, text.splitlines()[0].removeprefix("// "), text)

@@ -1,7 +1,7 @@
-"""What the app's identity may do in Azure, as data. A test has the real app run, and compares.
+"""The permissions of the app's identity in Azure, as data. A test runs the real app and compares.
 
-Every action is one that Azure's providers publish (role-based-access-control/resource-provider-operations); a role
-with another one would be refused.
+Every action is published by Azure's providers (role-based-access-control/resource-provider-operations); Azure would
+refuse a role with any other one.
 """
 
 from __future__ import annotations
@@ -17,32 +17,32 @@ READ_ENDPOINTS = (
     "Microsoft.Network/privateEndpoints/read",
     "Microsoft.Network/privateEndpoints/privateDnsZoneGroups/read",
     "Microsoft.ContainerInstance/containerGroups/read",
-    # Power states come with `$expand=instanceView` of the reads above. Whether Azure asks for these as well is not
-    # documented; they read the same.
+    # Power states come with `$expand=instanceView` of the reads above. It is not documented whether Azure requires
+    # these actions for it; they read the same data.
     "Microsoft.Compute/virtualMachines/instanceView/read",
     "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/instanceView/read",
 )
-"""At every watched subscription: endpoints and what they depend on."""
+"""At every watched subscription: endpoints and their dependencies."""
 
 WRITE_RECORDS = (
     "Microsoft.Network/privateDnsZones/A/read",
     "Microsoft.Network/privateDnsZones/A/write",
     "Microsoft.Network/privateDnsZones/A/delete",
 )
-"""At the zones that the app writes, and nowhere else: A record sets, and nothing but these."""
+"""At the zones that the app writes, and nowhere else: A record sets only."""
 
 READ_SURROUNDINGS = (
     "Microsoft.Network/privateDnsZones/read",
     "Microsoft.Network/privateDnsZones/SOA/read",
     "Microsoft.Network/privateDnsZones/virtualNetworkLinks/read",
-    "Microsoft.Network/virtualNetworks/read",  # Its peerings are part of it.
+    "Microsoft.Network/virtualNetworks/read",  # Includes its peerings.
     "Microsoft.Authorization/permissions/read",
 )
-"""At the app's zones and the VNets that are linked here: only the preflight reads these. Without them answers are as
-right, and the preflight says what it could not read."""
+"""At the app's zones and the VNets linked here: only the preflight reads these. Without them answers stay correct, and
+the preflight reports what it could not read."""
 
 READ_LOCKS = ("Microsoft.Authorization/locks/read",)
-"""At the subscriptions of the zones: a lock above a zone holds for it, too. Only the preflight reads these."""
+"""At the subscriptions of the zones: a lock above a zone applies to the zone. Only the preflight reads these."""
 
 STORAGE_BLOB_DATA_OWNER = "b7e6dc6d-f1e8-4753-8033-0f276bb0955b"
 STORAGE_BLOB_DATA_CONTRIBUTOR = "ba92f5b4-2d11-453d-a403-e96b0029c9fe"

@@ -1,4 +1,4 @@
-"""Custom roles, and who is given which at which scope. What the roles hold: `rights.py`."""
+"""Custom roles and role assignments. The actions of the roles: `rights.py`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pulumi_azure_native import authorization
 from infra import names, rights
 from infra.clouds import Clouds
 from infra.config import Deployment, Region
-from infra.zones import Place
+from infra.zones import ZonePlacement
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +26,14 @@ class Roles:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who is given a role. `name`: among this program's resources."""
+    """An identity that is assigned roles. `name`: its name in this program."""
 
     name: str
     principal: pulumi.Input[str]
 
 
 def define(deployment: Deployment, clouds: Clouds) -> Roles:
-    """Make the custom roles; each can be assigned in just the subscriptions where it is."""
+    """Create the custom roles; each can be assigned only in the subscriptions that need it."""
     zones = {names.subscription_of(names.zone_id(deployment, region)) for region in deployment.regions}
     vnets = {names.subscription_of(vnet) for region in deployment.regions for vnet in region.vnets}
     watched = {each.id for each in deployment.subscriptions}
@@ -61,12 +61,12 @@ def define(deployment: Deployment, clouds: Clouds) -> Roles:
 
 
 def grant(
-    who: Identity, role: pulumi.Input[str], scope: pulumi.Input[str], label: str, opts: pulumi.ResourceOptions
+    identity: Identity, role: pulumi.Input[str], scope: pulumi.Input[str], label: str, opts: pulumi.ResourceOptions
 ) -> authorization.RoleAssignment:
-    """Give a role at a scope. `label` tells the assignments of one identity apart."""
+    """Assign a role at a scope. `label` distinguishes the assignments of one identity."""
     return authorization.RoleAssignment(
-        f"{who.name}-{label}",
-        principal_id=who.principal,
+        f"{identity.name}-{label}",
+        principal_id=identity.principal,
         principal_type="ServicePrincipal",
         role_definition_id=role,
         scope=scope,
@@ -75,29 +75,31 @@ def grant(
 
 
 def at(role: pulumi.Output[str], scope: str) -> pulumi.Output[str]:
-    """The id of a custom role in the subscription of a scope: a role has one GUID wherever it can be assigned."""
+    """Return the id of a custom role in the subscription of a scope: a role has one GUID in all its subscriptions."""
     return role.apply(lambda found: built_in(names.subscription_of(scope), found.rsplit("/", maxsplit=1)[-1]))
 
 
 def built_in(subscription: str, role: str) -> str:
-    """The id of a role, given by its GUID, in a subscription."""
+    """Return the id of a role, given by its GUID, in a subscription."""
     return f"/subscriptions/{subscription}/providers/Microsoft.Authorization/roleDefinitions/{role}"
 
 
-def grant_app(deployment: Deployment, who: Identity, places: Sequence[Place], roles: Roles, clouds: Clouds) -> None:
-    """What an app may do in Azure Resource Manager: read endpoints, write its own zones, look around these."""
+def grant_app(
+    deployment: Deployment, identity: Identity, places: Sequence[ZonePlacement], roles: Roles, clouds: Clouds
+) -> None:
+    """Assign an app's roles in Azure Resource Manager: read endpoints, write its own zones, read their environment."""
     given: list[tuple[pulumi.Output[str], str, str, list[pulumi.Resource]]] = [
         (roles.endpoints, f"/subscriptions/{each.id}", f"endpoints-{each.id}", []) for each in deployment.subscriptions
     ]
     for each in places:
         zone, region = names.zone_id(deployment, each.region), each.region.name
-        given.append((roles.records, zone, f"records-{region}", each.made))
-        given.append((roles.surroundings, zone, f"surroundings-{region}", each.made))
+        given.append((roles.records, zone, f"records-{region}", each.dependencies))
+        given.append((roles.surroundings, zone, f"surroundings-{region}", each.dependencies))
         given += [(roles.surroundings, vnet, names.short(vnet), []) for vnet in each.region.vnets]
     for subscription in _zone_subscriptions(deployment, [each.region for each in places]):
         given.append((roles.locks, f"/subscriptions/{subscription}", f"locks-{subscription}", []))
     for role, scope, label, after in given:
-        grant(who, at(role, scope), scope, label, clouds.at(deployment.subscription, after=after))
+        grant(identity, at(role, scope), scope, label, clouds.at(deployment.subscription, after=after))
 
 
 def _zone_subscriptions(deployment: Deployment, regions: Sequence[Region]) -> list[str]:

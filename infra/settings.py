@@ -1,4 +1,4 @@
-"""The app settings: what the app's parser reads, and what the Functions host and the telemetry need beside it."""
+"""The app settings: those of the app's parser, and those that the Functions host and the telemetry need."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ANY_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def own_settings(deployment: Deployment, regions: Sequence[Region]) -> dict[str, str]:
-    """The NEARZONE_ settings of the app that writes the zones of these regions."""
+    """Return the NEARZONE_ settings of the app that writes the zones of these regions."""
     written = {
         "NEARZONE_ZONES": [_zone(deployment, region) for region in regions],
         "NEARZONE_SUBSCRIPTIONS": [each.id for each in deployment.subscriptions],
@@ -30,11 +30,11 @@ def own_settings(deployment: Deployment, regions: Sequence[Region]) -> dict[str,
 
 
 def host_settings(client_id: str, blob: str, queue: str, table: str, connection: str) -> dict[str, str]:
-    """What names the identity and where it is used; no key among it.
+    """Return the settings that name the identity and its uses, without any key.
 
     `blob`, `queue`, `table`: the endpoints of the app's storage account. Sources: azure-identity 1.27
-    (`DefaultAzureCredential` takes the user-assigned identity that AZURE_CLIENT_ID names), the identity-based
-    connections of Azure Functions, azure-monitor-opentelemetry-exporter 1.0.0b57 (the authentication string).
+    (DefaultAzureCredential uses the user-assigned identity in AZURE_CLIENT_ID), the identity-based connections of Azure
+    Functions, azure-monitor-opentelemetry-exporter 1.0.0b57 (the authentication string).
     """
     return {
         "AZURE_CLIENT_ID": client_id,
@@ -49,7 +49,7 @@ def host_settings(client_id: str, blob: str, queue: str, table: str, connection:
 
 
 def three_sweeps(deployment: Deployment) -> int:
-    """Seconds of three intervals of the sweep; the longest ones where they differ."""
+    """Return three intervals of the sweep in seconds; the longest ones if they differ."""
     schedule = str(deployment.settings.get(_SCHEDULE) or SWEEP_SCHEDULE)
     due = [each.timestamp() for each in islice(CronSim(schedule, _ANY_DAY), 500)]
     return round(3 * max(later - earlier for earlier, later in pairwise(due)))

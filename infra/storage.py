@@ -12,17 +12,17 @@ from infra import names, rights
 from infra.clouds import Clouds
 from infra.config import Deployment, Region
 from infra.roles import Identity, built_in, grant
-from infra.zones import Place
+from infra.zones import ZonePlacement
 
-KEPT_DAYS = 30
-"""Days for which dead letters are kept; they name people and addresses."""
+DEAD_LETTER_DAYS = 30
+"""Days for which dead letters are kept; they contain names of users and addresses."""
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A storage account with its containers. `ready`: what has to be there before an app can run from it.
+    """A storage account with its containers. `ready`: what an app needs before it can run from the account.
 
-    That is the container of the deployed package, and the rights of the app's identity at the account.
+    That is the container of the deployed package, and the roles of the app's identity at the account.
     """
 
     account: storage.StorageAccount
@@ -30,8 +30,10 @@ class Account:
     ready: Sequence[pulumi.Resource]
 
 
-def account(deployment: Deployment, regions: Sequence[Region], home: Place, who: Identity, clouds: Clouds) -> Account:
-    """Make it: zone-redundant, entered with identities only."""
+def account(
+    deployment: Deployment, regions: Sequence[Region], home: ZonePlacement, identity: Identity, clouds: Clouds
+) -> Account:
+    """Create the account: zone-redundant, with access by identities only."""
     name, opts = names.app(deployment, regions), clouds.at(deployment.subscription)
     made = storage.StorageAccount(
         f"{name}-storage",
@@ -61,15 +63,15 @@ def account(deployment: Deployment, regions: Sequence[Region], home: Place, who:
     )
     _expire(name, home, made, clouds.at(deployment.subscription, after=[dead_letters]))
     usable = [
-        grant(who, built_in(deployment.subscription, role), made.id, f"storage-{role[:8]}", opts)
+        grant(identity, built_in(deployment.subscription, role), made.id, f"storage-{role[:8]}", opts)
         for role in rights.OWN_ACCOUNT
     ]
     return Account(made, dead_letters, ready=[packages, *usable])
 
 
-def _expire(name: str, home: Place, made: storage.StorageAccount, opts: pulumi.ResourceOptions) -> None:
-    """Let dead letters go after a while."""
-    age = storage.DateAfterModificationArgs(days_after_modification_greater_than=KEPT_DAYS)
+def _expire(name: str, home: ZonePlacement, made: storage.StorageAccount, opts: pulumi.ResourceOptions) -> None:
+    """Delete dead letters after `DEAD_LETTER_DAYS`."""
+    age = storage.DateAfterModificationArgs(days_after_modification_greater_than=DEAD_LETTER_DAYS)
     definition = storage.ManagementPolicyDefinitionArgs(
         filters=storage.ManagementPolicyFilterArgs(blob_types=["blockBlob"], prefix_match=[f"{names.DEAD_LETTERS}/"]),
         actions=storage.ManagementPolicyActionArgs(base_blob=storage.ManagementPolicyBaseBlobArgs(delete=age)),

@@ -1,4 +1,4 @@
-"""Where an app's metrics, traces and logs go: its own workspace in its own region, entered with its identity only."""
+"""The destination of an app's metrics, traces and logs: its own workspace in its own region, with its identity only."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from infra import rights
 from infra.clouds import Clouds
 from infra.config import Deployment
 from infra.roles import Identity, built_in, grant
-from infra.zones import Place
+from infra.zones import ZonePlacement
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +21,8 @@ class Telemetry:
     component: applicationinsights.Component
 
 
-def telemetry(deployment: Deployment, name: str, home: Place, who: Identity, clouds: Clouds) -> Telemetry:
-    """Make both, and let the app send. A region's telemetry does not depend on another region."""
+def telemetry(deployment: Deployment, name: str, home: ZonePlacement, identity: Identity, clouds: Clouds) -> Telemetry:
+    """Create both, and permit the app to send. A region's telemetry does not depend on another region."""
     opts = clouds.at(deployment.subscription)
     workspace = operationalinsights.Workspace(
         f"{name}-logs",
@@ -47,5 +47,5 @@ def telemetry(deployment: Deployment, name: str, home: Place, who: Identity, clo
         opts=opts,
     )
     publisher = built_in(deployment.subscription, rights.MONITORING_METRICS_PUBLISHER)
-    grant(who, publisher, component.id, "telemetry", opts)
+    grant(identity, publisher, component.id, "telemetry", opts)
     return Telemetry(workspace, component)

@@ -1,4 +1,4 @@
-"""One workbook over the telemetry of all apps: what a person looks at first."""
+"""One workbook over the telemetry of all apps: the operator's overview."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SHOWN = {
     "failing": "table",
     "frozen_for": "table",
 }
-"""Queries in the order in which they are shown, and how."""
+"""Queries in the order of display, with their visualization."""
 
 WORKSPACES = "microsoft.operationalinsights/workspaces"
 RANGE = "TimeRange"
@@ -38,7 +38,7 @@ DAY_MS = 86_400_000
 
 
 def workbook(deployment: Deployment, apps: Sequence[App], clouds: Clouds) -> None:
-    """Make it, beside the first app."""
+    """Create the workbook, next to the first app."""
     name = f"{deployment.name}-workbook"
     ids = pulumi.Output.all(*(app.telemetry.workspace.id for app in apps))
     applicationinsights.Workbook(
@@ -56,7 +56,7 @@ def workbook(deployment: Deployment, apps: Sequence[App], clouds: Clouds) -> Non
 
 
 def content(workspaces: Sequence[str]) -> dict[str, object]:
-    """A workbook (Notebook/1.0) that asks these workspaces."""
+    """Return a workbook (Notebook/1.0) that queries these workspaces."""
     time = {
         "id": "6f1b6d5e-6a3f-4a4f-9a57-8d3a7c0c0a01",
         "name": RANGE,

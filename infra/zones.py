@@ -13,21 +13,21 @@ from infra.config import Deployment, Region
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """A region's group and its zone. `zone` is None where the zone was there before."""
+class ZonePlacement:
+    """A region's group and its zone. `zone`: None if the zone existed before."""
 
     region: Region
     group: resources.ResourceGroup
     zone: privatedns.PrivateZone | None
 
     @property
-    def made(self) -> list[pulumi.Resource]:
-        """What has to be there before anybody can be given rights at the zone."""
+    def dependencies(self) -> list[pulumi.Resource]:
+        """The resources that must exist before a role can be assigned at the zone."""
         return [self.zone] if self.zone else []
 
 
-def place(deployment: Deployment, region: Region, clouds: Clouds) -> Place:
-    """Make a region's group, its zone unless that is there, and its links."""
+def make_zone(deployment: Deployment, region: Region, clouds: Clouds) -> ZonePlacement:
+    """Create a region's group, its zone unless it exists, and its links."""
     group = resources.ResourceGroup(
         names.group(deployment, region),
         resource_group_name=names.group(deployment, region),
@@ -37,13 +37,13 @@ def place(deployment: Deployment, region: Region, clouds: Clouds) -> Place:
     zone = None if region.zone else _zone(deployment, region, group, clouds)
     for vnet in region.vnets:
         _link(deployment, region, vnet, clouds, zone)
-    return Place(region, group, zone)
+    return ZonePlacement(region, group, zone)
 
 
 def _zone(
     deployment: Deployment, region: Region, group: resources.ResourceGroup, clouds: Clouds
 ) -> privatedns.PrivateZone:
-    """Protected: `pulumi destroy` takes no names away from clients."""
+    """Create a zone. It is protected: `pulumi destroy` removes no names from clients."""
     return privatedns.PrivateZone(
         f"{names.group(deployment, region)}-zone",
         resource_group_name=group.name,
@@ -56,7 +56,7 @@ def _zone(
 def _link(
     deployment: Deployment, region: Region, vnet: str, clouds: Clouds, zone: privatedns.PrivateZone | None
 ) -> None:
-    """Registration is off: Azure would write records of its own into the zone."""
+    """Create a link without registration: otherwise Azure would write its own records into the zone."""
     zone_id, name = names.zone_id(deployment, region), names.short(vnet)
     privatedns.VirtualNetworkLink(
         f"{names.group(deployment, region)}-{name}",

@@ -1,7 +1,7 @@
-"""One private zone with two A record sets, written by hand: enough where two addresses never change.
+"""One private zone with two A record sets, written by hand: enough if two addresses never change.
 
-From here to nearzone: docs/from-records-to-nearzone.md. `.local` belongs to multicast DNS (RFC 6762), so that many
-machines never ask the zone for it; take a name like `ai.internal` where you can choose.
+The next step is docs/from-records-to-nearzone.md. `.local` belongs to multicast DNS (RFC 6762), so many machines never
+query the zone for it; use a name like `ai.internal` if you can choose.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ for name, (region, address) in SERVERS.items():
         a_records=[privatedns.ARecordArgs(ipv4_address=address)],
         metadata={"region": region},
     )
-# Nobody can ask a zone that is not linked: pulumi config set --path 'two-records:vnets[0]' VNET_ID
+# No client can query a zone that is not linked: pulumi config set --path 'two-records:vnets[0]' VNET_ID
 for vnet in pulumi.Config("two-records").get_object("vnets") or []:
     privatedns.VirtualNetworkLink(
         vnet.rsplit("/", maxsplit=1)[-1],

@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from infra.config import Alerts, Deployment, Entra, Region, Watched
+from infra.config import Alerts, Deployment, Entra, Region, WatchedSubscription
 from infra.decode import KEY, BadConfig, decode
 from infra.settings import three_sweeps
 from infra.tests.stage import CLAIMS, EAST, HOME, INFRA, LAB, REGIONS, WEST, Cloud, Program, configured, vnet
@@ -46,7 +46,7 @@ def test_everything_can_be_given():
         )
     )
     assert found.regions == (Region(WEST, (), ("10.0.0.0/8",), ZONE),)
-    assert found.subscriptions == (Watched(LAB, TOPIC, TOPIC),)
+    assert found.subscriptions == (WatchedSubscription(LAB, TOPIC, TOPIC),)
     assert found.alerts == Alerts((GROUP,), 30)
     assert found.entra == Entra(HOME, LAB, (), (HOME,))
     assert (found.name, found.max_instances, found.settings) == ("nz-prod", 60, {"NEARZONE_TTL": "20"})
@@ -190,5 +190,5 @@ def test_the_readme_names_every_key():
     text = (INFRA / "README.md").read_text(encoding="utf-8")
     keys = {row.split("`")[1] for row in text.splitlines() if row.startswith("| `")}
     assert keys == {*Deployment.__dataclass_fields__}
-    for nested in (Region, Watched, Alerts):
+    for nested in (Region, WatchedSubscription, Alerts):
         assert all(f"`{name}`" in text for name in nested.__dataclass_fields__)

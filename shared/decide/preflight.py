@@ -46,7 +46,9 @@ def check(
     found: list[Trouble] = list(zone_regions.troubles(settings.zones, regions))
     for zone in settings.zones:
         environment = zones[zone.key]
-        found += _zone_troubles(zone, environment, apply=settings.apply)
+        found += _zone_troubles(zone, environment)
+        if environment.exists:
+            found += _permission_troubles(zone, environment, apply=settings.apply)
         found += _link_troubles(zone, environment, _serving_networks(endpoints, settings))
         found += _reach_troubles(zone, endpoints)
         found += [
@@ -59,22 +61,23 @@ def check(
             )
             for each in environment.unread
         ]
-    alarms = [
+    return (
         *grouped(found),
         *watched.alarms(listings, rights or {}),
         *_unwatched_alarms(settings),
         *_schedule_alarms(settings),
-    ]
+        *_no_claim_alarms(listings, endpoints),
+    )
+
+
+def _no_claim_alarms(listings: Sequence[Listing], endpoints: Collection[Endpoint]) -> Iterator[Alarm]:
     unread = any(listing.error or listing.needs_get for listing in listings)
     if not unread and not any(each.names for each in endpoints):
-        alarms.append(
-            Alarm(
-                "no endpoint claims a name",
-                "every name stays without an answer",
-                "tag endpoints with `nearzone`, and look whether NEARZONE_SUBSCRIPTIONS names their subscriptions",
-            )
+        yield Alarm(
+            "no endpoint claims a name",
+            "every name stays without an answer",
+            "tag endpoints with `nearzone`, and look whether NEARZONE_SUBSCRIPTIONS names their subscriptions",
         )
-    return tuple(alarms)
 
 
 def _unwatched_alarms(settings: Settings) -> Iterator[Alarm]:
@@ -142,7 +145,7 @@ def _name(resource: str) -> str:
     return resource.rsplit("/", 1)[-1]
 
 
-def _zone_troubles(zone: Zone, environment: ZoneEnvironment, *, apply: bool) -> Iterator[Trouble]:
+def _zone_troubles(zone: Zone, environment: ZoneEnvironment) -> Iterator[Trouble]:
     shown = _shown(zone)
 
     def trouble(text: str, means: str, do: str, alone: str = "") -> Trouble:
@@ -180,15 +183,21 @@ def _zone_troubles(zone: Zone, environment: ZoneEnvironment, *, apply: bool) -> 
     for lock in environment.locks or ():
         what = "no record set can be written" if lock.level == "readonly" else "names without endpoints stay, dead"
         yield trouble(f"{lock.id} is a lock ({lock.level})", what, "lock something else, or remove it")
+
+
+def _permission_troubles(zone: Zone, environment: ZoneEnvironment, *, apply: bool) -> Iterator[Trouble]:
+    if environment.permissions is None:
+        return
     wanted = ("read", "write", "delete") if apply else ("read",)
-    if environment.permissions is not None:
-        missing = [each for each in wanted if not watched.allowed(environment.permissions, _RECORDS + each)]
-        if missing:
-            yield trouble(
-                f"the identity lacks {', '.join(_RECORDS + each for each in missing)}",
-                "answers cannot be kept right",
-                "assign Private DNS Zone Contributor at the zone",
-            )
+    missing = [each for each in wanted if not watched.allowed(environment.permissions, _RECORDS + each)]
+    if missing:
+        yield Trouble(
+            _shown(zone),
+            f"the identity lacks {', '.join(_RECORDS + each for each in missing)}",
+            "answers cannot be kept right",
+            "assign Private DNS Zone Contributor at the zone",
+            "zones",
+        )
 
 
 def _serving_networks(endpoints: Collection[Endpoint], settings: Settings) -> set[str]:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import cold, drift, growth, plot, results, settled, sweep, table_rows, worlds
-from benchmarks.harness import Figure, Scenario, judged
+from benchmarks import cold, converged, drift, growth, plot, results, sweep, table_rows, worlds
+from benchmarks.harness import Figure, Scenario, judge
 from benchmarks.stage import Sent, Stage
 from shared.domain.endpoints import State
 from simulator.oracle.answers import expected, held
@@ -68,35 +68,35 @@ def test_a_sweep_of_a_settled_world_needs_no_write_and_is_compared_with_fresh_pr
     table.mkdir()
 
     async def story():
-        swept = await settled.swept(tmp_path, settled.a_stage(6, 9))
+        swept = await converged.keep_sweep(tmp_path, converged.a_stage(6, 9))
         await table_rows.keep(table, swept.app)
         return swept
 
     swept = in_virtual_time(story)
-    zone = worlds.zone_id(settled.CLIENTS)
+    zone = worlds.zone_id(converged.CLIENTS)
     assert swept.writes == 0
     assert 1.0 <= swept.seconds / sweep.floor(swept.sent, zone) < 1.2
-    figures = sweep.worker.measured(tmp_path, "cpu", "1")
+    figures = sweep.worker.measure(tmp_path, "cpu", "1")
     assert all(figures[name] > 0 for name in ("sweep", "fetch", "discard", "msgspec"))
-    memory = sweep.worker.measured(tmp_path, "memory")
+    memory = sweep.worker.measure(tmp_path, "memory")
     assert 0 < memory["before"] <= memory["peak"]
-    rows = sweep.worker.measured(table, "table", "1")
+    rows = sweep.worker.measure(table, "table", "1")
     assert all(rows[name] > 0 and swept.asked[name] > 0 for name in ("endpoints", "indexed"))
 
 
 def test_what_a_sweep_has_written_counts_as_a_write_and_the_world_is_kept_as_it_is_afterwards(tmp_path):
     async def story():
-        stage = settled.a_stage(6, 9, latency=0)
-        stage.arm("DELETE", f"{worlds.zone_id(settled.CLIENTS)}/A/svc-00003")
-        return await settled.swept(tmp_path, stage)
+        stage = converged.a_stage(6, 9, latency=0)
+        stage.arm("DELETE", f"{worlds.zone_id(converged.CLIENTS)}/A/svc-00003")
+        return await converged.keep_sweep(tmp_path, stage)
 
     assert in_virtual_time(story).writes == 1
-    assert sweep.worker.measured(tmp_path, "cpu", "1")["sweep"] > 0
+    assert sweep.worker.measure(tmp_path, "cpu", "1")["sweep"] > 0
 
 
 def test_a_world_that_is_not_settled_is_no_measurement(tmp_path):
     async def story():
-        await settled.swept(tmp_path, settled.a_stage(6, 9))
+        await converged.keep_sweep(tmp_path, converged.a_stage(6, 9))
 
     in_virtual_time(story)
     kept = json.loads((tmp_path / "index.json").read_text())
@@ -105,7 +105,7 @@ def test_a_world_that_is_not_settled_is_no_measurement(tmp_path):
     page["value"][0]["properties"]["metadata"]["nearzone-owner"] = "somebody"
     (tmp_path / file).write_text(json.dumps(page))
     with pytest.raises(RuntimeError, match="not settled"):
-        sweep.worker.measured(tmp_path, "cpu", "1")
+        sweep.worker.measure(tmp_path, "cpu", "1")
 
 
 def test_the_floor_lets_a_hundred_pages_of_a_zone_go_in_a_minute_and_the_inventory_afterwards():
@@ -191,7 +191,7 @@ def test_a_goal_is_held_or_missed(goal, value, holds):
 
 
 def test_a_missed_goal_is_written_as_missed():
-    found = judged(SCENARIO, {"ratio": 2.5, "size": 3})
+    found = judge(SCENARIO, {"ratio": 2.5, "size": 3})
     assert found == {
         "ratio": {"value": 2.5, "goal": "<= 2.0", "unit": "x", "holds": False},
         "size": {"value": 3, "goal": None, "unit": "", "holds": True},
@@ -201,15 +201,15 @@ def test_a_missed_goal_is_written_as_missed():
 @pytest.mark.parametrize("values", [{"ratio": 1.0}, {"ratio": 1.0, "size": 3, "pages": 1}])
 def test_a_figure_that_is_missing_or_unknown_is_an_error(values):
     with pytest.raises(KeyError, match=r"size|pages"):
-        judged(SCENARIO, values)
+        judge(SCENARIO, values)
 
 
 def test_a_run_of_one_scenario_leaves_the_others_results_and_the_docs_follow(tmp_path: Path):
     docs = tmp_path / "performance.md"
     docs.write_text(f"before\n{results.BEGIN}\nwritten by hand\n{results.END}\nafter\n")
-    results.keep("drift", judged(drift.SCENARIO, dict.fromkeys(drift.FIGURES, 1.5)), tmp_path)
-    results.keep("cold", judged(cold.SCENARIO, dict.fromkeys(cold.FIGURES, 1.0)), tmp_path)
-    results.keep("drift", judged(drift.SCENARIO, dict.fromkeys(drift.FIGURES, 1.0)), tmp_path)
+    results.keep("drift", judge(drift.SCENARIO, dict.fromkeys(drift.FIGURES, 1.5)), tmp_path)
+    results.keep("cold", judge(cold.SCENARIO, dict.fromkeys(cold.FIGURES, 1.0)), tmp_path)
+    results.keep("drift", judge(drift.SCENARIO, dict.fromkeys(drift.FIGURES, 1.0)), tmp_path)
     found = json.loads((tmp_path / "results.json").read_text())
     assert {name: found[name][figure]["value"] for name, figure in (("drift", "pages"), ("cold", "rest_mb"))} == {
         "drift": 1.0,
@@ -227,13 +227,13 @@ def test_a_run_of_one_scenario_leaves_the_others_results_and_the_docs_follow(tmp
 def test_a_page_without_markers_is_left_alone(tmp_path):
     docs = tmp_path / "performance.md"
     docs.write_text("by hand")
-    results.keep("cold", judged(cold.SCENARIO, dict.fromkeys(cold.FIGURES, 1.0)), tmp_path)
+    results.keep("cold", judge(cold.SCENARIO, dict.fromkeys(cold.FIGURES, 1.0)), tmp_path)
     with pytest.raises(ValueError, match="no markers"):
         results.document(tmp_path, docs)
     assert docs.read_text() == "by hand"
 
 
 def test_the_plot_shows_every_size_with_its_seconds():
-    figures = judged(growth.SCENARIO, {**dict.fromkeys(growth.FIGURES, 1.0), "cpu_1k_s": 0.04, "cpu_25k_s": 1.23})
+    figures = judge(growth.SCENARIO, {**dict.fromkeys(growth.FIGURES, 1.0), "cpu_1k_s": 0.04, "cpu_25k_s": 1.23})
     drawn = plot.growth(figures)
     assert all(f">{text}<" in drawn for text in ("1,000", "5,000", "25,000", "0.04 s", "1 s", "1.23 s"))

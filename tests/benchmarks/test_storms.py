@@ -10,7 +10,7 @@ from azure.core.rest import HttpRequest
 from benchmarks import bootstrap, event, same, stop, storm, strangers, worlds
 from benchmarks.fleet import LIMIT, SWEEP_EVERY, Fleet, a_fleet, a_world, budget_use, worst
 from benchmarks.history import History
-from benchmarks.naive import Naive
+from benchmarks.per_event_writer import PerEventWriter
 from benchmarks.stage import Stage
 from simulator.timing.virtual_time import in_virtual_time
 
@@ -98,7 +98,7 @@ def test_an_app_that_does_nothing_is_not_said_to_have_settled():
     async def story():
         vms = a_fleet(6, 2, "deallocated")
         fleet = Fleet(Stage(a_world(vms)), [nothing])
-        await fleet.strike(vms, "running")
+        await fleet.burst(vms, "running")
         want = fleet.expected()
         await fleet.until_right(want, quiet)
         await fleet.close(quiet)
@@ -120,7 +120,7 @@ def test_a_vm_has_changed_before_its_event_is_told_and_within_ten_seconds():
             seen.append((vm_id, stage.cloud.compute.vms.find(vm_id).power, stage.clock() - begun))
 
         fleet = Fleet(stage, [look])
-        await fleet.strike(vms, "deallocated")
+        await fleet.burst(vms, "deallocated")
         await fleet.event_grid.idle()
         return {vm["id"] for vm in vms}
 
@@ -135,7 +135,7 @@ def test_what_the_timers_sweeps_read_is_not_of_the_storm():
         vms = a_fleet(6, 2, "running")
         stage = Stage(a_world(vms))
         app = stage.app()
-        await stage.know(app)
+        await stage.fill_catalog(app)
         stage.sent.clear()
 
         async def look(text):
@@ -143,7 +143,7 @@ def test_what_the_timers_sweeps_read_is_not_of_the_storm():
 
         fleet = Fleet(stage, [look])
         fleet.start_timers(app)
-        await fleet.strike(vms, "running")
+        await fleet.burst(vms, "running")
         await asyncio.sleep(2 * SWEEP_EVERY)
         await fleet.close(quiet)
         return fleet.costs([(ZONE.lower(), "svc-00000")])["reads_per_event"], len(stage.sent)
@@ -187,7 +187,7 @@ def test_an_event_that_nothing_follows_is_an_error_and_no_figure():
 
     async def story():
         vm = worlds.vm(0, event.OURS, [event.SERVICE]) | {"power": "deallocated"}
-        stage = Stage(worlds.world([vm], settled=False))
+        stage = Stage(worlds.world([vm], converged=False))
         await event.Scene(stage, History(stage.cloud)).change(vm, "running", event.OURS, nothing)
 
     with pytest.raises(RuntimeError, match="have not followed"):
@@ -199,7 +199,7 @@ def test_the_chain_takes_as_long_as_its_calls_one_after_the_other():
 
     async def story():
         vm = worlds.vm(0, event.CHAINS, [event.SERVICE]) | {"power": "deallocated"}
-        stage = Stage(worlds.world([vm], settled=False))
+        stage = Stage(worlds.world([vm], converged=False))
         took, _ = await event.Scene(stage, History(stage.cloud)).change(
             vm, "running", event.CHAINS, event.Chain(stage.wire, vm).start
         )
@@ -220,11 +220,11 @@ def test_the_chain_takes_as_long_as_its_calls_one_after_the_other():
 def test_by_hand_one_start_is_published_under_both_names_in_every_zone():
     async def story():
         vms = a_fleet(2, 2, "running")
-        stage = Stage(worlds.world(vms, settled=False))
-        fleet = Fleet(stage, [Naive(stage).on_event])
-        await fleet.strike(vms[:1], "running")
+        stage = Stage(worlds.world(vms, converged=False))
+        fleet = Fleet(stage, [PerEventWriter(stage).on_event])
+        await fleet.burst(vms[:1], "running")
         await fleet.event_grid.idle()
-        return [stage.held(worlds.zone_id(region)) for region in worlds.REGIONS]
+        return [stage.record_sets(worlds.zone_id(region)) for region in worlds.REGIONS]
 
     for held in in_virtual_time(story):
         assert held == {"svc-00000": (30, ("10.1.0.4",)), "vm-00000": (30, ("10.1.0.4",))}

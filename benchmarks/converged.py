@@ -1,4 +1,4 @@
-"""A sweep in a world where everything is right already: made, swept once, and kept in a folder for fresh processes."""
+"""A sweep in a world where everything is right already: created, swept once, and recorded for fresh processes."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ CLIENTS = "eastus"
 
 
 @dataclass(frozen=True, slots=True)
-class Swept:
-    """One sweep: what the app sent and asked its catalog, and how many seconds passed (virtual where the loop is)."""
+class SweepMeasurement:
+    """One sweep: the app's requests and catalog calls, and its seconds (virtual if the loop is)."""
 
     stage: Stage
     app: Reconciler
@@ -28,23 +28,26 @@ class Swept:
 
     @property
     def writes(self) -> int:
-        """How many requests were not for reading."""
+        """The number of requests other than reads."""
         return sum(each.method != "GET" for each in self.sent)
 
 
 def a_stage(hosts: int, services: int, *, latency: float = 1.0) -> Stage:
-    """A world of these VMs and service names in which nothing has to change. With latency, Azure's limits are on."""
+    """Return a world of these VMs and service names in which nothing has to change.
+
+    With latency, Azure's limits are on.
+    """
     world = worlds.world(worlds.fleet(hosts, services), [CLIENTS])
     return Stage(world, latency=latency, limits=latency > 0)
 
 
-async def swept(folder: Path, stage: Stage) -> Swept:
-    """Sweep a world that the app knows, and keep what it takes to do so again, with nothing to do.
+async def keep_sweep(folder: Path, stage: Stage) -> SweepMeasurement:
+    """Sweep a world that the app knows, and record what a repetition needs in which nothing has to change.
 
-    Where this sweep did have something to do, a second one is kept. Raises RuntimeError where a sweep was not whole.
+    If this sweep changed something, a second one is recorded. Raises RuntimeError if a sweep was incomplete.
     """
     app = stage.app()
-    await stage.know(app)
+    await stage.fill_catalog(app)
     found = await _sweep(stage, app)
     if found.writes:
         await _sweep(stage, app)
@@ -54,7 +57,7 @@ async def swept(folder: Path, stage: Stage) -> Swept:
     return found
 
 
-async def _sweep(stage: Stage, app: Reconciler) -> Swept:
+async def _sweep(stage: Stage, app: Reconciler) -> SweepMeasurement:
     stage.sent.clear()
     stage.remote.asked.clear()
     stage.wire.answers = []
@@ -63,4 +66,4 @@ async def _sweep(stage: Stage, app: Reconciler) -> Swept:
     seconds, asked = stage.clock() - begun, Counter(stage.remote.asked)
     if report.failures or report.skips or report.refusals or report.names_remaining:
         raise RuntimeError(f"the world could not be swept to its end: {report.as_json()}")
-    return Swept(stage, app, tuple(stage.sent), asked, seconds)
+    return SweepMeasurement(stage, app, tuple(stage.sent), asked, seconds)

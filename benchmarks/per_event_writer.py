@@ -1,9 +1,9 @@
-"""The function that people write by hand for this job, to measure against: it looks at one VM and writes its records.
+"""A typical hand-written function for this job, for comparison: for each event it reads one VM and writes its records.
 
 One GET for the VM and one for its NIC, then in every zone a GET and a PUT for each of its names. It writes without
-conditions, knows no budgets, and leaves 429 to the Azure SDK's own retries; when these are used up, the event fails and
-Event Grid delivers it again. Two mistakes that such functions make are left out: it never writes more than the 20
-addresses that a record set holds, and it makes its clients once.
+conditions, has no rate limits, and leaves 429 to the Azure SDK's own retries; after these, the event fails and Event
+Grid delivers it again. Two frequent mistakes of such functions are avoided: it never writes more than the 20 addresses
+that a record set holds, and it creates its clients once.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from benchmarks.stage import Stage
 ADDRESSES = 20
 
 
-class Naive:
-    """One instance of it. `on_event` takes the text of an event, as the app's does."""
+class PerEventWriter:
+    """One instance of the function. `on_event` takes the text of an event, as the app's does."""
 
     def __init__(self, stage: Stage) -> None:
         subscription = worlds.SUBSCRIPTION
@@ -35,7 +35,7 @@ class Naive:
         self._zones = [worlds.zone_id(region) for region in worlds.REGIONS]
 
     async def on_event(self, text: str) -> None:
-        """Publish the VM that an event is about under its names. Raises what the SDK raises."""
+        """Publish the VM of an event under its names. Raises what the SDK raises."""
         parts = json.loads(text)["subject"].split("/")
         vm = await self._compute.virtual_machines.get(parts[4], parts[8], expand="instanceView")
         nic = await self._nic(vm.network_profile.network_interfaces[0].id)
