@@ -4,7 +4,7 @@
 #     unit: pure decisions and the protocol's model, half a minute; loop: the loop in virtual time, a minute and a half;
 #     all (the default): these, the catalog, the simulator, whole processes, the browser, the documents, the benchmarks
 #     and infra/, six minutes
-#   make simulate [SEEDS=1000] [FIRST=0] [ARGS=--trace]     make variants     make fuzz [INPUTS=1000000]
+#   make simulate [SEEDS=1000] [FIRST=0] [ARGS=--trace]     make mutants     make fuzz [INPUTS=1000000]
 #   make model [ARGS=--trace]
 #   make bench [ONLY=storm]     make azurite     make infra-test [ARGS="-k filter"]     make kusto
 #   make audit     make lock [ARGS="--upgrade-package NAME"]
@@ -30,7 +30,7 @@ tests_loop := tests/loop
 tests_all :=
 $(if $(filter undefined,$(origin tests_$(TIER))),$(error TIER=$(TIER) is not a tier of the tests. The tiers are: $(tiers)))
 
-.PHONY: setup test check audit lock demo up fidelity simulate variants model fuzz bench azurite infra infra-test kusto clean
+.PHONY: setup test check audit lock demo up fidelity simulate mutants model fuzz bench azurite infra infra-test kusto clean
 .DEFAULT_GOAL := setup
 
 setup: $(stamp)
@@ -81,7 +81,7 @@ fidelity: setup
 simulate: setup
 	@$(bin)/python -m tests.simulation --seeds $(SEEDS) --first $(FIRST) --jobs 2 $(ARGS)
 
-variants: setup
+mutants: setup
 	@$(bin)/python -m tests.simulation.mutants --seeds $(SEEDS) --jobs 2
 
 # Every reachable state of the protocol's model, and every broken variant of it.
