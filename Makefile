@@ -15,7 +15,7 @@ PYTHON ?=
 WORLD ?=
 ARGS ?=
 TIER ?= all
-WORKERS ?= 3
+WORKERS ?= $(if $(filter all,$(TIER)),3,2)
 SEEDS ?= 1000
 FIRST ?= 0
 INPUTS ?= 1000000
@@ -47,10 +47,11 @@ $(stamp): requirements.txt requirements-dev.txt
 	@$(install) --requirement requirements-dev.txt
 	@touch $@
 
-# With ARGS, only what they choose of the tier. infra/ is tested with all of the main suite, on the default environment's
-# Python only.
+# Whole processes wait a lot, so that three workers keep two cores busy; the other tiers only compute. Workers take
+# neighbouring tests, which share a file's fixtures. With ARGS, only what they choose of the tier. infra/ is tested with
+# all of the main suite, on the default environment's Python only.
 test: setup
-	$(bin)/python -m pytest -n $(WORKERS) $(tests_$(TIER)) $(ARGS)
+	$(bin)/python -m pytest -n $(WORKERS) --dist worksteal $(tests_$(TIER)) $(ARGS)
 	$(if $(ARGS)$(filter-out .venv,$(VENV))$(filter-out all,$(TIER)),,@$(MAKE) --no-print-directory infra-test)
 
 check: setup infra

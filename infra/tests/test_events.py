@@ -9,8 +9,9 @@ from infra.tests.stage import EAST, HOME, LAB, WEST, Cloud, deployed
 from infra.tests.story import accepted, grants, lived, program, settings_of
 from shared.azure.inventory import DEPENDENCIES, KINDS, PARENTS, ArmInventory
 from shared.edge import event_hints as events
+from tests.support.values import SUB
 from tests.unit.test_event_hints import KINDS as EVENT_TYPES
-from tests.unit.test_event_hints import LEADS, SUB, cloud, hint, native
+from tests.unit.test_event_hints import LEADS, cloud, hint, native
 
 WRITTEN, DELETED = "Microsoft.Resources.ResourceWriteSuccess", "Microsoft.Resources.ResourceDeleteSuccess"
 TOPIC = "/subscriptions/{}/resourceGroups/shared/providers/Microsoft.EventGrid/systemTopics/all-events"

@@ -73,8 +73,7 @@ def test_the_status_has_the_newest_changes_alone_where_there_are_many():
         told = await stage.app.status()
         kept = [await stage.app.catalog.history(zone.key) for zone in stage.app.settings.zones]
         newest = sorted((past.at for changes in kept for past in changes), reverse=True)
-        assert 20 <= len(told["changes"]) < len(newest)
-        assert told["changes_count"] == len(told["changes"]), "older ones are read from the log, not page by page"
+        assert 20 <= len(told["changes"]) <= told["changes_count"] < len(newest)
         times = [datetime.fromisoformat(each["at"]).timestamp() for each in told["changes"]]
         assert times == pytest.approx(newest[: len(times)], abs=0.001)
 

@@ -11,7 +11,8 @@ from shared.config import parser as settings_parser
 from shared.domain.errors import BadRequest, BadSettings
 from shared.edge import commands as resync
 from tests.support.values import REGIONS, parsed, values
-from tests.unit.test_commands import TYPES
+
+TYPES = frozenset({"microsoft.compute/virtualmachines"})
 
 TWICE = [
     ('{"a": 1, "a": 2}', "a", "line 1, column 10"),
