@@ -82,7 +82,7 @@ async def resync(req: func.HttpRequest, context: func.Context) -> func.HttpRespo
     """A sweep, an override, an adoption or a preflight by hand; answers with the report."""
 
     async def report() -> dict[str, Any]:
-        query.none_expected(query.given(req.url, req.params), "what is to be done stands in the JSON body")
+        query.none_expected(query.given(req.url, req.params), "send the request as JSON in the body")
         reconciler = loop()
         known, by = reconciler.inventory.kinds, caller(req.headers, os.environ)
         command = commands.parse(req.get_body(), reconciler.settings, known, by)

@@ -56,7 +56,7 @@ def rules(deployment: Deployment) -> tuple[Rule, ...]:
             window="PT30M",
             every="PT5M",
             severity=1,
-            means="No good sweep for three intervals, or the app is silent: what no event tells is not corrected.",
+            means="No complete sweep for three intervals, or the app is silent: changes without an event stay.",
             looks_back=LONGEST_LOOK_BACK,
         ),
         Rule(
@@ -67,7 +67,7 @@ def rules(deployment: Deployment) -> tuple[Rule, ...]:
             window="PT15M",
             every="PT5M",
             severity=2,
-            means="The guard has refused to remove so many record sets: look at `status`, then force it or correct it.",
+            means="The guard has refused a plan: look at `status`, then correct the cause or force the plan.",
             by="Zone",
         ),
         Rule(
@@ -78,7 +78,7 @@ def rules(deployment: Deployment) -> tuple[Rule, ...]:
             window="PT15M",
             every="PT5M",
             severity=2,
-            means="Names are claimed and cannot be written: look at `status`.",
+            means="Claimed names cannot be written: look at `status`.",
             by="Zone",
         ),
         Rule(
@@ -123,7 +123,7 @@ def rules(deployment: Deployment) -> tuple[Rule, ...]:
             window="PT15M",
             every="PT5M",
             severity=3,
-            means="From delivery of an event to DNS it takes too long on average.",
+            means="The mean time from delivery of an event to DNS is too long.",
             by="Zone",
         ),
     )
@@ -195,7 +195,7 @@ def watch_topic(
         resource_group_name=group.name,
         rule_name=f"{topic.label}-dead-letters",
         location="global",
-        description="Events could not be delivered. The sweep finds what they told; look at why, in the dead letters.",
+        description="Events could not be delivered. The sweep finds the changes; the dead letters have the reason.",
         severity=2,
         enabled=True,
         auto_mitigate=True,

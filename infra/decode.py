@@ -92,7 +92,7 @@ class _Reader:
             return {}
         for name in sorted(set(value) - _FIELDS[fields]) if fields is not None else ():
             known = ", ".join(sorted(_FIELDS[fields or ""]))
-            self.fault(f"{where}.{name}".lstrip("."), value[name], f"no such key; known are {known}")
+            self.fault(f"{where}.{name}".lstrip("."), value[name], f"one of the keys {known}")
         return value
 
     def objects(self, top: dict[str, object], name: str) -> list[tuple[str, dict[str, object]]]:
@@ -167,7 +167,7 @@ class _Reader:
         found = self.mapping("settings", value)
         wrong = {name for name in found if name in WRITTEN or not name.startswith("NEARZONE_")}
         for name in sorted(wrong):
-            self.fault(f"settings.{name}", found[name], "a NEARZONE_ setting that is not written from the other keys")
+            self.fault(f"settings.{name}", found[name], "a NEARZONE_ setting that no other key sets")
         return {name: each for name, each in found.items() if name not in wrong}
 
     def alerts(self, value: object) -> Alerts:
@@ -187,7 +187,7 @@ class _Reader:
         tenant, client_id = (self._guid(f"entra.{name}", found.get(name)) for name in ("tenant", "client_id"))
         who = {name: found.get(name, []) for name in ("groups", "identities")}
         if not any(who.values()):
-            self.fault("entra", sorted(found), "groups or identities: otherwise everybody in the tenant may call")
+            self.fault("entra", sorted(found), "groups or identities: else every account in the tenant may call")
         return Entra(tenant, client_id, **{name: self._guids(f"entra.{name}", each) for name, each in who.items()})
 
     def _guid(self, where: str, value: object) -> str:
@@ -215,7 +215,7 @@ class _Reader:
         seen: set[str] = set()
         for where, value in items:
             if value and value.lower() in seen:
-                self.fault(where, value, "each one once")
+                self.fault(where, value, "no duplicates")
             seen.add(value.lower())
 
     def check_app_settings(self, deployment: Deployment) -> None:

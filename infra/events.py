@@ -121,7 +121,7 @@ def _principal(topic: str, identity: object) -> str:
     """Return the identity with which a topic writes dead letters. Raises ValueError if it has none."""
     principal = getattr(identity, "principal_id", None)
     if not principal:
-        raise ValueError(f"{topic} has no system-assigned identity: switch it on, dead letters are written with it")
+        raise ValueError(f"{topic} has no system-assigned identity: enable it, because it writes the dead letters")
     return str(principal)
 
 

@@ -211,6 +211,6 @@ def _catalog(environment: Mapping[str, str], wanted: Settings, credential: Async
         others = OtherDeployments(account.service(where, credential), wanted)
         return TableCatalog(account.connect(where, credential, table=account.table_of(wanted)), others)
     if any(environment.get(name) for name in IN_AZURE):
-        found = "catalog: found the one in memory, expected a durable one, because in Azure every function has its own"
+        found = "catalog: found an in-memory catalog, expected a durable one: in Azure functions share no memory"
         raise BadSettings([f"{found} memory: set {account.CONNECTION}, {account.ACCOUNT} or {account.SERVICE}"])
     return MemoryCatalog()

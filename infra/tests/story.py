@@ -8,7 +8,8 @@ from shared.edge import event_hints as events
 from simulator.arm.front_door import Response
 from simulator.event_grid.delivery import Subscription
 from simulator.event_grid.events import event_of, health_event_of
-from tests.loop.test_endpoint_kinds import (
+from tests.support.deployment import SUB, a_vm, nic_id, run_scenario, vm_id, vnet, zone_id
+from tests.support.endpoint_kinds import (
     HEALTH,
     LLAMA,
     container_group,
@@ -20,7 +21,6 @@ from tests.loop.test_endpoint_kinds import (
     tagged,
     world,
 )
-from tests.support.deployment import SUB, a_vm, nic_id, staged, vm_id, vnet, zone_id
 
 FOREIGN = [{"name": "llama", "type": "A", "ttl": 60, "addresses": ["10.1.8.8"], "metadata": {"team": "ml"}}]
 
@@ -135,15 +135,15 @@ async def everything(stage):
     stage.arm("POST", f"{path('Microsoft.Compute/virtualMachineScaleSets', 'pool')}/virtualMachines/0/restart")
     stage.arm("POST", f"{path('Microsoft.ContainerInstance/containerGroups', 'aci')}/stop")
     stage.arm("DELETE", f"{path('Microsoft.Network/privateEndpoints', 'grouped')}/privateDnsZoneGroups/default")
-    await stage.quiet()
+    await stage.deliver_pending_events()
     stage.cloud.compute.guest_shutdown(vm_id("near"))
     nic = stage.arm("GET", nic_id("loading")).content
     stage.arm("PUT", nic["id"], {"location": EAST, "properties": nic["properties"]})
-    await stage.quiet()
+    await stage.deliver_pending_events()
     stage.arm("DELETE", vm_id("going"))
     stage.arm("DELETE", path("Microsoft.Network/loadBalancers", "lb"))
     stage.arm("DELETE", path("Microsoft.Network/privateEndpoints", "grouped"))
-    await stage.quiet()
+    await stage.deliver_pending_events()
     reports.append(await stage.app.correct_drift())
     return reports
 
@@ -162,7 +162,7 @@ def lived(granted, settings, operations):
         told = [await stage.app.status(), await stage.resync(check=True)]
         return gate, ears.heard, reports, told, stage
 
-    return staged(story, world(*VMS, settings={"records": FOREIGN, "regions": (EAST, WEST)}, **WORLD), **settings)
+    return run_scenario(story, world(*VMS, settings={"records": FOREIGN, "regions": (EAST, WEST)}, **WORLD), **settings)
 
 
 def accepted(event, app):

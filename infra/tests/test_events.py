@@ -9,9 +9,9 @@ from infra.tests.stage import EAST, HOME, LAB, WEST, Cloud, deployed
 from infra.tests.story import accepted, grants, lived, program, settings_of
 from shared.azure.inventory import DEPENDENCIES, KINDS, PARENTS, ArmInventory
 from shared.edge import event_hints as events
+from tests.support.event_samples import KINDS as EVENT_TYPES
+from tests.support.event_samples import LEADS, cloud, hint, native
 from tests.support.values import SUB
-from tests.unit.test_event_hints import KINDS as EVENT_TYPES
-from tests.unit.test_event_hints import LEADS, cloud, hint, native
 
 WRITTEN, DELETED = "Microsoft.Resources.ResourceWriteSuccess", "Microsoft.Resources.ResourceDeleteSuccess"
 TOPIC = "/subscriptions/{}/resourceGroups/shared/providers/Microsoft.EventGrid/systemTopics/all-events"
@@ -238,7 +238,7 @@ def test_an_existing_topic_is_used_and_not_made_anew():
 
 def test_an_existing_topic_without_an_identity_is_refused_with_the_way_out():
     watched = [{"id": LAB, "topic": TOPIC.format(LAB)}]
-    with pytest.raises(Exception, match="all-events has no system-assigned identity: switch it on"):
+    with pytest.raises(Exception, match="all-events has no system-assigned identity: enable it"):
         deployed(Cloud(identity=None), subscriptions=watched)
 
 

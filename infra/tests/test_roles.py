@@ -35,7 +35,11 @@ def test_the_app_does_all_its_work_with_the_rights_that_it_is_given(life):
 
 def test_the_zones_are_right_in_the_end(life):
     *_, stage = life
-    wrong = {key: value for key, value in stage.wrong().items() if key[0] == zone_id(EAST).lower() or EAST in str(key)}
+    wrong = {
+        key: value
+        for key, value in stage.wrong_answers().items()
+        if key[0] == zone_id(EAST).lower() or EAST in str(key)
+    }
     assert wrong == {}
     assert stage.record(EAST, "llama"), "somebody still serves it"
     assert stage.record(EAST, "going") is None, "and a record set was removed"

@@ -31,7 +31,7 @@ class Unreadable(Terminal):
     """
 
     def __init__(self, why: str, found: object = None) -> None:
-        super().__init__(f"ARM's answer is not what its specification says: {why[:200]}")
+        super().__init__(f"ARM's answer does not match its specification: {why[:200]}")
         self.id, self.tags = "", self._tags_of(found)
         if isinstance(found, dict) and isinstance(found.get("id"), str):
             self.id = found["id"]

@@ -42,7 +42,7 @@ async def translate_errors() -> AsyncIterator[None]:
     except AzureError as error:
         raise Transient(f"ARM cannot be reached: {error.message}") from error
     except TimeoutError as error:
-        raise Transient(f"ARM has not answered within {REQUEST_SECONDS:g} s") from error
+        raise Transient(f"ARM has not responded within {REQUEST_SECONDS:g} s") from error
 
 
 MAX_ERROR_CHARACTERS = 400

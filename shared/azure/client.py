@@ -125,7 +125,7 @@ class Arm:
                 return
             if not same_service(page.next_link, self._cloud.arm):
                 raise Terminal(
-                    f"the list of {path} goes on at a foreign host"
+                    f"the list of {path} continues at another host"
                 )  # The request would send our token there.
             url, arguments = page.next_link, {}
         raise Terminal(f"the list of {path} does not end within {MAX_PAGES} pages")

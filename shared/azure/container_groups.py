@@ -126,7 +126,7 @@ def _state(found: _ContainerGroup) -> tuple[State, str]:
         return State.STOPPED, ""
     doubt = ""
     if state not in STARTING and provisioning not in STARTING:
-        doubt = "Azure does not tell whether it runs" if state != "running" else "Azure does not tell its address"
+        doubt = "Azure does not report whether it runs" if state != "running" else "Azure does not report its address"
     if state == "running" and (_address(found) or _serving_problem(found)):
         doubt = ""
     if drained(found.tags):
@@ -149,7 +149,7 @@ def _serving_problem(found: _ContainerGroup) -> tuple[str, ...]:
     currents = [each.instance_view.current_state for each in asked]
     if not currents or any(each.state.lower() in ("", "running") for each in currents):
         return ()
-    return (f"no container of it that could serve runs: {_format_state(currents[0])}",)
+    return (f"none of its containers that could serve is running: {_format_state(currents[0])}",)
 
 
 def _format_state(current: _Current) -> str:

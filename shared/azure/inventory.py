@@ -69,7 +69,7 @@ class ArmInventory:
         """Read one endpoint of any kind."""
         kind = self._kind(endpoint_id)
         if kind is None:
-            raise Terminal(f"{endpoint_id} is no endpoint of a known kind")
+            raise Terminal(f"{endpoint_id} is not an endpoint of a known kind")
         return await kind.observe(endpoint_id, previous, listed)
 
     async def observe_many(self, wanted: Mapping[str, Endpoint | None]) -> Mapping[str, Endpoint]:

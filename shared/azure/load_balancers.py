@@ -87,4 +87,4 @@ def _missing_address(found: _LoadBalancer) -> str:
     silent = frontends is None or any(
         not (each.properties.address or each.properties.public or each.properties.prefix) for each in frontends
     )
-    return "Azure does not tell its address" if silent else ""
+    return "Azure does not report its address" if silent else ""

@@ -185,12 +185,12 @@ def to_state(machine: MachineView, previous: Endpoint | None) -> MachineState:
     addresses = previous.addresses if previous else ()
     if running == "running" and machine.nic:
         if machine.nic.properties.ip_configurations is None:
-            doubt = doubt or "its NIC does not tell its addresses"
+            doubt = doubt or "its NIC does not report its addresses"
         else:
             addresses = addresses_of(machine.nic, machine.id)
     if running in ("", "unknown") and previous and previous.state not in (State.GONE, State.UNKNOWN):
         state = State.DRAINING if drained(machine.tags) else previous.state
-        doubt = doubt or "Azure does not tell its power state"
+        doubt = doubt or "Azure does not report its power state"
     elif state == State.SERVING and doubt and not (previous and previous.state == State.SERVING):
         state = State.WARMING  # Its previous address may have changed.
     if not claims(machine.tags):

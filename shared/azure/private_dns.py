@@ -119,7 +119,7 @@ def _names(zone: Zone) -> tuple[str, str]:
 def _require_etag(etag: str) -> str:
     """Refuse a write without a condition, or with a condition that any version meets."""
     if etag in ("", "*"):
-        raise Terminal("Azure gave no etag for the record set, so it cannot be written safely")
+        raise Terminal("Azure returned no etag for the record set, so it cannot be written safely")
     return etag
 
 

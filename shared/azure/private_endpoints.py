@@ -101,9 +101,8 @@ class PrivateEndpoints(ListableKind[_PrivateEndpoint]):
         tagged, own, faults = names(found.tags, found.name)
         if grouped:
             tagged, own = (), None
-            faults = (
-                "it has a DNS zone group for a zone of NEARZONE_ZONES: Azure writes its records, so it claims none",
-            )
+            zone_group = "it has a DNS zone group for a zone of NEARZONE_ZONES"
+            faults = (f"{zone_group}: Azure writes its records, so nearzone ignores its claims",)
         elif members:
             faults += (f"its addresses lead to different parts of the service ({members}): all are published",)
         return Endpoint(
@@ -153,8 +152,8 @@ def _missing_information(found: _PrivateEndpoint, *, served: bool) -> str:
     if found.properties.provisioning_state.lower() not in ("", "succeeded") or (served and states):
         return ""
     if not states:
-        return "Azure does not tell the state of its connection"
-    return "Azure does not tell its address" if "approved" in states else ""
+        return "Azure does not report the state of its connection"
+    return "Azure does not report its address" if "approved" in states else ""
 
 
 def _state(found: _PrivateEndpoint, *, served: bool) -> State:

@@ -72,10 +72,12 @@ def _drain_value(tags: Tags) -> str:
 def _parse_names(text: str, own: str) -> Names:
     wanted = [item.strip().lower() for item in text.split(",") if item.strip()]
     labels = {item for item in wanted if LABEL.fullmatch(item)}
-    faults = [f"tag {TAG}: {item[:80]!r} is no DNS label{_suggestion(item)}" for item in wanted if item not in labels]
+    faults = [
+        f"tag {TAG}: {item[:80]!r} is not a DNS label{_suggestion(item)}" for item in wanted if item not in labels
+    ]
     if LABEL.fullmatch(own):
         return Names(tuple(sorted(labels)), own, tuple(faults))
-    return Names(tuple(sorted(labels)), None, (*faults, f"its own name {own!r} is no DNS label and is not claimed"))
+    return Names(tuple(sorted(labels)), None, (*faults, f"its own name {own!r} is not a DNS label and is not claimed"))
 
 
 def _suggestion(item: str) -> str:

@@ -47,7 +47,7 @@ class Throttle(AsyncHTTPPolicy[Any, Any]):
         method, url = request.http_request.method, request.http_request.url
         wait = max(self._blocked_until.get(each, 0.0) for each in _throttle_scopes(method, url)) - self._clock()
         if wait > 0:
-            raise Transient(f"throttled: Azure has asked to wait for another {wait:.0f} s", wait)
+            raise Transient(f"throttled: Azure asks to wait another {wait:.0f} s", wait)
         bucket = _bucket(method, url)
         self._in_flight[bucket] += 1
         try:

@@ -179,7 +179,7 @@ def encode_counters(value: ProcessCounters) -> dict[str, Any]:
 
     The histograms have their own column: one column is too small for 70 regions.
     """
-    what = f"what instance {value.instance} has counted"
+    what = f"the counters of instance {value.instance}"
     row = encode_row("tallies", digest(value.instance), replace(value, spreads=()), what)
     return {**row, "spreads": encode_row("", "", value.spreads, what)["body"]}
 

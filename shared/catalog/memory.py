@@ -212,7 +212,7 @@ class MemoryCatalog:
 
     async def put_findings(self, found: ZoneFindings, etag: str | None) -> str:
         await asyncio.sleep(0)
-        _require_etag(self._findings.get(found.zone), etag, f"what was found of {found.zone}")
+        _require_etag(self._findings.get(found.zone), etag, f"the findings of {found.zone}")
         self._findings[found.zone] = Versioned(found, next(self._etags))
         return self._findings[found.zone].etag
 

@@ -113,7 +113,7 @@ class OtherDeployments:
                 if CATALOG_TABLE.fullmatch(name) and name != own:
                     await self._purge(name, before)
         except NearzoneError as error:
-            _log.warning("abandoned catalogs could not be looked for: %s", error)
+            _log.warning("abandoned catalogs could not be listed: %s", error)
 
     async def _purge(self, name: str, before: float) -> None:
         store = self._rows_of(name)

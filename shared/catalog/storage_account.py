@@ -108,7 +108,7 @@ def overridden(values: Mapping[str, str]) -> list[Alarm]:
         Alarm(
             f"{loser} has no effect, because {winner} is set as well",
             f"the catalog is where {winner} says; the Functions host may choose otherwise",
-            f"remove the one of the two that is not meant: {loser} changes nothing for nearzone",
+            f"remove the one that you do not need: {loser} changes nothing for nearzone",
         )
         for loser in losers
     ]
@@ -119,7 +119,7 @@ def _wrong_case(values: Mapping[str, str]) -> list[str]:
     ours = {name.lower(): name for name in _NAMES}
     near = {name: ours[name.lower()] for name in sorted(values) if name not in _NAMES and name.lower() in ours}
     wrong = [name for name, meant in near.items() if values[name] != values.get(meant)]
-    return [f"{name}: found in this case, expected {near[name]}" for name in wrong]
+    return [f"{name}: found in the wrong case, expected {near[name]}" for name in wrong]
 
 
 def table_of(settings: Settings) -> str:
@@ -174,7 +174,7 @@ def _connection_faults(text: str) -> list[str]:
             base64.b64decode(key.named_key.key, validate=True)
     except (ValueError, TypeError):  # The SDK raises both.
         expected = "DefaultEndpointsProtocol=...;AccountName=...;AccountKey=... or UseDevelopmentStorage=true"
-        return [f"{CONNECTION}: found a text that cannot be read (and is not shown here), expected {expected}"]
+        return [f"{CONNECTION}: found a value that cannot be parsed (not shown here), expected {expected}"]
     return []
 
 
@@ -189,7 +189,7 @@ def _identity_faults(found: Mapping[str, str], cloud: Cloud) -> list[str]:
     elif not re.fullmatch("[a-z0-9]{3,24}", found[ACCOUNT]):
         faults.append(f'{ACCOUNT}: found "{found[ACCOUNT][:80]}", expected 3 to 24 lower-case letters and digits')
     elif cloud.arm not in _SUFFIXES:
-        faults.append(f"{ACCOUNT}: says not where in a cloud of one's own, expected {SERVICE}")
+        faults.append(f"{ACCOUNT}: gives no address in a custom cloud, expected {SERVICE}")
     if found[CREDENTIAL].lower() not in ("", "managedidentity"):
         faults.append(f'{CREDENTIAL}: found "{found[CREDENTIAL][:80]}", expected managedidentity')
     return faults

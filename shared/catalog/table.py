@@ -112,7 +112,7 @@ class TableCatalog:
         return tuple(row.value for row in each if row)
 
     async def put_endpoint(self, row: EndpointRow, etag: str | None) -> str:
-        what = f"what is known of endpoint {row.endpoint.id}"
+        what = f"the row of endpoint {row.endpoint.id}"
         entity = codec.encode_row("endpoints", digest(row.endpoint.key), row, what)
         return await (self._store.insert(entity) if etag is None else self._store.replace(entity, etag))
 
@@ -216,7 +216,7 @@ class TableCatalog:
         return await self._read_or_drop("found", digest(zone), codec.FINDINGS)
 
     async def put_findings(self, found: ZoneFindings, etag: str | None) -> str:
-        entity = codec.encode_row("found", digest(found.zone), found, f"what was found of {found.zone}")
+        entity = codec.encode_row("found", digest(found.zone), found, f"the findings of {found.zone}")
         return await (self._store.insert(entity) if etag is None else self._store.replace(entity, etag))
 
     async def add_history(self, zone: str, changes: Sequence[RecordChange]) -> None:

@@ -145,7 +145,7 @@ async def translate_errors() -> AsyncIterator[None]:
     except AzureError as error:
         raise Transient(f"the catalog's storage account cannot be reached: {error.message}") from error
     except TimeoutError as error:
-        raise Transient(f"the catalog's storage account has not answered within {CALL_SECONDS:g} s") from error
+        raise Transient(f"the catalog's storage account has not responded within {CALL_SECONDS:g} s") from error
 
 
 def error_of(error: HttpResponseError) -> Exception:

@@ -36,7 +36,7 @@ class FaultCollector:
         try:
             shown = json.dumps(found, default=str)
         except RecursionError:  # Deep nesting that could just be parsed.
-            shown = "something nested too deeply"
+            shown = "a value that is nested too deeply"
         self.faults.append(f"{name}: found {shown if len(shown) <= 80 else shown[:77] + '...'}, expected {expected}")
 
     def finish(self) -> None:
@@ -65,7 +65,7 @@ class FaultCollector:
             value = json_text.load(text)
         except json_text.JsonError as error:
             if error.key:
-                twice = f"key {json.dumps(error.key)} comes twice, expected each key of an object once"
+                twice = f"key {json.dumps(error.key)} is a duplicate, expected each key of an object once"
                 self.faults.append(f"{name}: {error.where}: {twice}")
             else:
                 self.fault(name, text, f"{expected} ({error})")
@@ -104,7 +104,7 @@ class FaultCollector:
             self.fault(where, item, "an object with " + ", ".join(sorted(fields)))
             return False
         for name in sorted(set(item) - fields):
-            self.fault(f"{where}.{name}", item[name], "no such field; known are " + ", ".join(sorted(fields)))
+            self.fault(f"{where}.{name}", item[name], "one of the fields " + ", ".join(sorted(fields)))
         return not set(item) - fields
 
     def items(self, where: str, items: object, expected: str) -> list[tuple[str, object]]:
@@ -121,7 +121,7 @@ class FaultCollector:
             try:
                 value = convert(item)
                 if value in converted:
-                    self.fault(place, item, "each once")
+                    self.fault(place, item, "no duplicates")
                 converted.append(value)
             except RefusedValueError as error:
                 self.fault(place, item, str(error))

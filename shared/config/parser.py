@@ -230,7 +230,7 @@ class _SettingsReader(FaultCollector):
                     self.fault(at, ms, "milliseconds, 0 to 10000")
                 pair = client, self._parse_region(at, target)
                 if pair in pairs and all(pair):
-                    self.fault(at, target, "each pair of regions once, however they are spelled")
+                    self.fault(at, target, "each pair of regions once, in any spelling")
                 pairs[pair] = ms
                 named.append((at, target, pair[1]))
         self._add_regions(pairs, named)

@@ -103,8 +103,8 @@ def zone_label(zone: Zone) -> str:
 _STAYS = "nearzone may not write it: the answer in this zone grows old, and dead addresses stay"
 _LEFT = "no endpoint claims it any more, and nearzone may not remove it: clients still get its addresses"
 _TAKE_BACK = (
-    'look at what a resync with {"adopt": "lost", "dry_run": true} would do, then resync with {"adopt": "lost"}, or '
-    "remove the record set; and keep the tool that wrote it from leaving `nearzone-owner` out of its metadata"
+    'check a resync with {"adopt": "lost", "dry_run": true}, then resync with {"adopt": "lost"}, or '
+    "remove the record set; and make the tool that wrote it keep `nearzone-owner` in the metadata"
 )
 _TAKE_OVER = (
     'resync with {"adopt": ["NAME"]} to take it over, or remove the record set, or let the endpoint claim another name'
@@ -124,12 +124,12 @@ def _blocked(zone: Zone, each: BlockedName) -> Trouble:
     holds = ", ".join(each.addresses) or "no address"
     means, do = (_STAYS if each.claimed else _LEFT), _TAKE_OVER
     if each.why == Obstacle.LOST:
-        text, do = "the record set has lost our mark", _TAKE_BACK
+        text, do = "the record set has lost our owner tag", _TAKE_BACK
     elif each.why == Obstacle.AUTO:
         text, do = "the record set is auto-registered by Azure", _UNLINK
     elif each.why == Obstacle.OTHER:
         text = f"the record set belongs to owner {each.owner!r}"
-        do = f"where NEARZONE_OWNER was changed, set it back; otherwise {_TAKE_OVER}"
+        do = f"if NEARZONE_OWNER was changed, set it back; otherwise {_TAKE_OVER}"
     else:
         text = "the record set is not ours"
     subject = f"{each.name} ({holds})"

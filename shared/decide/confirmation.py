@@ -44,8 +44,8 @@ EVENT, DELETE_EVENT, NO_EVENT = "event", "delete event", "no event"
 """
 UNKNOWN = "unknown"
 """In addition to a cause: the row that was read before the observation is absent, or claims no name."""
-MISSING = "Azure says that it does not exist; a second look decides"
-SILENT = "it does not report its health any more; a second look decides"
+MISSING = "Azure reports that it does not exist; a second read decides"
+SILENT = "it does not report its health any more; a second read decides"
 TO_CONFIRM = (MISSING, SILENT)
 """Doubts that a second read settles."""
 

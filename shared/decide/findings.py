@@ -72,7 +72,7 @@ def ambiguous_address_alarms(endpoints: Iterable[Endpoint]) -> list[Alarm]:
     """Addresses that serving endpoints of different VNets hold, whatever their names."""
     twice = ambiguous_addresses(e for e in endpoints if e.state == State.SERVING and e.names)
     text = "the same address is claimed from more than one VNet"
-    means = "nobody can say where a packet to it would arrive: it is refused where one name has both"
+    means = "it is not known which endpoint gets its packets: a name that both claim does not publish it"
     do = "give the VNets address ranges of their own, or let only one of the endpoints claim the name"
     return alarms.grouped(
         alarms.Trouble(ip, text, means, do, "addresses", f"address {ip} is claimed from more than one VNet")

@@ -171,7 +171,7 @@ def _reason(blocked: BlockedName) -> str:
     if blocked.why == Obstacle.AUTO:
         return "auto-registered by Azure"
     if blocked.why == Obstacle.LOST:
-        return "the record set has lost our mark; adopt takes it back"
+        return "the record set has lost our owner tag; adopt takes it back"
     whose = f"belongs to owner {blocked.owner!r}" if blocked.owner else "is not ours"
     return f"the record set {whose}; adopt takes it over"
 

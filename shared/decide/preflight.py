@@ -56,7 +56,7 @@ def check(
                 _shown(zone),
                 each,
                 "what depends on it could not be checked",
-                "give the identity the right to read it (Reader, or the role of infra/)",
+                "give the identity read access (Reader, or the role of infra/)",
                 "zones",
             )
             for each in environment.unread
@@ -76,7 +76,7 @@ def _no_claim_alarms(listings: Sequence[Listing], endpoints: Collection[Endpoint
         yield Alarm(
             "no endpoint claims a name",
             "every name stays without an answer",
-            "tag endpoints with `nearzone`, and look whether NEARZONE_SUBSCRIPTIONS names their subscriptions",
+            "tag endpoints with `nearzone`, and check that NEARZONE_SUBSCRIPTIONS has their subscriptions",
         )
 
 
@@ -86,7 +86,7 @@ def _unwatched_alarms(settings: Settings) -> Iterator[Alarm]:
     for subscription in sorted({scope.split("/")[2] for scope in scopes} - settings.subscriptions):
         yield Alarm(
             f"NEARZONE_CLAIMS names subscription {subscription}, which is not in NEARZONE_SUBSCRIPTIONS",
-            "its endpoints are not looked for, and claim no name",
+            "nearzone does not list its endpoints, so they claim no name",
             "add it to NEARZONE_SUBSCRIPTIONS, or take it out of NEARZONE_CLAIMS",
         )
 
@@ -101,12 +101,12 @@ def missing_events_alarm(event_at: float, since: float, now: float) -> list[Alar
         return []
     minutes = (now - since) / 60
     age = f"{minutes:.0f} minutes" if minutes < 120 else f"{minutes / 60:.0f} hours"
-    never = f"no event was seen since this catalog began, {age} ago" if since else "no event was seen yet"
+    never = f"no event arrived since this catalog began, {age} ago" if since else "no event has arrived yet"
     return [
         Alarm(
-            f"no event was seen for {(now - event_at) / 3600:.0f} hours" if event_at else never,
-            "changes are found by the sweep alone, minutes later",
-            "look at the Event Grid subscription: does it exist, is it enabled, does it deliver (dead letters)?",
+            f"no event arrived for {(now - event_at) / 3600:.0f} hours" if event_at else never,
+            "only the sweep finds changes, minutes later",
+            "check the Event Grid subscription: does it exist, is it enabled, does it deliver (dead letters)?",
         )
     ]
 
@@ -118,7 +118,7 @@ def overdue_sweep_alarm(completed_at: float, third_last: float) -> list[Alarm]:
     return [
         Alarm(
             "no sweep was complete for three intervals",
-            "lost events and edited records are not put right",
+            "lost events and edited records are not corrected",
             "look at the failures of `correct_drift`, or resync by hand and read the report",
         )
     ]
@@ -152,20 +152,20 @@ def _zone_troubles(zone: Zone, environment: ZoneEnvironment) -> Iterator[Trouble
         return Trouble(shown, text, means, do, "zones", alone)
 
     if not environment.exists:
-        do = "make it, or correct NEARZONE_ZONES"
+        do = "create it, or correct NEARZONE_ZONES"
         yield trouble("the zone does not exist", "nothing can be written", do, f"{shown} does not exist")
         return
     if zone.fqdn == "local" or zone.fqdn.endswith(".local"):
         yield trouble(
             "the zone's name ends in .local",
             "many systems ask multicast DNS for such names (RFC 6762) and never the zone",
-            "use a name that is yours, or .internal",
+            "use a name that you own, or .internal",
             f"{shown} ends in .local",
         )
     if environment.negative_ttl is not None and environment.negative_ttl > NEGATIVE_TTL:
         yield trouble(
             f"negative answers are cached for {environment.negative_ttl} s (SOA minimum)",
-            "who asks for a name just before its first endpoint serves goes without for that long",
+            "a client that queries a name just before its first endpoint serves gets no answer for that long",
             f"set the minimum TTL of the zone's SOA record set to {NEGATIVE_TTL} or less",
         )
     if (
@@ -177,12 +177,12 @@ def _zone_troubles(zone: Zone, environment: ZoneEnvironment) -> Iterator[Trouble
         yield trouble(
             held,
             "when it is full, new names get no answer",
-            "remove what nobody asks for; NEARZONE_HOST_NAMES=false leaves the resources' own names out",
+            "remove names that no client uses; NEARZONE_HOST_NAMES=false leaves the resources' own names out",
             f"{shown} {held}",
         )
     for lock in environment.locks or ():
-        what = "no record set can be written" if lock.level == "readonly" else "names without endpoints stay, dead"
-        yield trouble(f"{lock.id} is a lock ({lock.level})", what, "lock something else, or remove it")
+        what = "no record set can be written" if lock.level == "readonly" else "no name can be removed"
+        yield trouble(f"{lock.id} is a lock ({lock.level})", what, "remove the lock, or lock another resource")
 
 
 def _permission_troubles(zone: Zone, environment: ZoneEnvironment, *, apply: bool) -> Iterator[Trouble]:
@@ -194,7 +194,7 @@ def _permission_troubles(zone: Zone, environment: ZoneEnvironment, *, apply: boo
         yield Trouble(
             _shown(zone),
             f"the identity lacks {', '.join(_RECORDS + each for each in missing)}",
-            "answers cannot be kept right",
+            "answers cannot be kept up to date",
             "assign Private DNS Zone Contributor at the zone",
             "zones",
         )
@@ -212,7 +212,7 @@ def _reach_troubles(zone: Zone, endpoints: Collection[Endpoint]) -> Iterator[Tro
     numbers = [ip.number for each in endpoints if each.state == State.SERVING and each.names for ip in each.addresses]
     if zone.ranges and numbers and not any(first <= ip <= last for ip in numbers for first, last in zone.ranges):
         reach = ", ".join(map(str, zone.reach))
-        text = f"its reach ({reach}) holds no address of an endpoint that serves"
+        text = f"its reach ({reach}) contains no address of a serving endpoint"
         yield Trouble(_shown(zone), text, "it answers no name", "correct `reach` in NEARZONE_ZONES", "zones")
 
 
@@ -234,7 +234,7 @@ def _schedule_alarms(settings: Settings) -> Iterator[Alarm]:
     if sweep[0] < OFTEN_SWEEP:
         yield Alarm(
             f"NEARZONE_SWEEP_SCHEDULE lets {sweep[0]:.0f} seconds pass between two sweeps",
-            "sweeps follow one another without a pause, and what they read of Azure is not left for events",
+            "sweeps follow one another without a pause, and use up the reads that events need",
             "let it run every 10 minutes, as by default, at most once a minute",
         )
 
@@ -245,13 +245,13 @@ def _link_troubles(zone: Zone, environment: ZoneEnvironment, networks: Collectio
         return
     if not environment.links:
         do, text = "link the VNets of its clients", "the zone has no link to a VNet"
-        yield Trouble(shown, text, "nobody can ask it", do, "zones", f"{shown} has no link to a VNet")
+        yield Trouble(shown, text, "no client can query it", do, "zones", f"{shown} has no link to a VNet")
     for link in environment.links:
         if link.redirects:
             yield Trouble(
                 f"{shown}: link {link.name}",
                 "it redirects unknown names (NxDomainRedirect)",
-                "a name without endpoints is asked in public DNS, and whoever answers there gets the traffic",
+                "a name without endpoints is resolved in public DNS, and the owner of that answer gets the traffic",
                 "set the link's resolution policy to Default",
                 "links",
                 f"{shown}: link {link.name} redirects unknown names (NxDomainRedirect)",
@@ -264,7 +264,7 @@ def _link_troubles(zone: Zone, environment: ZoneEnvironment, networks: Collectio
                 f"{shown}: VNet {_name(link.vnet)} with {others}",
                 "VNets of clients are not peered with VNets where endpoints serve",
                 "its clients may resolve addresses that they cannot connect to",
-                "peer the VNets, or narrow the zone's `reach`; nothing, where a hub, gateway or Virtual WAN routes",
+                "peer the VNets, or narrow the zone's `reach`; nothing if a hub, gateway or Virtual WAN routes",
                 "VNets",
                 f"{shown}: VNet {_name(link.vnet)} is not peered with {others}, where endpoints serve",
             )

@@ -21,9 +21,7 @@ from shared.domain.endpoints import STATIC, Address, Endpoint, State
 from shared.domain.overrides import Override
 from shared.domain.zones import MAX_ADDRESSES, Answer, ClaimVerdict, Policy, RecordSet, Zone
 
-NEEDS_ENTRY = (
-    "NEARZONE_NEVER_BY_WILDCARD has this name, so it can be claimed only where an entry of NEARZONE_CLAIMS spells it"
-)
+NEEDS_ENTRY = "NEARZONE_NEVER_BY_WILDCARD has this name, so only an exact entry of NEARZONE_CLAIMS permits the claim"
 
 _FAR = float("inf")
 
@@ -299,7 +297,10 @@ def _skipped_regions(
     running = {e.region for e in serving}
     silent = ", ".join([region for region in passed if region not in running])
     unusable = ", ".join([region for region in passed if region in running])
-    faults = (f"nobody serves in {silent}" if silent else "", f"no usable address in {unusable}" if unusable else "")
+    faults = (
+        f"no endpoint serves in {silent}" if silent else "",
+        f"no usable address in {unusable}" if unusable else "",
+    )
     return "; ".join(filter(None, faults)) or None
 
 
@@ -331,5 +332,5 @@ def _empty_answer(
     if fallback:
         return fallback, f"fallback: {why}"
     if policy.when_empty == "keep":
-        return None, f"kept: {why}, and the policy keeps what is there"
-    return (), why if claimants else "nobody claims this name"
+        return None, f"kept: {why}, and the policy keeps the record set"
+    return (), why if claimants else "no endpoint claims this name"

@@ -65,7 +65,7 @@ def _missing_alarm(subscription: str, errors: Sequence[str]) -> Alarm | None:
     if not all(each.startswith("Terminal: there is no ") for each in errors):
         return None
     return Alarm(
-        f"subscription {subscription} of NEARZONE_SUBSCRIPTIONS is not there, or the identity may not see it (404)",
+        f"subscription {subscription} of NEARZONE_SUBSCRIPTIONS does not exist, or the identity may not read it (404)",
         "no endpoint is found in it, and no sweep is complete: nothing is removed for absence anywhere",
         f"correct NEARZONE_SUBSCRIPTIONS, or {_ROLE}",
     )
@@ -76,11 +76,11 @@ def _can_read(permissions: Sequence[Permission] | None) -> bool:
 
 
 def _empty_alarm(subscription: str, permissions: Sequence[Permission] | None) -> Alarm:
-    unread = "what the identity may do in it cannot be read: it may not exist"
+    unread = "the permissions of the identity in it cannot be read: it may not exist"
     why = unread if permissions is None else f"the identity lacks {_READ}"
     return Alarm(
         f"subscription {subscription} of NEARZONE_SUBSCRIPTIONS shows no endpoint, and {why}",
-        "its endpoints may be there and not be seen: they are taken for absent",
+        "it may have endpoints that nearzone cannot read and treats as absent",
         f"correct NEARZONE_SUBSCRIPTIONS, or {_ROLE}",
     )
 
@@ -93,7 +93,7 @@ def _list_troubles(listings: Sequence[Listing]) -> Iterator[Trouble]:
                 f"{listing.kind} in subscription {listing.subscription}",
                 f"it cannot be listed: {listing.error}",
                 "sweeps are not complete: what was claimed there stays as it is, and nothing is removed for absence",
-                "where it is forbidden, assign Reader, or the role of infra/, at the subscription",
+                "if access is denied, assign Reader, or the role of infra/, at the subscription",
                 "lists",
                 f"{what}: {listing.error}",
             )

@@ -70,7 +70,7 @@ class WaitReasons:
             return f"budget of the zone: {wait:.0f} s"
         if self.lease.holder:
             ended = _time(self.lease.expires)
-            return f"{NEXT_DRAIN}: the lease of {self.lease.holder} has ended at {ended} without being given back"
+            return f"{NEXT_DRAIN}: the lease of {self.lease.holder} expired at {ended} without a release"
         return NEXT_DRAIN
 
     def late_names(self, names: Iterable[DirtyName]) -> Iterator[Trouble]:
@@ -81,9 +81,9 @@ class WaitReasons:
             due = max(dirty.since, dirty.not_before)
             if due < self.due_before and not any(self._busy(kind) for kind in _WRITE_KINDS[dirty.urgency]):
                 minutes = f"{(self.now - self.due_before) / 60:.0f} minutes"
-                text = f"{zone_label(self.zone)}: due for more than {minutes}, and was not tried"
-                means = "its answer is old, and nothing is known that holds it back"
-                do = "look whether the function `drain` runs and how it ends; restart the app where it leaves names out"
+                text = f"{zone_label(self.zone)}: due for more than {minutes} without an attempt"
+                means = "its answer is old, and nothing known prevents its write"
+                do = "check whether the function `drain` runs and how it ends; restart the app if it leaves names out"
                 yield Trouble(dirty.name, text, means, do, "names")
 
     @property
@@ -101,7 +101,7 @@ class WaitReasons:
 
 def _attempt_text(dirty: DirtyName, seconds: float) -> str:
     if not dirty.attempts:
-        return f"{dirty.last_error or 'an attempt'}: next look in {seconds:.0f} s"
+        return f"{dirty.last_error or 'an attempt'}: next read in {seconds:.0f} s"
     times = "1 failure" if dirty.attempts == 1 else f"{dirty.attempts} failures"
     return f"next attempt in {seconds:.0f} s after {times}: {dirty.last_error}"
 

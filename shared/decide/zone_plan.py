@@ -99,7 +99,7 @@ def plan_zone(zone: Zone, inputs: ZoneInputs, rules: Rules, scope: SweepScope) -
     kept = _kept(decisions, permit, inputs.read_at)
     skips = [
         *(each.outcome for each in decisions.values() if isinstance(each.outcome, Skip)),
-        *(Skip(zone.id, name, "not adopted: nobody claims this name") for name in unclaimed - ours - lost),
+        *(Skip(zone.id, name, "not adopted: no endpoint claims this name") for name in unclaimed - ours - lost),
         *(Skip(zone.id, change.name, f"frozen: would {change.kind} it") for change in frozen),
         *(Skip(zone.id, change.name, _WITHHELD[permit.why]) for change in permit.withheld),
     ]
@@ -204,6 +204,6 @@ def unmatched_digests(plans: Iterable[ZonePlan], force: Collection[str]) -> list
     """What `force` names although no plan has this digest, in words."""
     met = {each.unsafe.plan.digest for each in plans if each.unsafe}
     return [
-        f"force {each}: no plan of this scope has this digest now; it has changed since, or needs no force any more"
+        f"force {each}: no plan of this scope has this digest now; the plan has changed, or is not refused any more"
         for each in sorted(set(force) - met)
     ]

@@ -62,9 +62,9 @@ def troubles(zones: Sequence[Zone], regions: Mapping[str, frozenset[str]]) -> It
         if not found:
             continue
         there = ", ".join(found)
-        do = f"correct its `region` in NEARZONE_ZONES to {there}; nothing, where its clients are elsewhere, on premises"
+        do = f"correct its `region` in NEARZONE_ZONES to {there}; nothing if its clients are elsewhere, on premises"
         if taken := others.intersection(found):
             do = f"is it swapped with the zone of {', '.join(sorted(taken))} in NEARZONE_ZONES? Otherwise {do}"
         text = f"its region is {zone.region}, and the VNets that are linked to it lie in {there}"
-        means = "its clients are led to what is near its region, and not to what is near them"
+        means = "its clients get endpoints near its region, and not endpoints near them"
         yield Trouble(zone_label(zone), text, means, do, "zones")

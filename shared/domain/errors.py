@@ -56,7 +56,7 @@ class BadSettings(NearzoneError):
     """All faults of the settings at once, each with the setting's name, the value found and what is expected."""
 
     def __init__(self, faults: Sequence[str]) -> None:
-        super().__init__("\n".join(("nearzone cannot start, its settings have faults:", *faults)))
+        super().__init__("\n".join(("nearzone cannot start, its settings have errors:", *faults)))
         self.faults = tuple(faults)
 
 

@@ -22,18 +22,18 @@ class Metric:
 
 
 METRICS: Mapping[str, Metric] = {
-    "events": Metric(COUNTER, "{event}", "events by what became of them", ("outcome",)),
+    "events": Metric(COUNTER, "{event}", "events by outcome", ("outcome",)),
     "writes": Metric(COUNTER, "{write}", "writes to record sets", ("zone", "kind")),
     "delivery_to_dns": Metric(HISTOGRAM, "s", "from an event's delivery to the write that it caused", ("zone",)),
     "conflicts": Metric(COUNTER, "{write}", "writes refused because the record set had changed", ("zone",)),
-    "failures": Metric(COUNTER, "{write}", "names that could not be settled and are tried again", ("zone",)),
+    "failures": Metric(COUNTER, "{write}", "names whose write failed and is retried", ("zone",)),
     "throttled": Metric(COUNTER, "{call}", "calls that ARM answered with HTTP 429", ("type",)),
-    "dirty": Metric(GAUGE, "{name}", "names that wait to be settled", ("zone",)),
-    "dirty.oldest": Metric(GAUGE, "s", "for how long the oldest of them has waited", ("zone",)),
-    "drift": Metric(COUNTER, "{name}", "record sets that a sweep found not to be as they should", ("zone",)),
-    "refused_plans": Metric(COUNTER, "{plan}", "plans held back because they would remove too much", ("zone",)),
+    "dirty": Metric(GAUGE, "{name}", "names that wait for their write", ("zone",)),
+    "dirty.oldest": Metric(GAUGE, "s", "how long the oldest dirty name has waited", ("zone",)),
+    "drift": Metric(COUNTER, "{name}", "record sets that a sweep found to be wrong", ("zone",)),
+    "refused_plans": Metric(COUNTER, "{plan}", "plans that the guard refused", ("zone",)),
     "blocked": Metric(GAUGE, "{name}", "names whose record sets nearzone may not write", ("zone",)),
-    "frozen": Metric(GAUGE, "{zone}", "1 while nothing may be written to the zone, else 0", ("zone",)),
+    "frozen": Metric(GAUGE, "{zone}", "1 while the zone is frozen, else 0", ("zone",)),
     "sweep.duration": Metric(HISTOGRAM, "s", "how long sweeps take"),
     "sweep.age": Metric(GAUGE, "s", "how long ago the last complete sweep ended"),
 }

@@ -222,9 +222,9 @@ def _check_values(content: Mapping[str, Any], at: str) -> None:
     """
     for field, value in content.items():
         if value is None:
-            raise BadRequest(f"{at}{field}: null is no value; leave the field out")
+            raise BadRequest(f"{at}{field}: null is not a value; omit the field")
         if value == [] or (field == "force" and isinstance(value, str) and not value.strip()):
-            raise BadRequest(f"{at}{field}: empty; leave the field out, or name what is meant")
+            raise BadRequest(f"{at}{field}: empty; omit the field, or give a value")
         if isinstance(value, dict):
             _check_values(value, f"{at}{field}.")
 
@@ -242,7 +242,7 @@ def _digests(force: str | list[str] | bool) -> frozenset[str]:
     """Digests, comma-separated or as a list; `false` is none. Raises BadRequest, also for `true`: it names no plan."""
     if force is True:
         raise BadRequest(
-            'force: true names no plan. Ask with "dry_run": true, and give the digest that the refusal says: '
+            'force: true does not name a plan. Send "dry_run": true, and give the digest from the refusal: '
             '"force": "DIGEST"'
         )
     named = (force.split(",") if force.strip() else []) if isinstance(force, str) else force or []

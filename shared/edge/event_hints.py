@@ -128,7 +128,7 @@ def hint(
     try:
         event = _decoder.decode(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        return Ignored("malformed", f"event is not readable: {error}")
+        return Ignored("malformed", f"the event cannot be parsed: {error}")
     kind = event.event_type or event.type
     if not _TYPE.fullmatch(kind):
         return Ignored("irrelevant", f"event type {kind[:80]!r}")
@@ -137,7 +137,7 @@ def hint(
     if found and found.type == RECORD_SETS:
         return _record_edit(found.id, kind, event, zones, own)
     if not found:
-        return Ignored("irrelevant", f"subject {target[:200]!r} is no resource that could be an endpoint")
+        return Ignored("irrelevant", f"subject {target[:200]!r} is not a resource that could be an endpoint")
     if found.subscription not in subscriptions:
         return Ignored("foreign", f"subscription {found.subscription[:80]!r} is not in NEARZONE_SUBSCRIPTIONS")
     if found.type not in types:
@@ -160,7 +160,7 @@ def _record_edit(record_set: str, kind: str, event: _Event, zones: Collection[st
     """
     zone, _, name = record_set.lower().rsplit("/", 2)
     if zone not in zones or not LABEL.fullmatch(name):
-        return Ignored("irrelevant", f"record set {record_set[-200:]!r} is no name in a zone of NEARZONE_ZONES")
+        return Ignored("irrelevant", f"record set {record_set[-200:]!r} is not a name in a zone of NEARZONE_ZONES")
     if kind.lower() not in _EDITED:
         return Ignored("irrelevant", f"event type {kind!r} about a record set")
     request = event.data.http_request if event.data else None

@@ -13,7 +13,7 @@ from shared.edge.status_query import NameQuery, PageQuery, SummaryQuery
 
 MAX_KEPT = 16
 """Answers that are kept."""
-RUNBOOK = "'The storage account cannot be reached' in docs/runbooks.md says what can be done by hand"
+RUNBOOK = "'The storage account cannot be reached' in docs/runbooks.md says what you can do by hand"
 
 _Query = SummaryQuery | PageQuery | NameQuery
 

@@ -17,8 +17,8 @@ def override_not_kept(what: str = "The order was NOT kept") -> Iterator[None]:
     try:
         yield
     except (Transient, Terminal) as error:
-        again = "give it again when the storage account answers (where only its answer was lost, that does no harm)"
-        raise Transient(f"{what}, and nothing was withdrawn or given back: {again}; {RUNBOOK}. {error}") from error
+        again = "give it again when the storage account answers (if only its answer was lost, that does no harm)"
+        raise Transient(f"{what}, and nothing was withdrawn or restored: {again}; {RUNBOOK}. {error}") from error
 
 
 @contextmanager

@@ -16,8 +16,8 @@ from shared.domain.errors import NearzoneError
 from shared.domain.zone_findings import RefusedPlan
 from shared.domain.zones import Zone
 
-NOT_TRIED = "not tried: the zone answers "
-WAITS = "not tried in this run: it is tried again by itself"
+NOT_TRIED = "not tried: Azure refuses writes to the zone: "
+WAITS = "not tried in this run: it is retried automatically"
 
 
 @dataclass(slots=True)

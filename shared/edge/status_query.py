@@ -78,10 +78,10 @@ def _check_params(params: Mapping[str, str]) -> None:
     unknown = sorted(set(params) - {"zone", "name", "full", "list", "after", "limit", "since", "until", "code"})
     if unknown:
         known = "zone with name, full, list with after and limit, and since with until"
-        raise BadRequest(f"{unknown[0][:80]}: no such parameter; known are {known}")
+        raise BadRequest(f"{unknown[0][:80]}: unknown parameter; known parameters: {known}")
     for field in ("since", "until", "list", "limit", "zone", "name", "full"):  # An empty `after` is the first page.
         if field in params and not params[field].strip():
-            raise BadRequest(f"{field}: empty; leave the parameter out, or give its value")
+            raise BadRequest(f"{field}: empty; omit the parameter, or give its value")
 
 
 def _page(params: Mapping[str, str]) -> PageQuery:

@@ -171,7 +171,7 @@ class ObservationCatchUp:
 def report_late(late: int, report: Report) -> None:
     """Report endpoints that were not reached before the deadline."""
     if late:
-        report.failures.append(("sweep", f"deadline: {late} endpoints are left for the next one"))
+        report.failures.append(("sweep", f"deadline: {late} endpoints are left for the next sweep"))
 
 
 async def run_until(

@@ -95,12 +95,12 @@ def _coverage(target: str, endpoints: int, names: int, known: Iterable[Endpoint]
     if endpoints:
         return f"the order covers {endpoints} endpoint(s) and {names} name(s)"
     seen = "" if _is_endpoint(target) else _listed({each.region for each in known if each.region and each.names})
-    return f"the order about {target} covers no endpoint that is known{seen}: it takes effect on those that come"
+    return f"the order about {target} covers no endpoint that is known{seen}: it applies to those that appear later"
 
 
 def _not_frozen(command: Unfreeze) -> str:
     zone = command.zone
-    return f'unfreeze.zone: zone {zone.fqdn} ({zone.region}) is not frozen; a sweep of it is {{"zone": ...}} alone'
+    return f'unfreeze.zone: zone {zone.fqdn} ({zone.region}) is not frozen; to sweep it, send only {{"zone": ...}}'
 
 
 def _not_drained(command: Undrain, overrides: Iterable[Override]) -> str:

@@ -59,7 +59,7 @@ class Overrides:
             await self.catalog.purge_override(command.target)
         with override_kept():
             await self._mark_dirty(Override(command.target, 0.0), cause)
-        await self.log.enter(self.zones, "undrain", f"drain of {command.target} taken back", cause, report)
+        await self.log.enter(self.zones, "undrain", f"drain of {command.target} ended", cause, report)
 
     async def freeze(self, command: Freeze) -> Report:
         """From now on nothing is written to a zone, but for a write that is under way (10 s at the most).
@@ -116,7 +116,7 @@ class Overrides:
                 with suppress(Conflict):  # Another instance has ended it, or an operator has just renewed it.
                     await self.catalog.purge_override(override.target, stored.etag)
                     frozen = [zone for zone in self.zones if override.about(zone.key)]
-                    said = f"{'freeze' if frozen else f'drain of {override.target}'} ended, its time is over"
+                    said = f"{'freeze' if frozen else f'drain of {override.target}'} expired"
                     await self.log.enter(frozen or self.zones, "end", said, cause, report)
 
     async def _replaced(self, target: str) -> list[str]:
@@ -134,7 +134,7 @@ class Overrides:
         taken_back = Override(target, 0.0)
         covered = [each for each in rows if taken_back.applies_to(each) and each.state != State.GONE]
         left = [(each, other) for each in covered for other in others if other.applies_to(each)]
-        return [f"{each.id} stays drained: {_in_words(other)}, which this does not take back" for each, other in left]
+        return [f"{each.id} stays drained: {_in_words(other)}, which this does not end" for each, other in left]
 
     async def _mark_dirty(self, override: Override, cause: Cause) -> None:
         """What an override withdraws, or gives back, is as urgent as a stop or a start."""

@@ -55,7 +55,7 @@ class PreflightCheck:
 
         Without the catalog it says what Azure alone can tell; the failures say what is missing.
         """
-        report, known, missing = Report("check"), list[Endpoint](), "what sweeps and events have left in the catalog"
+        report, known, missing = Report("check"), list[Endpoint](), "the state in the catalog"
         try:
             await self.startup.begin()
             known = [stored.value.endpoint for stored in await self.catalog.endpoints()]

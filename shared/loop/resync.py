@@ -67,7 +67,7 @@ class Resyncs:
         report, seconds = Report("resync", command.dry_run), deadline - now
         cause = cause_now("resync", now, command.by, command.reason)
         if seconds < MIN_RESYNC_SECONDS:
-            raise Transient("other resyncs have taken the time of this one: nothing was looked at for it, ask again")
+            raise Transient("other resyncs used up the time of this one: it did nothing, send it again")
         names = await self._names(command, cause, report)
         if not command.dry_run:
             await self.overrides.clear_backoff(command.zones, names)
@@ -121,7 +121,7 @@ def _unmatched(command: Sweep, names: Collection[str] | None, report: Report) ->
     notes = [f"name {each}: {NO_SUCH_NAME}" for each in sorted({command.name or ""} - {"", *met})]
     notes += [f"adopt {each}: {NO_SUCH_NAME}" for each in sorted(command.adopt - met)]
     if command.adopt_lost and not met:
-        notes.append("adopt lost: no record set in scope has lost our mark")
+        notes.append("adopt lost: no record set in scope has lost our owner tag")
     if command.endpoint is not None and not names:
         all_names = f"endpoint {command.endpoint} claims no name"
         notes.append(all_names if command.name is None else "endpoint does not claim name")

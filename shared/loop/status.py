@@ -125,17 +125,17 @@ def _endpoint_troubles(rows: Iterable[EndpointRow], settings: Settings) -> Itera
     for row in sorted(rows, key=lambda row: row.endpoint.key):
         each, at = row.endpoint, row.seen_at
         if each.doubt:
-            do = "where it is forbidden, assign Reader, or the role of infra/, at its subscription"
+            do = "if access is denied, assign Reader, or the role of infra/, at its subscription"
             yield Trouble(each.id, each.doubt, "what the zones hold of it stays as it is", do, "endpoints", at=at)
         for fault in unpublished.faults(each, settings):
-            do = "correct it, or leave it so"
+            do = "correct it, or ignore it"
             yield Trouble(each.id, fault, "this part of it is not published", do, "endpoints", at=at)
         if each.unreported and each.state == State.SERVING:
             yield Trouble(
                 each.id,
-                "its Application Health extension has not reported, and the time to wait for it is over",
+                "its Application Health extension has not reported in time",
                 "it is published although its model may not be loaded",
-                "look at the extension in the machine, or remove it; NEARZONE_HEALTH_WAIT_MINUTES sets the time",
+                "check the extension in the machine, or remove it; NEARZONE_HEALTH_WAIT_MINUTES sets the time",
                 "endpoints",
                 at=at,
             )
@@ -143,7 +143,7 @@ def _endpoint_troubles(rows: Iterable[EndpointRow], settings: Settings) -> Itera
 
 def _failing_names(zones: Iterable[Zone], dirty: Mapping[str, Iterable[DirtyName]]) -> Iterator[Trouble]:
     """Names that fail."""
-    do = "it is tried again by itself; the error says what stands in the way"
+    do = "it is retried automatically; the error says what prevents it"
     for zone in zones:
         for row in dirty[zone.key]:
             if row.attempts:
@@ -169,7 +169,7 @@ def _blocked(zone: Zone, each: BlockedName) -> dict[str, Any]:
 
 
 def _frozen(zone: Zone, freeze: Override) -> Alarm:
-    until = "until somebody unfreezes it" if freeze.has_no_end else f"until {format_time(freeze.until)}"
+    until = "until it is unfrozen" if freeze.has_no_end else f"until {format_time(freeze.until)}"
     return Alarm(
         f"zone {zone.fqdn} ({zone.region}) is frozen {until}",
         "nothing is written to it: its answers grow old, and dead addresses stay",

@@ -92,9 +92,7 @@ class StatusQueries:
             with suppress(NearzoneError):
                 record = await status.record(self.sources, query.zone, query.name)
         if not known and not record:
-            raise Transient(
-                f"{error}. Nothing was known before in this process, so there is no older answer; {RUNBOOK}"
-            )
+            raise Transient(f"{error}. This process has read nothing yet, so there is no older answer; {RUNBOOK}")
         at, answer = known or (None, {"answer": None})
         age = stale(at, self.sources.clock(), format_time(at or 0.0), error)
         return {**answer, **about, **record, "stale": age}

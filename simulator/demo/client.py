@@ -20,7 +20,7 @@ import dns.rdatatype
 from simulator.demo.processes import AUDIENCE, EVENTS, HEALTH_TOPIC, Processes
 
 VERSIONS = {"compute": "2024-07-01", "network": "2024-05-01", "resources": "2021-04-01", "zones": "2020-06-01"}
-_SETTINGS = "nearzone cannot start, its settings have faults:"
+_SETTINGS = "nearzone cannot start, its settings have errors:"
 """The app's output before the faults of its settings, one per line."""
 _POLL = 0.1  # seconds between polls of a long-running operation or of the deliveries
 _DNS_TIMEOUT = 2.0  # seconds

@@ -62,7 +62,7 @@ def _names_twice(where: str, entry: Json) -> Iterator[str]:
 
 
 def _repeated(
-    found: list[Place], expected: str = "each once", shown: Callable[[str], str] = lambda text: text
+    found: list[Place], expected: str = "no duplicates", shown: Callable[[str], str] = lambda text: text
 ) -> Iterator[str]:
     first: dict[str, str] = {}
     for where, each in found:

@@ -44,7 +44,7 @@ def text_of(path: Path) -> str:
 def twice(text: str) -> list[str]:
     """Repeated keys of an object, each as a fault with its place."""
     content = json.loads(text, object_pairs_hook=_once)
-    return [f"{place}: this key comes twice, expected each key of an object once" for place in _twice(content, "")]
+    return [f"{place}: this key is a duplicate, expected each key of an object once" for place in _twice(content, "")]
 
 
 def regions_of(content: Any) -> frozenset[str]:  # noqa: ANN401 - JSON

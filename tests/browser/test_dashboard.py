@@ -276,7 +276,7 @@ async def test_what_needs_somebody_is_told_with_what_to_do(chromium, status):
     async with opened(chromium, status.url, "") as page:
         await expect(page.locator("#alarms li")).to_have_text(["no eventlateDo: look"])
         await expect(page.locator("#refusals li")).to_have_text(["would remove 9 of 10"])
-        await expect(row(page, "zones", "eastus")).to_contain_text("until somebody unfreezes it")
+        await expect(row(page, "zones", "eastus")).to_contain_text("until it is unfrozen")
         await expect(row(page, "drains", "westus")).to_contain_text("until 2026-11-26 13:30 UTC, in 1 h")
         await expect(page.locator("#endpoints tbody tr").first).to_contain_text("forbiddenno such label")
         await expect(row(page, "dirty", "llama")).to_contain_text("2 times")
@@ -301,7 +301,7 @@ async def test_names_that_may_not_be_written_are_shown_with_why_and_what_stands_
         for zone, count in zip(status.status["zones"], (1_300, 1), strict=True):
             zone["blocked"] = count
         await next_poll(page)
-        await expect(row(page, "blocked", "llama")).to_contain_text("eastusit has lost our mark10.9.9.9yes")
+        await expect(row(page, "blocked", "llama")).to_contain_text("eastusit has lost our owner tag10.9.9.9yes")
         await expect(row(page, "blocked", "chat")).to_contain_text("it belongs to owner team-bnothingyes")
         await expect(row(page, "blocked", "old")).to_contain_text("westusAzure registers it10.9.9.9no more")
         await expect(page.locator("#not-ours caption")).to_contain_text("The first 3 of 1,301.")
@@ -310,7 +310,7 @@ async def test_names_that_may_not_be_written_are_shown_with_why_and_what_stands_
         status.explanation = an_explanation(blocked={"why": "lost", "owner": None})
         status.explanation["record"]["owned"] = False
         await row(page, "blocked", "llama").get_by_role("button").click()
-        await expect(page.get_by_role("dialog")).to_contain_text("not ours, and not touched: it has lost our mark")
+        await expect(page.get_by_role("dialog")).to_contain_text("not ours, and not touched: it has lost our owner tag")
 
 
 async def test_what_is_gone_or_claims_nothing_does_not_count_as_an_endpoint(chromium, status):

@@ -12,7 +12,7 @@ from shared.domain.endpoints import EndpointRow
 from shared.domain.errors import Conflict, Terminal, Transient
 from simulator.arm.front_door import Response
 from simulator.front_ends.transport import Lost, SimulatorTransport, Slow
-from tests.support.catalogs import error, on_bench
+from tests.support.catalogs import error, on_catalog
 from tests.support.deployment import Token
 from tests.support.values import vm
 
@@ -37,7 +37,7 @@ TROUBLE = {
     "table being deleted": (error(409, "TableBeingDeleted"), Transient, "TableBeingDeleted"),
     "not sent": (Lost(after=False), Transient, "cannot be reached"),
     "no answer": (Lost(after=True), Transient, "cannot be reached"),
-    "very slow": (Slow(60.0), Transient, "has not answered within 10 s"),
+    "very slow": (Slow(60.0), Transient, "has not responded within 10 s"),
     "no role": (error(403, "AuthorizationPermissionMismatch"), Transient, "Storage Table Data Contributor"),
     "wrong key": (error(403, "AuthenticationFailed"), Transient, "HTTP 403 AuthenticationFailed"),
     "no token taken": (error(401, "InvalidAuthenticationInfo"), Transient, "Storage Table Data Contributor"),
@@ -58,7 +58,7 @@ def test_trouble_with_the_account_becomes_a_word_of_ours_within_ten_seconds(call
         assert type(caught.value) is word
         assert bench.loop.time() - begun <= 10.001
 
-    on_bench(story)
+    on_catalog(story)
 
 
 def once(fault, method):
@@ -82,7 +82,7 @@ def test_one_hiccup_is_not_felt(fault):
             await bench.catalog.mark_dirty(DirtyName("z", "llama", urgency))
         assert [row.value.urgency for row in await bench.catalog.dirty("z")] == [Urgency.FIRST_ADDRESS]
 
-    on_bench(story)
+    on_catalog(story)
 
 
 def test_how_long_the_account_asks_to_wait_is_passed_on():
@@ -92,7 +92,7 @@ def test_how_long_the_account_asks_to_wait_is_passed_on():
             await bench.catalog.endpoint(KEY)
         assert caught.value.retry_after == 2.0
 
-    on_bench(story)
+    on_catalog(story)
 
 
 def test_a_write_that_took_effect_though_its_answer_was_lost_is_a_conflict():
@@ -103,7 +103,7 @@ def test_a_write_that_took_effect_though_its_answer_was_lost_is_a_conflict():
             await bench.catalog.put_endpoint(replace(ROW, seen_at=2.0), etag)
         assert (await bench.catalog.endpoint(KEY)).value.seen_at == 2.0
 
-    on_bench(story)
+    on_catalog(story)
 
 
 def test_a_lease_that_was_taken_though_the_answer_was_lost_is_ones_own():
@@ -117,7 +117,7 @@ def test_a_lease_that_was_taken_though_the_answer_was_lost_is_ones_own():
         await bench.catalog.release("z", "me", ())
         assert (await bench.open().acquire("z", "you", 3.0, 60.0)).recent_writes == ()
 
-    on_bench(story)
+    on_catalog(story)
 
 
 def test_without_a_token_nothing_is_sent_and_it_may_work_later():
@@ -132,4 +132,4 @@ def test_without_a_token_nothing_is_sent_and_it_may_work_later():
             await catalog.endpoint(KEY)
         assert bench.requests == []
 
-    on_bench(story)
+    on_catalog(story)

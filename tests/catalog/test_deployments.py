@@ -26,9 +26,8 @@ from shared.loop.housekeeping import CATALOG_RETENTION_SECONDS, DAY
 from simulator.arm.front_door import Request
 from simulator.front_ends.transport import Lost, SimulatorTransport
 from simulator.tables import Tables
-from tests.loop.test_reconciler import event
 from tests.support.catalogs import SIMULATED, error
-from tests.support.deployment import REGIONS, Token, a_vm, a_world, staged, vm_id
+from tests.support.deployment import REGIONS, Token, a_vm, a_world, event, run_scenario, vm_id
 from tests.support.deployment import zone_id as stage_zone
 from tests.support.small_world import in_virtual_time
 from tests.support.values import parsed, zone_id
@@ -92,7 +91,7 @@ def played(story, world=None):
     async def play(stage):
         return await story(stage, Place(stage.clock))
 
-    return staged(play, world or fleet())
+    return run_scenario(play, world or fleet())
 
 
 def zones(*regions):
@@ -185,7 +184,7 @@ async def is_taken_over(stage, process):
     why = await process.explain(process.settings.zones[0], "llama")
     assert why["history"][-1]["kind"] == "create"
     await ask(process, unfreeze={"zone": WEST})
-    assert stage.wrong(OURS) == {}
+    assert stage.wrong_answers(OURS) == {}
 
 
 def test_a_catalog_of_the_release_before_is_taken_over_by_the_first_drain_and_left_as_it_is():
@@ -193,7 +192,7 @@ def test_a_catalog_of_the_release_before_is_taken_over_by_the_first_drain_and_le
         before = place.rows(SHARED_TABLE)
         process = app(stage, place)
         await process.on_event(event(vm_id("e-1")))
-        assert stage.witness.writes == [], "nothing is narrowed, and nothing written, before a sweep"
+        assert stage.request_log.writes == [], "nothing is narrowed, and nothing written, before a sweep"
         assert await process.catalog.overrides() == ()
         await process.drain()
         kept = place.rows(SHARED_TABLE)
@@ -226,7 +225,7 @@ def test_what_an_event_has_recorded_since_the_change_of_release_is_newer_than_wh
     async def story(stage, place):
         process = app(stage, place)
         stage.arm("POST", vm_id("w-1") + "/deallocate")
-        await stage.quiet_operations()
+        await stage.finish_operations()
         await process.on_event(event(vm_id("w-1")))
         seen = await process.catalog.endpoint(vm_id("w-1").lower())
         assert seen.value.endpoint.state == State.STOPPED
@@ -321,7 +320,7 @@ def test_what_was_taken_over_once_does_not_come_back_when_the_catalog_is_lost():
         process = app(stage, place)
         await process.drain()
         assert await process.catalog.overrides() == ()
-        assert stage.wrong() == {}
+        assert stage.wrong_answers() == {}
 
     played(story)
 
@@ -332,7 +331,7 @@ def test_where_no_release_was_before_nothing_is_taken_over_and_no_table_of_it_is
         process = app(stage, place)
         await process.drain()
         assert place.rows(SHARED_TABLE) is None
-        assert stage.wrong() == {}
+        assert stage.wrong_answers() == {}
 
     played(story)
 
@@ -360,15 +359,15 @@ def test_a_catalog_that_was_not_swept_for_hours_is_not_believed_before_the_next_
     async def story(stage, place):
         await app(stage, place).drain()
         stage.arm("POST", vm_id("w-1") + "/deallocate")
-        await stage.quiet_operations()
+        await stage.finish_operations()
         await asyncio.sleep(7 * 3600)
-        process, before = app(stage, place), len(stage.witness.writes)
+        process, before = app(stage, place), len(stage.request_log.writes)
         await process.on_event(event(vm_id("e-1")))
-        assert len(stage.witness.writes) == before
+        assert len(stage.request_log.writes) == before
         await process.drain()
-        assert len(stage.witness.writes) > before
+        assert len(stage.request_log.writes) > before
         await ask(process, unfreeze={"zone": WEST})
-        assert stage.wrong(OURS) == {}
+        assert stage.wrong_answers(OURS) == {}
 
     played(story)
 

@@ -17,7 +17,7 @@ from shared.domain.dirty import DirtyName, Urgency
 from simulator.arm.front_door import Request
 from simulator.tables import Tables
 from tests.support.catalogs import client
-from tests.support.deployment import REGIONS, staged, vm_id, zone_id
+from tests.support.deployment import REGIONS, run_scenario, vm_id, zone_id
 
 KEPT = json.loads((Path(__file__).parent / "release_0_1_0.json").read_text(encoding="utf-8"))
 EAST, WEST, ASIA = REGIONS
@@ -41,7 +41,7 @@ def played(story):
         stage.restart(catalog)
         await story(stage, catalog)
 
-    staged(play, KEPT["world"] | {"settings": KEPT["settings"]})
+    run_scenario(play, KEPT["world"] | {"settings": KEPT["settings"]})
 
 
 def rows(partition):
@@ -93,7 +93,7 @@ def test_rows_that_the_status_does_not_tell_are_read_as_well():
 def test_drain_sweep_and_orders_go_on_where_the_old_release_stopped():
     async def story(stage, catalog):
         frozen = stage.record(ASIA, "llama")
-        await stage.quiet(
+        await stage.deliver_pending_events(
             120
         )  # The lease of the instance that was stopped ends, and so does the failing name's back-off.
         assert (await stage.app.drain()).failures == []
@@ -101,9 +101,11 @@ def test_drain_sweep_and_orders_go_on_where_the_old_release_stopped():
         assert (await stage.app.correct_drift()).failures == []
         assert (stage.record(ASIA, "llama"), stage.record(EAST, "old-1")) == (frozen, ["10.1.9.1"])
         await stage.resync(unfreeze={"zone": ASIA})
-        assert {name for _, name in stage.wrong({vm_id("e-2").lower()})} == ORPHANS, "the drained endpoint stays out"
+        assert {name for _, name in stage.wrong_answers({vm_id("e-2").lower()})} == ORPHANS, (
+            "the drained endpoint stays out"
+        )
         await stage.resync(undrain={"endpoint": vm_id("e-2")})
-        assert {name for _, name in stage.wrong()} == ORPHANS
+        assert {name for _, name in stage.wrong_answers()} == ORPHANS
         told = await stage.app.status(full=True)
         assert (told["dirty"], told["drains"], len(told["refusals"])) == ([], [], 3)
         assert len(await catalog.bad_rows()) == 1, "no row of its own is told to be unreadable"

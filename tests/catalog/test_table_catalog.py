@@ -23,8 +23,8 @@ from shared.domain.errors import Conflict, Terminal
 from shared.domain.overrides import Override
 from shared.domain.zone_findings import BlockedName, Obstacle, RefusedPlan
 from simulator.arm.front_door import Request
-from tests.support.catalogs import Bench, on_bench
-from tests.support.deployment import Token, a_vm, a_world, staged, vm_id
+from tests.support.catalogs import CatalogFixture, on_catalog
+from tests.support.deployment import Token, a_vm, a_world, run_scenario, vm_id
 from tests.support.values import vm
 from tests.support.values import zone as pure_zone
 
@@ -44,7 +44,7 @@ def test_the_table_is_made_by_the_first_write_of_whoever_comes_first_and_reading
         await asyncio.gather(*(each.index("llama", str(n), 1.0) for n, each in enumerate(processes)))
         assert len(await bench.catalog.indexed()) == 5
 
-    on_bench(story)
+    on_catalog(story)
 
 
 def test_a_table_that_somebody_deletes_or_empties_is_an_empty_catalog_that_goes_on():
@@ -62,7 +62,7 @@ def test_a_table_that_somebody_deletes_or_empties_is_an_empty_catalog_that_goes_
         assert await bench.catalog.endpoint(KEY) is None
         assert await bench.catalog.acquire("z", "you", 2.0, 60.0)
 
-    on_bench(story)
+    on_catalog(story)
 
 
 def test_calls_cost_as_few_requests_as_can_be():
@@ -90,7 +90,7 @@ def test_calls_cost_as_few_requests_as_can_be():
             "each history is read and written; the log once"
         )
 
-    on_bench(story)
+    on_catalog(story)
 
 
 def test_the_claimants_of_a_name_are_read_one_by_one_or_in_one_scan_whatever_costs_less():
@@ -107,7 +107,7 @@ def test_the_claimants_of_a_name_are_read_one_by_one_or_in_one_scan_whatever_cos
         await bench.catalog.endpoints()
         assert await bench.cost(bench.catalog.claimants("few")) == 2, "there are hardly any others"
 
-    on_bench(story)
+    on_catalog(story)
 
 
 def test_a_name_that_is_cleared_between_the_two_calls_of_a_mark_is_dirty_since_that_mark():
@@ -127,7 +127,7 @@ def test_a_name_that_is_cleared_between_the_two_calls_of_a_mark_is_dirty_since_t
             "z", "llama", Urgency.MORE_ADDRESSES, 7.0
         )
 
-    on_bench(story)
+    on_catalog(story)
 
 
 def test_columns_of_a_newer_version_are_ignored_and_missing_ones_have_their_defaults():
@@ -144,7 +144,7 @@ def test_columns_of_a_newer_version_are_ignored_and_missing_ones_have_their_defa
         bench.raw("POST", "", PartitionKey="leases", RowKey=rows.digest("z"), body='{"zone": "z", "since": 1}')
         assert (await bench.catalog.acquire("z", "me", 0.0, 60.0)).recent_writes == ()
 
-    on_bench(story)
+    on_catalog(story)
 
 
 def test_rows_of_the_release_before_have_nobody_who_has_asked():
@@ -173,7 +173,7 @@ def test_rows_of_the_release_before_have_nobody_who_has_asked():
         assert (await bench.catalog.findings("z")).value.refused == ()
         assert (await bench.catalog.dirty_name("z", "a")).value.by == ""
 
-    on_bench(story)
+    on_catalog(story)
 
 
 async def log(bench, entries):
@@ -194,7 +194,7 @@ def test_a_long_log_is_read_page_by_page_and_every_entry_is_told_once():
         assert told == entries
         assert pages > 1
 
-    on_bench(story)
+    on_catalog(story)
 
 
 def test_more_entries_of_a_minute_than_a_page_holds_are_read_at_once():
@@ -204,7 +204,7 @@ def test_more_entries_of_a_minute_than_a_page_holds_are_read_at_once():
         page = await bench.catalog.log("z", 1e9 + 10.99, 1e9 + 60)
         assert (page.entries, page.until) == (tuple(entries[1099:]), 1e9 + 60)
 
-    on_bench(story)
+    on_catalog(story)
 
 
 @pytest.mark.parametrize(("letter", "most"), [("x", 32_000), ("é", 32_000), ("\N{ROCKET}", 16_000)])
@@ -217,7 +217,7 @@ def test_an_endpoint_that_does_not_fit_is_named(letter, most):
         with pytest.raises(Terminal, match=r"virtualMachines/large does not fit .* at most 32768"):
             await bench.catalog.put_endpoint(EndpointRow(large), None)
 
-    on_bench(story)
+    on_catalog(story)
 
 
 @pytest.mark.parametrize("text", ["twice", '"\\\n\x01' * 100, "é" * 3000])
@@ -231,7 +231,7 @@ def test_the_marker_keeps_the_first_alarms_and_counts_the_rest(text):
         assert marker.findings == alarms[: len(marker.findings)] or len(text) > 2000
         assert (marker.digest, marker.completed_at, marker.attempted_at) == ("digest", 1.0, 2.0)
 
-    on_bench(story)
+    on_catalog(story)
 
 
 @pytest.mark.parametrize("text", ["10.100.100.", '"\\\n\x01' * 20, "é" * 60])
@@ -250,7 +250,7 @@ def test_the_first_blocked_names_of_a_zone_are_kept_and_all_are_counted(text):
         assert [alarm.count for alarm in found.alarms] == [3000]
         assert found.refusals == ("refused",)
 
-    on_bench(story)
+    on_catalog(story)
 
 
 def test_a_list_goes_on_over_every_page_and_every_partition():
@@ -263,7 +263,7 @@ def test_a_list_goes_on_over_every_page_and_every_partition():
         assert len({row.value.key for row in await bench.catalog.indexed()}) == 25
         assert len({row.value.name for row in await bench.catalog.dirty("z")}) == 25
 
-    on_bench(story, page=4, split=True)
+    on_catalog(story, page=4, split=True)
 
 
 def test_a_list_whose_table_goes_in_the_middle_of_it_has_no_rows_instead_of_some():
@@ -278,7 +278,7 @@ def test_a_list_whose_table_goes_in_the_middle_of_it_has_no_rows_instead_of_some
         bench.faults = delete_first
         assert await bench.catalog.endpoints() == ()
 
-    on_bench(story, page=4)
+    on_catalog(story, page=4)
 
 
 async def test_2500_rows_are_all_listed(azurite):
@@ -342,19 +342,19 @@ def test_in_any_interleaving_a_zone_has_one_holder_and_no_mark_is_lost(seed):
         assert await bench.catalog.dirty("z") == ()
         assert acted_on == facts
 
-    on_bench(story)
+    on_catalog(story)
 
 
 def test_the_whole_loop_runs_on_a_table_and_a_new_process_goes_on_where_the_old_one_stopped():
     async def story(stage):
-        bench = Bench(asyncio.get_running_loop())
+        bench = CatalogFixture(asyncio.get_running_loop())
         stage.restart(bench.catalog)
         await stage.resync()
-        assert stage.wrong() == {}
+        assert stage.wrong_answers() == {}
         stage.restart(bench.open())
         stage.arm("POST", f"{vm_id('a')}/deallocate")
-        await stage.quiet(60)
-        assert stage.wrong() == {}
+        await stage.deliver_pending_events(60)
+        assert stage.wrong_answers() == {}
         assert stage.record("eastus", "llama") == ["10.2.0.5"], "failover to what only the table knew"
 
-    staged(story, a_world(a_vm("a", "eastus", 4), a_vm("b", "westeurope", 5), a_vm("c", "southeastasia", 6)))
+    run_scenario(story, a_world(a_vm("a", "eastus", 4), a_vm("b", "westeurope", 5), a_vm("c", "southeastasia", 6)))

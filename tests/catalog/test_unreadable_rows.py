@@ -15,8 +15,8 @@ from shared.domain.overrides import FOREVER, Override, active_freeze
 from shared.domain.resource_ids import digest
 from shared.domain.zone_findings import ZoneFindings
 from simulator.tables import Tables
-from tests.support.catalogs import client, on_bench, opened
-from tests.support.deployment import a_vm, a_world, staged, vm_id, zone_id
+from tests.support.catalogs import client, on_catalog, opened
+from tests.support.deployment import a_vm, a_world, run_scenario, vm_id, zone_id
 from tests.support.values import vm, zone
 
 ROW = EndpointRow(vm("a", "10.0.0.1"), frozenset(), 1.0)
@@ -113,7 +113,7 @@ def test_a_row_that_was_written_anew_meanwhile_is_not_dropped(meanwhile):
         found = await bench.catalog.endpoint(KEY)
         assert (found and found.value) == (ROW if meanwhile == "written anew" else None)
 
-    on_bench(story)
+    on_catalog(story)
 
 
 def test_that_the_catalog_is_not_complete_is_known_before_the_row_is_gone():
@@ -125,7 +125,7 @@ def test_that_the_catalog_is_not_complete_is_known_before_the_row_is_gone():
         changed = [(each.method, "marker" in each.path) for each in bench.requests[before:] if each.method != "GET"]
         assert changed.index(("PUT", True)) < changed.index(("DELETE", False))
 
-    on_bench(story)
+    on_catalog(story)
 
 
 @pytest.mark.parametrize("body", BODIES)
@@ -253,10 +253,10 @@ def play(story, *vms, **settings):
         catalog = TableCatalog(client(tables))
         stage.restart(catalog)
         await stage.app.correct_drift()
-        assert stage.wrong() == {}
+        assert stage.wrong_answers() == {}
         await story(stage, catalog)
 
-    return staged(played, a_world(*vms, **settings), latency=0.0)
+    return run_scenario(played, a_world(*vms, **settings), latency=0.0)
 
 
 VMS = (a_vm("a", "eastus", 4), a_vm("b", "eastus", 5), a_vm("c", "westeurope", 4, "mistral"))
@@ -264,7 +264,7 @@ VMS = (a_vm("a", "eastus", 4), a_vm("b", "eastus", 5), a_vm("c", "westeurope", 4
 
 async def stopped(stage, name):
     stage.arm("POST", f"{vm_id(name)}/deallocate")
-    await stage.quiet()
+    await stage.deliver_pending_events()
 
 
 @pytest.mark.parametrize("spoilt", ["endpoints", "marker"])
@@ -276,10 +276,10 @@ def test_an_address_that_is_served_does_not_vanish_with_the_row_that_knew_it(spo
         assert "10.1.0.5" in stage.record("eastus", "llama")
         await stopped(stage, "c")
         assert "10.1.0.5" in stage.record("eastus", "llama")
-        await stage.quiet(60.0)
+        await stage.deliver_pending_events(60.0)
         await stage.app.drain()
         assert stage.record("eastus", "llama") == ["10.1.0.5"]
-        assert stage.wrong() == {}
+        assert stage.wrong_answers() == {}
         assert (await stage.app.status())["last_sweep"]["current"]
 
     play(story, *VMS)
@@ -302,7 +302,7 @@ def test_an_order_that_cannot_be_read_gives_no_traffic_back():
         await stage.resync(drain={"region": "eastus", "minutes": 5})
         assert stage.record("eastus", "llama") is None
         await spoil(catalog, "orders", digest("eastus"), body="{")
-        await stage.quiet(600.0)
+        await stage.deliver_pending_events(600.0)
         await stage.app.correct_drift()
         await stopped(stage, "a")
         assert stage.record("eastus", "llama") is None
@@ -310,7 +310,7 @@ def test_an_order_that_cannot_be_read_gives_no_traffic_back():
         assert "stays in force" in told[0]["means"]
         await stage.resync(undrain={"region": "eastus"})
         assert stage.record("eastus", "llama") == ["10.1.0.5"]
-        assert stage.wrong() == {}
+        assert stage.wrong_answers() == {}
 
     play(story, *VMS)
 
@@ -351,16 +351,16 @@ def test_with_a_bad_row_of_every_kind_everything_goes_on_and_each_is_named(call)
         bad = await everything_spoilt(catalog)
         await CALLS[call](stage)
         assert all(each.status == 202 for each in stage.event_grid.deliveries)
-        await stage.quiet(120.0)
+        await stage.deliver_pending_events(120.0)
         await stage.app.drain()
         await stage.app.status(full=True)
         await stage.app.explain(stage.app.settings.zones[0], "llama")
-        await stage.quiet(60.0)
+        await stage.deliver_pending_events(60.0)
         await stage.app.drain()
         alarms = [alarm["what"] for alarm in (await stage.app.status())["alarms"]]
         for partition, key in bad.items():
             assert any(f"row {key} of partition {partition} " in what for what in alarms), partition
         drained = {order.target for order in await stage.app.applier.active_overrides()} & {"westeurope"}
-        assert stage.wrong(drained) == {}
+        assert stage.wrong_answers(drained) == {}
 
     play(story, *VMS)

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from tests.support.deployment import GROUP, REGIONS, a_vm, a_world, staged, vm_id, vnet, zone_id
+from tests.support.deployment import GROUP, REGIONS, a_vm, a_world, run_scenario, vm_id, vnet, zone_id
 
 EAST, WEST, _ = REGIONS
 ZONE = "aiworkloads.local"
@@ -70,9 +70,9 @@ def test_shadow_names_what_is_not_ours_and_writes_nothing():
             ("server1", "the record set is not ours; adopt takes it over"),
             ("server2", "the record set is not ours; adopt takes it over"),
         }
-        assert (report.changes, report.failures, stage.witness.writes) == ([], [], [])
+        assert (report.changes, report.failures, stage.request_log.writes) == ([], [], [])
 
-    staged(story, by_hand())
+    run_scenario(story, by_hand())
 
 
 def test_in_shadow_an_adoption_is_only_told_and_has_to_be_asked_for_again_later():
@@ -80,13 +80,13 @@ def test_in_shadow_an_adoption_is_only_told_and_has_to_be_asked_for_again_later(
         await stage.resync()
         assert planned(await stage.resync(adopt=["server1", "server2"], dry_run=True)) == SAME
         assert planned(await stage.resync(adopt=["server1", "server2"])) == SAME
-        assert (records(stage), stage.witness.writes) == (BEFORE, [])
+        assert (records(stage), stage.request_log.writes) == (BEFORE, [])
         stage.restart(stage.app.catalog, NEARZONE_MODE="apply")
         await stage.app.correct_drift()
         await stage.app.drain()
         assert records(stage) == BEFORE
 
-    staged(story, by_hand())
+    run_scenario(story, by_hand())
 
 
 def test_an_adopted_record_set_keeps_its_address_ttl_and_metadata_and_gets_the_mark():
@@ -98,7 +98,7 @@ def test_an_adopted_record_set_keeps_its_address_ttl_and_metadata_and_gets_the_m
         assert records(stage) == AFTER
         assert (await stage.resync()).changes == []
 
-    staged(story, by_hand(mode="apply"))
+    run_scenario(story, by_hand(mode="apply"))
 
 
 def test_an_adopted_name_follows_its_machine():
@@ -106,13 +106,13 @@ def test_an_adopted_name_follows_its_machine():
         await stage.resync(adopt=["server1", "server2"])
         await stage.resync()
         stage.arm("POST", f"{vm_id('server2')}/deallocate")
-        await stage.quiet()
+        await stage.deliver_pending_events()
         assert records(stage) == [AFTER[0], None]
         stage.arm("POST", f"{vm_id('server2')}/start")
-        await stage.quiet()
+        await stage.deliver_pending_events()
         assert records(stage) == [AFTER[0], (300, ["10.2.0.4"], OURS)], "what was noted on it went with it"
 
-    staged(story, by_hand(mode="apply"))
+    run_scenario(story, by_hand(mode="apply"))
 
 
 def test_a_dry_run_shows_that_an_address_made_by_hand_is_not_the_machines():
@@ -125,7 +125,7 @@ def test_a_dry_run_shows_that_an_address_made_by_hand_is_not_the_machines():
         assert held(stage, "server1")[1] == ["10.1.0.4"]
 
     wrong = [RECORDS[0] | {"addresses": ["10.9.9.9"]}, RECORDS[1]]
-    staged(story, by_hand(records=wrong, mode="apply"))
+    run_scenario(story, by_hand(records=wrong, mode="apply"))
 
 
 def test_a_name_without_a_machine_or_with_a_stopped_one_is_not_taken_over():
@@ -133,14 +133,14 @@ def test_a_name_without_a_machine_or_with_a_stopped_one_is_not_taken_over():
         await stage.resync()
         report = await stage.resync(adopt=["printer", "stopped"])
         assert skipped(report) == {
-            ("printer", "not adopted: nobody claims this name"),
+            ("printer", "not adopted: no endpoint claims this name"),
             ("stopped", "not taken over: no endpoint serves this name now"),
         }
         assert [held(stage, name)[2] for name in ("printer", "stopped")] == [{}, {}]
 
     others = [{"name": name, "type": "A", "ttl": 60, "addresses": ["10.1.7.7"]} for name in ("printer", "stopped")]
     stopped = a_vm("stopped", EAST, 7, "", power="deallocated")
-    staged(story, by_hand(stopped, records=[*RECORDS, *others], mode="apply"))
+    run_scenario(story, by_hand(stopped, records=[*RECORDS, *others], mode="apply"))
 
 
 def test_a_program_that_still_writes_the_records_takes_them_back_and_nearzone_says_so():
@@ -155,10 +155,10 @@ def test_a_program_that_still_writes_the_records_takes_them_back_and_nearzone_sa
         assert {name for name, _ in skipped(report)} == {"server1"}
         assert records(stage) == [BEFORE[0], AFTER[1]]
         stage.arm("POST", f"{vm_id('server1')}/deallocate")
-        await stage.quiet()
+        await stage.deliver_pending_events()
         assert records(stage) == [BEFORE[0], AFTER[1]], "it is its owner's again, dead address and all"
 
-    staged(story, by_hand(mode="apply"))
+    run_scenario(story, by_hand(mode="apply"))
 
 
 def test_a_new_regions_zone_is_full_before_any_vnet_is_linked_to_it():
@@ -173,7 +173,7 @@ def test_a_new_regions_zone_is_full_before_any_vnet_is_linked_to_it():
         ]
         assert records(stage) == AFTER
 
-    staged(story, by_hand(mode="apply"))
+    run_scenario(story, by_hand(mode="apply"))
 
 
 def test_a_record_of_a_load_balancer_is_adopted_and_follows_the_frontend():
@@ -184,12 +184,12 @@ def test_a_record_of_a_load_balancer_is_adopted_and_follows_the_frontend():
         await stage.resync(adopt=["chat"])
         assert held(stage, "chat") == (30, ["10.1.0.20"], OURS), "the TTL of names claimed by tag"
         stage.arm("POST", f"{vm_id('behind')}/deallocate")
-        await stage.quiet()
+        await stage.deliver_pending_events()
         assert held(stage, "chat") == (30, ["10.1.0.20"], OURS), "machines behind it are its own affair"
 
     record = {"name": "chat", "type": "A", "ttl": 300, "addresses": ["10.1.0.20"]}
     world = by_hand(a_vm("behind", EAST, 8, None), records=[record], mode="apply", load_balancers=[BALANCER])
-    staged(story, world)
+    run_scenario(story, world)
 
 
 def with_cname(tags):
@@ -214,7 +214,7 @@ def test_beside_a_cname_no_a_record_set_can_be_made_and_everything_else_goes_on(
         alarms = [alarm["what"] for alarm in (await stage.app.status())["alarms"]]
         assert any(each.startswith("chat in") for each in alarms)
 
-    staged(story, with_cname({"nearzone": "chat"}))
+    run_scenario(story, with_cname({"nearzone": "chat"}))
 
 
 @pytest.mark.parametrize("by_event", [True, False])
@@ -227,11 +227,11 @@ def test_a_name_that_is_claimed_just_after_its_cname_went_is_answered_within_sec
         stage.arm("DELETE", f"{OLD}/CNAME/chat")
         tag(stage, "chat")
         gone_at = stage.clock()
-        await (stage.quiet() if by_event else stage.resync(endpoint=BALANCER["id"]))
+        await (stage.deliver_pending_events() if by_event else stage.resync(endpoint=BALANCER["id"]))
         assert held(stage, "chat") == (30, ["10.1.0.20"], OURS)
         assert stage.clock() - gone_at < 10
 
-    staged(story, with_cname({"nearzone": ""}))
+    run_scenario(story, with_cname({"nearzone": ""}))
 
 
 @pytest.mark.parametrize("by_hand_", [False, True])
@@ -248,7 +248,7 @@ def test_a_name_that_was_claimed_before_its_cname_went_is_answered_with_its_next
             await stage.app.drain()
         assert held(stage, "chat") == (30, ["10.1.0.20"], OURS)
 
-    staged(story, with_cname({"nearzone": "chat"}))
+    run_scenario(story, with_cname({"nearzone": "chat"}))
 
 
 def test_the_way_back_to_a_cname_is_to_take_the_name_out_of_the_tag():
@@ -256,13 +256,13 @@ def test_the_way_back_to_a_cname_is_to_take_the_name_out_of_the_tag():
         await stage.resync()
         assert held(stage, "chat")[1] == ["10.1.0.20"]
         tag(stage, "")
-        await stage.quiet()
+        await stage.deliver_pending_events()
         assert held(stage, "chat") is None
         properties = {"ttl": 30, "cnameRecord": {"cname": "chat.trafficmanager.net"}}
         assert stage.arm("PUT", f"{OLD}/CNAME/chat", {"properties": properties}).status == 201
         assert (await stage.resync()).failures == []
 
-    staged(story, by_hand(mode="apply", load_balancers=[BALANCER]))
+    run_scenario(story, by_hand(mode="apply", load_balancers=[BALANCER]))
 
 
 def test_a_new_regions_zone_answers_where_the_old_one_still_has_the_cname():
@@ -271,7 +271,7 @@ def test_a_new_regions_zone_answers_where_the_old_one_still_has_the_cname():
         assert held(stage, "chat", NEW) == (30, ["10.1.0.20"], OURS)
         assert stage.arm("GET", f"{OLD}/CNAME/chat").status == 200
 
-    staged(story, by_hand(records=[CNAME], zones=BOTH, mode="apply", load_balancers=[BALANCER]))
+    run_scenario(story, by_hand(records=[CNAME], zones=BOTH, mode="apply", load_balancers=[BALANCER]))
 
 
 def test_the_preflight_warns_of_local():
@@ -279,4 +279,4 @@ def test_the_preflight_warns_of_local():
         alarms = (await stage.resync(check=True)).alarms
         assert any("ends in .local" in alarm.what for alarm in alarms)
 
-    staged(story, by_hand())
+    run_scenario(story, by_hand())

@@ -12,8 +12,8 @@ import pytest
 from cronsim import CronSim
 
 from shared.config.settings import DRAIN_SCHEDULE, SWEEP_SCHEDULE
-from tests.support.catalogs import Bench
-from tests.support.deployment import a_vm, a_world, staged, vm_id
+from tests.support.catalogs import CatalogFixture
+from tests.support.deployment import a_vm, a_world, run_scenario, vm_id
 from tests.support.ingestion import connected_app
 from tests.support.runbook_reader import DOCS, STATUS
 
@@ -89,7 +89,7 @@ def test_timers_fire_as_often_as_the_costs_say_and_instances_are_as_large():
 
 def test_the_table_is_asked_as_often_as_the_costs_say_and_a_sweep_takes_as_long():
     async def story(stage):
-        bench = Bench(asyncio.get_running_loop())
+        bench = CatalogFixture(asyncio.get_running_loop())
         stage.restart(bench.catalog)
         await stage.app.correct_drift()
         await stage.app.drain()
@@ -101,10 +101,10 @@ def test_the_table_is_asked_as_often_as_the_costs_say_and_a_sweep_takes_as_long(
         most = 0
         for happens in ("deallocate", "start", "restart"):
             stage.arm("POST", f"{vm_id('gpu-0')}/{happens}")
-            most = max(most, await bench.cost(stage.quiet()))
+            most = max(most, await bench.cost(stage.deliver_pending_events()))
         assert most <= number(re.search(by(r"at most \| 1,000 x (\d+)"), COSTS)[1])
 
-    staged(story, a_world(*(a_vm(f"gpu-{i}", "eastus", 4 + i) for i in range(100)), regions=("eastus",)))
+    run_scenario(story, a_world(*(a_vm(f"gpu-{i}", "eastus", 4 + i) for i in range(100)), regions=("eastus",)))
 
 
 def size(items):

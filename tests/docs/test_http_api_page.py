@@ -12,11 +12,10 @@ import pytest
 import function_app
 from shared.domain.errors import BadRequest
 from shared.edge import commands as resync
-from shared.edge.commands import StatusQuery, parse_status_query
 from shared.edge.report import Report
+from shared.edge.status_query import StatusQuery, parse_status_query
 from simulator.functions_host.functions import index
-from tests.loop.test_blocked_names import strip
-from tests.support.deployment import REGIONS, a_vm, a_world, staged, vm_id
+from tests.support.deployment import REGIONS, a_vm, a_world, run_scenario, strip, vm_id
 from tests.support.values import parsed, zone_id
 from tests.support.values import vm_id as plain_vm_id
 
@@ -91,7 +90,7 @@ def test_a_second_word_without_its_digest_is_refused_as_the_page_says():
 
 def test_the_page_has_every_parameter_of_the_status_and_its_examples_are_taken():
     examples = {words(cells[0])[0]: cells[1].strip("`") for cells in rows("## Status")}
-    assert set(examples) == set(StatusQuery.__dataclass_fields__)
+    assert set(examples) == {name for kind in get_args(StatusQuery) for name in kind.__dataclass_fields__}
     groups = [("zone", "name"), ("full",), ("list", "after", "limit"), ("since", "until")]
     assert sorted(sum(groups, ())) == sorted(examples)
     for number, group in enumerate(groups):
@@ -128,7 +127,7 @@ def test_the_page_has_every_key_of_the_status():
         await stage.resync(freeze={"zone": EAST, "minutes": 60}, reason="INC-4711")
         await stage.resync(drain={"region": ASIA, "minutes": 60})
         stage.arm("POST", vm_id("e-1") + "/deallocate")
-        await stage.quiet()
+        await stage.deliver_pending_events()
         summary, full = await stage.app.status(), await stage.app.status(full=True)
         assert all(full[key] for key in ("dirty", "blocked", "sweeps", "changes", "drains", "alarms", "names", "known"))
         short, more = keys("### Summary"), keys("### Summary", 1)
@@ -144,4 +143,4 @@ def test_the_page_has_every_key_of_the_status():
         ).splitlines()
         assert set(json.loads(line)) <= short["changes"]
 
-    staged(story, a_world(*(a_vm(f"{region[0]}-1", region, 4) for region in REGIONS)))
+    run_scenario(story, a_world(*(a_vm(f"{region[0]}-1", region, 4) for region in REGIONS)))

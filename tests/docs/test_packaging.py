@@ -151,7 +151,7 @@ def test_the_audit_fails_for_a_known_vulnerability_and_does_not_pass_where_nothi
     assert [judged(fine, skipped)[0], judged()[0], judge("no network", True)[0]] == [1, 1, 1]
     assert judged(fine, skipped, required=False) == (
         0,
-        ["AUDIT NOT DONE: the advisory database tells nothing about 1 of 2 packages"],
+        ["AUDIT NOT DONE: the advisory database has no data about 1 of 2 packages"],
     )
 
 

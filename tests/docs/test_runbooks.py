@@ -19,9 +19,21 @@ from simulator.event_grid.delivery import Subscription
 from simulator.faults.source import Faults
 from simulator.private_dns.record_sets import SETS_PER_ZONE
 from simulator.private_dns.rules import zone_full
-from tests.support.catalogs import Bench, error
-from tests.support.deployment import GROUP, REGIONS, SUB, Stage, Token, a_vm, a_world, staged, vm_id, vnet, zone_id
-from tests.support.runbook_reader import STATUS, Guide, procedures
+from tests.support.catalogs import CatalogFixture, error
+from tests.support.deployment import (
+    GROUP,
+    REGIONS,
+    SUB,
+    SimulatedDeployment,
+    Token,
+    a_vm,
+    a_world,
+    run_scenario,
+    vm_id,
+    vnet,
+    zone_id,
+)
+from tests.support.runbook_reader import STATUS, RunbookReader, procedures
 
 EAST, WEST, _ = REGIONS
 OURS = {"nearzone-owner": "nearzone"}
@@ -60,7 +72,7 @@ def answers(stage, name=NAME):
 @pytest.fixture
 def guide(request):
     """The steps of the procedure after which a test is named; they have to be used up in the end."""
-    followed = Guide(procedures()[request.node.originalname])
+    followed = RunbookReader(procedures()[request.node.originalname])
     yield followed
     assert not followed.left, "the guide goes on"
 
@@ -68,7 +80,7 @@ def guide(request):
 async def swept(stage):
     """A healthy start."""
     report = await stage.app.correct_drift()
-    assert (report.failures, report.refusals, stage.wrong()) == ([], [], {})
+    assert (report.failures, report.refusals, stage.wrong_answers()) == ([], [], {})
 
 
 async def timers(stage, seconds):
@@ -90,16 +102,16 @@ def test_install(guide):
         await guide.ask(stage.app)
         plan = await guide.ask(stage.app)
         guide.see(plan)
-        assert (answers(stage), stage.witness.writes) == ([None, None], [])
+        assert (answers(stage), stage.request_log.writes) == ([None, None], [])
         stage.restart(stage.app.catalog, **guide.setting())
         assert (await guide.ask(stage.app))["changes"] == plan["changes"]
-        assert stage.wrong() == {}
+        assert stage.wrong_answers() == {}
         guide.see(await guide.ask(stage.app))
         stage.arm("POST", f"{vm_id('gpu-eus-1')}/restart")
-        await stage.quiet()
+        await stage.deliver_pending_events()
         assert (await stage.app.status())["alarms"] == []
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 class Killed:
@@ -143,7 +155,7 @@ def test_upgrade(guide, at):
         catalog = stage.app.catalog
         stage.app = process(stage, Killed(catalog, at), "old")
         stage.arm("POST", f"{vm_id('gpu-eus-1')}/deallocate")
-        await stage.quiet_operations()
+        await stage.finish_operations()
         await asyncio.wait_for(stage.app.catalog.dead.wait(), 300)
         stage.app = process(stage, catalog, "new")
         shown = await guide.ask(stage.app)
@@ -151,9 +163,9 @@ def test_upgrade(guide, at):
         assert shown["dirty"] or at == "release"
         await timers(stage, 180)
         assert (await guide.ask(stage.app))["dirty"] == []
-        assert (answers(stage), stage.wrong()) == ([["10.1.0.5"], FAR], {})
+        assert (answers(stage), stage.wrong_answers()) == ([["10.1.0.5"], FAR], {})
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_roll_back(guide):
@@ -163,7 +175,7 @@ def test_roll_back(guide):
         await swept(stage)
         stage.restart(stage.app.catalog, **guide.setting())
         stage.arm("POST", f"{vm_id('gpu-eus-1')}/deallocate")
-        await stage.quiet()
+        await stage.deliver_pending_events()
         await timers(stage, 60)
         await stage.app.correct_drift()
         assert answers(stage) == [NEAR, FAR]
@@ -171,9 +183,9 @@ def test_roll_back(guide):
         await timers(stage, 60)
         assert answers(stage) == [NEAR, FAR], "what was decided in shadow is forgotten"
         await guide.ask(stage.app)
-        assert (answers(stage), stage.wrong()) == ([["10.1.0.5"], FAR], {})
+        assert (answers(stage), stage.wrong_answers()) == ([["10.1.0.5"], FAR], {})
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 @pytest.mark.parametrize("by", ["order", "end"])
@@ -190,14 +202,14 @@ def test_drain_an_endpoint(guide, by):
         assert plan["changes"] == report["changes"]
         guide.see(report)
         guide.see(await guide.ask(stage.app))
-        assert (answers(stage), stage.wrong({endpoint.lower()})) == ([["10.1.0.5"], FAR], {})
+        assert (answers(stage), stage.wrong_answers({endpoint.lower()})) == ([["10.1.0.5"], FAR], {})
         if by == "end":
             await timers(stage, 60 * 60 + TIMER)
-            assert stage.wrong() == {}
+            assert stage.wrong_answers() == {}
         await guide.ask(stage.app, ID=endpoint)
-        assert (answers(stage), stage.wrong()) == ([NEAR, FAR], {})
+        assert (answers(stage), stage.wrong_answers()) == ([NEAR, FAR], {})
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 @pytest.mark.parametrize("arm_is_out", [False, True])
@@ -220,11 +232,11 @@ def test_a_region_is_out(guide, arm_is_out):
         outage.stop()
         if arm_is_out:
             await timers(stage, 330)
-        assert (answers(stage), stage.wrong({EAST})) == ([FAR, FAR], {})
+        assert (answers(stage), stage.wrong_answers({EAST})) == ([FAR, FAR], {})
         await guide.ask(stage.app)
-        assert (answers(stage), stage.wrong()) == ([NEAR, FAR], {})
+        assert (answers(stage), stage.wrong_answers()) == ([NEAR, FAR], {})
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_an_order_of_one_app_is_not_known_to_another():
@@ -244,7 +256,7 @@ def test_an_order_of_one_app_is_not_known_to_another():
         await stage.resync(drain={"region": WEST, "minutes": 60})
         assert answers(stage, "gpu-weu-1") == [None, None]
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 @pytest.mark.parametrize("by", ["order", "end"])
@@ -257,7 +269,7 @@ def test_freeze_a_zone(guide, by):
         await asyncio.sleep(10)
         stage.arm("POST", f"{vm_id('gpu-eus-1')}/deallocate")
         stage.arm("POST", f"{vm_id('gpu-weu-1')}/deallocate")
-        await stage.quiet()
+        await stage.deliver_pending_events()
         await timers(stage, 120)
         await stage.app.correct_drift()
         await stage.resync(force="0123456789ab")
@@ -267,12 +279,12 @@ def test_freeze_a_zone(guide, by):
         guide.see(shown)
         if by == "end":
             await timers(stage, 60 * 60)
-            assert (answers(stage), stage.wrong()) == ([["10.1.0.5"]] * 2, {})
+            assert (answers(stage), stage.wrong_answers()) == ([["10.1.0.5"]] * 2, {})
         await guide.ask(stage.app)
-        assert (answers(stage), stage.wrong()) == ([["10.1.0.5"]] * 2, {})
+        assert (answers(stage), stage.wrong_answers()) == ([["10.1.0.5"]] * 2, {})
         assert (await stage.app.status())["zones"][0]["frozen"] is None
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 @pytest.mark.parametrize("mistake", [False, True])
@@ -305,9 +317,9 @@ def test_a_plan_is_refused(guide, mistake):
         report = await guide.ask(stage.app, **named)
         assert report["changes"] == plan["changes"]
         assert [bool(stage.record(EAST, name)) for name in names] == [mistake] * 4
-        assert (stage.wrong(), (await stage.app.status())["refusals"]) == ({}, [])
+        assert (stage.wrong_answers(), (await stage.app.status())["refusals"]) == ({}, [])
 
-    staged(story, fleet(*others))
+    run_scenario(story, fleet(*others))
 
 
 def test_regions_of_zones_are_swapped(guide):
@@ -327,14 +339,14 @@ def test_regions_of_zones_are_swapped(guide):
         await asyncio.sleep(60)
         assert (await stage.app.drain()).refusals == []
         assert (await stage.app.status())["last_sweep"]["current"]
-        assert (stage.wrong(), answers(stage)) == ({}, [NEAR, FAR])
+        assert (stage.wrong_answers(), answers(stage)) == ({}, [NEAR, FAR])
         stage.restart(stage.app.catalog, NEARZONE_ZONES=wrong)
         refused = (await stage.app.correct_drift()).refusals
         digest = re.findall('"force": "(.*?)"', refused[0])[0]
         assert (await guide.ask(stage.app, DIGEST=digest))["refusals"] == []
         assert answers(stage) == [FAR, NEAR]
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_who_changed_this_and_why(guide):
@@ -351,7 +363,7 @@ def test_who_changed_this_and_why(guide):
         guide.see(lines)
         guide.see(lines)
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def filled(stage, room):
@@ -380,10 +392,10 @@ def test_a_zone_is_full(guide):
         guide.see(await guide.ask(stage.app))
         for name in ("gpu-eus-3", "gpu-eus-4"):
             stage.arm("POST", f"{vm_id(name)}/start")
-        await stage.quiet()
+        await stage.deliver_pending_events()
         guide.see(await guide.ask(stage.app))
         stage.arm("POST", f"{vm_id('gpu-eus-1')}/deallocate")
-        await stage.quiet()
+        await stage.deliver_pending_events()
         assert answers(stage, "gpu-eus-1") == [None, None], "what is there is removed"
         assert answers(stage)[0] == ["10.1.0.5", "10.1.0.6", "10.1.0.7"], "and changed"
         stage.restart(stage.app.catalog, **guide.setting())
@@ -396,7 +408,7 @@ def test_a_zone_is_full(guide):
         assert answers(stage) == [["10.1.0.5", "10.1.0.6", "10.1.0.7"], FAR]
 
     more = [a_vm(f"gpu-eus-{i}", EAST, 3 + i, NAME, power="deallocated") for i in (3, 4)]
-    staged(story, fleet(*more))
+    run_scenario(story, fleet(*more))
 
 
 def test_a_name_has_more_than_20_addresses(guide):
@@ -415,12 +427,12 @@ def test_a_name_has_more_than_20_addresses(guide):
         for i in range(22):
             tags = {"operation": "Merge", "properties": {"tags": {"nearzone": ""}}}
             stage.arm("PATCH", f"{vm_id(f'many-{i}')}/providers/Microsoft.Resources/tags/default", tags)
-        await stage.quiet()
+        await stage.deliver_pending_events()
         await timers(stage, 60)
-        assert (answers(stage), stage.wrong()) == ([["10.1.0.200"]] * 2, {})
+        assert (answers(stage), stage.wrong_answers()) == ([["10.1.0.200"]] * 2, {})
 
     many = [a_vm(f"many-{i}", EAST, 10 + i, NAME) for i in range(22)]
-    staged(story, a_world(*many, regions=(EAST, WEST)) | {"load_balancers": [balancer]})
+    run_scenario(story, a_world(*many, regions=(EAST, WEST)) | {"load_balancers": [balancer]})
 
 
 @pytest.mark.parametrize("by", ["itself", "hand"])
@@ -432,7 +444,7 @@ def test_a_zone_is_locked(guide, level, by):
         await swept(stage)
         stage.cloud.private_dns.lock(zone_id(EAST), level)
         stage.arm("POST", f"{vm_id('gpu-eus-1')}/deallocate")
-        await stage.quiet()
+        await stage.deliver_pending_events()
         assert answers(stage) == [NEAR if level == "ReadOnly" else ["10.1.0.5"], FAR]
         assert answers(stage, "gpu-eus-1") == [["10.1.0.4"], None]
         guide.see(await guide.ask(stage.app))
@@ -449,9 +461,9 @@ def test_a_zone_is_locked(guide, level, by):
         else:
             guide.left.popleft()
             await timers(stage, 330)
-        assert stage.wrong() == {}
+        assert stage.wrong_answers() == {}
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_azure_throttles(guide):
@@ -461,24 +473,24 @@ def test_azure_throttles(guide):
         stage.cloud.enforce_limits()
         await swept(stage)
         stage.arm("POST", f"{vm_id('gpu-eus-1')}/deallocate")
-        await stage.quiet_operations()
+        await stage.finish_operations()
         for kind in ("update", "delete"):
             stage.cloud.private_dns.spend_foreign(zone_id(EAST), kind, 60)
-        await stage.quiet()
+        await stage.deliver_pending_events()
         shown = await guide.ask(stage.app)
         guide.see([row["last_error"] for row in shown["dirty"]])
         assert stage.cloud.throttled
         await timers(stage, 120)
-        assert (stage.wrong(), (await stage.app.status())["dirty"]) == ({}, [])
+        assert (stage.wrong_answers(), (await stage.app.status())["dirty"]) == ({}, [])
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_the_catalog_is_lost(guide):
     """Nothing goes away before a sweep has seen everything; orders are gone with it."""
 
     async def story(stage):
-        bench = Bench(asyncio.get_running_loop())
+        bench = CatalogFixture(asyncio.get_running_loop())
         stage.restart(bench.catalog)
         await swept(stage)
         await stage.resync(drain={"region": WEST, "minutes": 600})
@@ -488,20 +500,20 @@ def test_the_catalog_is_lost(guide):
         guide.see(await guide.ask(stage.app))
         for happens in ("restart", "deallocate"):
             stage.arm("POST", f"{vm_id('gpu-eus-1')}/{happens}")
-            await stage.quiet()
+            await stage.deliver_pending_events()
             assert answers(stage) == [NEAR, NEAR], "that one is known does not say that nobody else serves"
         assert (await stage.app.status())["drains"] == []
         await guide.ask(stage.app)
-        assert (answers(stage), stage.wrong()) == ([["10.1.0.5"], FAR], {})
+        assert (answers(stage), stage.wrong_answers()) == ([["10.1.0.5"], FAR], {})
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_a_row_of_the_catalog_cannot_be_read(guide):
     """Nothing stops, and nothing goes away before a sweep has seen everything."""
 
     async def story(stage):
-        bench = Bench(asyncio.get_running_loop())
+        bench = CatalogFixture(asyncio.get_running_loop())
         stage.restart(bench.catalog)
         await swept(stage)
         where = f"(PartitionKey='endpoints',RowKey='{digest(vm_id('gpu-eus-2').lower())}')"
@@ -511,25 +523,25 @@ def test_a_row_of_the_catalog_cannot_be_read(guide):
         told = await guide.ask(stage.app)
         guide.see(told)
         stage.arm("POST", f"{vm_id('gpu-eus-1')}/deallocate")
-        await stage.quiet()
+        await stage.deliver_pending_events()
         assert answers(stage) == [NEAR, FAR]
         await timers(stage, 90)
-        assert (answers(stage), stage.wrong()) == ([["10.1.0.5"], FAR], {})
+        assert (answers(stage), stage.wrong_answers()) == ([["10.1.0.5"], FAR], {})
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_the_storage_account_cannot_be_reached(guide):
     """What was known is told with its age; an address that is taken out by hand stays out, and the name stays ours."""
 
     async def story(stage):
-        bench = Bench(asyncio.get_running_loop())
+        bench = CatalogFixture(asyncio.get_running_loop())
         stage.restart(bench.catalog)
         await swept(stage)
         before = await stage.app.handle_status(SummaryQuery())
         bench.faults = lambda request: error(403, "AuthorizationFailure")
         stage.arm("PATCH", f"{vm_id('gpu-eus-1')}", {"tags": {"nearzone": NAME, "nearzone-drain": "true"}})
-        await stage.quiet_operations()
+        await stage.finish_operations()
         await asyncio.sleep(60)
         told = await guide.ask(stage.app)
         guide.see(told)
@@ -550,19 +562,19 @@ def test_the_storage_account_cannot_be_reached(guide):
         assert answers(stage)[0] == ["10.2.0.4"], "one is tagged, the other one drained by order"
         assert (await stage.app.status())["blocked"] == []
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_a_record_set_was_edited_by_another():
     async def story(stage):
         stage.event_grid.subscriptions = [Subscription("app", "EventGridSchema", ("Microsoft.",))]
         await swept(stage)
-        await stage.quiet(60.0)
+        await stage.deliver_pending_events(60.0)
         stage.arm("DELETE", f"{zone_id(EAST)}/A/llama-70b")
-        await stage.quiet(5.0)
-        assert (answers(stage), stage.wrong()) == ([NEAR, FAR], {})
+        await stage.deliver_pending_events(5.0)
+        assert (answers(stage), stage.wrong_answers()) == ([NEAR, FAR], {})
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_a_name_waits(guide):
@@ -575,7 +587,7 @@ def test_a_name_waits(guide):
         await stage.app.drain()
         assert (await stage.app.status())["dirty"] == []
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_a_lost_catalog_is_filled_by_the_drain_timer_within_a_minute_and_a_half():
@@ -585,7 +597,7 @@ def test_a_lost_catalog_is_filled_by_the_drain_timer_within_a_minute_and_a_half(
         await timers(stage, 90)
         assert (await stage.app.status())["last_sweep"]["current"]
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def owned(stage, zone):
@@ -617,10 +629,10 @@ def test_move_a_zone(guide):
         assert owned(stage, NEW) == owned(stage, OLD) == before
         assert before[NAME] == NEAR
         stage.arm("POST", f"{vm_id('gpu-eus-1')}/deallocate")
-        await stage.quiet()
+        await stage.deliver_pending_events()
         assert owned(stage, NEW)[NAME] == owned(stage, OLD)[NAME] == NEAR[1:]
 
-    staged(story, moved())
+    run_scenario(story, moved())
 
 
 def test_a_zone_that_azure_has_moved_is_owned_under_its_new_id():
@@ -629,13 +641,13 @@ def test_a_zone_that_azure_has_moved_is_owned_under_its_new_id():
     async def story(before):
         await swept(before)
         world = json.loads(json.dumps(before.cloud.world()).replace("/dns-eastus/", "/moved/"))
-        stage = Stage(world, catalog=before.app.catalog)
+        stage = SimulatedDeployment(world, catalog=before.app.catalog)
         assert (await stage.resync()).changes == []
         stage.arm("POST", f"{vm_id('gpu-eus-1')}/deallocate")
-        await stage.quiet()
-        assert stage.wrong() == {}
+        await stage.deliver_pending_events()
+        assert stage.wrong_answers() == {}
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_retire_a_zone(guide):
@@ -657,7 +669,7 @@ def test_retire_a_zone(guide):
         assert (owned(stage, OLD), owned(stage, NEW)) == ({}, kept)
         assert stage.arm("GET", f"{OLD}/A/db").status == 200
 
-    staged(story, moved())
+    run_scenario(story, moved())
 
 
 def test_a_zone_that_is_taken_out_of_the_settings_is_not_looked_at_any_more():
@@ -667,10 +679,10 @@ def test_a_zone_that_is_taken_out_of_the_settings_is_not_looked_at_any_more():
         stage.restart(stage.app.catalog, NEARZONE_ZONES=json.dumps([{"id": NEW, "region": EAST}]))
         await stage.app.correct_drift()
         stage.arm("POST", f"{vm_id('gpu-eus-1')}/deallocate")
-        await stage.quiet()
+        await stage.deliver_pending_events()
         assert (owned(stage, OLD)[NAME], owned(stage, NEW)[NAME]) == (NEAR, NEAR[1:])
 
-    staged(story, moved())
+    run_scenario(story, moved())
 
 
 def test_two_deployments_in_one_zone(guide):
@@ -686,14 +698,14 @@ def test_two_deployments_in_one_zone(guide):
         assert report["changes"] == []
         await guide.ask(second)
         stage.arm("POST", f"{vm_id('gpu-eus-1')}/deallocate")
-        await stage.quiet()
+        await stage.deliver_pending_events()
         assert (await first.correct_drift()).refusals == []
         marks = [stage.arm("GET", f"{zone_id(r)}/A/{NAME}").content["properties"]["metadata"] for r in (EAST, WEST)]
         assert marks == [{"nearzone-owner": "second"}] * 2
         assert answers(stage) == [NEAR[1:], FAR]
         assert answers(stage, "gpu-eus-1") == [None, None], "the first one's own"
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_two_apps_with_one_owner_and_separate_catalogs_undo_each_others_orders():
@@ -709,7 +721,7 @@ def test_two_apps_with_one_owner_and_separate_catalogs_undo_each_others_orders()
         assert (await second.correct_drift()).skips == []
         assert answers(stage) == [NEAR, FAR]
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_a_name_may_not_be_written(guide):
@@ -727,7 +739,7 @@ def test_a_name_may_not_be_written(guide):
         assert (await guide.ask(stage.app))["changes"] == plan["changes"]
         assert answers(stage) == [NEAR, ["10.9.9.9"]], "only the zone that was asked for"
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 @pytest.mark.parametrize("cause", ["edited", "lost event", "mark lost"])
@@ -740,7 +752,7 @@ def test_a_name_has_a_wrong_answer(guide, cause):
         if cause == "lost event":
             stage.event_grid.subscriptions.clear()
             stage.arm("POST", f"{vm_id('gpu-eus-1')}/deallocate")
-            await stage.quiet()
+            await stage.deliver_pending_events()
         else:
             stage.arm("PUT", f"{zone_id(EAST)}/A/{NAME}", {"properties": wrong})
         told = await guide.ask(stage.app)
@@ -754,7 +766,7 @@ def test_a_name_has_a_wrong_answer(guide, cause):
         }
         assert told["history"][0]["cause"].startswith("sweep")
         looks = [await guide.ask(stage.app, ID=vm_id("gpu-eus-1")), await guide.ask(stage.app)]
-        lost = [(NAME, "the record set has lost our mark; adopt takes it back")] if cause == "mark lost" else []
+        lost = [(NAME, "the record set has lost our owner tag; adopt takes it back")] if cause == "mark lost" else []
         assert [
             [(each["name"], each["reason"]) for each in look["skips"] if each["name"] == NAME] for look in looks
         ] == [lost] * 2
@@ -762,9 +774,9 @@ def test_a_name_has_a_wrong_answer(guide, cause):
         plan, adopted = await guide.ask(stage.app), await guide.ask(stage.app)
         assert [each["after"] for each in plan["changes"]] == [NEAR for _ in lost]
         assert len(adopted["changes"]) == len(lost)
-        assert stage.wrong() == {}
+        assert stage.wrong_answers() == {}
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_a_request_is_refused(guide):
@@ -772,15 +784,15 @@ def test_a_request_is_refused(guide):
 
     async def story(stage):
         await swept(stage)
-        writes = len(stage.witness.writes)
+        writes = len(stage.request_log.writes)
         for _ in range(11):
             answer = await guide.ask(stage.app)
             assert answer.keys() == {"error"}
             guide.see(answer)
-        assert len(stage.witness.writes) == writes
+        assert len(stage.request_log.writes) == writes
         assert (await stage.app.status())["drains"] == []
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_read_the_status(guide):
@@ -796,7 +808,7 @@ def test_read_the_status(guide):
     async def story(stage):
         await swept(stage)
         stage.arm("POST", f"{vm_id('gpu-eus-1')}/restart")
-        await stage.quiet()
+        await stage.deliver_pending_events()
         shown = await guide.ask(stage.app)
         told = {field.split(".")[0].removesuffix("[]") for field in fields}
         assert told == shown.keys() - {"now", "owner", "zones", "changes"} | {"zones"}
@@ -814,4 +826,4 @@ def test_read_the_status(guide):
         full = await guide.ask(stage.app)
         assert {each["name"] for each in full["names"]} == {NAME, "gpu-eus-1", "gpu-eus-2", "gpu-weu-1"}
 
-    staged(story, fleet())
+    run_scenario(story, fleet())

@@ -8,7 +8,19 @@ from pathlib import Path
 import pytest
 
 from shared.domain.errors import BadRequest
-from tests.support.deployment import GROUP, REGIONS, SUB, a_vm, a_world, nic_id, staged, vm_id, vnet, zone_id
+from tests.support.deployment import (
+    GROUP,
+    REGIONS,
+    SUB,
+    a_vm,
+    a_world,
+    answers,
+    nic_id,
+    run_scenario,
+    vm_id,
+    vnet,
+    zone_id,
+)
 
 ROOT = Path(__file__).parents[2]
 EAST, WEST, ASIA = REGIONS
@@ -27,10 +39,6 @@ def named():
 def test_every_test_that_the_document_names_is_there(file, test):
     tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
     assert test in {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
-
-
-def answers(stage, name="llama"):
-    return [stage.record(region, name) for region in REGIONS]
 
 
 FORGED = [
@@ -54,22 +62,22 @@ def forged(data, resource, schema):
 def test_a_forged_event_changes_nothing_that_azure_does_not_say(data, schema):
     async def story(stage):
         await stage.app.correct_drift()
-        before, writes = answers(stage), len(stage.witness.writes)
+        before, writes = answers(stage), len(stage.request_log.writes)
         for resource in (vm_id("e-1"), f"{GROUP}/gpu/providers/Microsoft.Compute/virtualMachines/nobody"):
             await stage.app.on_event(json.dumps(forged(data, resource, schema)))
-        assert (answers(stage), len(stage.witness.writes)) == (before, writes)
+        assert (answers(stage), len(stage.request_log.writes)) == (before, writes)
 
-    staged(story, a_world(a_vm("e-1", EAST, 4), a_vm("w-1", WEST, 4)))
+    run_scenario(story, a_world(a_vm("e-1", EAST, 4), a_vm("w-1", WEST, 4)))
 
 
 def test_an_event_about_a_subscription_that_is_not_watched_asks_azure_nothing():
     async def story(stage):
         await stage.app.correct_drift()
-        asked = len(stage.witness.requests)
+        asked = len(stage.request_log.requests)
         await stage.app.on_event(json.dumps(forged(FORGED[0], vm_id("e-1").replace(SUB, OTHER), "EventGridSchema")))
-        assert len(stage.witness.requests) == asked
+        assert len(stage.request_log.requests) == asked
 
-    staged(story, a_world(a_vm("e-1", EAST, 4)))
+    run_scenario(story, a_world(a_vm("e-1", EAST, 4)))
 
 
 def test_a_tag_in_a_group_that_may_not_claim_a_name_does_not_join_it():
@@ -81,7 +89,7 @@ def test_a_tag_in_a_group_that_may_not_claim_a_name_does_not_join_it():
         assert (rogue["included"], "NEARZONE_CLAIMS" in rogue["reason"]) == (False, True)
 
     claims = {"llama": [f"{GROUP}/gpu"], "*": [SUB]}
-    staged(story, a_world(a_vm("e-1", EAST, 4), a_vm("rogue", EAST, 66, group="playground"), CLAIMS=claims))
+    run_scenario(story, a_world(a_vm("e-1", EAST, 4), a_vm("rogue", EAST, 66, group="playground"), CLAIMS=claims))
 
 
 @pytest.mark.parametrize(
@@ -108,7 +116,7 @@ def test_a_hostile_tag_is_at_most_a_fault_of_its_endpoint(tag):
         alarms = [alarm["what"] for alarm in (await stage.app.status())["alarms"]]
         assert any(vm_id("e-1") in what for what in alarms)
 
-    staged(story, a_world(a_vm("e-1", EAST, 4, tag), a_vm("w-1", WEST, 4)))
+    run_scenario(story, a_world(a_vm("e-1", EAST, 4, tag), a_vm("w-1", WEST, 4)))
 
 
 def test_an_address_out_of_the_clients_reach_is_not_published():
@@ -118,7 +126,7 @@ def test_an_address_out_of_the_clients_reach_is_not_published():
 
     zones = [{"id": zone_id(region), "region": region} for region in REGIONS]
     zones[2]["reach"] = ["10.2.0.0/16"]  # Asia's clients are nearer to nobody, and reach West Europe only.
-    staged(
+    run_scenario(
         story, a_world(a_vm("e-1", EAST, 4), a_vm("w-1", WEST, 4), ZONES=zones, LATENCY={ASIA: {EAST: 1, WEST: 200}})
     )
 
@@ -163,9 +171,9 @@ def test_an_address_that_no_endpoint_can_have_is_never_published(ip, words, publ
         assert answers(stage) == [["10.2.0.4"]] * 3
         told = f"{ip} is {words}, which is never published"
         assert await why_not(stage, "llama", vm_id("e-1")) == (told, [told])
-        assert stage.wrong() == {}
+        assert stage.wrong_answers() == {}
 
-    staged(story, a_world(a_vm("e-1", EAST, 4), a_vm("w-1", WEST, 4), ZONES=everywhere(public=public)))
+    run_scenario(story, a_world(a_vm("e-1", EAST, 4), a_vm("w-1", WEST, 4), ZONES=everywhere(public=public)))
 
 
 def test_a_public_address_is_published_only_in_a_zone_that_says_so():
@@ -183,7 +191,7 @@ def test_a_public_address_is_published_only_in_a_zone_that_says_so():
         assert answers(stage) == [["20.1.0.4"], ["10.2.0.4"], ["10.2.0.4"]]
         assert all("public address" not in alarm["what"] for alarm in (await stage.app.status())["alarms"])
 
-    staged(story, a_world(a_vm("e-1", EAST, 4), a_vm("w-1", WEST, 4), ZONES=everywhere()))
+    run_scenario(story, a_world(a_vm("e-1", EAST, 4), a_vm("w-1", WEST, 4), ZONES=everywhere()))
 
 
 @pytest.mark.parametrize("by", ["tag", "own name"])
@@ -194,10 +202,10 @@ def test_a_name_that_must_be_spelled_is_claimed_through_no_wildcard(by):
         await stage.app.correct_drift()
         assert stage.record(EAST, "wpad") is None
         assert answers(stage)[0] == ["10.1.0.4"], "the other name of the endpoint suffers"
-        needs = "NEARZONE_NEVER_BY_WILDCARD has this name, so it can be claimed only where an entry of NEARZONE_CLAIMS"
+        needs = "NEARZONE_NEVER_BY_WILDCARD has this name, so only an exact entry of NEARZONE_CLAIMS"
         reason, faults = await why_not(stage, "wpad", machine["id"])
-        assert (reason, faults) == (f"{needs} spells it", [f"'wpad': {needs} spells it"])
-        assert stage.wrong() == {}
+        assert (reason, faults) == (f"{needs} permits the claim", [f"'wpad': {needs} permits the claim"])
+        assert stage.wrong_answers() == {}
 
         for changed in ({"NEARZONE_CLAIMS": {"*": [SUB], "wpad": [SUB]}}, {"NEARZONE_NEVER_BY_WILDCARD": []}):
             stage.restart(**{name: json.dumps(value) for name, value in changed.items()})
@@ -205,16 +213,16 @@ def test_a_name_that_must_be_spelled_is_claimed_through_no_wildcard(by):
             assert stage.record(EAST, "wpad") == ["10.1.0.4"]
             stage.environment |= {"NEARZONE_CLAIMS": json.dumps({"*": [SUB]})}
 
-    staged(story, a_world(machine, CLAIMS={"*": [SUB], "wp*": [SUB]}))
+    run_scenario(story, a_world(machine, CLAIMS={"*": [SUB], "wp*": [SUB]}))
 
 
 def test_names_that_must_be_spelled_are_those_of_the_setting():
     async def story(stage):
         await stage.app.correct_drift()
         assert (stage.record(EAST, "wpad"), stage.record(EAST, "gateway")) == (["10.1.0.4"], None)
-        assert stage.wrong() == {}
+        assert stage.wrong_answers() == {}
 
-    staged(story, a_world(a_vm("e-1", EAST, 4, "wpad,gateway"), NEVER_BY_WILDCARD=["gateway"]))
+    run_scenario(story, a_world(a_vm("e-1", EAST, 4, "wpad,gateway"), NEVER_BY_WILDCARD=["gateway"]))
 
 
 def test_an_address_that_two_vnets_claim_is_published_from_neither():
@@ -226,7 +234,7 @@ def test_an_address_that_two_vnets_claim_is_published_from_neither():
     twin["nics"][0]["vnet"] = vnet("copy")
     world = a_world(a_vm("e-1", EAST, 4), a_vm("e-2", EAST, 5), twin)
     world["vnets"].append({"id": vnet("copy"), "location": EAST, "prefixes": ["10.1.0.0/16"]})
-    staged(story, world)
+    run_scenario(story, world)
 
 
 def test_no_request_can_name_an_address():
@@ -248,4 +256,4 @@ def test_no_request_can_name_an_address():
         reason = await stage.resync(reason=address)
         assert (reason.failures, answers(stage)) == ([], [["10.1.0.4"]] * 3), "it is kept beside the changes alone"
 
-    staged(story, a_world(a_vm("e-1", EAST, 4)))
+    run_scenario(story, a_world(a_vm("e-1", EAST, 4)))

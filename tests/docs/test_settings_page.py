@@ -81,6 +81,6 @@ def test_every_field_of_a_zone_a_policy_and_a_static_endpoint_is_named():
     for name in ("NEARZONE_ZONES", "NEARZONE_POLICIES", "NEARZONE_STATIC"):
         section = TEXT.split(f"\n### {name}\n")[1].split("\n### ")[0]
         wrong = '{"a": {"x": 1}}' if name == "NEARZONE_POLICIES" else '[{"x": 1}]'
-        (fault,) = [each for each in faults(values() | {name: wrong}) if "known are " in each]
-        for field in fault.split("known are ")[1].split(", "):
+        (fault,) = [each for each in faults(values() | {name: wrong}) if "one of the fields " in each]
+        for field in fault.split("one of the fields ")[1].split(", "):
             assert f"`{field}`" in section, (name, field)

@@ -99,7 +99,7 @@ WRONG = {
     "type": (at(("vnets", 0, "location"), 5), "vnets[0].location: expected `str`, got `int`", COMMANDS),
     "duplicate key": (
         '{"settings": {"NEARZONE_A": 1, "NEARZONE_A": 2}}',
-        "settings.NEARZONE_A: this key comes twice, expected each key of an object once",
+        "settings.NEARZONE_A: this key is a duplicate, expected each key of an object once",
         COMMANDS,
     ),
     "id": (at(("zones", 1, "id"), "ai"), f'zones[1].id: found "ai", expected the id {ZONE}', COMMANDS),
@@ -339,7 +339,7 @@ FAULTS = {
             (("vnets", 0, "subnets"), [SMALL_SUBNET, SMALL_SUBNET | {"prefix": "10.1.6.0/29"}]),
         ],
         [
-            "vnets[0].subnets[1].name: found 'small' twice, expected each once; it is also at vnets[0].subnets[0]",
+            "vnets[0].subnets[1].name: found 'small' twice, expected no duplicates; it is also at vnets[0].subnets[0]",
             "zones[0].links[1].name: found ",
             "zones[0].links[1].vnet: found ",
             "zones[0].records[1].name: found 'a a' twice, expected each name and type once",
@@ -467,8 +467,8 @@ def test_keys_that_come_twice_are_told_with_all_other_faults(tmp_path):
     with pytest.raises(WorldError) as refused:
         load(path)
     assert refused.value.faults == (
-        "vms: this key comes twice, expected each key of an object once",
-        "zones[0].id: this key comes twice, expected each key of an object once",
+        "vms: this key is a duplicate, expected each key of an object once",
+        "zones[0].id: this key is a duplicate, expected each key of an object once",
         f"x: there is no such key; expected one of {', '.join(World.__struct_fields__)}",
         f'zones[0].id: found "b", expected the id {ZONE}',
     )
@@ -528,8 +528,8 @@ def test_a_hundred_faults_are_told_and_how_many_more_there_are(tmp_path):
 def test_what_the_app_finds_wrong_with_a_setting_that_was_derived_is_told_by_its_place_in_the_file(tmp_path):
     path = tmp_path / "world.json"
     path.write_text(json.dumps(world(settings={})), encoding="utf-8")
-    faults = ["NEARZONE_ZONES[1]: found the same zone twice, expected each once", "NEARZONE_ZONES: missing"]
+    faults = ["NEARZONE_ZONES[1]: found the same zone twice, expected no duplicates", "NEARZONE_ZONES: missing"]
     assert told(path, SettingsError(faults)) == [
-        f"{path}: zones[1].id: found the same zone twice, expected each once",
+        f"{path}: zones[1].id: found the same zone twice, expected no duplicates",
         f"{path}: zones[0].id: missing",
     ]

@@ -6,7 +6,7 @@ from shared.domain.errors import BadRequest
 from shared.edge.commands import Drain, Freeze, OverrideCommand, Undrain, Unfreeze, parse
 from shared.edge.status_query import NameQuery
 from tests.fuzz.targets import plain
-from tests.fuzz.world import Broken, Settled
+from tests.fuzz.world import Broken, SteadyState
 
 
 class Ordered:
@@ -21,7 +21,7 @@ class Ordered:
 
     @classmethod
     async def made(cls):
-        return cls(await Settled.made(locked=False))
+        return cls(await SteadyState.made(locked=False))
 
     async def give(self, body):
         """Give an order and look at every zone: only what the order covers may have changed, and only by it."""
@@ -64,7 +64,7 @@ class Ordered:
 
     def _judge(self):
         in_force = frozenset(target for target, until in self.due.items() if until > self.stage.clock())
-        if wrong := self.stage.wrong(in_force):
+        if wrong := self.stage.wrong_answers(in_force):
             raise Broken(f"with orders for {sorted(in_force)}: {wrong}")
         if strayed := self.stage.transport.strayed:
             raise Broken(strayed[0])

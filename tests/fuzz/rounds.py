@@ -16,7 +16,7 @@ from tests.fuzz import inputs
 from tests.fuzz import targets as kinds
 from tests.fuzz.functions import served
 from tests.fuzz.orders import Ordered
-from tests.fuzz.world import SWEEP_REQUESTS, Settled
+from tests.fuzz.world import SWEEP_REQUESTS, SteadyState
 from tests.support.small_world import in_virtual_time
 
 SHARES = {"event": 620, "body": 200, "question": 85, "settings": 80, "function": 12, "order": 3}
@@ -97,7 +97,7 @@ def play(count, seed):
 
 async def _in_memory(tally, rng, drawn, journal):
     """Everything that is thrown at one settled stage, which lives as long as nothing breaks."""
-    stage, begun, blocks = await Settled.made(), 0, 0
+    stage, begun, blocks = await SteadyState.made(), 0, 0
     for start in range(0, len(drawn), BATCH):
         unbroken = True
         for kind in drawn[start : start + BATCH]:
@@ -106,7 +106,7 @@ async def _in_memory(tally, rng, drawn, journal):
         if tally.enough:
             return
         if not unbroken:
-            stage, blocks = await Settled.made(), 0
+            stage, blocks = await SteadyState.made(), 0
         elif not begun and start * 3 >= len(drawn):  # What is made once has been made by now.
             begun, blocks, tally.resident = start, await _held(tally, stage), (_megabytes(), 0.0)
     if blocks:  # One stage all the time.

@@ -17,7 +17,7 @@ from shared.domain.errors import BadSettings
 from tests.fuzz import samples
 from tests.fuzz import targets as kinds
 from tests.fuzz.rounds import Tally
-from tests.fuzz.world import OTHER_SUB, Settled, astray
+from tests.fuzz.world import OTHER_SUB, SteadyState, astray
 from tests.support.deployment import GROUP, SUB, nic_id, vm_id, zone_id
 from tests.support.small_world import in_virtual_time
 from tests.support.values import REGIONS
@@ -41,7 +41,7 @@ def settled(story):
     """Run `story(stage)` on a stage whose zones are right, and see that they and the catalog stay so."""
 
     async def play(_):
-        stage = await Settled.made()
+        stage = await SteadyState.made()
         outcome = await story(stage)
         await stage.pass_time()
         await stage.verify()

@@ -11,7 +11,7 @@ from shared.domain.endpoints import State
 from simulator.arm.front_door import ArmError
 from simulator.front_ends.transport import SimulatorTransport
 from simulator.timing.latency import Latency
-from tests.support.deployment import GROUP, REGIONS, SUB, Stage, a_vm, a_world, zone_id
+from tests.support.deployment import GROUP, REGIONS, SUB, SimulatedDeployment, a_vm, a_world, zone_id
 
 SWEEP_REQUESTS = 150
 """Of a sweep of this world, with the writes at the beginning."""
@@ -117,7 +117,7 @@ def astray(url):
     return shapeless(path)
 
 
-class Border(SimulatorTransport):
+class EgressGuard(SimulatorTransport):
     """The way out, which keeps what has no business on it."""
 
     def __init__(self, *args):
@@ -131,7 +131,7 @@ class Border(SimulatorTransport):
         return await super().send(request, **kwargs)
 
 
-class Settled(Stage):
+class SteadyState(SimulatedDeployment):
     """A stage whose zones are right. `check` after each input, `verify` now and then, `forget` at the end."""
 
     def __init__(self, *, locked=True):
@@ -146,13 +146,13 @@ class Settled(Stage):
         await stage.app.correct_drift()
         stage.locked = stage._lock
         stage.known = {row.value.endpoint.key: row.value.endpoint for row in await stage.app.catalog.endpoints()}
-        stage.witness.writes.clear()
+        stage.request_log.writes.clear()
         await stage.check(SWEEP_REQUESTS)
         await stage.verify()
         return stage
 
     def restart(self, catalog=None, **changed):
-        self.transport = Border(self.witness, Latency(Random(0), 0.0), self._fault)
+        self.transport = EgressGuard(self.request_log, Latency(Random(0), 0.0), self._fault)
         super().restart(catalog, **changed)
 
     def _refuse(self, request):
@@ -165,8 +165,8 @@ class Settled(Stage):
         """
         while begun := asyncio.all_tasks() - {asyncio.current_task()}:
             await asyncio.wait(begun)
-        asked, strayed, writes = list(self.transport.asked), list(self.transport.strayed), list(self.witness.writes)
-        for each in (self.transport.asked, self.transport.strayed, self.witness.requests, self.witness.writes):
+        asked, strayed, writes = list(self.transport.asked), list(self.transport.strayed), list(self.request_log.writes)
+        for each in (self.transport.asked, self.transport.strayed, self.request_log.requests, self.request_log.writes):
             each.clear()
         if strayed or writes:
             raise Broken("; ".join((*strayed[:1], *(f"wrote {each}" for each in writes[:1]))))
@@ -176,7 +176,7 @@ class Settled(Stage):
 
     async def verify(self):
         """The zones are as the oracle wants them, and the catalog knows nothing but the truth."""
-        if wrong := self.wrong():
+        if wrong := self.wrong_answers():
             raise Broken(f"a zone is wrong: {wrong}")
         for each, region in product(FOREIGN, REGIONS):
             if self.record(region, each["name"]) != each["addresses"]:

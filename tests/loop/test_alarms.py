@@ -9,7 +9,7 @@ from shared.decide.alarms import Trouble, grouped
 from shared.domain.alarms import Alarm
 from shared.edge.report import Report
 from simulator.arm.front_door import Response
-from tests.support.deployment import GROUP, REGIONS, a_vm, a_world, staged, vm_id, vnet, zone_id
+from tests.support.deployment import GROUP, REGIONS, a_vm, a_world, run_scenario, vm_id, vnet, zone_id
 
 EAST, WEST, ASIA = REGIONS
 
@@ -60,8 +60,8 @@ FORBIDDEN_SHOWN = (
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
-        ("its own name 'vm_{}' is no DNS label", "its own name ... is no DNS label"),
-        ("throttled: Azure has asked to wait for another {} s", "throttled: Azure has asked to wait for another ... s"),
+        ("its own name 'vm_{}' is not a DNS label", "its own name ... is not a DNS label"),
+        ("throttled: Azure asks to wait another {} s", "throttled: Azure asks to wait another ... s"),
         (
             FORBIDDEN,
             FORBIDDEN_SHOWN,
@@ -80,7 +80,7 @@ LOCKED = "The scope '/subscriptions/s/zones/z/A/{}' cannot be written, locked ar
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
-        ("its own name 'vm_{}' is no DNS label", "its own name 'vm_0', 'vm_1' is no DNS label"),
+        ("its own name 'vm_{}' is not a DNS label", "its own name 'vm_0', 'vm_1' is not a DNS label"),
         ("wait {} s", "wait 0, 1 s"),
         (LOCKED, "The scope 0, 1 cannot be written, locked are: '/subscriptions/s/zones/z'"),
     ],
@@ -103,8 +103,8 @@ def test_an_endpoint_is_named_shortly_among_many_and_its_id_is_an_example():
 
 
 def test_many_faults_of_one_endpoint_are_one_alarm_of_one_endpoint():
-    (alarm,) = grouped(trouble("vm-1", f"tag nearzone: 'a_{i}' is no DNS label") for i in range(9))
-    assert (alarm.what, alarm.count) == ("vm-1: tag nearzone: ... is no DNS label", 1)
+    (alarm,) = grouped(trouble("vm-1", f"tag nearzone: 'a_{i}' is not a DNS label") for i in range(9))
+    assert (alarm.what, alarm.count) == ("vm-1: tag nearzone: ... is not a DNS label", 1)
 
 
 # In the status, in the check, in a report and in the log.
@@ -129,10 +129,10 @@ def test_one_wrong_word_in_the_tag_of_a_scale_set_is_one_alarm():
     async def story(stage):
         await stage.app.correct_drift()
         (alarm,) = [each for each in await alarms(stage) if "a_b" in each["what"]]
-        assert alarm["what"] == "tag nearzone: 'a_b' is no DNS label (60 endpoints: pool/0, pool/1, pool/10, ...)"
+        assert alarm["what"] == "tag nearzone: 'a_b' is not a DNS label (60 endpoints: pool/0, pool/1, pool/10, ...)"
         assert (alarm["count"], len(alarm["examples"])) == (60, 3)
 
-    staged(story, a_world(a_vm("w-1", WEST, 4)) | {"scale_sets": [scale_set("llama,a_b", 60)]})
+    run_scenario(story, a_world(a_vm("w-1", WEST, 4)) | {"scale_sets": [scale_set("llama,a_b", 60)]})
 
 
 def test_machines_whose_own_names_are_no_labels_are_one_alarm():
@@ -143,7 +143,7 @@ def test_machines_whose_own_names_are_no_labels_are_one_alarm():
         (alarm,) = [each for each in await alarms(stage) if "own name" in each["what"]]
         assert alarm["count"] == 60
 
-    staged(story, a_world(*vms))
+    run_scenario(story, a_world(*vms))
 
 
 def test_machines_that_may_not_be_read_are_one_alarm():
@@ -163,7 +163,7 @@ def test_machines_that_may_not_be_read_are_one_alarm():
         assert alarm["count"] == 60
         assert "HTTP 403" in alarm["what"]
 
-    staged(story, a_world(*(a_vm(f"e-{i}", EAST, 10 + i) for i in range(60))))
+    run_scenario(story, a_world(*(a_vm(f"e-{i}", EAST, 10 + i) for i in range(60))))
 
 
 def test_names_that_fail_for_one_reason_are_one_alarm_and_one_line_of_the_log(caplog):
@@ -179,7 +179,7 @@ def test_names_that_fail_for_one_reason_are_one_alarm_and_one_line_of_the_log(ca
         caplog.clear()
         _log_report(report)
 
-    staged(story, a_world(*(a_vm(f"e-{i}", EAST, 10 + i) for i in range(30))))
+    run_scenario(story, a_world(*(a_vm(f"e-{i}", EAST, 10 + i) for i in range(30))))
     (line,) = [each.getMessage() for each in caplog.records if each.levelno == logging.ERROR]
     assert "(31 failures: " in line
 
@@ -198,7 +198,7 @@ def test_addresses_of_two_vnets_are_one_alarm():
 
     world = a_world(*(vm for i in range(5) for vm in twice(i)))
     world["vnets"][1]["prefixes"].append("10.1.0.0/16")
-    staged(story, world)
+    run_scenario(story, world)
 
 
 def test_lists_that_fail_for_one_reason_are_one_alarm_of_the_check():
@@ -212,7 +212,7 @@ def test_lists_that_fail_for_one_reason_are_one_alarm_of_the_check():
         assert alarm.count > 3
         assert "lists: microsoft.compute/virtualmachines in subscription" in alarm.what
 
-    staged(story, a_world(a_vm("e-1", EAST, 4)))
+    run_scenario(story, a_world(a_vm("e-1", EAST, 4)))
 
 
 def test_a_report_of_nothing_logs_nothing():

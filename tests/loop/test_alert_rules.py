@@ -10,7 +10,7 @@ from shared.domain.errors import Transient
 from simulator.arm.front_door import Response
 from simulator.arm.permissions import Role
 from simulator.private_dns.rules import zone_full
-from tests.support.deployment import REGIONS, a_vm, a_world, staged, vm_id, zone_id
+from tests.support.deployment import REGIONS, a_vm, a_world, run_scenario, vm_id, zone_id
 
 EAST, WEST, ASIA = REGIONS
 RECORDS = "Microsoft.Network/privateDnsZones/A/"
@@ -115,12 +115,12 @@ def test_each_cause_leads_to_figures_that_an_alert_rule_sees(cause, hours, raise
         figures.now = stage.clock
         await timers(stage, 600)
         await cause(stage)
-        await stage.quiet()
+        await stage.deliver_pending_events()
         await timers(stage, hours * 3600)
         rules = (figures.dirty_oldest, figures.failing, figures.frozen_for)
         assert {rule.__name__ for rule in rules if rule()} == raised
 
-    staged(story, fleet(), measure=figures.measure)
+    run_scenario(story, fleet(), measure=figures.measure)
 
 
 async def dirty(stage):
@@ -131,13 +131,13 @@ def test_a_sweep_tells_what_stays_dirty_because_it_fails_also_where_it_was_not_d
     async def story(stage):
         await stage.app.correct_drift()
         await lock(stage)
-        await stage.quiet()
+        await stage.deliver_pending_events()
         while min(row.value.not_before for row in await dirty(stage)) < stage.clock() + 250:
             await asyncio.sleep(30)  # Until the next attempts lie beyond a sweep's end.
             await stage.app.drain()
-        stage.witness.writes.clear()
+        stage.request_log.writes.clear()
         report = await stage.app.correct_drift()
-        assert stage.witness.writes == [], "both are in back-off"
+        assert stage.request_log.writes == [], "both are in back-off"
         assert {what for what, _ in report.failures} == EAST_FAILS, "so the timer's run fails"
         assert all("a management lock" in why for _, why in report.failures)
         swept = (await stage.app.status())["sweeps"][0]
@@ -148,7 +148,7 @@ def test_a_sweep_tells_what_stays_dirty_because_it_fails_also_where_it_was_not_d
         swept = (await stage.app.status())["sweeps"][0]
         assert (swept["failures"], swept["failing"], swept["examples"], swept["error"]) == (0, 0, [], "")
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 @pytest.mark.parametrize("what", ["inventory", "catalog", "deadline"])
@@ -167,7 +167,7 @@ def test_a_sweep_that_was_broken_off_stands_among_the_sweeps_with_its_error(what
         assert swept["error"] == ("not done within 244 s" if what == "deadline" else "it is away")
 
     catalog = Broken(MemoryCatalog())
-    staged(story, fleet(), catalog=catalog)
+    run_scenario(story, fleet(), catalog=catalog)
 
 
 class Broken:

@@ -3,7 +3,7 @@
 import pytest
 
 from simulator.arm.front_door import Response
-from tests.support.deployment import GROUP, REGIONS, SUB, a_vm, a_world, staged, vm_id, zone_id
+from tests.support.deployment import GROUP, REGIONS, SUB, a_vm, a_world, run_scenario, strip, vm_id, zone_id
 
 EAST, WEST, ASIA = REGIONS
 OURS = {"nearzone-owner": "nearzone"}
@@ -17,12 +17,6 @@ def put(stage, region, name, *addresses, metadata=None, ttl=30):
     """What another tool does: a PUT of the whole record set."""
     properties = {"ttl": ttl, "aRecords": [{"ipv4Address": each} for each in addresses]}
     stage.arm("PUT", f"{zone_id(region)}/A/{name}", {"properties": properties | ({"metadata": metadata or {}})})
-
-
-def strip(stage, region, name):
-    """The same addresses and TTL, written without metadata."""
-    held = stage.arm("GET", f"{zone_id(region)}/A/{name}").content["properties"]
-    stage.arm("PUT", f"{zone_id(region)}/A/{name}", {"properties": held | {"metadata": {}}})
 
 
 def mark(stage, region, name):
@@ -55,8 +49,18 @@ def owner_renamed(stage):
 
 CASES = [
     # what happens, why, what the alarm says, what its way out says
-    (lambda s: strip(s, EAST, "llama"), "lost", "has lost our mark; it holds 10.1.0.4, 10.1.0.5", '{"adopt": "lost"}'),
-    (lambda s: put(s, EAST, "llama", "10.9.9.9"), "lost", "has lost our mark; it holds 10.9.9.9", '{"adopt": "lost"}'),
+    (
+        lambda s: strip(s, EAST, "llama"),
+        "lost",
+        "has lost our owner tag; it holds 10.1.0.4, 10.1.0.5",
+        '{"adopt": "lost"}',
+    ),
+    (
+        lambda s: put(s, EAST, "llama", "10.9.9.9"),
+        "lost",
+        "has lost our owner tag; it holds 10.9.9.9",
+        '{"adopt": "lost"}',
+    ),
     (lambda s: put(s, EAST, "llama"), "lost", "it holds no address", '{"adopt": "lost"}'),
     (
         lambda s: put(s, EAST, "llama", "10.9.9.9", metadata={"nearzone-owner": "x"}),
@@ -88,9 +92,9 @@ def test_a_name_that_cannot_be_written_any_more_is_told_within_one_sweep_and_no_
         stage.arm("DELETE", f"{zone_id(EAST)}/A/llama")
         await swept(stage)
         assert await blocked(stage) == []
-        assert stage.wrong() == {}
+        assert stage.wrong_answers() == {}
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 @pytest.mark.parametrize(
@@ -110,7 +114,7 @@ def test_what_was_never_ours_is_told_as_such(record, why, do):
         assert len(found) == 3, "one for each zone"
         assert all(do in each["do"] for each in found)
 
-    staged(story, fleet(records=[{"name": "llama", "type": "A", "ttl": 60} | record]))
+    run_scenario(story, fleet(records=[{"name": "llama", "type": "A", "ttl": 60} | record]))
 
 
 def test_another_name_for_the_deployment_is_told_for_every_name_by_one_alarm_a_zone():
@@ -125,7 +129,7 @@ def test_another_name_for_the_deployment_is_told_for_every_name_by_one_alarm_a_z
         await swept(stage)
         assert await blocked(stage) == []
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_a_name_that_nobody_claims_or_may_claim_is_not_told():
@@ -137,7 +141,7 @@ def test_a_name_that_nobody_claims_or_may_claim_is_not_told():
 
     claims = {"other": [f"{GROUP}/nobody"], "*": [SUB]}
     world = a_world(a_vm("e-1", EAST, 4, "llama,other"), a_vm("w-1", WEST, 4), CLAIMS=claims)
-    staged(story, world)
+    run_scenario(story, world)
 
 
 def test_a_lost_record_set_is_told_as_long_as_it_stands_even_when_nobody_claims_it_any_more():
@@ -147,9 +151,9 @@ def test_a_lost_record_set_is_told_as_long_as_it_stands_even_when_nobody_claims_
         await swept(stage)
         strip(stage, EAST, "e-1")
         stage.arm("DELETE", vm_id("e-1"))
-        await stage.quiet(60)
+        await stage.deliver_pending_events(60)
         for _ in range(14):
-            await stage.quiet(600)
+            await stage.deliver_pending_events(600)
             await swept(stage)
         assert await blocked(stage) == [(EAST, "e-1", "lost")]
         (told,) = (await stage.app.status())["blocked"]
@@ -159,7 +163,7 @@ def test_a_lost_record_set_is_told_as_long_as_it_stands_even_when_nobody_claims_
         await stage.resync(adopt="lost")
         assert (stage.record(EAST, "e-1"), await blocked(stage)) == (None, [])
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_a_record_set_that_is_given_to_another_owner_is_not_told_once_nobody_claims_it():
@@ -167,8 +171,8 @@ def test_a_record_set_that_is_given_to_another_owner_is_not_told_once_nobody_cla
         await swept(stage)
         put(stage, EAST, "e-1", "10.1.0.4", metadata={"nearzone-owner": "released"})
         stage.arm("PATCH", vm_id("e-1"), {"tags": {}})
-        await stage.quiet(60)
-        await stage.quiet(4000)
+        await stage.deliver_pending_events(60)
+        await stage.deliver_pending_events(4000)
         await swept(stage)
         await swept(stage)
         assert await blocked(stage) == []
@@ -176,7 +180,7 @@ def test_a_record_set_that_is_given_to_another_owner_is_not_told_once_nobody_cla
         await swept(stage)
         assert await blocked(stage) == [], "it is not known as ours any more"
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_an_event_that_meets_a_lost_mark_tells_of_it_before_any_sweep():
@@ -184,25 +188,25 @@ def test_an_event_that_meets_a_lost_mark_tells_of_it_before_any_sweep():
         await swept(stage)
         strip(stage, EAST, "llama")
         stage.arm("POST", f"{vm_id('e-1')}/deallocate")
-        await stage.quiet(30)
+        await stage.deliver_pending_events(30)
         assert await blocked(stage) == [(EAST, "llama", "lost")]
         assert any("llama in zone ai.internal (eastus)" in each["what"] for each in await alarms(stage))
         assert stage.record(EAST, "llama") == ["10.1.0.4", "10.1.0.5"], "it is not ours to write"
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_a_mark_that_is_lost_between_two_sweeps_is_known_as_lost_although_no_sweep_has_seen_it():
     async def story(stage):
         await swept(stage)
         stage.arm("PATCH", vm_id("w-1"), {"tags": {"nearzone": "llama,fresh"}})
-        await stage.quiet(30)
+        await stage.deliver_pending_events(30)
         assert stage.record(EAST, "fresh")
         strip(stage, EAST, "fresh")
         await swept(stage)
         assert await blocked(stage) == [(EAST, "fresh", "lost")]
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_that_a_record_set_is_ours_is_known_for_longer_than_its_history_and_after_the_catalog_was_lost():
@@ -211,13 +215,13 @@ def test_that_a_record_set_is_ours_is_known_for_longer_than_its_history_and_afte
         stage.restart()
         await swept(stage)
         for _ in range(40):
-            await stage.quiet(86_400)
+            await stage.deliver_pending_events(86_400)
             await swept(stage)
         strip(stage, EAST, "llama")
         await swept(stage)
         assert await blocked(stage) == [(EAST, "llama", "lost")]
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_adopt_lost_takes_back_every_lost_record_set_of_the_zones_asked_for_and_nothing_else():
@@ -245,7 +249,7 @@ def test_adopt_lost_takes_back_every_lost_record_set_of_the_zones_asked_for_and_
         assert mark(stage, EAST, "e-1") == mark(stage, ASIA, "llama") == {"nearzone-owner": "x"}
         assert set(await blocked(stage)) == {(EAST, "e-1", "other owner"), (ASIA, "llama", "other owner")}
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_in_shadow_nothing_is_taken_back_and_the_name_stays_told():
@@ -256,7 +260,7 @@ def test_in_shadow_nothing_is_taken_back_and_the_name_stays_told():
         assert len((await stage.resync(adopt="lost")).changes) == 1
         assert (mark(stage, EAST, "llama"), await blocked(stage)) == ({}, [(EAST, "llama", "lost")])
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_adopt_lost_leaves_what_was_never_ours_and_what_azure_registers():
@@ -271,7 +275,7 @@ def test_adopt_lost_leaves_what_was_never_ours_and_what_azure_registers():
         assert report.changes == []
         assert stage.record(EAST, "llama") == ["10.1.8.8"]
 
-    staged(story, fleet(records=records))
+    run_scenario(story, fleet(records=records))
 
 
 def test_a_record_set_that_another_owner_has_marked_since_adopt_lost_was_planned_is_left_to_it():
@@ -290,7 +294,7 @@ def test_a_record_set_that_another_owner_has_marked_since_adopt_lost_was_planned
         assert taken
         assert (stage.record(EAST, "llama"), mark(stage, EAST, "llama")) == (["10.9.9.9"], {"nearzone-owner": "x"})
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 @pytest.mark.parametrize("body", [{"zone": "westeurope"}, {"name": "w-1"}, {"adopt": ["w-1"]}, {"adopt": "lost"}])
@@ -309,7 +313,7 @@ def test_a_look_at_a_part_drops_nothing_that_a_whole_sweep_has_found_elsewhere(b
         await stage.resync(**body)
         assert (await blocked(stage), (await stage.app.status())["refusals"]) == before
 
-    staged(story, fleet(records=orphans))
+    run_scenario(story, fleet(records=orphans))
 
 
 def test_a_zone_that_cannot_be_read_keeps_what_was_found_of_it():
@@ -321,7 +325,7 @@ def test_a_zone_that_cannot_be_read_keeps_what_was_found_of_it():
         stage.faults = None
         assert await blocked(stage) == [(EAST, "llama", "foreign")]
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_the_explanation_of_an_answer_says_why_its_record_set_is_not_written():
@@ -334,7 +338,7 @@ def test_the_explanation_of_an_answer_says_why_its_record_set_is_not_written():
         put(stage, EAST, "llama", metadata={"nearzone-owner": "x"})
         assert (await stage.app.explain(zone, "llama"))["blocked"] == {"why": "other owner", "owner": "x"}
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_the_metric_counts_them_in_each_zone():
@@ -352,7 +356,7 @@ def test_the_metric_counts_them_in_each_zone():
         await stage.resync(adopt="lost", dry_run=True)
         await stage.resync(adopt="lost")
 
-    staged(story, fleet(), measure=measure)
+    run_scenario(story, fleet(), measure=measure)
     assert [value for zone, value in figures if zone == EAST] == [0, 2, 0]
     assert {value for zone, value in figures if zone != EAST} == {0}
 
@@ -365,7 +369,7 @@ def test_many_blocked_names_are_one_alarm_with_their_number_and_three_examples()
         for i in range(200):
             strip(stage, WEST, f"w-{i:03}")
         report = await swept(stage)
-        (alarm,) = [each for each in await alarms(stage) if "lost our mark" in each["what"]]
+        (alarm,) = [each for each in await alarms(stage) if "lost our owner tag" in each["what"]]
         assert alarm["what"].endswith("(200 names: w-000 (10.2.0.10), w-001 (10.2.0.11), w-002 (10.2.0.12), ...)")
         assert (alarm["count"], len(alarm["examples"])) == (200, 3)
         told = await stage.app.status()
@@ -375,4 +379,4 @@ def test_many_blocked_names_are_one_alarm_with_their_number_and_three_examples()
         await stage.resync(adopt="lost")
         assert [zone["blocked"] for zone in (await stage.app.status())["zones"]] == [0, 0, 0]
 
-    staged(story, a_world(*vms))
+    run_scenario(story, a_world(*vms))

@@ -8,8 +8,8 @@ from shared.domain.errors import Transient
 from shared.edge.last_status import MAX_KEPT, LastStatus
 from shared.edge.status_query import NameQuery, SummaryQuery
 from simulator.arm.front_door import Response
-from tests.support.catalogs import Bench, error
-from tests.support.deployment import REGIONS, a_vm, a_world, staged, vm_id, zone_id
+from tests.support.catalogs import CatalogFixture, error
+from tests.support.deployment import REGIONS, a_vm, a_world, run_scenario, vm_id, zone_id
 from tests.support.values import zone
 
 EAST, WEST, ASIA = REGIONS
@@ -22,12 +22,12 @@ def fleet(**settings):
 
 def played(story, **options):
     async def play(stage):
-        bench = Bench(asyncio.get_running_loop())
+        bench = CatalogFixture(asyncio.get_running_loop())
         stage.restart(bench.catalog)
         await stage.app.correct_drift()
         await story(stage, bench)
 
-    staged(play, fleet(), **options)
+    run_scenario(play, fleet(), **options)
 
 
 def away(bench):
@@ -144,7 +144,7 @@ def test_a_check_runs_what_needs_no_catalog_and_says_what_is_missing(opened):
         away(bench)
         report = await stage.resync(check=True)
         ((what, why),) = report.failures
-        assert what == "what sweeps and events have left in the catalog"
+        assert what == "the state in the catalog"
         assert "HTTP 403" in why
         assert any("is a lock (readonly)" in alarm.what for alarm in report.alarms)
         assert report.observed == 3
@@ -164,7 +164,7 @@ def test_an_order_that_could_not_be_kept_says_so_plainly(order, opened):
         assert "HTTP 403" in str(caught.value)
         back(bench)
         assert list(await stage.app.catalog.overrides()) == []
-        assert stage.wrong() == {}
+        assert stage.wrong_answers() == {}
 
     played(story)
 

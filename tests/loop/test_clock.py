@@ -6,7 +6,6 @@ from functools import cache
 
 import pytest
 
-from shared.bootstrap import build
 from shared.decide.dirty_queue import DirtyQueue
 from shared.decide.rate_limit import LIMITS, LONGEST_WAIT, WINDOW_SECONDS, RateLimit, back_off
 from shared.domain.catalog_rows import Versioned
@@ -14,17 +13,15 @@ from shared.domain.catalog_state import CatalogState, WriteStamp
 from shared.domain.clock import TOLERANCE, Clock
 from shared.domain.dirty import DirtyName, Urgency
 from shared.domain.overrides import Override
-from shared.edge.commands import parse
 from shared.loop.observer import LIST_THRESHOLD, Observer
 from shared.loop.sweep_runner import FIRST_SWEEP_RETRY_SECONDS
-from tests.loop.test_reconciler import event
-from tests.support.catalogs import Bench, on_bench
-from tests.support.deployment import REGIONS, Token, a_vm, a_world, staged, vm_id, zone_id
+from tests.support.catalogs import on_catalog
+from tests.support.deployment import REGIONS, event, vm_id
 from tests.support.small_world import in_virtual_time
+from tests.support.two_instances import KEY, fleet, played
 from tests.support.values import vm
 
 EAST, WEST, ASIA = REGIONS
-KEY = zone_id(EAST).lower()
 SKEWS = [(300.0, 0.0), (-300.0, 0.0), (600.0, -600.0), (0.0, 600.0)]
 
 
@@ -111,45 +108,6 @@ def test_clocks_that_answers_correct_differ_by_less_than_the_tolerance():
 
 
 # --- two instances on one table
-
-
-class Two:
-    """A stage with two instances on one table, whose own clocks are off by these seconds."""
-
-    def __init__(self, stage, skews):
-        self.stage, self.bench = stage, Bench(asyncio.get_running_loop())
-        self.skews = list(skews)
-        self.apps = [self._app(number) for number in range(len(skews))]
-
-    def _app(self, number):
-        return build(
-            self.stage.environment,
-            credential=Token(),
-            transport=self.stage.transport,
-            catalog=self.bench.open(),
-            clock=lambda: self.stage.clock() + self.skews[number],
-            holder=f"instance {number}",
-        )
-
-    async def lost(self, method, path):
-        """Something happens, and Event Grid does not tell of it by itself."""
-        self.stage.event_grid.disturbance.lose_next = 1
-        self.stage.arm(method, path)
-        await self.stage.quiet_operations()
-
-    async def ask(self, app, text):
-        return await app.resync(parse(text, app.settings, app.inventory.kinds))
-
-
-def played(story, skews, world):
-    async def play(stage):
-        return await story(stage, Two(stage, skews))
-
-    return staged(play, world)
-
-
-def fleet():
-    return a_world(a_vm("e-1", EAST, 4), a_vm("e-2", EAST, 5), a_vm("w-1", WEST, 4))
 
 
 async def seconds_to_withdraw(stage, two):
@@ -247,7 +205,7 @@ def test_a_clock_that_is_eleven_minutes_off_is_an_alarm_at_every_instance_and_te
         await one.status()
         await one.correct_drift()
         assert not [each for each in (await one.status())["alarms"] if "clock" in each["what"]]
-        assert stage.wrong() == {}
+        assert stage.wrong_answers() == {}
 
     played(story, skews, fleet())
 
@@ -267,7 +225,7 @@ def test_a_clock_that_is_set_anew_in_the_middle_of_work_holds_nothing_back(step)
             await handling
             await asyncio.sleep(5)
         begun = stage.clock()
-        while stage.wrong() or (await app.status())["dirty"]:
+        while stage.wrong_answers() or (await app.status())["dirty"]:
             await app.drain()
             await asyncio.sleep(1)
             assert stage.clock() - begun < 2 * WINDOW_SECONDS
@@ -288,7 +246,7 @@ def test_a_lease_ends_a_minute_after_it_was_written_whatever_its_holders_clock_s
         await asyncio.sleep(14)
         assert await bench.open().acquire("z", "other", now(), 60.0)
 
-    on_bench(story)
+    on_catalog(story)
 
 
 def test_writes_of_the_future_count_as_written_now_and_once():
@@ -317,7 +275,7 @@ def test_a_first_sweep_that_began_in_the_future_holds_another_one_back_for_a_min
         await one.drain()
         await asyncio.sleep(FIRST_SWEEP_RETRY_SECONDS)  # It counts as begun when its row was written.
         await one.drain()
-        assert stage.wrong() == {}
+        assert stage.wrong_answers() == {}
         assert len(await one.applier.active_overrides()) == 1, "an order may end in the future"
 
     played(story, (0.0, 0.0), fleet())

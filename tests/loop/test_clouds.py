@@ -11,7 +11,7 @@ from shared.bootstrap import build
 from shared.catalog.memory import MemoryCatalog
 from simulator.front_ends.transport import SimulatorTransport
 from simulator.timing.latency import Latency
-from tests.support.deployment import REGIONS, a_vm, a_world, staged
+from tests.support.deployment import REGIONS, a_vm, a_world, run_scenario
 from tests.support.values import values
 
 CLOUDS = [
@@ -51,15 +51,15 @@ class Wire(SimulatorTransport):
 @pytest.mark.parametrize(("cloud", "host", "scope"), CLOUDS)
 def test_a_sweep_with_all_its_pages_and_writes_stays_in_its_cloud(cloud, host, scope):
     async def story(stage):
-        token, wire = Asked(), Wire(stage.witness, Latency(Random(0), 0.0), None)
+        token, wire = Asked(), Wire(stage.request_log, Latency(Random(0), 0.0), None)
         environment = stage.environment | {"NEARZONE_CLOUD": cloud}
         app = build(environment, credential=token, transport=wire, catalog=MemoryCatalog(), clock=stage.clock)
         report = await app.correct_drift()
-        assert (report.failures, stage.wrong()) == ([], {})
+        assert (report.failures, stage.wrong_answers()) == ([], {})
         assert wire.hosts == {host}
         assert token.scopes == {scope}
 
-    staged(story, a_world(*(a_vm(f"vm-{n}", "eastus", 4 + n) for n in range(len(REGIONS)))))
+    run_scenario(story, a_world(*(a_vm(f"vm-{n}", "eastus", 4 + n) for n in range(len(REGIONS)))))
 
 
 @pytest.mark.parametrize(

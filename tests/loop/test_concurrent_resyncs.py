@@ -11,9 +11,9 @@ from shared.domain.overrides import Override
 from shared.domain.zones import RecordSet
 from shared.edge.commands import parse
 from shared.edge.report import WAITS, Report
-from tests.loop.test_clock import Two
-from tests.loop.test_zone_worker import ZONE, played
-from tests.support.deployment import REGIONS, a_vm, a_world, staged, vm_id, zone_id
+from tests.support.deployment import REGIONS, a_vm, a_world, run_scenario, vm_id, zone_id
+from tests.support.two_instances import Two
+from tests.support.zone_bench import ZONE, played
 
 EAST, WEST, ASIA = REGIONS
 VMS = "/providers/Microsoft.Compute/virtualMachines"
@@ -25,7 +25,7 @@ def fleet(**settings):
 
 def sweeps(stage, since):
     """How many sweeps Resource Manager has seen: each lists the VMs twice, with and without their power states."""
-    return sum(path.endswith(VMS) for _, path in stage.witness.requests[since:]) / 2
+    return sum(path.endswith(VMS) for _, path in stage.request_log.requests[since:]) / 2
 
 
 def many(count):
@@ -36,7 +36,7 @@ def many(count):
 async def lost_stop(stage, name):
     stage.event_grid.disturbance.lose_next = 1
     stage.arm("POST", f"{vm_id(name)}/deallocate")
-    await stage.quiet_operations()
+    await stage.finish_operations()
 
 
 # --- failures
@@ -58,9 +58,9 @@ def test_a_resync_of_a_locked_zone_comes_back_when_nothing_more_can_be_done_and_
             assert report.names_remaining == 2
         stage.cloud.private_dns.unlock(zone_id(EAST))
         report = await stage.resync()
-        assert (report.failures, report.names_remaining, stage.wrong()) == ([], 0, {})
+        assert (report.failures, report.names_remaining, stage.wrong_answers()) == ([], 0, {})
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 @pytest.mark.parametrize("trigger", ["sweep", "drain"])
@@ -81,7 +81,7 @@ def test_timers_do_not_wait_for_what_is_backed_off_either(trigger):
         if trigger == "sweep":
             assert [error.split(" (")[1] for _, error in report.failures] == [f"{WAITS})"] * 2
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_a_name_that_fails_again_and_again_stands_in_the_report_once_and_not_at_all_when_it_is_settled():
@@ -158,7 +158,7 @@ def test_fifty_resyncs_at_once_are_one_sweep_or_two_and_one_report(body, apart):
     async def story(stage):
         await stage.app.correct_drift()
         await lost_stop(stage, "e-2")
-        begun, since = stage.clock(), len(stage.witness.requests)
+        begun, since = stage.clock(), len(stage.request_log.requests)
 
         async def one(number):
             await asyncio.sleep(apart * number)
@@ -172,7 +172,7 @@ def test_fifty_resyncs_at_once_are_one_sweep_or_two_and_one_report(body, apart):
         if "dry_run" not in body:
             assert stage.record(EAST, "llama") == ["10.1.0.4"]
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_a_resync_that_comes_while_one_reads_sees_what_has_happened_before_it_came():
@@ -185,19 +185,19 @@ def test_a_resync_that_comes_while_one_reads_sees_what_has_happened_before_it_ca
         assert stage.record(EAST, "llama") == ["10.1.0.4"]
         await first
 
-    staged(story, fleet(), latency=5.0)
+    run_scenario(story, fleet(), latency=5.0)
 
 
 def test_fifty_resyncs_of_different_scopes_read_two_at_a_time_and_none_fails():
     async def story(stage):
         await stage.app.correct_drift()
-        begun, since = stage.clock(), len(stage.witness.requests)
+        begun, since = stage.clock(), len(stage.request_log.requests)
         reports = await asyncio.gather(*(stage.resync(name=f"name-{number}") for number in range(50)))
         assert [report.failures for report in reports] == [[]] * 50
         assert sweeps(stage, since) == 50
         assert stage.clock() - begun < 60
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_resyncs_do_not_wait_for_a_zones_budget_one_after_the_other():
@@ -215,7 +215,7 @@ def test_resyncs_do_not_wait_for_a_zones_budget_one_after_the_other():
         assert stage.clock() - begun < 220
         assert reports[0].names_remaining > 0
 
-    staged(story, a_world(*many(240), regions=(EAST,)))
+    run_scenario(story, a_world(*many(240), regions=(EAST,)))
 
 
 def test_a_drain_order_goes_ahead_of_all_resyncs_that_run_or_wait():
@@ -238,7 +238,7 @@ def test_a_drain_order_goes_ahead_of_all_resyncs_that_run_or_wait():
             assert report.failures == []
         assert stage.record(WEST, "llama") == ["10.1.0.4"]
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_a_drain_order_is_carried_out_at_once_while_a_resync_waits_for_the_budget():
@@ -252,7 +252,7 @@ def test_a_drain_order_is_carried_out_at_once_while_a_resync_waits_for_the_budge
         await asyncio.gather(resync, order)
 
     spare = [a_vm("e-1", EAST, 254), a_vm("e-2", EAST, 253)]
-    staged(story, a_world(*spare, *many(240), regions=(EAST,)))
+    run_scenario(story, a_world(*spare, *many(240), regions=(EAST,)))
 
 
 def test_unfreezes_at_once_take_the_freeze_back_before_anything_else_and_share_the_sweep():
@@ -260,11 +260,11 @@ def test_unfreezes_at_once_take_the_freeze_back_before_anything_else_and_share_t
         await stage.app.correct_drift()
         await stage.app.catalog.put_override(Override(zone_id(EAST).lower(), 9e9))
         await lost_stop(stage, "e-2")
-        since = len(stage.witness.requests)
+        since = len(stage.request_log.requests)
         await asyncio.gather(*(stage.resync(unfreeze={"zone": EAST}) for _ in range(20)))
         assert (sweeps(stage, since), stage.record(EAST, "llama")) == (1, ["10.1.0.4"])
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_fifty_resyncs_over_two_instances_are_a_few_sweeps_and_none_fails():
@@ -272,7 +272,7 @@ def test_fifty_resyncs_over_two_instances_are_a_few_sweeps_and_none_fails():
         two = Two(stage, (0.0, 0.0))
         await two.apps[0].correct_drift()
         await lost_stop(stage, "e-2")
-        since = len(stage.witness.requests)
+        since = len(stage.request_log.requests)
 
         async def one(number):
             await asyncio.sleep(0.01 * number)
@@ -283,14 +283,14 @@ def test_fifty_resyncs_over_two_instances_are_a_few_sweeps_and_none_fails():
         assert sweeps(stage, since) <= 4
         assert stage.record(EAST, "llama") == ["10.1.0.4"]
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_a_resync_without_time_left_says_so_instead_of_beginning():
     async def story(stage):
         wanted = parse(b"{}", stage.app.settings, stage.app.inventory.kinds)
-        with pytest.raises(Transient, match="nothing was looked at for it, ask again"):
+        with pytest.raises(Transient, match="it did nothing, send it again"):
             await stage.app.resyncs.sweep(wanted, stage.clock() + 9)
-        assert stage.witness.requests == []
+        assert stage.request_log.requests == []
 
-    staged(story, fleet())
+    run_scenario(story, fleet())

@@ -22,7 +22,7 @@ from shared.domain.endpoints import EndpointRow, State
 from shared.domain.overrides import Override
 from shared.domain.zones import Answer, RecordSet
 from simulator.arm.front_door import Response
-from tests.support.deployment import REGIONS, a_vm, a_world, staged, vm_id, vnet
+from tests.support.deployment import REGIONS, a_vm, a_world, run_scenario, vm_id, vnet
 from tests.support.values import parsed, vm
 
 EAST, WEST, FAR = REGIONS
@@ -142,7 +142,7 @@ def test_its_time_begins_anew_when_it_boots_again():
 
 
 def test_a_doubt_that_stays_is_looked_at_again_ever_more_rarely():
-    doubt = replace(SERVING, doubt="Azure does not tell its power state")
+    doubt = replace(SERVING, doubt="Azure does not report its power state")
     found, pauses = THERE, []
     for _ in range(9):
         found = row(found, doubt, began=found.look_at or 1000.0)
@@ -187,11 +187,11 @@ def test_one_404_for_a_running_vm_after_its_tags_were_written_takes_nothing_away
         for _ in range(40):
             await asyncio.sleep(1.0)
             assert stage.record(EAST, "llama") == ["10.1.0.4"]
-        await stage.quiet()
-        assert (left, stage.wrong()) == ([], {})
+        await stage.deliver_pending_events()
+        assert (left, stage.wrong_answers()) == ([], {})
         assert MISSING not in json.dumps((await stage.app.status())["alarms"])
 
-    staged(story, two())
+    run_scenario(story, two())
 
 
 def test_a_vm_that_is_gone_without_an_event_is_withdrawn_by_the_sweep_that_misses_it():
@@ -199,24 +199,24 @@ def test_a_vm_that_is_gone_without_an_event_is_withdrawn_by_the_sweep_that_misse
         await stage.app.correct_drift()
         stage.event_grid.subscriptions.clear()
         stage.arm("DELETE", vm_id("near"))
-        await stage.quiet_operations()
+        await stage.finish_operations()
         report = await stage.app.correct_drift()
-        assert (report.failures, stage.wrong()) == ([], {})
+        assert (report.failures, stage.wrong_answers()) == ([], {})
         assert stage.record(EAST, "llama") == ["10.3.0.4"]
 
-    staged(story, two())
+    run_scenario(story, two())
 
 
 def test_a_vm_whose_deletion_is_told_is_withdrawn_at_once():
     async def story(stage):
         await stage.app.correct_drift()
         stage.arm("DELETE", vm_id("near"))
-        await stage.quiet_operations()
+        await stage.finish_operations()
         await asyncio.sleep(CONFIRM_SECONDS - 1.0)
         assert stage.record(EAST, "llama") == ["10.3.0.4"]
-        await stage.quiet()
+        await stage.deliver_pending_events()
 
-    staged(story, two())
+    run_scenario(story, two())
 
 
 def test_a_deletion_whose_event_is_lost_and_that_another_event_meets_is_confirmed_by_the_drain():
@@ -224,14 +224,14 @@ def test_a_deletion_whose_event_is_lost_and_that_another_event_meets_is_confirme
         await stage.app.correct_drift()
         stage.event_grid.disturbance.lose_next = 1
         stage.arm("DELETE", vm_id("near"))
-        await stage.quiet_operations()
+        await stage.finish_operations()
         stage.cloud.azure.emit(vm_id("near"), "Microsoft.Compute/virtualMachines/write", "Write")
-        await stage.quiet()
+        await stage.deliver_pending_events()
         await asyncio.sleep(CONFIRM_SECONDS)
         await stage.app.drain()
-        assert (stage.record(EAST, "llama"), stage.wrong()) == (["10.3.0.4"], {})
+        assert (stage.record(EAST, "llama"), stage.wrong_answers()) == (["10.3.0.4"], {})
 
-    staged(story, two())
+    run_scenario(story, two())
 
 
 def test_a_power_state_that_is_missing_once_is_asked_for_again_by_the_next_drain():
@@ -240,16 +240,16 @@ def test_a_power_state_that_is_missing_once_is_asked_for_again_by_the_next_drain
     async def story(stage):
         await stage.app.correct_drift()
         hidden = [True]
-        stage.witness.cloud = without_power(stage.cloud, hidden)
+        stage.request_log.cloud = without_power(stage.cloud, hidden)
         stage.arm("POST", f"{vm_id('near')}/deallocate")
-        await stage.quiet()
+        await stage.deliver_pending_events()
         assert stage.record(EAST, "llama") == ["10.1.0.4"]
         hidden.clear()
         await asyncio.sleep(10.0)
         await stage.app.drain()
-        assert (stage.record(EAST, "llama"), stage.wrong()) == (["10.3.0.4"], {})
+        assert (stage.record(EAST, "llama"), stage.wrong_answers()) == (["10.3.0.4"], {})
 
-    staged(story, two())
+    run_scenario(story, two())
 
 
 def without_power(cloud, hidden):
@@ -280,7 +280,7 @@ def test_a_vm_whose_extension_never_reports_is_published_with_an_alarm_after_the
         told = [each["what"] for each in (await stage.app.status())["alarms"] if "has not reported" in each["what"]]
         assert ["near" in each for each in told] == [True]
 
-    staged(story, two(health="silent"), NEARZONE_HEALTH_WAIT_MINUTES="5")
+    run_scenario(story, two(health="silent"), NEARZONE_HEALTH_WAIT_MINUTES="5")
 
 
 # --- many events about one endpoint
@@ -291,19 +291,19 @@ def test_many_events_about_one_vm_share_two_looks_and_none_fails_or_is_lost():
 
     async def story(stage):
         await stage.app.correct_drift()
-        stage.witness.requests.clear()
+        stage.request_log.requests.clear()
         write = ("Microsoft.Compute/virtualMachines/write", "Write")
         for number in range(100):
             if number == 50:
                 stage.cloud.compute.vms.find(vm_id("near")).power = "deallocated"
             stage.cloud.azure.emit(vm_id("near"), *write)
             await asyncio.sleep(0.01)
-        await stage.quiet()
+        await stage.deliver_pending_events()
         assert {each.status for each in stage.event_grid.deliveries} == {202}
-        assert stage.witness.requests.count(("GET", vm_id("near"))) <= 3
-        assert (stage.record(EAST, "llama"), stage.wrong()) == (["10.3.0.4"], {})
+        assert stage.request_log.requests.count(("GET", vm_id("near"))) <= 3
+        assert (stage.record(EAST, "llama"), stage.wrong_answers()) == (["10.3.0.4"], {})
 
-    staged(story, two())
+    run_scenario(story, two())
 
 
 def test_many_events_about_one_scale_set_share_two_lists_of_its_instances():
@@ -311,9 +311,9 @@ def test_many_events_about_one_scale_set_share_two_lists_of_its_instances():
 
     async def story(stage):
         await stage.app.correct_drift()
-        await stage.quiet()
+        await stage.deliver_pending_events()
         before = len(stage.event_grid.deliveries)
-        stage.witness.requests.clear()
+        stage.request_log.requests.clear()
         for number in range(60):
             if number == 20:
                 stage.cloud.compute.scale_sets.sets.find(POOL["id"]).instances[0].vm.power = "deallocated"
@@ -322,11 +322,11 @@ def test_many_events_about_one_scale_set_share_two_lists_of_its_instances():
         await asyncio.sleep(15.0)
         told = [each for each in stage.event_grid.deliveries[before:] if "ScaleSets" in each.subject]
         assert {each.status for each in told} == {202}
-        lists = [each for _, each in stage.witness.requests if each.startswith(POOL["id"]) and each.endswith("s")]
+        lists = [each for _, each in stage.request_log.requests if each.startswith(POOL["id"]) and each.endswith("s")]
         assert len(lists) <= 2 * 2
-        assert (stage.record(EAST, "llama"), stage.wrong()) == (["10.1.0.51", "10.1.0.52"], {})
+        assert (stage.record(EAST, "llama"), stage.wrong_answers()) == (["10.1.0.51", "10.1.0.52"], {})
 
-    staged(story, a_world(a_vm("far", FAR, 4), regions=(EAST, FAR)) | {"scale_sets": [POOL]})
+    run_scenario(story, a_world(a_vm("far", FAR, 4), regions=(EAST, FAR)) | {"scale_sets": [POOL]})
 
 
 POOL = {
@@ -342,7 +342,7 @@ POOL = {
 def test_an_event_that_no_look_could_be_kept_for_fails_for_everyone_who_shared_it():
     async def story(stage):
         await stage.app.correct_drift()
-        await stage.quiet()
+        await stage.deliver_pending_events()
         before = len(stage.event_grid.deliveries)
         stage.faults = lambda request: (
             Response(503, {"error": {"code": "ServiceUnavailable", "message": "on purpose"}})
@@ -354,9 +354,9 @@ def test_an_event_that_no_look_could_be_kept_for_fails_for_everyone_who_shared_i
         await asyncio.sleep(9.0)
         assert [each.status for each in stage.event_grid.deliveries[before:]] == [500] * 5
         stage.faults = None
-        await stage.quiet()
+        await stage.deliver_pending_events()
 
-    staged(story, two())
+    run_scenario(story, two())
 
 
 def test_nothing_but_404_counts_even_where_events_keep_asking_and_is_looked_at_once_more():
@@ -372,7 +372,7 @@ def test_nothing_but_404_counts_even_where_events_keep_asking_and_is_looked_at_o
 
 def test_a_doubt_about_what_was_never_seen_is_told_from_one_about_what_was_seen_not_to_serve():
     """What the zones hold of the first one stays; the second one's address is dead."""
-    doubt = replace(SERVING, state=State.WARMING, doubt="Azure does not tell its power state")
+    doubt = replace(SERVING, state=State.WARMING, doubt="Azure does not report its power state")
     assert row(None, doubt).endpoint.open
     assert row(row(None, doubt), doubt).endpoint.open
     assert not row(EndpointRow(replace(SERVING, state=State.WARMING)), doubt).endpoint.open
@@ -434,17 +434,17 @@ def test_a_claimant_that_cannot_be_read_keeps_no_dead_address_and_no_drained_one
         outcome = withdraw(stage)
         if outcome:
             await outcome
-        await stage.quiet_operations()
+        await stage.finish_operations()
         await asyncio.sleep(30.0)
         await stage.app.drain()
         assert stage.record(EAST, "llama") == ["10.3.0.4"]
         stage.faults = None
         await asyncio.sleep(300.0)
         await stage.app.drain()
-        await stage.quiet()
+        await stage.deliver_pending_events()
 
     world = a_world(a_vm("near", EAST, 4), a_vm("new", EAST, 5, tag=None), a_vm("far", FAR, 4), regions=(EAST, FAR))
-    staged(story, world)
+    run_scenario(story, world)
 
 
 @pytest.mark.parametrize("status", [500, 403])
@@ -458,7 +458,7 @@ def test_a_first_sweep_publishes_what_it_could_read_and_ends_soon(status):
         assert stage.record(EAST, "llama") == ["10.1.0.4"]
         assert stage.record(FAR, "llama") == ["10.3.0.4"]
 
-    staged(story, a_world(*three(), regions=(EAST, FAR)))
+    run_scenario(story, a_world(*three(), regions=(EAST, FAR)))
 
 
 @pytest.mark.parametrize("status", [500, 403, 404])
@@ -471,7 +471,7 @@ def test_a_first_sweep_over_right_zones_removes_nothing_of_what_it_cannot_read(s
         before = {name: stage.record(EAST, name) for name in ("llama", "near", "second", "far")}
         stage.faults = unreadable("second", status)
         stage.restart()
-        stage.witness.writes.clear()
+        stage.request_log.writes.clear()
         await stage.app.correct_drift()
         for _ in range(3):
             await asyncio.sleep(30.0)
@@ -480,9 +480,9 @@ def test_a_first_sweep_over_right_zones_removes_nothing_of_what_it_cannot_read(s
         assert {name: stage.record(EAST, name) for name in before} == before
         stage.faults = None
         await stage.app.correct_drift()
-        assert (stage.wrong(), stage.witness.writes if status != 404 else []) == ({}, [])
+        assert (stage.wrong_answers(), stage.request_log.writes if status != 404 else []) == ({}, [])
 
-    staged(story, a_world(*three(), regions=(EAST, FAR)))
+    run_scenario(story, a_world(*three(), regions=(EAST, FAR)))
 
 
 def three():

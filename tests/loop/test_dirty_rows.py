@@ -98,7 +98,7 @@ async def test_a_failure_is_reported_once_and_taken_back_when_the_name_succeeds(
     bench = Bench()
     row = await bench.open(attempts=0)
     await bench.rows.settle(row, NotTried(Terminal("locked")))
-    assert [error for _, error in bench.report.failures] == ["not tried: the zone answers locked"]
+    assert [error for _, error in bench.report.failures] == ["not tried: Azure refuses writes to the zone: locked"]
     await bench.rows.settle(row, HoldBack("too early", 10.0))
     assert (bench.report.failures, [skip.reason for skip in bench.report.skips]) == ([], ["too early"])
     await bench.rows.settle(row, Done())

@@ -8,58 +8,24 @@ import pytest
 from simulator.arm.front_door import Response
 from simulator.containers.container_group import Current
 from simulator.event_grid.delivery import Subscription
-from tests.support.deployment import GROUP, REGIONS, SUB, a_vm, a_world, nic_id, staged, vm_id, vnet, zone_id
+from tests.support.deployment import GROUP, REGIONS, SUB, a_vm, nic_id, run_scenario, vm_id, vnet, zone_id
+from tests.support.endpoint_kinds import (
+    FAR,
+    HEALTH,
+    LLAMA,
+    container_group,
+    instance,
+    llama,
+    load_balancer,
+    path,
+    private_endpoint,
+    scale_set,
+    swept,
+    tagged,
+    world,
+)
 
 EAST, WEST, ASIA = REGIONS
-SERVICE = f"{GROUP}/ai/providers/Microsoft.CognitiveServices/accounts/openai"
-LLAMA = {"nearzone": "llama"}
-FAR = a_vm("far", ASIA, 4)
-"""Answers for `llama` where nothing nearer does."""
-
-
-def load_balancer(name="lb", tags=LLAMA, *frontends):
-    frontends = frontends or ({"name": "inside", "vnet": vnet(EAST), "address": "10.1.0.20"},)
-    return {"id": path("Microsoft.Network/loadBalancers", name), "location": EAST, "tags": tags} | {
-        "frontends": list(frontends)
-    }
-
-
-def private_endpoint(name="pe", tags=LLAMA, **more):
-    base = {"id": path("Microsoft.Network/privateEndpoints", name), "location": EAST, "tags": tags, "vnet": vnet(EAST)}
-    return base | {"addresses": ["10.1.0.30"], "service": SERVICE} | more
-
-
-def container_group(name="aci", tags=LLAMA, **more):
-    base = {"id": path("Microsoft.ContainerInstance/containerGroups", name), "location": EAST, "tags": tags}
-    return base | {"vnet": vnet(EAST), "address": "10.1.0.40", "state": "Running"} | more
-
-
-def scale_set(name="pool", tags=LLAMA, *instances, mode="Uniform"):
-    base = {"id": path("Microsoft.Compute/virtualMachineScaleSets", name), "location": EAST, "mode": mode, "tags": tags}
-    return base | {"vnet": vnet(EAST), "instances": list(instances)}
-
-
-def instance(number, power="running", **more):
-    return {"id": str(number), "power": power, "address": f"10.1.0.{50 + number}"} | more
-
-
-def path(kind, name):
-    return f"{GROUP}/ai/providers/{kind}/{name}"
-
-
-def world(*vms, settings=None, **lists):
-    return a_world(*vms, **(settings or {})) | {kind: list(entries) for kind, entries in lists.items()}
-
-
-def llama(stage, region=EAST):
-    return stage.record(region, "llama")
-
-
-async def swept(stage):
-    """A complete sweep, after which every zone is as the oracle wants it."""
-    report = await stage.app.correct_drift()
-    assert (report.failures, report.refusals, stage.wrong()) == ([], [], {})
-    return report
 
 
 async def alarms(stage):
@@ -68,13 +34,8 @@ async def alarms(stage):
 
 async def told(stage):
     """What has happened has reached the zones by events alone."""
-    await stage.quiet()
-    assert stage.wrong() == {}
-
-
-def tagged(stage, resource, **tags):
-    body = {"operation": "Replace", "properties": {"tags": tags}}
-    stage.arm("PATCH", f"{resource}/providers/Microsoft.Resources/tags/default", body)
+    await stage.deliver_pending_events()
+    assert stage.wrong_answers() == {}
 
 
 def test_an_internal_load_balancer_answers_with_its_private_frontends_until_it_is_deleted():
@@ -94,7 +55,7 @@ def test_an_internal_load_balancer_answers_with_its_private_frontends_until_it_i
         await told(stage)
         assert llama(stage) == ["10.3.0.4"]
 
-    staged(story, world(FAR, load_balancers=[entry]))
+    run_scenario(story, world(FAR, load_balancers=[entry]))
 
 
 def test_a_new_load_balancer_and_its_drain_tag_are_followed_by_their_events():
@@ -114,7 +75,7 @@ def test_a_new_load_balancer_and_its_drain_tag_are_followed_by_their_events():
         await told(stage)
         assert llama(stage) == ["10.1.0.20"]
 
-    staged(story, world(load_balancers=[load_balancer()]))
+    run_scenario(story, world(load_balancers=[load_balancer()]))
 
 
 def test_a_private_endpoint_serves_while_its_connection_is_approved():
@@ -129,7 +90,7 @@ def test_a_private_endpoint_serves_while_its_connection_is_approved():
         assert llama(stage) == ["10.3.0.4"]
 
     entry = private_endpoint(connection="Pending")
-    staged(story, world(FAR, private_endpoints=[entry]))
+    run_scenario(story, world(FAR, private_endpoints=[entry]))
 
 
 PRIVATELINK = f"{GROUP}/ai/providers/Microsoft.Network/privateDnsZones/privatelink.openai.azure.com"
@@ -143,20 +104,20 @@ def test_a_zone_group_for_a_zone_that_is_not_ours_changes_nothing(group):
         assert llama(stage) == stage.record(EAST, "pe") == ["10.1.0.30"]
         assert not any("zone group" in each for each in await alarms(stage))
 
-    staged(story, world(FAR, private_endpoints=[private_endpoint(zone_group=group)]))
+    run_scenario(story, world(FAR, private_endpoints=[private_endpoint(zone_group=group)]))
 
 
 def test_a_zone_group_that_a_policy_adds_to_a_serving_private_endpoint_changes_nothing():
     async def story(stage):
         await swept(stage)
         stage.arm("PUT", PRIVATELINK, {"location": "global"})
-        await stage.quiet()
+        await stage.deliver_pending_events()
         stage.arm("PUT", f"{private_endpoint()['id']}/privateDnsZoneGroups/deployedByPolicy", grouped(PRIVATELINK))
         await told(stage)
         await swept(stage)
         assert llama(stage) == ["10.1.0.30"]
 
-    staged(story, world(FAR, private_endpoints=[private_endpoint()]))
+    run_scenario(story, world(FAR, private_endpoints=[private_endpoint()]))
 
 
 def grouped(*zones):
@@ -176,7 +137,7 @@ def test_a_private_endpoint_with_a_zone_group_for_our_zone_is_left_to_azure_and_
         assert not any("zone group" in each for each in await alarms(stage))
 
     entry = private_endpoint(zone_group=[PRIVATELINK, zone_id(WEST).replace("dns-west", "DNS-West")])
-    staged(story, world(FAR, private_endpoints=[entry]))
+    run_scenario(story, world(FAR, private_endpoints=[entry]))
 
 
 def test_a_new_zone_group_for_our_zone_takes_a_private_endpoint_out():
@@ -188,7 +149,7 @@ def test_a_new_zone_group_for_our_zone_takes_a_private_endpoint_out():
         await told(stage)
         assert llama(stage) == ["10.3.0.4"]
 
-    staged(story, world(FAR, private_endpoints=[private_endpoint()]))
+    run_scenario(story, world(FAR, private_endpoints=[private_endpoint()]))
 
 
 def test_a_container_group_answers_while_it_runs_and_is_followed_to_a_new_address():
@@ -206,7 +167,7 @@ def test_a_container_group_answers_while_it_runs_and_is_followed_to_a_new_addres
         assert llama(stage) == [moved]
 
     entry = container_group()
-    staged(story, world(FAR, container_groups=[entry]))
+    run_scenario(story, world(FAR, container_groups=[entry]))
 
 
 def test_a_container_group_without_a_private_address_is_not_published():
@@ -214,7 +175,7 @@ def test_a_container_group_without_a_private_address_is_not_published():
         await swept(stage)
         assert llama(stage) == ["10.3.0.4"]
 
-    staged(story, world(FAR, container_groups=[container_group(vnet=None, address=None)]))
+    run_scenario(story, world(FAR, container_groups=[container_group(vnet=None, address=None)]))
 
 
 CRASHED = {"name": "server", "state": "Waiting", "detail": "CrashLoopBackOff: Back-off 10s restarting failed"}
@@ -243,7 +204,7 @@ def test_a_running_container_group_serves_while_a_container_runs_that_clients_ma
         await swept(stage)
         assert llama(stage) == (["10.1.0.40"] if serves else ["10.3.0.4"])
 
-    staged(story, world(FAR, container_groups=[container_group(containers=containers)]))
+    run_scenario(story, world(FAR, container_groups=[container_group(containers=containers)]))
 
 
 def test_a_crash_is_found_by_the_sweep_and_told_and_the_recovery_by_the_drain():
@@ -253,7 +214,7 @@ def test_a_crash_is_found_by_the_sweep_and_told_and_the_recovery_by_the_drain():
         stage.cloud.container_groups.set_container(entry["id"], "server", crash)
         await swept(stage)
         assert llama(stage) == ["10.3.0.4"]
-        words = "no container of it that could serve runs: Waiting (CrashLoopBackOff)"
+        words = "none of its containers that could serve is running: Waiting (CrashLoopBackOff)"
         assert any(each.endswith(words) for each in await alarms(stage))
         stage.cloud.container_groups.set_container(entry["id"], "server", Current("Running"))
         await stage.app.drain()
@@ -261,7 +222,7 @@ def test_a_crash_is_found_by_the_sweep_and_told_and_the_recovery_by_the_drain():
         assert not any(words in each for each in await alarms(stage))
 
     entry = container_group(containers=[{"name": "server"}])
-    staged(story, world(FAR, container_groups=[entry]))
+    run_scenario(story, world(FAR, container_groups=[entry]))
 
 
 @pytest.mark.parametrize("state", ["Unknown", "Repairing"])
@@ -271,7 +232,7 @@ def test_a_container_group_of_which_azure_tells_nothing_stays_as_it_was_known_in
         stage.cloud.container_groups.set_state(entry["id"], state)
         report = await stage.app.correct_drift()
         assert (report.failures, llama(stage)) == ([], ["10.1.0.40"])
-        assert f"{entry['id']}: Azure does not tell whether it runs" in await alarms(stage)
+        assert f"{entry['id']}: Azure does not report whether it runs" in await alarms(stage)
         tagged(stage, entry["id"], **LLAMA, **{"nearzone-drain": "true"})
         await told(stage)
         assert llama(stage) == ["10.3.0.4"], "its tags are read, and nothing is in doubt about them"
@@ -281,7 +242,7 @@ def test_a_container_group_of_which_azure_tells_nothing_stays_as_it_was_known_in
         assert not any("Azure does not tell" in each for each in await alarms(stage))
 
     entry = container_group()
-    staged(story, world(FAR, container_groups=[entry]))
+    run_scenario(story, world(FAR, container_groups=[entry]))
 
 
 def test_a_container_group_that_was_never_seen_to_run_is_not_published_on_doubt():
@@ -294,7 +255,7 @@ def test_a_container_group_that_was_never_seen_to_run_is_not_published_on_doubt(
         assert llama(stage) == ["10.1.0.40"]
 
     entry = container_group(state="Repairing")
-    staged(story, world(FAR, container_groups=[entry]))
+    run_scenario(story, world(FAR, container_groups=[entry]))
 
 
 def test_the_instances_of_a_uniform_scale_set_answer_for_its_tag_and_for_its_own_name():
@@ -313,7 +274,7 @@ def test_the_instances_of_a_uniform_scale_set_answer_for_its_tag_and_for_its_own
         assert stage.record(EAST, "mistral") == ["10.1.0.51", "10.1.0.52"]
 
     entry = scale_set("pool", LLAMA, instance(0), instance(1), instance(2, "deallocated"))
-    staged(story, world(FAR, scale_sets=[entry]))
+    run_scenario(story, world(FAR, scale_sets=[entry]))
 
 
 @pytest.mark.parametrize("capacity", [5, 1, 40])
@@ -325,7 +286,7 @@ def test_scaling_a_uniform_set_is_followed_from_the_one_event_on_the_set(capacit
         assert len(llama(stage)) == min(capacity, 20)
 
     entry = scale_set("pool", LLAMA, *(instance(number) for number in range(3)))
-    staged(story, world(FAR, scale_sets=[entry]))
+    run_scenario(story, world(FAR, scale_sets=[entry]))
 
 
 def test_a_deleted_scale_set_takes_its_instances_along():
@@ -336,7 +297,7 @@ def test_a_deleted_scale_set_takes_its_instances_along():
         assert llama(stage) == ["10.3.0.4"]
 
     entry = scale_set("pool", LLAMA, instance(0), instance(1))
-    staged(story, world(FAR, scale_sets=[entry]))
+    run_scenario(story, world(FAR, scale_sets=[entry]))
 
 
 def test_an_instance_is_published_when_its_health_says_so():
@@ -348,7 +309,7 @@ def test_an_instance_is_published_when_its_health_says_so():
         assert llama(stage) == ["10.1.0.50", "10.1.0.51"]
 
     entry = scale_set("pool", LLAMA, instance(0, health="healthy"), instance(1, health="unhealthy"))
-    staged(story, world(FAR, scale_sets=[entry]))
+    run_scenario(story, world(FAR, scale_sets=[entry]))
 
 
 async def rows(stage):
@@ -375,7 +336,7 @@ def test_a_vm_that_has_just_booted_is_published_only_when_its_health_extension_h
         near = (await rows(stage))[vm_id("near").lower()]
         assert (near.state, near.unreported, llama(stage)) == ("serving", False, ["10.1.0.4"])
 
-    staged(story, world(FAR, a_vm("near", EAST, 4, power="deallocated", health="healthy")))
+    run_scenario(story, world(FAR, a_vm("near", EAST, 4, power="deallocated", health="healthy")))
 
 
 @pytest.mark.parametrize("kind", ["VM", "flexible", "uniform"])
@@ -399,7 +360,7 @@ def test_a_machine_with_the_health_extension_that_has_reported_nothing_is_warmin
         flex = scale_set("flex", {}, mode="Flexible")
         link = {"scale_set": flex["id"]} if kind == "flexible" else {}
         given = world(FAR, a_vm("near", EAST, 4, health="silent") | link, scale_sets=[flex])
-    staged(story, given)
+    run_scenario(story, given)
 
 
 def test_a_drained_machine_without_a_report_is_drained_and_waits_for_nothing():
@@ -408,7 +369,7 @@ def test_a_drained_machine_without_a_report_is_drained_and_waits_for_nothing():
         near = (await rows(stage))[vm_id("near").lower()]
         assert (near.state, near.unreported) == ("draining", False)
 
-    staged(story, world(FAR, a_vm("near", EAST, 4, health="silent", **{"nearzone-drain": "yes"})))
+    run_scenario(story, world(FAR, a_vm("near", EAST, 4, health="silent", **{"nearzone-drain": "yes"})))
 
 
 def test_an_instance_that_is_older_than_the_extension_in_its_sets_model_serves():
@@ -417,7 +378,7 @@ def test_an_instance_that_is_older_than_the_extension_in_its_sets_model_serves()
         assert llama(stage) == ["10.1.0.50", "10.1.0.51"]
 
     entry = scale_set("pool", LLAMA, instance(0, health="healthy"), instance(1))
-    staged(story, world(FAR, scale_sets=[entry]))
+    run_scenario(story, world(FAR, scale_sets=[entry]))
 
 
 def test_the_health_extension_that_is_written_later_makes_a_vm_wait_for_its_report():
@@ -432,7 +393,7 @@ def test_the_health_extension_that_is_written_later_makes_a_vm_wait_for_its_repo
         await stage.app.drain()
         assert llama(stage) == ["10.1.0.4"]
 
-    staged(story, world(FAR, a_vm("near", EAST, 4)))
+    run_scenario(story, world(FAR, a_vm("near", EAST, 4)))
 
 
 def test_a_list_of_instances_that_breaks_takes_nobody_out():
@@ -446,7 +407,7 @@ def test_a_list_of_instances_that_breaks_takes_nobody_out():
         assert any("virtualmachinescalesets/virtualmachines" in what for what, _ in report.failures)
 
     entry = scale_set("pool", LLAMA, instance(0), instance(1))
-    staged(story, world(FAR, scale_sets=[entry]))
+    run_scenario(story, world(FAR, scale_sets=[entry]))
 
 
 @pytest.mark.parametrize("told_of_vms", [True, False])
@@ -458,7 +419,7 @@ def test_a_flexible_scale_set_that_scales_in_is_followed_whether_or_not_its_vms_
         await swept(stage)
         assert llama(stage) == ["10.1.0.4", "10.1.0.5"]
         stage.arm("DELETE", vm_id("flex-2"))
-        await stage.quiet()
+        await stage.deliver_pending_events()
         # The set itself tells of it, in whatever way it was scaled.
         stage.arm("PATCH", entry["id"], {"tags": {"team": "ml"}})
         await told(stage)
@@ -466,7 +427,7 @@ def test_a_flexible_scale_set_that_scales_in_is_followed_whether_or_not_its_vms_
 
     entry = scale_set("flex", {}, mode="Flexible")
     vms = [a_vm(f"flex-{number}", EAST, 3 + number) | {"scale_set": entry["id"]} for number in (1, 2)]
-    staged(story, world(FAR, *vms, scale_sets=[entry]))
+    run_scenario(story, world(FAR, *vms, scale_sets=[entry]))
 
 
 STATIC = [{"name": "Appliance", "region": "East US", "addresses": ["10.1.9.9"], "claims": ["llama"]}]
@@ -483,7 +444,7 @@ def test_a_static_endpoint_always_serves_unless_it_is_drained_by_order():
         told = await stage.app.explain(stage.app.settings.zones[0], "llama")
         assert [claim["endpoint"] for claim in told["claims"] if claim["included"]] == ["static/appliance"]
 
-    staged(story, world(FAR, settings={"STATIC": STATIC}))
+    run_scenario(story, world(FAR, settings={"STATIC": STATIC}))
 
 
 @pytest.mark.parametrize("statics", ["[]", None], ids=["the setting goes", "both stay"])
@@ -503,7 +464,7 @@ def test_a_load_balancer_takes_over_the_address_of_a_static_endpoint_without_a_g
             assert (llama(stage), stage.record(EAST, "appliance")) == (["10.1.0.20"], None)
 
     box = [{"name": "appliance", "region": EAST, "addresses": ["10.1.0.20"], "claims": ["llama"]}]
-    staged(story, world(FAR, load_balancers=[load_balancer()], settings={"STATIC": box}))
+    run_scenario(story, world(FAR, load_balancers=[load_balancer()], settings={"STATIC": box}))
 
 
 def test_static_endpoints_that_vanish_from_the_settings_are_removed_under_the_guard():
@@ -520,7 +481,7 @@ def test_static_endpoints_that_vanish_from_the_settings_are_removed_under_the_gu
         await stage.resync(force=[plan.digest for plan in report.refused])
         assert stage.record(EAST, "box-1") is None
 
-    staged(story, world(FAR, settings={"STATIC": many}))
+    run_scenario(story, world(FAR, settings={"STATIC": many}))
 
 
 def test_a_static_endpoint_needs_no_entry_in_the_claims_and_joins_what_others_claim():
@@ -528,7 +489,9 @@ def test_a_static_endpoint_needs_no_entry_in_the_claims_and_joins_what_others_cl
         await swept(stage)
         assert llama(stage) == ["10.1.0.4", "10.1.9.9"]
 
-    staged(story, world(a_vm("near", EAST, 4), settings={"STATIC": STATIC, "CLAIMS": {"llama": [f"{GROUP}/gpu"]}}))
+    run_scenario(
+        story, world(a_vm("near", EAST, 4), settings={"STATIC": STATIC, "CLAIMS": {"llama": [f"{GROUP}/gpu"]}})
+    )
 
 
 def test_a_kind_that_may_not_be_listed_freezes_what_was_claimed_there_and_names_the_way_out():
@@ -544,7 +507,7 @@ def test_a_kind_that_may_not_be_listed_freezes_what_was_claimed_there_and_names_
 
     forbidden = {"error": {"code": "AuthorizationFailed", "message": "no role"}}
     FORBIDDEN = Response(403, forbidden)  # noqa: N806 - a constant of this story
-    staged(story, world(FAR, container_groups=[container_group()]))
+    run_scenario(story, world(FAR, container_groups=[container_group()]))
 
 
 @pytest.mark.parametrize(
@@ -566,10 +529,7 @@ def test_a_resource_provider_that_a_subscription_does_not_use_has_nothing_there_
         assert llama(stage) == ["10.3.0.4"]
         assert set(asked) == {"GET"}, "nothing is registered"
 
-    staged(story, world(FAR))
-
-
-HEALTH = "Microsoft.ResourceNotifications.HealthResources"
+    run_scenario(story, world(FAR))
 
 
 def listening(stage, schema="EventGridSchema"):
@@ -586,7 +546,7 @@ def test_a_guest_that_shuts_down_is_withdrawn_by_the_health_signal(schema):
         await told(stage)
         assert llama(stage) == ["10.3.0.4"]
 
-    staged(story, world(FAR, a_vm("near", EAST, 4)))
+    run_scenario(story, world(FAR, a_vm("near", EAST, 4)))
 
 
 def test_a_vm_that_is_about_to_stop_is_withdrawn_when_the_signal_says_so_before_the_operation_ends():
@@ -599,7 +559,7 @@ def test_a_vm_that_is_about_to_stop_is_withdrawn_when_the_signal_says_so_before_
         assert llama(stage) == ["10.3.0.4"]
         await told(stage)
 
-    staged(story, world(FAR, a_vm("near", EAST, 4)))
+    run_scenario(story, world(FAR, a_vm("near", EAST, 4)))
 
 
 def test_a_preempted_spot_vm_and_a_crashed_host_are_followed_out_and_back():
@@ -616,7 +576,7 @@ def test_a_preempted_spot_vm_and_a_crashed_host_are_followed_out_and_back():
         await told(stage)
         assert llama(stage) == ["10.1.0.4"]
 
-    staged(story, world(FAR, a_vm("near", EAST, 4), a_vm("spot", EAST, 5) | {"spot": "Deallocate"}))
+    run_scenario(story, world(FAR, a_vm("near", EAST, 4), a_vm("spot", EAST, 5) | {"spot": "Deallocate"}))
 
 
 @pytest.mark.parametrize("action", ["redeploy", "reapply", "restart"])
@@ -630,18 +590,18 @@ def test_whatever_becomes_of_an_operation_its_event_makes_the_app_look(action, o
         await told(stage)
         assert stage.record(EAST, "mistral") == ["10.1.0.4"]
 
-    staged(story, world(FAR, a_vm("near", EAST, 4)))
+    run_scenario(story, world(FAR, a_vm("near", EAST, 4)))
 
 
 def test_a_simulated_eviction_is_found_by_the_sweep_where_no_signal_is_subscribed():
     async def story(stage):
         await swept(stage)
         stage.arm("POST", f"{vm_id('spot')}/simulateEviction")
-        await stage.quiet(300)
+        await stage.deliver_pending_events(300)
         await swept(stage)
         assert llama(stage) == ["10.3.0.4"]
 
-    staged(story, world(FAR, a_vm("spot", EAST, 5) | {"spot": "Delete"}))
+    run_scenario(story, world(FAR, a_vm("spot", EAST, 5) | {"spot": "Delete"}))
 
 
 def test_a_moved_vm_keeps_its_answer_when_azure_tells_of_nothing_and_is_right_after_the_sweep():
@@ -650,11 +610,11 @@ def test_a_moved_vm_keeps_its_answer_when_azure_tells_of_nothing_and_is_right_af
         body = {"resources": [vm_id("near")], "targetResourceGroup": f"{GROUP}/elsewhere"}
         stage.cloud.azure.ensure_group(SUB, "elsewhere")
         stage.arm("POST", f"{GROUP}/gpu/moveResources", body)
-        await stage.quiet()
+        await stage.deliver_pending_events()
         await swept(stage)
         assert llama(stage) == ["10.1.0.4"]
 
-    staged(story, world(FAR, a_vm("near", EAST, 4)))
+    run_scenario(story, world(FAR, a_vm("near", EAST, 4)))
 
 
 def test_a_nic_event_of_a_private_endpoint_leads_to_it():
@@ -664,7 +624,7 @@ def test_a_nic_event_of_a_private_endpoint_leads_to_it():
         assert await stage.app.inventory.resolve(nic.id) == [private_endpoint()["id"]]
         assert await stage.app.inventory.resolve(nic_id("far")) == [FAR["id"]]
 
-    staged(story, world(FAR, private_endpoints=[private_endpoint()]))
+    run_scenario(story, world(FAR, private_endpoints=[private_endpoint()]))
 
 
 def test_the_zones_of_a_world_with_every_kind_converge_after_a_sweep_alone():
@@ -682,4 +642,4 @@ def test_the_zones_of_a_world_with_every_kind_converge_after_a_sweep_alone():
         "container_groups": [container_group()],
         "scale_sets": [scale_set("pool", LLAMA, instance(0), instance(1))],
     }
-    staged(story, world(FAR, a_vm("near", EAST, 4), **every))
+    run_scenario(story, world(FAR, a_vm("near", EAST, 4), **every))

@@ -10,7 +10,7 @@ from shared.domain.dirty import RecordChange
 from shared.domain.errors import BadRequest
 from shared.edge.status_query import LogQuery, parse_status_query
 from shared.loop.times import format_time
-from tests.support.deployment import REGIONS, a_vm, a_world, staged, zone_id
+from tests.support.deployment import REGIONS, a_vm, a_world, run_scenario, zone_id
 
 EAST, WEST, _ = REGIONS
 
@@ -44,7 +44,7 @@ def test_an_export_says_what_was_changed_and_ordered_when_why_and_by_whom():
         assert before
         assert after[0]["at"] == middle
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_where_there_is_more_than_a_page_the_last_line_says_where_to_go_on():
@@ -68,7 +68,7 @@ def test_where_there_is_more_than_a_page_the_last_line_says_where_to_go_on():
             told += lines
         assert [each["reason"] for each in told] == [f"{n}" for n in range(55) for _ in range(1 if n % 7 else 2)]
 
-    staged(story, fleet(), catalog=Paged())
+    run_scenario(story, fleet(), catalog=Paged())
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_a_span_that_is_none_is_refused_with_its_parameter(params, said):
         with pytest.raises(BadRequest, match=said):
             await stage.app.handle_status(parse_status_query(params, stage.app.settings))
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 @pytest.mark.parametrize(
@@ -102,4 +102,4 @@ def test_times_are_understood_as_people_and_urls_write_them(since):
         asked = parse_status_query({"since": since, "code": "key"}, stage.app.settings)
         assert await stage.app.handle_status(asked) == ""
 
-    staged(story, fleet())
+    run_scenario(story, fleet())

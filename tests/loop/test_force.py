@@ -6,7 +6,7 @@ import pytest
 
 from shared.decide.guard import digest, guard, is_beyond
 from shared.decide.plan import Change
-from tests.support.deployment import REGIONS, a_vm, a_world, staged, zone_id
+from tests.support.deployment import REGIONS, a_vm, a_world, run_scenario, zone_id
 from tests.support.values import ours, zone
 
 EAST, WEST, _ = REGIONS
@@ -85,7 +85,7 @@ def test_a_plan_that_has_changed_since_it_was_read_is_refused_anew_with_its_new_
         assert (report.refusals, left(stage)) == ([], [])
         assert (await stage.app.status())["refused"] == []
 
-    staged(story, a_world(a_vm("e-1", EAST, 4), a_vm("w-1", WEST, 4)))
+    run_scenario(story, a_world(a_vm("e-1", EAST, 4), a_vm("w-1", WEST, 4)))
 
 
 def test_a_plan_above_the_hard_bound_needs_the_second_word():
@@ -100,7 +100,7 @@ def test_a_plan_above_the_hard_bound_needs_the_second_word():
         assert (await stage.resync(force=plan.digest, force_beyond=True)).refusals == []
         assert left(stage) == []
 
-    staged(story, a_world(a_vm("e-1", EAST, 4), a_vm("w-1", WEST, 4)))
+    run_scenario(story, a_world(a_vm("e-1", EAST, 4), a_vm("w-1", WEST, 4)))
 
 
 def test_a_digest_forces_the_plan_of_its_own_zone_alone():
@@ -115,4 +115,4 @@ def test_a_digest_forces_the_plan_of_its_own_zone_alone():
     records = [
         {"name": f"old-{i}", "type": "A", "ttl": 30, "addresses": [f"10.1.9.{i}"], "metadata": OURS} for i in range(5)
     ]
-    staged(story, a_world(a_vm("e-1", EAST, 4), records=records))
+    run_scenario(story, a_world(a_vm("e-1", EAST, 4), records=records))

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from tests.support.deployment import REGIONS, a_vm, a_world, staged, vm_id, zone_id
+from tests.support.deployment import REGIONS, a_vm, a_world, answers, run_scenario, vm_id, zone_id
 
 EAST, WEST, ASIA = REGIONS
 OURS = {"nearzone-owner": "nearzone"}
@@ -10,10 +10,6 @@ OURS = {"nearzone-owner": "nearzone"}
 
 def fleet():
     return a_world(a_vm("e-1", EAST, 4), a_vm("e-2", EAST, 5), a_vm("w-1", WEST, 4))
-
-
-def answers(stage):
-    return [stage.record(region, "llama") for region in REGIONS]
 
 
 async def frozen(stage, **wanted):
@@ -24,12 +20,12 @@ async def frozen(stage, **wanted):
 
 def writes(stage):
     """Requests that would change East US's zone."""
-    return [each for each in stage.witness.requests if each[0] != "GET" and zone_id(EAST) in each[1]]
+    return [each for each in stage.request_log.requests if each[0] != "GET" and zone_id(EAST) in each[1]]
 
 
 async def stopped(stage, name):
     stage.arm("POST", vm_id(name) + "/deallocate")
-    await stage.quiet()
+    await stage.deliver_pending_events()
 
 
 def test_events_timers_and_people_write_nothing_to_a_frozen_zone_and_the_others_go_on():
@@ -48,7 +44,7 @@ def test_events_timers_and_people_write_nothing_to_a_frozen_zone_and_the_others_
         assert answers(stage) == [["10.1.0.4", "10.1.0.5"], ["10.1.0.5"], ["10.1.0.5"]]
         assert writes(stage) == before
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_what_a_freeze_held_back_is_put_right_when_it_is_taken_back():
@@ -58,9 +54,9 @@ def test_what_a_freeze_held_back_is_put_right_when_it_is_taken_back():
         report = await stage.resync(unfreeze={"zone": EAST})
         assert (report.failures, report.refusals) == ([], [])
         assert answers(stage)[0] == ["10.1.0.5"]
-        assert stage.wrong() == {}
+        assert stage.wrong_answers() == {}
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_a_freeze_with_an_end_ends_by_itself():
@@ -72,9 +68,9 @@ def test_a_freeze_with_an_end_ends_by_itself():
         assert answers(stage)[0] == ["10.1.0.4", "10.1.0.5"]
         await asyncio.sleep(101)
         await stage.app.drain()
-        assert stage.wrong() == {}
+        assert stage.wrong_answers() == {}
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_a_freeze_outlives_the_process_and_binds_every_other_one():
@@ -85,7 +81,7 @@ def test_a_freeze_outlives_the_process_and_binds_every_other_one():
         await stage.app.drain()
         assert answers(stage)[0] == ["10.1.0.4", "10.1.0.5"]
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_a_frozen_zone_is_told_by_its_status_its_alarm_and_its_explanations():
@@ -106,7 +102,7 @@ def test_a_frozen_zone_is_told_by_its_status_its_alarm_and_its_explanations():
         assert why["frozen"] == until[EAST]
         assert why["dirty"]["cause"].startswith("event ")
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_a_removal_that_the_guard_approved_before_a_freeze_waits_after_it_for_a_sweep_to_approve_it_anew():
@@ -123,4 +119,4 @@ def test_a_removal_that_the_guard_approved_before_a_freeze_waits_after_it_for_a_
         assert stage.record(EAST, "old") is None
 
     old = {"name": "old", "type": "A", "ttl": 30, "addresses": ["10.1.9.9"], "metadata": OURS}
-    staged(story, a_world(a_vm("e-1", EAST, 4), records=[old]))
+    run_scenario(story, a_world(a_vm("e-1", EAST, 4), records=[old]))

@@ -10,9 +10,7 @@ from shared.domain.dirty import DirtyName, RecordChange, Urgency
 from shared.domain.errors import BadRequest
 from shared.edge.status_query import parse_status_query
 from simulator.arm.front_door import Response
-from tests.loop.test_reconciler import OURS
-from tests.loop.test_telemetry import orphans
-from tests.support.deployment import REGIONS, a_vm, a_world, staged, vm_id, zone_id
+from tests.support.deployment import OURS, REGIONS, a_vm, a_world, orphans, run_scenario, vm_id, zone_id
 from tests.support.values import parsed
 
 EAST, WEST, ASIA = REGIONS
@@ -33,7 +31,7 @@ async def cells(stage, name="llama"):
 
 async def stopped(stage, name="e-1"):
     stage.arm("POST", vm_id(name) + "/deallocate")
-    await stage.quiet()
+    await stage.deliver_pending_events()
 
 
 def marked(held):
@@ -49,7 +47,7 @@ def test_what_is_as_it_should_be_is_not_marked():
             ASIA: (["10.2.0.4"], None),
         }
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_a_frozen_zone_still_holds_what_was_written_last():
@@ -64,7 +62,7 @@ def test_a_frozen_zone_still_holds_what_was_written_last():
         await stage.app.correct_drift()
         assert (await cells(stage))[EAST][1]["at"] > held["at"], "a sweep has read it since"
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def iso(at):
@@ -84,7 +82,7 @@ def test_what_a_sweep_sees_in_a_frozen_zone_is_marked_as_well():
         await stage.resync(unfreeze={"zone": EAST})
         assert (await cells(stage))[EAST] == (BOTH, None)
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_a_write_that_fails_is_marked_with_what_was_read_and_the_error():
@@ -97,7 +95,7 @@ def test_a_write_that_fails_is_marked_with_what_was_read_and_the_error():
         assert "a management lock forbids it" in held["error"]
         assert (await cells(stage))[WEST][1] is None
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_what_was_read_before_a_write_that_failed_counts_more_than_what_was_written_before():
@@ -110,7 +108,7 @@ def test_what_was_read_before_a_write_that_failed_counts_more_than_what_was_writ
         await stopped(stage)
         assert marked((await cells(stage))[EAST][1]) == (["10.9.9.9"], "failing")
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_a_name_of_which_nothing_is_known_yet_says_so():
@@ -122,7 +120,7 @@ def test_a_name_of_which_nothing_is_known_yet_says_so():
         (_, held) = (await cells(stage))[EAST]
         assert held == {"addresses": None, "at": None, "why": "unwritten", "error": ""}
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_a_replaced_record_is_marked_with_what_stands_there():
@@ -137,7 +135,7 @@ def test_a_replaced_record_is_marked_with_what_stands_there():
         await stage.app.correct_drift()
         assert (await cells(stage))[EAST] == (BOTH, None)
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_what_the_guard_has_refused_to_remove_is_marked_although_nobody_claims_it():
@@ -147,7 +145,7 @@ def test_what_the_guard_has_refused_to_remove_is_marked_although_nobody_claims_i
         intent, held = (await cells(stage, "old-3"))[EAST]
         assert (intent, marked(held)) == ([], (["10.1.9.3"], "refused"))
 
-    staged(story, fleet(records=orphans(10)))
+    run_scenario(story, fleet(records=orphans(10)))
 
 
 def test_what_is_kept_for_a_claimant_that_cannot_be_read_is_intent_and_fact_at_once():
@@ -171,7 +169,7 @@ def test_what_is_kept_for_a_claimant_that_cannot_be_read_is_intent_and_fact_at_o
         assert sorted(why["answer"]["addresses"]) == why["record"]["addresses"] == BOTH
 
     reporting = a_vm("e-1", EAST, 4, health="healthy")  # After a loss of the catalog it has to be read by GET.
-    staged(story, a_world(reporting, a_vm("e-2", EAST, 5), a_vm("w-1", WEST, 4)))
+    run_scenario(story, a_world(reporting, a_vm("e-2", EAST, 5), a_vm("w-1", WEST, 4)))
 
 
 # Long lists.
@@ -205,7 +203,7 @@ def test_the_summary_is_small_with_thousands_of_dirty_names_and_tells_how_many_t
         assert {row["urgency"] for row in told["dirty"]} == {"withdraw"}, "the most urgent ones of all zones"
         assert sum(zone["dirty"] for zone in told["zones"]) == 2_700
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 @pytest.mark.parametrize("name", ["dirty", "names", "endpoints", "changes", "alarms", "blocked"])
@@ -227,7 +225,7 @@ def test_the_pages_of_a_list_hold_every_item_once(name):
         if name == "dirty":
             assert len(found) == 180 // 3
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def strip(items):
@@ -253,7 +251,7 @@ def strip(items):
         ({"list": "names", "full": "true"}, "full: not together with list"),
         ({"list": "names", "zone": "eastus"}, "zone: not together with list"),
         ({"list": "names", "after": "x" * 3000}, "after: 3000 characters"),
-        ({"page": "2"}, "page: no such parameter"),
+        ({"page": "2"}, "page: unknown parameter"),
     ],
 )
 def test_a_question_about_a_page_is_read_strictly(params, said):
@@ -267,7 +265,7 @@ def test_an_alarm_carries_the_time_of_the_look_that_found_it():
         looked = stage.clock()
         told = await stage.app.status()
         assert all(alarm["at"] for alarm in told["alarms"])
-        await stage.quiet(300)
+        await stage.deliver_pending_events(300)
         again = {alarm["what"]: alarm["at"] for alarm in (await stage.app.status())["alarms"]}
         found = [at for what, at in again.items() if "no link" in what]
         assert found
@@ -275,4 +273,4 @@ def test_an_alarm_carries_the_time_of_the_look_that_found_it():
 
     world = fleet()
     world["zones"][0]["links"] = []
-    staged(story, world)
+    run_scenario(story, world)

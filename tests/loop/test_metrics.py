@@ -20,9 +20,9 @@ from shared.domain.metrics import COUNTER, GAUGE, HISTOGRAM, METRICS
 from shared.edge.prometheus import format_metric, prometheus_text
 from shared.loop.metrics import WRITE_INTERVAL_SECONDS
 from simulator.tables import Tables
-from tests.loop.test_telemetry import eventful, fleet, measured_story, orphans
 from tests.support.catalogs import client, error
-from tests.support.deployment import REGIONS, Token, staged, vm_id
+from tests.support.deployment import REGIONS, Token, orphans, run_scenario, vm_id
+from tests.support.measured_app import eventful, fleet, measured_story
 
 ROOT = Path(__file__).parents[2]
 EAST, WEST, ASIA = REGIONS
@@ -177,14 +177,14 @@ def beside(stage, holder="asked"):
 def test_the_process_that_is_asked_tells_what_the_others_have_counted():
     async def story(stage):
         await stage.app.correct_drift()
-        await stage.quiet(WRITE_INTERVAL_SECONDS)
+        await stage.deliver_pending_events(WRITE_INTERVAL_SECONDS)
         found = await scrape(beside(stage))
         assert found.of("nearzone_writes_total", instance="app", zone=EAST, kind="create") == 4
         assert found.of("nearzone_sweep_duration_seconds_count", instance="app") == 1
         assert 0 < found.of("nearzone_sweep_age_seconds") < 60
         assert {dict(labels)["instance"] for labels in found.samples["nearzone_writes_total"]} == {"app"}
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_two_processes_are_told_apart_by_their_label():
@@ -193,12 +193,12 @@ def test_two_processes_are_told_apart_by_their_label():
         other = beside(stage, "other")
         await other.on_event("{")
         await stage.app.on_event("{")
-        await stage.quiet(2 * WRITE_INTERVAL_SECONDS)
+        await stage.deliver_pending_events(2 * WRITE_INTERVAL_SECONDS)
         found = await scrape(beside(stage))
         for instance in ("app", "other"):
             assert found.of("nearzone_events_total", instance=instance, outcome="malformed") == 1
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_the_last_events_of_a_burst_are_kept_within_the_pause_although_no_call_follows():
@@ -209,7 +209,7 @@ def test_the_last_events_of_a_burst_are_kept_within_the_pause_although_no_call_f
         found = await scrape(beside(stage))
         assert found.of("nearzone_events_total", instance="app", outcome="malformed") == 100
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_a_burst_is_written_once_in_a_pause_and_an_idle_app_writes_nothing():
@@ -234,13 +234,13 @@ def test_a_burst_is_written_once_in_a_pause_and_an_idle_app_writes_nothing():
             await look()
         assert len(written) == before
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_what_could_not_be_kept_is_kept_by_the_next_call_though_it_counts_nothing():
     async def story(stage):
         await stage.app.correct_drift()
-        await stage.quiet(2 * WRITE_INTERVAL_SECONDS)
+        await stage.deliver_pending_events(2 * WRITE_INTERVAL_SECONDS)
         stage.down = True
         await stage.app.on_event("{")
         await asyncio.sleep(WRITE_INTERVAL_SECONDS)
@@ -272,7 +272,7 @@ def test_what_is_counted_while_the_row_is_being_written_is_in_the_next_one():
         found = await scrape(beside(stage))
         assert found.of("nearzone_events_total", instance="app", outcome="malformed") == 2
 
-    staged(story, fleet(), catalog=Slowly())
+    run_scenario(story, fleet(), catalog=Slowly())
 
 
 def test_when_the_storage_account_is_away_a_scrape_fails_instead_of_telling_that_all_is_well():
@@ -295,7 +295,7 @@ def on_table(story):
         stage.restart(TableCatalog(faults))
         await story(stage)
 
-    staged(play, fleet())
+    run_scenario(play, fleet())
 
 
 async def test_without_an_answer_from_the_loop_the_function_answers_503(monkeypatch):
@@ -310,15 +310,15 @@ async def test_without_an_answer_from_the_loop_the_function_answers_503(monkeypa
 def test_instances_that_are_gone_are_removed_after_a_day_by_the_sweep():
     async def story(stage):
         await beside(stage, "gone").on_event("{")
-        await stage.quiet(WRITE_INTERVAL_SECONDS)
+        await stage.deliver_pending_events(WRITE_INTERVAL_SECONDS)
         for days in range(3):
             await stage.app.correct_drift()
-            await stage.quiet(WRITE_INTERVAL_SECONDS)
+            await stage.deliver_pending_events(WRITE_INTERVAL_SECONDS)
             there = {tally.instance for tally in await stage.app.catalog.process_counters()}
             assert there == ({"app", "gone"} if days < 2 else {"app"})
             await asyncio.sleep(DAY * 0.9)
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_a_name_that_may_not_be_written_is_told_after_the_sweep_that_found_it():
@@ -329,7 +329,7 @@ def test_a_name_that_may_not_be_written_is_told_after_the_sweep_that_found_it():
         await stage.app.correct_drift()
         assert [(await scrape(stage.app)).of("nearzone_blocked", zone=zone) for zone in REGIONS] == [1, 1, 1]
 
-    staged(story, fleet(records=[foreign]))
+    run_scenario(story, fleet(records=[foreign]))
 
 
 RULES = yaml.safe_load((ROOT / "docs" / "prometheus" / "rules.yml").read_text(encoding="utf-8"))
@@ -358,12 +358,12 @@ def test_a_stopped_machine_is_a_write_and_a_delivery_that_is_told():
     async def story(stage):
         await stage.app.correct_drift()
         stage.arm("POST", vm_id("e-1") + "/deallocate")
-        await stage.quiet(60)
+        await stage.deliver_pending_events(60)
         found = await scrape(stage.app)
         assert found.of("nearzone_delivery_to_dns_seconds_count", instance="app", zone=EAST) == 2, "llama and e-1"
         assert found.total("nearzone_failures_total") == 0
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_neither_a_name_nor_an_address_nor_an_id_is_told():

@@ -8,7 +8,7 @@ from shared.bootstrap import build
 from shared.config import parser as settings_parser
 from shared.config.region_names import added_regions
 from shared.domain.errors import BadRequest, BadSettings
-from tests.support.deployment import Token, a_vm, a_world, staged
+from tests.support.deployment import Token, a_vm, a_world, run_scenario
 from tests.support.values import EAST, OTHER_SUB, REGIONS, SUB, WEST, parsed, values, zone_id
 
 BOX = {"name": "box", "region": WEST, "addresses": ["10.9.0.1"]}
@@ -74,7 +74,7 @@ MISSPELT = [
         {"East US": {WEST: 80}, EAST: {WEST: 90}},
         f'["{EAST}"]["{WEST}"]',
         WEST,
-        "each pair of regions once, however they are spelled",
+        "each pair of regions once, in any spelling",
     ),
     ("LATENCY", {"atlantis": {}}, '["atlantis"]', "atlantis", f"an Azure region {NEW}"),
     ("CLAIMS", {"*": [f"{GROUPS}/ai-*"]}, '["*"][0]', f"{GROUPS}/ai-*", SCOPE),
@@ -89,7 +89,7 @@ MISSPELT = [
         "lama",
         "a name that NEARZONE_CLAIMS permits, or one of NEARZONE_STATIC; did you mean llama?",
     ),
-    ("SUBSCRIPTIONS", [SUB, OTHER_SUB, SUB], "[2]", SUB, "each once"),
+    ("SUBSCRIPTIONS", [SUB, OTHER_SUB, SUB], "[2]", SUB, "no duplicates"),
     ("POLICES", {}, "", "{}", "no setting of this name; did you mean NEARZONE_POLICIES?"),
 ]
 
@@ -119,7 +119,7 @@ def test_a_policy_that_can_match_a_name_or_is_like_no_other_is_accepted(claims, 
 
 def test_a_key_that_comes_twice_is_told_with_line_and_column():
     text = '{"a": {"ttl": 5},\n "b": {"ttl": 6,\n    "ttl": 7}}'
-    twice = 'line 3, column 5: key "ttl" comes twice, expected each key of an object once'
+    twice = 'line 3, column 5: key "ttl" is a duplicate, expected each key of an object once'
     assert faults(POLICIES=text) == [f"NEARZONE_POLICIES: {twice}"]
 
 
@@ -228,9 +228,9 @@ def test_a_drain_order_for_a_region_that_is_not_known_is_refused_and_nothing_is_
             known += " (endpoints are known in: eastus, westeurope)"
             assert str(refused.value) == f"{field}.region: 'eastu' is not a region of {known}; did you mean eastus?"
         assert (await stage.app.status())["drains"] == []
-        assert stage.wrong() == {}
+        assert stage.wrong_answers() == {}
 
-    staged(story, a_world(a_vm("e-1", EAST, 4), a_vm("w-1", WEST, 4)))
+    run_scenario(story, a_world(a_vm("e-1", EAST, 4), a_vm("w-1", WEST, 4)))
 
 
 def test_a_region_in_which_azure_has_an_endpoint_can_be_drained_though_no_table_knows_it():
@@ -247,9 +247,9 @@ def test_a_region_in_which_azure_has_an_endpoint_can_be_drained_though_no_table_
         await stage.resync(drain={"region": "Mars North", "minutes": 9})
         assert stage.record(WEST, "llama") is None
         await stage.resync(undrain={"region": "marsnorth"})
-        assert stage.wrong() == {}
+        assert stage.wrong_answers() == {}
 
-    staged(story, world)
+    run_scenario(story, world)
 
 
 def test_an_order_that_is_in_force_can_be_taken_back_whatever_its_region():
@@ -262,4 +262,4 @@ def test_an_order_that_is_in_force_can_be_taken_back_whatever_its_region():
         await stage.resync(undrain={"region": "marsnorth"})
         assert (await stage.app.status())["drains"] == []
 
-    staged(story, a_world(a_vm("e-1", EAST, 4), LATENCY={"marsnorth": {EAST: 9000}}))
+    run_scenario(story, a_world(a_vm("e-1", EAST, 4), LATENCY={"marsnorth": {EAST: 9000}}))

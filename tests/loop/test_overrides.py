@@ -7,17 +7,13 @@ import pytest
 
 from shared.domain.errors import BadRequest
 from simulator.arm.front_door import Response
-from tests.support.deployment import REGIONS, a_vm, a_world, staged, vm_id, zone_id
+from tests.support.deployment import REGIONS, a_vm, a_world, answers, run_scenario, vm_id, zone_id
 
 EAST, WEST, ASIA = REGIONS
 
 
 def fleet(*more, **settings):
     return a_world(a_vm("e-1", EAST, 4), a_vm("e-2", EAST, 5), a_vm("w-1", WEST, 4), *more, **settings)
-
-
-def answers(stage):
-    return [stage.record(region, "llama") for region in REGIONS]
 
 
 BEFORE = [["10.1.0.4", "10.1.0.5"], ["10.2.0.4"], ["10.2.0.4"]]
@@ -46,7 +42,7 @@ def test_an_order_about_nothing_is_refused_and_nothing_is_done(body, said):
         assert (told["drains"], told["changes"], answers(stage)) == ([], history, BEFORE)
         assert len(told["sweeps"]) == 1
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_an_order_that_replaces_another_one_says_which_and_whose():
@@ -63,7 +59,7 @@ def test_an_order_that_replaces_another_one_says_which_and_whose():
         report = await stage.resync(drain={"region": EAST, "minutes": 5})
         assert report.notes[-1] == f"replaces the drain of {EAST} until {until} by function key, INC-3"
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 @pytest.mark.parametrize("first", ["region", "endpoint"])
@@ -77,11 +73,11 @@ def test_taking_an_order_back_says_what_stays_drained_by_another_one(first):
         report = await stage.resync(undrain={first: orders[first]})
         (note,) = [each for each in report.notes if "stays drained" in each]
         assert note.startswith(f"{vm_id('e-1')} stays drained: the drain of {orders[second].lower()} until ")
-        assert note.endswith(f" by function key, the {second}, which this does not take back")
+        assert note.endswith(f" by function key, the {second}, which this does not end")
         report = await stage.resync(undrain={second: orders[second]})
         assert not any("stays drained" in each for each in report.notes)
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_a_region_that_is_known_can_be_drained_in_advance_and_the_answer_says_that_it_covers_nothing():
@@ -94,7 +90,7 @@ def test_a_region_that_is_known_can_be_drained_in_advance_and_the_answer_says_th
         assert report.as_json()["covers"] == {"endpoints": 2, "names": 3}
         assert report.notes == ["the order covers 2 endpoint(s) and 3 name(s)"]
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_an_endpoint_that_only_azure_knows_can_be_drained_and_one_that_azure_cannot_be_asked_about_as_well():
@@ -109,16 +105,16 @@ def test_an_endpoint_that_only_azure_knows_can_be_drained_and_one_that_azure_can
         await stage.app.correct_drift()
         assert answers(stage) == [["10.1.0.5"]] * 3
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 @pytest.mark.parametrize("target", [{"region": EAST}, {"endpoint": vm_id("e-1")}])
 def test_a_dry_run_of_a_drain_and_of_its_end_shows_what_the_order_then_does(target):
     async def story(stage):
         await stage.app.correct_drift()
-        writes = len(stage.witness.writes)
+        writes = len(stage.request_log.writes)
         plan = await stage.resync(drain={**target, "minutes": 60}, dry_run=True)
-        assert len(stage.witness.writes) == writes
+        assert len(stage.request_log.writes) == writes
         assert ((await stage.app.status())["drains"], answers(stage)) == ([], BEFORE)
         done = await stage.resync(drain={**target, "minutes": 60})
         assert plan.as_json()["changes"] == done.as_json()["changes"] != []
@@ -129,7 +125,7 @@ def test_a_dry_run_of_a_drain_and_of_its_end_shows_what_the_order_then_does(targ
         assert plan.as_json()["changes"] == done.as_json()["changes"] != []
         assert answers(stage) == BEFORE
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_a_dry_run_of_a_freeze_shows_what_it_would_hold_back_and_one_of_its_end_what_waits():
@@ -145,7 +141,7 @@ def test_a_dry_run_of_a_freeze_shows_what_it_would_hold_back_and_one_of_its_end_
         assert (await stage.app.status())["zones"][0]["frozen"] is not None
         assert stage.record(EAST, "llama") is None
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 @pytest.mark.parametrize(
@@ -154,7 +150,7 @@ def test_a_dry_run_of_a_freeze_shows_what_it_would_hold_back_and_one_of_its_end_
         ({"name": "llamaa"}, "name llamaa: no endpoint claims it"),
         ({"adopt": ["llamaa"]}, "adopt llamaa: no endpoint claims it"),
         ({"adopt": ["llamaa"], "dry_run": True}, "adopt llamaa: no endpoint claims it"),
-        ({"adopt": "lost"}, "adopt lost: no record set in scope has lost our mark"),
+        ({"adopt": "lost"}, "adopt lost: no record set in scope has lost our owner tag"),
         ({"endpoint": vm_id("silent")}, f"endpoint {vm_id('silent')} claims no name"),
         ({"endpoint": vm_id("e-1"), "name": "w-1"}, "endpoint does not claim name"),
     ],
@@ -166,7 +162,7 @@ def test_a_scope_that_meets_nothing_says_so(body, note):
         assert (await stage.resync(name="llama")).notes == []
         assert (await stage.resync(endpoint=vm_id("e-1"))).notes == []
 
-    staged(story, fleet(a_vm("silent", EAST, 9, None)))
+    run_scenario(story, fleet(a_vm("silent", EAST, 9, None)))
 
 
 WHO = {"by": "function key", "reason_given": "INC-7: cooling"}
@@ -194,12 +190,12 @@ def test_orders_and_what_they_change_say_who_has_given_them_and_why(caplog):
         history = (await stage.app.explain(stage.app.settings.zones[0], "llama"))["history"]
         assert who(history[0]) == WHO
         assert who(history[-1]) == {"by": None, "reason_given": None}, "a sweep of the timer is by no one"
-        await stage.quiet(301)
+        await stage.deliver_pending_events(301)
         await stage.app.drain()
         ended = [each for each in (await stage.app.status())["changes"] if each["kind"] == "end"]
-        assert [(each["reason"], who(each)) for each in ended] == [("drain of eastus ended, its time is over", WHO)] * 3
+        assert [(each["reason"], who(each)) for each in ended] == [("drain of eastus expired", WHO)] * 3
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
     lines = [json.loads(record.getMessage()) for record in caplog.records if record.getMessage().startswith("{")]
     assert {line["decision"] for line in lines if line["by"]} >= {"drain", "update", "delete", "end"}
 
@@ -214,13 +210,13 @@ def test_a_freeze_its_end_and_a_sweep_by_hand_say_who_has_asked():
         assert [(each["kind"], who(each)) for each in told["changes"][:2]] == [("unfreeze", WHO), ("freeze", WHO)]
         assert who(told["sweeps"][0]) == WHO
         await stage.resync(freeze={"zone": WEST, "minutes": 1})
-        await stage.quiet(61)
+        await stage.deliver_pending_events(61)
         await stage.app.drain()
         newest = (await stage.app.status())["changes"][0]
         assert (newest["kind"], newest["zone"]) == ("end", zone_id(WEST).lower())
-        assert newest["reason"] == "freeze ended, its time is over"
+        assert newest["reason"] == "freeze expired"
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_an_adoption_is_called_an_adoption_by_the_report_and_the_history():
@@ -235,7 +231,7 @@ def test_an_adoption_is_called_an_adoption_by_the_report_and_the_history():
         assert "llama" in await stage.app.catalog.owned(zone_id(EAST).lower())
 
     records = [{"name": "llama", "type": "A", "ttl": 60, "addresses": ["10.1.8.8"]}]
-    staged(story, fleet(records=records))
+    run_scenario(story, fleet(records=records))
 
 
 def test_a_forced_plan_is_an_entry_of_its_zones_history():
@@ -259,7 +255,7 @@ def test_a_forced_plan_is_an_entry_of_its_zones_history():
         }
         for i in range(4)
     ]
-    staged(story, fleet(records=records))
+    run_scenario(story, fleet(records=records))
 
 
 def test_an_order_in_shadow_is_an_entry_too():
@@ -268,4 +264,4 @@ def test_an_order_in_shadow_is_an_entry_too():
         await stage.resync(freeze={"zone": EAST})
         assert [each["kind"] for each in (await stage.app.status())["changes"]] == ["freeze"]
 
-    staged(story, fleet(), NEARZONE_MODE="shadow")
+    run_scenario(story, fleet(), NEARZONE_MODE="shadow")

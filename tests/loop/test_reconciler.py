@@ -14,10 +14,23 @@ from shared.domain.errors import Transient
 from shared.loop.reconciler import DRAIN_SECONDS
 from simulator.arm.front_door import Response
 from simulator.front_ends.transport import Lost, Slow
-from tests.support.deployment import REGIONS, SUB, a_vm, a_world, nic_id, staged, vm_id, vnet, zone_id
+from tests.support.deployment import (
+    OURS,
+    REGIONS,
+    SUB,
+    a_vm,
+    a_world,
+    answers,
+    event,
+    nic_id,
+    orphans,
+    run_scenario,
+    vm_id,
+    vnet,
+    zone_id,
+)
 
 EAST, WEST, ASIA = REGIONS
-OURS = {"nearzone-owner": "nearzone"}
 
 
 def fleet(**more):
@@ -25,13 +38,9 @@ def fleet(**more):
     return a_world(a_vm("e-1", EAST, 4), a_vm("e-2", EAST, 5), a_vm("w-1", WEST, 4), **more)
 
 
-def answers(stage, name="llama"):
-    return [stage.record(region, name) for region in REGIONS]
-
-
 async def swept(stage):
     report = await stage.app.correct_drift()
-    assert (report.failures, report.refusals, stage.wrong()) == ([], [], {})
+    assert (report.failures, report.refusals, stage.wrong_answers()) == ([], [], {})
     return report
 
 
@@ -40,7 +49,7 @@ def test_each_region_answers_with_its_nearest_serving_endpoints():
         await swept(stage)
         assert answers(stage) == [["10.1.0.4", "10.1.0.5"], ["10.2.0.4"], ["10.2.0.4"]]
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 @pytest.mark.parametrize("schema", ["EventGridSchema", "CloudEventSchemaV1_0"])
@@ -49,19 +58,19 @@ def test_a_stop_a_start_and_a_deletion_reach_the_zones_by_their_events_alone(sch
         stage.event_grid.subscriptions[0] = type(stage.event_grid.subscriptions[0])("app", schema)
         await swept(stage)
         stage.arm("POST", f"{vm_id('w-1')}/deallocate")
-        await stage.quiet()
+        await stage.deliver_pending_events()
         east = ["10.1.0.4", "10.1.0.5"]
         assert answers(stage) == [east, east, east], "clients fail over to the next nearest region"
         assert answers(stage, "w-1") == [None] * 3
         stage.arm("POST", f"{vm_id('w-1')}/start")
-        await stage.quiet()
+        await stage.deliver_pending_events()
         assert answers(stage) == [east, ["10.2.0.4"], ["10.2.0.4"]]
         stage.arm("DELETE", vm_id("e-1"))
-        await stage.quiet()
+        await stage.deliver_pending_events()
         assert answers(stage) == [["10.1.0.5"], ["10.2.0.4"], ["10.2.0.4"]]
-        assert stage.wrong() == {}
+        assert stage.wrong_answers() == {}
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_a_new_address_of_a_nic_is_followed_from_the_nics_own_event():
@@ -70,10 +79,10 @@ def test_a_new_address_of_a_nic_is_followed_from_the_nics_own_event():
         nic = stage.arm("GET", nic_id("w-1")).content
         nic["properties"]["ipConfigurations"][0]["properties"]["privateIPAddress"] = "10.2.0.77"
         stage.arm("PUT", nic_id("w-1"), {key: nic[key] for key in ("location", "properties")})
-        await stage.quiet()
+        await stage.deliver_pending_events()
         assert answers(stage, "w-1") == [["10.2.0.77"]] * 3
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_a_tag_event_moves_a_vm_from_one_name_to_another():
@@ -81,24 +90,24 @@ def test_a_tag_event_moves_a_vm_from_one_name_to_another():
         await swept(stage)
         tags = {"properties": {"tags": {"nearzone": "mistral"}}, "operation": "Replace"}
         stage.arm("PATCH", f"{vm_id('w-1')}/providers/Microsoft.Resources/tags/default", tags)
-        await stage.quiet()
+        await stage.deliver_pending_events()
         assert answers(stage, "mistral") == [["10.2.0.4"]] * 3
         assert answers(stage) == [["10.1.0.4", "10.1.0.5"]] * 3
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_a_vm_whose_model_still_loads_is_published_by_the_drain_timer_once_it_is_healthy():
     async def story(stage):
         await swept(stage)
         stage.arm("POST", f"{vm_id('w-2')}/start")
-        await stage.quiet()
+        await stage.deliver_pending_events()
         assert answers(stage, "w-2") == [None] * 3
         stage.cloud.compute.set_health(vm_id("w-2"), "healthy")
         await stage.app.drain()
         assert answers(stage, "w-2") == [["10.2.0.5"]] * 3
 
-    staged(story, a_world(a_vm("w-1", WEST, 4), a_vm("w-2", WEST, 5, power="deallocated", health="unhealthy")))
+    run_scenario(story, a_world(a_vm("w-1", WEST, 4), a_vm("w-2", WEST, 5, power="deallocated", health="unhealthy")))
 
 
 @pytest.mark.parametrize("shown", [True, False], ids=["lists show health", "lists show none"])
@@ -111,13 +120,13 @@ def test_health_that_a_vm_has_come_to_report_unseen_is_found_by_sweeps_within_a_
         reads = []
         for _ in range(25):
             await asyncio.sleep(3600.0)
-            stage.witness.requests.clear()
+            stage.request_log.requests.clear()
             await stage.app.correct_drift()
-            reads += [path for _, path in stage.witness.requests if path == vm_id("w-3")]
-        assert stage.wrong() == {}
+            reads += [path for _, path in stage.request_log.requests if path == vm_id("w-3")]
+        assert stage.wrong_answers() == {}
         assert 1 <= len(reads) <= 2, "a VM without health is read again once a day, and not in every sweep"
 
-    staged(story, a_world(*(a_vm(f"w-{n}", WEST, 3 + n) for n in (1, 2, 3))))
+    run_scenario(story, a_world(*(a_vm(f"w-{n}", WEST, 3 + n) for n in (1, 2, 3))))
 
 
 def test_only_the_primary_address_of_the_primary_nic_is_published():
@@ -130,21 +139,21 @@ def test_only_the_primary_address_of_the_primary_nic_is_published():
         await swept(stage)
         assert answers(stage) == [["10.2.0.4"]] * 3
 
-    staged(story, a_world(vm))
+    run_scenario(story, a_world(vm))
 
 
 def test_before_the_first_sweep_an_event_writes_nothing_and_the_drain_timer_sweeps():
     async def story(stage):
         stage.arm("POST", f"{vm_id('w-1')}/restart")
-        await stage.quiet()
+        await stage.deliver_pending_events()
         stage.arm("POST", f"{vm_id('w-1')}/deallocate")
-        await stage.quiet()
-        assert stage.witness.writes == []
+        await stage.deliver_pending_events()
+        assert stage.request_log.writes == []
         await stage.app.drain()
-        assert stage.wrong() == {}
+        assert stage.wrong_answers() == {}
         assert answers(stage) == [["10.1.0.4", "10.1.0.5"]] * 3
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_a_wiped_catalog_narrows_nothing_until_a_sweep_has_seen_everything():
@@ -153,15 +162,15 @@ def test_a_wiped_catalog_narrows_nothing_until_a_sweep_has_seen_everything():
         before = answers(stage)
         stage.restart()
         stage.arm("POST", f"{vm_id('e-1')}/restart")
-        await stage.quiet()
+        await stage.deliver_pending_events()
         assert answers(stage) == before, "that e-1 serves does not say that nobody else does"
         stage.arm("POST", f"{vm_id('e-1')}/deallocate")
-        await stage.quiet()
+        await stage.deliver_pending_events()
         assert answers(stage) == before
         await swept(stage)
         assert answers(stage)[0] == ["10.1.0.5"]
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_a_hundred_stops_that_were_seen_are_all_withdrawn_whatever_the_guard_allows():
@@ -170,18 +179,11 @@ def test_a_hundred_stops_that_were_seen_are_all_withdrawn_whatever_the_guard_all
         for i in range(30):
             stage.arm("POST", f"{vm_id(f'w-{i}')}/deallocate")
         stage.event_grid.disturbance.lose_next = 15
-        await stage.quiet()
+        await stage.deliver_pending_events()
         await swept(stage)
         assert [stage.record(EAST, f"w-{i}") for i in range(30)] == [None] * 30
 
-    staged(story, a_world(*(a_vm(f"w-{i}", WEST, 10 + i) for i in range(30))), latency=0.1)
-
-
-def orphans(count):
-    return [
-        {"name": f"old-{i}", "type": "A", "ttl": 30, "addresses": [f"10.1.9.{i}"], "metadata": OURS}
-        for i in range(count)
-    ]
+    run_scenario(story, a_world(*(a_vm(f"w-{i}", WEST, 10 + i) for i in range(30))), latency=0.1)
 
 
 def test_the_guard_refuses_to_remove_many_records_that_nobody_accounts_for_and_force_removes_them():
@@ -196,7 +198,7 @@ def test_the_guard_refuses_to_remove_many_records_that_nobody_accounts_for_and_f
         assert (await stage.resync(force=[plan.digest for plan in report.refused])).refusals == []
         assert stage.record(EAST, "old-3") is None
 
-    staged(story, fleet(records=orphans(9)))
+    run_scenario(story, fleet(records=orphans(9)))
 
 
 def test_changed_settings_that_would_empty_many_names_are_refused_and_events_do_not_do_it_either():
@@ -208,10 +210,10 @@ def test_changed_settings_that_would_empty_many_names_are_refused_and_events_do_
         report = await stage.app.correct_drift()
         assert len(report.refusals) == 3
         stage.arm("POST", f"{vm_id('w-3')}/restart")
-        await stage.quiet()
+        await stage.deliver_pending_events()
         assert [stage.record(EAST, f"w-{i}") for i in range(10)] == [[f"10.2.0.{10 + i}"] for i in range(10)]
 
-    staged(story, a_world(*vms))
+    run_scenario(story, a_world(*vms))
 
 
 def listing_fails(status):
@@ -229,18 +231,20 @@ def test_a_list_that_breaks_removes_nothing_and_is_reported():
         before = answers(stage)
         stage.arm("PUT", f"{zone_id(EAST)}/A/orphan", orphan)
         stage.faults = listing_fails(502)
-        stage.witness.requests.clear()
+        stage.request_log.requests.clear()
         report = await stage.app.correct_drift()
         assert "ProviderError" in report.failures[0][1]
         assert answers(stage) == before
         assert stage.record(EAST, "orphan") == ["10.1.9.9"], "somebody in the broken list may have claimed it"
-        assert not [path for _, path in stage.witness.requests if "/virtualMachines/" in path], "nobody is a suspect"
+        assert not [path for _, path in stage.request_log.requests if "/virtualMachines/" in path], (
+            "nobody is a suspect"
+        )
         stage.faults = None
         await swept(stage)
         assert stage.record(EAST, "orphan") is None
 
     orphan = {"properties": {"ttl": 30, "aRecords": [{"ipv4Address": "10.1.9.9"}], "metadata": OURS}}
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_one_endpoint_that_cannot_be_read_does_not_stop_the_correction_of_everything_else():
@@ -253,14 +257,14 @@ def test_one_endpoint_that_cannot_be_read_does_not_stop_the_correction_of_everyt
         stage.cloud.compute.status_only_health = False
         stage.cloud.compute.set_health(vm_id("w-1"), "healthy")
         stage.arm("POST", f"{vm_id('w-1')}/restart")
-        await stage.quiet()
+        await stage.deliver_pending_events()
         stage.arm("DELETE", f"{zone_id(EAST)}/A/e-1")
         stage.faults = trouble
         report = await stage.app.correct_drift()
         assert [what for what, _ in report.failures] == [vm_id("w-1")]
-        assert stage.wrong() == {}
+        assert stage.wrong_answers() == {}
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_an_endpoint_that_may_not_be_read_any_more_keeps_its_addresses_and_raises_an_alarm():
@@ -280,7 +284,7 @@ def test_an_endpoint_that_may_not_be_read_any_more_keeps_its_addresses_and_raise
         assert answers(stage) == before
         assert any("no role" in alarm["what"] for alarm in (await stage.app.status())["alarms"])
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_a_vm_that_was_moved_to_another_resource_group_is_put_right_by_the_sweep():
@@ -292,7 +296,7 @@ def test_a_vm_that_was_moved_to_another_resource_group_is_put_right_by_the_sweep
         claims = (await stage.app.explain(stage.app.settings.zones[1], "llama"))["claims"]
         assert [c["endpoint"].lower() for c in claims if c["included"]] == [moved.lower()]
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 FOREIGN = [{"name": "llama", "type": "A", "ttl": 60, "addresses": ["10.1.8.8"], "metadata": {"team": "ml"}}]
@@ -308,7 +312,7 @@ def test_a_foreign_record_set_is_left_alone_until_somebody_adopts_it():
         held = stage.arm("GET", f"{zone_id(EAST)}/A/llama").content["properties"]["metadata"]
         assert held == {"team": "ml", **OURS}, "what others noted on it stays"
 
-    staged(story, fleet(records=FOREIGN))
+    run_scenario(story, fleet(records=FOREIGN))
 
 
 def test_a_drained_region_is_left_until_the_order_ends():
@@ -316,13 +320,13 @@ def test_a_drained_region_is_left_until_the_order_ends():
         await swept(stage)
         await stage.resync(drain={"region": "East US", "minutes": 30})
         assert answers(stage) == [["10.2.0.4"]] * 3
-        assert stage.wrong({EAST}) == {}
+        assert stage.wrong_answers({EAST}) == {}
         await asyncio.sleep(31 * 60)
         await stage.app.drain()
-        assert stage.wrong() == {}
+        assert stage.wrong_answers() == {}
         assert (await stage.app.status())["drains"] == []
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_a_drained_endpoint_comes_back_when_the_order_is_taken_back():
@@ -333,16 +337,16 @@ def test_a_drained_endpoint_comes_back_when_the_order_is_taken_back():
         await stage.app.correct_drift()
         assert answers(stage)[0] == ["10.1.0.5"], "a sweep knows of the order"
         await stage.resync(undrain={"endpoint": vm_id("e-1")})
-        assert stage.wrong() == {}
+        assert stage.wrong_answers() == {}
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_a_dry_run_tells_the_plan_and_writes_nothing():
     async def story(stage):
         report = await stage.resync(dry_run=True)
         assert {(change.kind, change.name) for change in report.changes} >= {("create", "llama"), ("create", "e-1")}
-        assert stage.witness.writes == []
+        assert stage.request_log.writes == []
         assert await stage.app.catalog.endpoints() == ()
         await swept(stage)
         stage.arm("DELETE", f"{zone_id(EAST)}/A/llama")
@@ -350,17 +354,17 @@ def test_a_dry_run_tells_the_plan_and_writes_nothing():
         assert [(change.kind, change.name) for change in report.changes] == [("create", "llama")]
         assert answers(stage)[0] is None
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_shadow_mode_decides_and_writes_nothing():
     async def story(stage):
         report = await stage.app.correct_drift()
         assert len(report.changes) == 12
-        assert stage.witness.writes == []
+        assert stage.request_log.writes == []
         assert (await stage.app.status())["mode"] == "shadow"
 
-    staged(story, fleet(MODE="shadow"))
+    run_scenario(story, fleet(MODE="shadow"))
 
 
 def test_a_resync_of_one_zone_leaves_the_others():
@@ -371,7 +375,7 @@ def test_a_resync_of_one_zone_leaves_the_others():
         await stage.resync(zone="westeurope", name="llama")
         assert answers(stage) == [None, ["10.2.0.4"], None]
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_a_resync_of_one_endpoint_puts_its_names_right():
@@ -379,11 +383,11 @@ def test_a_resync_of_one_endpoint_puts_its_names_right():
         await swept(stage)
         stage.event_grid.disturbance.lose_next = 1
         stage.arm("POST", f"{vm_id('w-1')}/deallocate")
-        await stage.quiet()
+        await stage.deliver_pending_events()
         await stage.resync(endpoint=vm_id("w-1"))
-        assert stage.wrong() == {}
+        assert stage.wrong_answers() == {}
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_a_write_that_lost_a_race_is_decided_anew_from_what_is_there():
@@ -400,12 +404,12 @@ def test_a_write_that_lost_a_race_is_decided_anew_from_what_is_there():
 
         stage.faults = race
         stage.arm("POST", f"{vm_id('e-1')}/deallocate")
-        await stage.quiet()
+        await stage.deliver_pending_events()
         assert raced
-        assert 412 in {status for _, _, status in stage.witness.writes}
-        assert stage.wrong() == {}
+        assert 412 in {status for _, _, status in stage.request_log.writes}
+        assert stage.wrong_answers() == {}
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_a_write_whose_answer_was_lost_is_found_to_have_taken_effect():
@@ -421,13 +425,13 @@ def test_a_write_whose_answer_was_lost_is_found_to_have_taken_effect():
         await swept(stage)
         stage.faults = fault
         stage.arm("POST", f"{vm_id('e-1')}/deallocate")
-        await stage.quiet()
+        await stage.deliver_pending_events()
         await asyncio.sleep(30)
         await stage.app.drain()
         assert lost
-        assert stage.wrong() == {}
+        assert stage.wrong_answers() == {}
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_a_locked_zone_fails_loudly_and_does_not_stop_the_others():
@@ -435,7 +439,7 @@ def test_a_locked_zone_fails_loudly_and_does_not_stop_the_others():
         await swept(stage)
         stage.cloud.private_dns.lock(zone_id(EAST), "ReadOnly")
         stage.arm("POST", f"{vm_id('w-1')}/deallocate")
-        await stage.quiet()
+        await stage.deliver_pending_events()
         assert answers(stage)[1:] == [["10.1.0.4", "10.1.0.5"]] * 2
         assert {each.status for each in stage.event_grid.deliveries} == {202}, "no delivery fails for it"
         status = await stage.app.status()
@@ -443,9 +447,9 @@ def test_a_locked_zone_fails_loudly_and_does_not_stop_the_others():
         stage.cloud.private_dns.unlock(zone_id(EAST))
         await asyncio.sleep(600)
         await stage.app.drain()
-        assert stage.wrong() == {}
+        assert stage.wrong_answers() == {}
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_an_event_that_could_not_be_observed_is_delivered_again():
@@ -453,16 +457,16 @@ def test_an_event_that_could_not_be_observed_is_delivered_again():
         await swept(stage)
         stage.faults = lambda request: Response(500) if "/virtualMachines/" in request.path else None
         stage.arm("POST", f"{vm_id('w-1')}/deallocate")
-        await stage.quiet_operations()
+        await stage.finish_operations()
         with pytest.raises(Transient):
             await stage.app.on_event(event(vm_id("w-1")))
         while 500 not in {each.status for each in stage.event_grid.deliveries}:  # noqa: ASYNC110 - in virtual time
             await asyncio.sleep(1)
         stage.faults = None
-        await stage.quiet()
-        assert stage.wrong() == {}
+        await stage.deliver_pending_events()
+        assert stage.wrong_answers() == {}
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_an_event_of_a_nic_that_may_not_be_read_is_acknowledged_and_changes_nothing():
@@ -476,7 +480,7 @@ def test_an_event_of_a_nic_that_may_not_be_read_is_acknowledged_and_changes_noth
         assert "no role" in report.failures[0][1]
         assert answers(stage) == before
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_an_event_is_answered_before_event_grid_gives_up_on_it_however_slow_azure_is():
@@ -485,17 +489,17 @@ def test_an_event_is_answered_before_event_grid_gives_up_on_it_however_slow_azur
         stage.faults = lambda request: Slow(9.3)
         stage.event_grid.disturbance.lose_next = 1
         stage.arm("POST", f"{vm_id('e-1')}/powerOff")
-        await stage.quiet_operations()
+        await stage.finish_operations()
         begun = stage.clock()
         await stage.app.on_event(event(vm_id("e-1")))
         assert stage.clock() - begun < 27.5, "Event Grid waits 30 s"
         stage.faults = None
-        await stage.quiet()
+        await stage.deliver_pending_events()
         await asyncio.sleep(300)
         await stage.app.drain()
-        assert stage.wrong() == {}
+        assert stage.wrong_answers() == {}
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_a_zone_that_another_instance_writes_is_left_to_it_and_taken_over_when_its_lease_ends():
@@ -503,7 +507,7 @@ def test_a_zone_that_another_instance_writes_is_left_to_it_and_taken_over_when_i
         await swept(stage)
         await stage.app.catalog.acquire(zone_id(EAST).lower(), "another instance", stage.clock(), 60)
         stage.arm("POST", f"{vm_id('e-1')}/powerOff")
-        await stage.quiet()
+        await stage.deliver_pending_events()
         assert answers(stage)[0] == ["10.1.0.4", "10.1.0.5"]
         assert {row["urgency"] for row in (await stage.app.status())["dirty"]} == {"withdraw", "host_withdraw"}
         await asyncio.sleep(120)
@@ -514,9 +518,9 @@ def test_a_zone_that_another_instance_writes_is_left_to_it_and_taken_over_when_i
         while report.names_remaining:
             await asyncio.sleep(30)
             report = await stage.app.drain()
-        assert stage.wrong() == {}
+        assert stage.wrong_answers() == {}
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_the_drain_timer_waits_for_a_zone_that_another_instance_is_about_to_give_back():
@@ -525,19 +529,15 @@ def test_the_drain_timer_waits_for_a_zone_that_another_instance_is_about_to_give
         zone, catalog = zone_id(EAST).lower(), stage.app.catalog
         await catalog.acquire(zone, "another instance", stage.clock(), 60)
         stage.arm("POST", f"{vm_id('e-1')}/powerOff")
-        await stage.quiet()
+        await stage.deliver_pending_events()
         drain = asyncio.ensure_future(stage.app.drain())
         await asyncio.sleep(15)
         assert not drain.done()
         await catalog.release(zone, "another instance", ())
         assert (await drain).names_remaining == 0
-        assert stage.wrong() == {}
+        assert stage.wrong_answers() == {}
 
-    staged(story, fleet())
-
-
-def event(subject, kind="Microsoft.Resources.ResourceActionSuccess"):
-    return json.dumps([{"eventType": kind, "subject": subject, "data": {"operationName": "x"}}][0])
+    run_scenario(story, fleet())
 
 
 @pytest.mark.parametrize(
@@ -557,10 +557,10 @@ def event(subject, kind="Microsoft.Resources.ResourceActionSuccess"):
 def test_an_event_that_is_none_of_ours_is_counted_and_asks_azure_nothing(text, outcome):
     async def story(stage):
         await stage.app.on_event(text)
-        assert stage.witness.requests == []
+        assert stage.request_log.requests == []
         assert (await stage.app.status())["events"] == {outcome: 1}
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 def test_an_explanation_names_every_claim_with_its_reason():
@@ -577,7 +577,7 @@ def test_an_explanation_names_every_claim_with_its_reason():
         assert reasons["w-1"][1].startswith("farther: westeurope")
         assert told["dirty"] is None
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 class Leasing(MemoryCatalog):
@@ -613,11 +613,11 @@ def test_a_zone_is_never_written_faster_than_its_budget_nor_without_a_lease_that
         while report.names_remaining:
             await asyncio.sleep(30)
             report = await stage.app.drain()
-        assert {status for method, _, status in stage.witness.writes if method == "PUT"} == {201}
+        assert {status for method, _, status in stage.request_log.writes if method == "PUT"} == {201}
         assert min(left) >= 10
-        assert stage.wrong() == {}
+        assert stage.wrong_answers() == {}
 
-    staged(story, a_world(*vms, regions=(WEST,)), catalog=catalog)
+    run_scenario(story, a_world(*vms, regions=(WEST,)), catalog=catalog)
 
 
 def test_an_event_does_not_wait_for_a_long_sweep_that_will_serve_it():
@@ -627,14 +627,14 @@ def test_an_event_does_not_wait_for_a_long_sweep_that_will_serve_it():
         sweep = asyncio.create_task(stage.app.correct_drift())
         await asyncio.sleep(40)
         stage.arm("POST", f"{vm_id('w-3')}/powerOff")
-        await stage.quiet_operations()
+        await stage.finish_operations()
         begun = stage.clock()
         await stage.app.on_event(event(vm_id("w-3")))
         assert stage.clock() - begun < 5
         await sweep
         assert stage.record(WEST, "w-3") is None
 
-    staged(story, a_world(*vms, regions=(WEST,)))
+    run_scenario(story, a_world(*vms, regions=(WEST,)))
 
 
 def test_a_deleted_vm_is_remembered_for_longer_than_any_look_at_it_may_last_and_then_forgotten():
@@ -643,7 +643,7 @@ def test_a_deleted_vm_is_remembered_for_longer_than_any_look_at_it_may_last_and_
     async def story(stage):
         await swept(stage)
         stage.arm("DELETE", vm_id("e-1"))
-        await stage.quiet()
+        await stage.deliver_pending_events()
         deleted, longest = stage.clock(), 600.0  # The host ends every function after ten minutes.
 
         async def remembered():
@@ -659,7 +659,7 @@ def test_a_deleted_vm_is_remembered_for_longer_than_any_look_at_it_may_last_and_
         await asyncio.sleep(3600)
         assert await remembered() == (False, False)
 
-    staged(story, fleet())
+    run_scenario(story, fleet())
 
 
 class Delaying(MemoryCatalog):
@@ -681,7 +681,7 @@ def test_a_write_that_was_begun_before_a_drains_deadline_has_a_few_seconds_to_en
         await swept(stage)
         stage.event_grid.disturbance.lose_next = 1
         stage.arm("POST", f"{vm_id('w-1')}/deallocate")
-        await stage.quiet_operations()
+        await stage.finish_operations()
         await catalog.mark_dirty(DirtyName(zone_id(WEST).lower(), "w-1", Urgency.HOST_WITHDRAW, stage.clock()))
         row = await catalog.endpoint(vm_id("w-1").lower())
         stopped = replace(row.value.endpoint, state=State.STOPPED)
@@ -694,4 +694,4 @@ def test_a_write_that_was_begun_before_a_drains_deadline_has_a_few_seconds_to_en
         assert stage.clock() - begun < 30.0, "the next drain is due"
         assert (await catalog.dirty_name(zone_id(WEST).lower(), "w-1") is None) is is_settled
 
-    staged(story, fleet(), catalog=catalog)
+    run_scenario(story, fleet(), catalog=catalog)

@@ -15,9 +15,9 @@ from shared.loop.record_edits import DEBOUNCE_SECONDS, LOOK_WINDOW_SECONDS, MAX_
 from simulator.arm.front_door import Response
 from simulator.event_grid.delivery import Subscription
 from simulator.private_dns.rules import AssumedBehaviour
-from tests.support.deployment import SUB, a_vm, a_world, staged, vm_id, zone_id
+from tests.support.deployment import SUB, a_vm, a_world, run_scenario, vm_id, zone_id
+from tests.support.event_samples import KINDS, TYPES, cloud, native
 from tests.support.values import parsed
-from tests.unit.test_event_hints import KINDS, TYPES, cloud, native
 
 EAST, WEST = "eastus", "westeurope"
 ZONE = zone_id(EAST)
@@ -106,15 +106,15 @@ def play(story, *vms, **options):
     async def played(stage):
         stage.event_grid.subscriptions = [Subscription("app", "EventGridSchema", ("Microsoft.",))]
         await stage.app.correct_drift()
-        await stage.quiet(LOOK_WINDOW_SECONDS)
-        assert stage.wrong() == {}
+        await stage.deliver_pending_events(LOOK_WINDOW_SECONDS)
+        assert stage.wrong_answers() == {}
         stage.app.events.clear()
-        stage.witness.requests.clear()
-        stage.witness.writes.clear()
+        stage.request_log.requests.clear()
+        stage.request_log.writes.clear()
         stage.event_grid.deliveries.clear()
         return await story(stage)
 
-    return staged(played, a_world(*(vms or VMS), **options))
+    return run_scenario(played, a_world(*(vms or VMS), **options))
 
 
 def edit(stage, name="llama", address="10.9.9.9", region=EAST, **metadata):
@@ -132,7 +132,7 @@ async def until(stage, holds, seconds=20.0):
     begun = stage.clock()
     while not holds():
         assert stage.clock() < begun + seconds
-        await stage.quiet(0.1)
+        await stage.deliver_pending_events(0.1)
     return stage.clock() - begun
 
 
@@ -146,8 +146,8 @@ def test_an_edit_of_a_record_set_is_put_right_within_seconds(what):
         (remove if what == "removed" else lambda stage: edit(stage, **{"nearzone-owner": "nearzone"}))(stage)
         took = await until(stage, lambda: stage.record(EAST, "llama") == RIGHT)
         assert took <= 3.0
-        await stage.quiet(60.0)
-        assert [write[:2] for write in stage.witness.writes] == [("PUT", "llama")]
+        await stage.deliver_pending_events(60.0)
+        assert [write[:2] for write in stage.request_log.writes] == [("PUT", "llama")]
 
     play(story)
 
@@ -155,11 +155,11 @@ def test_an_edit_of_a_record_set_is_put_right_within_seconds(what):
 def test_a_record_set_that_has_lost_our_mark_is_an_alarm_within_seconds():
     async def story(stage):
         edit(stage)
-        await stage.quiet(3.0)
+        await stage.deliver_pending_events(3.0)
         status = await stage.app.status()
         assert [(each["name"], each["why"]) for each in status["blocked"]] == [("llama", "lost")]
         assert stage.record(EAST, "llama") == ["10.9.9.9"]
-        assert stage.witness.writes == []
+        assert stage.request_log.writes == []
 
     play(story)
 
@@ -176,13 +176,13 @@ def a_stop_and_a_start(*, told, heard=True):
             stage.event_grid.subscriptions = [Subscription("app", "EventGridSchema", ("Microsoft.Compute/",))]
         for action in ("deallocate", "start"):
             stage.arm("POST", f"{vm_id('a')}/{action}")
-            await stage.quiet(60.0)
-        assert stage.wrong() == {}
-        before = len(stage.witness.requests)
-        await stage.quiet(120.0)
-        assert before == len(stage.witness.requests), "nothing comes back of it"
-        statuses = [status for *_, status in stage.witness.writes]
-        reads = sum(method == "GET" and "/A/" in path for method, path in stage.witness.requests)
+            await stage.deliver_pending_events(60.0)
+        assert stage.wrong_answers() == {}
+        before = len(stage.request_log.requests)
+        await stage.deliver_pending_events(120.0)
+        assert before == len(stage.request_log.requests), "nothing comes back of it"
+        statuses = [status for *_, status in stage.request_log.writes]
+        reads = sum(method == "GET" and "/A/" in path for method, path in stage.request_log.requests)
         return len(statuses), statuses.count(201), reads, counted(stage)
 
     return play(story)
@@ -207,9 +207,9 @@ def test_a_record_set_that_another_one_creates_where_we_have_none_is_an_alarm_wi
     async def story(stage):
         stage.arm("POST", f"{vm_id('a')}/deallocate")
         await until(stage, lambda: stage.record(EAST, "a") is None, 60.0)
-        await stage.quiet(10.0)
+        await stage.deliver_pending_events(10.0)
         edit(stage, "a")
-        await stage.quiet(5.0)
+        await stage.deliver_pending_events(5.0)
         assert ("a", "foreign") in [(each["name"], each["why"]) for each in (await stage.app.status())["blocked"]]
 
     play(story)
@@ -219,7 +219,7 @@ def test_an_edit_that_is_told_together_with_our_creation_is_looked_at():
     async def story(stage):
         remove(stage)
         await until(stage, lambda: stage.record(EAST, "llama") == RIGHT)
-        await stage.quiet(5.0)
+        await stage.deliver_pending_events(5.0)
         stage.event_grid.subscriptions = []
         edit(stage)
         edits = [RecordEdit(ZONE.lower(), "llama", created=created) for created in (True, False)]
@@ -236,11 +236,11 @@ def test_a_record_set_that_another_one_deletes_and_creates_after_we_did_is_seen(
     async def story(stage):
         remove(stage)
         await until(stage, lambda: stage.record(EAST, "llama") == RIGHT)
-        await stage.quiet(1.0)
+        await stage.deliver_pending_events(1.0)
         remove(stage)
         await asyncio.sleep(pause)
         edit(stage)
-        await stage.quiet(60.0)
+        await stage.deliver_pending_events(60.0)
         status = await stage.app.status()
         blocked = [(each["name"], each["why"]) for each in status["blocked"]]
         assert stage.record(EAST, "llama") == RIGHT or blocked, "it is ours again, or an alarm"
@@ -255,8 +255,8 @@ def test_an_edit_of_a_name_that_nobody_claims_causes_nothing(region_and_name):
     async def story(stage):
         region, name = region_and_name
         edit(stage, name, region=region)
-        await stage.quiet(60.0)
-        assert stage.witness.requests == []
+        await stage.deliver_pending_events(60.0)
+        assert stage.request_log.requests == []
         assert set(counted(stage)) <= {"unclaimed"}
         assert [row for zone in stage.app.settings.zones for row in await stage.app.catalog.dirty(zone.key)] == []
 
@@ -271,7 +271,7 @@ def test_many_edits_of_one_name_cost_few_looks():
             await asyncio.sleep(0.015)
         took = await until(stage, lambda: stage.record(EAST, "llama") == RIGHT)
         assert took <= 2 * DEBOUNCE_SECONDS
-        await stage.quiet(60.0)
+        await stage.deliver_pending_events(60.0)
         assert stage.record(EAST, "llama") == RIGHT
         answered = [each.answered_at - begun for each in stage.event_grid.deliveries]
         assert sum(after < DEBOUNCE_SECONDS for after in answered) <= 3, (
@@ -290,12 +290,12 @@ def test_a_tool_that_edits_again_and_again_is_answered_a_few_times_and_then_by_t
             if stage.record(EAST, "llama") == RIGHT:
                 edit(stage, **{"nearzone-owner": "nearzone"})
                 fights += 1
-            await stage.quiet(1.0)
+            await stage.deliver_pending_events(1.0)
         assert fights == MAX_LOOKS + 1
         assert counted(stage)["repeated"] == 1
         await stage.app.correct_drift()
         assert stage.record(EAST, "llama") == RIGHT
-        await stage.quiet(LOOK_WINDOW_SECONDS)
+        await stage.deliver_pending_events(LOOK_WINDOW_SECONDS)
         edit(stage, **{"nearzone-owner": "nearzone"})
         await until(stage, lambda: stage.record(EAST, "llama") == RIGHT)
 
@@ -306,7 +306,7 @@ def test_an_edit_that_is_told_while_the_zone_is_frozen_stays_dirty():
     async def story(stage):
         await stage.resync(freeze={"zone": EAST})
         edit(stage, **{"nearzone-owner": "nearzone"})
-        await stage.quiet(5.0)
+        await stage.deliver_pending_events(5.0)
         assert stage.record(EAST, "llama") == ["10.9.9.9"]
         assert [row.value.name for row in await stage.app.catalog.dirty(ZONE.lower())] == ["llama"]
 
@@ -328,9 +328,9 @@ def test_the_status_shows_what_an_edit_has_left_in_a_frozen_zone(what, outage):
         begun = stage.clock()
         stage.faults = lambda r: Response(503) if "/A/" in r.path and stage.clock() < begun + outage else None
         (remove if what == "removed" else lambda stage: edit(stage, **{"nearzone-owner": "nearzone"}))(stage)
-        await stage.quiet(outage + 5.0)
+        await stage.deliver_pending_events(outage + 5.0)
         assert await shown(stage) == ([] if what == "removed" else ["10.9.9.9"], "frozen")
-        assert stage.witness.writes == []
+        assert stage.request_log.writes == []
         await stage.resync(unfreeze={"zone": EAST})
         assert (stage.record(EAST, "llama"), await shown(stage)) == (RIGHT, None)
 
@@ -341,10 +341,10 @@ def test_a_record_set_that_has_lost_our_mark_in_a_frozen_zone_is_an_alarm_within
     async def story(stage):
         await stage.resync(freeze={"zone": EAST})
         edit(stage)
-        await stage.quiet(5.0)
+        await stage.deliver_pending_events(5.0)
         status = await stage.app.status()
         assert [(each["name"], each["why"], each["claimed"]) for each in status["blocked"]] == [("llama", "lost", True)]
-        assert any("has lost our mark" in alarm["what"] for alarm in status["alarms"])
+        assert any("has lost our owner tag" in alarm["what"] for alarm in status["alarms"])
         assert await shown(stage) == (["10.9.9.9"], "blocked")
 
     play(story)
@@ -370,7 +370,7 @@ def test_the_simulator_tells_of_the_request_where_azure_documents_it():
         edit(stage)
         remove(stage)
 
-    staged(story, world)
+    run_scenario(story, world)
     assert [(note.operation.rsplit("/", 1)[-1], note.updates) for note in heard] == [
         ("write", False),
         ("write", True),

@@ -9,7 +9,8 @@ from random import Random
 import pytest
 
 from simulator.arm.front_door import Request, Response
-from tests.loop.test_endpoint_kinds import (
+from tests.support.deployment import SUB, a_vm, nic_id, run_scenario, vm_id, zone_id
+from tests.support.endpoint_kinds import (
     EAST,
     FAR,
     LLAMA,
@@ -24,7 +25,6 @@ from tests.loop.test_endpoint_kinds import (
     tagged,
     world,
 )
-from tests.support.deployment import SUB, a_vm, nic_id, staged, vm_id, zone_id
 
 POOL = path("Microsoft.Compute/virtualMachineScaleSets", "pool")
 LB = load_balancer()["id"]
@@ -129,7 +129,7 @@ def test_a_resource_that_has_not_opted_in_is_ignored_whatever_it_holds(resource,
         )
         assert (await alarms(stage), llama(stage)) == ([], ["10.3.0.4"])
 
-    staged(story, every_kind({}))
+    run_scenario(story, every_kind({}))
 
 
 # What has opted in: one endpoint in doubt, with words, and the others are read.
@@ -155,7 +155,7 @@ def test_a_known_endpoint_that_cannot_be_read_any_more_stays_in_doubt_and_says_w
         spoiled(stage, resource, spoil)
         report = await stage.app.correct_drift()
         assert (report.failures, report.complete, llama(stage)) == ([], True, before)
-        said = [each for each in await alarms(stage) if "is not what its specification says" in each]
+        said = [each for each in await alarms(stage) if "does not match its specification" in each]
         assert said
         assert all(each.lower().startswith(resource.lower()) for each in said)
         assert all("Expected `" in each for each in said)
@@ -163,7 +163,7 @@ def test_a_known_endpoint_that_cannot_be_read_any_more_stays_in_doubt_and_says_w
         await swept(stage)
         assert await alarms(stage) == []
 
-    staged(story, every_kind())
+    run_scenario(story, every_kind())
 
 
 @pytest.mark.parametrize(("resource", "spoil", "address"), SPOILT, ids=[row[0].rsplit("/", 1)[-1] for row in SPOILT])
@@ -175,12 +175,12 @@ def test_an_unknown_endpoint_that_cannot_be_read_does_not_keep_the_others_out(re
         others = {"10.1.0.4", "10.1.0.20", "10.1.0.30", "10.1.0.40", "10.1.0.50", "10.1.0.51"} - {address}
         assert (others - {"10.1.0.51"} if resource == POOL else others) <= set(llama(stage))
         assert address not in llama(stage), "what it is cannot be told"
-        assert any("is not what its specification says" in each for each in await alarms(stage))
+        assert any("does not match its specification" in each for each in await alarms(stage))
         stage.faults = None
         await swept(stage)
         assert address in llama(stage)
 
-    staged(story, every_kind())
+    run_scenario(story, every_kind())
 
 
 @pytest.mark.parametrize(("resource", "spoil", "address"), SPOILT, ids=[row[0].rsplit("/", 1)[-1] for row in SPOILT])
@@ -192,9 +192,9 @@ def test_an_event_on_an_endpoint_that_cannot_be_read_is_accepted(resource, spoil
         report = await stage.app.on_event(json.dumps(event))
         assert (report.failures, stage.app.events["accepted"]) == ([], 1)
         assert address in llama(stage)
-        assert any("is not what its specification says" in each for each in await alarms(stage))
+        assert any("does not match its specification" in each for each in await alarms(stage))
 
-    staged(story, every_kind())
+    run_scenario(story, every_kind())
 
 
 def test_what_can_be_read_of_an_endpoint_in_doubt_is_followed():
@@ -206,11 +206,11 @@ def test_what_can_be_read_of_an_endpoint_in_doubt_is_followed():
         await stage.app.correct_drift()
         assert "10.1.0.4" in llama(stage)
         tagged(stage, NEAR, team="ml")
-        await stage.quiet()
+        await stage.deliver_pending_events()
         assert llama(stage) == ["10.3.0.4"]
         assert await alarms(stage) == []
 
-    staged(story, world(FAR, a_vm("near", EAST, 4)))
+    run_scenario(story, world(FAR, a_vm("near", EAST, 4)))
 
 
 NIC = nic_id("near")
@@ -228,10 +228,10 @@ def test_a_vm_whose_nic_cannot_be_read_keeps_its_address_and_follows_its_power(s
         assert llama(stage) == ["10.1.0.4"]
         assert any(PART in each for each in await alarms(stage))
         stage.arm("POST", f"{NEAR}/deallocate")
-        await stage.quiet()
+        await stage.deliver_pending_events()
         assert llama(stage) == ["10.3.0.4"], "its power state can be read"
 
-    staged(story, world(FAR, a_vm("near", EAST, 4)))
+    run_scenario(story, world(FAR, a_vm("near", EAST, 4)))
 
 
 def test_a_vm_that_starts_while_its_nic_cannot_be_read_is_not_published_where_it_was():
@@ -240,16 +240,16 @@ def test_a_vm_that_starts_while_its_nic_cannot_be_read_is_not_published_where_it
     async def story(stage):
         await swept(stage)
         stage.arm("POST", f"{NEAR}/deallocate")
-        await stage.quiet()
+        await stage.deliver_pending_events()
         spoiled(stage, NIC, put(5, "properties"))
         stage.arm("POST", f"{NEAR}/start")
-        await stage.quiet()
+        await stage.deliver_pending_events()
         assert llama(stage) == ["10.3.0.4"]
         stage.faults = None
         await stage.app.drain()
         assert llama(stage) == ["10.1.0.4"]
 
-    staged(story, world(FAR, a_vm("near", EAST, 4)))
+    run_scenario(story, world(FAR, a_vm("near", EAST, 4)))
 
 
 def test_a_vm_of_unknown_power_stays_in_doubt_but_its_drain_tag_counts():
@@ -258,24 +258,24 @@ def test_a_vm_of_unknown_power_stays_in_doubt_but_its_drain_tag_counts():
         spoiled(stage, NEAR, put([], "properties", "instanceView", "statuses"))
         await stage.app.correct_drift()
         assert llama(stage) == ["10.1.0.4"]
-        assert f"{NEAR}: Azure does not tell its power state" in await alarms(stage)
+        assert f"{NEAR}: Azure does not report its power state" in await alarms(stage)
         tagged(stage, NEAR, **LLAMA, **{"nearzone-drain": "true"})
-        await stage.quiet()
+        await stage.deliver_pending_events()
         assert llama(stage) == ["10.3.0.4"]
 
-    staged(story, world(FAR, a_vm("near", EAST, 4)))
+    run_scenario(story, world(FAR, a_vm("near", EAST, 4)))
 
 
 FRONTEND = ("properties", "frontendIPConfigurations", 0, "properties", "privateIPAddress")
 CONNECTION = ("properties", "privateLinkServiceConnections")
 TOO_LITTLE = [
-    (LB, put(None, *FRONTEND), "Azure does not tell its address", "10.1.0.20"),
-    (LB, put(None, *FRONTEND[:2]), "Azure does not tell its address", "10.1.0.20"),
-    (PE, put(None, *CONNECTION), "Azure does not tell the state of its connection", "10.1.0.30"),
-    (PE, put([], "properties", "networkInterfaces"), "Azure does not tell its address", "10.1.0.30"),
-    (ACI, put(None, "properties", "ipAddress"), "Azure does not tell its address", "10.1.0.40"),
-    (ACI, put(None, "properties", "instanceView"), "Azure does not tell whether it runs", "10.1.0.40"),
-    (NIC, put(None, "properties", "ipConfigurations"), "its NIC does not tell its addresses", "10.1.0.4"),
+    (LB, put(None, *FRONTEND), "Azure does not report its address", "10.1.0.20"),
+    (LB, put(None, *FRONTEND[:2]), "Azure does not report its address", "10.1.0.20"),
+    (PE, put(None, *CONNECTION), "Azure does not report the state of its connection", "10.1.0.30"),
+    (PE, put([], "properties", "networkInterfaces"), "Azure does not report its address", "10.1.0.30"),
+    (ACI, put(None, "properties", "ipAddress"), "Azure does not report its address", "10.1.0.40"),
+    (ACI, put(None, "properties", "instanceView"), "Azure does not report whether it runs", "10.1.0.40"),
+    (NIC, put(None, "properties", "ipConfigurations"), "its NIC does not report its addresses", "10.1.0.4"),
 ]
 
 
@@ -290,7 +290,7 @@ def test_a_read_that_says_too_little_leaves_what_was_known_in_doubt(resource, sp
         assert (report.failures, llama(stage)) == ([], before)
         assert [each.split(": ", 1)[1] for each in await alarms(stage)] == [doubt]
 
-    staged(story, every_kind())
+    run_scenario(story, every_kind())
 
 
 def test_a_private_endpoint_whose_nic_cannot_be_read_stays_until_it_is_seen_to_be_rejected():
@@ -305,7 +305,7 @@ def test_a_private_endpoint_whose_nic_cannot_be_read_stays_until_it_is_seen_to_b
         await stage.app.correct_drift()
         assert llama(stage) == ["10.3.0.4"]
 
-    staged(story, world(FAR, private_endpoints=[private_endpoint()]))
+    run_scenario(story, world(FAR, private_endpoints=[private_endpoint()]))
 
 
 def test_a_private_endpoint_whose_zone_groups_cannot_be_read_stays_as_it_was():
@@ -316,7 +316,7 @@ def test_a_private_endpoint_whose_zone_groups_cannot_be_read_stays_as_it_was():
         assert stage.record(EAST, "pe") is None
         assert any(PART in each for each in await alarms(stage))
 
-    staged(story, world(FAR, private_endpoints=[private_endpoint(zone_group=[zone_id(EAST)])]))
+    run_scenario(story, world(FAR, private_endpoints=[private_endpoint(zone_group=[zone_id(EAST)])]))
 
 
 @pytest.mark.parametrize("tag", [None, 5], ids=["null", "number"])
@@ -329,7 +329,7 @@ def test_a_tag_of_ours_that_is_no_text(tag):
         assert stage.record(EAST, "near") == (None if tag is None else ["10.1.0.4"])
         assert stage.record(EAST, "5") == (None if tag is None else ["10.1.0.4"])
 
-    staged(story, world(FAR, a_vm("near", EAST, 4)))
+    run_scenario(story, world(FAR, a_vm("near", EAST, 4)))
 
 
 def seen_otherwise(resource, where, value):
@@ -368,7 +368,7 @@ def test_no_null_and_no_wrong_type_anywhere_fails_a_list_or_another_endpoint_or_
                 same = (ips(now), now.state) == (ips(each), each.state)
                 assert same or seen_otherwise(resource, where, value), case
 
-    staged(story, every_kind(), latency=0.0)
+    run_scenario(story, every_kind(), latency=0.0)
 
 
 def ips(endpoint):
@@ -423,7 +423,7 @@ def test_a_strange_record_set_of_others_stands_in_nobodys_way(spoil):
     settings_and_records = world(FAR, a_vm("near", EAST, 4))
     for zone in settings_and_records["zones"]:
         zone["records"] = FOREIGN
-    staged(story, settings_and_records)
+    run_scenario(story, settings_and_records)
 
 
 def test_a_record_set_that_cannot_be_read_is_never_written_although_its_name_is_claimed():
@@ -438,7 +438,7 @@ def test_a_record_set_that_cannot_be_read_is_never_written_although_its_name_is_
     a_world = world(FAR, a_vm("near", EAST, 4, "db"))
     for zone in a_world["zones"]:
         zone["records"] = FOREIGN
-    staged(story, a_world)
+    run_scenario(story, a_world)
 
 
 def test_a_record_set_of_ours_with_a_null_in_its_metadata_is_still_ours():
@@ -447,11 +447,11 @@ def test_a_record_set_of_ours_with_a_null_in_its_metadata_is_still_ours():
         mark = {"nearzone-owner": "nearzone", "note": None}
         spoiled(stage, record_of("llama"), put(mark, "properties", "metadata"))
         stage.arm("POST", f"{NEAR}/deallocate")
-        await stage.quiet()
+        await stage.deliver_pending_events()
         assert llama(stage) == ["10.3.0.4"]
         assert (await stage.app.correct_drift()).failures == []
 
-    staged(story, world(FAR, a_vm("near", EAST, 4)))
+    run_scenario(story, world(FAR, a_vm("near", EAST, 4)))
 
 
 @pytest.mark.parametrize(
@@ -473,11 +473,11 @@ def test_a_link_or_a_lock_that_cannot_be_read_is_told_and_the_others_are_read(ki
         spoiled(stage, link if kind == "virtualNetworkLinks" else lock, spoil)
         after = await stage.app.preflight.zone_environments.read(zone)
         assert len(after.links) + len(after.locks) == 1
-        assert ["cannot be read: ARM's answer is not what its specification says" in each for each in after.unread][
+        assert ["cannot be read: ARM's answer does not match its specification" in each for each in after.unread][
             :1
         ] == [True]
 
-    staged(story, world(FAR))
+    run_scenario(story, world(FAR))
 
 
 @pytest.mark.parametrize("content", [{"value": None}, {"value": 5}, [], "x"])
@@ -492,4 +492,4 @@ def test_an_answer_that_is_no_list_is_an_incomplete_list_and_nobody_is_missed(co
         ]
         assert llama(stage) == ["10.1.0.20"]
 
-    staged(story, world(FAR, load_balancers=[load_balancer()]))
+    run_scenario(story, world(FAR, load_balancers=[load_balancer()]))

@@ -4,7 +4,7 @@ import pytest
 
 from shared.catalog.memory import MemoryCatalog
 from shared.domain.errors import Transient
-from tests.support.deployment import REGIONS, a_vm, a_world, staged, vm_id, zone_id
+from tests.support.deployment import REGIONS, a_vm, a_world, run_scenario, vm_id, zone_id
 
 EAST, WEST, _ = REGIONS
 WRITES = [name for name in dir(MemoryCatalog) if name.startswith(("put_", "mark_", "purge_", "remove_", "record_"))]
@@ -43,15 +43,15 @@ def test_a_dry_run_shows_what_the_sweep_then_writes_and_writes_nothing(swept):
         if swept:
             await stage.app.correct_drift()
             stage.arm("DELETE", f"{stage.app.settings.zones[0].id}/A/llama")
-            await stage.quiet_operations()
+            await stage.finish_operations()
         catalog.written.clear()
         plan = (await stage.resync(dry_run=True)).as_json()
         assert catalog.written == []
         assert plan["changes"]
         assert (await stage.resync()).as_json()["changes"] == plan["changes"]
-        assert not stage.wrong()
+        assert not stage.wrong_answers()
 
-    staged(story, fleet(), catalog=catalog)
+    run_scenario(story, fleet(), catalog=catalog)
 
 
 class WithoutFindings(MemoryCatalog):
@@ -80,4 +80,4 @@ def test_a_sweep_that_cannot_keep_its_findings_fails_and_the_catalog_is_complete
             await stage.app.correct_drift()
         assert await stage.app.applier.complete_epoch()
 
-    staged(story, fleet(), catalog=catalog)
+    run_scenario(story, fleet(), catalog=catalog)

@@ -18,8 +18,8 @@ from shared.loop.unknown_resources import (
     is_sweep_noted,
     sweep_is_due,
 )
-from tests.support.deployment import SUB, a_vm, a_world, nic_id, staged, vm_id
-from tests.unit.test_event_hints import TYPES, cloud, native
+from tests.support.deployment import SUB, a_vm, a_world, nic_id, run_scenario, vm_id
+from tests.support.event_samples import TYPES, cloud, native
 
 EAST = "eastus"
 VM = vm_id("a")
@@ -72,11 +72,11 @@ def play(story, *vms, **options):
     async def played(stage):
         await stage.app.correct_drift()
         await stage.app.drain()
-        assert stage.wrong() == {}
-        stage.witness.requests.clear()
+        assert stage.wrong_answers() == {}
+        stage.request_log.requests.clear()
         return await story(stage)
 
-    return staged(played, a_world(a_vm("a", EAST, 4), a_vm("b", EAST, 5), *strangers(), *vms), **options)
+    return run_scenario(played, a_world(a_vm("a", EAST, 4), a_vm("b", EAST, 5), *strangers(), *vms), **options)
 
 
 def storm(*more):
@@ -89,7 +89,7 @@ def test_a_storm_of_strangers_costs_a_few_reads_and_no_row():
         begun = stage.clock()
         await told(stage, *storm())
         assert stage.clock() - begun < 5.0
-        assert len(stage.witness.requests) <= MIN_CONCURRENT_EVENTS
+        assert len(stage.request_log.requests) <= MIN_CONCURRENT_EVENTS
         assert stage.app.events["stranger"] >= MANY - MIN_CONCURRENT_EVENTS
         assert len(await stage.app.catalog.endpoints()) <= rows + MIN_CONCURRENT_EVENTS
         begun = stage.clock()
@@ -118,7 +118,7 @@ def test_a_known_machine_is_followed_in_the_midst_of_it_as_fast_as_alone():
             found.append(stage.clock() - begun)
 
         await asyncio.gather(*(stage.app.on_event(text) for text in others), follow())
-        assert stage.wrong() == {}
+        assert stage.wrong_answers() == {}
         return found[0]
 
     assert play(crowded, latency=0.0) <= play(alone, latency=0.0) + 0.1
@@ -140,7 +140,7 @@ def test_a_stranger_that_has_come_to_claim_is_found_by_its_own_event_in_the_mids
         stage.cloud.compute.vms.find(vm_id("s050")).tags["nearzone"] = "llama"
         await told(stage, *storm(event("s050", "write", WRITE)))
         assert "10.1.0.100" in stage.record(EAST, "llama")
-        assert stage.wrong() == {}
+        assert stage.wrong_answers() == {}
 
     play(story)
 
@@ -167,10 +167,10 @@ def test_a_power_event_that_was_dropped_while_the_first_claim_was_recorded_is_ma
         assert not tagged.done()
         held.set()
         await tagged
-        assert stage.wrong() != {}, "it has recorded what was true before"
+        assert stage.wrong_answers() != {}, "it has recorded what was true before"
         await asyncio.sleep(1.0)
         await stage.app.drain()
-        assert stage.wrong() == {}
+        assert stage.wrong_answers() == {}
 
     play(story)
 
@@ -178,7 +178,7 @@ def test_a_power_event_that_was_dropped_while_the_first_claim_was_recorded_is_ma
 def test_writes_of_strangers_are_answered_by_lists():
     async def story(stage):
         await told(stage, *(event(f"s{number:03}", "write", WRITE) for number in range(MANY)))
-        assert len(stage.witness.requests) <= 20
+        assert len(stage.request_log.requests) <= 20
 
     play(story)
 
@@ -222,14 +222,14 @@ def test_a_flood_of_unknown_resources_is_acknowledged_at_the_cost_of_one_sweep(w
         assert stage.clock() - begun < 20.0
         assert stage.app.events["deferred"] >= FLOOD - 2 * MAX_UNKNOWN_IDS
         assert stage.app.events["accepted"] + stage.app.events["deferred"] == FLOOD
-        assert len(stage.witness.requests) <= 5 * MAX_UNKNOWN_IDS, "only what came before it was a flood"
+        assert len(stage.request_log.requests) <= 5 * MAX_UNKNOWN_IDS, "only what came before it was a flood"
         assert len(await stage.app.catalog.endpoints()) <= rows + 2 * MAX_UNKNOWN_IDS
         assert (await stage.app.status())["last_sweep"]["deferred"]
         await asyncio.sleep(10.0)
         await stage.app.drain()
         assert not is_sweep_noted(await marker(stage))
         assert (await stage.app.status())["last_sweep"]["deferred"] is None
-        assert stage.wrong() == {}
+        assert stage.wrong_answers() == {}
 
     flooded(story)
 
@@ -238,10 +238,10 @@ def test_one_that_has_come_to_claim_in_a_flood_is_found_by_the_next_drain():
     async def story(stage):
         stage.cloud.compute.vms.find(vm_id("s150")).tags["nearzone"] = "llama"
         await told(stage, *flood(event("s150", "write", WRITE)))
-        assert stage.wrong() != {}
+        assert stage.wrong_answers() != {}
         await asyncio.sleep(30.0)
         await stage.app.drain()
-        assert stage.wrong() == {}
+        assert stage.wrong_answers() == {}
 
     flooded(story)
 
@@ -309,12 +309,12 @@ def test_what_comes_soon_after_a_flood_is_left_to_the_sweep_as_well_so_that_azur
     async def story(stage):
         rest = asyncio.create_task(told(stage, *flood()))
         await asyncio.sleep(7.0)
-        before, read = stage.app.events["deferred"], len(stage.witness.requests)
+        before, read = stage.app.events["deferred"], len(stage.request_log.requests)
         late = [event(f"late-{number}", "write", WRITE) for number in range(20)]
         await told(stage, *late)
         assert stage.app.events["deferred"] == before + len(late)
         await rest
-        assert len(stage.witness.requests) < read + MAX_UNKNOWN_IDS
+        assert len(stage.request_log.requests) < read + MAX_UNKNOWN_IDS
         await asyncio.sleep(10.0)
         await told(stage, *late)
         assert stage.app.events["deferred"] == before + len(late), "the flood is over"
@@ -326,7 +326,7 @@ def test_a_known_machine_is_followed_at_once_in_a_flood_that_meets_a_process_tha
     async def story(stage):
         stage.cloud.compute.vms.find(VM).power = "deallocated"
         await told(stage, *flood(event("a", "write", WRITE)))
-        assert stage.wrong() == {}
+        assert stage.wrong_answers() == {}
 
     flooded(story)
 
@@ -349,7 +349,7 @@ def test_a_known_machine_is_followed_in_a_flood_as_fast_as_otherwise():
         stage.cloud.compute.vms.find(VM).power = "deallocated"
         begun = stage.clock()
         await stage.app.on_event(event("a", "deallocate/action"))
-        assert stage.wrong() == {}
+        assert stage.wrong_answers() == {}
         took = stage.clock() - begun
         await rest
         return took
@@ -383,7 +383,7 @@ def test_a_handler_that_has_seen_what_was_before_a_deferred_event_does_not_undo_
         let_go.set()
         await stopped
         await rest
-        assert stage.wrong() == {}
+        assert stage.wrong_answers() == {}
 
     flooded(story)
 
@@ -407,7 +407,7 @@ def test_a_machine_that_was_stopped_while_the_sweep_recorded_its_first_claim_is_
         await stage.app.drain()
         assert "10.1.0.200" in stage.record(EAST, "llama")
         await stage.app.drain()
-        assert stage.wrong() == {}
+        assert stage.wrong_answers() == {}
 
     flooded(story)
 

@@ -7,7 +7,7 @@ from shared.decide.zone_refusals import MAX_REFUSALS, ZoneRefusals
 from shared.domain.errors import Terminal, ZoneCause
 from simulator.arm.permissions import forbidden
 from simulator.private_dns.rules import cname_in_the_way, zone_full
-from tests.support.deployment import REGIONS, a_vm, a_world, staged, vm_id, zone_id
+from tests.support.deployment import REGIONS, a_vm, a_world, run_scenario, vm_id, zone_id
 
 EAST = next(iter(REGIONS))
 OWN = {"nearzone-owner": "nearzone"}
@@ -87,7 +87,7 @@ def test_a_resync_of_a_zone_that_refuses_every_write_ends_soon_with_many_names_a
             report = await stage.resync()
             assert stage.clock() - begun < 15
             assert len({what for what, _ in report.failures}) == len(report.failures) == report.names_remaining == 121
-            said = [error.startswith("not tried: the zone answers ") for _, error in report.failures]
+            said = [error.startswith("not tried: Azure refuses writes to the zone: ") for _, error in report.failures]
             tries.append(121 - sum(said))
             rows = [row.value for row in await stage.app.catalog.dirty(zone)]
             assert {row.attempts for row in rows} == {len(tries)}
@@ -103,10 +103,10 @@ def test_a_resync_of_a_zone_that_refuses_every_write_ends_soon_with_many_names_a
         stage.cloud.private_dns.unlock(zone_id(EAST))
         stage.faults = None
         report = await stage.resync()
-        assert (report.failures, report.names_remaining, stage.wrong()) == ([], 0, {})
+        assert (report.failures, report.names_remaining, stage.wrong_answers()) == ([], 0, {})
 
     zone = zone_id(EAST).lower()
-    staged(story, fleet(121))
+    run_scenario(story, fleet(121))
 
 
 def test_a_lock_against_deletion_stops_deletions_alone():
@@ -116,12 +116,12 @@ def test_a_lock_against_deletion_stops_deletions_alone():
         stage.event_grid.disturbance.lose_next = 40
         for number in range(20):
             stage.arm("POST", f"{vm_id(f'host-{number}')}/deallocate")
-        await stage.quiet_operations()
+        await stage.finish_operations()
         stage.arm("PUT", f"{zone_id(EAST)}/A/host-25", {"properties": {"ttl": 5, "aRecords": [], "metadata": OWN}})
-        before = len(stage.witness.writes)
+        before = len(stage.request_log.writes)
         report = await stage.resync()
-        deletes = [method for method, *_ in stage.witness.writes[before:]].count("DELETE")
+        deletes = [method for method, *_ in stage.request_log.writes[before:]].count("DELETE")
         assert (report.names_remaining, stage.record(EAST, "host-25")) == (20, ["10.1.0.29"])
         assert MAX_REFUSALS <= deletes < MAX_REFUSALS + 4
 
-    staged(story, fleet(30))
+    run_scenario(story, fleet(30))

@@ -11,7 +11,7 @@ HEAVY = {"put_endpoint", "remove_dirty", "acquire", "release", "put_dirty", "put
 """Calls at which a crash is more likely to matter."""
 
 
-class Weather:
+class FaultSchedule:
     """How often something fails: in a storm much more often. `storms`: pairs of times."""
 
     def __init__(self, rng, clock, calm, stormy, storms):
@@ -32,7 +32,7 @@ class Weather:
         return struck
 
 
-class FrailCatalog:
+class FaultyCatalog:
     """One instance's way to a catalog in memory. `seconds`: the longest latency of a call.
 
     Its answers tell the time as those of a storage account do.

@@ -15,7 +15,7 @@ from shared.domain.catalog_rows import Lease
 from shared.domain.dirty import DirtyName
 from simulator.front_ends.transport import SimulatorTransport
 from simulator.tables import _ROW, Tables
-from tests.simulation.catalog_faults import FrailCatalog, FrailTransport, Uniform, table_faults
+from tests.simulation.catalog_faults import FaultyCatalog, FrailTransport, Uniform, table_faults
 from tests.support.azurite import connection
 from tests.support.deployment import Token
 
@@ -61,7 +61,7 @@ class InMemory:
 
     def open(self, life):
         """One instance's way to it."""
-        return FrailCatalog(self._noted, life, self._weather, self._seconds, self._trace)
+        return FaultyCatalog(self._noted, life, self._weather, self._seconds, self._trace)
 
     def wipe(self):
         """Every row is gone; etags go on, for no service gives one twice."""

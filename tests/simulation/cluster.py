@@ -11,7 +11,7 @@ from shared.bootstrap import build
 from shared.domain.errors import NearzoneError
 from shared.edge.commands import parse
 from tests.simulation.catalog_faults import FrailTransport
-from tests.simulation.process import Life
+from tests.simulation.process import SimulatedProcess
 from tests.support.deployment import Token, environment
 
 VM = re.compile(r"/subscriptions/[^/]+/resourcegroups/[^/]+/providers/microsoft.compute/virtualmachines/[^/]+")
@@ -35,7 +35,7 @@ class Cluster:
 
     def _born(self):
         story, skew = self.story, self._skews.uniform(-1, 1) * self.story.drawn.skew
-        life = Life(next(self._names), story.fates, story.clock, self.trace, self._died, story.lose_catalog)
+        life = SimulatedProcess(next(self._names), story.fates, story.clock, self.trace, self._died, story.lose_catalog)
         self._apps[life] = build(
             environment(story.drawn.world),
             credential=Token(),

@@ -48,7 +48,7 @@ class Read:
     open: bool = False
 
 
-class Ledger:
+class Invariants:
     """Follows one catalog. `settled(zone, name, since, marked, what)` judges a record set.
 
     `parents`: which task has begun which. `complete`: since when the catalog has known every claim, None: it does not.

@@ -1,4 +1,4 @@
-"""An instance of the app as a process: whatever it does to the world is a step, and at any step it may die or freeze.
+"""An instance of the app as a process: whatever it does to the world is a step, and at any step it may die or pause.
 
 A dead instance does nothing more: clean-up code that still runs gets no further than its next step. A frozen one goes
 on later and does not know it: what it was about to send is sent then, even where its own timeouts have passed.
@@ -15,7 +15,7 @@ SLOW_TO_FREEZE = 60.0
 
 
 @dataclass(eq=False)
-class Errand:
+class Invocation:
     """One run of a function: an event's delivery, a timer or a call by hand.
 
     `reads`: when which row was read, None: all of them. `unlisted`: what lists leave out while it runs.
@@ -23,7 +23,7 @@ class Errand:
 
     kind: str
     number: int
-    life: "Life"
+    life: "SimulatedProcess"
     began: float
     reads: list = field(default_factory=list)
     unlisted: set | None = None
@@ -32,10 +32,10 @@ class Errand:
         return f"{self.life.name} {self.kind} {self.number}"
 
 
-class Fates:
-    """At which step of all instances together one dies, or freezes for longer than its lease, or the catalog is lost.
+class CrashSchedule:
+    """At which step of all instances together one dies, or pauses for longer than its lease, or the catalog is lost.
 
-    `every`: the mean number of steps from one crash, freeze or loss to the next; 0: never.
+    `every`: the mean number of steps from one crash, pause or loss to the next; 0: never.
     """
 
     def __init__(self, rng, **every):
@@ -62,7 +62,7 @@ class Fates:
         self._left = float("inf")
 
 
-class Life:
+class SimulatedProcess:
     """One instance's process. `died` is called when it is killed, `lost` when it is there as the catalog is lost."""
 
     def __init__(self, name, fates, clock, trace, died, lost):
@@ -76,7 +76,7 @@ class Life:
 
     def begin(self, kind, work):
         """Run a function; gives its task."""
-        errand, context = Errand(kind, next(self._numbers), self, self.clock()), copy_context()
+        errand, context = Invocation(kind, next(self._numbers), self, self.clock()), copy_context()
         context.run(ERRAND.set, errand)
         return self._keep(asyncio.get_running_loop().create_task(work, context=context)), errand
 
@@ -107,15 +107,15 @@ class Life:
         if fate == "loss":
             self.trace(self.name, "is there as the catalog is lost, at", what)
             self.lost()
-        if fate == "freeze":
-            self.freeze(self.fates.rng.uniform(SLOW_TO_FREEZE, 200.0), what)
+        if fate == "pause":
+            self.pause(self.fates.rng.uniform(SLOW_TO_FREEZE, 200.0), what)
 
-    def freeze(self, seconds, what):
-        self.trace(self.name, f"freezes for {seconds:.0f} s at", what)
+    def pause(self, seconds, what):
+        self.trace(self.name, f"pauses for {seconds:.0f} s at", what)
         self.going.clear()
-        asyncio.get_running_loop().call_later(seconds, self.thaw)
+        asyncio.get_running_loop().call_later(seconds, self.resume)
 
-    def thaw(self):
+    def resume(self):
         if self.alive and not self.going.is_set():
             self.trace(self.name, "goes on", "")
             self.going.set()

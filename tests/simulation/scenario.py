@@ -27,7 +27,7 @@ TABLES = 16
 
 
 @dataclass(frozen=True)
-class Drawn:
+class Scenario:
     """One seed's story before it begins. Times in seconds, chances between 0 and 1, `every`: mean steps, 0: never.
 
     `skew`: by how much the clock of an instance may be off, ahead or behind.
@@ -49,7 +49,7 @@ class Drawn:
     catalog: tuple
     table: bool
     crash_every: float
-    freeze_every: float
+    pause_every: float
     loss_every: float
     overlap: float
     limits: str
@@ -87,7 +87,7 @@ def draw(seed):
         return replace(rates, not_found={"virtualmachines": lag}) if lag else rates
 
     calm, stormy, storms = sometimes(0.75, arm()) or (Rates(), Rates(), ())
-    return Drawn(
+    return Scenario(
         seed=seed,
         world=a_world(rng, regions),
         regions=regions,
@@ -104,7 +104,7 @@ def draw(seed):
         catalog=sometimes(0.5, weather()) or (0.0, 0.0, ()),
         table=seed % TABLES == TABLES - 1,
         crash_every=sometimes(0.7, rng.choice((1500.0, 4000.0))),
-        freeze_every=sometimes(0.5, 4000.0),
+        pause_every=sometimes(0.5, 4000.0),
         loss_every=sometimes(0.3, 4000.0),
         overlap=sometimes(0.7, 0.15),
         limits=rng.choice(("none", "none", "dns", "all")),

@@ -16,17 +16,17 @@ from simulator.oracle.claims import claims, decoded, endpoints, permitted
 from simulator.private_dns.rules import AssumedBehaviour
 from simulator.timing.latency import Latency
 from simulator.world.world import read
-from tests.simulation.catalog_faults import Weather
+from tests.simulation.catalog_faults import FaultSchedule
 from tests.simulation.catalogs import InMemory, InTable
 from tests.simulation.cluster import Cluster, resync
 from tests.simulation.faults import ShortLists, storms
 from tests.simulation.history import History
-from tests.simulation.invariants import Ledger
-from tests.simulation.process import Fates
+from tests.simulation.invariants import Invariants
+from tests.simulation.process import CrashSchedule
 from tests.simulation.scenario import draw
 from tests.simulation.trace import Trace
 from tests.simulation.witness import Witness
-from tests.simulation.workload import People, foreign_writer, freezer
+from tests.simulation.workload import Workload, foreign_writer, freezer
 from tests.support.small_world import in_virtual_time
 
 EVENTS = 40
@@ -54,13 +54,13 @@ class Story:
         self.history = History(self.cloud, clock)
         self.witness = Witness(self.cloud, self.history, self.trace, clock)
         off = TOLERANCE if drawn.skew else 0.0
-        self.ledger = Ledger(self.history, self.trace, clock, self.witness.settled, parents, off=off)
+        self.ledger = Invariants(self.history, self.trace, clock, self.witness.settled, parents, off=off)
         self.witness.ledger = self.ledger
         self.short_lists = self.witness.short_lists = ShortLists(self.rng, drawn.short_lists, self.ledger, self.trace)
         self.weather = self._weather(*drawn.catalog)
         made = InTable if drawn.table else InMemory
         self.catalog = made(self.ledger, self.weather, drawn.catalog_seconds, self.trace)
-        self.fates = Fates(self.rng, crash=drawn.crash_every, freeze=drawn.freeze_every, loss=drawn.loss_every)
+        self.fates = CrashSchedule(self.rng, crash=drawn.crash_every, pause=drawn.pause_every, loss=drawn.loss_every)
         self.cluster = Cluster(self, drawn.instances)
         self.event_grid = EventGrid(self.cloud.azure, self.cluster.deliver, Random(f"events {seed}"))
         schema = "CloudEventSchemaV1_0" if drawn.cloud_events else "EventGridSchema"
@@ -70,7 +70,7 @@ class Story:
         self.cloud.azure.completed.append(self._count)
         trouble = self.event_grid.disturbance
         trouble.loss, trouble.duplication, trouble.reordering = drawn.loss, drawn.duplication, drawn.reordering
-        self.people = People(self, Random(f"people {seed}"))
+        self.people = Workload(self, Random(f"people {seed}"))
 
     def _azure(self, seed):
         unknowns = AssumedBehaviour.draw(Random(f"unknowns {seed}"))
@@ -91,7 +91,7 @@ class Story:
 
     def _weather(self, calm, stormy, times):
         now = self.clock()
-        return Weather(self.rng, self.clock, calm, stormy, [(now + a, now + b) for a, b in times])
+        return FaultSchedule(self.rng, self.clock, calm, stormy, [(now + a, now + b) for a, b in times])
 
     def _count(self, note):
         event = event_of(note, "", action_in_subject=False)
@@ -106,7 +106,7 @@ class Story:
             "late writes": self.witness.late,
             "deliveries": len(self.event_grid.deliveries),
             "crashes": self.fates.count["crash"],
-            "freezes": self.fates.count["freeze"],
+            "pauses": self.fates.count["pause"],
             "lost catalogs": self.fates.count["loss"],
             "faults of Azure": self.faults.made.total(),
             "zones frozen": self.ledger.frozen,
@@ -177,7 +177,7 @@ class Story:
             each.stop()
         self.short_lists.chance = 0.0
         for life in self.cluster.lives:
-            life.thaw()
+            life.resume()
         while (due := self.cloud.azure.next_due()) is not None:
             await asyncio.sleep(max(0.0, due - self.clock()))
             self.cloud.azure.advance()

@@ -11,7 +11,7 @@ from tests.simulation.scenario import MANY, TAGS, zone_id
 VERSIONS = {"virtualmachines": "2024-07-01", "networkinterfaces": "2024-01-01", "privatednszones": "2024-06-01"}
 
 
-class People:
+class Workload:
     """Acts on a cloud by one source of chance. `story`: where orders and wiped catalogs go."""
 
     def __init__(self, story, rng):

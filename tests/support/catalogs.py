@@ -57,7 +57,7 @@ async def opened(request):
             yield Table(lambda: connect(account, Token(), table=name), stack)
 
 
-class Bench:
+class CatalogFixture:
     """A catalog on simulated tables, with every request that reaches them counted, in virtual time."""
 
     def __init__(self, loop, **options):
@@ -91,9 +91,9 @@ class Bench:
         )
 
 
-def on_bench(story, **options):
+def on_catalog(story, **options):
     async def play(loop):
-        return await story(Bench(loop, **options))
+        return await story(CatalogFixture(loop, **options))
 
     return in_virtual_time(play)
 

@@ -93,7 +93,7 @@ def environment(world):
     return {k: v if isinstance(v, str) else json.dumps(v) for k, v in world["settings"].items()}
 
 
-class Witness:
+class RequestLog:
     """Keeps every request that the app sends, and which etags it was shown before each write."""
 
     def __init__(self, cloud):
@@ -124,16 +124,16 @@ class Witness:
             self.unfounded.append((request.method, request.path, exact, absent))
 
 
-class Stage:
+class SimulatedDeployment:
     """One app, one cloud, one Event Grid. `after` says where the app's time and catalog go on from."""
 
     def __init__(self, world, *, seed=0, latency=1.0, faults=None, catalog=None, measure=no_metrics, **changed):
         loop = asyncio.get_running_loop()
         self.clock = loop.time
         self.cloud = SimulatedAzure(read(json.dumps(world)), clock=self.clock, seed=seed, operation_scale=1.0)
-        self.witness = Witness(self.cloud)
+        self.request_log = RequestLog(self.cloud)
         self.faults = faults
-        self.transport = SimulatorTransport(self.witness, Latency(Random(seed), latency), self._fault)
+        self.transport = SimulatorTransport(self.request_log, Latency(Random(seed), latency), self._fault)
         self.event_grid = EventGrid(self.cloud.azure, self._post, Random(seed))
         self.event_grid.subscriptions = [Subscription("app", "EventGridSchema", HEARD)]
         self.environment = environment(world) | changed
@@ -183,30 +183,54 @@ class Stage:
         found = [each for each in held if each.type == "A" and each.name == name]
         return sorted(found[0].addresses) if found else None
 
-    async def quiet_operations(self):
+    async def finish_operations(self):
         """Let operations end; their events may still be on their way."""
         while (due := self.cloud.azure.next_due()) is not None:
             await asyncio.sleep(max(0.0, due - self.clock()))
             self.cloud.azure.advance()
 
-    async def quiet(self, seconds=0.0):
+    async def deliver_pending_events(self, seconds=0.0):
         """Let operations end and events be delivered."""
         await asyncio.sleep(seconds)
-        await self.quiet_operations()
+        await self.finish_operations()
         await self.event_grid.idle()
 
-    def wrong(self, drains=frozenset()):
+    def wrong_answers(self, drains=frozenset()):
         """Every (zone, name) whose A record set is not what the oracle says: got and expected."""
         world = self.cloud.world()
         got, want = held(world), expected(world, drains)
         return {key: (got.get(key), answer) for key, answer in want.items() if got.get(key) != answer}
 
 
-def staged(story, world, **options):
+def run_scenario(story, world, **options):
     """Run `story(stage)` in virtual time."""
 
     async def play(loop):
-        stage = Stage(world, **options)
+        stage = SimulatedDeployment(world, **options)
         return await story(stage)
 
     return in_virtual_time(play)
+
+
+OURS = {"nearzone-owner": "nearzone"}
+
+
+def answers(stage, name="llama"):
+    return [stage.record(region, name) for region in REGIONS]
+
+
+def orphans(count):
+    return [
+        {"name": f"old-{i}", "type": "A", "ttl": 30, "addresses": [f"10.1.9.{i}"], "metadata": OURS}
+        for i in range(count)
+    ]
+
+
+def event(subject, kind="Microsoft.Resources.ResourceActionSuccess"):
+    return json.dumps([{"eventType": kind, "subject": subject, "data": {"operationName": "x"}}][0])
+
+
+def strip(stage, region, name):
+    """The same addresses and TTL, written without metadata."""
+    held = stage.arm("GET", f"{zone_id(region)}/A/{name}").content["properties"]
+    stage.arm("PUT", f"{zone_id(region)}/A/{name}", {"properties": held | {"metadata": {}}})

@@ -150,7 +150,7 @@ def an_explanation(region="eastus", name="llama", **changed):
     } | changed
 
 
-class StandIn:
+class FakeStatusServer:
     """Answers as told. `failure`: status and body instead of an answer; `gate`: answers wait until it is set."""
 
     def __init__(self):
@@ -193,7 +193,7 @@ class StandIn:
 @asynccontextmanager
 async def stand_in():
     """One that is listening on a free port."""
-    found, app = StandIn(), web.Application()
+    found, app = FakeStatusServer(), web.Application()
     app.router.add_get("/api/dashboard", found.shown)
     app.router.add_get("/api/status", found.answer)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)

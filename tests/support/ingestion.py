@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
-from tests.e2e.test_functions_runtime import ROOT, WORLD, app_settings, simulated_azure
+from tests.support.functions_app import ROOT, WORLD, app_settings, simulated_azure
 
 KEY = "11111111-1111-4111-8111-111111111111"
 QUIET = {"APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL": "true", "APPLICATIONINSIGHTS_CONTROLPLANE_DISABLED": "true"}

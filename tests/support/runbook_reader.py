@@ -46,7 +46,7 @@ def _steps(part):
     return steps
 
 
-class Guide:
+class RunbookReader:
     """One procedure, followed from its first step to its last."""
 
     def __init__(self, steps):
@@ -74,7 +74,7 @@ class Guide:
             return {"error": str(error)}
 
     def setting(self, **names):
-        """The next setting, as an argument of `Stage.restart`."""
+        """The next setting, as an argument of `SimulatedDeployment.restart`."""
         name, value = self._next("set")
         for word, instead in names.items():
             assert word in value, f"the guide does not say {word}"

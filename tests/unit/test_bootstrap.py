@@ -77,8 +77,8 @@ def test_a_storage_setting_in_another_case_is_a_fault_that_names_both():
             {**values(), "AzureWebJobsStorage__accountname": "acc", "AZUREWEBJOBSSTORAGE": BY_KEY}, credential=Token()
         )
     assert refused.value.faults == (
-        f"AZUREWEBJOBSSTORAGE: found in this case, expected {STORAGE}",
-        f"AzureWebJobsStorage__accountname: found in this case, expected {ACCOUNT}",
+        f"AZUREWEBJOBSSTORAGE: found in the wrong case, expected {STORAGE}",
+        f"AzureWebJobsStorage__accountname: found in the wrong case, expected {ACCOUNT}",
     )
 
 

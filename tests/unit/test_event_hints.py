@@ -9,46 +9,23 @@ from hypothesis import strategies as st
 
 from shared.edge import event_hints as events
 from shared.edge.event_hints import Hint, Ignored
+from tests.support.event_samples import (
+    INSTANCE,
+    INSTANCE_HINT,
+    KINDS,
+    LEADS,
+    NIC,
+    SET,
+    SET_HINT,
+    TAGS,
+    TYPES,
+    VM,
+    VM_HINT,
+    cloud,
+    hint,
+    native,
+)
 from tests.support.values import OTHER_SUB, SUB, vm_id
-
-VM = vm_id("gpu-1")
-NIC = f"/subscriptions/{SUB}/resourceGroups/gpu/providers/Microsoft.Network/networkInterfaces/gpu-1-nic"
-SET = f"/subscriptions/{SUB}/resourceGroups/gpu/providers/Microsoft.Compute/virtualMachineScaleSets/pool"
-INSTANCE = f"{SET}/virtualMachines/3"
-TYPES = {
-    "microsoft.compute/virtualmachines",
-    "microsoft.compute/virtualmachinescalesets",
-    "microsoft.compute/virtualmachinescalesets/virtualmachines",
-    "microsoft.network/networkinterfaces",
-}
-VM_HINT = Hint(VM, "microsoft.compute/virtualmachines")
-SET_HINT = Hint(SET, "microsoft.compute/virtualmachinescalesets")
-INSTANCE_HINT = Hint(INSTANCE, "microsoft.compute/virtualmachinescalesets/virtualmachines")
-NIC_HINT = Hint(NIC, "microsoft.network/networkinterfaces")
-TAGS = "/providers/Microsoft.Resources/tags/default"
-
-
-def native(kind, subject, **data):
-    """An event in the Event Grid schema, as the event-schema-subscriptions page shows it."""
-    head = {"topic": "/subscriptions/" + SUB, "eventType": kind, "dataVersion": "2", "metadataVersion": "1"}
-    return {"id": "1", "subject": subject, "eventTime": "2026-01-01T00:00:00.1234567Z", "data": data, **head}
-
-
-def cloud(kind, subject, **data):
-    """The same as a CloudEvent 1.0."""
-    head = {"specversion": "1.0", "source": "/subscriptions/" + SUB, "type": kind}
-    return {"id": "1", "subject": subject, "time": "2026-01-01T00:00:00.1234567Z", "data": data, **head}
-
-
-def hint(event):
-    return events.hint(event if isinstance(event, str | bytes) else json.dumps(event), {SUB}, TYPES)
-
-
-KINDS = [
-    f"Microsoft.Resources.Resource{what}{how}"
-    for what in ("Write", "Delete", "Action")
-    for how in ("Success", "Failure", "Cancel")
-]
 
 
 @pytest.mark.parametrize("schema", [native, cloud])
@@ -73,29 +50,6 @@ def test_every_operation_on_an_endpoint_is_a_hint_however_it_ended(schema, kind)
 def test_only_the_success_of_deleting_exactly_this_resource_says_that_it_is_gone(schema, kind, subject, deleted):
     found = hint(schema(kind, subject))
     assert (found.resource_id, found.deleted) == (VM, deleted)
-
-
-LEADS = [
-    # subject, operation, hint
-    (VM, "Microsoft.Compute/virtualMachines/start/action", VM_HINT),
-    (VM + "/start", "Microsoft.Compute/virtualMachines/start/action", VM_HINT),
-    (VM + "/extensions/health", "Microsoft.Compute/virtualMachines/extensions/write", VM_HINT),
-    (VM + TAGS, "Microsoft.Resources/tags/write", VM_HINT),
-    (VM + TAGS.upper(), "Microsoft.Resources/tags/write", VM_HINT),
-    (NIC, "Microsoft.Network/networkInterfaces/write", NIC_HINT),
-    (NIC + "/ipConfigurations/ipconfig1", "Microsoft.Network/networkInterfaces/write", NIC_HINT),
-    (NIC + TAGS, "Microsoft.Resources/tags/write", NIC_HINT),
-    (VM.upper(), "x", Hint(VM.upper(), "microsoft.compute/virtualmachines")),
-    (VM, "no/such/operation", VM_HINT),
-    (SET, "Microsoft.Compute/virtualMachineScaleSets/write", SET_HINT),
-    (SET + "/start", "Microsoft.Compute/virtualMachineScaleSets/start/action", SET_HINT),
-    (SET + TAGS, "Microsoft.Resources/tags/write", SET_HINT),
-    (SET + "/extensions/health", "Microsoft.Compute/virtualMachineScaleSets/extensions/write", SET_HINT),
-    (INSTANCE, "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/start/action", INSTANCE_HINT),
-    (INSTANCE + "/start", "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/start/action", INSTANCE_HINT),
-    (INSTANCE + "/networkInterfaces/nic", "x", INSTANCE_HINT),
-    (INSTANCE + "/runCommands/a/b/c", "x", INSTANCE_HINT),
-]
 
 
 @pytest.mark.parametrize("schema", [native, cloud])

@@ -108,7 +108,7 @@ def test_a_skip_says_whose_the_record_set_is():
     assert "'other-nearzone'" in diff(ZONE, wants(B), THEIRS, "nearzone").reason
     assert "adopt" in diff(ZONE, wants(B), FOREIGN, "nearzone").reason
     assert "auto-registered" in diff(ZONE, wants(B), AUTO, "nearzone").reason
-    assert "lost our mark" in diff(ZONE, wants(B), FOREIGN, "nearzone", was_ours=True).reason
+    assert "lost our owner tag" in diff(ZONE, wants(B), FOREIGN, "nearzone", was_ours=True).reason
 
 
 def test_a_mark_that_was_lost_is_put_back_on_what_is_to_be_kept_and_nothing_else_changes():

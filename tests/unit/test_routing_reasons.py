@@ -86,9 +86,9 @@ STOPPED = vm("a", "10.0.0.1", state=State.STOPPED)
 STOPPED_NORTH = vm("n", "10.0.0.3", region=NORTH, state=State.STOPPED)
 OUT_OF_REACH = vm("a", "192.168.0.1")
 UNUSABLE = "no endpoint that serves may be used here"
-NORTH_SILENT = "failover: nobody serves in northeurope; nearest is eastus 85 ms"
+NORTH_SILENT = "failover: no endpoint serves in northeurope; nearest is eastus 85 ms"
 OWN_UNUSABLE = "failover: no usable address in westeurope; nearest is eastus 85 ms"
-OWN_SILENT = "failover: nobody serves in westeurope; nearest is eastus 85 ms"
+OWN_SILENT = "failover: no endpoint serves in westeurope; nearest is eastus 85 ms"
 ANSWERS = [
     # promise, endpoints, settings, drain orders, why the answer is what it is
     ("the own region", [vm("a", "10.0.0.1")], {}, (), "nearest: westeurope 0 ms"),
@@ -114,7 +114,7 @@ ANSWERS = [
         [STOPPED_NORTH, STOPPED, FAR],
         {},
         (),
-        "failover: nobody serves in westeurope, northeurope; nearest is eastus 85 ms",
+        "failover: no endpoint serves in westeurope, northeurope; nearest is eastus 85 ms",
     ),
     ("somebody beside the stopped one serves", [STOPPED, vm("c", "10.0.0.3"), FAR], {}, (), "nearest: westeurope 0 ms"),
     (
@@ -139,7 +139,7 @@ ANSWERS = [
         [STOPPED, vm("n", "192.168.0.1", region=NORTH), FAR],
         {},
         (),
-        "failover: nobody serves in westeurope; no usable address in northeurope; nearest is eastus 85 ms",
+        "failover: no endpoint serves in westeurope; no usable address in northeurope; nearest is eastus 85 ms",
     ),
     (
         "a region that the policy leaves out is not missed",
@@ -160,19 +160,19 @@ ANSWERS = [
     ("nor a claim that is refused", [ROGUE, STOPPED_NORTH, FAR], ONLY_GPU, (), NORTH_SILENT),
     ("nor an own name beside tags", [HOST, STOPPED_NORTH, FAR], {}, (), NORTH_SILENT),
     ("nor an own name that is off", [HOST, STOPPED_NORTH, FAR], {"HOST_NAMES": "false"}, (), NORTH_SILENT),
-    ("no claims", [], {}, (), "nobody claims this name"),
+    ("no claims", [], {}, (), "no endpoint claims this name"),
     ("nobody serves", [STOPPED], {}, (), "no endpoint serves"),
     ("somebody serves out of reach", [OUT_OF_REACH], {}, (), UNUSABLE),
     ("somebody serves where the policy is not", [vm("a", "10.0.0.1")], policy(regions=[EAST]), (), UNUSABLE),
     ("fallback", [STOPPED], policy(fallback=["10.9.9.9"]), (), "fallback: no endpoint serves"),
     ("fallback for one out of reach", [OUT_OF_REACH], policy(fallback=["10.9.9.9"]), (), f"fallback: {UNUSABLE}"),
-    ("kept", [STOPPED], policy(when_empty="keep"), (), "kept: no endpoint serves, and the policy keeps what is there"),
+    ("kept", [STOPPED], policy(when_empty="keep"), (), "kept: no endpoint serves, and the policy keeps the record set"),
     (
         "kept for one out of reach",
         [OUT_OF_REACH],
         policy(when_empty="keep"),
         (),
-        f"kept: {UNUSABLE}, and the policy keeps what is there",
+        f"kept: {UNUSABLE}, and the policy keeps the record set",
     ),
 ]
 

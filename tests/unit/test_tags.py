@@ -33,18 +33,18 @@ def test_any_other_word_drains_nothing_and_is_a_fault_that_names_the_words(word)
 def test_another_separator_than_a_comma_is_named(text):
     found = names({"nearzone": text}, "a")
     assert found.tagged == ()
-    assert found.faults == (f"tag nearzone: {text.lower()!r} is no DNS label: separate names by commas",)
+    assert found.faults == (f"tag nearzone: {text.lower()!r} is not a DNS label: separate names by commas",)
 
 
 def test_a_name_with_its_zone_is_told_to_be_without_and_the_others_count():
     found = names({"nearzone": "llama.ai.internal, chat"}, "a")
-    fault = "tag nearzone: 'llama.ai.internal' is no DNS label: write the name without the zone's name"
+    fault = "tag nearzone: 'llama.ai.internal' is not a DNS label: write the name without the zone's name"
     assert found == (("chat",), "a", (fault,))
 
 
 @pytest.mark.parametrize("text", ["*", "@", "-x", "llama_70b", ".internal"])
 def test_what_nobody_can_have_meant_is_only_named(text):
-    assert names({"nearzone": text}, "a").faults == (f"tag nearzone: {text!r} is no DNS label",)
+    assert names({"nearzone": text}, "a").faults == (f"tag nearzone: {text!r} is not a DNS label",)
 
 
 def test_an_empty_tag_claims_the_own_name_and_null_is_no_tag():

@@ -19,8 +19,8 @@ from shared.ports import Catalog, Metrics, RecordSets
 
 INCOMPLETE = Alarm(
     "no complete sweep yet under these settings",
-    "the catalog may not know every claim: no name is changed by an event, no address is taken away",
-    "wait for the next sweep, or resync; where sweeps fail, their failures say why",
+    "the catalog may not know every claim: no event changes a name, no address is removed",
+    "wait for the next sweep, or resync; if sweeps fail, their failures say why",
 )
 
 
