@@ -221,7 +221,7 @@ class RecordSets(Protocol):
         """All A record sets of a zone; waits for `turn` before it asks for a page, and lets its errors through."""
 
     async def put(self, zone: Zone, record_set: RecordSet, etag: str | None) -> RecordSet:
-        """Write on condition of the etag (None: that there is nothing); gives what stands there now."""
+        """Write on condition of the etag (None: that no record set exists); return it with its new etag."""
 
     async def delete(self, zone: Zone, name: str, etag: str) -> None:
         """Remove on condition of the etag."""

@@ -78,7 +78,7 @@ class HoldBack:
 
 
 def decide(zone: Zone, inputs: NameInputs, rules: Rules) -> Decision:
-    """Decide what a zone should hold for a name, and what it takes to get there. Permissions are checked by callers."""
+    """Decide what a zone should hold for a name, and what it takes to get there. Callers check the approvals."""
     answer, kept = decide_answer(zone, inputs, rules)
     owner = rules.settings.owner
     found = diff(zone, answer, inputs.actual, owner, adopt=inputs.adopt, was_ours=inputs.was_ours)

@@ -293,6 +293,6 @@ def _target(field: str, target: _TargetBody | _DrainBody, settings: Settings, ty
     if target.endpoint is not None:
         return _endpoint(f"{field}.endpoint", target.endpoint, settings, types).lower()
     region = region_name(target.region or "")
-    if not is_name(region):  # Whether it is known is checked with the endpoints (`loop/overrides.py`).
+    if not is_name(region):  # `loop/override_targets.py` checks whether it is known.
         raise BadRequest(f"{field}.region: {str(target.region)[:200]!r} is not an Azure region such as westeurope")
     return region

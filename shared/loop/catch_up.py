@@ -1,6 +1,6 @@
 """Catching up: the catalog's rows of endpoints follow what a sweep has listed; what lists leave open is read by GET.
 
-GETs run at the pace that Azure allows (see `azure.client.Throttle`), claimants of service names first. An endpoint that
+GETs run at the pace that Azure allows (see `azure/throttle.py`), claimants of service names first. An endpoint that
 the catalog does not know is enlisted before it is read: its row gets its names and no state. Then the catalog knows
 every claim, and each name is right as soon as its own claimants are read.
 """
@@ -62,7 +62,7 @@ class ObservationCatchUp:
         return len(self._unread)
 
     async def run(self, diff: InventoryDiff, deadline: float) -> bool:
-        """Enlist, read and record; whether all of it was done before the deadline, and nothing is left open."""
+        """Enlist, read and record. Return whether all was done before the deadline and nothing is left open."""
         self.deadline = deadline
         late = await self._some((self._enlist(*pair) for pair in diff.unknown), MAX_CONCURRENT_ENLISTINGS)
         late += await self._some((self._read(*pair) for pair in diff.needs_get), MAX_CONCURRENT_READS)
@@ -124,9 +124,9 @@ class ObservationCatchUp:
                 await self._doubt(stored, error)
 
     async def _doubt(self, stored: Versioned[EndpointRow], error: NearzoneError) -> None:
-        """An endpoint that could not be read holds no names back any more: drains read it again."""
+        """Record that an endpoint could not be read: it no longer holds names back, and drains read it again."""
         seen = replace(stored.value.endpoint, doubt=f"cannot be read: {error}"[:500])
-        with suppress(NearzoneError):  # Another handler has looked at it, or the next sweep does.
+        with suppress(NearzoneError):  # Another handler has observed it, or the next sweep will.
             await self.recorder.record(stored, seen, self.cause, self.recorder.clock())
 
     async def _record_listed(self, endpoint: Endpoint, stored: Row) -> None:
@@ -140,7 +140,7 @@ class ObservationCatchUp:
             self._fail(endpoint.id, error)
 
     async def _check_missing(self, endpoint: Endpoint) -> None:
-        """Absence from a list is not evidence: only the endpoint's own GET is."""
+        """Observe an endpoint that its list lacks: only its own GET shows whether it is gone."""
         await self._observe(endpoint.id)
 
     @property
@@ -158,7 +158,7 @@ class ObservationCatchUp:
             self._fail(endpoint_id, error)
 
     def _note_doubt(self, seen: Endpoint) -> None:
-        """An unreadable endpoint with unknown names leaves the catalog incomplete; a missing one is read again."""
+        """Note whether an observation leaves the catalog incomplete, and which missing endpoints are read again."""
         if seen.doubt == MISSING and seen.id not in self._doubted:
             self._doubted.append(seen.id)
         self.complete &= not seen.doubt or bool(seen.names) or seen.doubt == MISSING

@@ -23,7 +23,7 @@ from shared.loop.sweep_reader import Fleet, SweepReader
 
 async def dry_run(reader: SweepReader, scope: SweepScope, deadline: float, report: Report) -> tuple[Fleet, SweepPlan]:
     """What a sweep would do. Its changes go into the report; no metric counts them. Raises Transient."""
-    zones = await reader.read_zones(scope.zones, report)
+    zones = await reader.read_zones(scope.zones, await reader.read_owned(scope.zones), report)
     inventory = await reader.read_inventory(None, report)
     diff, work = diff_inventory(inventory.rows, inventory.listings), DryRunObservations(reader.recorder, report)
     report.observed = diff.listed

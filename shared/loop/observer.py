@@ -16,7 +16,7 @@ from shared.ports import Inventory
 MAX_CONCURRENT_GETS = 6
 """Endpoints that are read by GETs at a time."""
 LIST_THRESHOLD = 16
-"""So many waiting endpoints are read by lists; more of them where the last lists took longer than that many GETs."""
+"""From this many waiting endpoints on, lists replace GETs; from more, if the last lists took longer than the GETs."""
 GETS_PER_SECOND = 9.0
 """The rate of `MAX_CONCURRENT_GETS`, at 0.42 s for a VM and 0.2 s for its NIC (recorded medians)."""
 LIST_INTERVAL_SECONDS = 5.0

@@ -137,7 +137,7 @@ class Overrides:
         return [f"{each.id} stays drained: {_in_words(other)}, which this does not end" for each, other in left]
 
     async def _mark_dirty(self, override: Override, cause: Cause) -> None:
-        """What an override withdraws, or gives back, is as urgent as a stop or a start."""
+        """Mark the names of all endpoints that an override covers dirty, as urgent as after a stop."""
         urgencies: dict[str, Urgency] = {}
         for stored in await self.catalog.endpoints():
             endpoint = stored.value.endpoint

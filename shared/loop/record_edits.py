@@ -58,7 +58,7 @@ class RecordEdits:
     _recent_checks: dict[tuple[str, str], list[float]] = field(default_factory=dict)
 
     async def follow(self, edit: RecordEdit, cause: Cause) -> tuple[str, bool]:
-        """Mark the name; gives what became of the edit, and whether this call settles it. Raises Transient, Terminal.
+        """Mark the name dirty. Return the outcome, and whether this call applies it. Raises Transient, Terminal.
 
         Edits of one name that come together share a run that begins after them.
         """
@@ -115,7 +115,7 @@ class RecordEdits:
         return bool(last and last.kind == "create" and abs(self.clock() - last.at) <= CREATED_SECONDS)
 
     async def _may_check(self, zone: Zone, name: str) -> bool:
-        """Whether the sweep is not soon enough; waits where the last look was a moment ago."""
+        """Return whether to check the name now; if not, the sweep does. Waits if the last check was a moment ago."""
         now = self.clock()
         lately = {
             key: [at for at in looks if now - LOOK_WINDOW_SECONDS < at <= now + DEBOUNCE_SECONDS]

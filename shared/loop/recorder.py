@@ -2,7 +2,7 @@
 
 The steps and their order are model-checked (tests/protocol); leaving one out loses updates. In particular the row is
 always written, even when nothing changed, and a tombstone is written for what was never seen: that write makes a slower
-handler with an older observation fail and look again.
+handler with an older observation fail and observe again.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ HINT_INTERVAL_SECONDS = 1.0
 class Recorder:
     """Writes what is observed. `clock`: seconds since the epoch. `health_wait`: see `confirmation.observed_row`.
 
-    `prefetch` gets, before an endpoint is observed, the names that this may make dirty.
+    `prefetch` is called before an endpoint is observed, with the names that may become dirty.
     """
 
     catalog: Catalog
@@ -92,7 +92,7 @@ class Recorder:
     async def observe_and_record(self, endpoint_id: str, cause: Cause, ask: str) -> Endpoint:
         """Observe an endpoint and record it; gives what was recorded. Raises Transient, Terminal.
 
-        Calls that come while a look at the same endpoint is under way share the next one. `ask`: what asks for it, one
+        Calls during an observation of the same endpoint share the next one. `ask`: the kind of request, one
         of the words of `decide/confirmation.py`.
         """
 
@@ -130,7 +130,7 @@ class Recorder:
         began: float,
         asks: Collection[str] = (NO_EVENT,),
     ) -> Versioned[EndpointRow]:
-        """Record an observation, begun at `began` after `stored` was read. Raises Conflict where that has changed."""
+        """Record an observation that began at `began`, after `stored` was read. Raises Conflict if the row changed."""
         old = stored.value if stored else None
         row = observed_row(old, observed, began, self.clock(), asks=set(asks), health_wait=self.health_wait)
         before, left = old.endpoint if old else None, row.todo
@@ -160,7 +160,7 @@ class Recorder:
         await gather_bounded(self.catalog.index(name, row.endpoint.key, now) for name in sorted(names))
 
     async def _read_after_record(self, row: EndpointRow, etag: str, todo: frozenset[str]) -> Versioned[EndpointRow]:
-        """Only these names are left to mark. Where another handler has the row now, it carries the names on."""
+        """Write the row with this `todo`. After a conflict, the handler that has the row now marks the names."""
         row = replace(row, todo=todo)
         with suppress(Conflict):
             etag = await self.catalog.put_endpoint(row, etag)

@@ -101,7 +101,7 @@ async def status(sources: StatusSources, own: Sequence[Alarm] = ()) -> dict[str,
 
 
 def _each_once(alarms: Iterable[Alarm]) -> Iterable[Alarm]:
-    """Equal alarms are one, and the latest look counts."""
+    """Return each alarm once, with the time of its latest observation."""
     found: dict[Alarm, Alarm] = {}
     for alarm in alarms:
         found[alarm] = max(found.get(alarm, alarm), alarm, key=lambda each: each.at)

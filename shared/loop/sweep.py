@@ -32,7 +32,7 @@ from shared.loop.zone.apply import ZoneApplier
 from shared.loop.zone.record_reads import CachedRecordSet
 
 PLAN_SECONDS = 30.0
-"""Seconds of a sweep that reading leaves to its plan."""
+"""Seconds at the end of a sweep that are reserved for its plan: reading stops before."""
 APPLY_SECONDS, APPLY_PAUSE = 5.0, 0.5
 """While endpoints are read: seconds of each run that applies what became dirty, and the pause between two runs."""
 
@@ -64,7 +64,7 @@ class Sweeper:
     async def sweep(
         self, scope: SweepScope, deadline: float, report: Report, marked: Callable[[], None] = lambda: None
     ) -> SweepObservations:
-        """One whole sweep; gives what it has seen. What could not be read is reported, and stays; the rest goes on.
+        """Run one sweep and return what it read. What it cannot read is reported and stays as it is.
 
         Alarms that the report has already are kept with those of the sweep. `marked` is called when everything is read
         and what has to be written is marked. A dry run ends with the plan. Raises Transient.
@@ -73,8 +73,8 @@ class Sweeper:
             fleet, _ = await dry_run(self._reader, scope, deadline, report)
             return SweepObservations(fleet.listings, fleet.endpoints.values())
         own_alarms = tuple(report.alarms)
-        begun = await self._state.start()
-        zones = await self._reader.read_zones(scope.zones, report)
+        begun, owned = await asyncio.gather(self._state.start(), self._reader.read_owned(scope.zones))
+        zones = await self._reader.read_zones(scope.zones, owned, report)
         begun, inventory = await self._read_inventory(begun, report)
         fleet = await self._catch_up(scope, begun, inventory, deadline, report)
         plan = await plan_sweep(self.applier, scope, zones, fleet, report)
@@ -133,7 +133,7 @@ class Sweeper:
             reading.cancel()
 
     async def _mark(self, scope: SweepScope, plan: SweepPlan, read_at: float) -> None:
-        """Mark as dirty what differs, and measure it. A frozen zone's names get no approval of the guard."""
+        """Mark the names that differ as dirty, and count them. In a frozen zone the guard approves none of them."""
         for each in plan.zones:
             self.applier.measure("drift", each.drift, zone=each.zone.region)
             if each.refused:
@@ -144,7 +144,7 @@ class Sweeper:
         await gather_bounded(self.recorder.catalog.mark_dirty(mark) for mark in marks)
 
     async def _log_forced(self, scope: SweepScope, plan: SweepPlan, report: Report) -> None:
-        """A forced plan is an entry of the zone's history: what the operator forced, and under which name."""
+        """Add each forced plan to its zone's history, with the operator who forced it."""
         journal = OperatorLog(self.recorder.catalog)
         for each in plan.zones if self.applier.settings.apply else ():
             if forced := each.forced:

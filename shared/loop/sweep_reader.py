@@ -74,9 +74,14 @@ class SweepReader:
     recorder: Recorder
     applier: ZoneApplier
 
-    async def read_zones(self, zones: Sequence[Zone], report: Report) -> ZoneReadings:
-        """The record sets of the zones; a zone that cannot be read is left out. Raises Transient."""
-        owned = await gather_bounded(self.recorder.catalog.owned(zone.key) for zone in zones)
+    async def read_owned(self, zones: Sequence[Zone]) -> Sequence[Mapping[str, str]]:
+        """Which record sets of each zone are known as ours. To be read before the record sets. Raises Transient."""
+        return await gather_bounded(self.recorder.catalog.owned(zone.key) for zone in zones)
+
+    async def read_zones(
+        self, zones: Sequence[Zone], owned: Sequence[Mapping[str, str]], report: Report
+    ) -> ZoneReadings:
+        """The record sets of the zones; a zone that cannot be read is left out. `owned`: see `read_owned`."""
         read_at = self.recorder.clock()
         found = await asyncio.gather(*(self._read_record_sets(zone, report) for zone in zones))
         return ZoneReadings(

@@ -46,7 +46,7 @@ SWEEP_INTERVAL_SECONDS = 60.0
 class UnknownResources:
     """Decides which events need not be followed at once. `clock`: seconds since the epoch.
 
-    Of the catalog only the ids of those resources are kept in memory that claim something.
+    It keeps in memory only the ids of resources that claim something.
     """
 
     catalog: Catalog
@@ -78,7 +78,7 @@ class UnknownResources:
                 self._unknown -= key not in self._known
 
     async def may_drop(self, hint: Hint) -> bool:
-        """Whether an event tells nothing that an answer could depend on, by rows read after it came. Raises Transient.
+        """Return whether no answer can depend on an event, by rows read after it came. Raises Transient.
 
         An event about what was known lately does not wait for that.
         """

@@ -44,7 +44,7 @@ def _arguments():
 
 
 def _say(line):
-    sys.stdout.write(line + "\n")
+    sys.stdout.write(line.encode(errors="backslashreplace").decode() + "\n")
     sys.stdout.flush()
 
 

@@ -66,7 +66,7 @@ def journal():
 
 def plain(reason):
     """A reason without what it quotes, so that equal reasons can be counted."""
-    named = re.search("no such (setting|parameter)", reason) or re.match("|".join(SETTINGS), reason)
+    named = re.search("no such setting|unknown parameter", reason) or re.match("|".join(SETTINGS), reason)
     return named[0] if named else re.split(r"['\"`0-9(]", reason)[0].strip()
 
 

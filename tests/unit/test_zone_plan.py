@@ -107,7 +107,7 @@ def test_a_foreign_record_set_is_blocked_and_known_unless_it_is_adopted():
     assert plan.findings.alarms
     adopted = planned([LLAMA], [foreign], replace(SCOPE, adopt=frozenset({"llama", "nothing"})))
     assert words(adopted.changes) == {"llama": "adopt"}
-    assert reasons(adopted) == {"nothing": "not adopted: nobody claims this name"}
+    assert reasons(adopted) == {"nothing": "not adopted: no endpoint claims this name"}
     assert not adopted.findings.blocked
     orphan = planned([], ORPHANS[:1], replace(SCOPE, adopt=frozenset({"old-0"})))
     assert reasons(orphan) == {}, "it is ours already"

@@ -25,7 +25,7 @@ INCOMPLETE = Alarm(
 
 
 class ZoneApplier:
-    """One worker per zone. What others need to read of the services is here as well."""
+    """Has one worker per zone, and exposes the services that other modules read."""
 
     def __init__(self, services: LoopServices) -> None:
         self.services, zones = services, services.settings.zones
@@ -67,7 +67,7 @@ class ZoneApplier:
             report.names_remaining = len(report.waiting)
 
     def prefetch(self, names: Iterable[str]) -> None:
-        """Read the record sets of names that may be dirty in a moment, beside what else has to be read."""
+        """Begin to read the record sets of names that may become dirty soon."""
         for name in names:
             for zone in self.settings.zones:
                 self.record_cache.prefetch(zone, name)

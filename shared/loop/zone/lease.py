@@ -56,7 +56,7 @@ class ZoneLease:
         return lease
 
     async def release(self) -> None:
-        """Give the lease back, and tell the next holder what was written in the last minute."""
+        """Release the lease, and store the writes of the last minute for the next holder."""
         writes = self.cache.budget.recent_writes(self.services.clock())
         await self.services.catalog.release(self.zone.key, self.services.holder, writes)
 

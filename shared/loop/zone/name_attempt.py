@@ -72,7 +72,7 @@ class NameAttempts:
         return Done()
 
     async def _decide(self, dirty: DirtyName, actual: RecordSet | None) -> Change | Skip | HoldBack | ZoneFrozen | None:
-        """What has to be done, by claims and overrides that are read after the record set was."""
+        """Decide from claims and overrides that are read after the record set."""
         services = self.services
         claimants, overrides = await asyncio.gather(services.catalog.claimants(dirty.name), services.active_overrides())
         if active_freeze(self.zone, overrides):

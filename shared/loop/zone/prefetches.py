@@ -1,4 +1,4 @@
-"""Reads of record sets that were begun before it was known that they are needed."""
+"""Reads of record sets that begin before it is certain that they are needed."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class RecordWriter:
         if self.lease.generation != generation:
             return LeaseChanged()
         now = self.services.clock()
-        # No await between the look at the budget and the record of what it is spent on: several names share it.
+        # No await between checking the budget and recording the write in it: several names share the budget.
         if self.queue.wait(change, now) > 0:
             return WaitForBudget(change)
         self.cache.budget.record(change.kind, change.name, now)

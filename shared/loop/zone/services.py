@@ -1,4 +1,4 @@
-"""What zone workers work with, and what a call asks of them."""
+"""What all zone workers of a process share, and the request that one call passes to a worker."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from collections import deque
 
 
 class ZoneSlot:
-    """One active caller and one successor, the one with the latest deadline; more where they `keep_waiting`."""
+    """One active call. One more may wait, the one with the latest deadline, and all that `keep_waiting`."""
 
     def __init__(self) -> None:
         self.new_work = asyncio.Event()  # Set when names were marked.
@@ -16,7 +16,7 @@ class ZoneSlot:
         self._successor: tuple[float, asyncio.Future[bool]] | None = None
 
     async def acquire(self, now: float, deadline: float, *, keep_waiting: bool) -> bool:
-        """Whether the caller got the slot before its deadline (in seconds). `keep_waiting`: no other caller ends it."""
+        """Wait for the slot; return whether it was free before the deadline. `keep_waiting`: keep the place in line."""
         if self._until is None:
             self._until = deadline
             return True

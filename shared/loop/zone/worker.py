@@ -28,12 +28,12 @@ from shared.loop.zone.services import ApplyRequest, LoopServices
 from shared.loop.zone.slot import ZoneSlot
 
 LEASE_TAKEN_SECONDS = 2.0
-"""Seconds after which a zone is tried again that another instance has."""
+"""Seconds between attempts to take a zone whose lease another instance holds."""
 WORKERS_PER_ZONE = 4
 QUEUE_REFRESH_SECONDS = 0.25
 """Seconds after which the dirty rows are read again, to find what other instances have marked."""
 QUEUE_REFRESH_SECONDS_PER_ROW = 0.00025
-"""Seconds for each dirty row in which it is not read again, so that reading many of them does not become the work."""
+"""Seconds by which each dirty row delays the next read of the rows, so that a long queue is read less often."""
 MIN_SLEEP_SECONDS = 0.001
 """Shortest wait in seconds: sums of times since the epoch are not exact, so that a shorter one may not end."""
 MAX_BACKOFF_WAIT_SECONDS = 8.5
@@ -54,7 +54,7 @@ class _Run:
 
 
 class ZoneWorker:
-    """Everything that a process has of one zone: lease, queue, record cache and budget, list planning, and slot.
+    """One process's state of one zone: lease, queue, record cache and budget, list planning, and slot.
 
     It works only during `apply`, in one call at a time. No task outlives the call, but for prefetches: single GETs,
     whose result is dropped if it is not used within `prefetches.PREFETCH_TTL_SECONDS`.
@@ -68,7 +68,7 @@ class ZoneWorker:
 
     async def apply(self, request: ApplyRequest) -> None:
         """Settle names until nothing can be done before the deadline, or another call of this process does it."""
-        self.slot.new_work.set()  # An active call shall see what the caller has marked.
+        self.slot.new_work.set()  # So that an active call reads what the caller has marked.
         if not await self.slot.acquire(self.clock(), request.deadline, keep_waiting=request.keep_waiting):
             return
         try:
@@ -78,7 +78,7 @@ class ZoneWorker:
             self.slot.release()
 
     async def _apply_once(self, request: ApplyRequest) -> bool:
-        """Read the dirty rows and work on them; True: look again. Rows marked before a release are found this way."""
+        """Read the dirty rows and settle them. Return True if they have to be read again."""
         new_work = self.slot.new_work
         new_work.clear()
         await self._read_rows()
@@ -140,7 +140,7 @@ class ZoneWorker:
             run.ended = run.ended or error
 
     async def _next_name(self, run: _Run) -> Versioned[DirtyName] | None:
-        """The most urgent name, as soon as one may go; None where none will before the deadline."""
+        """Wait for a name that may be tried and return the most urgent one; None if none may before the deadline."""
         deadline, new_work = run.request.deadline, self.slot.new_work
         while (now := self.clock()) < deadline and not run.ended:
             async with run.refreshing:
