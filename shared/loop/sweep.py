@@ -81,9 +81,10 @@ class Sweeper:
         await self._mark(scope, plan, zones.read_at)
         await self._log_forced(scope, plan, report)
         alarms = [replace(alarm, at=zones.read_at) for alarm in (*own_alarms, *plan.ambiguous)]
-        if not await self._state.finish(begun, alarms, is_complete=fleet.is_complete):
+        finishing = self._state.finish(begun, alarms, is_complete=fleet.is_complete)
+        noted, _ = await asyncio.gather(finishing, self._keep_findings(scope, plan, zones))
+        if not noted:
             report.failures.append(("sweep", "the catalog was lost meanwhile: the next sweep fills it"))
-        await self._keep_findings(scope, plan, zones)
         marked()
         await self._apply(scope, plan, deadline, report)
         housekeeping = Housekeeping(self.recorder.catalog, self.applier.settings.zones)
