@@ -104,7 +104,7 @@ $(bench_stamp): requirements-bench.txt $(stamp)
 		--requirement requirements-bench.txt
 	@touch $@
 
-# Pulumi and its Azure resources are large (0.4 GB), so infra/ has an environment of its own, on the same
+# Pulumi and its Azure resources are large (0.6 GB), so infra/ has an environment of its own, on the same
 # interpreter, with the app's requirements beside them: its tests run the app. `pulumi up` uses it as well.
 infra := .venv-infra/bin
 infra_stamp := .venv-infra/.requirements-installed

@@ -217,8 +217,8 @@ class RecordSets(Protocol):
     async def get(self, zone: Zone, name: str) -> RecordSet | None:
         """One record set."""
 
-    async def list(self, zone: Zone, turn: Callable[[], Awaitable[None]]) -> Sequence[RecordSet]:
-        """All A record sets of a zone; waits for `turn` before it asks for a page, and lets its errors through."""
+    async def list(self, zone: Zone, before_page: Callable[[], Awaitable[None]]) -> Sequence[RecordSet]:
+        """All A record sets of a zone; awaits `before_page` before each page, and lets its errors through."""
 
     async def put(self, zone: Zone, record_set: RecordSet, etag: str | None) -> RecordSet:
         """Write on condition of the etag (None: that no record set exists); return it with its new etag."""

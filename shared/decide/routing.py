@@ -64,9 +64,7 @@ def keep_open(
     """
     claimants = [each for each in endpoints if answer.name in each.names]
     drained = {each.key for each in claimants if any(override.applies_to(each) for override in overrides)}
-    unsure = [
-        e for e in claimants if e.open and e.key not in drained and not _permission_problem(e, answer.name, settings)
-    ]
+    unsure = [e for e in claimants if e.open and e.key not in drained and not _claim_problem(e, answer.name, settings)]
     if not unsure or answer.addresses is None:
         return answer
     there = actual.addresses if actual else ()
@@ -123,7 +121,7 @@ def _evaluate(
     """
     policy = settings.policy(name)
     claimants = [e for e in endpoints if name in e.names]
-    permitted = [e for e in claimants if not _exclude(excluded, e, _permission_problem(e, name, settings))]
+    permitted = [e for e in claimants if not _exclude(excluded, e, _claim_problem(e, name, settings))]
     tagged = any([name in e.tagged for e in permitted])  # noqa: C419 - a list is faster than a generator
     eligible = [e for e in permitted if not _exclude(excluded, e, _eligibility_problem(e, name, tagged, settings))]
     serving = [e for e in eligible if not _exclude(excluded, e, _availability_problem(e, overrides))]
@@ -144,7 +142,7 @@ def is_claimed(name: str, endpoints: Iterable[Endpoint], settings: Settings) -> 
     """Whether an endpoint that is there, whatever its state, claims a name and may do so."""
     return any(
         name in each.names
-        and not _permission_problem(each, name, settings)
+        and not _claim_problem(each, name, settings)
         and not _eligibility_problem(each, name, False, settings)
         for each in endpoints
     )
@@ -158,7 +156,7 @@ def _exclude(excluded: dict[str, str], endpoint: Endpoint, problem: str | None) 
     return True
 
 
-def _permission_problem(endpoint: Endpoint, name: str, settings: Settings) -> str | None:
+def _claim_problem(endpoint: Endpoint, name: str, settings: Settings) -> str | None:
     """Why an endpoint may not claim a name; None: it may."""
     if endpoint.state == State.GONE:
         return "deleted"

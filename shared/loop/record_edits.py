@@ -31,9 +31,9 @@ from shared.ports import Catalog
 
 DEBOUNCE_SECONDS = 2.0
 """Seconds between two checks of one name; the events in between share the next one."""
-MAX_LOOKS = 5
-LOOK_WINDOW_SECONDS = 600.0
-"""In so many seconds a name is checked `MAX_LOOKS` times at most because of edits."""
+MAX_CHECKS = 5
+CHECK_WINDOW_SECONDS = 600.0
+"""In so many seconds a name is checked `MAX_CHECKS` times at most because of edits."""
 READ_SECONDS = 5.0
 """Seconds for which a read of a record set of a frozen zone waits for the zone's rate limit."""
 CREATED_SECONDS = 120.0
@@ -118,12 +118,12 @@ class RecordEdits:
         """Return whether to check the name now; if not, the sweep does. Waits if the last check was a moment ago."""
         now = self.clock()
         lately = {
-            key: [at for at in looks if now - LOOK_WINDOW_SECONDS < at <= now + DEBOUNCE_SECONDS]
+            key: [at for at in looks if now - CHECK_WINDOW_SECONDS < at <= now + DEBOUNCE_SECONDS]
             for key, looks in self._recent_checks.items()
         }
         self._recent_checks = {key: looks for key, looks in lately.items() if looks}
         looks = self._recent_checks.setdefault((zone.key, name), [])
-        if len(looks) >= MAX_LOOKS:
+        if len(looks) >= MAX_CHECKS:
             return False
         wait = max(0.0, looks[-1] + DEBOUNCE_SECONDS - now) if looks else 0.0
         looks.append(now + wait)

@@ -140,9 +140,9 @@ class Recorder:
         if not row.todo:
             return Versioned(row, etag)
         urgencies = {name: urgency(before, row.endpoint, name, again=name in left) for name in row.todo}
-        await self._index_and_mark_dirty(row, row.todo)
+        await self._index(row, row.todo)
         await self.mark_dirty(urgencies, cause)
-        return await self._read_after_record(row, etag, frozenset())
+        return await self._write_todo(row, etag, frozenset())
 
     async def enlist(self, stored: Versioned[EndpointRow] | None, listed: Endpoint) -> Versioned[EndpointRow]:
         """Record what an endpoint claims that has still to be read. Raises Conflict where the row has changed.
@@ -152,14 +152,14 @@ class Recorder:
         todo = stored.value.todo if stored else frozenset()
         row = EndpointRow(listed, todo | listed.names, self.clock())
         etag = await self.catalog.put_endpoint(row, stored.etag if stored else None)
-        await self._index_and_mark_dirty(row, listed.names)
-        return await self._read_after_record(row, etag, todo)
+        await self._index(row, listed.names)
+        return await self._write_todo(row, etag, todo)
 
-    async def _index_and_mark_dirty(self, row: EndpointRow, names: Iterable[str]) -> None:
+    async def _index(self, row: EndpointRow, names: Iterable[str]) -> None:
         now = self.clock()
         await gather_bounded(self.catalog.index(name, row.endpoint.key, now) for name in sorted(names))
 
-    async def _read_after_record(self, row: EndpointRow, etag: str, todo: frozenset[str]) -> Versioned[EndpointRow]:
+    async def _write_todo(self, row: EndpointRow, etag: str, todo: frozenset[str]) -> Versioned[EndpointRow]:
         """Write the row with this `todo`. After a conflict, the handler that has the row now marks the names."""
         row = replace(row, todo=todo)
         with suppress(Conflict):

@@ -11,7 +11,7 @@ from shared.decide import own_writes
 from shared.domain.dirty import Cause
 from shared.edge import event_hints as events
 from shared.edge.event_hints import Ignored, RecordEdit
-from shared.loop.record_edits import DEBOUNCE_SECONDS, LOOK_WINDOW_SECONDS, MAX_LOOKS
+from shared.loop.record_edits import CHECK_WINDOW_SECONDS, DEBOUNCE_SECONDS, MAX_CHECKS
 from simulator.arm.front_door import Response
 from simulator.event_grid.delivery import Subscription
 from simulator.private_dns.rules import AssumedBehaviour
@@ -106,7 +106,7 @@ def play(story, *vms, **options):
     async def played(stage):
         stage.event_grid.subscriptions = [Subscription("app", "EventGridSchema", ("Microsoft.",))]
         await stage.app.correct_drift()
-        await stage.deliver_pending_events(LOOK_WINDOW_SECONDS)
+        await stage.deliver_pending_events(CHECK_WINDOW_SECONDS)
         assert stage.wrong_answers() == {}
         stage.app.events.clear()
         stage.request_log.requests.clear()
@@ -286,16 +286,16 @@ def test_many_edits_of_one_name_cost_few_looks():
 def test_a_tool_that_edits_again_and_again_is_answered_a_few_times_and_then_by_the_sweep():
     async def story(stage):
         begun, fights = stage.clock(), 0
-        while stage.clock() < begun + LOOK_WINDOW_SECONDS - 60.0:
+        while stage.clock() < begun + CHECK_WINDOW_SECONDS - 60.0:
             if stage.record(EAST, "llama") == RIGHT:
                 edit(stage, **{"nearzone-owner": "nearzone"})
                 fights += 1
             await stage.deliver_pending_events(1.0)
-        assert fights == MAX_LOOKS + 1
+        assert fights == MAX_CHECKS + 1
         assert counted(stage)["repeated"] == 1
         await stage.app.correct_drift()
         assert stage.record(EAST, "llama") == RIGHT
-        await stage.deliver_pending_events(LOOK_WINDOW_SECONDS)
+        await stage.deliver_pending_events(CHECK_WINDOW_SECONDS)
         edit(stage, **{"nearzone-owner": "nearzone"})
         await until(stage, lambda: stage.record(EAST, "llama") == RIGHT)
 

@@ -27,7 +27,7 @@ still as it was read, and every write takes that from all other holders.
 What the model leaves out:
 
 - The lease: at most one drain works on a name, and a crashed one is followed by another. A holder that is paused for
-  longer than its lease lasts and writes late is the known hole of the protocol; `broken.py` shows it.
+  longer than its lease lasts and writes late is the known gap of the protocol; `broken.py` shows it.
 - Budgets, urgency and back-off. They delay steps, and a step may come arbitrarily late here.
 - Several zones: a mark in one zone says nothing about another one.
 - Routing: a name is answered by all running claimants, or by the first one.

@@ -68,21 +68,21 @@ VARIANTS = (
     Variant(
         "catalog row: todo is emptied before the names are marked dirty",
         RECORD,
-        """        await self._index_and_mark_dirty(row, row.todo)
+        """        await self._index(row, row.todo)
         await self.mark_dirty""",
         """        with suppress(Conflict):
             etag = await self.catalog.put_endpoint(replace(row, todo=frozenset()), etag)
-        await self._index_and_mark_dirty(row, row.todo)
+        await self._index(row, row.todo)
         await self.mark_dirty""",
     ),
     Variant(
         "catalog row: names are marked dirty before they are indexed",
         RECORD,
-        """        await self._index_and_mark_dirty(row, row.todo)
+        """        await self._index(row, row.todo)
         await self.mark_dirty(urgencies, cause)
 """,
         """        await self.mark_dirty(urgencies, cause)
-        await self._index_and_mark_dirty(row, row.todo)
+        await self._index(row, row.todo)
 """,
     ),
     Variant(

@@ -44,16 +44,17 @@ class NameAttempts:
         """Settle one name. `row` was read before anything else of the name is."""
         self.request.report.tried.add((self.zone.key, row.value.name))
         try:
-            return await self._process(row)
+            return await self._settle(row)
         except (Conflict, Transient, Terminal) as error:
             return error
 
-    async def _process(self, row: Versioned[DirtyName]) -> Outcome:
+    async def _settle(self, row: Versioned[DirtyName]) -> Outcome:
         dirty, generation = row.value, self.writer.lease.generation
         cached = await self.cache.cached_or_fetch(row, self.request.deadline)
         if isinstance(cached, PastDeadline):
             return cached
         step = await self._decide(dirty, cached.record_set)
+        # To do nothing is right only on a read that began after the dirty row was read.
         if (step is None or isinstance(step, Skip)) and cached.dirty_etag != row.etag:
             cached = await self.cache.reads.fetch(dirty.name, row.etag, self.request.deadline)
             if isinstance(cached, PastDeadline):

@@ -29,7 +29,7 @@ from shared.loop.zone.slot import ZoneSlot
 
 LEASE_TAKEN_SECONDS = 2.0
 """Seconds between attempts to take a zone whose lease another instance holds."""
-WORKERS_PER_ZONE = 4
+NAMES_AT_ONCE = 4
 QUEUE_REFRESH_SECONDS = 0.25
 """Seconds after which the dirty rows are read again, to find what other instances have marked."""
 QUEUE_REFRESH_SECONDS_PER_ROW = 0.00025
@@ -72,12 +72,12 @@ class ZoneWorker:
         if not await self.slot.acquire(self.clock(), request.deadline, keep_waiting=request.keep_waiting):
             return
         try:
-            while await self._apply_once(request):
+            while await self._apply_pass(request):
                 pass
         finally:
             self.slot.release()
 
-    async def _apply_once(self, request: ApplyRequest) -> bool:
+    async def _apply_pass(self, request: ApplyRequest) -> bool:
         """Read the dirty rows and settle them. Return True if they have to be read again."""
         new_work = self.slot.new_work
         new_work.clear()
@@ -115,7 +115,7 @@ class ZoneWorker:
         run = _Run(request, names, rows, self._next_refresh())
         self.lists.plan()
         try:
-            await gather_bounded(self._work(run) for _ in range(WORKERS_PER_ZONE))
+            await gather_bounded(self._settle_names(run) for _ in range(NAMES_AT_ONCE))
         finally:  # No task may outlive the run.
             self.lists.stop()
             await history.close()
@@ -123,7 +123,7 @@ class ZoneWorker:
             raise run.ended
         return run.ended
 
-    async def _work(self, run: _Run) -> None:
+    async def _settle_names(self, run: _Run) -> None:
         try:
             while row := await self._next_name(run):
                 waits = None
