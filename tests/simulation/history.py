@@ -80,10 +80,14 @@ class History:
         return found
 
     def _hidden(self, past):
-        """Whether a VM has come to report health, and lists do not show it: only a GET does, which is due in a day."""
-        health = [vm["health"] for _, vm in past if vm]
-        come = any(None in health[:number] and each is not None for number, each in enumerate(health))
-        return come and not self.cloud.compute.status_only_health
+        """Whether a VM has come to report health, and lists do not show it: only a GET does, which is due in a day.
+
+        No list shows it while the VM is started, either: the extension reports again only some time after that.
+        """
+        alive = [vm for _, vm in past if vm]
+        come = [n for n, vm in enumerate(alive) if vm["health"] and any(not each["health"] for each in alive[:n])]
+        started = come and any(vm["power"] == "starting" for vm in alive[come[0] :])
+        return bool(come) and (bool(started) or not self.cloud.compute.status_only_health)
 
     def late(self):
         """Whether a VM may be misjudged until its next GET."""

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.timeout(120)
 ROOT = Path(__file__).parents[2]
 FIRST = (0, 4)
 WITH_A_TABLE = (15,)
-REGRESSIONS = (24, 36, 56, 78, 121, 205, 262, 290, 513, 640)
+REGRESSIONS = (24, 36, 56, 78, 121, 157, 196, 205, 262, 290, 513, 640)
 """Seeds that have failed once, on the app or on one of its broken variants."""
 
 
@@ -32,7 +32,7 @@ def simulated(*arguments):
 
 @pytest.mark.parametrize(
     "seeds",
-    [FIRST, WITH_A_TABLE, REGRESSIONS[:5], REGRESSIONS[5:]],
+    [FIRST, WITH_A_TABLE, REGRESSIONS[:6], REGRESSIONS[6:]],
     ids=["first", "with a table", "regressions", "more regressions"],
 )
 def test_no_promise_is_broken(seeds):

@@ -109,15 +109,13 @@ class Witness:
         orders = ledger.orders_read()
         if all(zone in each for each in orders):
             self.trace.violation("nothing is written to a frozen zone", who)
+        record = self._record(zone, name)
+        meant = record and record.etag == request.headers.get("if-match")  # Otherwise its condition fails.
+        gone = set(record.addresses if meant else ()) - (got[1] if got else set())
         if not read.whole:
-            record = self._record(zone, name)
-            meant = record and record.etag == request.headers.get("if-match")  # Otherwise it comes to nothing.
-            gone = set(record.addresses if meant else ()) - (got[1] if got else set())
             if gone:
                 self.trace.violation("an incomplete catalog narrows nothing", f"{who}: {sorted(gone)} would go")
         elif read.open:
-            before = self._record(zone, name)
-            gone = set(before.addresses if before else ()) - (got[1] if got else set())
             if gone & ledger.held_open(name) and not any(orders):
                 self.trace.violation("what a zone holds of an unread claimant stays", f"{who}: {sorted(gone)}")
         elif not self.history.explains(zone, name, got, read.since, orders, written=True):
