@@ -193,6 +193,30 @@ def test_an_override_that_was_stored_and_not_carried_out_says_that(order):
     played(story)
 
 
+def test_an_override_that_was_ended_and_not_carried_out_says_that():
+    """The account goes away after the override has left the catalog."""
+
+    async def story(stage, bench):
+        await stage.resync(**ORDERS[1])
+
+        def faults(request):
+            if request.method == "DELETE" and "orders" in request.path:
+                bench.faults = later
+
+        def later(request):
+            return AWAY
+
+        bench.faults = faults
+        with pytest.raises(Transient, match="The override was ended, but its names were not all marked dirty"):
+            await stage.resync(**ORDERS[2])
+        back(bench)
+        assert list(await stage.app.catalog.overrides()) == []
+        await stage.app.correct_drift()
+        assert stage.wrong_answers() == {}
+
+    played(story)
+
+
 def test_few_answers_are_kept_and_one_long_one():
     last, where = LastStatus(), zone()
     last.keep(SummaryQuery(full=True), {"names": []}, 1.0)
