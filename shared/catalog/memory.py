@@ -203,7 +203,7 @@ class MemoryCatalog:
     async def purge_override(self, target: str, etag: str | None = None) -> None:
         await asyncio.sleep(0)
         if etag is not None:
-            _require_etag(self._overrides.get(target), etag, f"order about {target}")
+            _require_etag(self._overrides.get(target), etag, f"the override of {target}")
         self._overrides.pop(target, None)
 
     async def findings(self, zone: str) -> Versioned[ZoneFindings] | None:

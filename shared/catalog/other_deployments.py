@@ -96,8 +96,9 @@ class OtherDeployments:
 
         An override that cannot be read may concern any deployment.
         """
-        order = _read(row, codec.OVERRIDE)
-        return order is None or ZONE not in order.target or order.target in {z.key for z in self._settings.zones}
+        override = _read(row, codec.OVERRIDE)
+        zones = {zone.key for zone in self._settings.zones}
+        return override is None or ZONE not in override.target or override.target in zones
 
     async def purge(self, own: str, before: float) -> None:
         """Delete catalogs whose deployments have not swept since `before` (seconds since the epoch).

@@ -206,7 +206,7 @@ class TableCatalog:
         return (*good, *(codec.unreadable_override(error) for _, error in bad))
 
     async def put_override(self, override: Override) -> None:
-        what = f"the order about {override.target}"
+        what = f"the override of {override.target}"
         await self._store.upsert(codec.encode_row("orders", digest(override.target), override, what))
 
     async def purge_override(self, target: str, etag: str | None = None) -> None:

@@ -180,7 +180,7 @@ def _availability_problem(endpoint: Endpoint, overrides: Sequence[Override]) -> 
     """Why an endpoint does not answer now; None: it serves."""
     # Mostly there are no overrides, and a generator costs more than the check for that.
     if overrides and any(override.applies_to(endpoint) for override in overrides):
-        return "drained by order"
+        return "drained by an override"
     if endpoint.state != State.SERVING:
         return endpoint.state.value + (f" ({endpoint.doubt})" if endpoint.doubt else "")
     return None

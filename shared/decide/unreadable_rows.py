@@ -14,16 +14,16 @@ from shared.domain.catalog_state import BadRow
 _MEANS = {
     "endpoints": "it was dropped: no address is removed until the next complete sweep has read every claim again",
     "index": "it was rebuilt from its key and the endpoint's row",
-    "dirty": "the name is processed now, as if it had just been marked; its count of failures starts again",
+    "dirty": "the name is processed now, as if it had just been marked dirty; its count of failures starts again",
     "leases": "the zone counts as held by another instance until the lease ends, at most a minute after its row was "
     "written; then the greatest possible number of writes counts as spent",
-    "orders": "the order stays in force, without an end, for the target whose hash is the row's key",
+    "orders": "the override stays in force, without an end, for the target whose hash is the row's key",
     "history": "its changes are lost; the column that says whether the record set is ours is intact",
     "found": "it was dropped: the findings of the last sweep for the zone are missing until the next sweep",
     "marker": "it was dropped: the catalog counts as incomplete until the next sweep, and no address is removed",
 }
 _DO = "nothing; if it happens again, find what else writes to the table"
-_DO_ORDER = "give the order again, or end it (undrain, unfreeze): that replaces or removes the row"
+_DO_ORDER = "give the override again, or end it (undrain, unfreeze): that replaces or removes the row"
 
 
 def alarms(rows: Iterable[BadRow]) -> Sequence[Alarm]:

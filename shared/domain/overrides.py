@@ -19,7 +19,7 @@ HASHED = "sha256:"
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """What an operator has ordered until `until` (seconds since the epoch), about its `target`.
+    """An operator's drain or freeze of a `target` until `until` (seconds since the epoch).
 
     The target says what is meant: an endpoint (its id in lower case) or a region is drained, that is withdrawn from all
     answers; a zone (its key) is frozen, that is not written. These are not two types, because an override may stay in

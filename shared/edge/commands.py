@@ -173,7 +173,7 @@ def _check_together(wanted: _Body) -> None:
 
 
 def _override(wanted: _Body, settings: Settings, types: frozenset[str], by: str) -> OverrideCommand | None:
-    """The override that is given or taken back, None where there is none. Raises BadRequest."""
+    """The override to give or to end, None where there is none. Raises BadRequest."""
     if wanted.drain:
         target = _target("drain", wanted.drain, settings, types)
         return Drain(target, wanted.drain.minutes, wanted.dry_run, by, _reason(wanted.reason))

@@ -8,24 +8,27 @@ from contextlib import contextmanager
 from shared.domain.errors import Terminal, Transient
 from shared.edge.last_status import RUNBOOK
 
-NOT_TAKEN_BACK = "The order was NOT taken back"
+NOT_STORED = "The override was NOT stored"
+NOT_TAKEN_BACK = "The override was NOT ended"
 
 
 @contextmanager
-def override_not_kept(what: str = "The order was NOT kept") -> Iterator[None]:
+def override_not_kept(what: str = NOT_STORED) -> Iterator[None]:
     """While an override is being stored: what fails here has changed nothing. Raises Transient."""
     try:
         yield
     except (Transient, Terminal) as error:
-        again = "give it again when the storage account answers (if only its answer was lost, that does no harm)"
+        again = (
+            "send the request again when the storage account answers (if only its answer was lost, that does no harm)"
+        )
         raise Transient(f"{what}, and nothing was withdrawn or restored: {again}; {RUNBOOK}. {error}") from error
 
 
 @contextmanager
-def override_kept() -> Iterator[None]:
-    """After the override was stored. Raises Transient."""
+def override_kept(what: str = "The override was stored") -> Iterator[None]:
+    """After the override was stored or ended. Raises Transient."""
     try:
         yield
     except (Transient, Terminal) as error:
-        later = "its names were not all marked: give it again, or wait for the next sweep, which carries it out"
-        raise Transient(f"The order was kept, but {later}. {error}") from error
+        later = "its names were not all marked dirty: send the request again, or wait for the next sweep, which does it"
+        raise Transient(f"{what}, but {later}. {error}") from error

@@ -11,7 +11,7 @@ from shared.domain.overrides import FOREVER, Override
 from shared.domain.sweep_scope import SweepScope
 from shared.domain.zones import Zone
 from shared.edge.commands import Drain, Freeze, OverrideCommand, Sweep, Undrain, Unfreeze
-from shared.edge.override_errors import override_not_kept
+from shared.edge.override_errors import NOT_STORED, NOT_TAKEN_BACK, override_not_kept
 from shared.edge.report import Report
 from shared.loop.apply_recorded import apply_recorded
 from shared.loop.deadlines import RESYNC_SECONDS
@@ -41,7 +41,7 @@ class OverrideCommands:
         Raises BadRequest where its target is not known; Transient, which says whether the override was stored.
         """
         report = Report("resync", command.dry_run)
-        with override_not_kept():
+        with override_not_kept(NOT_TAKEN_BACK if isinstance(command, Undrain | Unfreeze) else NOT_STORED):
             deadline = await self.startup.begin() + RESYNC_SECONDS
             covered = await self.targets.check(command, report)
         if command.dry_run:

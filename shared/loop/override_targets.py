@@ -26,7 +26,7 @@ class OverrideTargets:
         """The endpoints that a command is about; the report says how many, also where there is none.
 
         A region or endpoint that is known, and has nothing to drain today, may be drained in advance.
-        Raises BadRequest where the target is not known, or what is taken back is not in force; Transient.
+        Raises BadRequest where the target is not known, or the override to end is not in force; Transient.
         """
         if isinstance(command, Freeze):
             return ()
@@ -93,9 +93,9 @@ def _listed(regions: Iterable[str]) -> str:
 def _coverage(target: str, endpoints: int, names: int, known: Iterable[Endpoint]) -> str:
     """How many endpoints and names a command is about; where none, which regions there are."""
     if endpoints:
-        return f"the order covers {endpoints} endpoint(s) and {names} name(s)"
+        return f"the override covers {endpoints} endpoint(s) and {names} name(s)"
     seen = "" if _is_endpoint(target) else _listed({each.region for each in known if each.region and each.names})
-    return f"the order about {target} covers no endpoint that is known{seen}: it applies to those that appear later"
+    return f"the override of {target} covers no endpoint that is known{seen}: it applies to those that appear later"
 
 
 def _not_frozen(command: Unfreeze) -> str:
@@ -106,4 +106,4 @@ def _not_frozen(command: Unfreeze) -> str:
 def _not_drained(command: Undrain, overrides: Iterable[Override]) -> str:
     drained = sorted({override.target for override in overrides if not override.is_freeze})
     found = ", ".join(drained[:10]) or "none"
-    return f"undrain: {command.target} is not drained by order; drained by order are: {found}"[:1000]
+    return f"undrain: {command.target} is not drained by an override; drain overrides: {found}"[:1000]

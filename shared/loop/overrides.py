@@ -1,4 +1,4 @@
-"""Overrides by operators: kept in the catalog, so that every instance obeys them and they outlive it.
+"""Overrides by operators: stored in the catalog, so that every instance obeys them and they outlive it.
 
 An override is stored, or removed, before its names are marked dirty: whatever processes them reads it.
 """
@@ -28,7 +28,7 @@ from shared.ports import Catalog
 
 @dataclass(frozen=True)
 class Overrides:
-    """Stores, takes back and expires overrides. `clock`: seconds since the epoch. Raises Transient."""
+    """Stores and ends overrides. `clock`: seconds since the epoch. Raises Transient."""
 
     catalog: Catalog
     recorder: Recorder
@@ -38,7 +38,7 @@ class Overrides:
 
     async def drain(self, command: Drain, report: Report) -> None:
         """Store a drain override, then mark its names dirty."""
-        cause = cause_now("drain order", self.clock(), command.by, command.reason)
+        cause = cause_now("drain override", self.clock(), command.by, command.reason)
         until = self.clock() + 60.0 * command.minutes
         override = Override(command.target, until, command.by, command.reason)
         with override_not_kept():
@@ -57,7 +57,7 @@ class Overrides:
             report.notes += await self._still_drained(command.target)
         with override_not_kept(NOT_TAKEN_BACK):
             await self.catalog.purge_override(command.target)
-        with override_kept():
+        with override_kept("The override was ended"):
             await self._mark_dirty(Override(command.target, 0.0), cause)
         await self.log.enter(self.zones, "undrain", f"drain of {command.target} ended", cause, report)
 
@@ -111,7 +111,7 @@ class Overrides:
         for stored in await self.catalog.overrides():
             override = stored.value
             if override.until <= self.clock():
-                cause = cause_now("end of an order", self.clock(), override.by, override.reason_given)
+                cause = cause_now("end of an override", self.clock(), override.by, override.reason_given)
                 await self._mark_dirty(override, cause)
                 with suppress(Conflict):  # Another instance has ended it, or an operator has just renewed it.
                     await self.catalog.purge_override(override.target, stored.etag)
@@ -128,11 +128,11 @@ class Overrides:
         return [f"replaces {_in_words(override)}" for override in overrides if override.about(target)]
 
     async def _still_drained(self, target: str) -> list[str]:
-        """Which endpoints another override keeps drained after the one about `target` is taken back."""
+        """Which endpoints another override keeps drained after the one about `target` is ended."""
         others = [each for each in await active_overrides(self.catalog, self.clock()) if not each.about(target)]
         rows = [stored.value.endpoint for stored in await self.catalog.endpoints()]
-        taken_back = Override(target, 0.0)
-        covered = [each for each in rows if taken_back.applies_to(each) and each.state != State.GONE]
+        ended = Override(target, 0.0)
+        covered = [each for each in rows if ended.applies_to(each) and each.state != State.GONE]
         left = [(each, other) for each in covered for other in others if other.applies_to(each)]
         return [f"{each.id} stays drained: {_in_words(other)}, which this does not end" for each, other in left]
 

@@ -83,7 +83,7 @@ class Findings:
     ) -> None:
         """Note which record sets have our owner tag, and forget those that are gone or another's.
 
-        `known`: read before the record sets were. A record set that has lost its tag stays known as ours.
+        `known`: read before the record sets were. A record set that has lost its owner tag stays known as ours.
         """
         there = {each.name: each for each in record_sets}
         ours = sorted(

@@ -207,7 +207,7 @@ def is_undrained(play: StepContext) -> Step:
         raise Skip("nothing is drained")
     change = happen.drained(play.ordered.lower(), back=True)
     return Step(
-        f"{name_of(play.replica.vm(play.ordered))} is taken back",
+        f"{name_of(play.replica.vm(play.ordered))} is no longer drained",
         'POST /api/resync {"undrain": {"endpoint": ...}}.',
         _order(play, {"undrain": {"endpoint": play.ordered}}),
         change,

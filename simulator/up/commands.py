@@ -28,8 +28,8 @@ def commands(pair: Processes, replica: WorldModel) -> list[tuple[str, list[str]]
         stop = f"Stop and start {vms[0]['id'].rsplit('/', 1)[1]}, then ask again (202: Azure has begun; the answer"
         found.append((f"{stop} changes when it has ended)", _vm_calls(pair, vms[0])))
         drain = f'{{"drain": {{"endpoint": "{vms[0]["id"]}", "minutes": 10}}}}'
-        order = "Drain it (`changes` of the answer: the writes that followed)"
-        found.append((order, [f"curl -s {key} -d '{drain}' {app}/api/resync {PRETTY}"]))
+        title = "Drain it (`changes` of the answer: the writes that followed)"
+        found.append((title, [f"curl -s {key} -d '{drain}' {app}/api/resync {PRETTY}"]))
     zone = replica.settings["NEARZONE_ZONES"][0]["region"]
     why = [f"curl -s {key} '{app}/api/status?zone={zone}&name={name}' {PRETTY}" for name in names[:1]]
     how = [f"curl -s {key} {app}/api/status {PRETTY}", *why, f"curl -s {key} {app}/api/metrics"]

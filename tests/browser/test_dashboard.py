@@ -230,7 +230,7 @@ async def test_details_tell_every_claim_in_or_out_what_the_zone_holds_and_the_hi
         await row(page, "names", "llama").get_by_role("button").nth(1).click()
         details = page.get_by_role("dialog", name="llama for clients in westeurope")
         await expect(details).to_contain_text("should be10.2.0.4TTL 30 s")
-        await expect(details).to_contain_text("zone holds10.2.0.4TTL 30 swith this deployment's mark")
+        await expect(details).to_contain_text("zone holds10.2.0.4TTL 30 swith this deployment's owner tag")
         claims = details.locator("table").first.locator("tbody tr")
         await expect(claims.filter(has_text="server1")).to_contain_text("outfarther: eastus")
         await expect(claims.filter(has_text="server2")).to_contain_text("innearest: westeurope 0 ms")

@@ -144,7 +144,7 @@ def test_a_name_without_a_machine_or_with_a_stopped_one_is_not_taken_over():
 
 
 def test_a_program_that_still_writes_the_records_takes_them_back_and_nearzone_says_so():
-    """The old stack run once more: its body has no mark. So is the way back."""
+    """The old stack run once more: its body has no owner tag. So is the way back."""
 
     async def story(stage):
         await stage.resync(adopt=["server1", "server2"])

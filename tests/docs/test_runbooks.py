@@ -190,7 +190,7 @@ def test_roll_back(guide):
 
 @pytest.mark.parametrize("by", ["order", "end"])
 def test_drain_an_endpoint(guide, by):
-    """It is withdrawn until the order ends, or is taken back."""
+    """It is withdrawn until the override expires, or is ended."""
     endpoint = vm_id("gpu-eus-1")
 
     async def story(stage):
@@ -214,7 +214,7 @@ def test_drain_an_endpoint(guide, by):
 
 @pytest.mark.parametrize("arm_is_out", [False, True])
 def test_a_region_is_out(guide, arm_is_out):
-    """Nobody withdraws machines that Azure calls running; the order does, and where a zone itself is out, later."""
+    """Nobody withdraws machines that Azure calls running; the override does, and where a zone itself is out, later."""
 
     async def story(stage):
         await swept(stage)
@@ -350,7 +350,7 @@ def test_regions_of_zones_are_swapped(guide):
 
 
 def test_who_changed_this_and_why(guide):
-    """The history of a name and the export of all zones say which order it was, who has given it, and the reason."""
+    """The history of a name and the export of all zones say which override it was, who has given it, and the reason."""
 
     async def story(stage):
         await swept(stage)
@@ -487,7 +487,7 @@ def test_azure_throttles(guide):
 
 
 def test_the_catalog_is_lost(guide):
-    """Nothing goes away before a sweep has seen everything; orders are gone with it."""
+    """Nothing goes away before a sweep has seen everything; overrides are gone with it."""
 
     async def story(stage):
         bench = CatalogFixture(asyncio.get_running_loop())
@@ -555,11 +555,11 @@ def test_the_storage_account_cannot_be_reached(guide):
         left = held | {"aRecords": [{"ipv4Address": "10.1.0.5"}]}  # What the CLI writes.
         stage.arm("PUT", f"{zone_id(EAST)}/A/{NAME}", {"properties": left})
         bench.faults = lambda request: None
-        assert (await stage.app.status())["drains"] == [], "the order was not kept"
+        assert (await stage.app.status())["drains"] == [], "the override was not stored"
         await guide.ask(stage.app, ID=vm_id("gpu-eus-2"))
         report = await guide.ask(stage.app)
         assert report["failures"] == []
-        assert answers(stage)[0] == ["10.2.0.4"], "one is tagged, the other one drained by order"
+        assert answers(stage)[0] == ["10.2.0.4"], "one is tagged, the other one drained by an override"
         assert (await stage.app.status())["blocked"] == []
 
     run_scenario(story, fleet())
@@ -636,7 +636,7 @@ def test_move_a_zone(guide):
 
 
 def test_a_zone_that_azure_has_moved_is_owned_under_its_new_id():
-    """The marks have moved along: nothing is written, nothing has to be adopted."""
+    """The owner tags have moved along: nothing is written, nothing has to be adopted."""
 
     async def story(before):
         await swept(before)
@@ -709,7 +709,7 @@ def test_two_deployments_in_one_zone(guide):
 
 
 def test_two_apps_with_one_owner_and_separate_catalogs_undo_each_others_orders():
-    """What the runbook warns of: the second app takes the record sets for its own, and knows no order of the first."""
+    """What the runbook warns of: the second app takes the record sets for its own, and knows none of the overrides."""
 
     async def story(stage):
         await swept(stage)
@@ -725,7 +725,7 @@ def test_two_apps_with_one_owner_and_separate_catalogs_undo_each_others_orders()
 
 
 def test_a_name_may_not_be_written(guide):
-    """A lost mark is told, and taken back; what was never ours stays."""
+    """A lost owner tag is told, and taken back; what was never ours stays."""
 
     async def story(stage):
         await swept(stage)
@@ -742,7 +742,7 @@ def test_a_name_may_not_be_written(guide):
     run_scenario(story, fleet())
 
 
-@pytest.mark.parametrize("cause", ["edited", "lost event", "mark lost"])
+@pytest.mark.parametrize("cause", ["edited", "lost event", "tag lost"])
 def test_a_name_has_a_wrong_answer(guide, cause):
     """The explanation shows both sides and whose the record set is; the way that belongs to it puts it right."""
     wrong = {"ttl": 30, "aRecords": [{"ipv4Address": "10.9.9.9"}], "metadata": OURS if cause == "edited" else {}}
@@ -757,7 +757,7 @@ def test_a_name_has_a_wrong_answer(guide, cause):
             stage.arm("PUT", f"{zone_id(EAST)}/A/{NAME}", {"properties": wrong})
         told = await guide.ask(stage.app)
         assert told["record"]["addresses"] == (NEAR if cause == "lost event" else ["10.9.9.9"])
-        assert told["record"]["owned"] is (cause != "mark lost")
+        assert told["record"]["owned"] is (cause != "tag lost")
         assert told["answer"]["addresses"] == NEAR, "from what is known"
         assert {claim["endpoint"].rsplit("/", 1)[-1] for claim in told["claims"]} == {
             "gpu-eus-1",
@@ -766,11 +766,11 @@ def test_a_name_has_a_wrong_answer(guide, cause):
         }
         assert told["history"][0]["cause"].startswith("sweep")
         looks = [await guide.ask(stage.app, ID=vm_id("gpu-eus-1")), await guide.ask(stage.app)]
-        lost = [(NAME, "the record set has lost our owner tag; adopt takes it back")] if cause == "mark lost" else []
+        lost = [(NAME, "the record set has lost our owner tag; adopt takes it back")] if cause == "tag lost" else []
         assert [
             [(each["name"], each["reason"]) for each in look["skips"] if each["name"] == NAME] for look in looks
         ] == [lost] * 2
-        assert (answers(stage)[0] == ["10.9.9.9"]) is (cause == "mark lost"), "a resync is the way out, or none"
+        assert (answers(stage)[0] == ["10.9.9.9"]) is (cause == "tag lost"), "a resync is the way out, or none"
         plan, adopted = await guide.ask(stage.app), await guide.ask(stage.app)
         assert [each["after"] for each in plan["changes"]] == [NEAR for _ in lost]
         assert len(adopted["changes"]) == len(lost)

@@ -74,7 +74,7 @@ class App:
         return self._checked(answer, partial(self._wanted, body), self._unsure(body))
 
     def _wanted(self, body):
-        """What a body asks for. Raises BadRequest, also for an order about a region that is not known."""
+        """What a body asks for. Raises BadRequest, also for an override of a region that is not known."""
         command = commands.parse(body, self.loop.settings, self.loop.inventory.kinds)
         regions = self.loop.applier.latency.regions
         if isinstance(command, Drain | Undrain) and "/" not in command.target and command.target not in regions:

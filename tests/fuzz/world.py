@@ -191,7 +191,7 @@ class SteadyState(SimulatedDeployment):
         if strange := {row.value.name for row in await catalog.indexed()} - claimed:
             raise Broken(f"the index has names that nobody claims: {sorted(strange)[:3]}")
         if await catalog.overrides():
-            raise Broken("a drain order out of nowhere")
+            raise Broken("a drain override out of nowhere")
         if len(self.app.events) > COUNTERS:
             raise Broken(f"counters by what events say: {list(self.app.events)[:COUNTERS]}")
 

@@ -1,4 +1,4 @@
-"""The storage account cannot be reached: what was known is told with its age, and no order is taken for kept."""
+"""The storage account cannot be reached: what was known is told with its age, and no override is taken for stored."""
 
 import asyncio
 
@@ -154,12 +154,13 @@ def test_a_check_runs_what_needs_no_catalog_and_says_what_is_missing(opened):
 
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("opened", [True, False])
-def test_an_order_that_could_not_be_kept_says_so_plainly(order, opened):
+def test_an_override_that_could_not_be_stored_says_so_plainly(order, opened):
     async def story(stage, bench):
         if not opened:
             stage.restart(bench.open())
         away(bench)
-        with pytest.raises(Transient, match=r"The order was NOT (kept|taken back), .* docs/runbooks.md") as caught:
+        done = "ended" if order.keys() & {"undrain", "unfreeze"} else "stored"
+        with pytest.raises(Transient, match=rf"The override was NOT {done}, .* docs/runbooks.md") as caught:
             await stage.resync(**order)
         assert "HTTP 403" in str(caught.value)
         back(bench)
@@ -170,8 +171,8 @@ def test_an_order_that_could_not_be_kept_says_so_plainly(order, opened):
 
 
 @pytest.mark.parametrize("order", [ORDERS[0], ORDERS[3]])
-def test_an_order_that_was_kept_and_not_carried_out_says_that(order):
-    """The account goes away after the order is in the catalog."""
+def test_an_override_that_was_stored_and_not_carried_out_says_that(order):
+    """The account goes away after the override is in the catalog."""
 
     async def story(stage, bench):
         def faults(request):
@@ -183,11 +184,35 @@ def test_an_order_that_was_kept_and_not_carried_out_says_that(order):
             return AWAY
 
         bench.faults = faults
-        with pytest.raises(Transient, match="The order was kept, but its names were not all marked"):
+        with pytest.raises(Transient, match="The override was stored, but its names were not all marked dirty"):
             await stage.resync(**order)
         back(bench)
         assert len(await stage.app.catalog.overrides()) == 1
         await stage.resync(**order)
+
+    played(story)
+
+
+def test_an_override_that_was_ended_and_not_carried_out_says_that():
+    """The account goes away after the override has left the catalog."""
+
+    async def story(stage, bench):
+        await stage.resync(**ORDERS[1])
+
+        def faults(request):
+            if request.method == "DELETE" and "orders" in request.path:
+                bench.faults = later
+
+        def later(request):
+            return AWAY
+
+        bench.faults = faults
+        with pytest.raises(Transient, match="The override was ended, but its names were not all marked dirty"):
+            await stage.resync(**ORDERS[2])
+        back(bench)
+        assert list(await stage.app.catalog.overrides()) == []
+        await stage.app.correct_drift()
+        assert stage.wrong_answers() == {}
 
     played(story)
 

@@ -276,7 +276,7 @@ def test_a_first_sweep_that_began_in_the_future_holds_another_one_back_for_a_min
         await asyncio.sleep(FIRST_SWEEP_RETRY_SECONDS)  # It counts as begun when its row was written.
         await one.drain()
         assert stage.wrong_answers() == {}
-        assert len(await one.applier.active_overrides()) == 1, "an order may end in the future"
+        assert len(await one.applier.active_overrides()) == 1, "an override may end in the future"
 
     played(story, (0.0, 0.0), fleet())
 

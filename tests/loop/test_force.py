@@ -54,7 +54,7 @@ def body(number):
 
 
 def old(stage, *numbers):
-    """Record sets with our mark that no endpoint accounts for."""
+    """Record sets with our owner tag that no endpoint accounts for."""
     for number in numbers:
         stage.arm("PUT", f"{zone_id(EAST)}/A/old-{number}", body(number))
 

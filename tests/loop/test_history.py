@@ -19,7 +19,7 @@ def fleet():
 
 
 async def ended(stage):
-    """Two VMs published by a sweep, then the nearer one stopped, and an order about the other one."""
+    """Two VMs published by a sweep, then the nearer one stopped, and an override of the other one."""
     await stage.app.correct_drift()
     stage.arm("POST", vm_id("e-1") + "/deallocate")
     await stage.deliver_pending_events(60)
@@ -39,7 +39,7 @@ def test_the_history_of_a_name_tells_when_from_what_to_what_why_and_because_of_w
         assert middle["cause"] in causes
         assert middle["cause"].endswith(": Microsoft.Compute/virtualMachines/deallocate/action e-1")
         assert (last["kind"], last["after"], last["reason"]) == ("delete", [], "no endpoint serves")
-        assert last["cause"].startswith("drain order 20")
+        assert last["cause"].startswith("drain override 20")
         assert began < stage.clock()
         assert first["at"] < middle["at"] < last["at"] <= (await stage.app.status())["now"]
 

@@ -1,4 +1,4 @@
-"""Orders that hit nothing are refused or said; a dry run shows what an order would do; every order has its author."""
+"""Overrides that hit nothing are refused or said; a dry run shows what one would do; each has its author."""
 
 import json
 import logging
@@ -22,10 +22,10 @@ REFUSED = [
     ({"drain": {"region": "eastuss", "minutes": 9}}, "endpoints are known in: eastus, westeurope.*did you mean eastus"),
     ({"drain": {"endpoint": vm_id("nobody"), "minutes": 9}}, "drain.endpoint: no such endpoint known"),
     ({"drain": {"endpoint": vm_id("e-9"), "minutes": 9}, "dry_run": True}, "drain.endpoint: no such endpoint known"),
-    ({"undrain": {"endpoint": vm_id("e-1")}}, "is not drained by order; drained by order are: none"),
-    ({"undrain": {"endpoint": vm_id("nobody")}}, "is not drained by order"),
-    ({"undrain": {"region": EAST}}, "undrain: eastus is not drained by order"),
-    ({"undrain": {"region": EAST}, "dry_run": True}, "undrain: eastus is not drained by order"),
+    ({"undrain": {"endpoint": vm_id("e-1")}}, "is not drained by an override; drain overrides: none"),
+    ({"undrain": {"endpoint": vm_id("nobody")}}, "is not drained by an override"),
+    ({"undrain": {"region": EAST}}, "undrain: eastus is not drained by an override"),
+    ({"undrain": {"region": EAST}, "dry_run": True}, "undrain: eastus is not drained by an override"),
     ({"unfreeze": {"zone": EAST}}, r"unfreeze.zone: zone ai.internal \(eastus\) is not frozen"),
     ({"endpoint": vm_id("nobody")}, "endpoint: no such endpoint known"),
 ]
@@ -88,7 +88,7 @@ def test_a_region_that_is_known_can_be_drained_in_advance_and_the_answer_says_th
         assert "covers no endpoint that is known (endpoints are known in: eastus, westeurope)" in report.notes[0]
         report = await stage.resync(drain={"region": EAST, "minutes": 9})
         assert report.as_json()["covers"] == {"endpoints": 2, "names": 3}
-        assert report.notes == ["the order covers 2 endpoint(s) and 3 name(s)"]
+        assert report.notes == ["the override covers 2 endpoint(s) and 3 name(s)"]
 
     run_scenario(story, fleet())
 
@@ -172,7 +172,7 @@ def who(entry):
     return {key: entry[key] for key in WHO}
 
 
-def test_orders_and_what_they_change_say_who_has_given_them_and_why(caplog):
+def test_overrides_and_what_they_change_say_who_has_given_them_and_why(caplog):
     caplog.set_level(logging.INFO, "nearzone")
 
     async def story(stage):
@@ -180,7 +180,7 @@ def test_orders_and_what_they_change_say_who_has_given_them_and_why(caplog):
         await stage.resync(drain={"region": EAST, "minutes": 5}, reason="INC-7: cooling")
         told = await stage.app.status()
         assert who(told["drains"][0]) == WHO
-        new = [each for each in told["changes"] if each["cause"].startswith("drain order")]
+        new = [each for each in told["changes"] if each["cause"].startswith("drain override")]
         assert {each["kind"] for each in new} == {"drain", "update", "delete"}
         assert [who(each) for each in new] == [WHO] * len(new)
         orders = [each for each in new if each["kind"] == "drain"]

@@ -335,7 +335,7 @@ def test_a_drained_endpoint_comes_back_when_the_order_is_taken_back():
         await stage.resync(drain={"endpoint": vm_id("E-1"), "minutes": 60})
         assert answers(stage)[0] == ["10.1.0.5"]
         await stage.app.correct_drift()
-        assert answers(stage)[0] == ["10.1.0.5"], "a sweep knows of the order"
+        assert answers(stage)[0] == ["10.1.0.5"], "a sweep knows of the override"
         await stage.resync(undrain={"endpoint": vm_id("e-1")})
         assert stage.wrong_answers() == {}
 

@@ -105,7 +105,7 @@ class Workload:
             self.cloud.compute.guest_shutdown(vm)
 
     def edit(self, vm):
-        """Somebody changes a record set by hand: other addresses, no mark any more, or gone."""
+        """Somebody changes a record set by hand: other addresses, no owner tag any more, or gone."""
         name = self.rng.choice((vm.rsplit("/", 1)[-1], "llama", "mistral", "phi"))
         path = f"{zone_id(self.rng.choice(self.story.drawn.regions))}/A/{name}"
         held = self.arm("GET", path)

@@ -84,7 +84,7 @@ CASES = {
     "only the primary NIC is published": (world(TWO_NICS), "b", "b"),
     "nobody serves: no record set": (world(STOPPED), "", ""),
     "settings may be text": (world(A, B, POLICIES=json.dumps({"llm": {"regions": ["eastus"]}})), "a", "a"),
-    "a record set with our mark is ours": (world(A, B, records=[OWNED]), "a", "b"),
+    "a record set with our owner tag is ours": (world(A, B, records=[OWNED]), "a", "b"),
     "an own name gives way to a claim by tag": (world(vm("llm", "eastus", "10.1.0.9", ""), B), "b", "b"),
     "even to one that does not serve": (world(vm("llm", "westeurope", "10.1.0.9", ""), STOPPED), "", ""),
     "a CNAME of that name leaves no A record set": (world(A, B, records=[CNAME]), "", "b"),

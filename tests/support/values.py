@@ -57,5 +57,5 @@ def parsed(**changed):
 
 
 def ours(name, *addresses, ttl=30, owner="nearzone", **more):
-    """A record set with our mark."""
+    """A record set with our owner tag."""
     return RecordSet(name, ttl, tuple(addresses), (("nearzone-owner", owner),), "etag", **more)

@@ -216,12 +216,12 @@ def test_what_is_not_ours_is_never_changed(there, answer):
 
 
 SEEN = [
-    # promise, endpoints, drain orders, was it seen
+    # promise, endpoints, drain overrides, was it seen
     ("stopped", [vm("a", A, state=State.STOPPED)], [], True),
     ("draining", [vm("a", A, state=State.DRAINING)], [], True),
     ("deleted", [vm("a", A, state=State.GONE)], [], True),
     ("warming", [vm("a", A, state=State.WARMING)], [], True),
-    ("drained by order", [vm("a", A)], [Override(vm("a").key, 9.0)], True),
+    ("drained by an override", [vm("a", A)], [Override(vm("a").key, 9.0)], True),
     ("left the name", [vm("a", A, tagged=("gpt",))], [], True),
     ("nobody had it", [], [], False),
     ("still serves, so the settings changed", [vm("a", A)], [], False),

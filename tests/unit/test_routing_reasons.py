@@ -25,7 +25,7 @@ ROGUE = vm("x", "10.0.0.9", group="rogue")
 NOT_THE_POLICYS = "its region is not in the policy's regions"
 AMBIGUOUS = "ambiguous: the same address is claimed from another VNet"
 REASONS = [
-    # a claim beside one of 10.0.0.1 that serves in the own region, settings, drain orders, why it is out
+    # a claim beside one of 10.0.0.1 that serves in the own region, settings, drain overrides, why it is out
     (vm("x", "10.0.0.9", region=EAST), {}, (), "farther: eastus 85 ms"),
     (vm("x", "10.0.0.9", region="mars"), {}, (), "farther: mars (no published round-trip time)"),
     (vm("x", "10.0.0.9", state=State.WARMING), {}, (), "warming"),
@@ -37,8 +37,8 @@ REASONS = [
     (vm("x", "10.0.0.9", subscription=OTHER_SUB), BOTH_SUBS, (), "its subscription is not in NEARZONE_SUBSCRIPTIONS"),
     (HOST, {}, (), "claims it only by its own name, and others claim it by tag"),
     (HOST, {"HOST_NAMES": "false"}, (), "claims it only by its own name, and NEARZONE_HOST_NAMES is false"),
-    (vm("x", "10.0.0.9"), {}, (Override(vm("x").key, 9.0),), "drained by order"),
-    (vm("x", "10.0.0.9", region=EAST), {}, (Override(EAST, 9.0),), "drained by order"),
+    (vm("x", "10.0.0.9"), {}, (Override(vm("x").key, 9.0),), "drained by an override"),
+    (vm("x", "10.0.0.9", region=EAST), {}, (Override(EAST, 9.0),), "drained by an override"),
     (vm("x", ("10.0.0.9", "v"), ("10.0.0.9", "w")), {}, (), AMBIGUOUS),
     (vm("x", "10.0.0.9", region=EAST), policy(regions=[WEST]), (), NOT_THE_POLICYS),
     # Of two reasons the one that a person would have to mend first.
@@ -48,7 +48,7 @@ REASONS = [
         vm("x", "10.0.0.9", state=State.STOPPED),
         {},
         (Override(EAST, 9.0), Override(vm("x").key, 9.0)),
-        "drained by order",
+        "drained by an override",
     ),
 ]
 
@@ -90,7 +90,7 @@ NORTH_SILENT = "failover: no endpoint serves in northeurope; nearest is eastus 8
 OWN_UNUSABLE = "failover: no usable address in westeurope; nearest is eastus 85 ms"
 OWN_SILENT = "failover: no endpoint serves in westeurope; nearest is eastus 85 ms"
 ANSWERS = [
-    # promise, endpoints, settings, drain orders, why the answer is what it is
+    # promise, endpoints, settings, drain overrides, why the answer is what it is
     ("the own region", [vm("a", "10.0.0.1")], {}, (), "nearest: westeurope 0 ms"),
     ("another one, when nobody claims it nearer", [FAR], {}, (), "nearest: eastus 85 ms"),
     (
