@@ -3,7 +3,7 @@
 #   make test [TIER=unit|loop|all] [ARGS="-k routing"]
 #     unit: pure decisions and the protocol's model, half a minute; loop: the loop in virtual time, a minute and a half;
 #     all (the default): these, the catalog, the simulator, whole processes, the browser, the documents, the benchmarks
-#     and infra/, six minutes
+#     and infra/, seven to eight minutes
 #   make simulate [SEEDS=1000] [FIRST=0] [ARGS=--trace]     make mutants     make fuzz [INPUTS=1000000]
 #   make model [ARGS=--trace]
 #   make bench [ONLY=storm]     make azurite     make infra-test [ARGS="-k filter"]     make kusto
