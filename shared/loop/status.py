@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import chain, islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from cronsim import CronSim
 
@@ -37,66 +37,103 @@ CHANGES = 50
 """So many of the last changes of all zones are in the status."""
 
 
+class _Current(NamedTuple):
+    """What the catalog holds now. Mappings: by the zone's key. `stored`: the state row, None where there is none."""
+
+    now: float
+    stored: Versioned[CatalogState] | None
+    overrides: Sequence[Override]
+    dirty: Mapping[str, Sequence[DirtyName]]
+    rows: Sequence[EndpointRow]
+    found: Mapping[str, ZoneFindings]
+    complete: str | None
+    frozen: Mapping[str, Override | None]
+    holds: Mapping[str, waiting.WaitReasons]
+
+
 async def status(sources: StatusSources, own: Sequence[Alarm] = ()) -> dict[str, Any]:
     """Zones, dirty and blocked names, endpoints by state, the last sweeps and changes, overrides, refusals and alarms.
 
     `own`: alarms of this instance, which its last sweep may have left in the state row as well.
     """
-    catalog, settings, overrides = sources.catalog, sources.settings, await sources.active_overrides()
-    stored = await catalog.state()
-    state = stored.value if stored else CatalogState()
-    dirty = {zone.key: [row.value for row in await catalog.dirty(zone.key)] for zone in settings.zones}
-    rows = [row.value for row in await catalog.endpoints()]
-    endpoints = [row.endpoint for row in rows]
-    found = {zone.key: await _found(sources, zone) for zone in settings.zones}
-    now = sources.clock()
-    alarms = [*own, *state.alarms, *state.findings, *overdue_alarms(stored, settings, now)]
-    alarms += [alarm for each in found.values() for alarm in each.alarms]
-    alarms += grouped((*_endpoint_troubles(rows, settings), *_failing_names(settings.zones, dirty)))
-    alarms += bad_rows.alarms(await catalog.bad_rows())
-    complete = await sources.complete_epoch()
-    if not complete:
-        alarms.append(INCOMPLETE)
-    frozen = {zone.key: active_freeze(zone, overrides) for zone in settings.zones}
-    holds = {zone.key: await _holds(sources, zone, frozen[zone.key], complete) for zone in settings.zones}
-    alarms += grouped(each for zone in settings.zones for each in holds[zone.key].late_names(dirty[zone.key]))
-    alarms += [_frozen(zone, freeze) for zone in settings.zones if (freeze := frozen[zone.key])]
+    current, settings = await _current(sources), sources.settings
+    state = current.stored.value if current.stored else CatalogState()
+    unreadable = bad_rows.alarms(await sources.catalog.bad_rows())
+    alarms = [*own, *_alarms(current, settings, unreadable)]
+    found = current.found.values()
     return {
-        "now": format_time(now),
-        "catalog": dict(await catalog.location()),
+        "now": format_time(current.now),
+        "catalog": dict(await sources.catalog.location()),
         "mode": "apply" if settings.apply else "shadow",
         "owner": settings.owner,
-        "zones": [
-            {
-                "id": zone.id,
-                "region": zone.region,
-                "dirty": len(dirty[zone.key]),
-                "blocked": found[zone.key].count,
-                "frozen": _until(frozen[zone.key]),
-            }
-            for zone in settings.zones
-        ],
+        "zones": [_zone(zone, current) for zone in settings.zones],
         "dirty": [
-            _dirty(d, holds[d.zone]) for d in sorted(chain(*dirty.values()), key=lambda d: (d.urgency, d.since, d.name))
+            _dirty(each, current.holds[each.zone])
+            for each in sorted(chain(*current.dirty.values()), key=lambda each: (each.urgency, each.since, each.name))
         ],
-        "blocked": [_blocked(zone, each) for zone in settings.zones for each in found[zone.key].blocked],
-        "endpoints": dict(sorted(Counter(e.state.value for e in endpoints if e.names).items())),
-        "last_sweep": {
-            "completed_at": format_time(state.completed_at),
-            "current": bool(complete),
-            "progress": _progress(state.progress),
-            "deferred": format_time(state.deferred_at) if is_sweep_noted(state) else None,
-        },
+        "blocked": [_blocked(zone, each) for zone in settings.zones for each in current.found[zone.key].blocked],
+        "endpoints": _endpoint_counts(current.rows),
+        "last_sweep": _last_sweep(state, is_current=bool(current.complete)),
         "sweeps": [_swept(sweep) for sweep in state.sweeps],
         "changes": await _changes(sources),
         "drains": [
             {"target": override.target, "until": format_time(override.until), **_caller(override)}
-            for override in overrides
-            if not any(override.about(zone) for zone in frozen)
+            for override in current.overrides
+            if not any(override.about(zone) for zone in current.frozen)
         ],
-        "refusals": [text for each in found.values() for text in each.refusals],
-        "refused": [refused_plan_json(plan) for each in found.values() for plan in each.refused],
-        "alarms": [{**alarm_json(alarm), "at": format_time(alarm.at or now)} for alarm in _each_once(alarms)],
+        "refusals": [text for each in found for text in each.refusals],
+        "refused": [refused_plan_json(plan) for each in found for plan in each.refused],
+        "alarms": [{**alarm_json(alarm), "at": format_time(alarm.at or current.now)} for alarm in _each_once(alarms)],
+    }
+
+
+async def _current(sources: StatusSources) -> _Current:
+    catalog, zones, overrides = sources.catalog, sources.settings.zones, await sources.active_overrides()
+    stored = await catalog.state()
+    dirty = {zone.key: [row.value for row in await catalog.dirty(zone.key)] for zone in zones}
+    rows = [row.value for row in await catalog.endpoints()]
+    found = {zone.key: await _found(sources, zone) for zone in zones}
+    now, complete = sources.clock(), await sources.complete_epoch()
+    frozen = {zone.key: active_freeze(zone, overrides) for zone in zones}
+    holds = {zone.key: await _holds(sources, zone, frozen[zone.key], complete) for zone in zones}
+    return _Current(now, stored, overrides, dirty, rows, found, complete, frozen, holds)
+
+
+def _alarms(current: _Current, settings: Settings, unreadable: Iterable[Alarm]) -> Iterator[Alarm]:
+    zones, dirty = settings.zones, current.dirty
+    if current.stored:
+        yield from (*current.stored.value.alarms, *current.stored.value.findings)
+    yield from overdue_alarms(current.stored, settings, current.now)
+    yield from (alarm for each in current.found.values() for alarm in each.alarms)
+    yield from grouped((*_endpoint_troubles(current.rows, settings), *_failing_names(zones, dirty)))
+    yield from unreadable
+    if not current.complete:
+        yield INCOMPLETE
+    yield from grouped(each for zone in zones for each in current.holds[zone.key].late_names(dirty[zone.key]))
+    yield from (_frozen(zone, freeze) for zone in zones if (freeze := current.frozen[zone.key]))
+
+
+def _zone(zone: Zone, current: _Current) -> dict[str, Any]:
+    return {
+        "id": zone.id,
+        "region": zone.region,
+        "dirty": len(current.dirty[zone.key]),
+        "blocked": current.found[zone.key].count,
+        "frozen": _until(current.frozen[zone.key]),
+    }
+
+
+def _endpoint_counts(rows: Sequence[EndpointRow]) -> dict[str, int]:
+    """How many endpoints with names are in each state."""
+    return dict(sorted(Counter(row.endpoint.state.value for row in rows if row.endpoint.names).items()))
+
+
+def _last_sweep(state: CatalogState, *, is_current: bool) -> dict[str, Any]:
+    return {
+        "completed_at": format_time(state.completed_at),
+        "current": is_current,
+        "progress": _progress(state.progress),
+        "deferred": format_time(state.deferred_at) if is_sweep_noted(state) else None,
     }
 
 
