@@ -12,6 +12,7 @@ from shared.domain.counters import ProcessCounters
 from shared.domain.dirty import DirtyName, RecordChange
 from shared.domain.endpoints import Endpoint, EndpointRow, Listing
 from shared.domain.overrides import Override
+from shared.domain.probes import EvidencePage, Probe, VantageRow
 from shared.domain.zone_environment import Permission, ZoneEnvironment
 from shared.domain.zone_findings import ZoneFindings
 from shared.domain.zones import RecordSet, Zone
@@ -164,6 +165,21 @@ class Catalog(Protocol):
     async def remove_owned(self, zone: str, names: Mapping[str, str]) -> None:
         """Note that these are not ours any more, each unless its row has another etag by now."""
 
+    async def vantage(self, vantage: str) -> Versioned[VantageRow] | None:
+        """The row of a vantage; None where it has not probed yet."""
+
+    async def put_vantage(self, row: VantageRow, etag: str | None) -> str:
+        """Write it if it still has this etag (None: if there is none); gives the new etag."""
+
+    async def evidence(self, vantage: str) -> Sequence[EvidencePage]:
+        """What a vantage has seen of all targets."""
+
+    async def put_evidence(self, page: EvidencePage) -> None:
+        """Replace a page. Only the prober that has just written the vantage's row does so."""
+
+    async def purge_evidence(self, vantage: str, number: int) -> None:
+        """Remove a page."""
+
     async def process_counters(self) -> Sequence[ProcessCounters]:
         """The counters of each process, as of its last write."""
 
@@ -172,6 +188,33 @@ class Catalog(Protocol):
 
     async def purge_process_counters(self, before: float) -> None:
         """Remove those that were not written since then (seconds since the epoch)."""
+
+
+class Connection(Protocol):
+    """An open connection to a probed address. Calls raise DialError."""
+
+    @property
+    def rtt_ms(self) -> float | None:
+        """The connection's round-trip time in milliseconds as the kernel measured it; None where it is not known."""
+
+    async def read(self, limit: int) -> bytes:
+        """At most so many bytes; none at the end of the answer."""
+
+    async def write(self, data: bytes) -> None:
+        """Send all of it."""
+
+    def close(self) -> None:
+        """End the connection at once. Raises nothing."""
+
+
+class Dialer(Protocol):
+    """Opens connections to addresses of endpoints: the one way to the network that is probed."""
+
+    async def connect(self, ip: str, probe: Probe, connect_seconds: float) -> Connection:
+        """Connect to the probe's port, with TLS where it asks for that. `connect_seconds`: at the most for TCP alone.
+
+        Raises DialError. The caller limits the whole time by cancelling.
+        """
 
 
 class Inventory(Protocol):

@@ -22,6 +22,7 @@ from shared.domain.dirty import DirtyName, RecordChange
 from shared.domain.endpoints import EndpointRow
 from shared.domain.errors import Conflict
 from shared.domain.overrides import Override
+from shared.domain.probes import EvidencePage, VantageRow
 from shared.domain.zone_findings import ZoneFindings
 
 
@@ -41,6 +42,8 @@ class MemoryCatalog:
         self._owned: dict[str, dict[str, str]] = {}
         self._findings: dict[str, Versioned[ZoneFindings]] = {}
         self._state: Versioned[CatalogState] | None = None
+        self._vantages: dict[str, Versioned[VantageRow]] = {}
+        self._evidence: dict[tuple[str, int], EvidencePage] = {}
         self._process_counters: dict[str, ProcessCounters] = {}
         self._clock: Clock | None = None
         self._leased_at: dict[str, float] = {}
@@ -266,6 +269,28 @@ class MemoryCatalog:
         for name, etag in names.items():
             if held.get(name) == etag:
                 del held[name]
+
+    async def vantage(self, vantage: str) -> Versioned[VantageRow] | None:
+        await asyncio.sleep(0)
+        return self._vantages.get(vantage)
+
+    async def put_vantage(self, row: VantageRow, etag: str | None) -> str:
+        await asyncio.sleep(0)
+        _require_etag(self._vantages.get(row.vantage), etag, f"the row of vantage {row.vantage}")
+        self._vantages[row.vantage] = Versioned(row, next(self._etags))
+        return self._vantages[row.vantage].etag
+
+    async def evidence(self, vantage: str) -> Sequence[EvidencePage]:
+        await asyncio.sleep(0)
+        return tuple(page for page in self._evidence.values() if page.vantage == vantage)
+
+    async def put_evidence(self, page: EvidencePage) -> None:
+        await asyncio.sleep(0)
+        self._evidence[page.vantage, page.number] = page
+
+    async def purge_evidence(self, vantage: str, number: int) -> None:
+        await asyncio.sleep(0)
+        self._evidence.pop((vantage, number), None)
 
     async def process_counters(self) -> Sequence[ProcessCounters]:
         await asyncio.sleep(0)

@@ -16,7 +16,7 @@ import msgspec
 from azure.data.tables import TableEntity
 from azure.data.tables.aio import TableClient
 
-from shared.catalog import codec, dirty_rows, history, history_rows
+from shared.catalog import codec, dirty_rows, history, history_rows, vantage_rows
 from shared.catalog import future_times as times
 from shared.catalog.codec import BODY, UnreadableRow
 from shared.catalog.other_deployments import OtherDeployments
@@ -32,6 +32,7 @@ from shared.domain.dirty import DirtyName, RecordChange
 from shared.domain.endpoints import EndpointRow
 from shared.domain.errors import Conflict
 from shared.domain.overrides import Override
+from shared.domain.probes import EvidencePage, VantageRow
 from shared.domain.resource_ids import digest
 from shared.domain.zone_findings import ZoneFindings
 
@@ -309,6 +310,26 @@ class TableCatalog:
     async def _clear_owned(self, zone: str, name: str, etag: str) -> None:
         with suppress(Conflict):  # It was just written.
             await self._store.replace(history_rows.encode_ownership(zone, name, as_ours=False), etag, merge=True)
+
+    async def vantage(self, vantage: str) -> Versioned[VantageRow] | None:
+        return await self._read_or_drop(vantage_rows.PARTITION, digest(vantage), vantage_rows.VANTAGE)
+
+    async def put_vantage(self, row: VantageRow, etag: str | None) -> str:
+        entity = vantage_rows.encode_vantage(row)
+        return await (self._store.insert(entity) if etag is None else self._store.replace(entity, etag))
+
+    async def evidence(self, vantage: str) -> Sequence[EvidencePage]:
+        where = f"PartitionKey eq '{vantage_rows.evidence_partition(vantage)}'"
+        good, bad = await self._repair.scan(where, BODY, vantage_rows.read_evidence)
+        for _, error in bad:
+            await self._repair.drop(error)
+        return tuple(row.value for row in good)
+
+    async def put_evidence(self, page: EvidencePage) -> None:
+        await self._store.upsert(vantage_rows.encode_evidence(page))
+
+    async def purge_evidence(self, vantage: str, number: int) -> None:
+        await self._store.delete(vantage_rows.evidence_partition(vantage), vantage_rows.evidence_key(number), None)
 
     async def process_counters(self) -> Sequence[ProcessCounters]:
         return tuple(row.value for row in await self._counters())

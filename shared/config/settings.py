@@ -11,10 +11,12 @@ from functools import cached_property
 from typing import Generic, TypeVar
 
 from shared.domain.endpoints import Endpoint
+from shared.domain.probes import Probe
 from shared.domain.zones import Policy, Zone
 
 SWEEP_SCHEDULE = "0 */10 * * * *"
 DRAIN_SCHEDULE = "*/30 * * * * *"
+PROBE_SCHEDULE = "*/15 * * * * *"
 
 EXACT_ONLY = frozenset({"wpad", "isatap"})
 """Names that Windows looks up automatically and trusts: the server behind `wpad` chooses the proxy of every browser.
@@ -79,6 +81,26 @@ def _glob(pattern: str) -> re.Pattern[str]:
     return re.compile(fnmatch.translate(pattern))  # Its pattern avoids exponential backtracking.
 
 
+@dataclass(frozen=True, slots=True)
+class Probing:
+    """How this app probes. Times in seconds.
+
+    `enforce`: verdicts and measured distances change answers; otherwise they are only shown. `vantage`: the region
+    that it probes from. `timeout`: for the whole probe. `down_after`, `up_after`: results in a row. `stale_after`:
+    without a round for so long, verdicts end. `hold`: how long an address stays out for each withdrawal of the last
+    hour, and at the most.
+    """
+
+    enforce: bool = False
+    vantage: str = ""
+    timeout: float = 5.0
+    connect_timeout: float = 3.0
+    down_after: int = 3
+    up_after: int = 2
+    stale_after: float = 60.0
+    hold: tuple[float, float] = (30.0, 300.0)
+
+
 @dataclass(frozen=True)
 class Settings:
     """The settings of the operator. Use `may_claim` and `policy` to look up `claims` and `policies`.
@@ -102,6 +124,9 @@ class Settings:
     health_wait_minutes: int = 15
     drain_schedule: str = DRAIN_SCHEDULE
     exact_only: frozenset[str] = EXACT_ONLY
+    probes: Mapping[str, Probe] = field(default_factory=dict)
+    probing: Probing = field(default_factory=Probing)
+    probe_schedule: str = PROBE_SCHEDULE
 
     @cached_property
     def digest(self) -> str:
@@ -111,11 +136,16 @@ class Settings:
             sorted(self.subscriptions),
             sorted((pattern, sorted(scopes)) for pattern, scopes in self.claims.items()),
             (self.owner, self.host_names, self.ttl, self.host_ttl),
-            sorted((n, repr(replace(p, regions=frozenset())), sorted(p.regions)) for n, p in self.policies.items()),
+            sorted((n, _policy_digest(p), sorted(p.regions)) for n, p in self.policies.items()),
             sorted(self.latency.items()),
             sorted(repr(endpoint) for endpoint in self.static),
             sorted(self.exact_only),
         )
+        if self.probes:  # Without probes the digest is the one of releases that did not probe.
+            probes = sorted((name, probe.digest) for name, probe in self.probes.items())
+            measured = sorted((name, p.distance) for name, p in self.policies.items())
+            probed = repr((probes, self.probing.enforce, self.probing.vantage, measured))
+            return hashlib.sha256((repr(parts) + probed).encode()).hexdigest()[:16]
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
     def may_claim(self, name: str, endpoint_id: str) -> bool:
@@ -135,9 +165,24 @@ class Settings:
     def _scopes(self) -> GlobMap[tuple[str, ...]]:
         return GlobMap({name: tuple(f"{scope}/" for scope in scopes) for name, scopes in self.claims.items()})
 
+    def probe(self, name: str) -> Probe | None:
+        """Return how the addresses of a name are probed; None: they are not."""
+        return self._probes.find(name) if self.probes else None
+
+    @cached_property
+    def _probes(self) -> GlobMap[Probe]:
+        return GlobMap(self.probes)
+
     @cached_property
     def _policies(self) -> GlobMap[Policy]:
         return GlobMap(self.policies)
+
+
+def _policy_digest(policy: Policy) -> str:
+    """The fields of a policy that have been in the digest from the first release on."""
+    fields = ("min_endpoints", "tolerance_ms", "regions", "fallback", "when_empty", "ttl")
+    bare = replace(policy, regions=frozenset())
+    return f"Policy({', '.join(f'{name}={getattr(bare, name)!r}' for name in fields)})"
 
 
 def region_name(text: str) -> str:

@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from shared.config.settings import Settings
 from shared.decide.plan import Change, Skip, classify_removal, diff
-from shared.decide.region_latency import Latency
 from shared.decide.routing import is_claimed, keep_open, route
+from shared.decide.rules import Rules
 from shared.domain.endpoints import Endpoint, EndpointRow
-from shared.domain.overrides import Override
+from shared.domain.probes import VerdictKind
 from shared.domain.zones import Answer, RecordSet, Zone
 
 CATALOG_INCOMPLETE_SECONDS = 10.0
@@ -24,15 +23,6 @@ CLAIMANTS_UNREAD_SECONDS = 2.0
 """Seconds after which a name is tried again while its claimants are being read."""
 ADDITIONS_HELD_SECONDS = 30.0
 """Seconds for which no address is added to a name while its claimants are being read; removals are not held back."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What every decision of a moment depends on: settings, distances, and the overrides that are in force."""
-
-    settings: Settings
-    latency: Latency
-    overrides: tuple[Override, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +73,7 @@ def decide(zone: Zone, inputs: NameInputs, rules: Rules) -> Decision:
     owner = rules.settings.owner
     found = diff(zone, answer, inputs.actual, owner, adopt=inputs.adopt, was_ours=inputs.was_ours)
     if isinstance(found, Change):
-        found = classify_removal(found, inputs.claimants, rules.overrides)
+        found = classify_removal(found, inputs.claimants, rules.overrides, _failing(zone, inputs, rules))
     elif isinstance(found, Skip) and found.blocked:
         claimed = is_claimed(inputs.name, inputs.claimants, rules.settings)
         found = replace(found, blocked=replace(found.blocked, claimed=claimed))
@@ -92,11 +82,23 @@ def decide(zone: Zone, inputs: NameInputs, rules: Rules) -> Decision:
 
 def decide_answer(zone: Zone, inputs: NameInputs, rules: Rules) -> tuple[Answer, tuple[str, ...] | None]:
     """The first half of `decide`, for the status: what a zone should hold for a name, and `Decision.kept`."""
-    overrides, settings = rules.overrides, rules.settings
-    routed = route(zone, inputs.name, inputs.claimants, overrides, settings, rules.latency)
-    only_remove = inputs.only_remove
-    answer = keep_open(routed, inputs.actual, inputs.claimants, overrides, settings, only_remove=only_remove)
+    routed = route(zone, inputs.name, inputs.claimants, rules)
+    answer = keep_open(routed, inputs.actual, inputs.claimants, rules, only_remove=inputs.only_remove)
     return answer, (answer.addresses or ()) if answer != routed else None
+
+
+def _failing(zone: Zone, inputs: NameInputs, rules: Rules) -> frozenset[str]:
+    """The addresses of the claimants that probes have found down, as far as this name and zone are concerned."""
+    probe = rules.settings.probe(inputs.name) if rules.measured else None
+    if probe is None:
+        return frozenset()
+    return frozenset(
+        address.ip
+        for endpoint in inputs.claimants
+        for address in endpoint.addresses
+        if (found := rules.measured.verdict(zone.region, endpoint.key, address.ip, probe.digest))
+        and found.kind == VerdictKind.DOWN
+    )
 
 
 def unread_claimants(claimants: Collection[EndpointRow], now: float) -> int:

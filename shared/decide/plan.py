@@ -176,8 +176,16 @@ def _reason(blocked: BlockedName) -> str:
     return f"the record set {whose}; adopt takes it over"
 
 
-def classify_removal(change: Change, endpoints: Collection[Endpoint], overrides: Sequence[Override] = ()) -> Change:
-    """The same change, judged by the name's endpoints: whether a removal is explained, and an address dead."""
+def classify_removal(
+    change: Change,
+    endpoints: Collection[Endpoint],
+    overrides: Sequence[Override] = (),
+    failing: Collection[str] = (),
+) -> Change:
+    """The same change, judged by the name's endpoints: whether a removal is explained, and an address dead.
+
+    `failing`: addresses that probes have found down.
+    """
     host = not any(change.name in endpoint.tagged for endpoint in endpoints)
     explained, served = set(), set()
     for endpoint in endpoints:
@@ -190,6 +198,7 @@ def classify_removal(change: Change, endpoints: Collection[Endpoint], overrides:
             explained |= addresses
         elif endpoint.state == State.SERVING:
             served |= addresses
+    served -= set(failing)
     before, after = set(change.old), set(change.new)
     seen = not change.empties or before <= explained
     return replace(change, is_host_name=host, removal_explained=seen, removes_dead_address=not before - after <= served)

@@ -1,29 +1,29 @@
 """Which addresses a zone answers for a name, and why each claim is in the answer or not.
 
-`route` is the way in. `_evaluate` leaves out the claims that may not or cannot answer; `_select_regions` then decides
-which regions answer: the nearest one, and more where the policy asks for more. `keep_open` adds what the zone already
-holds of claimants that could not be read. Equal inputs give equal answers, in whatever order the claims come.
+`route` is the way in. `_evaluate` leaves out the claims that may not or cannot answer, and those whose probes fail;
+`_select_regions` then decides which regions answer: the nearest one, and more where the policy asks for more.
+`keep_open` adds what the zone already holds of claimants that could not be read. Equal inputs give equal answers, in
+whatever order the claims come. What probes have measured only takes away or reorders, and never empties an answer.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
 from shared.config.settings import Settings
-from shared.decide.region_latency import Latency
+from shared.decide.distance import Distance, distances_in_force, place_of, rank
+from shared.decide.rules import Rules
 from shared.domain import addresses
 from shared.domain.endpoints import STATIC, Address, Endpoint, State
 from shared.domain.overrides import Override
+from shared.domain.probes import Distances, Verdict, VerdictKind
 from shared.domain.zones import MAX_ADDRESSES, Answer, ClaimVerdict, Policy, RecordSet, Zone
 
 NEEDS_ENTRY = "NEARZONE_NEVER_BY_WILDCARD has this name, so only an exact entry of NEARZONE_CLAIMS permits the claim"
-
-_FAR = float("inf")
 
 
 class _Candidate(NamedTuple):
@@ -33,27 +33,16 @@ class _Candidate(NamedTuple):
     addresses: Collection[str]
 
 
-def route(
-    zone: Zone,
-    name: str,
-    endpoints: Iterable[Endpoint],
-    overrides: Sequence[Override],
-    settings: Settings,
-    latency: Latency,
-) -> Answer:
-    """Decide what a zone answers for a name.
-
-    `endpoints`: endpoints that do not claim the name are ignored. `overrides`: those that are in force now.
-    """
-    return _evaluate(zone, name, endpoints, overrides, settings, latency, {})[0]
+def route(zone: Zone, name: str, endpoints: Iterable[Endpoint], rules: Rules) -> Answer:
+    """Decide what a zone answers for a name. `endpoints`: endpoints that do not claim the name are ignored."""
+    return _evaluate(zone, name, endpoints, rules, {})[0]
 
 
 def keep_open(
     answer: Answer,
     actual: RecordSet | None,
     endpoints: Collection[Endpoint],
-    overrides: Sequence[Override],
-    settings: Settings,
+    rules: Rules,
     *,
     only_remove: bool = False,
 ) -> Answer:
@@ -62,6 +51,7 @@ def keep_open(
     Their addresses stay. If a list has not shown the addresses of such a claimant, every address stays that no other
     claimant has. Then no fallback is added. `only_remove`: these claimants are being read, so nothing is added yet.
     """
+    overrides, settings = rules.overrides, rules.settings
     claimants = [each for each in endpoints if answer.name in each.names]
     drained = {each.key for each in claimants if any(override.applies_to(each) for override in overrides)}
     unsure = [e for e in claimants if e.open and e.key not in drained and not _claim_problem(e, answer.name, settings)]
@@ -79,24 +69,19 @@ def keep_open(
     return replace(answer, addresses=addresses, reason=answer.reason + why)
 
 
-def verdicts(
-    zone: Zone,
-    name: str,
-    endpoints: Collection[Endpoint],
-    overrides: Sequence[Override],
-    settings: Settings,
-    latency: Latency,
-) -> tuple[ClaimVerdict, ...]:
+def explain_claims(zone: Zone, name: str, endpoints: Collection[Endpoint], rules: Rules) -> tuple[ClaimVerdict, ...]:
     """Why each claim is in the answer that `route` gives, or why it is not; sorted by the endpoint's key."""
     excluded: dict[str, str] = {}
-    answer, regions = _evaluate(zone, name, endpoints, overrides, settings, latency, excluded)
+    answer, chosen = _evaluate(zone, name, endpoints, rules, excluded)
+    distances = distances_in_force(zone, rules.settings.policy(name), rules)
     found = []
     for endpoint in sorted((e for e in endpoints if name in e.names), key=lambda e: e.key):
         held = {address.ip for address in endpoint.addresses}
         published = held.intersection(answer.addresses or ())
         reason = excluded.get(endpoint.key)
-        if not reason and endpoint.region not in regions:
-            reason = f"farther: {_format_distance(*_distance(zone, endpoint.region, latency))}"
+        place = place_of(endpoint, distances)
+        if not reason and place not in chosen:
+            reason = f"farther: {rank(zone, name, {place: endpoint.region}, rules, distances)[0]}"
         elif not reason and not published:
             reason = f"cut: a record set holds {MAX_ADDRESSES} addresses (put an internal load balancer in front)"
         shown = tuple(sorted(held if reason else published))
@@ -110,32 +95,37 @@ def _evaluate(
     zone: Zone,
     name: str,
     endpoints: Iterable[Endpoint],
-    overrides: Sequence[Override],
-    settings: Settings,
-    latency: Latency,
+    rules: Rules,
     excluded: dict[str, str],
 ) -> tuple[Answer, Collection[str]]:
-    """The answer and the regions that it comes from.
+    """The answer and the places that it comes from.
 
     Each step leaves out claims; `excluded` collects, by the endpoint's key, why. What remains are the candidates.
     """
+    settings, overrides = rules.settings, rules.overrides
     policy = settings.policy(name)
     claimants = [e for e in endpoints if name in e.names]
     permitted = [e for e in claimants if not _exclude(excluded, e, _claim_problem(e, name, settings))]
     tagged = any([name in e.tagged for e in permitted])  # noqa: C419 - a list is faster than a generator
     eligible = [e for e in permitted if not _exclude(excluded, e, _eligibility_problem(e, name, tagged, settings))]
     serving = [e for e in eligible if not _exclude(excluded, e, _availability_problem(e, overrides))]
-    candidates = _candidates(zone, serving, policy, excluded)
-    chosen, regions = _select_regions(zone, candidates, policy, latency)
+    usable = _candidates(zone, serving, policy, excluded)
+    candidates, fail_open = _healthy(zone, name, usable, rules, excluded) if rules.measured else (usable, False)
+    distances = distances_in_force(zone, policy, rules)
+    chosen, nearest = _select_regions(zone, name, candidates, rules, distances)
     addresses: tuple[str, ...] | None = _limit_addresses(zone, chosen)
     if not addresses:
         addresses, reason = _empty_answer(zone, policy, claimants, serving)
     else:
-        all_serve = len(candidates) == len(eligible)
-        skipped = None if all_serve else _skipped_regions(zone, regions[0], eligible, serving, policy, latency)
-        reason = _reason(tuple(regions), skipped)
+        wanted = [e for e in eligible if not policy.regions or e.region in policy.regions]
+        skipped = None
+        if len(candidates) < len(eligible):
+            ranked = rank(zone, name, _places(wanted, distances), rules, distances)
+            there = _places((each.endpoint for each in usable), distances)
+            skipped = _skipped_regions(ranked, nearest[0], _places(serving, distances), there)
+        reason = _reason(tuple(nearest), skipped, fail_open=fail_open)
     ttl = policy.ttl or (settings.ttl if tagged or not permitted else settings.host_ttl)
-    return Answer(name, addresses, ttl, reason), [region for _, region in regions]
+    return Answer(name, addresses, ttl, reason, fail_open), [each.place for each in nearest]
 
 
 def is_claimed(name: str, endpoints: Iterable[Endpoint], settings: Settings) -> bool:
@@ -239,26 +229,70 @@ def reaches(zone: Zone, address: Address) -> bool:
     return False
 
 
+def _healthy(
+    zone: Zone, name: str, usable: list[_Candidate], rules: Rules, excluded: dict[str, str]
+) -> tuple[list[_Candidate], bool]:
+    """The candidates without a verdict against them, and whether all count because probes fail at every address.
+
+    Where every address has a verdict, those count whose probes do not fail; where there are none, all count. So
+    verdicts never empty an answer.
+    """
+    probe = rules.settings.probe(name)
+    if probe is None:
+        return usable, False
+    found = {
+        (each.endpoint.key, ip): verdict
+        for each in usable
+        for ip in each.addresses
+        if (verdict := rules.measured.verdict(zone.region, each.endpoint.key, ip, probe.digest))
+    }
+    if not found:
+        return usable, False
+    healthy = _without(usable, found)
+    if not healthy:
+        found = {key: verdict for key, verdict in found.items() if verdict.kind == VerdictKind.DOWN}
+        healthy = _without(usable, found)
+    if not healthy:
+        return usable, True
+    for each in usable:
+        against = [found.get((each.endpoint.key, ip)) for ip in each.addresses]
+        if all(against):
+            _exclude(excluded, each.endpoint, next(filter(None, against)).words)
+    return healthy, False
+
+
+def _without(usable: list[_Candidate], found: Mapping[tuple[str, str], Verdict]) -> list[_Candidate]:
+    """The candidates with those of their addresses that have no verdict, if there are any."""
+    left = (
+        each._replace(addresses=[ip for ip in each.addresses if (each.endpoint.key, ip) not in found])
+        for each in usable
+    )
+    return [each for each in left if each.addresses]
+
+
 def _select_regions(
-    zone: Zone, candidates: list[_Candidate], policy: Policy, latency: Latency
-) -> tuple[list[_Candidate], list[tuple[float, str]]]:
+    zone: Zone, name: str, candidates: list[_Candidate], rules: Rules, distances: Distances | None
+) -> tuple[list[_Candidate], list[Distance]]:
     """Which regions answer: the nearest, and the next ones that the policy asks for. Gives their candidates as well.
 
     A region is added while fewer than `min_endpoints` are chosen, or if it is at most `tolerance_ms` farther than the
-    nearest one. Regions come with their distances, nearest first.
+    nearest one. Regions come with their distances, nearest first. A static endpoint that has a measured distance counts
+    as a region of its own.
     """
     if len(candidates) == 1:
-        return candidates, [_distance(zone, candidates[0].endpoint.region, latency)]
-    by_region: defaultdict[str, list[_Candidate]] = defaultdict(list)
+        endpoint = candidates[0].endpoint
+        return candidates, rank(zone, name, {place_of(endpoint, distances): endpoint.region}, rules, distances)
+    policy = rules.settings.policy(name)
+    by_place: dict[str, list[_Candidate]] = {}
     for candidate in candidates:
-        by_region[candidate.endpoint.region].append(candidate)
+        by_place.setdefault(place_of(candidate.endpoint, distances), []).append(candidate)
     chosen: list[_Candidate] = []
-    regions: list[tuple[float, str]] = []
-    for ms, region in sorted([_distance(zone, region, latency) for region in by_region]):
-        if not _enough(chosen, policy.min_endpoints) or ms <= regions[0][0] + policy.tolerance_ms < _FAR:
-            regions.append((ms, region))
-            chosen += by_region[region]
-    return chosen, regions
+    nearest: list[Distance] = []
+    for each in rank(zone, name, {p: found[0].endpoint.region for p, found in by_place.items()}, rules, distances):
+        if not _enough(chosen, policy.min_endpoints) or each.within(nearest[0], policy.tolerance_ms):
+            nearest.append(each)
+            chosen += by_place[each.place]
+    return chosen, nearest
 
 
 def _enough(chosen: list[_Candidate], wanted: int) -> bool:
@@ -268,45 +302,41 @@ def _enough(chosen: list[_Candidate], wanted: int) -> bool:
     return len({frozenset(candidate.addresses) for candidate in chosen}) >= wanted
 
 
-def _distance(zone: Zone, region: str, latency: Latency) -> tuple[float, str]:
-    """What regions are sorted by: an unpublished distance comes last, and ties go by name."""
-    ms = latency.ms(zone.region, region)
-    return (_FAR if ms is None else ms), region
-
-
 @lru_cache
-def _reason(regions: tuple[tuple[float, str], ...], skipped: str | None) -> str:
-    nearest = ", ".join([_format_distance(*each) for each in regions])
-    reason = f"failover: {skipped}; nearest is {nearest}" if skipped else f"nearest: {nearest}"
-    return reason if len(regions) < 2 else f"{reason} (mixed: clients spread evenly over {len(regions)} regions)"
+def _reason(nearest: tuple[Distance, ...], skipped: str | None, *, fail_open: bool) -> str:
+    places = ", ".join([str(each) for each in nearest])
+    reason = f"failover: {skipped}; nearest is {places}" if skipped else f"nearest: {places}"
+    reason += "; kept although the probes of all addresses fail" if fail_open else ""
+    return reason if len(nearest) < 2 else f"{reason} (mixed: clients spread evenly over {len(nearest)} regions)"
 
 
 def _skipped_regions(
-    zone: Zone,
-    nearest: tuple[float, str],
-    eligible: list[Endpoint],
-    serving: list[Endpoint],
-    policy: Policy,
-    latency: Latency,
+    ranked: list[Distance], nearest: Distance, serving: Collection[str], usable: Collection[str]
 ) -> str | None:
-    """Why nearer regions do not answer although the name is claimed there and the policy allows them; None: no such."""
-    wanted = {e.region for e in eligible if not policy.regions or e.region in policy.regions}
-    passed = [region for ms, region in sorted([_distance(zone, r, latency) for r in wanted]) if (ms, region) < nearest]
-    running = {e.region for e in serving}
-    silent = ", ".join([region for region in passed if region not in running])
-    unusable = ", ".join([region for region in passed if region in running])
+    """Why nearer regions do not answer although the name is claimed there and the policy allows them; None: no such.
+
+    `serving`: the places where an endpoint serves; `usable`: where it has a usable address as well, so that only a
+    verdict takes it out.
+    """
+    places = [each.place for each in ranked]
+    passed = places[: places.index(nearest.place)] if nearest.place in places else []
+    silent = ", ".join([place for place in passed if place not in serving])
+    unusable = ", ".join([place for place in passed if place in serving and place not in usable])
+    failing = ", ".join([place for place in passed if place in usable])
     faults = (
         f"no endpoint serves in {silent}" if silent else "",
         f"no usable address in {unusable}" if unusable else "",
+        f"probes fail in {failing}" if failing else "",
     )
     return "; ".join(filter(None, faults)) or None
 
 
-def _format_distance(ms: float, region: str) -> str:
-    return f"{region} (no published round-trip time)" if ms == _FAR else f"{region} {ms:g} ms"
+def _places(endpoints: Iterable[Endpoint], distances: Distances | None) -> dict[str, str]:
+    """The places of endpoints, each with its region."""
+    return {place_of(endpoint, distances): endpoint.region for endpoint in endpoints}
 
 
-def rank(zone: Zone, endpoint_id: str) -> str:
+def rendezvous_rank(zone: Zone, endpoint_id: str) -> str:
     """Rendezvous hash of an endpoint in a zone: stable under churn, and different from zone to zone."""
     return hashlib.sha256(f"{zone.key}\n{endpoint_id.lower()}".encode()).hexdigest()
 
@@ -315,7 +345,7 @@ def _limit_addresses(zone: Zone, chosen: list[_Candidate]) -> tuple[str, ...]:
     """Their addresses, sorted; if a record set cannot hold all, those that come first by rendezvous hashing."""
     addresses = {ip for candidate in chosen for ip in candidate.addresses}
     if len(addresses) > MAX_ADDRESSES:
-        ranked = sorted(chosen, key=lambda candidate: rank(zone, candidate.endpoint.id))
+        ranked = sorted(chosen, key=lambda candidate: rendezvous_rank(zone, candidate.endpoint.id))
         in_turn = dict.fromkeys(ip for candidate in ranked for ip in sorted(candidate.addresses))
         addresses = set(list(in_turn)[:MAX_ADDRESSES])
     return tuple(sorted(addresses))

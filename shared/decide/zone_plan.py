@@ -10,10 +10,11 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from shared.decide.decision import Decision, NameInputs, Rules, decide
+from shared.decide.decision import Decision, NameInputs, decide
 from shared.decide.findings import blocked_names, findings_of
 from shared.decide.guard import UnsafePlan, guard
 from shared.decide.plan import Change, Skip, has_no_owner_tag, has_our_owner_tag
+from shared.decide.rules import Rules
 from shared.domain.catalog_rows import NameIndexEntry
 from shared.domain.dirty import DirtyName
 from shared.domain.endpoints import Endpoint

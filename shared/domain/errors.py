@@ -5,6 +5,7 @@ NearzoneError
 ├── Conflict     the condition of a write failed: read again, then decide again
 ├── Terminal     fails until an operator changes something in Azure (lock, quota, CNAME of the same name)
 │   └── Forbidden    Azure denies access: a role is missing
+├── DialError    a probe could not connect, or its connection ended
 ├── BadSettings  all faults of the app settings
 └── BadRequest   an HTTP request with an invalid field
 """
@@ -13,6 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
+
+from shared.domain.probes import ProbeWord
 
 
 class NearzoneError(Exception):
@@ -50,6 +53,14 @@ class Terminal(NearzoneError):
 
 class Forbidden(Terminal):
     """HTTP 403: the identity lacks a role."""
+
+
+class DialError(NearzoneError):
+    """A connection to a probed address failed. `word`: how."""
+
+    def __init__(self, word: ProbeWord) -> None:
+        super().__init__(word.value)
+        self.word = word
 
 
 class BadSettings(NearzoneError):

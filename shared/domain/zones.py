@@ -43,7 +43,11 @@ class Zone:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How a name is answered. `regions`: only these, or any if empty. `ttl`: seconds, None for the default."""
+    """How a name is answered. `regions`: only these, or any if empty. `ttl`: seconds, None for the default.
+
+    `distance`: which round-trip times decide, `measured` where there are any, or `published`. `wait_minutes`: how long
+    at the most an endpoint that begins to serve is held back until its first successful probe.
+    """
 
     min_endpoints: int = 1
     tolerance_ms: float = 0.0
@@ -51,6 +55,8 @@ class Policy:
     fallback: tuple[str, ...] = ()
     when_empty: str = "remove"
     ttl: int | None = None
+    distance: str = "measured"
+    wait_minutes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +73,16 @@ class ClaimVerdict:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The A record set that a zone should contain for a name. `addresses`: None to keep the record set as it is."""
+    """The A record set that a zone should contain for a name. `addresses`: None to keep the record set as it is.
+
+    `fail_open`: probes fail at every address, so that all of them count.
+    """
 
     name: str
     addresses: tuple[str, ...] | None
     ttl: int
     reason: str
+    fail_open: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,9 @@ from shared.decide import preflight, unpublished
 from shared.decide import unreadable_rows as bad_rows
 from shared.decide import wait_reasons as waiting
 from shared.decide.alarms import Trouble, grouped, zone_label
-from shared.decide.decision import NameInputs, Rules, decide_answer
+from shared.decide.decision import NameInputs, decide_answer
 from shared.decide.plan import has_no_owner_tag, has_our_owner_tag, obstacle
-from shared.decide.routing import verdicts
+from shared.decide.routing import explain_claims
 from shared.domain.alarms import Alarm
 from shared.domain.catalog_rows import Versioned
 from shared.domain.catalog_state import CatalogState, ReadingProgress, SweepSummary
@@ -226,7 +226,7 @@ async def explain(sources: StatusSources, zone: Zone, name: str) -> dict[str, An
     catalog = sources.catalog
     record = await sources.record_sets.get(zone, name)
     endpoints = [row.endpoint for row in await catalog.claimants(name)]
-    rules = Rules(sources.settings, sources.latency, await sources.active_overrides())
+    rules = await sources.rules()
     answer, _ = decide_answer(zone, NameInputs(name, endpoints, record), rules)
     dirty, frozen = await catalog.dirty_name(zone.key, name), await sources.active_freeze(zone)
     holds = await _holds(sources, zone, frozen, await sources.complete_epoch()) if dirty else None
@@ -249,7 +249,7 @@ async def explain(sources: StatusSources, zone: Zone, name: str) -> dict[str, An
                 "included": decision.included,
                 "reason": decision.reason,
             }
-            for decision in verdicts(zone, name, endpoints, rules.overrides, rules.settings, rules.latency)
+            for decision in explain_claims(zone, name, endpoints, rules)
         ],
         "dirty": _dirty(dirty.value, holds) if dirty and holds else None,
         "frozen": _until(frozen),

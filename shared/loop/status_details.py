@@ -9,9 +9,10 @@ from typing import Any
 
 from shared.config.settings import Settings
 from shared.decide import unpublished
-from shared.decide.decision import NameInputs, Rules, decide_answer
+from shared.decide.decision import NameInputs, decide_answer
 from shared.decide.known_records import KnownRecords, Mismatch, known_records
-from shared.decide.routing import verdicts
+from shared.decide.routing import explain_claims
+from shared.decide.rules import Rules
 from shared.domain.concurrency import gather_bounded
 from shared.domain.dirty import RecordChange
 from shared.domain.endpoints import Endpoint, State
@@ -30,7 +31,7 @@ async def names(sources: StatusSources) -> list[dict[str, Any]]:
 
     Decided from the catalog alone. Raises Transient.
     """
-    rules = Rules(sources.settings, sources.latency, await sources.active_overrides())
+    rules = await sources.rules()
     by_name: defaultdict[str, list[Endpoint]] = defaultdict(list)
     for row in await sources.catalog.endpoints():
         for name in row.value.endpoint.names:
@@ -71,7 +72,7 @@ async def _last_changes(sources: StatusSources, zone: Zone, names: Sequence[str]
 
 def _answer(zone: Zone, name: str, claimants: Sequence[Endpoint], known: KnownRecords, rules: Rules) -> dict[str, Any]:
     answer, kept = decide_answer(zone, NameInputs(name, claimants, known.record_set(name)), rules)
-    claims = verdicts(zone, name, claimants, rules.overrides, rules.settings, rules.latency)
+    claims = explain_claims(zone, name, claimants, rules)
     unsure = kept is not None or (known.latest(name) is None and any(each.open for each in claimants))
     mismatch = known.mismatch(name, answer, kept=unsure)
     return {

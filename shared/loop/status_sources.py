@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from shared.config.settings import Settings
 from shared.decide.rate_limit import RateLimit
 from shared.decide.region_latency import Latency
+from shared.decide.rules import Rules
 from shared.domain.overrides import Override, active_freeze
+from shared.domain.probes import Measured
 from shared.domain.zones import Zone
 from shared.loop import catalog_queries
 from shared.ports import Catalog, RecordSets
@@ -32,6 +35,15 @@ class StatusSources:
     async def active_overrides(self) -> tuple[Override, ...]:
         """The overrides in force now."""
         return await catalog_queries.active_overrides(self.catalog, self.clock())
+
+    async def rules(self) -> Rules:
+        """What decisions depend on now."""
+        overrides, measured = await asyncio.gather(self.active_overrides(), self.measured())
+        return Rules(self.settings, self.latency, overrides, measured)
+
+    async def measured(self) -> Measured:
+        """What probes have found that changes answers now."""
+        return await catalog_queries.measured(self.catalog, self.settings, self.clock())
 
     async def active_freeze(self, zone: Zone) -> Override | None:
         """The override that freezes a zone now."""

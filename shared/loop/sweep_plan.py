@@ -6,9 +6,8 @@ A plan changes nothing but the report. A dry run ends here; a sweep then applies
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from shared.decide.decision import Rules
 from shared.decide.findings import ambiguous_address_alarms
 from shared.decide.zone_plan import ZoneInputs, ZonePlan, claims_by_name, plan_zone, unmatched_digests
 from shared.domain.alarms import Alarm
@@ -41,8 +40,8 @@ async def plan_sweep(
 ) -> SweepPlan:
     """Plan every zone that could be read, and say in the report what was found. Raises Transient."""
     index = await applier.catalog.indexed()
-    overrides = scope.with_supposed(await applier.active_overrides())
-    rules = Rules(applier.settings, applier.latency, overrides)
+    in_force = await applier.services.rules()
+    rules = replace(in_force, overrides=scope.with_supposed(in_force.overrides))
     claims = claims_by_name(fleet.endpoints, [row.value for row in index])
     record_sets = {
         zone.key: applier.record_cache.merge_newer(zone, readings.record_sets[zone.key], readings.read_at)
@@ -58,7 +57,7 @@ async def plan_sweep(
     ambiguous = ambiguous_address_alarms(fleet.endpoints.values())
     _add_to_report(plans, scope, report)
     report.alarms += ambiguous
-    return SweepPlan(tuple(plans), record_sets, index, overrides, tuple(ambiguous))
+    return SweepPlan(tuple(plans), record_sets, index, rules.overrides, tuple(ambiguous))
 
 
 def _add_to_report(plans: Sequence[ZonePlan], scope: SweepScope, report: Report) -> None:

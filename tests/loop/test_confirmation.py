@@ -18,12 +18,13 @@ from shared.decide.confirmation import (
     says_the_same,
 )
 from shared.decide.routing import keep_open
+from shared.decide.rules import Rules
 from shared.domain.endpoints import EndpointRow, State
 from shared.domain.overrides import Override
 from shared.domain.zones import Answer, RecordSet
 from simulator.arm.front_door import Response
 from tests.support.deployment import REGIONS, a_vm, a_world, run_scenario, vm_id, vnet
-from tests.support.values import parsed, vm
+from tests.support.values import LATENCY, parsed, vm
 
 EAST, WEST, FAR = REGIONS
 WAIT = 900.0
@@ -386,15 +387,15 @@ def test_what_stays_of_an_unread_claimant_takes_no_serving_address_with_it_and_b
     )
     there = RecordSet("llama", 30, ("10.1.0.4", "10.1.0.9", "10.9.0.4"))
     claimants = (UNREAD, settings.static[0])
-    found = keep_open(Answer("llama", ("10.9.0.4",), 30, "nearest"), there, claimants, (), settings)
+    found = keep_open(Answer("llama", ("10.9.0.4",), 30, "nearest"), there, claimants, Rules(settings, LATENCY))
     assert found.addresses == ("10.1.0.4", "10.9.0.4"), "10.1.0.9 is nobody's"
     fallback = Answer("llama", ("10.7.7.7",), 30, "fallback")
-    assert keep_open(fallback, there, (UNREAD,), (), settings).addresses == ("10.1.0.4",)
+    assert keep_open(fallback, there, (UNREAD,), Rules(settings, LATENCY)).addresses == ("10.1.0.4",)
     hidden, dead = replace(UNREAD, addresses=()), vm("b", "10.1.0.9", state=State.GONE)
-    kept = keep_open(fallback, there, (hidden, dead, settings.static[0]), (), settings).addresses
+    kept = keep_open(fallback, there, (hidden, dead, settings.static[0]), Rules(settings, LATENCY)).addresses
     assert kept == ("10.1.0.4",), "what no other claimant accounts for may be the hidden one's"
     drained = (Override(UNREAD.key, 1e12),)
-    assert keep_open(fallback, there, (UNREAD,), drained, settings).addresses == ("10.7.7.7",)
+    assert keep_open(fallback, there, (UNREAD,), Rules(settings, LATENCY, drained)).addresses == ("10.7.7.7",)
 
 
 # --- claimants that cannot be read

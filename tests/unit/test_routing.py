@@ -2,19 +2,20 @@
 
 import pytest
 
-from shared.decide.routing import route, verdicts
+from shared.decide.routing import explain_claims, route
+from shared.decide.rules import Rules
 from shared.domain.endpoints import State
 from shared.domain.overrides import Override
 from tests.support.values import EAST, LATENCY, NORTH, OTHER_SUB, SUB, WEST, parsed, vm, zone
 
 
 def answer(endpoints, where=None, drains=(), name="llama", **changed):
-    return route(where or zone(), name, endpoints, drains, parsed(**changed), LATENCY)
+    return route(where or zone(), name, endpoints, Rules(parsed(**changed), LATENCY, drains))
 
 
 def decided(endpoints, **changed):
     """The decisions on that answer, by endpoint."""
-    return {d.endpoint: d for d in verdicts(zone(), "llama", endpoints, (), parsed(**changed), LATENCY)}
+    return {d.endpoint: d for d in explain_claims(zone(), "llama", endpoints, Rules(parsed(**changed), LATENCY))}
 
 
 def policy(**fields):
@@ -255,7 +256,7 @@ def test_the_answer_is(endpoints, changed, addresses):
 def test_an_override_makes_another_region_the_nearest():
     overridden = LATENCY.with_pairs({(WEST, EAST): 5.0})
     both = [vm("a", "10.0.0.1", region=NORTH), vm("b", "10.0.0.2", region=EAST)]
-    assert route(zone(), "llama", both, (), parsed(), overridden).addresses == ("10.0.0.2",)
+    assert route(zone(), "llama", both, Rules(parsed(), overridden)).addresses == ("10.0.0.2",)
 
 
 def test_each_zone_gets_what_is_nearest_to_its_own_clients():

@@ -7,12 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.decide.routing import route
+from shared.decide.rules import Rules
 from shared.domain.endpoints import State
 from tests.support.values import EAST, LATENCY, NORTH, WEST, parsed, vm, zone
 
 
 def answer(endpoints, where=None, **fields):
-    return route(where or zone(), "llama", endpoints, (), parsed(POLICIES={"llama": fields}), LATENCY)
+    return route(where or zone(), "llama", endpoints, Rules(parsed(POLICIES={"llama": fields}), LATENCY))
 
 
 NUMBERS = st.integers(min_value=1, max_value=60)

@@ -2,7 +2,8 @@
 
 import pytest
 
-from shared.decide.routing import route, verdicts
+from shared.decide.routing import explain_claims, route
+from shared.decide.rules import Rules
 from shared.domain.endpoints import State
 from shared.domain.overrides import Override
 from tests.support.values import EAST, LATENCY, NORTH, OTHER_SUB, SUB, WEST, parsed, vm, zone
@@ -10,7 +11,9 @@ from tests.support.values import EAST, LATENCY, NORTH, OTHER_SUB, SUB, WEST, par
 
 def decided(endpoints, drains=(), **changed):
     """The decisions on an answer, by endpoint."""
-    return {d.endpoint: d for d in verdicts(zone(), "llama", endpoints, drains, parsed(**changed), LATENCY)}
+    return {
+        d.endpoint: d for d in explain_claims(zone(), "llama", endpoints, Rules(parsed(**changed), LATENCY, drains))
+    }
 
 
 def policy(**fields):
@@ -181,4 +184,4 @@ ANSWERS = [
     ("endpoints", "changed", "drains", "reason"), [row[1:] for row in ANSWERS], ids=[row[0] for row in ANSWERS]
 )
 def test_the_answer_says_where_it_comes_from(endpoints, changed, drains, reason):
-    assert route(zone(), "llama", endpoints, drains, parsed(**changed), LATENCY).reason == reason
+    assert route(zone(), "llama", endpoints, Rules(parsed(**changed), LATENCY, drains)).reason == reason

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.decide.decision import NameInputs, Rules, decide
+from shared.decide.decision import NameInputs, decide
 from shared.decide.plan import Change, Skip
+from shared.decide.rules import Rules
 from shared.decide.zone_plan import ZoneInputs, claims_by_name, dirty_names, plan_zone, unmatched_digests
 from shared.domain.catalog_rows import NameIndexEntry
 from shared.domain.dirty import Cause

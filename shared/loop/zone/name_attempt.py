@@ -11,7 +11,7 @@ import logging
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from shared.decide.decision import HoldBack, NameInputs, Rules, decide, next_step, unread_claimants
+from shared.decide.decision import HoldBack, NameInputs, decide, next_step, unread_claimants
 from shared.decide.plan import Change, Skip, has_no_owner_tag
 from shared.domain.catalog_rows import Versioned
 from shared.domain.dirty import DirtyName, RecordChange
@@ -73,10 +73,10 @@ class NameAttempts:
         return Done()
 
     async def _decide(self, dirty: DirtyName, actual: RecordSet | None) -> Change | Skip | HoldBack | ZoneFrozen | None:
-        """Decide from claims and overrides that are read after the record set."""
+        """Decide from claims, overrides and verdicts that are read after the record set."""
         services = self.services
-        claimants, overrides = await asyncio.gather(services.catalog.claimants(dirty.name), services.active_overrides())
-        if active_freeze(self.zone, overrides):
+        claimants, rules = await asyncio.gather(services.catalog.claimants(dirty.name), services.rules())
+        if active_freeze(self.zone, rules.overrides):
             return ZoneFrozen()
         unread = unread_claimants(claimants, services.clock())
         was_ours = has_no_owner_tag(actual) and await services.catalog.is_owned(self.zone.key, dirty.name)
@@ -88,7 +88,7 @@ class NameAttempts:
             adopt=dirty.adopt or (dirty.regain and was_ours),
             only_remove=unread > 0,
         )
-        decision = decide(self.zone, inputs, Rules(services.settings, services.latency, overrides))
+        decision = decide(self.zone, inputs, rules)
         # Asked after the claims were read: a catalog that was lost before that would have shown none.
         complete = not decision.narrows or await self._is_complete()
         approved = dirty.cleared
