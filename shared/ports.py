@@ -180,6 +180,9 @@ class Catalog(Protocol):
     async def purge_evidence(self, vantage: str, number: int) -> None:
         """Remove a page."""
 
+    async def purge_vantages(self, but: str, before: float) -> None:
+        """Remove what other vantages have kept, unless they have written it since then (seconds since the epoch)."""
+
     async def process_counters(self) -> Sequence[ProcessCounters]:
         """The counters of each process, as of its last write."""
 
