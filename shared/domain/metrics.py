@@ -36,5 +36,9 @@ METRICS: Mapping[str, Metric] = {
     "frozen": Metric(GAUGE, "{zone}", "1 while the zone is frozen, else 0", ("zone",)),
     "sweep.duration": Metric(HISTOGRAM, "s", "how long sweeps take"),
     "sweep.age": Metric(GAUGE, "s", "how long ago the last complete sweep ended"),
+    "probe.rounds": Metric(COUNTER, "{round}", "rounds of probes by outcome", ("outcome",)),
+    "probe.round": Metric(HISTOGRAM, "s", "how long rounds of probes take"),
+    "probes": Metric(COUNTER, "{probe}", "probes by what they found", ("result",)),
+    "probe.verdicts": Metric(COUNTER, "{verdict}", "verdicts given and ended", ("kind", "change")),
 }
 """By the names that the loop uses; Application Insights has them with the prefix "nearzone."."""
