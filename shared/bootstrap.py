@@ -68,7 +68,7 @@ IN_AZURE = ("WEBSITE_INSTANCE_ID", "WEBSITE_SKU", "WEBSITE_POD_NAME")
 LATENCY = Path(__file__).parent / "data" / "region_latency.csv"
 
 
-def build(
+def build(  # noqa: PLR0913 - each of them is a part of the outside world
     environment: Mapping[str, str],
     *,
     credential: AsyncTokenCredential | None = None,

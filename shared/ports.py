@@ -223,10 +223,13 @@ class Dialer(Protocol):
 class Prober(Protocol):
     """Probes addresses. Raises nothing."""
 
-    async def __call__(self, dials: Iterable[tuple[str, Probe]]) -> Mapping[tuple[str, str], ProbeResult]:
+    async def __call__(
+        self, dials: Iterable[tuple[str, Probe]], *, first: Collection[tuple[str, str]] = ()
+    ) -> Mapping[tuple[str, str], ProbeResult]:
         """Probe each distinct pair of address and probe once, within the time of a round.
 
-        Results by address and digest of the probe; what the time did not suffice for is missing.
+        Results by address and digest of the probe; what the time did not suffice for is missing. `first`: these begin
+        at once, the others are spread over some seconds.
         """
 
 

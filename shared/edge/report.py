@@ -28,7 +28,8 @@ class Report:
     differed from their answers. `complete`: the sweep could read everything. `waiting`: the dirty names in
     `names_remaining`; `failing`: those whose writes fail. `refused`: the plans behind `refusals`. `notes`: remarks on
     the request itself, such as that it matches nothing. `covered_counts`: how many endpoints and names an override
-    covers. `probed`: what each address said to a probe by hand, None without one. `met`: the names that a sweep has planned. `tried`: the names that were processed, by zone key and name.
+    covers. `probed`: what each address said to a probe by hand, None without one. `met`: the names that a sweep has
+    planned. `tried`: the names that were processed, by zone key and name.
     """
 
     trigger: str

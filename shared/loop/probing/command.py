@@ -34,7 +34,8 @@ class ProbeCommand:
         if not any(command.name in each.names and each.state != State.GONE for each in endpoints):
             raise BadRequest(f"probe.name: no endpoint claims {command.name!r}")
         wanted = _within(command.zones, self.vantage.targets(endpoints), command)
-        results = await self.probe([(each.ip, each.probe) for each in wanted])
+        keys = {(each.ip, each.probe.digest) for each in wanted}
+        results = await self.probe([(each.ip, each.probe) for each in wanted], first=keys)
         report = Report("probe", observed=len(endpoints))
         report.probed = [_told(each, results.get((each.ip, each.probe.digest))) for each in wanted]
         if not wanted:

@@ -12,7 +12,7 @@ TARGETS_PER_PAGE = 64
 
 
 def merge_pages(pages: Iterable[EvidencePage]) -> dict[TargetKey, Evidence]:
-    """Return the evidence of all pages. Of a target that is on two, after a change of their number, the newer counts."""
+    """Return the evidence of all pages. A target may be on two after a change of their number: the newer counts."""
     found: dict[TargetKey, Evidence] = {}
     for page in pages:
         for each in page.evidence:

@@ -19,7 +19,6 @@ from shared.decide.probes.judgement import Judgement, judge
 from shared.decide.probes.targets import by_dial, results_by_target
 from shared.domain.catalog_rows import Versioned
 from shared.domain.concurrency import gather_bounded
-from shared.domain.dirty import Cause
 from shared.domain.errors import Conflict, Transient
 from shared.domain.probes import Evidence, EvidencePage, ProbeResult, Target, TargetKey, VantageRow
 from shared.edge.report import Report
@@ -68,7 +67,8 @@ class ProbeRounds:
         begun, cause = self.vantage.clock(), cause_now("probe", self.vantage.clock())
         gathered = await self._gather()
         dials = by_dial(gathered.targets)
-        results = await self.probe([(ip, found[0].probe) for (ip, _), found in dials.items()])
+        asked = [(ip, found[0].probe) for (ip, _), found in dials.items()]
+        results = await self.probe(asked, first=_overdue(gathered, dials))
         decided = await self._decide(gathered, results_by_target(results, gathered.targets), begun)
         self.metrics("probe.rounds", 1, outcome="done" if decided else "dropped")
         if decided is None:
@@ -139,6 +139,13 @@ class ProbeRounds:
         for change, found in (("given", after - before), ("ended", before - after)):
             for kind, count in Counter(kind for kind, _ in found).items():
                 self.metrics("probe.verdicts", count, kind=kind, change=change)
+
+
+def _overdue(gathered: Gathered, dials: Mapping[tuple[str, str], Sequence[Target]]) -> frozenset[tuple[str, str]]:
+    """Return what the last round had no time for. It begins first, so that no address is left out again and again."""
+    last = gathered.stored.value.at if gathered.stored else 0.0
+    missed = {each.key for page in gathered.pages for each in page.evidence if each.at < last and not each.absent}
+    return frozenset(dial for dial, found in dials.items() if any(target.key in missed for target in found))
 
 
 def _given(row: VantageRow, now: float) -> set[tuple[str, TargetKey]]:

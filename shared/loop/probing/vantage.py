@@ -1,4 +1,4 @@
-"""The vantage of this app: what its rounds, the drain timer and the recorder need, and conditional changes of its row."""
+"""The vantage of this app: what rounds, drain timer and recorder need of it, and conditional changes of its row."""
 
 from __future__ import annotations
 
