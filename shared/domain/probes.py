@@ -241,6 +241,8 @@ class VantageRow:
     that must still be marked dirty. `addresses`, `failing`: targets of the round, and those that failed. `blind_since`:
     since when the vantage is presumed blind, 0 if it is not. `kept`: names, as `NAME.ZONE`, of which all addresses have
     verdicts, so that all of them count. `alarms`: what an operator should know.
+    `suspected_since`: since when so many addresses fail that the vantage may be blind; it is presumed blind once they
+    have failed often enough.
     """
 
     vantage: str
@@ -256,6 +258,7 @@ class VantageRow:
     blind_since: float = 0.0
     kept: tuple[str, ...] = ()
     alarms: tuple[Alarm, ...] = ()
+    suspected_since: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
+from shared.config.settings import Settings
 from shared.domain.probes import Distances, Target
 
+NAMES, WINDOW_SECONDS = 10, 60.0
+"""So many names get a new order within so long. Each zone of the vantage's region has each name once."""
 
-def affected(old: tuple[str, ...], new: tuple[str, ...], targets: Iterable[Target]) -> frozenset[str]:
+
+def places_of_names(targets: Iterable[Target], settings: Settings) -> dict[str, dict[str, str]]:
+    """Return the places, each with its region, of the names that use measured distances."""
+    found: defaultdict[str, dict[str, str]] = defaultdict(dict)
+    for target in targets:
+        for name in target.names:
+            found[name][target.place] = target.region
+    return {name: places for name, places in found.items() if settings.policy(name).distance == "measured"}
+
+
+def affected(old: Sequence[str], new: Sequence[str], targets: Iterable[Target], settings: Settings) -> frozenset[str]:
     """Return the names that have endpoints in places whose order among themselves differs."""
-    raise NotImplementedError
+    if tuple(old) == tuple(new):
+        return frozenset()
+    return frozenset(
+        name
+        for name, places in places_of_names(targets, settings).items()
+        if [place for place in old if place in places] != [place for place in new if place in places]
+    )
 
 
 def release(distances: Distances, now: float) -> Distances:
@@ -17,4 +38,12 @@ def release(distances: Distances, now: float) -> Distances:
 
     `judge` does it in each round; `changed_names` reports the names that were released.
     """
-    raise NotImplementedError
+    recent = tuple(at for at in distances.released if 0 <= now - at < WINDOW_SECONDS)
+    names = sorted(distances.pending)[: max(0, NAMES - len(recent))]
+    pending = distances.pending.difference(names)
+    return replace(
+        distances,
+        pending=pending,
+        previous=distances.previous if pending else (),
+        released=(*recent, *[now] * len(names)),
+    )
