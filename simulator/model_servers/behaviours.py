@@ -13,7 +13,7 @@ from simulator.model_servers.entry import Behaviour, Kind
 from simulator.model_servers.events import Pause, Receive, Reset, Script, Send
 
 RAW: frozenset[Behaviour] = frozenset({"hangs", "resets", "closes", "not-http"})
-_BANNER = b"SSH-2.0-OpenSSH_9.6p1\r\n"
+_BANNER = b"SSH-2.0-OpenSSH_9.6p1\r\nInvalid SSH identification string.\r\n\r\n"
 _ALERT = b"\x15\x03\x03\x00\x02\x02\x0a"
 """A TLS alert: unexpected message."""
 _CHUNK = bytes(64 * 1024)

@@ -91,7 +91,7 @@ class Paths:
             self._states.pop(pair, None)
 
     def partition(self, origin: str, to: str) -> Partition | None:
-        """Whose connections on a path get no answer; None: nobody's."""
+        """Whose connections on a path get no answer; None: all get one."""
         found = {self._states.get(pair, PathState()).partition for pair in _named(origin, to)}
         return "all" if "all" in found else "prober" if "prober" in found else None
 

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from simulator.arm.front_door import ArmFrontDoor
 from simulator.containers.container_group import ContainerGroup, Current
 from simulator.containers.provider import ContainerGroups
+from simulator.model_servers.entry import ServerEntry
 from simulator.model_servers.server import ModelServers
 from simulator.network.load_balancer import Frontend, LoadBalancer
 from simulator.network.load_balancer_provider import LoadBalancers
@@ -24,7 +25,6 @@ from simulator.world.entries import (
     FrontendEntry,
     LoadBalancerEntry,
     PrivateEndpointEntry,
-    ServerEntry,
     World,
     WorldError,
 )
