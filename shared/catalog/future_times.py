@@ -15,7 +15,7 @@ name, or suppress an alarm, until the clocks reach them. So each time is checked
     lease     expires                                        a minute after the row was written (`read_lease`)
               of `spent`                                     now, and once (`RateLimit.import_writes`)
     orders    until                                          valid: an override ends in the future
-    vantages  at, blind_since, of verdicts and distances     when the row was written
+    vantages  at, ..._since, of verdicts and distances        when the row was written
               until, of verdicts and distances               earlier by as much as `at` was too late
     evidence  all                                            when the page was written
 
@@ -48,11 +48,11 @@ _PAST: dict[type, tuple[str, ...]] = {
     SweepSummary: ("at",),
     ReadingProgress: ("begun", "at"),
     RecordChange: ("at",),
-    VantageRow: ("at", "blind_since"),
+    VantageRow: ("at", "blind_since", "suspected_since"),
     Verdict: ("since",),
     Distances: ("changed_at",),
     Better: ("since",),
-    Evidence: ("since", "at", "down_since", "up_at", "sampled_at"),
+    Evidence: ("since", "at", "down_since", "up_at", "sampled_at", "ok_at"),
 }
 _AHEAD: dict[type, str] = {EndpointRow: "look_at", DirtyName: "not_before"}
 _ETAG = re.compile(r"""W/"datetime'([^']+)'\"""")

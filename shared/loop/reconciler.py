@@ -104,7 +104,7 @@ class Reconciler:
                 else:
                     await self._apply_dirty(deadline, report)
             finally:
-                await gauges.record_gauges(self.catalog, self.settings.zones, self.clock(), self.metrics)
+                await gauges.record_gauges(self.status_queries.sources, self.metrics)
             return report
 
     async def _apply_dirty(self, deadline: float, report: Report) -> None:
@@ -176,6 +176,6 @@ class Reconciler:
     async def metrics_page(self) -> tuple[Sequence[Gauge], Sequence[ProcessCounters]]:
         """How things stand now, and the counters of every process. Raises Transient, Terminal."""
         await self.startup.begin(fills=False)
-        current = await gauges.current_gauges(self.catalog, self.settings.zones, self.clock())
+        current = await gauges.current_gauges(self.status_queries.sources)
         blocked = await gauges.blocked_gauges(self.catalog, self.settings.zones)
         return [*current, *blocked], await self.metrics_writer.all_instances()

@@ -70,7 +70,7 @@ class ProbeRounds:
         asked = [(ip, found[0].probe) for (ip, _), found in dials.items()]
         results = await self.probe(asked, first=_overdue(gathered, dials))
         decided = await self._decide(gathered, results_by_target(results, gathered.targets), begun)
-        self.metrics("probe.rounds", 1, outcome="done" if decided else "dropped")
+        self.metrics("probes.rounds", 1, outcome="done" if decided else "dropped")
         if decided is None:
             report.notes.append(ANOTHER_PROBER)
             return False
@@ -132,13 +132,13 @@ class ProbeRounds:
         await gather_bounded(catalog.purge_evidence(name, number) for number in sorted(surplus))
 
     def _measure(self, old: VantageRow, new: VantageRow, results: Mapping[tuple[str, str], ProbeResult]) -> None:
-        self.metrics("probe.round", new.seconds)
+        self.metrics("probes.round_duration", new.seconds)
         for word, count in Counter(result.word for result in results.values()).items():
             self.metrics("probes", count, result=word.value)
         before, after = _given(old, new.at), _given(new, new.at)
         for change, found in (("given", after - before), ("ended", before - after)):
             for kind, count in Counter(kind for kind, _ in found).items():
-                self.metrics("probe.verdicts", count, kind=kind, change=change)
+                self.metrics("probes.verdict_changes", count, kind=kind, change=change)
 
 
 def _overdue(gathered: Gathered, dials: Mapping[tuple[str, str], Sequence[Target]]) -> frozenset[tuple[str, str]]:
