@@ -15,7 +15,7 @@ name, or suppress an alarm, until the clocks reach them. So each time is checked
     lease     expires                                        a minute after the row was written (`read_lease`)
               of `spent`                                     now, and once (`RateLimit.import_writes`)
     orders    until                                          valid: an override ends in the future
-    vantages  at, ..._since, of verdicts and distances        when the row was written
+    vantages  at, ..._since, of verdicts and distances       when the row was written
               until, of verdicts and distances               earlier by as much as `at` was too late
     evidence  all                                            when the page was written
 

@@ -78,8 +78,8 @@ class ProbeRounds:
         await mark_names(self.vantage, row.todo, decided.changes, cause)
         if await self.vantage.clear_todo(decided.written):
             await self._write_pages(gathered.pages, decided.evidence)
-        known = {alarm.what for alarm in decided.old.alarms}
-        report.alarms += [alarm for alarm in row.alarms if alarm.what not in known]
+        known = {alarm.means for alarm in decided.old.alarms}  # `what` has numbers, which may change each round.
+        report.alarms += [alarm for alarm in row.alarms if alarm.means not in known]
         await self.log.enter(decided.old, row, cause, report)
         self._measure(decided.old, row, results)
         return bool(row.todo)
