@@ -4,12 +4,21 @@ import asyncio
 import json
 from collections import Counter
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 
 from shared.catalog.memory import MemoryCatalog
+from shared.decide.region_latency import Latency
+from shared.domain.dirty import Cause
+from shared.domain.errors import BadRequest
+from shared.domain.probes import VantageRow, Verdict, VerdictKind
 from shared.edge.commands import parse
+from shared.edge.report import Report
+from shared.loop.operator_log import OperatorLog
 from shared.loop.probing.round import ANOTHER_PROBER
+from shared.loop.probing.vantage import Vantage
+from shared.loop.probing.verdict_log import ENTRIES_PER_HOUR, VerdictLog
 from simulator.model_servers.entry import ServerEntry
 from simulator.paths.entry import PathEntry
 from tests.support.deployment import REGIONS, a_vm, a_world, run_scenario, vm_id, zone_id
@@ -428,21 +437,25 @@ def test_the_metrics_count_rounds_probes_and_changes_of_verdicts():
 
 def test_a_fleet_that_flaps_does_not_flood_the_history():
     async def story(stage):
-        await ready(stage)
-        begun = stage.clock()
-        for _ in range(12):
-            for behaviour, count in (("refuses", 4), ("healthy", 22)):
-                for name in ("e-1", "w-1"):
-                    behave(stage, name, behaviour)
-                await rounds(stage, count)
-        log = await stage.app.catalog.log(zone_id(EAST).lower(), 0.0, stage.clock() + 1.0)
-        kept = sum(each.kind == "probe" for each in log.entries)
-        hours = (stage.clock() - begun) / 3600.0
-        changes = sum(value for name, value, _ in measured if name == "probes.verdict_changes")
-        assert 20 <= kept <= 20 * (hours + 1) < changes
+        catalog, settings = stage.app.catalog, stage.app.settings
+        vantage = Vantage(catalog, settings, Latency({}), stage.clock)
+        log, report, now = VerdictLog(vantage, OperatorLog(catalog)), Report("probe"), 1e9
+        found = [Verdict(VerdictKind.DOWN, f"/vm/{n}", f"10.1.1.{n}", "p", EAST, now, "refused") for n in range(40)]
+        quiet = VantageRow(EAST, until=9e9)
+        for number in range(60):
+            at = now + number * 60.0
+            some = VantageRow(EAST, at=at, until=9e9, verdicts=tuple(found[number % 2 :: 2]))
+            await log.enter(quiet, some, Cause("probe", at), report)
+            await log.enter(some, replace(quiet, at=at), Cause("probe", at), report)
+        entries = (await catalog.log(zone_id(EAST).lower(), now, now + 3600.0)).entries
+        assert len(entries) == ENTRIES_PER_HOUR
+        assert all(len(each.reason) < 500 for each in entries)
+        assert "; and 15 more" in entries[0].reason
+        await log.enter(quiet, replace(some, at=now + 7300.0), Cause("probe", now + 7300.0), report)
+        assert len((await catalog.log(zone_id(EAST).lower(), now + 7300.0, now + 7400.0)).entries) == 1
+        assert not (await catalog.log(zone_id(WEST).lower(), 0.0, 9e9)).entries, "the path there may be fine"
 
-    measured = []
-    run_scenario(story, fleet(), measure=lambda name, value, **more: measured.append((name, value, more)))
+    run_scenario(story, fleet())
 
 
 async def ask(stage, **probe):
@@ -462,7 +475,7 @@ def test_a_probe_by_hand_tells_what_each_address_says_and_what_to_do_and_touches
             W1: ("ok", WEST, 8000),
         }
         (refused,) = [each for each in report["probed"] if each["ip"] == E1]
-        assert refused["endpoint"] == vm_id("e-1").lower()
+        assert refused["endpoint"] == vm_id("e-1")
         assert refused["advice"].startswith("nothing listens on port 8000")
         (fine,) = [each for each in report["probed"] if each["ip"] == E2]
         assert fine["status"] == 200
@@ -471,3 +484,38 @@ def test_a_probe_by_hand_tells_what_each_address_says_and_what_to_do_and_touches
         assert (await row(stage), await stage.app.catalog.evidence(EAST)) == before
 
     run_scenario(story, fleet())
+
+
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [("phi", "probe.name: no endpoint claims 'phi'"), ("qwen", "probe.name: no entry of NEARZONE_PROBES says how")],
+)
+def test_a_probe_by_hand_of_a_name_that_is_not_known_or_not_probed_is_refused(name, error):
+    async def story(stage):
+        await ready(stage)
+        with pytest.raises(BadRequest, match=error):
+            await ask(stage, name=name)
+
+    run_scenario(story, fleet(PROBES=PROBES | {"phi": PROBES["llama"]}))
+
+
+def test_a_probe_by_hand_says_where_no_address_can_answer():
+    async def story(stage):
+        await ready(stage)
+        for name in ("e-1", "e-2", "w-1"):
+            stage.arm("POST", vm_id(name) + "/deallocate")
+        await stage.deliver_pending_events()
+        report = await ask(stage, name="llama")
+        assert report.probed == []
+        assert "no endpoint that serves" in report.notes[0]
+
+    run_scenario(story, fleet())
+
+
+def test_a_probe_by_hand_needs_no_round_before_it():
+    async def story(stage):
+        await stage.app.correct_drift()
+        assert [each["word"] for each in (await ask(stage, name="llama")).probed] == ["ok"] * 3
+        assert await row(stage) is None
+
+    run_scenario(story, fleet(mode="observe"))
