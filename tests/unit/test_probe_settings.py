@@ -91,7 +91,21 @@ BAD_PROBES = [
     ({"kind": "vllm", "expect": [200, 200]}, ".expect[1]", "no duplicates"),
     *(
         ({"kind": "vllm", "expect": [200, code]}, ".expect[1]", "100 to 599")
-        for code in (99, 600, True, 200.0, "200", "300-200", "99-200", "200-600", "200 -300", "2e2-300", None)
+        for code in (
+            99,
+            600,
+            True,
+            200.0,
+            "200",
+            "300-200",
+            "99-200",
+            "200-600",
+            "200 -300",
+            "2e2-300",
+            "200-299x",
+            "200-299\n",
+            None,
+        )
     ),
     *(({"kind": "vllm", "expect": [code]}, ".expect[0]", "100 to 599") for code in (100, 199, "100-199")),
     *(
