@@ -24,6 +24,7 @@ PATHS: Mapping[Kind, frozenset[str]] = {
     "lmdeploy": frozenset({"/health", "/metrics", "/v1/models"}),
     "ray-serve": frozenset({"/-/healthz", "/-/routes"}),
     "azure-openai": frozenset({"/status-0123456789abcdef"}),
+    "azure-ml": frozenset(),
 }
 REASONS = {200: "OK", 302: "Found", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found"}
 REASONS |= {503: "Service Unavailable"}
@@ -56,7 +57,7 @@ def to(kind: Kind, request: bytes) -> bytes:
     path = line[1].partition(b"?")[0].decode("latin-1")
     if kind == "any" or path in PATHS[kind]:
         return answer(200)
-    return unauthorized() if kind == "azure-openai" else answer(404)
+    return unauthorized() if kind in {"azure-openai", "azure-ml"} else answer(404)
 
 
 def unauthorized() -> bytes:

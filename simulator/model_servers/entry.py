@@ -20,6 +20,7 @@ Kind = Literal[
     "lmdeploy",
     "ray-serve",
     "azure-openai",
+    "azure-ml",
 ]
 Behaviour = Literal[
     "healthy",

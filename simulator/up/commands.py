@@ -53,15 +53,14 @@ def _broken(pair: Processes, replica: WorldModel, vm: Vm) -> list[tuple[str, lis
     found = [
         (f"Let the model server of {name} hang, and mend it", [_posted(control, "server", each) for each in servers])
     ]
-    others = sorted({each["region"] for each in replica.settings["NEARZONE_ZONES"]} - {vm["location"]})
-    if others:
-        path = {"from": others[0], "to": vm["location"]}
-        changes: tuple[dict[str, object], ...] = ({"partition": "all"}, {"rtt_ms": 300}, {"mend": True})
-        title = f"Cut the path between {others[0]} and {vm['location']}, make it slow, and mend it"
-        found.append((title, [_posted(control, "path", path | each) for each in changes]))
+    vantage = replica.settings.get("NEARZONE_PROBING", {}).get("vantage", vm["location"])
+    path = {"from": vantage, "to": vm["location"], "both": False}
+    changes: tuple[dict[str, object], ...] = ({"partition": "all"}, {"mend": True})
+    title = f"Cut the path from the vantage {vantage} to the region of {name}, and mend it"
+    found.append((title, [_posted(control, "path", path | each) for each in changes]))
     if "NEARZONE_PROBES" not in replica.settings:
         return [(f"{title} (this world has no NEARZONE_PROBES: no effect)", lines) for title, lines in found]
-    return found
+    return [(f"{title} (the app's probes notice it within a minute)", lines) for title, lines in found]
 
 
 def _posted(control: str, route: str, body: Mapping[str, object]) -> str:
