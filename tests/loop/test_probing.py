@@ -11,14 +11,17 @@ import pytest
 from shared.catalog.memory import MemoryCatalog
 from shared.decide.region_latency import Latency
 from shared.domain.dirty import Cause
-from shared.domain.errors import BadRequest
-from shared.domain.probes import VantageRow, Verdict, VerdictKind
+from shared.domain.errors import BadRequest, Transient
+from shared.domain.probes import Evidence, EvidencePage, ProbeResult, ProbeWord, VantageRow, Verdict, VerdictKind
 from shared.edge.commands import parse
 from shared.edge.report import Report
 from shared.loop.operator_log import OperatorLog
+from shared.loop.probing.evidence_pages import merge_pages, split_pages
+from shared.loop.probing.prober_app import ProberApp
 from shared.loop.probing.round import ANOTHER_PROBER
 from shared.loop.probing.vantage import Vantage
 from shared.loop.probing.verdict_log import ENTRIES_PER_HOUR, VerdictLog
+from shared.ports import no_metrics
 from simulator.model_servers.entry import ServerEntry
 from simulator.paths.entry import PathEntry
 from tests.support.deployment import REGIONS, a_vm, a_world, run_scenario, vm_id, zone_id
@@ -217,15 +220,13 @@ class KilledError(BaseException):
 class Dying:
     """One process's way to a catalog. It is killed before or after the write `at` (0 for the first) that it makes."""
 
-    WRITES = ("put_vantage", "mark_dirty", "put_evidence", "remove_dirty")
-
-    def __init__(self, whole):
-        self.whole, self.armed, self.at, self.after = whole, False, 0, False
+    def __init__(self, whole, writes=("put_vantage", "mark_dirty", "put_evidence", "remove_dirty")):
+        self.whole, self.writes, self.armed, self.at, self.after = whole, writes, False, 0, False
         self.made = []
 
     def __getattr__(self, name):
         async def call(*arguments):
-            counted = self.armed and name in self.WRITES
+            counted = self.armed and name in self.writes
             if counted:
                 self.made.append(name)
                 if not self.after and len(self.made) == self.at + 1:
@@ -335,6 +336,70 @@ def test_a_round_is_judged_anew_where_another_writer_than_a_prober_has_changed_t
     run_scenario(story, fleet())
 
 
+def test_a_round_that_never_gets_its_write_through_fails_and_the_next_one_works():
+    async def story(stage):
+        catalog = Interfering(stage.app.catalog)
+        stage.restart(catalog)
+        await ready(stage)
+        catalog.times = 100
+        with pytest.raises(Transient, match="the row of vantage eastus changed 5 times"):
+            await stage.app.probe()
+        catalog.times = 0
+        assert (await stage.app.probe()).notes == []
+
+    run_scenario(story, fleet())
+
+
+def test_what_a_round_had_no_time_for_comes_first_in_the_next_one():
+    async def story(stage):
+        await stage.app.correct_drift()
+        asked, catalog = [], stage.app.catalog
+
+        async def short(dials, *, first=()):
+            asked.append({ip for ip, _ in first})
+            return {(ip, probe.digest): ProbeResult(ProbeWord.OK) for ip, probe in dials if ip != W1 or len(asked) != 2}
+
+        vantage = Vantage(catalog, stage.app.settings, Latency({}), stage.clock)
+        prober = ProberApp(vantage, short, no_metrics)
+        for _ in range(4):
+            await prober.run_round(Report("probe"))
+            await asyncio.sleep(INTERVAL)
+        assert asked == [set(), set(), {W1}, set()]
+
+    run_scenario(story, fleet())
+
+
+@pytest.mark.parametrize("count", [0, 1, 64, 65, 200, 1000])
+def test_every_evidence_is_on_one_page_and_pages_stay_small(count):
+    found = {}
+    for number in range(count):
+        each = Evidence(f"/vm/{number}", f"10.0.{number // 250}.{number % 250}", "p", EAST, EAST, 1.0)
+        found[each.key] = each
+    pages = split_pages(EAST, found)
+    assert merge_pages(pages) == found
+    assert len(pages).bit_count() == 1
+    assert [page.number for page in pages] == list(range(len(pages)))
+    assert max(len(page.evidence) for page in pages) < 100
+    assert count / len(pages) > 32 or len(pages) == 1
+
+
+def test_of_evidence_that_is_on_two_pages_the_newer_counts():
+    old = Evidence("/vm/1", "10.0.0.1", "p", EAST, EAST, 1.0, at=5.0)
+    new = replace(old, at=6.0)
+    for pages in ([old, new], [new, old]):
+        assert merge_pages([EvidencePage(EAST, n, (each,)) for n, each in enumerate(pages)]) == {new.key: new}
+
+
+def test_when_there_are_fewer_targets_the_surplus_pages_go():
+    async def story(stage):
+        await ready(stage)
+        await stage.app.catalog.put_evidence(EvidencePage(EAST, 7))
+        await rounds(stage, 1)
+        assert [page.number for page in await stage.app.catalog.evidence(EAST)] == [0]
+
+    run_scenario(story, fleet())
+
+
 def test_an_address_is_probed_once_a_round_however_many_names_it_has_and_only_while_it_serves():
     async def story(stage):
         await stage.app.correct_drift()
@@ -367,6 +432,22 @@ def test_an_endpoint_that_begins_to_serve_is_held_back_until_its_first_success_w
         behave(stage, "e-3", "healthy")
         await rounds(stage, 2)
         assert stage.record(EAST, "llama") == [E1, E2, "10.1.0.6"]
+
+    run_scenario(story, fleet(a_vm("e-3", EAST, 6, power="deallocated"), POLICIES=WAITING))
+
+
+def test_nothing_can_see_that_an_endpoint_serves_before_it_is_held_back():
+    async def story(stage):
+        whole = MemoryCatalog()
+        dying = Dying(whole, ("put_endpoint",))
+        stage.restart(dying)
+        await ready(stage)
+        dying.armed = True
+        stage.arm("POST", vm_id("e-3") + "/start")
+        with suppress(KilledError):
+            await stage.deliver_pending_events()
+        assert dying.made
+        assert [each.kind for each in (await row(stage)).verdicts] == [VerdictKind.WAITING]
 
     run_scenario(story, fleet(a_vm("e-3", EAST, 6, power="deallocated"), POLICIES=WAITING))
 
