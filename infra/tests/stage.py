@@ -90,7 +90,7 @@ class Cloud(Mocks):
         self.asked.append((args.token, args.args))
         if args.token.endswith(":getVirtualNetwork"):
             location, subnets = self._vnets[args.args["virtualNetworkName"]]
-            name = args.args["virtualNetworkName"]
+            name = args.args["virtualNetworkName"].title()  # As Azure spells it.
             return {"location": location, "subnets": subnets, "name": name, "id": "existing"}
         principal = {"type": "SystemAssigned", "principalId": self._identity} if self._identity else {"type": "None"}
         return {"identity": principal, "id": "existing"}

@@ -42,7 +42,7 @@ def test_a_subnet_is_created_in_an_existing_vnet_and_delegated_to_flex_consumpti
     assert made.subscription == HUB, "the VNet's subscription"
     assert made.inputs == {
         "resourceGroupName": "net",
-        "virtualNetworkName": "hub-east",
+        "virtualNetworkName": "Hub-East",  # From Azure's answer, after its region was checked.
         "subnetName": "nearzone-eastus-probes",
         "addressPrefix": "10.9.0.0/26",
         "delegations": [{"name": "flex-consumption", "serviceName": "Microsoft.App/environments"}],

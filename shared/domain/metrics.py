@@ -36,5 +36,8 @@ METRICS: Mapping[str, Metric] = {
     "frozen": Metric(GAUGE, "{zone}", "1 while the zone is frozen, else 0", ("zone",)),
     "sweep.duration": Metric(HISTOGRAM, "s", "how long sweeps take"),
     "sweep.age": Metric(GAUGE, "s", "how long ago the last complete sweep ended"),
+    "probes.all_down": Metric(GAUGE, "{name}", "names that keep their addresses although all probes of them fail"),
+    "probes.blind": Metric(GAUGE, "{vantage}", "1 while the vantage is presumed blind, else 0"),
+    "probes.round_age": Metric(GAUGE, "s", "how long ago the last round of probes ended"),
 }
 """By the names that the loop uses; Application Insights has them with the prefix "nearzone."."""
