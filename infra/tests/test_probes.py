@@ -8,7 +8,8 @@ import pytest
 from infra import names
 from infra.decode import KEY, BadConfig, decode
 from infra.settings import own_settings, switches
-from infra.tests.stage import EAST, WEST, configured, vnet
+from infra.tests.stage import EAST, REGIONS, WEST, Cloud, configured, deployed, vnet
+from shared.config import parser as settings_parser
 
 PROBES = {"llama-70b": {"kind": "vllm", "port": 8000}}
 SUBNETS = [
@@ -34,6 +35,28 @@ def faults(**changed):
     with pytest.raises(BadConfig) as caught:
         decode(configured(**changed))
     return [each.removeprefix(f"{KEY}.") for each in caught.value.faults]
+
+
+def test_a_deployment_that_probes_is_what_the_apps_parser_reads():
+    """Each app has its subnet, its probes, its own region as vantage, three alerts more, and no disabled function."""
+    cloud = Cloud(vnets={"hub-east": (EAST, []), "hub-west": (WEST, [])})
+    optional = {"NEARZONE_PROBES": PROBES, "NEARZONE_PROBING": {"mode": "enforce"}}
+    program = deployed(cloud, settings=optional, regions=SUBNETS)
+    for region in (EAST, WEST):
+        site = program.one("WebApp", f"nearzone-{region}-app").inputs
+        values = {each["name"]: each["value"] for each in site["siteConfig"]["appSettings"]}
+        read = settings_parser.parse(values, REGIONS)
+        assert (read.probing.vantage, read.probing.enforce, read.probe("llama-70b").port) == (region, True, 8000)
+        assert site["virtualNetworkSubnetId"] == program.one("Subnet", f"nearzone-{region}-probes").id
+        assert DISABLED not in values
+    queries = {
+        each.inputs["criteria"]["allOf"][0]["metricMeasureColumn"]
+        for each in program.all("ScheduledQueryRule").values()
+    }
+    assert "Blind" in queries
+    assert len(program.all("ScheduledQueryRule")) == 2 * 10
+    (workbook,) = program.all("Workbook").values()
+    assert "nearzone.probes.blind" in workbook.inputs["serializedData"]
 
 
 @pytest.mark.parametrize("settings", NOTHING)
