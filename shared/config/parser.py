@@ -284,16 +284,16 @@ class _SettingsReader(NameReader):
         value = self.json("NEARZONE_CLOUD", dict, expected, required=True)
         if len(self.faults) > found:
             return CLOUDS["public"]
-        gateway = value.pop("probe_gateway", None)
+        gateway = self._gateway(value.pop("probe_gateway")) if "probe_gateway" in value else ""
         if set(value) != {"arm", "audience"} or not all(map(convert.is_safe_url, value.values())):
             self.fault("NEARZONE_CLOUD", text, expected)
             return CLOUDS["public"]
-        return Cloud(value["arm"].rstrip("/"), value["audience"].rstrip("/"), probe_gateway=self._gateway(gateway))
+        return Cloud(value["arm"].rstrip("/"), value["audience"].rstrip("/"), probe_gateway=gateway)
 
     def _gateway(self, value: object) -> str:
         """Parse the address of the simulated network; with another one, probes would go through a stranger."""
         try:
-            return convert.loopback(value) if value is not None else ""
+            return convert.loopback(value)
         except ValueError:
             self.fault("NEARZONE_CLOUD.probe_gateway", value, "127.0.0.1:PORT, where the simulator's network listens")
             return ""

@@ -65,10 +65,12 @@ def _probe(read: NameReader, where: str, item: object) -> Probe:
 def _check_fields(read: NameReader, where: str, item: Mapping[str, object], name: str, kind: ProbeKind) -> None:
     """Add a fault for each field that has no effect with this kind."""
     for field in sorted(set(item) - kind.fields):
-        read.fault(f"{where}.{field}", item[field], f"no such field for the kind {name}: it asks nothing by HTTP")
+        read.fault(
+            f"{where}.{field}", item[field], f"one of the fields of the kind {name}: {', '.join(sorted(kind.fields))}"
+        )
     if not item.get("path", kind.path):
         for field in sorted({"expect", "host"} & set(item) & kind.fields):
-            read.fault(f"{where}.{field}", item[field], "a path beside it: without one, nothing is asked by HTTP")
+            read.fault(f"{where}.{field}", item[field], "a path beside it: without one, no HTTP request is sent")
 
 
 def _port(read: NameReader, where: str, value: object) -> int:
@@ -206,4 +208,4 @@ def _check_times(read: NameReader, found: Probing, probes: Mapping[str, Probe], 
     slowest = max((KINDS[probe.kind].min_timeout for probe in probes.values()), default=0.0)
     if found.timeout < slowest:
         kinds = sorted({p.kind for p in probes.values() if KINDS[p.kind].min_timeout > found.timeout})
-        read.fault(f"{where}.timeout", found.timeout, f"at least {slowest:g} s: {', '.join(kinds)} takes that long")
+        read.fault(f"{where}.timeout", found.timeout, f"at least {slowest:g} s for the kind {', '.join(kinds)}")
