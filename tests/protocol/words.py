@@ -24,10 +24,18 @@ READ, OBSERVE, OBSERVE_ADDRESS, READ_LATE, WRITE, REREAD, INDEX, MARK, SETTLE, A
 
 READ_LATE: only where a broken protocol observes before it reads the row.
 """
-DIRTY, RECORD, CLAIMANTS, ROW, MAY_NARROW, CHANGE, CLEAR = range(7)
-"""Steps of a drain."""
+DIRTY, RECORD, CLAIMANTS, ROW, MAY_NARROW, CHANGE, CLEAR, MEASURED = range(8)
+"""Steps of a drain. MEASURED: the vantage row is read after the claims and not before them."""
+READ_VANTAGE, PROBE, FENCE, NAMES, MARKS, EMPTY, PAGE = range(7)
+"""Steps of a round. FENCE: the conditional write that makes every other round of that time fail."""
 RECORDS, ROWS, LIST, ENTER, ENTER_INDEX, COMPLETE, FOLLOW, DRIFT, FINISH = range(9)
 """Steps of a sweep."""
+
+
+VERDICTS_OVER, DISTANCES_OVER = 1, 2
+"""What of a vantage row is over: its `until` has passed."""
+ENOUGH_RESULTS = 2
+"""So many failures in a row take an address away, and so many successes in a row bring it back."""
 
 
 class Broken(Exception):
@@ -100,6 +108,7 @@ class Drain(NamedTuple):
     `dirty`, `record_version`: what the versions are worth. `sure`: the record set was read after the dirty row.
     `ahead`: claimants whose rows are still to be read. `found`: addresses of running ones. `unread`: one is unread.
     `epoch`: of the catalog that knew every claim when the drain began; ABSENT: it did not. `want`: to be written.
+    `measured`: what the vantage row said.
     """
 
     name: int
@@ -113,6 +122,7 @@ class Drain(NamedTuple):
     unread: bool = False
     epoch: int = STALE
     want: int = 0
+    measured: tuple = ()
 
 
 class Sweep(NamedTuple):
@@ -135,10 +145,67 @@ class Sweep(NamedTuple):
     covers: bool = True
 
 
+class Vantage(NamedTuple):
+    """The row of a vantage. `verdicts`: the addresses that it holds to be down. `over`: what of it is over.
+
+    Not marked dirty yet are the names of the endpoints in `todo`, `names`, and where `ordered` all names for which the
+    order matters and that are not pending. `order`: in which endpoints are near. `pending`: names that still have the
+    previous order. `round`: the number of the last round.
+    """
+
+    verdicts: int = 0
+    over: int = 0
+    todo: int = 0
+    names: int = 0
+    ordered: bool = False
+    order: int = 0
+    pending: int = 0
+    round: int = 0
+
+
+class Page(NamedTuple):
+    """The evidence of one address: the last round of it, failures and successes in a row, and whether it is down."""
+
+    round: int = 0
+    fails: int = 0
+    successes: int = 0
+    down: bool = False
+
+
+class Round(NamedTuple):
+    """A round of a prober, or the drain timer's work at the vantage row.
+
+    `version`, `row`: of the vantage row as read, then as it is to be written. `over`: what would be over by now of all
+    that the round may find. `left`: names to be marked. `page`: the evidence to be written. `failed`: addresses.
+    """
+
+    at: int = 0
+    timer: bool = False
+    version: int = STALE
+    row: tuple = ()
+    over: int = 0
+    left: int = 0
+    page: tuple = ()
+    failed: int = 0
+
+
+class Probing(NamedTuple):
+    """The vantage row, the rounds under way, and the evidence of one address.
+
+    `streak`: its fresh results in a row, successes above 0 and failures below; for the promises only.
+    """
+
+    row: tuple = Vantage()
+    rounds: tuple = ()
+    page: tuple = Page()
+    streak: int = 0
+
+
 class Budget(NamedTuple):
     """How often something may still happen.
 
     `deletes`: delete events that come again. `timers`: the drain timer. `lost_rows`: rows that cannot be read.
+    `rounds`: of probers. `expiries`: the drain timer at the vantage row.
     """
 
     changes: int = 0
@@ -151,6 +218,8 @@ class Budget(NamedTuple):
     timers: int = 0
     lost_catalogs: int = 0
     lost_rows: int = 0
+    rounds: int = 0
+    expiries: int = 0
 
 
 class World(NamedTuple):
@@ -158,7 +227,7 @@ class World(NamedTuple):
     apart) wait. `dirty`: a set of names.
 
     `index`: for each endpoint, the names from which the index leads to it. `complete`: every claim is known. `due`: a
-    sweep is, for the sake of events that were left to it.
+    sweep is, for the sake of events that were left to it. `probing`: absent where nothing is probed.
     """
 
     truth: tuple
@@ -173,3 +242,4 @@ class World(NamedTuple):
     drains: tuple = ()
     sweep: tuple = ()
     due: bool = False
+    probing: tuple = ()
