@@ -123,6 +123,11 @@ VARIANTS = (
         {"by_clock": True},
         "probes: what is over",
     ),
+    Variant(
+        "vantage row: the same, and a round that finds verdicts over marks their names again",
+        {"by_clock": True, "lapsed_marks": True},
+        "probes: what is over",
+    ),
     Variant("vantage row: what is only watched counts", {"watching_only": False}, "probes: only watched"),
     Variant("fail open: verdicts take away the last address", {"fail_open": False}, "probes: all may be down"),
     Variant("evidence: an older page counts", {"pages_of_round": False}, "probes: evidence"),

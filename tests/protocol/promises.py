@@ -78,7 +78,7 @@ class Promises:
     def _nothing_held_back(self, world):
         """Where no prober is left, every name is as without probes after `until` and two drains."""
         for _ in range(2):
-            world = rounds.pass_time(self.scenario, world)
+            world = rounds.pass_time(self.scenario, world, long=True)
         for _ in range(2):
             world = self._finished(world)
         for name, record in enumerate(world.records):

@@ -111,7 +111,8 @@ def probe(scenario, world, one):
     for failed in _subsets(targets & scenario.may_fail):
         verdicts, page = _judge(scenario, world, one, failed)
         judged = row._replace(verdicts=verdicts, round=row.round + scenario.evidence)
-        changed = _endpoints(row.verdicts ^ verdicts) if scenario.enforce else 0
+        lapsed = scenario.rules.lapsed_marks and one.row.over & VERDICTS_OVER
+        changed = _endpoints(row.verdicts | verdicts if lapsed else row.verdicts ^ verdicts) if scenario.enforce else 0
         judged = judged._replace(todo=changed | row.todo)
         for what, measured in _measure(scenario, world, judged):
             written = _with_names(scenario, world, row, measured)
@@ -233,7 +234,7 @@ def empty(scenario, world, one):
     """Write the row with an empty todo, on condition of the version that was written."""
     what = "leaves todo to another round"
     if one.version == CURRENT or not scenario.rules.vantage_condition:
-        what, world = "empties todo", write_vantage(world, _done(one.row))
+        what, world = "empties todo", write_vantage(world, _done(one.row)._replace(over=world.probing.row.over))
         one = one._replace(version=CURRENT)
     return [(what, world, _next(scenario, one, EMPTY))]
 
@@ -246,19 +247,25 @@ def page(_scenario, world, one):
 STEPS = (read, probe, fence, names, marks, empty, page)
 
 
-def pass_time(scenario, world):
-    """So much time passes that what is in force is over: the verdicts first, then the distances."""
+def pass_time(scenario, world, *, long):
+    """So much time passes that what is in the row is over: the verdicts first, then the distances.
+
+    `long`: so much that this holds for the rounds under way as well.
+    """
     probing = world.probing
-    rounds = tuple(sorted(_aged(scenario, each) for each in probing.rounds))
+    rounds = tuple(sorted(_aged(scenario, each, long=long) for each in probing.rounds))
     row = probing.row._replace(over=_later(scenario, probing.row.over))
-    return world._replace(probing=probing._replace(row=row, rounds=rounds, streak=0))
+    return world._replace(probing=probing._replace(row=row, rounds=rounds, streak=0 if long else probing.streak))
 
 
-def _aged(scenario, one):
-    if one.at == PAGE:
-        return one
-    row = one.row._replace(over=_later(scenario, one.row.over))
-    return one._replace(row=row, over=_later(scenario, one.over) if one.at == PROBE else 0)
+def _aged(scenario, one, *, long):
+    """At PROBE a round holds the row as it was read, at FENCE as it is to be written."""
+    if one.at == PROBE:
+        row = one.row._replace(over=_later(scenario, one.row.over))
+        return one._replace(row=row, over=_later(scenario, one.over) if long else one.over)
+    if one.at == FENCE and long and not one.timer:
+        return one._replace(row=one.row._replace(over=_later(scenario, one.row.over)))
+    return one
 
 
 def _later(scenario, over):

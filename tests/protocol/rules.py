@@ -94,6 +94,8 @@ class Rules:
     """The drain timer marks the names of what it ends."""
     by_clock: bool = False
     """A drain takes for ended what is over, though it is still in the vantage row."""
+    lapsed_marks: bool = False
+    """A round that finds verdicts over marks all their names again."""
     pages_of_round: bool = True
     """Results in a row count only where the evidence is of the last round. An older page lacks what came then."""
     pages_fresh: bool = True

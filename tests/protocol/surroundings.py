@@ -35,9 +35,12 @@ def _times(scenario, world):
         if after != world:
             yield "the time to confirm passes", after
     if world.probing and (world.may.expiries or scenario.evidence):
-        after = rounds.pass_time(scenario, world)
-        if after != world:
-            yield "the time of what was measured passes", after
+        soon = rounds.pass_time(scenario, world, long=False)
+        if soon != world:
+            yield "what is in the vantage row is over", soon
+        late = rounds.pass_time(scenario, world, long=True)
+        if late not in (world, soon):
+            yield "what is in the vantage row is over, and what rounds have seen", late
 
 
 def _spent(world, what):
