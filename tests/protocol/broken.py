@@ -116,6 +116,7 @@ VARIANTS = (
         "probes: what is over",
     ),
     Variant("vantage row: read before the dirty row", {"vantage_late": False}, "probes: one may be down"),
+    Variant("vantage row: read before the claims", {"vantage_last": False}, "waiting: two rounds"),
     Variant("vantage row: what is over still counts", {"expiry_ends": False}, "probes: one may be down"),
     Variant("vantage row: ended, and its names are not marked", {"expiry_marks": False}, "probes: one may be down"),
     Variant(
@@ -130,6 +131,12 @@ VARIANTS = (
     ),
     Variant("vantage row: what is only watched counts", {"watching_only": False}, "probes: only watched"),
     Variant("fail open: verdicts take away the last address", {"fail_open": False}, "probes: all may be down"),
+    Variant("waiting: written after the row that says that it serves", {"wait": "after"}, "waiting: two rounds"),
+    Variant(
+        "waiting: ended by a round that does not see the endpoint yet",
+        {"wait_unseen": False},
+        "waiting: a new endpoint",
+    ),
     Variant("evidence: an older page counts", {"pages_of_round": False}, "probes: evidence"),
     Variant("evidence: what is over counts", {"pages_fresh": False}, "probes: evidence"),
     Variant("evidence: a verdict is forgotten with it", {"verdicts_are_evidence": False}, "probes: evidence"),

@@ -69,7 +69,8 @@ def write_vantage(world, row):
     """Write the vantage row."""
     probing = world.probing
     rounds = tuple(sorted(each._replace(version=STALE) for each in probing.rounds))
-    return world._replace(probing=probing._replace(row=row, rounds=rounds))
+    looks = tuple(sorted(each._replace(vantage=STALE) for each in world.looks)) if world.looks else ()
+    return world._replace(probing=probing._replace(row=row, rounds=rounds), looks=looks)
 
 
 def lose(world):

@@ -1,7 +1,7 @@
 """Draining: one dirty name, step by step, as shared/loop/zone/name_attempt.py does it.
 
-Read the dirty row, read the record set, read the claims, write on condition, clear the dirty row on condition. A failed
-condition leaves the name dirty, for another drain.
+Read the dirty row, read the record set, read the claims and then the vantage row, write on condition, clear the dirty
+row on condition. A failed condition leaves the name dirty, for another drain.
 """
 
 from tests.protocol.catalog import bits, clear, holds, write_record
@@ -72,7 +72,7 @@ def record(scenario, world, drain):
 def claimants(scenario, world, drain):
     """Read from the index which endpoints are claimants."""
     found = []
-    if world.probing and not drain.measured:
+    if world.probing and not drain.measured and not scenario.rules.vantage_last:
         found += [("reads the vantage row", world, drain._replace(measured=measured(scenario, world)))]
     led = sum(1 << endpoint for endpoint, names in enumerate(world.index) if names >> drain.name & 1)
     drain = drain._replace(at=ROW, ahead=led)
@@ -98,7 +98,7 @@ def _decide(scenario, world, drain, what):
     rules, before = scenario.rules, drain.record
     want = answer(scenario, drain.found, drain.name, drain.measured or NOTHING_MEASURED)
     if world.probing:
-        check_answer(drain.found, want)
+        check_answer(scenario, world, drain.found, drain.measured, want)
     unread, drain = drain.unread, drain._replace(found=0, unread=False, want=want, measured=())
     if not rules.dirty_row_first:
         drain = drain._replace(dirty=CURRENT if world.dirty >> drain.name & 1 else STALE)

@@ -71,9 +71,9 @@ def ended(scenario, row):
     if not scenario.rules.expiry_ends:
         return row
     todo, marks = row.todo, scenario.rules.expiry_marks and scenario.enforce
-    if row.over & VERDICTS_OVER and row.verdicts:
-        todo |= _endpoints(row.verdicts)
-        row = row._replace(verdicts=0)
+    if row.over & VERDICTS_OVER and row.verdicts | row.waiting:
+        todo |= _endpoints(row.verdicts | row.waiting)
+        row = row._replace(verdicts=0, waiting=0)
     if row.over & DISTANCES_OVER and (row.order or row.pending):
         row = row._replace(order=0, pending=0, ordered=marks)
     return row._replace(todo=todo) if marks else row
@@ -91,7 +91,7 @@ def _affected(scenario, world, row):
     """The names for which the order matters."""
     found = 0
     for name in range(scenario.names):
-        answers = {right(scenario, world.rows, name, (row.verdicts, order, 0)) for order in (0, 1)}
+        answers = {right(scenario, world.rows, name, (row.verdicts, row.waiting, order, 0)) for order in (0, 1)}
         found |= (len(answers) > 1) << name
     return found
 
@@ -108,15 +108,20 @@ def probe(scenario, world, one):
     for endpoint, each in enumerate(world.rows):
         if each and each.state == RUNNING:
             targets |= address(endpoint, each.address)
+    answered = 0
     for failed in _subsets(targets & scenario.may_fail):
+        if scenario.waits:
+            answered = targets & ~failed
         verdicts, page = _judge(scenario, world, one, failed)
-        judged = row._replace(verdicts=verdicts, round=row.round + scenario.evidence)
+        waiting = row.waiting & (failed | (~targets if scenario.rules.wait_unseen else 0))
+        judged = row._replace(verdicts=verdicts, waiting=waiting, round=row.round + scenario.evidence)
         lapsed = scenario.rules.lapsed_marks and one.row.over & VERDICTS_OVER
-        changed = _endpoints(row.verdicts | verdicts if lapsed else row.verdicts ^ verdicts) if scenario.enforce else 0
+        changed = row.verdicts | verdicts if lapsed else row.verdicts ^ verdicts
+        changed = _endpoints(changed | row.waiting ^ waiting) if scenario.enforce else 0
         judged = judged._replace(todo=changed | row.todo)
         for what, measured in _measure(scenario, world, judged):
             written = _with_names(scenario, world, row, measured)
-            after = one._replace(row=written, over=0, page=page, failed=failed)
+            after = one._replace(row=written, over=0, page=page, failed=failed, answered=answered)
             found.append((f"probes, {failed} fail{what}", world, _next(scenario, after, None)))
     return found
 
@@ -136,7 +141,7 @@ def _judge(scenario, world, one, failed):
     """
     rules, row, page = scenario.rules, one.row, world.probing.page
     if not scenario.evidence:
-        return failed, ()
+        return (failed & world.probing.answered if scenario.waits else failed), ()
     fails, successes = page.fails, page.successes
     if (rules.pages_of_round and page.round != row.round) or (rules.pages_fresh and row.over):
         fails, successes = 0, 0
@@ -188,7 +193,9 @@ def fence(scenario, world, one):
         return [("finds that the vantage row has changed", world, None)]
     if scenario.evidence and not one.timer:
         world = _count(world, one)
-    one = one._replace(version=CURRENT, page=one.page)
+    if one.answered:
+        world = world._replace(probing=world.probing._replace(answered=world.probing.answered | one.answered))
+    one = one._replace(version=CURRENT, answered=0)
     kept = row if rules.vantage_todo else _done(row)
     return [(f"writes {_said(row)}", write_vantage(world, kept), _next(scenario, one, FENCE))]
 

@@ -2,7 +2,7 @@
 
 from tests.protocol.words import DISTANCES_OVER, FOREIGN, RUNNING, VERDICTS_OVER, Broken
 
-NOTHING_MEASURED = (0, 0, 0)
+NOTHING_MEASURED = (0, 0, 0, 0)
 """What decisions use where nothing is probed, or where probes are only watched."""
 
 
@@ -21,19 +21,19 @@ def running(endpoints, name):
 
 
 def measured(scenario, world):
-    """What decisions use of the vantage row: verdicts, order, and the names that still have the previous order."""
+    """What decisions use of the vantage row: who is down, who waits, the order, the names with the previous order."""
     if not world.probing or (scenario.rules.watching_only and not scenario.enforce):
         return NOTHING_MEASURED
     row = world.probing.row
     over = row.over if scenario.rules.by_clock else 0
-    verdicts = 0 if over & VERDICTS_OVER else row.verdicts
-    return (verdicts, 0, 0) if over & DISTANCES_OVER else (verdicts, row.order, row.pending)
+    verdicts, waiting = (0, 0) if over & VERDICTS_OVER else (row.verdicts, row.waiting)
+    return (verdicts, waiting, 0, 0) if over & DISTANCES_OVER else (verdicts, waiting, row.order, row.pending)
 
 
 def answer(scenario, found, name, by=NOTHING_MEASURED):
     """The record set for the addresses of running claimants: all that are not down, or the nearest of them."""
-    verdicts, order, pending = by
-    healthy = found & ~verdicts
+    verdicts, waiting, order, pending = by
+    healthy = found & ~(verdicts | waiting) or found & ~verdicts
     if not healthy and scenario.rules.fail_open:
         healthy = found
     if not scenario.nearest:
@@ -47,12 +47,16 @@ def right(scenario, truth, name, by=NOTHING_MEASURED):
     return answer(scenario, running(truth, name), name, by)
 
 
-def check_answer(found, want):
-    """Probes only take away, and never the last address."""
+def check_answer(scenario, world, found, by, want):
+    """Probes only take away, and never the last address. A new endpoint waits while there is another."""
     if want & ~found:
         raise Broken("an answer has an address that is no candidate")
     if found and not want:
         raise Broken("an answer is empty though there are candidates")
+    answered, row = world.probing.answered, world.probing.row
+    waits = scenario.waits and not row.over
+    if waits and want & ~answered and found & answered & ~by[0]:
+        raise Broken("an answer has an address that has not answered yet, though another one has")
 
 
 def check_change(scenario, world, name, want):

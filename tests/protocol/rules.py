@@ -84,6 +84,8 @@ class Rules:
     """The names of the endpoints in todo are read after the vantage row was written."""
     vantage_late: bool = True
     """A drain reads the vantage row after the dirty row."""
+    vantage_last: bool = True
+    """A drain reads the vantage row after the claims, and not at any time between them and the record set."""
     watching_only: bool = True
     """Where verdicts are only watched, no decision uses them."""
     fail_open: bool = True
@@ -96,6 +98,10 @@ class Rules:
     """A drain takes for ended what is over, though it is still in the vantage row."""
     lapsed_marks: bool = False
     """A round that finds verdicts over marks all their names again."""
+    wait: str = "before"
+    """When a look writes that an endpoint waits that begins to serve: "before" it writes the row, or "after"."""
+    wait_unseen: bool = True
+    """A round leaves an endpoint waiting whose row does not say yet that it serves."""
     pages_of_round: bool = True
     """Results in a row count only where the evidence is of the last round. An older page lacks what came then."""
     pages_fresh: bool = True
@@ -130,7 +136,7 @@ class Scenario:
     endpoint that claims nothing has no row at the start. `defers`: which events may be left to a sweep: none (""),
     those about what claims nothing in the complete catalog ("unknown"), "any". `probers`: how many probe at the same
     time; `may_fail`: the addresses that may fail; `enforce`: verdicts take effect; `evidence`: one failure is not
-    enough; `distances`: are measured.
+    enough; `distances`: are measured; `waits`: an endpoint that begins to serve waits until it has answered.
     """
 
     name: str
@@ -156,6 +162,7 @@ class Scenario:
     enforce: bool = True
     evidence: bool = False
     distances: bool = False
+    waits: bool = False
 
     @property
     def loses(self):

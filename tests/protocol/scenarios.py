@@ -113,6 +113,7 @@ DEFERRED = (
 )
 PROBED = Scenario("", start=(ONE, ONE), looks=0, drains=1, probers=1, may_fail=1)
 MEASURED = replace(PROBED, names=2, start=(BOTH, BOTH), may_fail=0, distances=True)
+WAITING = replace(PROBED, start=(None, ONE), looks=1, kinds=("create",), may_fail=6, waits=True)
 PROBING = (
     replace(PROBED, name="probes: one may be down", may=Budget(rounds=2)),
     replace(PROBED, name="probes: all may be down", may_fail=5, may=Budget(rounds=2)),
@@ -140,6 +141,8 @@ PROBING = (
         may=Budget(rounds=1, changes=1, expiries=1),
     ),
     replace(PROBED, name="probes: a sweep", may=Budget(rounds=1, sweeps=1)),
+    replace(WAITING, name="waiting: a new endpoint", may=Budget(rounds=1, changes=1)),
+    replace(WAITING, name="waiting: two rounds", crashes=False, may=Budget(rounds=2, changes=1)),
     replace(PROBED, name="probes: evidence", drains=0, start=(ONE,), evidence=True, may=Budget(rounds=5, expiries=1)),
     replace(
         PROBED,

@@ -1,7 +1,7 @@
 """Every next step of a world: of what runs in the app, of what begins there, of a crash, and of the surroundings."""
 
 from tests.protocol import drains, looks, rounds, surroundings, sweeps
-from tests.protocol.routing import right
+from tests.protocol.routing import right, running
 from tests.protocol.words import GONE, OBSERVE, READ, REREAD, Look, Probing, Row, Truth, World
 
 
@@ -14,7 +14,7 @@ def initial(scenario):
         return World(truth, events, scenario.may, ((),) * len(truth), (0,) * len(truth), 0, records, complete=False)
     rows = tuple(Row(*seen) if seen and (seen[1] or not scenario.moot) else () for seen in scenario.start)
     index = tuple(seen[1] if seen else 0 for seen in scenario.start)
-    probing = Probing() if scenario.probers else ()
+    probing = Probing(answered=running(truth, 0) if scenario.waits else 0) if scenario.probers else ()
     return World(truth, events, scenario.may, rows, index, 0, records, probing=probing)
 
 

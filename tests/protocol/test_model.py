@@ -32,6 +32,7 @@ SMALL = (
     "probes: a new address",
     "probes: a claim",
     "probes: a sweep",
+    "waiting: two rounds",
     "distances: name by name",
 )
 """Each takes less than a second of processor time."""

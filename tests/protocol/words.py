@@ -19,13 +19,14 @@ STALE, CURRENT, ABSENT = range(3)
 FOREIGN = -1
 """A record set that is not ours. Ours is a set of addresses; 0: there is none."""
 
-READ, OBSERVE, OBSERVE_ADDRESS, READ_LATE, WRITE, REREAD, INDEX, MARK, SETTLE, ACKNOWLEDGE = range(10)
+READ, OBSERVE, OBSERVE_ADDRESS, READ_LATE, WRITE, REREAD, INDEX, MARK, SETTLE, ACKNOWLEDGE, WAIT_READ, WAIT = range(12)
 """Steps of a look. OBSERVE_ADDRESS: only where an observation takes two requests (a VM, then its network interface).
 
-READ_LATE: only where a broken protocol observes before it reads the row.
+READ_LATE: only where a broken protocol observes before it reads the row. WAIT_READ, WAIT: an endpoint that begins to
+serve has to wait; this is written to the vantage row.
 """
 DIRTY, RECORD, CLAIMANTS, ROW, MAY_NARROW, CHANGE, CLEAR, MEASURED = range(8)
-"""Steps of a drain. MEASURED: the vantage row is read after the claims and not before them."""
+"""Steps of a drain. MEASURED: the vantage row is read."""
 READ_VANTAGE, PROBE, FENCE, NAMES, MARKS, EMPTY, PAGE = range(7)
 """Steps of a round. FENCE: the conditional write that makes every other round of that time fail."""
 RECORDS, ROWS, LIST, ENTER, ENTER_INDEX, COMPLETE, FOLLOW, DRIFT, FINISH = range(9)
@@ -87,7 +88,8 @@ class Look(NamedTuple):
 
     `row`: as read until the observation, then as it is to be written. `version`: of the row. `left`: names of the
     present step that are not done. `part`: what the first request of an observation showed. `false`: what was observed
-    is not true; for the promises only. `unknown`: the row that it has read claims nothing.
+    is not true; for the promises only. `unknown`: the row that it has read claims nothing. `begins`: the endpoint
+    begins to serve. `vantage`: the version of the vantage row.
     """
 
     endpoint: int
@@ -100,6 +102,8 @@ class Look(NamedTuple):
     part: tuple = ()
     false: bool = False
     unknown: bool = False
+    begins: bool = False
+    vantage: int = STALE
 
 
 class Drain(NamedTuple):
@@ -146,7 +150,8 @@ class Sweep(NamedTuple):
 
 
 class Vantage(NamedTuple):
-    """The row of a vantage. `verdicts`: the addresses that it holds to be down. `over`: what of it is over.
+    """The row of a vantage. `verdicts`: the addresses that it holds to be down. `waiting`: those that are new and have
+    not answered yet. `over`: what of it is over.
 
     Not marked dirty yet are the names of the endpoints in `todo`, `names`, and where `ordered` all names for which the
     order matters and that are not pending. `order`: in which endpoints are near. `pending`: names that still have the
@@ -154,6 +159,7 @@ class Vantage(NamedTuple):
     """
 
     verdicts: int = 0
+    waiting: int = 0
     over: int = 0
     todo: int = 0
     names: int = 0
@@ -176,7 +182,8 @@ class Round(NamedTuple):
     """A round of a prober, or the drain timer's work at the vantage row.
 
     `version`, `row`: of the vantage row as read, then as it is to be written. `over`: what would be over by now of all
-    that the round may find. `left`: names to be marked. `page`: the evidence to be written. `failed`: addresses.
+    that the round may find. `left`: names to be marked. `page`: the evidence to be written. `failed`,
+    `answered`: addresses.
     """
 
     at: int = 0
@@ -187,18 +194,21 @@ class Round(NamedTuple):
     left: int = 0
     page: tuple = ()
     failed: int = 0
+    answered: int = 0
 
 
 class Probing(NamedTuple):
     """The vantage row, the rounds under way, and the evidence of one address.
 
-    `streak`: its fresh results in a row, successes above 0 and failures below; for the promises only.
+    `streak`: its fresh results in a row, successes above 0 and failures below; for the promises only. `answered`: the
+    addresses that have ever answered.
     """
 
     row: tuple = Vantage()
     rounds: tuple = ()
     page: tuple = Page()
     streak: int = 0
+    answered: int = 0
 
 
 class Budget(NamedTuple):
