@@ -63,7 +63,7 @@ async def probing_gauges(sources: StatusSources) -> list[Gauge]:
     age = Gauge("probes.round_age", max(0.0, now - row.at), labels)
     if is_stale(row, probing, now):
         return [age]
-    in_force = measured(row, now)
+    in_force = measured(row)
     kinds = Counter(each.kind for each in in_force.verdicts)
     return [
         age,
