@@ -34,6 +34,8 @@ ANSWERS = (
     b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
     + HEAD
     + b"Content-Length: 0\r\n\r\n",
+    HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 50_000,
+    b"HTTP/1.1 102 Processing\r\n\r\n" * 4_000,
     b"HTTP/1.1 204 No Content\r\n\r\n",
     b'HTTP/1.1 503 Service Unavailable\r\nContent-Length: 46\r\n\r\n{"error": {"code": 503, "message": "Loading"}}',
     b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer\r\nContent-Length: 0\r\n\r\n",
