@@ -37,6 +37,8 @@ SHOWN_WITH_PROBES = {
     "probes_all_down": "timechart",
     "probes_blind": "timechart",
     "probes_round_age": "table",
+    "probes": "timechart",
+    "probes_rtt": "timechart",
 }
 """These follow where something is probed."""
 
