@@ -12,17 +12,19 @@ TARGETS_PER_PAGE = 64
 """Targets of a page, on average at the most."""
 
 
-def merge_pages(pages: Iterable[EvidencePage], row: VantageRow) -> dict[TargetKey, Evidence]:
+def merge_pages(pages: Iterable[EvidencePage], row: VantageRow, now: float) -> dict[TargetKey, Evidence]:
     """Return the evidence of all pages, as far as it counts beside the vantage's row.
 
     A target may be on two after a change of their number: the newer counts. Results in a row go on only if the page is
-    of the row's round: after a crash between the two writes, a success or a failure in between may be missing.
+    of the row's round: after a crash between the two writes, a success or a failure in between may be missing. Nor do
+    they go on after the end of the row: `now`, in seconds since the epoch.
     """
+    last = row.round if now < row.until else None
     found: dict[TargetKey, Evidence] = {}
     for page in pages:
         for each in page.evidence:
             if each.key not in found or each.at > found[each.key].at:
-                found[each.key] = each if page.round == row.round else replace(each, fails=0, successes=0)
+                found[each.key] = each if page.round == last else replace(each, fails=0, successes=0)
     return found
 
 

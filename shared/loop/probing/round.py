@@ -100,7 +100,7 @@ class ProbeRounds:
         vantage, now, stored = self.vantage, self.vantage.clock(), gathered.stored
         round_read = stored.value.round if stored else 0
         probing = vantage.settings.probing
-        known = merge_pages(gathered.pages, stored.value if stored else VantageRow(vantage.name))
+        known = merge_pages(gathered.pages, stored.value if stored else VantageRow(vantage.name), begun)
         evidence = fold(known, gathered.targets, results, now, probing)
         for _ in range(WRITE_ATTEMPTS):
             old = stored.value if stored else VantageRow(vantage.name)
