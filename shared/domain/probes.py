@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 
@@ -303,3 +303,11 @@ NOTHING_MEASURED = Measured()
 def measured(row: VantageRow) -> Measured:
     """Return what a vantage's row says, whatever the mode. What has ended is not in the row any more."""
     return Measured(row.vantage, row.verdicts, row.distances if row.distances.order else None)
+
+
+def shown(row: VantageRow, now: float, *, enforce: bool) -> Measured:
+    """Return what a vantage's row says, to be shown. In observe mode the drain timer ends nothing: the time does."""
+    if enforce:
+        return measured(row)
+    distances = row.distances if now < row.distances.until else Distances()
+    return measured(replace(row, verdicts=row.verdicts if now < row.until else (), distances=distances))

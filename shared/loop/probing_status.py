@@ -29,7 +29,7 @@ from shared.domain.probes import (
     VantageRow,
     Verdict,
     VerdictKind,
-    measured,
+    shown,
 )
 from shared.domain.zones import Zone
 from shared.loop.status_json import answer_json
@@ -56,7 +56,7 @@ class VantageView:
     @cached_property
     def measured(self) -> Measured:
         """What has not ended of it, whatever the mode."""
-        return measured(self.row) if self.row else NOTHING_MEASURED
+        return shown(self.row, self.now, enforce=self.probing.enforce) if self.row else NOTHING_MEASURED
 
     @cached_property
     def verdicts(self) -> Mapping[TargetKey, Verdict]:
@@ -99,7 +99,7 @@ async def effects(
     row = await sources.vantage() if sources.settings.probes else None
     if row is None:
         return {}
-    found = changed_answers(endpoints, rules, measured(row))
+    found = changed_answers(endpoints, rules, shown(row, sources.clock(), enforce=sources.settings.probing.enforce))
     return {(each.zone.key, each.probed.name): _change(each) for each in found}
 
 

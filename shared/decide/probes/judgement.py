@@ -44,7 +44,8 @@ def judge(
     makes no difference here.
     """
     by_key = {each.key: each for each in sorted(targets, key=lambda each: each.key)}
-    down = {each.key: each.since for each in previous.verdicts if each.kind == VerdictKind.DOWN}
+    last = previous.verdicts if now < previous.until else ()
+    down = {each.key: each.since for each in last if each.kind == VerdictKind.DOWN}
     known = {key: _as_said(evidence[key], down.get(key, 0.0)) for key in by_key}
     sight = look(known.values(), previous, now, settings.probing)
     here = {key: _judged(each, sight, previous, now, settings) for key, each in known.items()}

@@ -47,7 +47,7 @@ def verdicts(
     settings: Settings,
 ) -> tuple[Verdict, ...]:
     """Return what is said against the targets, sorted by key. `evidence`: of the targets, settled."""
-    before = {each.key: each for each in previous.verdicts}
+    before = {each.key: each for each in previous.verdicts} if now < previous.until else {}
     reached = _Reached(evidence.values(), now, settings.probing)
     found = {}
     for key, each in evidence.items():
