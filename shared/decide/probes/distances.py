@@ -5,9 +5,9 @@ force, which follows the live one only when that has left the band of max(3 ms, 
 does not add and remove a region with the noise. The order in force begins as the published order. It changes only if a
 place has been nearer than one before it, by more than the band, for 2 minutes, and 10 minutes after the last change.
 
-On simulated noise (route changes, spikes, lost packets; 15 s rounds, 80 ms, 90 days) this rule has 0.014 changes an hour
-at equal distance and costs 0.37, 0.22, 0.06 and 0.01 ms against always the nearest, at differences of 0, 2, 5 and 10
-ms. Waiting 10 minutes instead of 2 has as many changes and costs 0.39, 0.38, 0.07 and 0.02 ms.
+On simulated noise (route changes, spikes, lost packets; 15 s rounds, 80 ms, 90 days) this rule has 0.014 changes an
+hour at equal distance and costs 0.37, 0.22, 0.06 and 0.01 ms against always the nearest, at differences of 0, 2, 5 and
+10 ms. Waiting 10 minutes instead of 2 has as many changes and costs 0.39, 0.38, 0.07 and 0.02 ms.
 """
 
 from __future__ import annotations
