@@ -499,14 +499,19 @@ def test_no_endpoint_is_held_back_in_observe_mode_nor_without_the_policy_nor_bef
     run_scenario(story, fleet(a_vm("e-3", EAST, 6, power="deallocated"), mode=mode, POLICIES=policies))
 
 
-def test_nothing_is_held_back_once_the_prober_has_stopped_and_its_other_verdicts_do_not_come_back():
+@pytest.mark.parametrize("drains", [False, True])
+def test_nothing_is_held_back_once_the_prober_has_stopped_and_its_other_verdicts_do_not_come_back(drains):
     async def story(stage):
         await ready(stage)
         behave(stage, "e-1", "hangs")
         await rounds(stage, 5)
         await asyncio.sleep(STALE)
+        if drains:
+            await stage.app.drain()
+        before = stage.record(EAST, "llama")
         stage.arm("POST", vm_id("e-3") + "/start")
         await stage.deliver_pending_events()
+        assert stage.record(EAST, "llama") == [*before, "10.1.0.6"]
         await stage.app.drain()
         assert stage.record(EAST, "llama") == [E1, E2, "10.1.0.6"]
 
