@@ -306,6 +306,25 @@ def test_names_that_a_dead_prober_has_not_marked_are_marked_by_the_drain_timer()
     run_scenario(story, fleet())
 
 
+def test_a_name_that_is_claimed_while_a_round_is_under_way_gets_its_verdicts_as_well():
+    async def story(stage):
+        await ready(stage)
+        behave(stage, "e-1", "hangs")
+        await rounds(stage, 2)
+        third = asyncio.create_task(stage.app.probe())
+        await asyncio.sleep(0.5)  # It has read the endpoints, and waits for the answer.
+        for name in ("e-1", "e-2"):
+            stage.arm("PATCH", vm_id(name), {"tags": {"nearzone": "llama,chat"}})
+        await stage.app.correct_drift()
+        assert stage.record(EAST, "chat") == [E1, E2], "no verdict yet"
+        await third
+        await rounds(stage, 1)
+        assert stage.record(EAST, "chat") == [E2]
+
+    probes = {name: PROBES["llama"] for name in ("llama", "chat")}
+    run_scenario(story, fleet(PROBES=probes))
+
+
 def test_of_two_probers_at_work_one_drops_its_round():
     async def story(stage):
         await ready(stage)
