@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from shared.decide.decision import NameInputs, decide_answer
 from shared.decide.distance import place_of, rank
@@ -86,7 +87,11 @@ def _names_that_move(
 
 
 def _is_reordered(zone: Zone, claimants: Mapping[str, Sequence[Endpoint]], rules: Rules, distances: Distances) -> bool:
-    """Whether an order in force is not the published one. A static endpoint with a distance is a place of its own."""
+    """Whether measured values can decide otherwise than the published ones, apart from a policy's tolerance.
+
+    That is so where an order in force is not the published one, or where measured values do not grow along it. A static
+    endpoint with a distance is a place of its own.
+    """
     places = {
         place: each.region
         for found in claimants.values()
@@ -96,5 +101,8 @@ def _is_reordered(zone: Zone, claimants: Mapping[str, Sequence[Endpoint]], rules
     if any(place.startswith(f"{STATIC}/") for place in places):
         return True
     published = [each.place for each in rank(zone, "", places, rules, None)]
+    ms = [distances.ms[place] for place in published]
     orders = (distances.order, distances.previous if distances.pending else distances.order)
-    return any([place for place in order if place in places] != published for order in orders)
+    return any(one >= other for one, other in pairwise(ms)) or any(
+        [place for place in order if place in places] != published for order in orders
+    )

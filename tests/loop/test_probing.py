@@ -4,12 +4,24 @@ import asyncio
 import json
 from collections import Counter
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 
 from shared.catalog.memory import MemoryCatalog
+from shared.decide.region_latency import Latency
+from shared.domain.dirty import Cause
+from shared.domain.errors import BadRequest, Transient
+from shared.domain.probes import Evidence, EvidencePage, ProbeResult, ProbeWord, VantageRow, Verdict, VerdictKind
 from shared.edge.commands import parse
+from shared.edge.report import Report
+from shared.loop.operator_log import OperatorLog
+from shared.loop.probing.evidence_pages import merge_pages, split_pages
+from shared.loop.probing.prober_app import ProberApp
 from shared.loop.probing.round import ANOTHER_PROBER
+from shared.loop.probing.vantage import Vantage
+from shared.loop.probing.verdict_log import ENTRIES_PER_HOUR, VerdictLog
+from shared.ports import no_metrics
 from simulator.model_servers.entry import ServerEntry
 from simulator.paths.entry import PathEntry
 from tests.support.deployment import REGIONS, a_vm, a_world, run_scenario, vm_id, zone_id
@@ -208,15 +220,13 @@ class KilledError(BaseException):
 class Dying:
     """One process's way to a catalog. It is killed before or after the write `at` (0 for the first) that it makes."""
 
-    WRITES = ("put_vantage", "mark_dirty", "put_evidence", "remove_dirty")
-
-    def __init__(self, whole):
-        self.whole, self.armed, self.at, self.after = whole, False, 0, False
+    def __init__(self, whole, writes=("put_vantage", "mark_dirty", "put_evidence", "remove_dirty")):
+        self.whole, self.writes, self.armed, self.at, self.after = whole, writes, False, 0, False
         self.made = []
 
     def __getattr__(self, name):
         async def call(*arguments):
-            counted = self.armed and name in self.WRITES
+            counted = self.armed and name in self.writes
             if counted:
                 self.made.append(name)
                 if not self.after and len(self.made) == self.at + 1:
@@ -326,6 +336,70 @@ def test_a_round_is_judged_anew_where_another_writer_than_a_prober_has_changed_t
     run_scenario(story, fleet())
 
 
+def test_a_round_that_never_gets_its_write_through_fails_and_the_next_one_works():
+    async def story(stage):
+        catalog = Interfering(stage.app.catalog)
+        stage.restart(catalog)
+        await ready(stage)
+        catalog.times = 100
+        with pytest.raises(Transient, match="the row of vantage eastus changed 5 times"):
+            await stage.app.probe()
+        catalog.times = 0
+        assert (await stage.app.probe()).notes == []
+
+    run_scenario(story, fleet())
+
+
+def test_what_a_round_had_no_time_for_comes_first_in_the_next_one():
+    async def story(stage):
+        await stage.app.correct_drift()
+        asked, catalog = [], stage.app.catalog
+
+        async def short(dials, *, first=()):
+            asked.append({ip for ip, _ in first})
+            return {(ip, probe.digest): ProbeResult(ProbeWord.OK) for ip, probe in dials if ip != W1 or len(asked) != 2}
+
+        vantage = Vantage(catalog, stage.app.settings, Latency({}), stage.clock)
+        prober = ProberApp(vantage, short, no_metrics)
+        for _ in range(4):
+            await prober.run_round(Report("probe"))
+            await asyncio.sleep(INTERVAL)
+        assert asked == [set(), set(), {W1}, set()]
+
+    run_scenario(story, fleet())
+
+
+@pytest.mark.parametrize("count", [0, 1, 64, 65, 200, 1000])
+def test_every_evidence_is_on_one_page_and_pages_stay_small(count):
+    found = {}
+    for number in range(count):
+        each = Evidence(f"/vm/{number}", f"10.0.{number // 250}.{number % 250}", "p", EAST, EAST, 1.0)
+        found[each.key] = each
+    pages = split_pages(EAST, found)
+    assert merge_pages(pages) == found
+    assert len(pages).bit_count() == 1
+    assert [page.number for page in pages] == list(range(len(pages)))
+    assert max(len(page.evidence) for page in pages) < 100
+    assert count / len(pages) > 32 or len(pages) == 1
+
+
+def test_of_evidence_that_is_on_two_pages_the_newer_counts():
+    old = Evidence("/vm/1", "10.0.0.1", "p", EAST, EAST, 1.0, at=5.0)
+    new = replace(old, at=6.0)
+    for pages in ([old, new], [new, old]):
+        assert merge_pages([EvidencePage(EAST, n, (each,)) for n, each in enumerate(pages)]) == {new.key: new}
+
+
+def test_when_there_are_fewer_targets_the_surplus_pages_go():
+    async def story(stage):
+        await ready(stage)
+        await stage.app.catalog.put_evidence(EvidencePage(EAST, 7))
+        await rounds(stage, 1)
+        assert [page.number for page in await stage.app.catalog.evidence(EAST)] == [0]
+
+    run_scenario(story, fleet())
+
+
 def test_an_address_is_probed_once_a_round_however_many_names_it_has_and_only_while_it_serves():
     async def story(stage):
         await stage.app.correct_drift()
@@ -358,6 +432,22 @@ def test_an_endpoint_that_begins_to_serve_is_held_back_until_its_first_success_w
         behave(stage, "e-3", "healthy")
         await rounds(stage, 2)
         assert stage.record(EAST, "llama") == [E1, E2, "10.1.0.6"]
+
+    run_scenario(story, fleet(a_vm("e-3", EAST, 6, power="deallocated"), POLICIES=WAITING))
+
+
+def test_nothing_can_see_that_an_endpoint_serves_before_it_is_held_back():
+    async def story(stage):
+        whole = MemoryCatalog()
+        dying = Dying(whole, ("put_endpoint",))
+        stage.restart(dying)
+        await ready(stage)
+        dying.armed = True
+        stage.arm("POST", vm_id("e-3") + "/start")
+        with suppress(KilledError):
+            await stage.deliver_pending_events()
+        assert dying.made
+        assert [each.kind for each in (await row(stage)).verdicts] == [VerdictKind.WAITING]
 
     run_scenario(story, fleet(a_vm("e-3", EAST, 6, power="deallocated"), POLICIES=WAITING))
 
@@ -428,21 +518,25 @@ def test_the_metrics_count_rounds_probes_and_changes_of_verdicts():
 
 def test_a_fleet_that_flaps_does_not_flood_the_history():
     async def story(stage):
-        await ready(stage)
-        begun = stage.clock()
-        for _ in range(12):
-            for behaviour, count in (("refuses", 4), ("healthy", 22)):
-                for name in ("e-1", "w-1"):
-                    behave(stage, name, behaviour)
-                await rounds(stage, count)
-        log = await stage.app.catalog.log(zone_id(EAST).lower(), 0.0, stage.clock() + 1.0)
-        kept = sum(each.kind == "probe" for each in log.entries)
-        hours = (stage.clock() - begun) / 3600.0
-        changes = sum(value for name, value, _ in measured if name == "probes.verdict_changes")
-        assert 20 <= kept <= 20 * (hours + 1) < changes
+        catalog, settings = stage.app.catalog, stage.app.settings
+        vantage = Vantage(catalog, settings, Latency({}), stage.clock)
+        log, report, now = VerdictLog(vantage, OperatorLog(catalog)), Report("probe"), 1e9
+        found = [Verdict(VerdictKind.DOWN, f"/vm/{n}", f"10.1.1.{n}", "p", EAST, now, "refused") for n in range(40)]
+        quiet = VantageRow(EAST, until=9e9)
+        for number in range(60):
+            at = now + number * 60.0
+            some = VantageRow(EAST, at=at, until=9e9, verdicts=tuple(found[number % 2 :: 2]))
+            await log.enter(quiet, some, Cause("probe", at), report)
+            await log.enter(some, replace(quiet, at=at), Cause("probe", at), report)
+        entries = (await catalog.log(zone_id(EAST).lower(), now, now + 3600.0)).entries
+        assert len(entries) == ENTRIES_PER_HOUR
+        assert all(len(each.reason) < 500 for each in entries)
+        assert "; and 15 more" in entries[0].reason
+        await log.enter(quiet, replace(some, at=now + 7300.0), Cause("probe", now + 7300.0), report)
+        assert len((await catalog.log(zone_id(EAST).lower(), now + 7300.0, now + 7400.0)).entries) == 1
+        assert not (await catalog.log(zone_id(WEST).lower(), 0.0, 9e9)).entries, "the path there may be fine"
 
-    measured = []
-    run_scenario(story, fleet(), measure=lambda name, value, **more: measured.append((name, value, more)))
+    run_scenario(story, fleet())
 
 
 async def ask(stage, **probe):
@@ -462,7 +556,7 @@ def test_a_probe_by_hand_tells_what_each_address_says_and_what_to_do_and_touches
             W1: ("ok", WEST, 8000),
         }
         (refused,) = [each for each in report["probed"] if each["ip"] == E1]
-        assert refused["endpoint"] == vm_id("e-1").lower()
+        assert refused["endpoint"] == vm_id("e-1")
         assert refused["advice"].startswith("nothing listens on port 8000")
         (fine,) = [each for each in report["probed"] if each["ip"] == E2]
         assert fine["status"] == 200
@@ -471,3 +565,38 @@ def test_a_probe_by_hand_tells_what_each_address_says_and_what_to_do_and_touches
         assert (await row(stage), await stage.app.catalog.evidence(EAST)) == before
 
     run_scenario(story, fleet())
+
+
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [("phi", "probe.name: no endpoint claims 'phi'"), ("qwen", "probe.name: no entry of NEARZONE_PROBES says how")],
+)
+def test_a_probe_by_hand_of_a_name_that_is_not_known_or_not_probed_is_refused(name, error):
+    async def story(stage):
+        await ready(stage)
+        with pytest.raises(BadRequest, match=error):
+            await ask(stage, name=name)
+
+    run_scenario(story, fleet(PROBES=PROBES | {"phi": PROBES["llama"]}))
+
+
+def test_a_probe_by_hand_says_where_no_address_can_answer():
+    async def story(stage):
+        await ready(stage)
+        for name in ("e-1", "e-2", "w-1"):
+            stage.arm("POST", vm_id(name) + "/deallocate")
+        await stage.deliver_pending_events()
+        report = await ask(stage, name="llama")
+        assert report.probed == []
+        assert "no endpoint that serves" in report.notes[0]
+
+    run_scenario(story, fleet())
+
+
+def test_a_probe_by_hand_needs_no_round_before_it():
+    async def story(stage):
+        await stage.app.correct_drift()
+        assert [each["word"] for each in (await ask(stage, name="llama")).probed] == ["ok"] * 3
+        assert await row(stage) is None
+
+    run_scenario(story, fleet(mode="observe"))

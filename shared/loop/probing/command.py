@@ -36,8 +36,8 @@ class ProbeCommand:
         wanted = _within(command.zones, self.vantage.targets(endpoints), command)
         keys = {(each.ip, each.probe.digest) for each in wanted}
         results = await self.probe([(each.ip, each.probe) for each in wanted], first=keys)
-        report = Report("probe", observed=len(endpoints))
-        report.probed = [_told(each, results.get((each.ip, each.probe.digest))) for each in wanted]
+        report, ids = Report("probe"), {each.key: each.id for each in endpoints}
+        report.probed = [_told(ids[each.endpoint], each, results.get((each.ip, each.probe.digest))) for each in wanted]
         if not wanted:
             report.notes.append(f"name {command.name}: no endpoint that serves has an address that these zones reach")
         return report
@@ -49,9 +49,9 @@ def _within(zones: Iterable[Zone], targets: Iterable[Target], command: ProbeName
     return [each for each in named if any(reaches(zone, Address(each.ip)) for zone in zones)]
 
 
-def _told(target: Target, result: ProbeResult | None) -> dict[str, Any]:
+def _told(endpoint_id: str, target: Target, result: ProbeResult | None) -> dict[str, Any]:
     """Return what an address has said as JSON-ready values."""
-    head = {"endpoint": target.endpoint, "ip": target.ip, "port": target.probe.port, "region": target.region}
+    head = {"endpoint": endpoint_id, "ip": target.ip, "port": target.probe.port, "region": target.region}
     if result is None:
         return head | {
             "word": "not probed",
