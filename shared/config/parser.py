@@ -11,9 +11,11 @@ from collections.abc import Collection, Iterable, Mapping
 from ipaddress import IPv4Network
 
 from shared.config import values as convert
-from shared.config.fault_collector import FaultCollector, RefusedValueError
+from shared.config.fault_collector import RefusedValueError
+from shared.config.name_reader import ANY_REGION, NEW_REGION, NameReader
+from shared.config.probe_settings import probe_schedule, probes, probing
 from shared.config.region_names import added_regions, suggestion
-from shared.config.settings import CLOUDS, DRAIN_SCHEDULE, EXACT_ONLY, SWEEP_SCHEDULE, Cloud, GlobMap, Settings
+from shared.config.settings import CLOUDS, DRAIN_SCHEDULE, EXACT_ONLY, SWEEP_SCHEDULE, Cloud, Settings
 from shared.domain import addresses
 from shared.domain.endpoints import STATIC, Address, Endpoint, State
 from shared.domain.resource_ids import resource_id
@@ -21,11 +23,14 @@ from shared.domain.zones import MAX_ADDRESSES, Policy, Zone
 
 REACH = tuple(map(str, addresses.PRIVATE))
 MAX_TTL = 2**31 - 1
-MAX_HEALTH_WAIT = 24 * 60
+MAX_HEALTH_WAIT = MAX_PROBE_WAIT = 24 * 60
+APP_REGION = "REGION_NAME"
+"""The app's region, which Azure sets, as "West Europe" or "westeurope". Source:
+https://learn.microsoft.com/azure/app-service/reference-app-settings, App environment; for the spelling:
+https://github.com/AzureAD/microsoft-authentication-library-for-dotnet/issues/2803."""
+_POLICY_NUMBERS = (("min_endpoints", 1, MAX_ADDRESSES), ("ttl", 1, MAX_TTL), ("wait_minutes", 0, MAX_PROBE_WAIT))
 _ZONE = "microsoft.network/privatednszones"
 _SCOPE = "a subscription id or /subscriptions/ID/resourceGroups/NAME, without wildcards"
-_REGION = "an Azure region"
-_NEW_REGION = "a region that is not in the table of round-trip times needs a distance in NEARZONE_LATENCY"
 _MIN_SIMILARITY = 0.85
 """Similarity of two ids, 0 to 1, at which one is suggested for the other: a few of their digits differ."""
 _PUBLIC = '"public": true in'
@@ -38,8 +43,11 @@ def parse(values: Mapping[str, str], table: Collection[str]) -> Settings:
     """
     read = _SettingsReader(values, table)
     latency = read.latency()  # First: it adds regions that other settings may name.
+    zones = read.zones()
+    schedule = probe_schedule(read)
+    probed = probes(read)
     settings = Settings(
-        zones=read.zones(),
+        zones=zones,
         subscriptions=read.subscriptions(),
         claims=read.claims(),
         owner=read.owner(),
@@ -55,18 +63,21 @@ def parse(values: Mapping[str, str], table: Collection[str]) -> Settings:
         health_wait_minutes=read.integer("NEARZONE_HEALTH_WAIT_MINUTES", 15, "minutes", MAX_HEALTH_WAIT),
         drain_schedule=read.schedule("NEARZONE_DRAIN_SCHEDULE", DRAIN_SCHEDULE),
         exact_only=read.exact_only(),
+        probes=probed,
+        probing=probing(read, probed, schedule, zones, values.get(APP_REGION, "")),
+        probe_schedule=schedule,
     )
-    read.check_policy_names(settings)
+    read.check_claimed_names("NEARZONE_POLICIES", settings.policies, settings)
+    read.check_claimed_names("NEARZONE_PROBES", settings.probes, settings)
     read.finish()
     return settings
 
 
-class _SettingsReader(FaultCollector):
+class _SettingsReader(NameReader):
     """The rules for each setting of this app."""
 
     def __init__(self, environment: Mapping[str, str], regions: Collection[str]) -> None:
-        super().__init__(environment)
-        self.regions = frozenset(regions)
+        super().__init__(environment, regions)
         self.watched: frozenset[str] = frozenset()
         """The subscriptions; empty if they have faults: then no further faults are derived from them."""
         self.any_public = False
@@ -99,7 +110,7 @@ class _SettingsReader(FaultCollector):
         named = resource_id(zone_id) if isinstance(zone_id, str) else None
         if not named or not named.whole or named.type != _ZONE or not convert.GUID.fullmatch(named.subscription):
             self.fault(f"{where}.id", zone_id, "the resource id of a private DNS zone")
-        region = self._region(f"{where}.region", region)
+        region = self.region(f"{where}.region", region)
         public = self._public(f"{where}.public", item.get("public", False))
 
         def network(value: object) -> IPv4Network:
@@ -144,7 +155,7 @@ class _SettingsReader(FaultCollector):
         claims: dict[str, tuple[str, ...]] = {}
         for pattern, scopes in self.json("NEARZONE_CLAIMS", dict, expected, required=True).items():
             where = f"NEARZONE_CLAIMS[{json.dumps(pattern)}]"
-            self._pattern(where, pattern, claims)
+            self.pattern(where, pattern, claims)
             items = self.items(where, scopes, _SCOPE)
             if scopes == []:
                 self.fault(where, scopes, f"at least one, each {_SCOPE}")
@@ -173,41 +184,27 @@ class _SettingsReader(FaultCollector):
         policies: dict[str, Policy] = {}
         for pattern, item in items.items():
             where = f"NEARZONE_POLICIES[{json.dumps(pattern)}]"
-            self._pattern(where, pattern, policies)
+            self.pattern(where, pattern, policies)
             policies[pattern.lower()] = self._policy(where, item)
         return policies
-
-    def check_policy_names(self, settings: Settings) -> None:
-        """Add a fault for a policy of a name without a permitted claim, if a similar name has one.
-
-        A policy may be set before its claims: a name without a similar one is accepted, and so is a glob.
-        """
-        scopes = GlobMap(settings.claims)
-        named = {name for endpoint in settings.static for name in endpoint.names}
-        named |= {pattern for pattern in settings.claims if not set(pattern) & set("*?")}
-        for name in settings.policies:
-            if set(name) & set("*?") or name in named or scopes.find(name) is not None:
-                continue
-            if meant := suggestion(name, named):
-                where = f"NEARZONE_POLICIES[{json.dumps(name)}]"
-                self.fault(where, name, f"a name that NEARZONE_CLAIMS permits, or one of NEARZONE_STATIC{meant}")
 
     def _policy(self, where: str, item: object) -> Policy:
         if not self.has_known_fields(where, item, set(Policy.__dataclass_fields__)):
             return Policy()
         assert isinstance(item, dict)  # noqa: S101 - told to the type checker, checked by known
         values = dict(item)
-        for name, low, high in (("min_endpoints", 1, MAX_ADDRESSES), ("ttl", 1, MAX_TTL)):
+        for name, low, high in _POLICY_NUMBERS:
             if name in values and not (type(values[name]) is int and low <= values[name] <= high):
                 self.fault(f"{where}.{name}", values.pop(name), f"a whole number, {low} to {high}")
         tolerance = values.get("tolerance_ms", 0)
         if type(tolerance) not in (int, float) or not 0 <= tolerance <= 10_000:
             self.fault(f"{where}.tolerance_ms", values.pop("tolerance_ms"), "milliseconds, 0 to 10000")
-        if values.get("when_empty", "remove") not in ("remove", "keep"):
-            self.fault(f"{where}.when_empty", values.pop("when_empty"), "remove or keep")
+        for name, words in (("when_empty", ("remove", "keep")), ("distance", ("measured", "published"))):
+            if values.get(name, words[0]) not in words:
+                self.fault(f"{where}.{name}", values.pop(name), " or ".join(words))
         if values.get("regions") == []:
-            self.fault(f"{where}.regions", [], f"at least one, each {_REGION}; without this field: every region")
-        regions = [self._region(*r) for r in self.items(f"{where}.regions", values.pop("regions", []), _REGION)]
+            self.fault(f"{where}.regions", [], f"at least one, each {ANY_REGION}; without this field: every region")
+        regions = [self.region(*r) for r in self.items(f"{where}.regions", values.pop("regions", []), ANY_REGION)]
         fallback = self.convert_items(f"{where}.fallback", values.pop("fallback", []), "an IPv4 address", self._address)
         if len(fallback) > MAX_ADDRESSES:
             self.fault(f"{where}.fallback", len(fallback), f"at most {MAX_ADDRESSES} addresses")
@@ -219,7 +216,7 @@ class _SettingsReader(FaultCollector):
         named: list[tuple[str, str, str]] = []
         for source, row in self.json("NEARZONE_LATENCY", dict, expected, required=False).items():
             where = f"NEARZONE_LATENCY[{json.dumps(source)}]"
-            client = self._parse_region(where, source)
+            client = self.parse_region(where, source)
             named.append((where, source, client))
             if not isinstance(row, dict):
                 self.fault(where, row, "an object from endpoint region to milliseconds")
@@ -228,7 +225,7 @@ class _SettingsReader(FaultCollector):
                 at = f"{where}[{json.dumps(target)}]"
                 if type(ms) not in (int, float) or not 0 <= ms <= 10_000:
                     self.fault(at, ms, "milliseconds, 0 to 10000")
-                pair = client, self._parse_region(at, target)
+                pair = client, self.parse_region(at, target)
                 if pair in pairs and all(pair):
                     self.fault(at, target, "each pair of regions once, in any spelling")
                 pairs[pair] = ms
@@ -243,7 +240,7 @@ class _SettingsReader(FaultCollector):
             if name and name not in self.regions:
                 new = f"a new region of so similar a name needs a distance to itself: {json.dumps({name: {name: 0}})}"
                 meant = suggestion(name, self.regions)
-                self.fault(where, word, f"{_REGION}{meant} ({new if meant else _NEW_REGION})")
+                self.fault(where, word, f"{ANY_REGION}{meant} ({new if meant else NEW_REGION})")
 
     def static(self) -> tuple[Endpoint, ...]:
         expected = 'a JSON list of {"name": ..., "region": ..., "addresses": [IPv4, ...], "claims": [name, ...]}'
@@ -259,7 +256,7 @@ class _SettingsReader(FaultCollector):
             return None
         assert isinstance(item, dict)  # noqa: S101 - told to the type checker, checked by known
         names = self.convert_items(f"{where}.name", [item.get("name")], "a DNS label", convert.label)
-        region = self._region(f"{where}.region", item.get("region"))
+        region = self.region(f"{where}.region", item.get("region"))
         published = self.convert_items(f"{where}.addresses", item.get("addresses"), "an IPv4 address", self._address)
         stated = item.get("addresses")
         if not isinstance(stated, list) or not 0 < len(stated) <= MAX_ADDRESSES:
@@ -287,30 +284,18 @@ class _SettingsReader(FaultCollector):
         value = self.json("NEARZONE_CLOUD", dict, expected, required=True)
         if len(self.faults) > found:
             return CLOUDS["public"]
+        gateway = self._gateway(value.pop("probe_gateway")) if "probe_gateway" in value else ""
         if set(value) != {"arm", "audience"} or not all(map(convert.is_safe_url, value.values())):
             self.fault("NEARZONE_CLOUD", text, expected)
             return CLOUDS["public"]
-        return Cloud(value["arm"].rstrip("/"), value["audience"].rstrip("/"))
+        return Cloud(value["arm"].rstrip("/"), value["audience"].rstrip("/"), probe_gateway=gateway)
 
-    def _pattern(self, where: str, pattern: str, others: Collection[str]) -> None:
-        if pattern.lower() in others:
-            self.fault(where, pattern, "each pattern once, whatever its case")
-        if not convert.PATTERN.fullmatch(pattern.lower()):
-            self.fault(where, pattern, "a DNS label or a glob of one ('*', '?')")
-
-    def _region(self, where: str, value: object) -> str:
-        """Parse a known region: with another one, no endpoint and no client would ever match."""
-        name = self._parse_region(where, value)
-        if name and name not in self.regions:
-            meant = suggestion(name, self.regions)
-            self.fault(where, value, f"{_REGION}{meant} ({_NEW_REGION})")
-        return name
-
-    def _parse_region(self, where: str, value: object) -> str:
+    def _gateway(self, value: object) -> str:
+        """Parse the address of the simulated network; with another one, probes would go through a stranger."""
         try:
-            return convert.region(value)
+            return convert.loopback(value)
         except ValueError:
-            self.fault(where, value, "an Azure region such as westeurope")
+            self.fault("NEARZONE_CLOUD.probe_gateway", value, "127.0.0.1:PORT, where the simulator's network listens")
             return ""
 
 

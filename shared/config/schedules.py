@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import islice, pairwise
 
 from cronsim import CronSim, CronSimError
@@ -49,6 +50,7 @@ def fault(text: str) -> str:
     return ""
 
 
+@lru_cache(maxsize=16)
 def intervals(text: str) -> tuple[float, float]:
     """Return the shortest and the longest interval between two of the next runs, in seconds; for a valid schedule."""
     due = [each.timestamp() for each in islice(CronSim(text, _ANY_DAY), RUNS_CHECKED)]

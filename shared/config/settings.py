@@ -32,11 +32,15 @@ _DEFAULT = Policy()
 
 @dataclass(frozen=True, slots=True)
 class Cloud:
-    """The endpoint of ARM, the audience of tokens, and the authority that issues them ("": from the environment)."""
+    """The endpoint of ARM, the audience of tokens, and the authority that issues them ("": from the environment).
+
+    `probe_gateway`: HOST:PORT of the simulator's network, through which probes go; "": they go to the addresses.
+    """
 
     arm: str
     audience: str
     authority: str = ""
+    probe_gateway: str = ""
 
 
 CLOUDS = {

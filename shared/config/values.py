@@ -15,6 +15,11 @@ PATTERN = re.compile(r"(?!-)[a-z0-9*?-]{1,63}(?<!-)")
 _SCOPE = re.compile(r"/subscriptions/(?P<subscription>[^/]+)(/resourceGroups/[-\w.()]{1,90}(?<!\.))?", re.IGNORECASE)
 """A resource group's name has letters, digits, `-_.()`, and no period at its end, and so no wildcard. Source:
 https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules, Microsoft.Resources."""
+MAX_DNS_NAME = 253
+"""Characters of a DNS name as text. Source: RFC 1035, 2.3.4, less the root's length and the final dot."""
+_PATH = re.compile(r"/[!-~]{0,511}")
+_RANGE = re.compile(r"([1-5][0-9]{2})-([1-5][0-9]{2})")
+_LOOPBACK = re.compile(r"127\.0\.0\.1:(?P<port>[0-9]{1,5})")
 _URL = re.compile(r"https?://[a-zA-Z0-9.:[\]-]+(/[a-zA-Z0-9._/-]*)?")
 
 
@@ -68,6 +73,47 @@ def scope(value: object) -> str:
     if not match or not GUID.fullmatch(match["subscription"]):
         raise ValueError(value)
     return text.lower()
+
+
+def http_path(value: object) -> str:
+    """Convert the path of a request: printable ASCII without spaces, and so without line breaks."""
+    if not _PATH.fullmatch(_text(value)):
+        raise ValueError(value)
+    return _text(value)
+
+
+def dns_name(value: object) -> str:
+    """Convert a DNS name to lower case. An IPv4 address is none: no top-level domain is a number (RFC 3696, 2)."""
+    name = _text(value).lower()
+    labels = name.split(".")
+    if len(name) > MAX_DNS_NAME or not all(map(LABEL.fullmatch, labels)) or labels[-1].isdigit():
+        raise ValueError(value)
+    return name
+
+
+def status_range(value: object) -> tuple[int, int]:
+    """Convert a status code of HTTP, or a range of them such as "300-399", to a range with both ends.
+
+    A status below 200 announces an answer and is never the final one.
+    """
+    if type(value) is int:
+        first = last = value
+    else:
+        match = _RANGE.fullmatch(_text(value))
+        if not match:
+            raise ValueError(value)
+        first, last = int(match[1]), int(match[2])
+    if not (100 <= first <= last <= 599 and last >= 200):
+        raise ValueError(value)
+    return first, last
+
+
+def loopback(value: object) -> str:
+    """Convert HOST:PORT on a loopback address."""
+    match = _LOOPBACK.fullmatch(_text(value))
+    if not match or not 1 <= int(match["port"]) <= 65535:
+        raise ValueError(value)
+    return _text(value)
 
 
 def is_safe_url(value: object) -> bool:

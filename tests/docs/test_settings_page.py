@@ -43,7 +43,7 @@ def is_known(name):
 
 
 def test_the_page_has_every_setting_that_the_parser_knows_and_no_other():
-    source = Path(settings_parser.__file__).read_text(encoding="utf-8")
+    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "shared/config").glob("*.py"))
     known = {name for name in re.findall(r"NEARZONE_[A-Z_]+", source) if is_known(name)}
     listed = [name for name, _, _ in rows()]
     assert sorted(listed) == sorted(known)
@@ -77,10 +77,19 @@ def test_a_quoted_fault_is_what_the_parser_answers(name, text, fault):
     assert fault in faults(examples | {name: text})
 
 
-def test_every_field_of_a_zone_a_policy_and_a_static_endpoint_is_named():
-    for name in ("NEARZONE_ZONES", "NEARZONE_POLICIES", "NEARZONE_STATIC"):
+FIELDS = {
+    # setting: a value with a field that does not exist
+    "NEARZONE_ZONES": '[{"x": 1}]',
+    "NEARZONE_POLICIES": '{"a": {"x": 1}}',
+    "NEARZONE_STATIC": '[{"x": 1}]',
+    "NEARZONE_PROBES": '{"a": {"x": 1}}',
+    "NEARZONE_PROBING": '{"x": 1}',
+}
+
+
+def test_every_field_of_a_setting_that_has_fields_is_named():
+    for name, wrong in FIELDS.items():
         section = TEXT.split(f"\n### {name}\n")[1].split("\n### ")[0]
-        wrong = '{"a": {"x": 1}}' if name == "NEARZONE_POLICIES" else '[{"x": 1}]'
         (fault,) = [each for each in faults(values() | {name: wrong}) if "one of the fields " in each]
         for field in fault.split("one of the fields ")[1].split(", "):
             assert f"`{field}`" in section, (name, field)

@@ -181,6 +181,23 @@ _POLICY = {
     "fallback": ["10.0.0.9"],
     "when_empty": "keep",
     "ttl": 5,
+    "distance": "published",
+    "wait_minutes": 10,
+}
+_PROBES = {
+    "llama": {"kind": "vllm", "port": 8000, "path": "/health", "expect": [200, "300-399"], "host": "llama.example"},
+    "gp?-*": {"kind": "http", "port": 443, "tls": {"name": "gpu.example", "verify": True}},
+    "*": {"kind": "tcp", "port": 8080},
+}
+_PROBING = {
+    "mode": "enforce",
+    "vantage": "East US",
+    "timeout": 5,
+    "connect_timeout": 2.5,
+    "down_after": 3,
+    "up_after": 2,
+    "stale_after": 60,
+    "hold": [30, 300],
 }
 SETTINGS = environment(WORLD) | {
     "NEARZONE_ZONES": json.dumps(
@@ -192,7 +209,12 @@ SETTINGS = environment(WORLD) | {
     ),
     "NEARZONE_POLICIES": json.dumps({"llama": _POLICY, "*-v?": {}}),
     "NEARZONE_LATENCY": json.dumps({"East US": {"westeurope": 80, "centralus": 2.5}}),
-    "NEARZONE_CLOUD": json.dumps({"arm": "https://arm.example", "audience": "https://arm.example"}),
+    "NEARZONE_CLOUD": json.dumps(
+        {"arm": "https://arm.example", "audience": "https://arm.example", "probe_gateway": "127.0.0.1:8702"}
+    ),
+    "NEARZONE_PROBES": json.dumps(_PROBES),
+    "NEARZONE_PROBING": json.dumps(_PROBING),
+    "NEARZONE_PROBE_SCHEDULE": "*/15 * * * * *",
     "NEARZONE_OWNER": "team-a",
     "NEARZONE_MODE": "apply",
     "NEARZONE_HOST_NAMES": "false",
