@@ -21,16 +21,22 @@ _QUIET_ROUNDS = 3
 """Rounds without a failure after which the rest is left out; while the endpoint is down every round is played."""
 
 
-def false_per_day(seed: int, days: int) -> float:
-    """Return withdrawals a day of an endpoint that only pauses."""
+def false_per_day(seed: int, days: int, *, connects: bool = False) -> float:
+    """Return withdrawals a day of an endpoint that only pauses.
+
+    `connects`: on a disturbed path a probe gives up after the time limit for connections, as the app does; otherwise it
+    waits as long as for an answer.
+    """
     rnd = random.Random(seed)
     noise = Disturbances(rnd, days * DAY)
     targets = [Target(f"vm-{i}", f"10.0.0.{i}", region, region, _PROBE) for i, region in enumerate(_REGIONS)]
     settings = Settings((), frozenset(), {}, probes={"*": _PROBE}, probing=Probing(vantage=_REGIONS[0]))
+    patience = settings.probing.timeout
+    to_connect = settings.probing.connect_timeout if connects else patience
     evidence: dict[TargetKey, Evidence] = {}
     row, at, offset, withdrawn, was_down, busy = VantageRow(_REGIONS[0]), 0.0, rnd.uniform(0, 3), 0, False, 0
     while at < days * DAY:
-        failed = noise.fails(at + offset, settings.probing.timeout)
+        failed = noise.fails(at + offset, patience, to_connect)
         results = {each.key: ProbeResult(ProbeWord.OK) for each in targets}
         if failed:
             results[targets[0].key] = ProbeResult(ProbeWord.ANSWER_TIMEOUT)
@@ -43,7 +49,7 @@ def false_per_day(seed: int, days: int) -> float:
         busy = _QUIET_ROUNDS if failed or is_down else busy - 1
         at += ROUND
         if busy <= 0:
-            at = max(at, (noise.quiet_until(at) - _MARGIN) // ROUND * ROUND)
+            at = max(at, (noise.quiet_until(at, to_connect) - _MARGIN) // ROUND * ROUND)
     return withdrawn / days
 
 
