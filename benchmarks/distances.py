@@ -21,7 +21,7 @@ from shared.domain.probes import Distances, Evidence, Probe, ProbeResult, ProbeW
 
 BASE_MS = 80.0
 GAPS_MS = (0.0, 2.0, 5.0, 10.0)
-HOURS = {0.0: 720.0, 2.0: 480.0, 5.0: 180.0, 10.0: 180.0}
+HOURS = {0.0: 480.0, 2.0: 360.0, 5.0: 120.0, 10.0: 120.0}
 """Virtual time for each seed, by gap: the smaller the gap, the more chance is in the figures."""
 SEEDS = 4
 STEPS, STEP_MS, STEP_GAP_MS = 400, 20.0, 5.0

@@ -78,7 +78,7 @@ class Sizes:
     connects: int
 
 
-FULL = Sizes(60, 60, 6, 5, 2.0, 100, 60, 10, 50)
+FULL = Sizes(60, 60, 6, 4, 2.0, 100, 60, 6, 30)
 QUICK = Sizes(3, 2, 1, 1, 0.5, 4, 20, 2, 2)
 
 
