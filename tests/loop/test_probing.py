@@ -29,6 +29,7 @@ from tests.support.deployment import REGIONS, a_vm, a_world, run_scenario, vm_id
 EAST, WEST, ASIA = REGIONS
 PROBES = {"llama": {"kind": "http", "port": 8000, "path": "/health"}}
 E1, E2, W1 = "10.1.0.4", "10.1.0.5", "10.2.0.4"
+MACHINES = (("e-1", EAST, 0), ("e-2", EAST, 1), ("w-1", WEST, 0))
 INTERVAL, STALE = 15.0, 60.0
 
 
@@ -100,6 +101,21 @@ def test_a_name_without_a_healthy_address_nearby_is_answered_from_the_next_regio
     run_scenario(story, fleet())
 
 
+def test_a_path_that_may_be_at_fault_concerns_only_the_zones_of_the_vantage():
+    async def story(stage):
+        await ready(stage)
+        behave(stage, "w-1", "refuses")
+        stage.request_log.requests.clear()
+        await rounds(stage, 6)
+        assert [(each.ip, each.everywhere) for each in (await row(stage)).verdicts] == [(W1, False)]
+        read = {path.lower() for _, path in stage.request_log.requests if "privatednszones" in path.lower()}
+        assert read
+        assert all(zone_id(EAST).lower() in path for path in read)
+        assert stage.record(WEST, "llama") == [W1]
+
+    run_scenario(story, fleet())
+
+
 def test_what_has_never_answered_is_never_withdrawn_and_an_alarm_says_so():
     async def story(stage):
         behave(stage, "e-1", "refuses")
@@ -143,10 +159,12 @@ def test_in_observe_mode_rows_are_written_and_no_answer_changes():
     async def story(stage):
         await ready(stage)
         behave(stage, "e-1", "hangs")
-        writes = len(stage.request_log.writes)
-        await rounds(stage, 8)
+        requests = len(stage.request_log.requests)
+        for _ in range(8):
+            assert (await stage.app.probe()).idle
+            await asyncio.sleep(INTERVAL)
         assert stage.record(EAST, "llama") == [E1, E2]
-        assert len(stage.request_log.writes) == writes
+        assert len(stage.request_log.requests) == requests, "no name is even looked at"
         assert [verdict.ip for verdict in (await row(stage)).verdicts] == [E1]
         assert (await row(stage)).todo == frozenset()
         (entry, *_) = await stage.app.catalog.history(zone_id(EAST).lower())
@@ -276,16 +294,35 @@ def test_names_that_a_dead_prober_has_not_marked_are_marked_by_the_drain_timer()
         dying.armed = True
         with pytest.raises(KilledError):
             await stage.app.probe()
-        assert (await row(stage)).todo == {"llama"}
+        assert (await row(stage)).todo == {vm_id("e-1").lower()}
         stage.restart(whole)
         await stage.app.drain()
-        assert (await row(stage)).todo == {"llama"}, "its prober may still be marking them"
+        assert (await row(stage)).todo, "its prober may still be marking them"
         await asyncio.sleep(31.0)
         await stage.app.drain()
         assert (await row(stage)).todo == frozenset()
         assert stage.record(EAST, "llama") == [E2]
 
     run_scenario(story, fleet())
+
+
+def test_a_name_that_is_claimed_while_a_round_is_under_way_gets_its_verdicts_as_well():
+    async def story(stage):
+        await ready(stage)
+        behave(stage, "e-1", "hangs")
+        await rounds(stage, 2)
+        third = asyncio.create_task(stage.app.probe())
+        await asyncio.sleep(0.5)  # It has read the endpoints, and waits for the answer.
+        for name in ("e-1", "e-2"):
+            stage.arm("PATCH", vm_id(name), {"tags": {"nearzone": "llama,chat"}})
+        await stage.app.correct_drift()
+        assert stage.record(EAST, "chat") == [E1, E2], "no verdict yet"
+        await third
+        await rounds(stage, 1)
+        assert stage.record(EAST, "chat") == [E2]
+
+    probes = {name: PROBES["llama"] for name in ("llama", "chat")}
+    run_scenario(story, fleet(PROBES=probes))
 
 
 def test_of_two_probers_at_work_one_drops_its_round():
@@ -375,8 +412,9 @@ def test_every_evidence_is_on_one_page_and_pages_stay_small(count):
     for number in range(count):
         each = Evidence(f"/vm/{number}", f"10.0.{number // 250}.{number % 250}", "p", EAST, EAST, 1.0)
         found[each.key] = each
-    pages = split_pages(EAST, found)
-    assert merge_pages(pages) == found
+    last = VantageRow(EAST, 7, until=60.0)
+    pages = split_pages(last, found)
+    assert merge_pages(pages, last, 59.0) == found
     assert len(pages).bit_count() == 1
     assert [page.number for page in pages] == list(range(len(pages)))
     assert max(len(page.evidence) for page in pages) < 100
@@ -387,7 +425,17 @@ def test_of_evidence_that_is_on_two_pages_the_newer_counts():
     old = Evidence("/vm/1", "10.0.0.1", "p", EAST, EAST, 1.0, at=5.0)
     new = replace(old, at=6.0)
     for pages in ([old, new], [new, old]):
-        assert merge_pages([EvidencePage(EAST, n, (each,)) for n, each in enumerate(pages)]) == {new.key: new}
+        stored = [EvidencePage(EAST, n, (each,)) for n, each in enumerate(pages)]
+        assert merge_pages(stored, VantageRow(EAST), 0.0) == {new.key: new}
+
+
+def test_results_in_a_row_go_on_only_beside_the_row_of_the_same_round_and_before_its_end():
+    seen = Evidence("/vm/1", "10.0.0.1", "p", EAST, EAST, 1.0, armed=True, at=5.0, fails=2, samples=(1.0,))
+    page, last = EvidencePage(EAST, 0, (seen,), 7), VantageRow(EAST, 7, until=60.0)
+    anew = {seen.key: replace(seen, fails=0)}
+    assert merge_pages([page], last, 59.0) == {seen.key: seen}
+    assert merge_pages([page], replace(last, round=8), 59.0) == anew, "the page of round 8 was lost"
+    assert merge_pages([page], last, 60.0) == anew
 
 
 def test_when_there_are_fewer_targets_the_surplus_pages_go():
@@ -465,18 +513,24 @@ def test_no_endpoint_is_held_back_in_observe_mode_nor_without_the_policy_nor_bef
         stage.arm("POST", vm_id("e-3") + "/start")
         await stage.deliver_pending_events()
         assert stage.record(EAST, "llama") == [E1, E2, "10.1.0.6"]
+        assert not probed or (await row(stage)).verdicts == ()
 
     run_scenario(story, fleet(a_vm("e-3", EAST, 6, power="deallocated"), mode=mode, POLICIES=policies))
 
 
-def test_nothing_is_held_back_once_the_prober_has_stopped_and_its_other_verdicts_do_not_come_back():
+@pytest.mark.parametrize("drains", [False, True])
+def test_nothing_is_held_back_once_the_prober_has_stopped_and_its_other_verdicts_do_not_come_back(drains):
     async def story(stage):
         await ready(stage)
         behave(stage, "e-1", "hangs")
         await rounds(stage, 5)
         await asyncio.sleep(STALE)
+        if drains:
+            await stage.app.drain()
+        before = stage.record(EAST, "llama")
         stage.arm("POST", vm_id("e-3") + "/start")
         await stage.deliver_pending_events()
+        assert stage.record(EAST, "llama") == [*before, "10.1.0.6"]
         await stage.app.drain()
         assert stage.record(EAST, "llama") == [E1, E2, "10.1.0.6"]
 
@@ -487,15 +541,15 @@ def test_many_endpoints_that_begin_to_serve_during_a_round_are_all_held_back():
     async def story(stage):
         await ready(stage)
         round_under_way = asyncio.ensure_future(stage.app.probe())
-        for number in range(12):
+        for number in range(40):
             behave(stage, f"n-{number}", "loading")
             stage.arm("POST", vm_id(f"n-{number}") + "/start")
         await stage.deliver_pending_events()
         await round_under_way
-        assert len((await row(stage)).verdicts) == 12
+        assert len((await row(stage)).verdicts) == 40
         assert stage.record(EAST, "llama") == [E1, E2]
 
-    more = [a_vm(f"n-{number}", EAST, 20 + number, power="deallocated") for number in range(12)]
+    more = [a_vm(f"n-{number}", EAST, 20 + number, power="deallocated") for number in range(40)]
     run_scenario(story, fleet(*more, POLICIES=WAITING))
 
 
@@ -565,6 +619,21 @@ def test_a_probe_by_hand_tells_what_each_address_says_and_what_to_do_and_touches
         assert (await row(stage), await stage.app.catalog.evidence(EAST)) == before
 
     run_scenario(story, fleet())
+
+
+def test_a_probe_by_hand_asks_only_addresses_with_which_the_zone_may_answer_the_name_and_only_as_its_setting_says():
+    async def story(stage):
+        await stage.app.correct_drift()
+        assert [each["ip"] for each in (await ask(stage, name="llama", zone=EAST)).probed] == [E1]
+        assert [each["ip"] for each in (await ask(stage, name="llama")).probed] == [E1, E2]
+        assert {(contact.ip, contact.port) for contact in stage.network.log} == {(E1, 8000), (E2, 8000)}
+        assert [each["ip"] for each in (await ask(stage, name="phi")).probed] == [E1, E2, W1]
+
+    probes = {"llama": PROBES["llama"], "phi": PROBES["llama"], "qwen": {"kind": "tcp", "port": 9}}
+    world = fleet(PROBES=probes, POLICIES={"llama": {"regions": [EAST]}})
+    world["vms"] = [a_vm(name, region, 4 + at, "llama,phi,qwen") for name, region, at in MACHINES]
+    world["settings"]["NEARZONE_ZONES"][0]["reach"] = [f"{E1}/32"]
+    run_scenario(story, world)
 
 
 @pytest.mark.parametrize(
