@@ -131,7 +131,7 @@ def _ranked(rtt: dict[str, float], probed: Findings) -> list[str]:
 
 def _near(at: str, first: str, tolerance: float, rtt: dict[str, float], ms: dict[str, float]) -> bool:
     if at in ms and first in ms:
-        return ms[at] <= ms[first] + tolerance
+        return at == first or (tolerance > 0 and ms[at] <= ms[first] + tolerance)
     return rtt[at] <= rtt[first] + tolerance < UNKNOWN
 
 

@@ -7,6 +7,8 @@ from tests.simulation.history import START
 
 ROUND = 15.0
 DWELL = 600.0
+NEARER = 420.0
+"""Seconds before a change in which the median and the wait after it show what was nearer."""
 SAMPLES = 21
 MINORITY = 0.55
 """A part of the samples that no window's median follows, with a margin."""
@@ -54,7 +56,7 @@ class DistanceInvariants:
         """
         if self.world.terminated & {first, second}:
             return None
-        since = self.clock() - DWELL + 2 * ROUND
+        since = self.clock() - NEARER
         times = [
             [each for chain in chains.values() for each in chain if each.region == place and each.at > since]
             for place in (first, second)

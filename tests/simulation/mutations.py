@@ -281,9 +281,9 @@ VARIANTS = (
     Variant(
         "freeze: checked by new work only, not by each write",
         ATTEMPT,
-        """        if active_freeze(self.zone, rules.overrides):
+        """        if active_freeze(self.zone, overrides):
 """,
-        """        if active_freeze(self.zone, rules.overrides) and not self.writer.queue.busy:
+        """        if active_freeze(self.zone, overrides) and not self.writer.queue.busy:
 """,
     ),
     Variant(

@@ -5,7 +5,6 @@ from random import Random
 
 from simulator.oracle.claims import claims, decoded, endpoints, most_specific, permitted, region, serving
 from simulator.oracle.probes import Limits, Seen, Stance, misplaced, stances
-from tests.simulation.cluster import resync
 from tests.simulation.distance_invariants import ROUND
 
 DRAIN = 30.0
@@ -122,9 +121,6 @@ class ProbeEnding:
     async def _stale(self):
         """No round renews anything: within two drains the answers are those without verdicts."""
         await asyncio.sleep(self.probes.probing.stale_after + 2 * self.probes.off + 1.0)
-        plan = await self.story.cluster.finish("resync", lambda app: resync(app, {"dry_run": True}))
-        if plan and bool(plan.changes) != bool(self.story._wrong()):
-            self.trace.violation("a plan uses no verdict that has ended", f"{plan.changes}, {self.story._wrong()}")
         for _ in range(2):
             await asyncio.sleep(DRAIN)
             await self._drained()

@@ -130,29 +130,16 @@ class ProbeInvariants:
         """What a decision may have used in a zone for a name: what was in force since this task has read the row."""
         if not self._matters(name):
             return (NOTHING,)
-        since, now, found = self._asked.get(asyncio.current_task(), START), self.clock(), {}
-        for at, row in self._since(since):
-            for verdicts in self._force(row.until if row else START, max(at, since), now):
-                for distances in self._force(row.distances.until if row else START, max(at, since), now):
-                    found[self._findings(row, zone, name, verdicts=verdicts, distances=distances)] = None
-        return tuple(found)
+        since = self._asked.get(asyncio.current_task(), START)
+        return tuple({self._findings(row, zone, name): None for _, row in self._since(since)})
 
     def standing(self, zone, name):
-        """What an answer that stands may come from: what is in force, or has ended and was not taken off the row."""
-        if not self._matters(name):
-            return (NOTHING,)
-        now, row = self.clock(), self.row
-        ended = [START if row is None else row.until, START if row is None else row.distances.until]
-        verdicts, distances = ({True, now + self.off < until} for until in ended)
-        ways = itertools.product(verdicts, distances)
-        return tuple({self._findings(row, zone, name, verdicts=v, distances=d): None for v, d in ways})
+        """What an answer that stands comes from: what the row says, for its end is a write as well."""
+        return (self.current(zone, name),)
 
     def current(self, zone, name):
         """What is in force now."""
-        row, now = self.row, self.clock()
-        if row is None or not self._matters(name):
-            return NOTHING
-        return self._findings(row, zone, name, verdicts=now < row.until, distances=now < row.distances.until)
+        return self._findings(self.row, zone, name) if self._matters(name) else NOTHING
 
     def _matters(self, name):
         return self.enforce and self.settings.probe(name) is not None
@@ -162,21 +149,17 @@ class ProbeInvariants:
         before = next((each for each in reversed(self.versions) if each[0] < since), None)
         return [before, *later] if before else later
 
-    def _force(self, until, begin, now):
-        """Whether something with this end may have been in force, and whether it may not have been."""
-        return [True] * (until > begin - self.off) + [False] * (until <= now + self.off)
-
-    def _findings(self, row, zone, name, *, verdicts, distances):
+    def _findings(self, row, zone, name):
         if row is None:
             return NOTHING
         region, asked = self.zones[zone]["region"], self.settings.probe(name).digest
         policy = most_specific(name, self.ledger.history.settings.get("NEARZONE_POLICIES", {}), {})
-        said = [v for v in row.verdicts if v.probe == asked and self._holds(v, region)] if verdicts else []
+        said = [v for v in row.verdicts if v.probe == asked and self._holds(v, region)]
         waits = policy.get("wait_minutes", 0) > 0
         down = frozenset((v.endpoint, v.ip) for v in said if v.kind == "down")
         held = frozenset((v.endpoint, v.ip) for v in said if v.kind == "returning" or (v.kind == "waiting" and waits))
         found = row.distances
-        if not distances or region != self.vantage or policy.get("distance", "measured") != "measured":
+        if region != self.vantage or policy.get("distance", "measured") != "measured":
             return Findings(down, held)
         order = found.previous if name in found.pending else found.order
         return Findings(down, held, tuple(p for p in order if p in found.ms), tuple(sorted(found.ms.items())))
@@ -188,7 +171,14 @@ class ProbeInvariants:
 
     def awaited(self, name):
         """Whether a name is still to be marked for what probes have found."""
-        return self.row is not None and name in self.row.todo
+        row = self.row
+        if row is None or not (row.todo or row.reordered):
+            return False
+        return row.reordered or any(name in self._names(key) for key in row.todo)
+
+    def _names(self, key):
+        known = self.ledger.rows.get(key)
+        return [name for name in known.row.endpoint.names if self.settings.probe(name)] if known else []
 
     # --- the row and the pages
 
@@ -224,20 +214,32 @@ class ProbeInvariants:
         if row.round > old.round:
             self.rounds += 1
             self._check_round(old, row, errand)
-        if row.todo and self.on_todo:
+        if row.round > old.round and row.todo and self.on_todo:
             self.on_todo(errand)
 
     def _check_todo(self, old, row, errand):
-        """A name leaves the row only after it was marked."""
-        for name in old.todo - row.todo:
-            joined = self.joined.pop(name, START)
-            marked = [self.ledger.marks.get((zone, name), (START, None))[0] for zone in self.own]
-            if marked and min(marked) < joined:
-                self.trace.violation("a name is marked before it is taken off the row", f"{errand}: {name}")
-        for name in row.todo:
-            self.joined.setdefault(name, self.clock())
+        """An endpoint leaves the row only after the names were marked that it may answer now."""
+        for key in old.todo - row.todo:
+            joined = self.joined.pop(key, START)
+            for name in self._answered(key):
+                marked = [self.ledger.marks.get((zone, name), (START, None))[0] for zone in self.own]
+                if marked and min(marked) < joined:
+                    detail = f"{errand}: {name} of {key.rsplit('/', 1)[-1]}"
+                    self.trace.violation("a name is marked before its endpoint is taken off the row", detail)
+        for key in row.todo:
             if row.round > old.round:
-                self.joined[name] = self.clock()
+                self.joined[key] = self.clock()
+            self.joined.setdefault(key, self.clock())
+
+    def _answered(self, key):
+        """The probed names that an endpoint serves by a permitted tag, by a row that was there before it joined."""
+        known = self.ledger.rows.get(key)
+        if not known or known.row.endpoint.state != "serving" or known.put > self.clock() - 2 * ROUND:
+            return []
+        vm, settings = {"id": key}, self.ledger.history.settings
+        found = [name for name in self._names(key) if name in known.row.endpoint.tagged]
+        only = settings.get("NEARZONE_POLICIES", {})
+        return [n for n in found if permitted(vm, n, settings) and not most_specific(n, only, {}).get("regions")]
 
     def _check_round(self, old, row, errand):
         read, armed = self._read.get(errand, ({}, frozenset()))

@@ -12,10 +12,10 @@ DISTANCES = "shared/decide/probes/distances.py"
 PROBE_VARIANTS = (
     probing(
         "probes: verdicts that were not renewed still count",
-        "shared/domain/probes.py",
-        """row.verdicts if now < row.until else (), distances)
+        "shared/decide/probes/changes.py",
+        """    if row.verdicts and row.until <= now:
 """,
-        """row.verdicts, distances)
+        """    if False:
 """,
     ),
     probing(
@@ -79,7 +79,7 @@ PROBE_VARIANTS = (
     probing(
         "probes: no dwell before the order changes",
         DISTANCES,
-        """    ripe = [each for each in found.better if now - each.since >= DWELL_SECONDS]
+        """    ripe = [each for each in found.better if now - each.since >= BETTER_SECONDS]
     if not ripe or found.pending or now - found.changed_at < DWELL_SECONDS:
 """,
         """    ripe = [*found.better]
@@ -89,9 +89,10 @@ PROBE_VARIANTS = (
     probing(
         "probes: the names of a verdict are not marked",
         "shared/loop/probing/round.py",
-        """        await mark_names(self.vantage, row.todo, decided.changes, cause)
+        """        marked = await mark_names(self.vantage, decided.old, row, cause)
 """,
-        "",
+        """        marked = 0
+""",
     ),
     probing(
         "probes: the row of a vantage is written without a condition",
@@ -103,7 +104,7 @@ PROBE_VARIANTS = (
     probing(
         "probes: a drain does not finish what a dead prober has left",
         "shared/loop/probing/ended.py",
-        """    left = bool(row.todo) and row.at + MARKING_SECONDS < now
+        """    left = (bool(row.todo) or row.reordered) and row.at + MARKING_SECONDS < now
 """,
         """    left = False
 """,

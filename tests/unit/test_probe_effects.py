@@ -94,6 +94,21 @@ def test_what_the_rules_hold_as_measured_does_not_count():
         assert changed_answers(endpoints, rules, NOTHING_MEASURED) == []
 
 
+def test_measured_distances_decide_for_probed_names_alone():
+    """A name without a probe is not marked dirty when distances change, so none may decide for it."""
+    measured = Measured(WEST, (), Distances(9.0, {WEST: 90.0, NORTH: 1.0}, (NORTH, WEST)))
+    rules = Rules(SETTINGS["enforce"], LATENCY, (), measured)
+    zone = next(each for each in rules.settings.zones if each.region == WEST)
+    there = [
+        vm(f"{region}", f"10.0.0.{n}", region=region, tagged=NAMES, state=State.SERVING)
+        for n, region in ((1, WEST), (2, NORTH))
+    ]
+    rules_without = Rules(SETTINGS["enforce"], LATENCY)
+    assert distances_in_force(zone, "llama", rules) is measured.distances
+    assert distances_in_force(zone, "embed", rules) is None
+    assert route(zone, "embed", there, rules) == route(zone, "embed", there, rules_without)
+
+
 PUBLISHED_ORDER = (WEST, NORTH, EAST, PROXY)
 
 
@@ -112,18 +127,3 @@ def test_a_static_endpoint_with_a_distance_is_a_place_of_its_own_although_the_or
     distances = Distances(9.0, {NORTH: 15.0, PROXY: 40.0}, PUBLISHED_ORDER)
     (west,) = changed_answers([vm("v1", "10.0.0.1", region=NORTH), proxy], RULES, Measured(WEST, (), distances))
     assert (west.without.addresses, west.probed.addresses) == (("10.0.0.1", "10.0.9.9"), ("10.0.0.1",))
-
-
-def test_measured_distances_decide_for_probed_names_alone():
-    """A name without a probe is not marked dirty when distances change, so none may decide for it."""
-    measured = Measured(WEST, (), Distances(9.0, {WEST: 90.0, NORTH: 1.0}, (NORTH, WEST)))
-    rules = Rules(SETTINGS["enforce"], LATENCY, (), measured)
-    zone = next(each for each in rules.settings.zones if each.region == WEST)
-    there = [
-        vm(f"{region}", f"10.0.0.{n}", region=region, tagged=NAMES, state=State.SERVING)
-        for n, region in ((1, WEST), (2, NORTH))
-    ]
-    rules_without = Rules(SETTINGS["enforce"], LATENCY)
-    assert distances_in_force(zone, "llama", rules) is measured.distances
-    assert distances_in_force(zone, "embed", rules) is None
-    assert route(zone, "embed", there, rules) == route(zone, "embed", there, rules_without)
