@@ -221,7 +221,8 @@ class ProbeInvariants:
         """An endpoint leaves the row only after the names were marked that it may answer now."""
         for key in old.todo - row.todo:
             joined = self.joined.pop(key, START)
-            for name in self._answered(key):
+            down = any(each.endpoint == key and each.kind == "down" for each in row.verdicts)
+            for name in self._answered(key) if down else ():  # Other verdicts do not concern each of its names.
                 marked = [self.ledger.marks.get((zone, name), (START, None))[0] for zone in self.own]
                 if marked and min(marked) < joined:
                     detail = f"{errand}: {name} of {key.rsplit('/', 1)[-1]}"
