@@ -34,6 +34,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--http", type=_port, default=0, help="port of ARM, 0: any free one")
     parser.add_argument("--https", type=_port, help="port of ARM over TLS, 0: any free one (default: none)")
     parser.add_argument("--dns", type=_port, default=0, help="port of the DNS servers, 0: any free one")
+    parser.add_argument("--probes", type=_port, default=0, help="port of the probe gateway, 0: any free one")
     parser.add_argument("--latency", type=float, default=1.0, help="multiplies the recorded latencies, 0: none")
     parser.add_argument("--operations", type=float, default=1.0, help="multiplies the durations of VM operations")
     parser.add_argument("--seed", type=int, default=0, help="equal seeds give equal random choices")
@@ -44,7 +45,8 @@ async def _run(cloud: SimulatedAzure, arguments: argparse.Namespace) -> None:
     stop = asyncio.Event()
     for each in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(each, stop.set)
-    server = Server(cloud, Options(arguments.http, arguments.latency, arguments.seed, arguments.https))
+    ports = {"port": arguments.http, "https": arguments.https, "probes": arguments.probes}
+    server = Server(cloud, Options(latency=arguments.latency, seed=arguments.seed, **ports))
     try:
         await server.start()
         vnets = [vnet.id for vnet in cloud.network.vnets]
@@ -67,6 +69,8 @@ def _ready(server: Server, resolvers: dict[str, str]) -> dict[str, object]:
         "identity_header": server.identity.secret,
         "control": f"{server.url}/_simulator",
         "dns": resolvers,
+        "probe_gateway": server.probe_gateway,
+        "probe_ca": str(server.ca),
         "pid": os.getpid(),
     }
 

@@ -20,12 +20,16 @@ from simulator.arm.resource_manager import Entry, ResourceManager
 from simulator.compute import moves
 from simulator.compute import provider as compute
 from simulator.containers import provider as container_groups
+from simulator.model_servers.server import ModelServers
 from simulator.network import load_balancer_provider as load_balancers
 from simulator.network import private_endpoint_provider as private_endpoints
 from simulator.network import provider as network
+from simulator.oracle.answers import MATRIX
+from simulator.paths.paths import Paths
 from simulator.private_dns import provider as private_dns
 from simulator.private_dns.rules import AssumedBehaviour
 from simulator.world import world
+from simulator.world.entries import HostEntry
 
 
 class SimulatedAzure:
@@ -68,6 +72,9 @@ class SimulatedAzure:
         self.moves = moves.register(self.azure, self.compute, self.network, groups.results)
         self.moves.events = unknowns.move_events
         self.azure.beyond = ResourceManager(self.azure, self._inventory, groups.handle).handle
+        self.servers = ModelServers(seed)
+        self.paths = Paths(clock, seed, MATRIX)
+        self.hosts: dict[str, HostEntry] = {}
         self.settings: dict[str, Any] = {}
         world.load(self, initial or world.World())
 

@@ -76,6 +76,8 @@ class Vm:
     """Whether it has just booted and its Application Health extension has not reported yet."""
     boots: int = 0
     """Counts the boots: only a report after the latest one is awaited."""
+    running_since: float = 0.0
+    """When it last began to run, seconds since the epoch; 0: it has run since before the world was loaded."""
 
     @property
     def name(self) -> str:

@@ -126,6 +126,7 @@ class VmPower:
     def _set(self, vm: Vm, power: Power) -> None:
         before, vm.power, vm.changed = vm.power, power, self._azure.clock()
         if power == "running" and before != "running":
+            vm.running_since = vm.changed
             self._await_report(vm)
         if (before == "running") != (power == "running"):
             tell_availability(self._azure, vm.id, available=power == "running")

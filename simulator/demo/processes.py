@@ -80,6 +80,7 @@ class Ports:
     dns: int = 0
     app: int = 0
     https: int | None = None
+    probes: int = 0
 
 
 @contextlib.asynccontextmanager
@@ -94,7 +95,7 @@ async def started(
         simulator = _Process("simulator", folder / "simulator.err")
         arguments = ["--world", str(folder / "world.json"), "--operations", str(scale.operations)]
         arguments += ["--latency", str(scale.latency)]
-        arguments += ["--http", str(ports.arm), "--dns", str(ports.dns)]
+        arguments += ["--http", str(ports.arm), "--dns", str(ports.dns), "--probes", str(ports.probes)]
         if ports.https is not None:
             arguments += ["--https", str(ports.https)]
         stack.push_async_callback(simulator.end)
@@ -106,7 +107,10 @@ async def started(
 
 
 def _environment(settings: Mapping[str, Any], ready: Mapping[str, Any]) -> dict[str, str]:
-    """The app's environment: without Azure or nearzone variables of this machine, and without a proxy."""
+    """The app's environment: without Azure or nearzone variables of this machine, and without a proxy.
+
+    OpenSSL reads the certificates that it trusts from SSL_CERT_FILE: the app's prober meets those of model servers.
+    """
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -117,7 +121,10 @@ def _environment(settings: Mapping[str, Any], ready: Mapping[str, Any]) -> dict[
         **kept,
         "NEARZONE_DRAIN_SCHEDULE": f"*/{DRAIN_SECONDS} * * * * *",
         **given,
-        "NEARZONE_CLOUD": json.dumps({"arm": ready["arm"], "audience": AUDIENCE}),
+        "NEARZONE_CLOUD": json.dumps(
+            {"arm": ready["arm"], "audience": AUDIENCE, "probe_gateway": ready["probe_gateway"]}
+        ),
+        "SSL_CERT_FILE": str(ready["probe_ca"]),
         "IDENTITY_ENDPOINT": str(ready["identity_endpoint"]),
         "IDENTITY_HEADER": str(ready["identity_header"]),
         "NO_PROXY": "127.0.0.1,localhost",

@@ -5,8 +5,7 @@ Azure has no such routes. Everything that Azure itself offers goes through ARM.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Literal, Protocol, TypeVar
+from typing import Annotated, Literal, Protocol
 
 import msgspec
 from aiohttp import web
@@ -16,10 +15,13 @@ from simulator.arm.permissions import Role
 from simulator.cloud import SimulatedAzure
 from simulator.compute.vm import Health, Vm
 from simulator.containers.container_group import ContainerState, Current, State
-from simulator.event_grid.delivery import EventGrid, RefusedError, Subscription
+from simulator.dialing.connections import ProbedNetwork
+from simulator.event_grid.delivery import EventGrid, Subscription
 from simulator.event_grid.events import Schema, Topic
 from simulator.faults.fault_domains import all_regions
 from simulator.faults.source import Faults, Rates
+from simulator.front_ends.control_routes import BadRequestError, bad_request, route
+from simulator.front_ends.network_control import NetworkControl
 from simulator.network.private_endpoint import Status
 
 
@@ -93,19 +95,13 @@ class _Container(msgspec.Struct, forbid_unknown_fields=True):
     detail: str = ""
 
 
-class _BadRequestError(Exception):
-    pass
-
-
 class Simulation(Protocol):
     """The objects on which the routes act."""
 
     cloud: SimulatedAzure
     event_grid: EventGrid
     faults: Faults
-
-
-T = TypeVar("T")
+    network: ProbedNetwork
 
 
 class Control:
@@ -120,22 +116,23 @@ class Control:
             web.get(f"{prefix}/world", self._world),
             web.get(f"{prefix}/deliveries", self._deliveries),
             web.get(f"{prefix}/refused", self._refused),
-            web.post(f"{prefix}/health", _route(_Health, self._health)),
-            web.post(f"{prefix}/guest-shutdown", _route(_Vm, self._guest_shutdown)),
-            web.post(f"{prefix}/connection", _route(_Connection, self._connection)),
-            web.post(f"{prefix}/relocate", _route(_Relocate, self._relocate)),
-            web.post(f"{prefix}/container-state", _route(_ContainerState, self._container_state)),
-            web.post(f"{prefix}/container", _route(_Container, self._container)),
-            web.post(f"{prefix}/preempt", _route(_Vm, self._preempt)),
-            web.post(f"{prefix}/host-crash", _route(_Crash, self._host_crash)),
-            web.post(f"{prefix}/ending", _route(_Ending, self._ending)),
-            web.post(f"{prefix}/lose", _route(_Lose, self._lose)),
-            web.post(f"{prefix}/subscriptions", _route(_Subscription, self._subscribe)),
-            web.post(f"{prefix}/faults", _route(Rates, self._faults)),
-            web.post(f"{prefix}/outage", _route(_Outage, self._outage)),
-            web.post(f"{prefix}/limits", _route(_Limits, self._limits)),
-            web.post(f"{prefix}/permissions", _route(_Permissions, self._permissions)),
-            web.post(f"{prefix}/foreign-calls", _route(_Foreign, self._foreign_calls)),
+            web.post(f"{prefix}/health", route(_Health, self._health)),
+            web.post(f"{prefix}/guest-shutdown", route(_Vm, self._guest_shutdown)),
+            web.post(f"{prefix}/connection", route(_Connection, self._connection)),
+            web.post(f"{prefix}/relocate", route(_Relocate, self._relocate)),
+            web.post(f"{prefix}/container-state", route(_ContainerState, self._container_state)),
+            web.post(f"{prefix}/container", route(_Container, self._container)),
+            web.post(f"{prefix}/preempt", route(_Vm, self._preempt)),
+            web.post(f"{prefix}/host-crash", route(_Crash, self._host_crash)),
+            web.post(f"{prefix}/ending", route(_Ending, self._ending)),
+            web.post(f"{prefix}/lose", route(_Lose, self._lose)),
+            web.post(f"{prefix}/subscriptions", route(_Subscription, self._subscribe)),
+            web.post(f"{prefix}/faults", route(Rates, self._faults)),
+            web.post(f"{prefix}/outage", route(_Outage, self._outage)),
+            web.post(f"{prefix}/limits", route(_Limits, self._limits)),
+            web.post(f"{prefix}/permissions", route(_Permissions, self._permissions)),
+            web.post(f"{prefix}/foreign-calls", route(_Foreign, self._foreign_calls)),
+            *NetworkControl(lambda: self._simulation.network).routes(prefix),
         ]
 
     async def _world(self, _: web.Request) -> web.Response:
@@ -146,7 +143,7 @@ class Control:
         try:
             after = int(request.query.get("after", "0"))
         except ValueError:
-            return _bad("after: a whole number is expected")
+            return bad_request("after: a whole number is expected")
         return web.json_response(self._simulation.event_grid.log_after(after))
 
     async def _refused(self, _: web.Request) -> web.Response:
@@ -161,7 +158,7 @@ class Control:
         try:
             return self._simulation.cloud.compute.machine(machine_id)
         except KeyError as error:
-            raise _BadRequestError(f"vm: no VM or instance has the id {machine_id!r}") from error
+            raise BadRequestError(f"vm: no VM or instance has the id {machine_id!r}") from error
 
     async def _health(self, wanted: _Health) -> object:
         self._simulation.cloud.compute.set_health(self._machine(wanted.vm).id, wanted.health)
@@ -173,7 +170,7 @@ class Control:
 
     async def _preempt(self, wanted: _Vm) -> object:
         if not self._machine(wanted.vm).spot:
-            raise _BadRequestError(f"vm: {wanted.vm!r} is not a Spot VM")
+            raise BadRequestError(f"vm: {wanted.vm!r} is not a Spot VM")
         self._simulation.cloud.compute.preempt(wanted.vm)
         return {}
 
@@ -185,22 +182,22 @@ class Control:
         try:
             self._simulation.cloud.private_endpoints.decide(wanted.private_endpoint, wanted.status)
         except KeyError as error:
-            raise _BadRequestError(f"private_endpoint: none has the id {wanted.private_endpoint!r}") from error
+            raise BadRequestError(f"private_endpoint: none has the id {wanted.private_endpoint!r}") from error
         return {}
 
     async def _relocate(self, wanted: _Relocate) -> object:
         try:
             return {"address": self._simulation.cloud.container_groups.relocate(wanted.container_group)}
         except KeyError as error:
-            raise _BadRequestError(f"container_group: none in a VNet has the id {wanted.container_group!r}") from error
+            raise BadRequestError(f"container_group: none in a VNet has the id {wanted.container_group!r}") from error
         except ArmError as error:
-            raise _BadRequestError(f"container_group: {error}") from error
+            raise BadRequestError(f"container_group: {error}") from error
 
     async def _container_state(self, wanted: _ContainerState) -> object:
         try:
             self._simulation.cloud.container_groups.set_state(wanted.container_group, wanted.state)
         except KeyError as error:
-            raise _BadRequestError(f"container_group: none has the id {wanted.container_group!r}") from error
+            raise BadRequestError(f"container_group: none has the id {wanted.container_group!r}") from error
         return {}
 
     async def _container(self, wanted: _Container) -> object:
@@ -208,7 +205,7 @@ class Control:
         try:
             self._simulation.cloud.container_groups.set_container(wanted.container_group, wanted.container, current)
         except KeyError as error:
-            raise _BadRequestError(f"container: {wanted.container_group!r} has no {wanted.container!r}") from error
+            raise BadRequestError(f"container: {wanted.container_group!r} has no {wanted.container!r}") from error
         return {}
 
     async def _ending(self, wanted: _Ending) -> object:
@@ -238,7 +235,7 @@ class Control:
     async def _outage(self, wanted: _Outage) -> object:
         regions = all_regions(self._simulation.cloud)
         if wanted.region not in regions:
-            raise _BadRequestError(f"region: {wanted.region!r} is not one of {regions}")
+            raise BadRequestError(f"region: {wanted.region!r} is not one of {regions}")
         self._simulation.faults.fail_region(wanted.region, wanted.seconds)
         return {}
 
@@ -253,28 +250,5 @@ class Control:
     async def _foreign_calls(self, wanted: _Foreign) -> object:
         dns = self._simulation.cloud.private_dns
         if dns.zone(wanted.zone) is None:
-            raise _BadRequestError(f"zone: no zone has the id {wanted.zone!r}")
+            raise BadRequestError(f"zone: no zone has the id {wanted.zone!r}")
         return {"let_through": dns.spend_foreign(wanted.zone, wanted.kind, wanted.count)}
-
-
-def _route(body: type[T], act: Callable[[T], Awaitable[object]]) -> Callable[[web.Request], Awaitable[web.Response]]:
-    """A route that reads a body, acts, and answers with the result."""
-
-    async def answer(request: web.Request) -> web.Response:
-        try:
-            return web.json_response(await act(await _read(request, body)))
-        except (_BadRequestError, RefusedError) as error:
-            return _bad(str(error))
-
-    return answer
-
-
-async def _read(request: web.Request, body: type[T]) -> T:
-    try:
-        return msgspec.json.decode(await request.read(), type=body)
-    except msgspec.DecodeError as error:
-        raise _BadRequestError(str(error)) from error
-
-
-def _bad(message: str) -> web.Response:
-    return web.json_response({"error": message}, status=400)

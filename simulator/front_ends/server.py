@@ -19,10 +19,12 @@ from aiohttp import web
 from simulator.arm.front_door import ArmError, Request, Response
 from simulator.arm.resource_manager import METADATA
 from simulator.cloud import SimulatedAzure
+from simulator.dialing.connections import ProbedNetwork
 from simulator.event_grid.delivery import ANSWER_TIMEOUT, LATE_ANSWER, EventGrid
 from simulator.faults.source import Faults, Lost, Slow
 from simulator.front_ends.control import Control
 from simulator.front_ends.identity import Identity
+from simulator.front_ends.probe_gateway import ProbeGateway
 from simulator.timing.latency import Latency
 
 LARGEST_BODY = 4 * 1024 * 1024
@@ -34,19 +36,21 @@ class Options:
     """Options of the server.
 
     `port` 0: any free one. `latency` multiplies the recorded latencies, 0: none. `https`: port for the same over TLS,
-    0: any free one, None: plain HTTP only.
+    0: any free one, None: plain HTTP only. `probes`: port of the probe gateway, likewise; None: there is none.
     """
 
     port: int = 0
     latency: float = 1.0
     seed: int = 0
     https: int | None = None
+    probes: int | None = None
 
 
 class Server:
     """A running simulator. `url` is its base address once `start` has returned.
 
-    With HTTPS, `secure_url` is the second address, and clients must trust the certificate in the file `ca`.
+    With HTTPS, `secure_url` is the second address, and clients must trust the certificate in the file `ca`. So must
+    clients of the model servers behind the probe gateway, which listens at `probe_gateway`.
     """
 
     def __init__(self, cloud: SimulatedAzure, options: Options) -> None:
@@ -54,7 +58,9 @@ class Server:
         self.identity = Identity(Random(f"{options.seed} identity").randbytes(16).hex())
         self.url = ""
         self.secure_url = ""
+        self.probe_gateway = ""
         self.ca = Path()
+        self.network = ProbedNetwork(cloud)
         self._options = options
         self._latency = Latency(Random(f"{options.seed} latency"), options.latency)
         self.faults = Faults(cloud, Random(f"{options.seed} faults"))
@@ -79,18 +85,26 @@ class Server:
         await site.start()
         host, port = runner.addresses[0][:2]
         self.url = f"http://{host}:{port}"
-        if self._options.https is not None:
-            await self._start_tls(runner, self._options.https)
+        if self._options.https is not None or self._options.probes is not None:
+            await self._start_tls(runner)
         passing = asyncio.create_task(self._let_time_pass())
         self._open.push_async_callback(_end, passing)
 
-    async def _start_tls(self, runner: web.AppRunner, port: int) -> None:
+    async def _start_tls(self, runner: web.AppRunner) -> None:
         from simulator.front_ends import tls  # noqa: PLC0415 - trustme need not be there for plain HTTP
 
+        authority = tls.Authority()
         folder = self._open.enter_context(TemporaryDirectory(prefix="nearzone-ca-"))
         self.ca = Path(folder) / "ca.pem"
-        await web.TCPSite(runner, "127.0.0.1", port, ssl_context=tls.context(self.ca)).start()
-        self.secure_url = f"https://localhost:{runner.addresses[1][1]}"
+        self.ca.write_bytes(authority.trusted)
+        if self._options.https is not None:
+            await web.TCPSite(runner, "127.0.0.1", self._options.https, ssl_context=authority.localhost()).start()
+            self.secure_url = f"https://localhost:{runner.addresses[1][1]}"
+        if self._options.probes is not None:
+            gateway = ProbeGateway(self.network, authority.of_server)
+            await gateway.start(self._options.probes)
+            self._open.push_async_callback(gateway.stop)
+            self.probe_gateway = gateway.address
 
     async def stop(self) -> None:
         """Stop listening and abandon everything in flight."""

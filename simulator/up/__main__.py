@@ -42,6 +42,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         ("https", "ARM over TLS"),
         ("dns", "the DNS servers"),
         ("app", "the function app"),
+        ("probes", "the probe gateway"),
     ):
         parser.add_argument(f"--{name}", type=int, default=0, metavar="PORT", help=f"port of {what}, 0: any free one")
     return parser.parse_args(argv)
@@ -106,7 +107,7 @@ async def _fill(outside: Client) -> None:
 
 
 async def _up(world: dict[str, Any], arguments: argparse.Namespace) -> None:
-    ports = Ports(arguments.arm, arguments.dns, arguments.app, arguments.https)
+    ports = Ports(arguments.arm, arguments.dns, arguments.app, arguments.https, arguments.probes)
 
     async def building() -> str:
         return f"the simulated Azure is being built: {len(world['vms']):,} VMs, {len(world['zones']):,} zones"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import sys
+from collections.abc import Mapping
 
 from simulator.demo.processes import ROOT, Processes
 from simulator.demo.world_model import Vm, WorldModel
@@ -30,6 +32,8 @@ def commands(pair: Processes, replica: WorldModel) -> list[tuple[str, list[str]]
         drain = f'{{"drain": {{"endpoint": "{vms[0]["id"]}", "minutes": 10}}}}'
         title = "Drain it (`changes` of the answer: the writes that followed)"
         found.append((title, [f"curl -s {key} -d '{drain}' {app}/api/resync {PRETTY}"]))
+    if vms:
+        found += _broken(pair, replica, vms[0])
     zone = replica.settings["NEARZONE_ZONES"][0]["region"]
     why = [f"curl -s {key} '{app}/api/status?zone={zone}&name={name}' {PRETTY}" for name in names[:1]]
     how = [f"curl -s {key} {app}/api/status {PRETTY}", *why, f"curl -s {key} {app}/api/metrics"]
@@ -40,6 +44,27 @@ def commands(pair: Processes, replica: WorldModel) -> list[tuple[str, list[str]]
     found.append(("Sweep everything: first without writing, then for real (no `changes`: everything is right)", sweeps))
     real = 'The Azure CLI and octoDNS: paste this into their shell, then follow simulator/README.md, "Real clients"'
     return [*found, (real, _environment(pair))]
+
+
+def _broken(pair: Processes, replica: WorldModel, vm: Vm) -> list[tuple[str, list[str]]]:
+    """Commands that break a model server and a path, which only probes notice."""
+    control, name = pair.simulator["control"], vm["id"].rsplit("/", 1)[1]
+    servers = [{"endpoint": vm["id"], "behaviour": each} for each in ("hangs", "healthy")]
+    found = [
+        (f"Let the model server of {name} hang, and mend it", [_posted(control, "server", each) for each in servers])
+    ]
+    vantage = replica.settings.get("NEARZONE_PROBING", {}).get("vantage", vm["location"])
+    path = {"from": vantage, "to": vm["location"], "both": False}
+    changes: tuple[dict[str, object], ...] = ({"partition": "all"}, {"mend": True})
+    title = f"Cut the path from the vantage {vantage} to the region of {name}, and mend it"
+    found.append((title, [_posted(control, "path", path | each) for each in changes]))
+    if "NEARZONE_PROBES" not in replica.settings:
+        return [(f"{title} (this world has no NEARZONE_PROBES: no effect)", lines) for title, lines in found]
+    return [(f"{title} (the app's probes notice it within a minute)", lines) for title, lines in found]
+
+
+def _posted(control: str, route: str, body: Mapping[str, object]) -> str:
+    return f"curl -s -d '{json.dumps(body)}' {control}/{route}"
 
 
 def _python() -> str:

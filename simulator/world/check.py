@@ -13,10 +13,11 @@ from itertools import combinations
 from typing import Any, TypeAlias
 
 from simulator.private_dns.record_sets import FIELDS
+from simulator.world.network_check import network_faults
 from simulator.world.places import Json, Place, addresses, listed, named_vnets, placed
 
 KINDS = ("vnets", "zones", "vms", "scale_sets", "load_balancers", "private_endpoints", "container_groups")
-LOCATED = tuple(kind for kind in KINDS if kind != "zones")
+LOCATED = (*(kind for kind in KINDS if kind != "zones"), "hosts")
 
 Ranges: TypeAlias = Mapping[str, list[Any]]
 """Networks by the id of their VNet, or by that id and the name of the subnet, in lower case."""
@@ -33,6 +34,7 @@ def faults(world: Json, regions: Collection[str]) -> list[str]:
         *_references(world),
         *_locations(world, regions),
         *_addresses(world, ranges),
+        *network_faults(world, regions, ranges),
     ]
 
 

@@ -11,6 +11,8 @@ from typing import Any, Protocol
 from simulator.arm.front_door import ArmFrontDoor
 from simulator.containers.container_group import ContainerGroup, Current
 from simulator.containers.provider import ContainerGroups
+from simulator.model_servers.entry import ServerEntry
+from simulator.model_servers.server import ModelServers
 from simulator.network.load_balancer import Frontend, LoadBalancer
 from simulator.network.load_balancer_provider import LoadBalancers
 from simulator.network.nic import IpConfiguration, Subnet
@@ -36,6 +38,13 @@ class Parts(Protocol):
     load_balancers: LoadBalancers
     private_endpoints: PrivateEndpoints
     container_groups: ContainerGroups
+    servers: ModelServers
+
+
+def place_server(parts: Parts, key: str, entry: ServerEntry | None) -> None:
+    """Give an endpoint or a host its model server; None: a healthy one. `key`: its id or address."""
+    if entry is not None:
+        parts.servers.set(key, entry, parts.azure.clock())
 
 
 def load(parts: Parts, world: World) -> None:
@@ -66,6 +75,7 @@ def _address(parts: Parts, name: str, vnet_id: str, subnet_name: str, address: s
 
 def _load_balancer(parts: Parts, entry: LoadBalancerEntry) -> None:
     _group(parts, entry.id)
+    place_server(parts, entry.id, entry.server)
     frontends = [
         Frontend(each.name, _address(parts, each.name, each.vnet, each.subnet, each.address))
         if each.vnet and each.address
@@ -89,6 +99,7 @@ def _load_balancer(parts: Parts, entry: LoadBalancerEntry) -> None:
 
 def _load_private_endpoint(parts: Parts, entry: PrivateEndpointEntry) -> None:
     _group(parts, entry.id)
+    place_server(parts, entry.id, entry.server)
     held = [
         _address(parts, f"privateEndpointIpConfig.{parts.azure.new_guid()}", entry.vnet, entry.subnet, address)
         for address in entry.addresses
@@ -114,6 +125,7 @@ def _load_private_endpoint(parts: Parts, entry: PrivateEndpointEntry) -> None:
 
 def _load_container_group(parts: Parts, entry: ContainerGroupEntry) -> None:
     _group(parts, entry.id)
+    place_server(parts, entry.id, entry.server)
     address = None
     ports = {"ports": [{"protocol": "TCP", "port": 80}]}
     containers = [_container(each) for each in entry.containers]
@@ -136,11 +148,12 @@ def _container(entry: ContainerEntry) -> dict[str, Any]:
 
 def load_balancers(parts: Parts) -> list[LoadBalancerEntry]:
     """The current load balancers."""
-    return [
-        LoadBalancerEntry(each.id, each.location, [_frontend(one) for one in each.frontends], dict(each.tags or {}))
-        for each in parts.load_balancers.all
-        if each.provisioning != "Deleting"
-    ]
+    return [_load_balancer_entry(parts, each) for each in parts.load_balancers.all if each.provisioning != "Deleting"]
+
+
+def _load_balancer_entry(parts: Parts, each: LoadBalancer) -> LoadBalancerEntry:
+    frontends, server = [_frontend(one) for one in each.frontends], parts.servers.entry(each.id)
+    return LoadBalancerEntry(each.id, each.location, frontends, dict(each.tags or {}), server)
 
 
 def _frontend(each: Frontend) -> FrontendEntry:
@@ -151,10 +164,10 @@ def _frontend(each: Frontend) -> FrontendEntry:
 
 def private_endpoints(parts: Parts) -> list[PrivateEndpointEntry]:
     """The current private endpoints; of several connections, the first approved one or else the first."""
-    return [_private_endpoint(each) for each in parts.private_endpoints.all if each.provisioning != "Deleting"]
+    return [_private_endpoint(parts, each) for each in parts.private_endpoints.all if each.provisioning != "Deleting"]
 
 
-def _private_endpoint(endpoint: PrivateEndpoint) -> PrivateEndpointEntry:
+def _private_endpoint(parts: Parts, endpoint: PrivateEndpoint) -> PrivateEndpointEntry:
     vnet, _, subnet = endpoint.subnet.partition("/subnets/")
     first = min(endpoint.connections, key=lambda each: each.status != "Approved")
     return PrivateEndpointEntry(
@@ -168,21 +181,23 @@ def _private_endpoint(endpoint: PrivateEndpoint) -> PrivateEndpointEntry:
         zone_group=[zone_id for group in endpoint.groups.values() for zone_id in group.zones.values()]
         or bool(endpoint.groups),
         tags=dict(endpoint.tags or {}),
+        server=parts.servers.entry(endpoint.id),
     )
 
 
 def container_groups(parts: Parts) -> list[ContainerGroupEntry]:
     """The current container groups."""
-    return [_container_group(each) for each in parts.container_groups.all]
+    return [_container_group(parts, each) for each in parts.container_groups.all]
 
 
-def _container_group(group: ContainerGroup) -> ContainerGroupEntry:
+def _container_group(parts: Parts, group: ContainerGroup) -> ContainerGroupEntry:
     containers = [_container_entry(group, each) for each in group.written.get("containers", [])]
     entry = ContainerGroupEntry(
         group.id, group.location, group.state, containers=containers, tags=dict(group.tags or {})
     )
     if group.address is not None:
         entry.vnet, entry.subnet, entry.address = group.address.vnet, group.address.subnet, group.address.address
+    entry.server = parts.servers.entry(group.id)
     return entry
 
 

@@ -13,7 +13,9 @@ import msgspec
 
 from simulator.compute.vm import Health, Power
 from simulator.containers.container_group import ContainerState, State
+from simulator.model_servers.entry import ServerEntry
 from simulator.network.private_endpoint import Status
+from simulator.paths.entry import NetworkEntry, PathEntry  # noqa: F401 - a part of the format, as all structs here
 
 EXPECTED: dict[str, str] = {}
 """The meaning of each pattern of a field, in words."""
@@ -127,7 +129,7 @@ class VmEntry(msgspec.Struct, forbid_unknown_fields=True):
     """A virtual machine; health null: no Application Health extension, `silent`: the extension reports nothing.
 
     A transitional power state is written, but read as the state to which it leads. `scale_set`: the flexible one that
-    the VM belongs to. `spot`: the eviction policy of a Spot VM.
+    the VM belongs to. `spot`: the eviction policy of a Spot VM. `server`: its model server; null: a healthy one.
     """
 
     id: VmId
@@ -138,6 +140,7 @@ class VmEntry(msgspec.Struct, forbid_unknown_fields=True):
     health: Health | None = None
     scale_set: ScaleSetId | None = None
     spot: Literal["Deallocate", "Delete"] | None = None
+    server: ServerEntry | None = None
 
 
 class InstanceEntry(msgspec.Struct, forbid_unknown_fields=True):
@@ -147,6 +150,7 @@ class InstanceEntry(msgspec.Struct, forbid_unknown_fields=True):
     power: Power
     address: str
     health: Health | None = None
+    server: ServerEntry | None = None
 
 
 class ScaleSetEntry(msgspec.Struct, forbid_unknown_fields=True):
@@ -178,6 +182,7 @@ class LoadBalancerEntry(msgspec.Struct, forbid_unknown_fields=True):
     location: str
     frontends: list[FrontendEntry]
     tags: dict[str, str] = {}
+    server: ServerEntry | None = None
 
 
 class PrivateEndpointEntry(msgspec.Struct, forbid_unknown_fields=True):
@@ -196,6 +201,7 @@ class PrivateEndpointEntry(msgspec.Struct, forbid_unknown_fields=True):
     connection: Status = "Approved"
     zone_group: bool | list[ZoneId] = False
     tags: dict[str, str] = {}
+    server: ServerEntry | None = None
 
 
 class ContainerEntry(msgspec.Struct, forbid_unknown_fields=True):
@@ -218,6 +224,15 @@ class ContainerGroupEntry(msgspec.Struct, forbid_unknown_fields=True):
     address: str | None = None
     containers: list[ContainerEntry] = []
     tags: dict[str, str] = {}
+    server: ServerEntry | None = None
+
+
+class HostEntry(msgspec.Struct, forbid_unknown_fields=True):
+    """A host outside Azure that the network reaches, such as one of NEARZONE_STATIC. `location`: its nearest region."""
+
+    address: str
+    location: str
+    server: ServerEntry | None = None
 
 
 class World(msgspec.Struct, forbid_unknown_fields=True):
@@ -230,4 +245,6 @@ class World(msgspec.Struct, forbid_unknown_fields=True):
     load_balancers: list[LoadBalancerEntry] = []
     private_endpoints: list[PrivateEndpointEntry] = []
     container_groups: list[ContainerGroupEntry] = []
+    hosts: list[HostEntry] = []
+    network: NetworkEntry = msgspec.field(default_factory=NetworkEntry)
     settings: dict[str, Any] = {}

@@ -90,7 +90,7 @@ def _misshapen(whole: object, content: object, kind: Any, place: str) -> Iterato
         for index, each in enumerate(content):
             yield from _misshapen(whole, each, items[0], f"{place}[{index}]")
     elif _is_struct(kind) and isinstance(content, dict):
-        hints = get_type_hints(kind, include_extras=True)
+        hints = _hints(kind)
         for key in (key for key in content if key not in hints):
             near = get_close_matches(key, hints, 1, 0.6)
             hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(hints)}"
@@ -111,7 +111,13 @@ def _is_struct(kind: object) -> bool:
 
 
 def _required(kind: type[msgspec.Struct]) -> Iterator[str]:
-    return (field.name for field in msgspec.structs.fields(kind) if field.required)
+    return (field.encode_name for field in msgspec.structs.fields(kind) if field.required)
+
+
+def _hints(kind: type[msgspec.Struct]) -> dict[str, Any]:
+    """The types of a struct's fields, by the names that they have in the file."""
+    hints = get_type_hints(kind, include_extras=True)
+    return {field.encode_name: hints[field.name] for field in msgspec.structs.fields(kind)}
 
 
 def _explained(error: msgspec.ValidationError, whole: object, at: str) -> str:

@@ -11,6 +11,7 @@ from simulator.arm.front_door import ArmFrontDoor
 from simulator.compute.provider import Compute
 from simulator.compute.scale_set import Instance, ScaleSet
 from simulator.compute.vm import SETTLED, Vm, health_extension
+from simulator.model_servers.server import ModelServers
 from simulator.network.nic import IpConfiguration, Nic, Subnet
 from simulator.network.provider import Network
 from simulator.world.entries import InstanceEntry, ScaleSetEntry, World, WorldError
@@ -22,6 +23,7 @@ class Parts(Protocol):
     azure: ArmFrontDoor
     network: Network
     compute: Compute
+    servers: ModelServers
 
 
 def load(parts: Parts, world: World) -> None:
@@ -65,6 +67,8 @@ def _properties(entry: ScaleSetEntry, subnet: str) -> dict[str, Any]:
 def _instance(parts: Parts, entry: ScaleSetEntry, scale_set: ScaleSet, each: InstanceEntry) -> Instance:
     now, power = parts.azure.clock(), SETTLED.get(each.power, each.power)
     machine_id, guid = f"{scale_set.id}/virtualMachines/{each.id}", parts.azure.new_guid()
+    if each.server is not None:
+        parts.servers.set(machine_id, each.server, now)
     vm = Vm(machine_id, entry.location, {}, power, each.health, [], guid, now, now, now)
     ip = IpConfiguration(f"{scale_set.name}IPConfig", each.address, entry.vnet, entry.subnet)
     nic_id = f"{machine_id}/networkInterfaces/{scale_set.name}Nic"
@@ -80,13 +84,14 @@ def dump(parts: Parts) -> list[ScaleSetEntry]:
         if subnet_id is None:
             continue
         vnet, _, subnet = subnet_id.partition("/subnets/")
-        entries = [_entry(each) for each in sorted(scale_set.instances.values(), key=lambda each: each.number)]
+        entries = [_entry(parts, each) for each in sorted(scale_set.instances.values(), key=lambda each: each.number)]
         mode: Literal["Flexible", "Uniform"] = "Flexible" if scale_set.flexible else "Uniform"
         found.append(ScaleSetEntry(scale_set.id, scale_set.location, mode, vnet, subnet, entries, dict(scale_set.tags)))
     return found
 
 
-def _entry(instance: Instance) -> InstanceEntry:
+def _entry(parts: Parts, instance: Instance) -> InstanceEntry:
     nics = [nic for nic in instance.nics if nic.primary] or instance.nics
     address = next((each.address for each in nics[0].configurations if each.primary), "")
-    return InstanceEntry(str(instance.number), instance.vm.power, address, instance.vm.health)
+    server = parts.servers.entry(instance.vm.id)
+    return InstanceEntry(str(instance.number), instance.vm.power, address, instance.vm.health, server)

@@ -17,12 +17,15 @@ from simulator.compute.provider import Compute
 from simulator.compute.vm import SETTLED, NicLink, Vm
 from simulator.network.nic import IpConfiguration as Address
 from simulator.network.nic import Nic, Subnet, Vnet, peering
+from simulator.paths.paths import Paths
 from simulator.private_dns.provider import PrivateDns
 from simulator.private_dns.record_sets import RecordSet, Zone
 from simulator.world import endpoints as world_endpoints
 from simulator.world import scale_sets as world_scale_sets
 from simulator.world.check import faults as faults_of
+from simulator.world.endpoints import place_server
 from simulator.world.entries import (
+    HostEntry,
     IpConfigurationEntry,
     LinkEntry,
     NicEntry,
@@ -45,6 +48,8 @@ class Parts(world_endpoints.Parts, Protocol):
 
     compute: Compute
     private_dns: PrivateDns
+    paths: Paths
+    hosts: dict[str, HostEntry]
     settings: dict[str, Any]
 
 
@@ -98,6 +103,10 @@ def load(parts: Parts, world: World) -> None:
         _load_vm(parts, vm)
     world_scale_sets.load(parts, world)
     world_endpoints.load(parts, world)
+    parts.paths.load(world.network)
+    for host in world.hosts:
+        parts.hosts[host.address] = host
+        place_server(parts, host.address, host.server)
     parts.settings.update(world.settings)
 
 
@@ -128,6 +137,7 @@ def _load_vm(parts: Parts, entry: VmEntry) -> None:
         _load_nic(parts, each, entry.location)
     several = len(entry.nics) > 1
     now = parts.azure.clock()
+    place_server(parts, entry.id, entry.server)
     parts.compute.load(
         Vm(
             id=entry.id,
@@ -171,6 +181,7 @@ def _load_nic(parts: Parts, entry: NicEntry, location: str) -> None:
 
 def dump(parts: Parts) -> dict[str, Any]:
     """The current world, in the format of the file."""
+    hosts = parts.hosts.values()
     world = World(
         vnets=[_vnet_entry(vnet) for vnet in parts.network.vnets],
         zones=[_zone_entry(zone) for zone in parts.private_dns.zones()],
@@ -179,6 +190,8 @@ def dump(parts: Parts) -> dict[str, Any]:
         load_balancers=world_endpoints.load_balancers(parts),
         private_endpoints=world_endpoints.private_endpoints(parts),
         container_groups=world_endpoints.container_groups(parts),
+        hosts=[HostEntry(each.address, each.location, parts.servers.entry(each.address)) for each in hosts],
+        network=parts.paths.entry(),
         settings=dict(parts.settings),
     )
     found: dict[str, Any] = msgspec.to_builtins(world)
@@ -218,7 +231,8 @@ def _vm_entry(parts: Parts, vm: Vm) -> VmEntry:
     spot: Literal["Delete", "Deallocate"] | None = None
     if vm.spot:
         spot = "Delete" if vm.spot == "Delete" else "Deallocate"
-    return VmEntry(vm.id, vm.location, vm.power, nics, dict(vm.tags), vm.health, vm.scale_set, spot)
+    server = parts.servers.entry(vm.id)
+    return VmEntry(vm.id, vm.location, vm.power, nics, dict(vm.tags), vm.health, vm.scale_set, spot, server)
 
 
 def _nic_entry(nic: Nic, *, primary: bool) -> NicEntry:

@@ -3,7 +3,7 @@
 import pytest
 
 from simulator.containers.container_group import Current
-from tests.support.small_world import GROUP, VNET, Scene
+from tests.support.small_world import A_SERVER, GROUP, VNET, Scene
 
 CG = f"{GROUP}/Microsoft.ContainerInstance/containerGroups/aci"
 TYPE = "Microsoft.ContainerInstance/containerGroups"
@@ -161,7 +161,10 @@ def test_a_world_is_written_as_it_was_read(of):
     public = {"id": CG + "2", "location": "eastus", "state": of, "vnet": None, "subnet": "default", "address": None}
     crashed = {"name": "main", "state": "Waiting", "detail": "CrashLoopBackOff: x", "port": 80}
     containers = [crashed, {"name": "job", "state": "Running", "detail": "", "port": None}]
-    entries = [private | {"containers": containers, "tags": {"nearzone": "x"}}, public | {"containers": [], "tags": {}}]
+    entries = [
+        private | {"containers": containers, "tags": {"nearzone": "x"}, "server": A_SERVER},
+        public | {"containers": [], "tags": {}, "server": None},
+    ]
     scene = Scene(container_groups=entries)
     assert (scene.cloud.world()["container_groups"], scene.told) == (entries, [])
     assert (state(scene), address(scene)) == (of, "10.1.5.4")

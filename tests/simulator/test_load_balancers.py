@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.small_world import GROUP, VNET, Scene, a_vm, nic_id
+from tests.support.small_world import A_SERVER, GROUP, VNET, Scene, a_vm, nic_id
 
 LB = f"{GROUP}/Microsoft.Network/loadBalancers/lb"
 PUBLIC = f"{GROUP}/Microsoft.Network/publicIPAddresses/ip"
@@ -141,7 +141,7 @@ def test_lists_are_of_a_subscription_or_a_group():
 
 
 def test_a_world_has_its_frontends_and_their_addresses_are_taken():
-    entry = {"id": LB, "location": "eastus", "tags": {"nearzone": "llm"}}
+    entry = {"id": LB, "location": "eastus", "tags": {"nearzone": "llm"}, "server": A_SERVER}
     entry["frontends"] = [
         {"name": "in", "vnet": VNET, "subnet": "small", "address": "10.1.5.4", "public_ip": None},
         {"name": "out", "vnet": None, "subnet": "default", "address": None, "public_ip": PUBLIC},

@@ -6,7 +6,7 @@ import pytest
 
 from simulator.cloud import SimulatedAzure
 from simulator.world.world import WorldError, read
-from tests.support.small_world import GROUP, VNET, Scene, small
+from tests.support.small_world import A_SERVER, GROUP, VNET, Scene, small
 
 PE = f"{GROUP}/Microsoft.Network/privateEndpoints/pe"
 STORAGE = f"{GROUP}/Microsoft.Storage/storageAccounts/models"
@@ -197,7 +197,11 @@ def test_the_records_of_a_zone_group_go_with_their_private_endpoint():
 
 def entry(**more):
     found = {"id": PE, "location": "eastus", "vnet": VNET, "addresses": ["10.1.5.4", "10.1.5.5"], "service": STORAGE}
-    return found | {"subnet": "small", "connection": "Approved", "zone_group": False, "tags": {"nearzone": "x"}} | more
+    return (
+        found
+        | {"subnet": "small", "connection": "Approved", "zone_group": False, "tags": {"nearzone": "x"}}
+        | ({"server": A_SERVER} | more)
+    )
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import fields
+from typing import get_args
 
 import msgspec
 import pytest
@@ -10,6 +11,7 @@ from readme import README, generated, limits, replaced
 
 from simulator.faults.source import Rates
 from simulator.front_ends import control
+from simulator.model_servers.entry import Behaviour, Kind
 from simulator.private_dns.rules import AssumedBehaviour
 from simulator.world import entries as world_entries
 
@@ -29,6 +31,10 @@ ENTRIES = {
     "private_endpoints[]": world_entries.PrivateEndpointEntry,
     "container_groups[]": world_entries.ContainerGroupEntry,
     "container_groups[].containers[]": world_entries.ContainerEntry,
+    "hosts[]": world_entries.HostEntry,
+    "network": world_entries.NetworkEntry,
+    "network.paths[]": world_entries.PathEntry,
+    "server": world_entries.ServerEntry,
 }
 
 
@@ -53,7 +59,7 @@ def default(field):
 @pytest.mark.parametrize("place", ENTRIES)
 def test_the_reference_of_world_files_has_each_key_with_its_default(place):
     stated = [(first.strip("`"), second) for first, second, *_ in rows(f"key of `{place}`")]
-    assert stated == [(each.name, default(each)) for each in msgspec.structs.fields(ENTRIES[place])]
+    assert stated == [(each.encode_name, default(each)) for each in msgspec.structs.fields(ENTRIES[place])]
 
 
 def test_every_kind_of_entry_has_a_reference():
@@ -62,7 +68,16 @@ def test_every_kind_of_entry_has_a_reference():
     }
     assert known - {world_entries.World, world_entries.SubnetEntry} == set(ENTRIES.values())
     top = {each.name for each in msgspec.structs.fields(world_entries.World)}
-    assert top == {place.split("[")[0] for place in ENTRIES} | {"settings"}
+    assert top == {re.split(r"[.\[]", place)[0] for place in ENTRIES if place != "server"} | {"settings"}
+
+
+def test_every_behaviour_of_a_model_server_is_on_the_page():
+    assert set(get_args(Behaviour)) == set(names(rows("behaviour")))
+
+
+def test_every_kind_of_a_model_server_is_on_the_page():
+    told = next(value for key, _, value in rows("key of `server`") if key == "`kind`")
+    assert set(re.findall(r"`([^`]+)`", told)) == set(get_args(Kind))
 
 
 def test_every_route_is_on_the_page():

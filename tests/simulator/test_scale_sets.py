@@ -7,7 +7,7 @@ import pytest
 from simulator.oracle.answers import expected
 from simulator.private_dns.rules import AssumedBehaviour
 from simulator.world.world import WorldError, read
-from tests.support.small_world import GROUP, VNET, Scene, a_vm, vm_id
+from tests.support.small_world import A_SERVER, GROUP, VNET, Scene, a_vm, vm_id
 
 SET = f"{GROUP}/Microsoft.Compute/virtualMachineScaleSets/pool"
 TYPE = "Microsoft.Compute/virtualMachineScaleSets"
@@ -312,11 +312,12 @@ def test_tags_of_a_scale_set_can_be_written_by_themselves():
 
 def test_a_world_is_written_as_it_was_read():
     flexible = a_set(mode="Flexible", id=SET + "2", instances=[])
-    uniform = a_set(an_instance(0, "10.1.5.4", "deallocated", "healthy"), tags={"nearzone": "x"}, subnet="small")
+    instance = an_instance(0, "10.1.5.4", "deallocated", "healthy") | {"server": A_SERVER}
+    uniform = a_set(instance, tags={"nearzone": "x"}, subnet="small")
     vm = a_vm("in", "10.1.0.4", scale_set=SET + "2", spot="Delete")
     scene = Scene(vm, scale_sets=[uniform, flexible])
     written = scene.cloud.world()
-    assert written["scale_sets"][0]["instances"] == [an_instance(0, "10.1.5.4", "deallocated", "healthy")]
+    assert written["scale_sets"][0]["instances"] == [instance]
     assert written["scale_sets"][0]["tags"] == {"nearzone": "x"}
     assert written["scale_sets"][1]["mode"] == "Flexible"
     assert (written["vms"][0]["scale_set"], written["vms"][0]["spot"]) == (SET + "2", "Delete")

@@ -40,9 +40,9 @@ def world_file(folder, *vms):
 
 
 @asynccontextmanager
-async def running(folder, *arguments):
+async def running(folder, *arguments, vms=()):
     """A simulator as a process of its own; gives its addresses, and sees to it that it ends."""
-    process = await start("--world", world_file(folder), "--latency", "0", *arguments)
+    process = await start("--world", world_file(folder, *vms), "--latency", "0", *arguments)
     try:
         async with asyncio.timeout(DEADLINE):
             line = await process.stdout.readline()

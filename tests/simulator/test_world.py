@@ -23,6 +23,11 @@ def rich():
         {"name": "alias", "type": "CNAME", "ttl": 60, "records": {"cname": "db.ai.internal"}},
     ]
     world["zones"][0]["tags"] = {"team": "ai"}
+    world["vms"][0]["server"] = {"kind": "vllm", "behaviour": "loading", "port": 8000, "seconds": 60}
+    world["hosts"] = [{"address": "172.20.0.4", "location": "eastus", "server": {"behaviour": "hangs"}}]
+    cut = {"from": "westeurope", "to": "*", "both": False, "partition": "prober"}
+    slow = {"from": "westeurope", "to": "eastus", "rtt_ms": 140, "terminated_ms": 2}
+    world["network"] = {"loss": 0.01, "jitter_ms": 0.3, "spikes": 0.02, "wander_ms": 0.8, "paths": [cut, slow]}
     world["settings"] = {"NEARZONE_OWNER": "demo", "NEARZONE_TTL": 30}
     return world
 
@@ -50,6 +55,16 @@ def test_what_the_file_says_is_what_there_is():
     assert records["auto"]["auto_registered"] is True
     assert records["alias"]["records"] == {"cname": "db.ai.internal"}
     assert world["settings"] == {"NEARZONE_OWNER": "demo", "NEARZONE_TTL": 30}
+    servers = [vm["server"] for vm in world["vms"]] + [host["server"] for host in world["hosts"]]
+    assert [each and each["behaviour"] for each in servers] == ["loading", None, "hangs"]
+    network = world["network"]
+    assert (network["loss"], network["jitter_ms"], network["spikes"], network["wander_ms"]) == (0.01, 0.3, 0.02, 0.8)
+    paths = {(each["from"], each["to"]): (each["rtt_ms"], each["partition"]) for each in network["paths"]}
+    assert paths == {
+        ("westeurope", "*"): (None, "prober"),
+        ("westeurope", "eastus"): (140, None),
+        ("eastus", "westeurope"): (140, None),
+    }
 
 
 def test_loading_a_world_tells_event_grid_nothing():
@@ -89,6 +104,20 @@ def test_a_power_state_on_its_way_is_read_as_the_one_where_it_leads():
         (("zones", 0, "records", 0, "ttl"), "soon", "zones[0].records[0].ttl"),
         (("zones", 0, "records", 0, "addresses"), ["10.9.9"], "zones[0]"),
         (("settings",), [], "settings"),
+        (("vms", 0, "server", "behaviour"), "sulks", "vms[0].server.behaviour"),
+        (("vms", 0, "server", "kind"), "vlm", "vms[0].server.kind"),
+        (("vms", 0, "server", "port"), 0, "vms[0].server.port"),
+        (("vms", 0, "server", "seconds"), 0, "vms[0].server.seconds"),
+        (("network", "loss"), 1.5, "network.loss"),
+        (("network", "lost"), 0.1, "network.lost: there is no such key; did you mean loss?"),
+        (("network", "paths", 1, "form"), "eastus", "network.paths[1].form: there is no such key; did you mean from?"),
+        (("network", "paths", 1, "rtt_ms"), 0, "network.paths[1].rtt_ms"),
+        (("network", "paths", 1), {"to": "eastus", "rtt_ms": 1}, "network.paths[1].from: missing"),
+        (("network", "paths", 0, "partition"), "some", "expected one of all, prober"),
+        (("network", "paths", 0, "partition"), None, "network.paths[0]: states nothing"),
+        (("hosts", 0, "address"), "10.1.0.9", "hosts[0].address: 10.1.0.9 is in a VNet"),
+        (("hosts", 0, "address"), "on-prem", "hosts[0].address"),
+        (("hosts", 0, "address"), "fd00::4", "hosts[0].address: found 'fd00::4', expected an IPv4 address"),
     ],
 )
 def test_a_faulty_world_is_refused_with_the_name_of_the_field(path, value, named):
@@ -98,6 +127,32 @@ def test_a_faulty_world_is_refused_with_the_name_of_the_field(path, value, named
     with pytest.raises(WorldError) as caught:
         SimulatedAzure(read(json.dumps(world)), clock=Clock())
     assert named in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        (("network", "paths", 1, "to"), "network.paths[1].to: found 'eastsu', expected an Azure region"),
+        (("network", "paths", 0, "from"), "network.paths[0].from: found 'eastsu', expected an Azure region"),
+        (("hosts", 0, "location"), "hosts[0].location: found 'eastsu', expected an Azure region"),
+    ],
+)
+def test_a_region_of_the_network_that_does_not_exist_is_refused_with_the_one_that_may_be_meant(path, told):
+    world = rich()
+    where, last = at(world, path)
+    where[last] = "eastsu"
+    with pytest.raises(WorldError) as caught:
+        read(json.dumps(world), {"eastus", "westeurope"})
+    (fault,) = caught.value.faults
+    assert fault.startswith(told)
+    assert fault.endswith("did you mean eastus?")
+
+
+def test_two_hosts_of_one_address_are_refused():
+    world = rich()
+    world["hosts"] *= 2
+    with pytest.raises(WorldError, match=r"hosts\[1\].address: 172.20.0.4 is used twice"):
+        read(json.dumps(world))
 
 
 def test_text_that_is_no_json_is_refused():

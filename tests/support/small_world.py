@@ -15,6 +15,7 @@ VNET = f"{GROUP}/Microsoft.Network/virtualNetworks/vnet-eastus"
 ZONE = f"{GROUP}/Microsoft.Network/privateDnsZones/ai.internal"
 COMPUTE = {"api-version": "2024-03-01"}
 NETWORK = {"api-version": "2024-01-01"}
+A_SERVER = {"kind": "vllm", "behaviour": "loading", "port": 8000, "tls": None, "seconds": 60.0}
 
 
 def vm_id(name):
