@@ -16,7 +16,7 @@ import azure.functions as func
 
 from shared import telemetry
 from shared.bootstrap import build
-from shared.config.settings import DRAIN_SCHEDULE, SWEEP_SCHEDULE
+from shared.config.settings import DRAIN_SCHEDULE, PROBE_SCHEDULE, SWEEP_SCHEDULE
 from shared.domain.errors import BadRequest, NearzoneError, Transient
 from shared.edge import commands, query
 from shared.edge.caller import caller
@@ -74,6 +74,16 @@ async def correct_drift(timer: func.TimerRequest, context: func.Context) -> None
     """The full sweep."""
     with insights().span(context):
         _must_succeed(await loop().correct_drift())
+
+
+@app.function_name("probe")
+@app.timer_trigger(arg_name="timer", schedule=schedule("NEARZONE_PROBE_SCHEDULE", PROBE_SCHEDULE))
+async def probe(timer: func.TimerRequest, context: func.Context) -> None:  # noqa: ARG001 - as above
+    """A round of probes; without NEARZONE_PROBES nothing."""
+    with insights().span(context) as call:
+        report = await loop().probe()
+        call.idle = report.idle
+        _must_succeed(report)
 
 
 @app.function_name("resync")

@@ -11,6 +11,7 @@ import time
 import uuid
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,7 @@ from shared.loop.override_commands import OverrideCommands
 from shared.loop.override_targets import OverrideTargets
 from shared.loop.overrides import Overrides
 from shared.loop.preflight_check import PreflightCheck
+from shared.loop.probing.interface import NoProbing, Probing
 from shared.loop.reconciler import Reconciler
 from shared.loop.record_edits import RecordEdits
 from shared.loop.recorder import Recorder
@@ -58,7 +60,7 @@ from shared.loop.sweep_runner import SweepRunner
 from shared.loop.unknown_resources import UnknownResources
 from shared.loop.zone.apply import ZoneApplier
 from shared.loop.zone.services import LoopServices
-from shared.ports import Catalog, Inventory, Metrics, RecordSets, ZoneEnvironmentReader, no_metrics
+from shared.ports import Catalog, Dialer, Inventory, Metrics, Prober, RecordSets, ZoneEnvironmentReader, no_metrics
 
 IN_AZURE = ("WEBSITE_INSTANCE_ID", "WEBSITE_SKU", "WEBSITE_POD_NAME")
 """One of these is set on every hosting plan, Flex Consumption included. Source: how azure-functions-host tells its plan
@@ -66,12 +68,13 @@ IN_AZURE = ("WEBSITE_INSTANCE_ID", "WEBSITE_SKU", "WEBSITE_POD_NAME")
 LATENCY = Path(__file__).parent / "data" / "region_latency.csv"
 
 
-def build(
+def build(  # noqa: PLR0913 - each of them is a part of the outside world
     environment: Mapping[str, str],
     *,
     credential: AsyncTokenCredential | None = None,
     transport: Any = None,  # noqa: ANN401 - any azure-core transport
     catalog: Catalog | None = None,
+    dialer: Dialer | None = None,
     clock: Callable[[], float] = time.time,
     holder: str | None = None,
     measure: Metrics = no_metrics,
@@ -98,6 +101,7 @@ def build(
         inventory=ArmInventory(arm, wanted.static, wanted.zones),
         record_sets=PrivateDnsRecordSets(arm, writers, _request_ids(wanted)),
         zone_environments=ArmZoneEnvironmentReader(arm),
+        prober=_prober(wanted, dialer) if wanted.probes else None,
         metrics=measure,
     )
     notes = () if catalog else tuple(account.overridden(environment))
@@ -107,12 +111,13 @@ def build(
 
 @dataclass(frozen=True)
 class _Adapters:
-    """The outside world."""
+    """The outside world. `prober`: None without NEARZONE_PROBES."""
 
     catalog: Catalog
     inventory: Inventory
     record_sets: RecordSets
     zone_environments: ZoneEnvironmentReader
+    prober: Prober | None
     metrics: Metrics
 
 
@@ -126,7 +131,8 @@ def _compose(
     record_cache, findings = applier.record_cache, applier.zone_findings
 
     observer, health_wait = Observer(inventory, clock), 60.0 * settings.health_wait_minutes
-    recorder = Recorder(catalog, inventory, observer, settings.zones, clock, applier.prefetch, health_wait)
+    probing = _probing(settings, latency, adapters, clock)
+    recorder = Recorder(catalog, inventory, observer, settings.zones, clock, applier.prefetch, health_wait, probing)
     unknown_resources = UnknownResources(catalog, settings, clock)
     record_edits = RecordEdits(catalog, settings, record_cache, findings, clock)
     event_handler = EventHandler(
@@ -156,11 +162,41 @@ def _compose(
         event_handler=event_handler,
         sweeps=sweeps,
         preflight=preflight,
+        probing=probing,
         resyncs=resyncs,
         overrides=overrides,
         override_commands=override_commands,
         status_queries=StatusQueries(sources, startup, instance, event_handler.counts),
     )
+
+
+def _prober(settings: Settings, dialer: Dialer | None) -> Prober:
+    """Probes through `dialer`; None: through the simulator's gateway where one is set, else real connections.
+
+    Imported here, because an app without probes does not need it.
+    """
+    from shared.probing.rounds import probe_all  # noqa: PLC0415
+
+    vantage, gateway = settings.probing.vantage, settings.cloud.probe_gateway
+    if dialer is None and gateway:
+        from shared.probing.gateway_dialer import GatewayDialer  # noqa: PLC0415
+
+        dialer = GatewayDialer(gateway, vantage)
+    elif dialer is None:
+        from shared.probing.socket_dialer import SocketDialer  # noqa: PLC0415
+
+        dialer = SocketDialer()
+    return partial(probe_all, dialer, probing=settings.probing)
+
+
+def _probing(settings: Settings, latency: Latency, adapters: _Adapters, clock: Clock) -> Probing:
+    """The probing of the loop, which an app without probes does not import."""
+    if adapters.prober is None:
+        return NoProbing()
+    from shared.loop.probing.prober_app import ProberApp  # noqa: PLC0415
+    from shared.loop.probing.vantage import Vantage  # noqa: PLC0415
+
+    return ProberApp(Vantage(adapters.catalog, settings, latency, clock), adapters.prober, adapters.metrics)
 
 
 def _request_ids(wanted: Settings) -> Callable[[], str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from shared.domain.catalog_rows import WHOLE_ZONE, Lease, LeaseHolder, LogPage, NameIndexEntry, Versioned
@@ -12,7 +12,7 @@ from shared.domain.counters import ProcessCounters
 from shared.domain.dirty import DirtyName, RecordChange
 from shared.domain.endpoints import Endpoint, EndpointRow, Listing
 from shared.domain.overrides import Override
-from shared.domain.probes import EvidencePage, Probe, VantageRow
+from shared.domain.probes import EvidencePage, Probe, ProbeResult, VantageRow
 from shared.domain.zone_environment import Permission, ZoneEnvironment
 from shared.domain.zone_findings import ZoneFindings
 from shared.domain.zones import RecordSet, Zone
@@ -180,6 +180,9 @@ class Catalog(Protocol):
     async def purge_evidence(self, vantage: str, number: int) -> None:
         """Remove a page."""
 
+    async def purge_vantages(self, but: str, before: float) -> None:
+        """Remove what other vantages have kept, unless they have written it since then (seconds since the epoch)."""
+
     async def process_counters(self) -> Sequence[ProcessCounters]:
         """The counters of each process, as of its last write."""
 
@@ -214,6 +217,19 @@ class Dialer(Protocol):
         """Connect to the probe's port, with TLS where it asks for that. `connect_seconds`: at the most for TCP alone.
 
         Raises DialError. The caller limits the whole time by cancelling.
+        """
+
+
+class Prober(Protocol):
+    """Probes addresses. Raises nothing."""
+
+    async def __call__(
+        self, dials: Iterable[tuple[str, Probe]], *, first: Collection[tuple[str, str]] = ()
+    ) -> Mapping[tuple[str, str], ProbeResult]:
+        """Probe each distinct pair of address and probe once, within the time of a round.
+
+        Results by address and digest of the probe; what the time did not suffice for is missing. `first`: these begin
+        at once, the others are spread over some seconds.
         """
 
 

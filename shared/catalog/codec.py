@@ -12,6 +12,8 @@
     marker             marker                       the state row as JSON
     unreadable         PARTITION KEY, hashed        a row that could not be read, as JSON
     tallies            hash of the instance         the counters of one process and its histograms, both as JSON
+    vantages           hash of the vantage          the last round of a vantage (`vantage_rows.py`)
+    evidence:HASH      number of the page           what the vantage with that hash has seen (`vantage_rows.py`)
 
 Keys may not contain a `/`, so ids are hashed, and so is a NAME that is not a DNS label; HASH is the hash of the zone's
 id. Rows that are listed together share one partition, because a response may end at a partition boundary (Table service
@@ -197,10 +199,11 @@ def truncate_state(state: CatalogState) -> CatalogState:
     """
     sizes = accumulate(len(msgspec.json.encode(each)) + 1 for each in state.sweeps)
     sweeps = tuple(each for each, size in zip(state.sweeps, sizes, strict=True) if size <= STATE_SWEEPS_BYTES)
-    return replace(state, sweeps=sweeps, alarms=_limit_alarms(state.alarms), findings=_limit_alarms(state.findings))
+    return replace(state, sweeps=sweeps, alarms=limit_alarms(state.alarms), findings=limit_alarms(state.findings))
 
 
-def _limit_alarms(alarms: Sequence[Alarm]) -> tuple[Alarm, ...]:
+def limit_alarms(alarms: Sequence[Alarm]) -> tuple[Alarm, ...]:
+    """Return as many alarms as a row has room for, and how many are omitted."""
     room = STATE_ALARMS_BYTES
     for count, each in enumerate(alarms):
         room -= len(msgspec.json.encode(each)) + 1

@@ -15,6 +15,9 @@ name, or suppress an alarm, until the clocks reach them. So each time is checked
     lease     expires                                        a minute after the row was written (`read_lease`)
               of `spent`                                     now, and once (`RateLimit.import_writes`)
     orders    until                                          valid: an override ends in the future
+    vantages  at, ..._since, of verdicts and distances       when the row was written
+              until, of verdicts and distances               earlier by as much as `at` was too late
+    evidence  all                                            when the page was written
 
 The time at which a row was written comes from the account's clock: the etag of a row contains it (recorded, and the
 same in Azurite; Microsoft calls the etag opaque). If an etag has no such time, the current time is used.
@@ -33,6 +36,7 @@ from shared.domain.catalog_state import CatalogState, ReadingProgress, SweepSumm
 from shared.domain.clock import TOLERANCE
 from shared.domain.dirty import LONGEST_WAIT, DirtyName, RecordChange
 from shared.domain.endpoints import EndpointRow
+from shared.domain.probes import Better, Distances, Evidence, EvidencePage, VantageRow, Verdict
 
 T = TypeVar("T")
 
@@ -44,6 +48,11 @@ _PAST: dict[type, tuple[str, ...]] = {
     SweepSummary: ("at",),
     ReadingProgress: ("begun", "at"),
     RecordChange: ("at",),
+    VantageRow: ("at", "blind_since", "suspected_since"),
+    Verdict: ("since",),
+    Distances: ("changed_at",),
+    Better: ("since",),
+    Evidence: ("since", "at", "down_since", "up_at", "sampled_at", "ok_at"),
 }
 _AHEAD: dict[type, str] = {EndpointRow: "look_at", DirtyName: "not_before"}
 _ETAG = re.compile(r"""W/"datetime'([^']+)'\"""")
@@ -58,6 +67,11 @@ def without_future_times(stored: Versioned[T], now: float) -> Versioned[T]:
         changed = _bound_times(value, now, stored.etag)
     if isinstance(changed, CatalogState):
         changed = _state(changed, now, stored.etag)
+    if isinstance(changed, VantageRow):
+        changed = _vantage(changed, now, stored.etag, ahead=max(0.0, value.at - changed.at))
+    if isinstance(changed, EvidencePage):
+        evidence = tuple(_evidence(each, now, stored.etag) for each in changed.evidence)
+        changed = _with(changed, evidence=evidence)
     return stored if changed is value else Versioned(cast("T", changed), stored.etag)
 
 
@@ -76,6 +90,38 @@ def _bound_history(value: tuple[RecordChange, ...], now: float, etag: str) -> tu
         return value
     written = min(written_at(etag) or now, now)
     return tuple(replace(past, at=min(past.at, written)) for past in value)
+
+
+def _vantage(row: VantageRow, now: float, etag: str, ahead: float) -> VantageRow:
+    """`ahead`: by how many seconds the clock was ahead that gave the row its time and its ends."""
+    distances: Distances = _bound_times(row.distances, now, etag)
+    distances = _with(
+        distances,
+        until=max(0.0, distances.until - ahead),
+        released=_bound_all(distances.released, now, etag),
+        better=tuple(_bound_times(each, now, etag) for each in distances.better),
+    )
+    verdicts = tuple(_bound_times(each, now, etag) for each in row.verdicts)
+    return _with(row, until=max(0.0, row.until - ahead), verdicts=verdicts, distances=distances)
+
+
+def _evidence(value: Evidence, now: float, etag: str) -> Evidence:
+    bounded: Evidence = _bound_times(value, now, etag)
+    return _with(bounded, withdrawals=_bound_all(value.withdrawals, now, etag))
+
+
+def _bound_all(found: tuple[float, ...], now: float, etag: str) -> tuple[float, ...]:
+    written = min(written_at(etag) or now, now)
+    return tuple(at if at <= now + TOLERANCE else written for at in found)
+
+
+def _with(value: T, **fields: object) -> T:
+    """Return a value with these fields; the same object if it has them."""
+    return (
+        value
+        if all(getattr(value, name) == new for name, new in fields.items())
+        else replace(cast("Any", value), **fields)
+    )
 
 
 def _state(state: CatalogState, now: float, etag: str) -> CatalogState:

@@ -272,7 +272,8 @@ class MemoryCatalog:
 
     async def vantage(self, vantage: str) -> Versioned[VantageRow] | None:
         await asyncio.sleep(0)
-        return self._vantages.get(vantage)
+        row = self._vantages.get(vantage)
+        return row and times.without_future_times(row, self._now())
 
     async def put_vantage(self, row: VantageRow, etag: str | None) -> str:
         await asyncio.sleep(0)
@@ -282,7 +283,8 @@ class MemoryCatalog:
 
     async def evidence(self, vantage: str) -> Sequence[EvidencePage]:
         await asyncio.sleep(0)
-        return tuple(page for page in self._evidence.values() if page.vantage == vantage)
+        found = (Versioned(page, "") for page in self._evidence.values() if page.vantage == vantage)
+        return tuple(times.without_future_times(page, self._now()).value for page in found)
 
     async def put_evidence(self, page: EvidencePage) -> None:
         await asyncio.sleep(0)
@@ -291,6 +293,13 @@ class MemoryCatalog:
     async def purge_evidence(self, vantage: str, number: int) -> None:
         await asyncio.sleep(0)
         self._evidence.pop((vantage, number), None)
+
+    async def purge_vantages(self, but: str, before: float) -> None:
+        """A row is as old as its last round, and evidence as old as the row of its vantage."""
+        await asyncio.sleep(0)
+        old = {key for key, row in self._vantages.items() if key != but and row.value.at < before}
+        self._vantages = {key: row for key, row in self._vantages.items() if key not in old}
+        self._evidence = {key: page for key, page in self._evidence.items() if key[0] not in old}
 
     async def process_counters(self) -> Sequence[ProcessCounters]:
         await asyncio.sleep(0)

@@ -10,6 +10,8 @@ orders       stays, in force and without an end, for the target whose hash is it
 history      its changes are removed; the column that says whether the record set is ours stays
 found        dropped; the next sweep writes it again
 marker       dropped; the next sweep writes a new one
+vantages     dropped: it is as if the vantage had never probed; the next round writes a new one
+evidence     dropped: the targets of the page start without evidence
 
 The drop has a condition: the etag of the unreadable row. A row that was rewritten in between stays.
 """

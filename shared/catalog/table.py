@@ -6,24 +6,25 @@ as few calls as possible, because every call adds to the latency of an event.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Coroutine, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from math import inf
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 from azure.data.tables import TableEntity
 from azure.data.tables.aio import TableClient
 
-from shared.catalog import codec, dirty_rows, history, history_rows, vantage_rows
+from shared.catalog import codec, dirty_rows
 from shared.catalog import future_times as times
 from shared.catalog.codec import BODY, UnreadableRow
 from shared.catalog.other_deployments import OtherDeployments
 from shared.catalog.row_repair import RowRepair
 from shared.catalog.table_client import TableRows
+from shared.catalog.table_history import HistoryTable
 from shared.catalog.table_leases import LeaseTable
-from shared.domain.catalog_rows import WHOLE_ZONE, Lease, LeaseHolder, LogPage, NameIndexEntry, Versioned, tick
+from shared.catalog.table_vantages import VantageTable
+from shared.domain.catalog_rows import WHOLE_ZONE, Lease, LeaseHolder, LogPage, NameIndexEntry, Versioned
 from shared.domain.catalog_state import BadRow, CatalogState, WriteStamp
 from shared.domain.clock import Clock
 from shared.domain.concurrency import gather_bounded
@@ -44,11 +45,6 @@ ROWS_PER_POINT_READ = 60
 """Rows of a scan that cost as much CPU as one point read (measured: 17 us a row, 1 ms a point read)."""
 ASSUMED_ENDPOINTS = 30 * ROWS_PER_POINT_READ
 """The assumed number of endpoints before the first scan."""
-LOG_PAGE = 500
-"""Rows of the log after which no further page is read: more than a zone's budget permits within `LOG_SPAN`."""
-KEY = ("PartitionKey", "RowKey")
-HISTORY_CAS_ATTEMPTS = 6
-"""Attempts to append to a history row that other writers change at the same time."""
 
 
 class TableCatalog:
@@ -63,6 +59,8 @@ class TableCatalog:
         self._client = client
         self._others = others
         self._leases = LeaseTable(self._store, self._repair)
+        self._history = HistoryTable(self._store, self._repair)
+        self._vantages = VantageTable(self._store, self._repair)
         self._endpoints = ASSUMED_ENDPOINTS
 
     async def open(self, clock: Clock) -> None:
@@ -70,8 +68,7 @@ class TableCatalog:
         await self._store.get("marker", "marker")
 
     def _now(self) -> float:
-        """The account's time, as far as it is known."""
-        return self._store.clock() if self._store.clock else inf
+        return self._store.now()
 
     async def location(self) -> Mapping[str, str]:
         return {"kind": "table", "account": self._client.account_name or "", "table": self._client.table_name}
@@ -221,115 +218,46 @@ class TableCatalog:
         return await (self._store.insert(entity) if etag is None else self._store.replace(entity, etag))
 
     async def add_history(self, zone: str, changes: Sequence[RecordChange]) -> None:
-        """The log costs one extra call for any number of names, as long as its entries fit into one row."""
-        logged = [history_rows.encode_log(zone, batch) for batch in history.log_batches(changes)]
-        work: list[Coroutine[Any, Any, object]] = [self._store.upsert(row) for row in logged]
-        await gather_bounded(
-            (*work, *(self._append_history(zone, *part) for part in history.split_by_name(changes))),
-            MAX_CONCURRENT_CALLS,
-        )
+        await self._history.add(zone, changes)
 
     async def log(self, zone: str, since: float, until: float) -> LogPage:
-        found = await self._store.query(
-            history_rows.log_filter(zone, since, until), (*KEY, *history_rows.LOG_BODIES), LOG_PAGE
-        )
-        whole = until
-        if len(found) >= LOG_PAGE:
-            whole = history_rows.log_row_start(found[-1])
-            if tick(whole) <= tick(since):  # The page does not reach the beginning of the span.
-                found = await self._store.query(
-                    history_rows.log_filter(zone, since, until), (*KEY, *history_rows.LOG_BODIES)
-                )
-                whole = until
-        entries = (
-            past for row in found for past in history_rows.read_log(row) if tick(since) <= tick(past.at) < tick(whole)
-        )
-        return LogPage(tuple(sorted(entries, key=lambda past: past.at)), whole)
-
-    async def _append_history(self, zone: str, name: str, changes: Sequence[RecordChange]) -> None:
-        """Append on condition: a process without the zone's lease may append an override at the same time."""
-        for _ in range(HISTORY_CAS_ATTEMPTS):
-            row = await self._store.get(codec.history_partition(zone), history_rows.history_key(name))
-            whole = history_rows.encode_history(
-                zone, name, history.append_bounded(name, changes, await self._read_history(row))
-            )
-            with suppress(Conflict):
-                etag = str(row.metadata["etag"]) if row else ""
-                await (self._store.replace(whole, etag) if etag else self._store.insert(whole))
-                return
-        raise Conflict(f"the history of {name} changed {HISTORY_CAS_ATTEMPTS} times while it was written")
+        return await self._history.log(zone, since, until)
 
     async def history(self, zone: str, name: str = WHOLE_ZONE) -> Sequence[RecordChange]:
-        row = await self._store.get(codec.history_partition(zone), history_rows.history_key(name))
-        return await self._read_history(row)
-
-    async def _read_history(self, row: TableEntity | None) -> Sequence[RecordChange]:
-        if not row or not row.get("body"):
-            return ()
-        try:
-            return times.without_future_times(codec.read(row, history_rows.HISTORY), self._now()).value
-        except UnreadableRow as error:
-            await self._repair.empty_history(error)
-            return ()
+        return await self._history.of_name(zone, name)
 
     async def purge_history(self, before: float, zones: Collection[str]) -> None:
-        kept = {codec.history_partition(zone) for zone in zones}
-        old = await self._store.query(history_rows.old_log_filter(before), KEY)
-        await gather_bounded(
-            (self._store.delete(row["PartitionKey"], row["RowKey"], None) for row in old), MAX_CONCURRENT_CALLS
-        )
-        for row in await self._store.query(history_rows.old_history_filter(before), (*KEY, "ours")):
-            if row.get("ours") and row["PartitionKey"] in kept:
-                continue
-            with suppress(Conflict):  # It has just changed.
-                await self._store.delete(row["PartitionKey"], row["RowKey"], str(row.metadata["etag"]))
+        await self._history.purge(before, zones)
 
     async def owned(self, zone: str) -> Mapping[str, str]:
-        found = await self._store.query(history_rows.owned_filter(zone), ("RowKey",))
-        return {row["RowKey"]: str(row.metadata["etag"]) for row in found}
+        return await self._history.owned(zone)
 
     async def is_owned(self, zone: str, name: str) -> bool:
-        row = await self._store.get(codec.history_partition(zone), history_rows.history_key(name))
-        return bool(row and row.get("ours"))
+        return await self._history.is_owned(zone, name)
 
     async def record_owned(self, zone: str, names: Collection[str]) -> None:
-        await gather_bounded((self._set_owned(zone, name) for name in names), MAX_CONCURRENT_CALLS)
-
-    async def _set_owned(self, zone: str, name: str) -> None:
-        known = history_rows.encode_ownership(zone, name, as_ours=True)
-        try:
-            await self._store.insert({**known, "body": "[]", "at": 0.0})
-        except Conflict:
-            await self._store.upsert(known, merge=True)
+        await self._history.record_owned(zone, names)
 
     async def remove_owned(self, zone: str, names: Mapping[str, str]) -> None:
-        await gather_bounded(
-            (self._clear_owned(zone, name, etag) for name, etag in names.items()), MAX_CONCURRENT_CALLS
-        )
-
-    async def _clear_owned(self, zone: str, name: str, etag: str) -> None:
-        with suppress(Conflict):  # It was just written.
-            await self._store.replace(history_rows.encode_ownership(zone, name, as_ours=False), etag, merge=True)
+        await self._history.remove_owned(zone, names)
 
     async def vantage(self, vantage: str) -> Versioned[VantageRow] | None:
-        return await self._read_or_drop(vantage_rows.PARTITION, digest(vantage), vantage_rows.VANTAGE)
+        return await self._vantages.row(vantage)
 
     async def put_vantage(self, row: VantageRow, etag: str | None) -> str:
-        entity = vantage_rows.encode_vantage(row)
-        return await (self._store.insert(entity) if etag is None else self._store.replace(entity, etag))
+        return await self._vantages.put_row(row, etag)
 
     async def evidence(self, vantage: str) -> Sequence[EvidencePage]:
-        where = f"PartitionKey eq '{vantage_rows.evidence_partition(vantage)}'"
-        good, bad = await self._repair.scan(where, BODY, vantage_rows.read_evidence)
-        for _, error in bad:
-            await self._repair.drop(error)
-        return tuple(row.value for row in good)
+        return await self._vantages.evidence(vantage)
 
     async def put_evidence(self, page: EvidencePage) -> None:
-        await self._store.upsert(vantage_rows.encode_evidence(page))
+        await self._vantages.put_evidence(page)
 
     async def purge_evidence(self, vantage: str, number: int) -> None:
-        await self._store.delete(vantage_rows.evidence_partition(vantage), vantage_rows.evidence_key(number), None)
+        await self._vantages.purge_evidence(vantage, number)
+
+    async def purge_vantages(self, but: str, before: float) -> None:
+        await self._vantages.purge(but, before)
 
     async def process_counters(self) -> Sequence[ProcessCounters]:
         return tuple(row.value for row in await self._counters())

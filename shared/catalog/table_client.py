@@ -32,6 +32,7 @@ _RETRY_WRITES = {"retry_on_methods": frozenset({"POST", "PUT", "PATCH"})}
 """Lets the SDK repeat a write whose response was lost. A repeated insert is a conflict, the others change nothing."""
 
 Row = Mapping[str, Any]
+KEY = ("PartitionKey", "RowKey")
 
 
 class TableRows:
@@ -43,6 +44,10 @@ class TableRows:
     def __init__(self, client: TableClient, clock: Clock | None = None) -> None:
         self._client = client
         self.clock = clock
+
+    def now(self) -> float:
+        """Return the account's time, as far as it is known, in seconds since the epoch; infinity before the start."""
+        return self.clock() if self.clock else inf
 
     async def get(self, partition: str, key: str) -> TableEntity | None:
         """Return one row; None if there is no such row, or no table."""

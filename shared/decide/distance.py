@@ -5,7 +5,7 @@ A place is a region, or a static endpoint that has a measured distance of its ow
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping, Sequence
 from typing import NamedTuple
 
 from shared.decide.rules import Rules
@@ -61,12 +61,22 @@ def rank(zone: Zone, name: str, places: Mapping[str, str], rules: Rules, distanc
     ranked = sorted([published(zone, place, region, rules) for place, region in places.items()])
     if not distances:
         return ranked
-    position = {place: at for at, place in enumerate(distances.order_for(name))}
-    at = [i for i, each in enumerate(ranked) if each.place in distances.ms and each.place in position]
-    moved = sorted((ranked[i] for i in at), key=lambda each: position[each.place])
-    for i, each in zip(at, moved, strict=True):
-        ranked[i] = each._replace(measured=distances.ms[each.place])
-    return ranked
+    order = distances.order_for(name)
+    by_place = {each.place: each for each in ranked}
+    return [
+        by_place[place]._replace(measured=distances.ms.get(place) if place in order else None)
+        for place in exchanged(list(by_place), order, distances.ms)
+    ]
+
+
+def exchanged(ranked: Sequence[str], order: Sequence[str], ms: Container[str]) -> list[str]:
+    """Return places in the order that decides. `ranked`: by published distance; `order`: by measured distance.
+
+    `ms`: the places that have been measured. Only these, if they are in `order` as well, exchange their positions.
+    """
+    position = {place: at for at, place in enumerate(order) if place in ms}
+    moved = iter(sorted((place for place in ranked if place in position), key=position.__getitem__))
+    return [next(moved) if place in position else place for place in ranked]
 
 
 def published(zone: Zone, place: str, region: str, rules: Rules) -> Distance:

@@ -105,9 +105,7 @@ def _evaluate(
     settings, overrides = rules.settings, rules.overrides
     policy = settings.policy(name)
     claimants = [e for e in endpoints if name in e.names]
-    permitted = [e for e in claimants if not _exclude(excluded, e, _claim_problem(e, name, settings))]
-    tagged = any([name in e.tagged for e in permitted])  # noqa: C419 - a list is faster than a generator
-    eligible = [e for e in permitted if not _exclude(excluded, e, _eligibility_problem(e, name, tagged, settings))]
+    permitted, tagged, eligible = _eligible(name, claimants, settings, excluded)
     serving = [e for e in eligible if not _exclude(excluded, e, _availability_problem(e, overrides))]
     usable = _candidates(zone, serving, policy, excluded)
     candidates, fail_open = _healthy(zone, name, usable, rules, excluded) if rules.measured else (usable, False)
@@ -126,6 +124,24 @@ def _evaluate(
         reason = _reason(tuple(nearest), skipped, fail_open=fail_open)
     ttl = policy.ttl or (settings.ttl if tagged or not permitted else settings.host_ttl)
     return Answer(name, addresses, ttl, reason, fail_open), [each.place for each in nearest]
+
+
+def _eligible(
+    name: str, claimants: Iterable[Endpoint], settings: Settings, excluded: dict[str, str]
+) -> tuple[list[Endpoint], bool, list[Endpoint]]:
+    """The permitted claims, whether one of them is by tag, and those of them that count."""
+    permitted = [e for e in claimants if not _exclude(excluded, e, _claim_problem(e, name, settings))]
+    tagged = any([name in e.tagged for e in permitted])  # noqa: C419 - a list is faster than a generator
+    return (
+        permitted,
+        tagged,
+        [e for e in permitted if not _exclude(excluded, e, _eligibility_problem(e, name, tagged, settings))],
+    )
+
+
+def serving_claims(name: str, claimants: Iterable[Endpoint], settings: Settings) -> list[Endpoint]:
+    """Return the serving endpoints whose claim counts, before overrides. `claimants`: all that claim the name."""
+    return [each for each in _eligible(name, claimants, settings, {})[2] if each.state == State.SERVING]
 
 
 def is_claimed(name: str, endpoints: Iterable[Endpoint], settings: Settings) -> bool:
@@ -235,16 +251,19 @@ def _healthy(
     """The candidates without a verdict against them, and whether all count because probes fail at every address.
 
     Where every address has a verdict, those count whose probes do not fail; where there are none, all count. So
-    verdicts never empty an answer.
+    verdicts never empty an answer. A name whose policy does not wait ignores WAITING, which is there for other names of
+    the endpoint.
     """
     probe = rules.settings.probe(name)
     if probe is None:
         return usable, False
+    waits = rules.settings.policy(name).wait_minutes > 0
     found = {
         (each.endpoint.key, ip): verdict
         for each in usable
         for ip in each.addresses
         if (verdict := rules.measured.verdict(zone.region, each.endpoint.key, ip, probe.digest))
+        and (waits or verdict.kind != VerdictKind.WAITING)
     }
     if not found:
         return usable, False

@@ -12,13 +12,18 @@ COUNTER, GAUGE, HISTOGRAM = "counter", "gauge", "histogram"
 class Metric:
     """One metric. `kind`: a counter adds up, a gauge has a current value, a histogram records a distribution.
 
-    `dimensions`: the labels that split it into series.
+    `dimensions`: the labels that split it into series. `of_probing`: only an app that probes has it.
     """
 
     kind: str
     unit: str
     description: str
     dimensions: tuple[str, ...] = ()
+    of_probing: bool = False
+
+
+def _probing_gauge(unit: str, description: str, *more: str) -> Metric:
+    return Metric(GAUGE, unit, description, ("vantage", *more), of_probing=True)
 
 
 METRICS: Mapping[str, Metric] = {
@@ -36,5 +41,20 @@ METRICS: Mapping[str, Metric] = {
     "frozen": Metric(GAUGE, "{zone}", "1 while the zone is frozen, else 0", ("zone",)),
     "sweep.duration": Metric(HISTOGRAM, "s", "how long sweeps take"),
     "sweep.age": Metric(GAUGE, "s", "how long ago the last complete sweep ended"),
+    "probes": Metric(COUNTER, "{probe}", "probes by what they found", ("result",), of_probing=True),
+    "probes.rounds": Metric(COUNTER, "{round}", "rounds of probes by outcome", ("outcome",), of_probing=True),
+    "probes.round_duration": Metric(HISTOGRAM, "s", "how long rounds of probes take", of_probing=True),
+    "probes.verdict_changes": Metric(
+        COUNTER, "{verdict}", "verdicts given and ended", ("kind", "change"), of_probing=True
+    ),
+    "probes.all_down": _probing_gauge(
+        "{name}", "names whose answers are kept although the probes of all addresses fail"
+    ),
+    "probes.blind": _probing_gauge("{vantage}", "1 while the vantage is presumed blind, else 0"),
+    "probes.round_age": _probing_gauge("s", "how long ago the last probe round was"),
+    "probes.failing": _probing_gauge("{address}", "addresses whose probe failed in the last round"),
+    "probes.verdicts": _probing_gauge("{address}", "verdicts in force against addresses", "kind"),
+    "probes.would_change": _probing_gauge("{name}", "in observe mode, answers that probes would change"),
+    "probes.rtt": _probing_gauge("ms", "measured round-trip time to a region", "place"),
 }
 """By the names that the loop uses; Application Insights has them with the prefix "nearzone."."""

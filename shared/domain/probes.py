@@ -98,7 +98,7 @@ class Target:
     """An address of an endpoint that is to be probed in one way.
 
     `region`: the endpoint's. `place`: what its round-trip time is a distance to: the region, or the key of a static
-    endpoint. `names`: the names that ask for this probe.
+    endpoint. `names`: the names that ask for this probe; `tagged`: those of them that the endpoint claims by tag.
     """
 
     endpoint: str
@@ -107,6 +107,7 @@ class Target:
     place: str
     probe: Probe
     names: frozenset[str] = frozenset()
+    tagged: frozenset[str] = frozenset()
 
     @property
     def key(self) -> TargetKey:
@@ -119,10 +120,11 @@ class Evidence:
     """What a vantage has seen of a target.
 
     `armed`: it has answered at least once. `since`: when it was first probed, or first after it did not serve.
-    `at`: the last result. `word`, `status`: of it. `fails`, `successes`: in a row. `down_since`: 0 while it is up.
-    `up_at`: when it last came back. `withdrawals`: when it was withdrawn within the last hour. `samples`: round-trip
-    times in milliseconds, oldest first; `sampled_at`: of the last one. `recent`: the last results, oldest first, `.`
-    for a success and `x` for a failure. `absent`: it was not to be probed in the last round, since it did not serve.
+    `at`: the last result; `ok_at`: the last success. `word`, `status`: of the last result. `fails`, `successes`: in a
+    row. `down_since`: 0 while it is up. `up_at`: when it last came back. `withdrawals`: when it was withdrawn within
+    the last hour. `samples`: round-trip times in milliseconds, oldest first; `sampled_at`: of the last one. `recent`:
+    the last results, oldest first, `.` for a success and `x` for a failure. `absent`: it was not to be probed in the
+    last round, since it did not serve.
     """
 
     endpoint: str
@@ -144,6 +146,7 @@ class Evidence:
     sampled_at: float = 0.0
     recent: str = ""
     absent: bool = False
+    ok_at: float = 0.0
 
     @property
     def key(self) -> TargetKey:
@@ -238,6 +241,8 @@ class VantageRow:
     that must still be marked dirty. `addresses`, `failing`: targets of the round, and those that failed. `blind_since`:
     since when the vantage is presumed blind, 0 if it is not. `kept`: names, as `NAME.ZONE`, of which all addresses have
     verdicts, so that all of them count. `alarms`: what an operator should know.
+    `suspected_since`: since when so many addresses fail that the vantage may be blind; it is presumed blind once they
+    have failed often enough.
     """
 
     vantage: str
@@ -253,6 +258,7 @@ class VantageRow:
     blind_since: float = 0.0
     kept: tuple[str, ...] = ()
     alarms: tuple[Alarm, ...] = ()
+    suspected_since: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

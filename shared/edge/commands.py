@@ -13,6 +13,7 @@ from shared.config import json_text
 from shared.config.region_names import is_name
 from shared.config.settings import LABEL, Settings, region_name
 from shared.domain.errors import BadRequest
+from shared.domain.probes import Probe
 from shared.domain.resource_ids import resource_id
 from shared.domain.zones import Zone
 from shared.edge.caller import FUNCTION_KEY
@@ -43,6 +44,11 @@ class _FreezeBody(msgspec.Struct, forbid_unknown_fields=True):
     minutes: Minutes | None = None
 
 
+class _ProbeBody(msgspec.Struct, forbid_unknown_fields=True):
+    name: str
+    zone: str | None = None
+
+
 class _Body(msgspec.Struct, forbid_unknown_fields=True):
     reason: str = ""
     zone: str | None = None
@@ -57,13 +63,14 @@ class _Body(msgspec.Struct, forbid_unknown_fields=True):
     freeze: _FreezeBody | None = None
     unfreeze: _ZoneBody | None = None
     check: bool = False
+    probe: _ProbeBody | None = None
 
 
 _DIGEST = re.compile("[0-9a-f]{12}")
 
-_ALONE = ("drain", "undrain", "freeze", "unfreeze", "check")
+_ALONE = ("drain", "undrain", "freeze", "unfreeze", "check", "probe")
 """Fields that stand alone in a request."""
-_BESIDE = dict.fromkeys(_ALONE, ("dry_run", "reason")) | {"check": ()}
+_BESIDE = dict.fromkeys(_ALONE, ("dry_run", "reason")) | {"check": (), "probe": ()}
 """The fields that are allowed beside each of them."""
 MAX_REASON = 200
 """Characters of a reason."""
@@ -141,8 +148,17 @@ class Preflight:
     """Look at what could stand in the way of right answers, and do nothing else."""
 
 
+@dataclass(frozen=True, slots=True)
+class ProbeName:
+    """Probe now all addresses with which these zones may answer a name, and do nothing else. `probe`: how."""
+
+    name: str
+    probe: Probe
+    zones: tuple[Zone, ...]
+
+
 OverrideCommand = Drain | Undrain | Freeze | Unfreeze
-Command = Sweep | OverrideCommand | Preflight
+Command = Sweep | OverrideCommand | Preflight | ProbeName
 
 
 def parse(body: bytes, settings: Settings, types: frozenset[str], by: str = FUNCTION_KEY) -> Command:
@@ -156,6 +172,8 @@ def parse(body: bytes, settings: Settings, types: frozenset[str], by: str = FUNC
     _check_together(wanted)
     if wanted.check:
         return Preflight()
+    if wanted.probe:
+        return _probe(wanted.probe, settings)
     return _override(wanted, settings, types, by) or _sweep(wanted, settings, types, by)
 
 
@@ -187,6 +205,16 @@ def _override(wanted: _Body, settings: Settings, types: frozenset[str], by: str)
         zone = find_zone(wanted.unfreeze.zone, settings, "unfreeze.zone")
         return Unfreeze(zone, wanted.dry_run, by, _reason(wanted.reason))
     return None
+
+
+def _probe(wanted: _ProbeBody, settings: Settings) -> ProbeName:
+    """Whether an endpoint claims the name is checked by `loop/probing/command.py`."""
+    name = label("probe.name", wanted.name)
+    zones = settings.zones if wanted.zone is None else (find_zone(wanted.zone, settings, "probe.zone"),)
+    probe = settings.probe(name)
+    if probe is None:
+        raise BadRequest(f"probe.name: no entry of NEARZONE_PROBES says how {name!r} is probed: add one for it")
+    return ProbeName(name, probe, zones)
 
 
 def _sweep(wanted: _Body, settings: Settings, types: frozenset[str], by: str) -> Sweep:

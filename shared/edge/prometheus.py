@@ -23,7 +23,7 @@ INSTANCE = "instance"
 
 
 def prometheus_text(gauges: Iterable[Gauge], counters: Iterable[ProcessCounters]) -> str:
-    """Return every metric with its meaning, its type and its samples, if it has any."""
+    """Return every metric with its meaning, its type and its samples, if it has any. One of probing needs a sample."""
     samples: defaultdict[str, list[str]] = defaultdict(list)
     for gauge in gauges:
         samples[gauge.name].append(_sample(format_metric(gauge.name), gauge.labels, gauge.value))
@@ -32,13 +32,14 @@ def prometheus_text(gauges: Iterable[Gauge], counters: Iterable[ProcessCounters]
             samples[name].append(_sample(format_metric(name), labels, value))
         for name, labels, spread in _current_series(tally.spreads, tally.instance):
             samples[name] += _histogram(format_metric(name), labels, spread)
-    return "".join(line + "\n" for name, metric in METRICS.items() for line in (*_head(name, metric), *samples[name]))
+    shown = {name: metric for name, metric in METRICS.items() if samples[name] or not metric.of_probing}
+    return "".join(line + "\n" for name, metric in shown.items() for line in (*_head(name, metric), *samples[name]))
 
 
 def format_metric(name: str) -> str:
     """Return the Prometheus name of a metric: with its base unit, and `_total` for a counter."""
     metric = METRICS[name]
-    unit = "_seconds" if metric.unit == "s" else ""
+    unit = {"s": "_seconds", "ms": "_ms"}.get(metric.unit, "")
     return f"{PREFIX}{name.replace('.', '_')}{unit}{'_total' if metric.kind == COUNTER else ''}"
 
 

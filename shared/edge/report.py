@@ -28,7 +28,8 @@ class Report:
     differed from their answers. `complete`: the sweep could read everything. `waiting`: the dirty names in
     `names_remaining`; `failing`: those whose writes fail. `refused`: the plans behind `refusals`. `notes`: remarks on
     the request itself, such as that it matches nothing. `covered_counts`: how many endpoints and names an override
-    covers. `met`: the names that a sweep has planned. `tried`: the names that were processed, by zone key and name.
+    covers. `probed`: what each address said to a probe by hand, None without one. `met`: the names that a sweep has
+    planned. `tried`: the names that were processed, by zone key and name.
     """
 
     trigger: str
@@ -43,6 +44,7 @@ class Report:
     refused: list[RefusedPlan] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     covered_counts: tuple[int, int] | None = None
+    probed: list[dict[str, Any]] | None = None
     met: set[str] = field(default_factory=set)
     alarms: list[Alarm] = field(default_factory=list)
     names_remaining: int = 0
@@ -126,6 +128,7 @@ class Report:
             "covers": {"endpoints": self.covered_counts[0], "names": self.covered_counts[1]}
             if self.covered_counts
             else None,
+            "probed": self.probed,
             "alarms": [alarm_json(alarm) for alarm in self.alarms],
             "left": self.names_remaining,
             "left_unread": self.endpoints_unread,

@@ -15,6 +15,10 @@ SWEEP_SECONDS = 240.0
 """host.json ends a function after 5 minutes."""
 RESYNC_SECONDS = 200.0
 """Azure's load balancer ends an HTTP request after 230 s."""
+PROBE_SECONDS = 12.0
+"""A round of probes ends before the next one is due."""
+PROBE_APPLY_SECONDS = 20.0
+"""What a round has marked is applied until then, since it began; the next round may begin late for that."""
 SHUTDOWN_GRACE_SECONDS = 4.0
 """Seconds for what was begun before a deadline; then it is cancelled, and its names stay dirty."""
 

@@ -16,7 +16,7 @@ from shared.domain.concurrency import gather_bounded
 from shared.domain.errors import BadRequest
 from shared.domain.zones import Zone
 from shared.edge.status_query import LogQuery
-from shared.loop.status import change_json
+from shared.loop.status_json import change_json
 from shared.loop.times import format_time
 from shared.ports import Catalog
 

@@ -28,10 +28,11 @@ CATALOG_RETENTION_SECONDS = 30 * DAY
 
 @dataclass(frozen=True)
 class Housekeeping:
-    """Purges one catalog. Every call may raise Transient."""
+    """Purges one catalog. `vantage`: of this app, "" if it does not probe. Every call may raise Transient."""
 
     catalog: Catalog
     zones: Sequence[Zone]
+    vantage: str = ""
 
     async def purge(
         self, rows: Rows, index: Sequence[Versioned[NameIndexEntry]], begun: CatalogState, now: float
@@ -48,12 +49,15 @@ class Housekeeping:
     async def _purge_daily(self, begun_at: float, now: float) -> None:
         """Once a day: old history, catalogs of abandoned deployments, and notes of a day ago.
 
-        These are notes of unreadable rows, and counters of processes that have counted nothing since.
+        These are notes of unreadable rows, counters of processes that have counted nothing since, and the rows of
+        vantages that are not configured any more.
         """
         await self.catalog.purge_history(begun_at - HISTORY_RETENTION_SECONDS, {zone.key for zone in self.zones})
         await self.catalog.purge_others(now - CATALOG_RETENTION_SECONDS)
         await self.catalog.forget_bad_rows(now - DAY)
         await self.catalog.purge_process_counters(now - DAY)
+        if self.vantage:
+            await self.catalog.purge_vantages(self.vantage, now - DAY)
 
     async def _purge_index(self, rows: Rows, index: Sequence[Versioned[NameIndexEntry]], before: float) -> None:
         """Index rows of names that their endpoints left a while ago."""

@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from shared.decide.probe_effects import changed_answers
+from shared.decide.probe_states import is_stale
 from shared.domain.counters import Counters, Gauge, ProcessCounters
 from shared.domain.errors import NearzoneError
 from shared.domain.overrides import active_freeze
+from shared.domain.probes import Measured, VerdictKind, measured
 from shared.domain.zones import Zone
 from shared.loop.catalog_queries import active_overrides
 from shared.loop.instance import Instance
+from shared.loop.status_sources import StatusSources
 from shared.ports import Catalog, Metrics
 
 WRITE_INTERVAL_SECONDS = 30.0
@@ -26,11 +31,12 @@ WRITE_INTERVAL_SECONDS = 30.0
 _log = logging.getLogger("nearzone")
 
 
-async def current_gauges(catalog: Catalog, zones: Iterable[Zone], now: float) -> list[Gauge]:
-    """How things stand at `now` (seconds since the epoch), but for the blocked names. Raises Transient, Terminal."""
+async def current_gauges(sources: StatusSources) -> list[Gauge]:
+    """How things stand now, but for the blocked names. Raises Transient, Terminal."""
+    catalog, now = sources.catalog, sources.clock()
     overrides, stored = await active_overrides(catalog, now), await catalog.state()
     found = []
-    for zone in zones:
+    for zone in sources.settings.zones:
         since = [row.value.since for row in await catalog.dirty(zone.key)]
         labels = {"zone": zone.region}
         found.append(Gauge("dirty", len(since), labels))
@@ -38,13 +44,50 @@ async def current_gauges(catalog: Catalog, zones: Iterable[Zone], now: float) ->
         found.append(Gauge("frozen", 1 if active_freeze(zone, overrides) else 0, labels))
     if stored and stored.value.completed_at:
         found.append(Gauge("sweep.age", max(0.0, now - stored.value.completed_at)))
-    return found
+    return [*found, *await probing_gauges(sources)]
 
 
-async def record_gauges(catalog: Catalog, zones: Iterable[Zone], now: float, metrics: Metrics) -> None:
+async def record_gauges(sources: StatusSources, metrics: Metrics) -> None:
     """Record how things stand as metrics of this process. Raises Transient, Terminal."""
-    for gauge in await current_gauges(catalog, zones, now):
+    for gauge in await current_gauges(sources):
         metrics(gauge.name, gauge.value, **gauge.labels)
+
+
+async def probing_gauges(sources: StatusSources) -> list[Gauge]:
+    """The gauges of probing: none without probes, and of a stale vantage its age alone. Raises Transient, Terminal."""
+    row = await sources.vantage() if sources.settings.probes else None
+    if row is None:
+        return []
+    probing, now = sources.settings.probing, sources.clock()
+    labels = {"vantage": row.vantage}
+    age = Gauge("probes.round_age", max(0.0, now - row.at), labels)
+    if is_stale(row, probing, now):
+        return [age]
+    in_force = measured(row, now)
+    kinds = Counter(each.kind for each in in_force.verdicts)
+    return [
+        age,
+        Gauge("probes.all_down", len(row.kept) if kinds else 0, labels),
+        Gauge("probes.blind", 1 if row.blind_since else 0, labels),
+        Gauge("probes.failing", row.failing, labels),
+        *(Gauge("probes.verdicts", kinds[kind], {**labels, "kind": kind.value}) for kind in VerdictKind),
+        *([] if probing.enforce else [await _would_change(sources, in_force, labels)]),
+        *_rtt_gauges(in_force, labels),
+    ]
+
+
+async def _would_change(sources: StatusSources, in_force: Measured, labels: Mapping[str, str]) -> Gauge:
+    """How many answers would differ; the endpoints are read only where something is in force."""
+    rows = await sources.catalog.endpoints() if in_force else ()
+    endpoints = [row.value.endpoint for row in rows]
+    changes = changed_answers(endpoints, await sources.rules(), in_force)
+    return Gauge("probes.would_change", len(changes), labels)
+
+
+def _rtt_gauges(in_force: Measured, labels: Mapping[str, str]) -> list[Gauge]:
+    """Measured distances of regions. No metric has the name of an endpoint, so static endpoints are left out."""
+    ms = in_force.distances.ms if in_force.distances else {}
+    return [Gauge("probes.rtt", ms[place], {**labels, "place": place}) for place in sorted(ms) if "/" not in place]
 
 
 async def blocked_gauges(catalog: Catalog, zones: Iterable[Zone]) -> list[Gauge]:

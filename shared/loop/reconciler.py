@@ -22,16 +22,26 @@ from shared.domain.clock import Clock
 from shared.domain.counters import Gauge, ProcessCounters
 from shared.domain.zones import Zone
 from shared.edge import pages
-from shared.edge.commands import Command, Drain, Freeze, Preflight, Sweep, Undrain, Unfreeze
+from shared.edge.commands import Command, Drain, Freeze, Preflight, ProbeName, Sweep, Undrain, Unfreeze
 from shared.edge.report import Report
 from shared.edge.status_query import StatusQuery
 from shared.loop import metrics as gauges
-from shared.loop.deadlines import DRAIN_SECONDS, RESYNC_SECONDS, SHUTDOWN_GRACE_SECONDS, SWEEP_SECONDS, time_limit
+from shared.loop.apply_recorded import apply_recorded
+from shared.loop.deadlines import (
+    DRAIN_SECONDS,
+    PROBE_APPLY_SECONDS,
+    PROBE_SECONDS,
+    RESYNC_SECONDS,
+    SHUTDOWN_GRACE_SECONDS,
+    SWEEP_SECONDS,
+    time_limit,
+)
 from shared.loop.event_handler import EventHandler
 from shared.loop.instance import Instance
 from shared.loop.override_commands import OverrideCommands
 from shared.loop.overrides import Overrides
 from shared.loop.preflight_check import PreflightCheck
+from shared.loop.probing.interface import Probing
 from shared.loop.recorder import Recorder
 from shared.loop.reobserve import reobserve_pending
 from shared.loop.resync import Resyncs
@@ -59,6 +69,7 @@ class Reconciler:
     event_handler: EventHandler
     sweeps: SweepRunner
     preflight: PreflightCheck
+    probing: Probing
     resyncs: Resyncs
     overrides: Overrides
     override_commands: OverrideCommands
@@ -80,7 +91,7 @@ class Reconciler:
             return await self.event_handler.handle(text)
 
     async def drain(self) -> Report:
-        """Apply what is dirty, observe warming endpoints again, end expired overrides; or sweep where that is needed.
+        """Apply what is dirty, observe warming endpoints again, end expired overrides and verdicts; or sweep if needed.
 
         Raises Transient, Terminal. The gauges that alerts look at are recorded also where a drain fails.
         """
@@ -93,13 +104,14 @@ class Reconciler:
                 else:
                     await self._apply_dirty(deadline, report)
             finally:
-                await gauges.record_gauges(self.catalog, self.settings.zones, self.clock(), self.metrics)
+                await gauges.record_gauges(self.status_queries.sources, self.metrics)
             return report
 
     async def _apply_dirty(self, deadline: float, report: Report) -> None:
         """What a drain does, and then a sweep if events were left to one."""
         async with time_limit(DRAIN_SECONDS + SHUTDOWN_GRACE_SECONDS):
             await self.overrides.expire(report)
+            await self.probing.end_what_is_over()
             await reobserve_pending(self.catalog, self.recorder, self.clock, deadline - DRAIN_SECONDS / 2, report)
             await self.applier.apply(self.settings.zones, deadline, report, keep_waiting=True, count_remaining=True)
         if sweep_is_due(await self.catalog.state(), self.clock()):
@@ -115,12 +127,31 @@ class Reconciler:
                 await self.preflight.run_if_due(seen)
             return report
 
+    async def probe(self) -> Report:
+        """Run a round of probes, and apply what it changes. Without NEARZONE_PROBES there is no I/O at all.
+
+        Raises Transient, Terminal.
+        """
+        report = Report("probe")
+        if not self.settings.probes:
+            return report
+        with self.metrics_writer.write_after():
+            begun = await self.startup.begin(fills=False)
+            async with time_limit(PROBE_SECONDS + SHUTDOWN_GRACE_SECONDS):
+                marked = await self.probing.run_round(report)
+            if marked:
+                await apply_recorded(self.applier, begun + PROBE_APPLY_SECONDS, report)
+            return report
+
     async def resync(self, command: Command) -> Report:
         """Carry out an operator's command. Raises BadRequest where it names what neither catalog nor Azure knows."""
         with self.metrics_writer.write_after():
             match command:
                 case Preflight():
                     return await self.resyncs.check()
+                case ProbeName():
+                    await self.startup.begin(fills=False)
+                    return await self.probing.probe_name(command)
                 case Sweep():
                     return await self.resyncs.sweep(command, await self.startup.begin() + RESYNC_SECONDS)
                 case Drain() | Undrain() | Freeze() | Unfreeze():
@@ -145,6 +176,6 @@ class Reconciler:
     async def metrics_page(self) -> tuple[Sequence[Gauge], Sequence[ProcessCounters]]:
         """How things stand now, and the counters of every process. Raises Transient, Terminal."""
         await self.startup.begin(fills=False)
-        current = await gauges.current_gauges(self.catalog, self.settings.zones, self.clock())
+        current = await gauges.current_gauges(self.status_queries.sources)
         blocked = await gauges.blocked_gauges(self.catalog, self.settings.zones)
         return [*current, *blocked], await self.metrics_writer.all_instances()

@@ -21,6 +21,7 @@ from shared.domain.errors import Conflict, Transient
 from shared.domain.zones import Zone
 from shared.edge.event_hints import Hint
 from shared.loop.observer import Observer
+from shared.loop.probing.interface import NoProbing, Probing
 from shared.ports import Catalog, Inventory
 
 MAX_RECORD_ATTEMPTS = 20
@@ -34,7 +35,8 @@ HINT_INTERVAL_SECONDS = 1.0
 class Recorder:
     """Writes what is observed. `clock`: seconds since the epoch. `health_wait`: see `confirmation.observed_row`.
 
-    `prefetch` is called before an endpoint is observed, with the names that may become dirty.
+    `prefetch` is called before an endpoint is observed, with the names that may become dirty. `probing`: may hold an
+    endpoint back until its first successful probe.
     """
 
     catalog: Catalog
@@ -44,6 +46,7 @@ class Recorder:
     clock: Callable[[], float]
     prefetch: Callable[[Iterable[str]], None]
     health_wait: float
+    probing: Probing = field(default_factory=NoProbing)
     _hints: SharedRuns[Sequence[Endpoint]] = field(default_factory=lambda: SharedRuns(HINT_INTERVAL_SECONDS))
     _looks: SharedRuns[Endpoint] = field(default_factory=SharedRuns)
 
@@ -136,6 +139,8 @@ class Recorder:
         before, left = old.endpoint if old else None, row.todo
         if before is None or not row.endpoint.equals_ignoring_id_case(before):
             row = replace(row, todo=row.todo | row.endpoint.names | (before.names if before else frozenset()))
+        # First of all: whatever reads that the endpoint serves must read the verdict as well.
+        await self.probing.wait_for_first(before, row.endpoint)
         etag = await self.catalog.put_endpoint(row, stored.etag if stored else None)
         if not row.todo:
             return Versioned(row, etag)

@@ -1,4 +1,4 @@
-"""The status for operators: how things stand, and why a zone answers a name as it does. Reads, never writes."""
+"""The status for operators: how things stand. Reads, never writes."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from shared.decide import preflight, unpublished
 from shared.decide import unreadable_rows as bad_rows
 from shared.decide import wait_reasons as waiting
 from shared.decide.alarms import Trouble, grouped, zone_label
-from shared.decide.decision import NameInputs, decide_answer
-from shared.decide.plan import has_no_owner_tag, has_our_owner_tag, obstacle
-from shared.decide.routing import explain_claims
+from shared.decide.rules import Rules
 from shared.domain.alarms import Alarm
 from shared.domain.catalog_rows import Versioned
-from shared.domain.catalog_state import CatalogState, ReadingProgress, SweepSummary
-from shared.domain.dirty import DirtyName, RecordChange
+from shared.domain.catalog_state import CatalogState
+from shared.domain.dirty import DirtyName
 from shared.domain.endpoints import EndpointRow, State
 from shared.domain.overrides import Override, active_freeze
 from shared.domain.zone_findings import BlockedName, ZoneFindings
-from shared.domain.zones import RecordSet, Zone
+from shared.domain.zones import Zone
 from shared.edge.report import alarm_json, refused_plan_json
+from shared.loop import probing_status
+from shared.loop.status_json import caller_json, change_json, dirty_json, progress_json, sweep_json, until_json
 from shared.loop.status_sources import StatusSources
 from shared.loop.times import format_time
 from shared.loop.unknown_resources import is_sweep_noted
@@ -59,7 +59,9 @@ async def status(sources: StatusSources, own: Sequence[Alarm] = ()) -> dict[str,
     current, settings = await _current(sources), sources.settings
     state = current.stored.value if current.stored else CatalogState()
     unreadable = bad_rows.alarms(await sources.catalog.bad_rows())
+    view = await probing_status.vantage_view(sources)
     alarms = [*own, *_alarms(current, settings, unreadable)]
+    alarms += probing_status.alarms(view, swept=state.completed_at > 0) if view else []
     found = current.found.values()
     return {
         "now": format_time(current.now),
@@ -68,22 +70,23 @@ async def status(sources: StatusSources, own: Sequence[Alarm] = ()) -> dict[str,
         "owner": settings.owner,
         "zones": [_zone(zone, current) for zone in settings.zones],
         "dirty": [
-            _dirty(each, current.holds[each.zone])
+            dirty_json(each, current.holds[each.zone])
             for each in sorted(chain(*current.dirty.values()), key=lambda each: (each.urgency, each.since, each.name))
         ],
         "blocked": [_blocked(zone, each) for zone in settings.zones for each in current.found[zone.key].blocked],
         "endpoints": _endpoint_counts(current.rows),
         "last_sweep": _last_sweep(state, is_current=bool(current.complete)),
-        "sweeps": [_swept(sweep) for sweep in state.sweeps],
+        "sweeps": [sweep_json(sweep) for sweep in state.sweeps],
         "changes": await _changes(sources),
         "drains": [
-            {"target": override.target, "until": format_time(override.until), **_caller(override)}
+            {"target": override.target, "until": format_time(override.until), **caller_json(override)}
             for override in current.overrides
             if not any(override.about(zone) for zone in current.frozen)
         ],
         "refusals": [text for each in found for text in each.refusals],
         "refused": [refused_plan_json(plan) for each in found for plan in each.refused],
         "alarms": [{**alarm_json(alarm), "at": format_time(alarm.at or current.now)} for alarm in _each_once(alarms)],
+        **(_probing(sources, current, view) if view else {}),
     }
 
 
@@ -95,8 +98,13 @@ async def _current(sources: StatusSources) -> _Current:
     found = {zone.key: await _found(sources, zone) for zone in zones}
     now, complete = sources.clock(), await sources.complete_epoch()
     frozen = {zone.key: active_freeze(zone, overrides) for zone in zones}
-    holds = {zone.key: await _holds(sources, zone, frozen[zone.key], complete) for zone in zones}
+    holds = {zone.key: await wait_reasons(sources, zone, frozen[zone.key], complete) for zone in zones}
     return _Current(now, stored, overrides, dirty, rows, found, complete, frozen, holds)
+
+
+def _probing(sources: StatusSources, current: _Current, view: probing_status.VantageView) -> dict[str, Any]:
+    rules = Rules(sources.settings, sources.latency, tuple(current.overrides))
+    return {"probing": probing_status.section(view, [row.endpoint for row in current.rows], rules)}
 
 
 def _alarms(current: _Current, settings: Settings, unreadable: Iterable[Alarm]) -> Iterator[Alarm]:
@@ -119,7 +127,7 @@ def _zone(zone: Zone, current: _Current) -> dict[str, Any]:
         "region": zone.region,
         "dirty": len(current.dirty[zone.key]),
         "blocked": current.found[zone.key].count,
-        "frozen": _until(current.frozen[zone.key]),
+        "frozen": until_json(current.frozen[zone.key]),
     }
 
 
@@ -132,7 +140,7 @@ def _last_sweep(state: CatalogState, *, is_current: bool) -> dict[str, Any]:
     return {
         "completed_at": format_time(state.completed_at),
         "current": is_current,
-        "progress": _progress(state.progress),
+        "progress": progress_json(state.progress),
         "deferred": format_time(state.deferred_at) if is_sweep_noted(state) else None,
     }
 
@@ -221,63 +229,7 @@ async def _changes(sources: StatusSources) -> list[dict[str, Any]]:
     return [change_json(past, zone) for past, zone in sorted(found, key=lambda each: -each[0].at)[:CHANGES]]
 
 
-async def explain(sources: StatusSources, zone: Zone, name: str) -> dict[str, Any]:
-    """One answer: every claim, in or out, and why, beside what the zone holds now. Raises Transient, Terminal."""
-    catalog = sources.catalog
-    record = await sources.record_sets.get(zone, name)
-    endpoints = [row.endpoint for row in await catalog.claimants(name)]
-    rules = await sources.rules()
-    answer, _ = decide_answer(zone, NameInputs(name, endpoints, record), rules)
-    dirty, frozen = await catalog.dirty_name(zone.key, name), await sources.active_freeze(zone)
-    holds = await _holds(sources, zone, frozen, await sources.complete_epoch()) if dirty else None
-    return {
-        "zone": zone.id,
-        "name": name,
-        "answer": {
-            "addresses": None if answer.addresses is None else list(answer.addresses),
-            "ttl": answer.ttl,
-            "reason": answer.reason,
-        },
-        "record": _record(sources, record),
-        "blocked": await _why_blocked(sources, zone, name, record),
-        "claims": [
-            {
-                "endpoint": decision.endpoint,
-                "region": decision.region,
-                "state": decision.state.value,
-                "addresses": list(decision.addresses),
-                "included": decision.included,
-                "reason": decision.reason,
-            }
-            for decision in explain_claims(zone, name, endpoints, rules)
-        ],
-        "dirty": _dirty(dirty.value, holds) if dirty and holds else None,
-        "frozen": _until(frozen),
-        "history": [change_json(past, zone) for past in await catalog.history(zone.key, name)],
-    }
-
-
-async def record(sources: StatusSources, zone: Zone, name: str) -> dict[str, Any]:
-    """What a zone holds now, as in `explain`; needs no catalog. Raises Transient, Terminal."""
-    return {"record": _record(sources, await sources.record_sets.get(zone, name))}
-
-
-def _record(sources: StatusSources, record: RecordSet | None) -> dict[str, Any] | None:
-    if record is None:
-        return None
-    mine = has_our_owner_tag(record, sources.settings.owner)
-    return {"addresses": list(record.addresses), "ttl": record.ttl, "owned": mine}
-
-
-async def _why_blocked(
-    sources: StatusSources, zone: Zone, name: str, record: RecordSet | None
-) -> dict[str, Any] | None:
-    was_ours = has_no_owner_tag(record) and await sources.catalog.is_owned(zone.key, name)
-    found = obstacle(name, record, sources.settings.owner, was_ours=was_ours)
-    return {"why": found.why.value, "owner": found.owner or None} if found else None
-
-
-async def _holds(
+async def wait_reasons(
     sources: StatusSources, zone: Zone, frozen: Override | None, complete: str | None
 ) -> waiting.WaitReasons:
     """What can hold back the names of a zone now."""
@@ -289,71 +241,3 @@ async def _holds(
     )
     own = sources.budgets[zone.key]
     return waiting.WaitReasons(zone, now, until, bool(complete), tenancy, due_before, own)
-
-
-def _dirty(dirty: DirtyName, holds: waiting.WaitReasons) -> dict[str, Any]:
-    return {
-        "zone": dirty.zone,
-        "name": dirty.name,
-        "urgency": dirty.urgency.key,
-        "since": format_time(dirty.since),
-        "attempts": dirty.attempts,
-        "not_before": format_time(dirty.not_before),
-        "last_error": dirty.last_error,
-        "cause": dirty.cause,
-        **_caller(dirty),
-        "waits_for": holds.reason(dirty),
-    }
-
-
-def _caller(said: DirtyName | Override | RecordChange | SweepSummary) -> dict[str, str | None]:
-    """The caller, and the reason that they gave; None where there is none."""
-    return {"by": said.by or None, "reason_given": said.reason_given or None}
-
-
-def change_json(past: RecordChange, zone: Zone) -> dict[str, Any]:
-    """One entry of a history as JSON."""
-    return {
-        "at": format_time(past.at),
-        "zone": zone.key,
-        "name": past.name,
-        "kind": past.kind,
-        "before": list(past.before),
-        "after": list(past.after),
-        "reason": past.reason,
-        "cause": past.cause,
-        **_caller(past),
-    }
-
-
-def _swept(sweep: SweepSummary) -> dict[str, Any]:
-    return {
-        "at": format_time(sweep.at),
-        "seconds": round(sweep.seconds, 3),
-        "cause": sweep.cause,
-        "endpoints": sweep.endpoints,
-        "drift": sweep.drift,
-        "changes": sweep.changes,
-        "failures": sweep.failures,
-        "refused": sweep.refused,
-        "complete": sweep.complete,
-        "failing": sweep.failing,
-        "examples": list(sweep.examples),
-        "error": sweep.error,
-        **_caller(sweep),
-    }
-
-
-def _progress(progress: ReadingProgress | None) -> dict[str, int | None] | None:
-    """How far a sweep has read what lists leave open, and about how many seconds it needs for the rest."""
-    if progress is None:
-        return None
-    took, left = progress.at - progress.begun, progress.of - progress.read
-    seconds = None if not progress.read or progress.ended else round(left * took / progress.read)
-    return {"read": progress.read, "of": progress.of, "seconds_left": seconds}
-
-
-def _until(override: Override | None) -> dict[str, str | None] | None:
-    if override is None:
-        return None
-    return {"until": None if override.has_no_end else format_time(override.until), **_caller(override)}

@@ -19,6 +19,8 @@ from shared.domain.endpoints import Endpoint, State
 from shared.domain.overrides import Override, active_freeze
 from shared.domain.zone_findings import ZoneFindings
 from shared.domain.zones import Zone
+from shared.loop import probing_status
+from shared.loop.status_json import answer_json
 from shared.loop.status_sources import StatusSources
 from shared.loop.times import format_time
 
@@ -33,9 +35,11 @@ async def names(sources: StatusSources) -> list[dict[str, Any]]:
     """
     rules = await sources.rules()
     by_name: defaultdict[str, list[Endpoint]] = defaultdict(list)
-    for row in await sources.catalog.endpoints():
-        for name in row.value.endpoint.names:
-            by_name[name].append(row.value.endpoint)
+    endpoints = [row.value.endpoint for row in await sources.catalog.endpoints()]
+    for endpoint in endpoints:
+        for name in endpoint.names:
+            by_name[name].append(endpoint)
+    effects = await probing_status.effects(sources, endpoints, rules)
     known = await _known_records(sources, rules.overrides)
     marked = frozenset(name for each in known.values() for name in each.names)
     there = [name for name, claimants in by_name.items() if any(each.state != State.GONE for each in claimants)]
@@ -44,7 +48,11 @@ async def names(sources: StatusSources) -> list[dict[str, Any]]:
             "name": name,
             "host": name in by_name and not any(name in endpoint.tagged for endpoint in by_name[name]),
             "answers": [
-                _answer(zone, name, by_name.get(name, ()), known[zone.key], rules) for zone in sources.settings.zones
+                {
+                    **_answer(zone, name, by_name.get(name, ()), known[zone.key], rules),
+                    **({"probes": effects.get((zone.key, name))} if sources.settings.probes else {}),
+                }
+                for zone in sources.settings.zones
             ],
         }
         for name in sorted({*there, *marked})
@@ -77,9 +85,7 @@ def _answer(zone: Zone, name: str, claimants: Sequence[Endpoint], known: KnownRe
     mismatch = known.mismatch(name, answer, kept=unsure)
     return {
         "zone": zone.id,
-        "addresses": None if answer.addresses is None else list(answer.addresses),
-        "ttl": answer.ttl,
-        "reason": answer.reason,
+        **answer_json(answer),
         "endpoints": [each.endpoint for each in claims if each.included],
         "held": _held(mismatch) if mismatch else None,
     }

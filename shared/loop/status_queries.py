@@ -12,7 +12,7 @@ from shared.domain.zones import Zone
 from shared.edge import pages
 from shared.edge.last_status import RUNBOOK, LastStatus, stale
 from shared.edge.status_query import LogQuery, NameQuery, PageQuery, StatusQuery, SummaryQuery
-from shared.loop import status, status_details
+from shared.loop import explanation, status, status_details
 from shared.loop.export import export
 from shared.loop.instance import Instance
 from shared.loop.startup import Startup
@@ -77,7 +77,7 @@ class StatusQueries:
     async def explain(self, zone: Zone, name: str) -> dict[str, Any]:
         """Why a zone answers a name as it does."""
         await self.startup.begin(fills=False)
-        return await status.explain(self.sources, zone, name)
+        return await explanation.explain(self.sources, zone, name)
 
     async def _everything(self) -> dict[str, Any]:
         await self.startup.begin(fills=False)
@@ -90,7 +90,7 @@ class StatusQueries:
         if isinstance(query, NameQuery):
             about = {"zone": query.zone.id, "name": query.name}
             with suppress(NearzoneError):
-                record = await status.record(self.sources, query.zone, query.name)
+                record = await explanation.record(self.sources, query.zone, query.name)
         if not known and not record:
             raise Transient(f"{error}. This process has read nothing yet, so there is no older answer; {RUNBOOK}")
         at, answer = known or (None, {"answer": None})

@@ -11,7 +11,7 @@ from shared.decide.rate_limit import RateLimit
 from shared.decide.region_latency import Latency
 from shared.decide.rules import Rules
 from shared.domain.overrides import Override, active_freeze
-from shared.domain.probes import Measured
+from shared.domain.probes import Measured, VantageRow
 from shared.domain.zones import Zone
 from shared.loop import catalog_queries
 from shared.ports import Catalog, RecordSets
@@ -44,6 +44,11 @@ class StatusSources:
     async def measured(self) -> Measured:
         """What probes have found that changes answers now."""
         return await catalog_queries.measured(self.catalog, self.settings, self.clock())
+
+    async def vantage(self) -> VantageRow | None:
+        """The last round of this app's vantage, whatever the mode; None where it has not probed yet."""
+        stored = await self.catalog.vantage(self.settings.probing.vantage)
+        return stored.value if stored else None
 
     async def active_freeze(self, zone: Zone) -> Override | None:
         """The override that freezes a zone now."""

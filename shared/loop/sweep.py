@@ -87,7 +87,9 @@ class Sweeper:
             report.failures.append(("sweep", "the catalog was lost meanwhile: the next sweep fills it"))
         marked()
         await self._apply(scope, plan, deadline, report)
-        housekeeping = Housekeeping(self.recorder.catalog, self.applier.settings.zones)
+        settings = self.applier.settings
+        vantage = settings.probing.vantage if settings.probes else ""
+        housekeeping = Housekeeping(self.recorder.catalog, settings.zones, vantage)
         await housekeeping.purge(fleet.rows, plan.index, begun, self.recorder.clock())
         return SweepObservations(fleet.listings, fleet.endpoints.values())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -33,18 +33,22 @@ PACE = Pace()
 
 
 async def probe_all(
-    dialer: Dialer, dials: Iterable[tuple[str, Probe]], probing: Probing, pace: Pace = PACE
+    dialer: Dialer,
+    dials: Iterable[tuple[str, Probe]],
+    probing: Probing,
+    pace: Pace = PACE,
+    first: Collection[DialKey] = (),
 ) -> Mapping[DialKey, ProbeResult]:
     """Probe every distinct (address, probe) once; return what was found by the deadline.
 
-    What was not finished by then is missing: it is no evidence. Seconds are the event loop's. Raises nothing but what
-    is a defect of the app, after all probes have ended.
+    What was not finished by then is missing: it is no evidence. `first`: what begins at once, without a place in the
+    spread. Seconds are the event loop's. Raises nothing but what is a defect of the app, after all probes have ended.
     """
     distinct = {(ip, asked.digest): asked for ip, asked in dials}
     gate = asyncio.Semaphore(pace.at_once)
 
     async def one(key: DialKey, asked: Probe) -> ProbeResult:
-        await asyncio.sleep(pace.spread * share_of_spread(key))
+        await asyncio.sleep(0.0 if key in first else pace.spread * share_of_spread(key))
         async with gate:
             return await probe(dialer, key[0], asked, probing)
 

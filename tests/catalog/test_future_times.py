@@ -14,6 +14,7 @@ from shared.domain.clock import TOLERANCE, Clock
 from shared.domain.dirty import LONGEST_WAIT, DirtyName, RecordChange, Urgency
 from shared.domain.endpoints import EndpointRow
 from shared.domain.overrides import FOREVER, Override
+from shared.domain.probes import Better, Distances, Evidence, EvidencePage, VantageRow, Verdict, VerdictKind
 from shared.domain.zones import RecordSet
 from shared.edge.report import Report
 from shared.loop.observer import LIST_COOLDOWN_SECONDS, Observer
@@ -36,6 +37,18 @@ def with_progress(at):
     return CatalogState(progress=ReadingProgress(1, 2, at, at), sweeps=(SweepSummary(at, 1.0, "sweep"),))
 
 
+def with_verdict(at):
+    return VantageRow("eastus", verdicts=(Verdict(VerdictKind.DOWN, "a", "10.0.0.1", "p", "eastus", at),))
+
+
+def with_distances(**times):
+    return VantageRow("eastus", distances=Distances(**times))
+
+
+def with_evidence(**times):
+    return EvidencePage("eastus", 0, (replace(Evidence("a", "10.0.0.1", "p", "eastus", "eastus", 0.0), **times),))
+
+
 TIMES = [
     # a row with one time, how far that may lie in the future
     (lambda at: replace(ROW, seen_at=at), 0.0),
@@ -54,6 +67,18 @@ TIMES = [
     (with_progress, 0.0),
     (lambda at: (replace(PAST, at=at), replace(PAST, at=0.0)), 0.0),
     (lambda at: Override("eastus", at), FOREVER),
+    (lambda at: VantageRow("eastus", at=at), 0.0),
+    (lambda at: VantageRow("eastus", blind_since=at), 0.0),
+    (with_verdict, 0.0),
+    (lambda at: with_distances(changed_at=at), 0.0),
+    (lambda at: with_distances(released=(0.0, at)), 0.0),
+    (lambda at: with_distances(better=(Better("a", "b", at),)), 0.0),
+    (lambda at: with_evidence(since=at), 0.0),
+    (lambda at: with_evidence(at=at), 0.0),
+    (lambda at: with_evidence(down_since=at), 0.0),
+    (lambda at: with_evidence(up_at=at), 0.0),
+    (lambda at: with_evidence(sampled_at=at), 0.0),
+    (lambda at: with_evidence(withdrawals=(0.0, at)), 0.0),
 ]
 
 
@@ -67,6 +92,14 @@ def test_a_time_of_the_future_counts_as_when_the_row_was_written_and_where_that_
             assert without_future_times(Versioned(made(wrong), "7"), NOW) == Versioned(made(NOW), "7")
             right = without_future_times(Versioned(made(wrong), ETAG), NOW)
             assert right == Versioned(made(written_at(ETAG)), ETAG)
+
+
+def test_what_a_vantage_has_found_ends_earlier_by_as_much_as_its_clock_was_ahead():
+    stored = VantageRow("eastus", at=9e9, until=9e9 + 60.0, distances=Distances(until=9e9 + 600.0))
+    right = without_future_times(Versioned(stored, ETAG), NOW).value
+    assert (right.until, right.distances.until) == (written_at(ETAG) + 60.0, written_at(ETAG) + 600.0)
+    fine = Versioned(replace(stored, at=NOW + TOLERANCE, until=NOW + TOLERANCE + 60.0), ETAG)
+    assert without_future_times(fine, NOW).value.until == NOW + TOLERANCE + 60.0
 
 
 def test_the_newest_change_of_a_history_stays_the_first_one_where_only_its_time_is_wrong():

@@ -15,6 +15,7 @@ from shared.edge import commands as resync
 from shared.edge.report import Report
 from shared.edge.status_query import StatusQuery, parse_status_query
 from simulator.functions_host.functions import index
+from simulator.model_servers.entry import ServerEntry
 from tests.support.deployment import REGIONS, a_vm, a_world, run_scenario, strip, vm_id
 from tests.support.values import parsed, zone_id
 from tests.support.values import vm_id as plain_vm_id
@@ -144,3 +145,24 @@ def test_the_page_has_every_key_of_the_status():
         assert set(json.loads(line)) <= short["changes"]
 
     run_scenario(story, a_world(*(a_vm(f"{region[0]}-1", region, 4) for region in REGIONS)))
+
+
+def test_the_answer_to_a_probe_by_hand_is_the_one_on_the_page():
+    shown = re.search(r'    "probed": (\[.*?\n    \])\n', TEXT, re.DOTALL)[1]
+    measured = {"rtt_ms": None, "seconds": None}
+
+    async def story(stage):
+        await stage.app.correct_drift()
+        for name, behaviour in (("e-1", "refuses"), ("w-1", "dead")):
+            stage.cloud.servers.set(vm_id(name), ServerEntry(behaviour=behaviour), stage.clock())
+        report = (await stage.resync(probe={"name": "llama", "zone": EAST})).as_json()
+        assert [each | measured for each in json.loads(shown)] == [each | measured for each in report["probed"]]
+        assert set(report["probed"][0]) == keys("### Report")["probed"]
+        empty = Report("probe").as_json()
+        assert {key: empty[key] for key in empty.keys() - {"probed"}} == {
+            key: report[key] for key in empty.keys() - {"probed"}
+        }
+
+    machines = (a_vm("e-1", EAST, 4), a_vm("e-2", EAST, 5), a_vm("w-1", WEST, 4))
+    probes = {"llama": {"kind": "http", "port": 8000, "path": "/health"}}
+    run_scenario(story, a_world(*machines, PROBES=probes, PROBING={"vantage": EAST}))

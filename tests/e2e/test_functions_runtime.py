@@ -12,6 +12,7 @@ from pathlib import Path
 import dns.resolver
 import pytest
 
+from shared.config.settings import PROBE_SCHEDULE
 from tests.support.functions_app import ROOT, VM, WORLD, ZONE, app_settings, simulated_azure
 
 pytestmark = pytest.mark.timeout(120)
@@ -181,7 +182,7 @@ def azure(tmp_path, engine):
         yield ready
 
 
-def test_the_engine_indexes_the_seven_functions_of_the_app_with_these_bindings(azure):
+def test_the_engine_indexes_the_eight_functions_of_the_app_with_these_bindings(azure):
     report = run_engine(ROOT, [], **app_settings(azure))
     assert report["indexing"] == {"status": "Success", "error": None}
     bindings = {f["name"]: sorted(map(tuple, f["bindings"].values())) for f in report["functions"]}
@@ -190,6 +191,7 @@ def test_the_engine_indexes_the_seven_functions_of_the_app_with_these_bindings(a
         "on_resource_event": [("eventGridTrigger", "IN")],
         "drain": [("timerTrigger", "IN")],
         "correct_drift": [("timerTrigger", "IN")],
+        "probe": [("timerTrigger", "IN")],
         "resync": http,
         "status": http,
         "metrics": http,
@@ -198,6 +200,7 @@ def test_the_engine_indexes_the_seven_functions_of_the_app_with_these_bindings(a
     raw = {f["name"]: next(b for b in f["raw"] if b["type"].endswith("Trigger")) for f in report["functions"]}
     assert raw["drain"]["schedule"] == "%NEARZONE_DRAIN_SCHEDULE%"
     assert raw["correct_drift"]["schedule"] == "%NEARZONE_SWEEP_SCHEDULE%"
+    assert raw["probe"]["schedule"] == PROBE_SCHEDULE, "the setting is not there"
     assert ([m.upper() for m in raw["resync"]["methods"]], raw["resync"]["route"]) == (["POST"], "resync")
     assert ([m.upper() for m in raw["status"]["methods"]], raw["status"]["route"]) == (["GET"], "status")
     assert ([m.upper() for m in raw["metrics"]["methods"]], raw["metrics"]["route"]) == (["GET"], "metrics")
@@ -227,6 +230,7 @@ def test_the_engine_runs_every_function_of_the_app(azure):
         {"function": "resync", "http": {**resync, "headers": keys | FORGED, "body": json.dumps(drain)}},
         {"function": "status", "http": {**status, "query": {"since": "2020-01-01T00:00:00Z"}}},
         {"function": "metrics", "http": {"method": "GET", "url": "http://localhost/api/metrics"}},
+        {"function": "probe", "json": TIMER},
     ]
     refused = [  # What a person thinks to have said is never left out.
         {"function": "resync", "http": {**resync, "query": {"dry_run": "true"}}},
@@ -246,7 +250,7 @@ def test_the_engine_runs_every_function_of_the_app(azure):
     assert [(each["function"], each["status"], each["error"]) for each in done] == [
         (call["function"], "Success", None) for call in calls
     ]
-    assert [each["returned"]["status"] for each in done[4:]] == [200] * 7
+    assert [each["returned"]["status"] for each in done[4:11]] == [200] * 7
     assert "10.1.0.4" in done[6]["returned"]["body"]
     assert done[7]["returned"]["body"] == (ROOT / "shared" / "edge" / "dashboard.html").read_text(encoding="utf-8")
     assert "sha256-" in done[7]["returned"]["headers"]["Content-Security-Policy"]

@@ -7,6 +7,7 @@ from shared.catalog.memory import MemoryCatalog
 from shared.domain.catalog_state import CatalogState
 from shared.domain.dirty import RecordChange
 from shared.domain.endpoints import EndpointRow, State
+from shared.domain.probes import EvidencePage, VantageRow
 from shared.loop.housekeeping import Housekeeping
 from tests.support.values import vm, zone
 
@@ -83,3 +84,21 @@ def test_history_goes_once_a_day_30_days_after_the_last_change_of_its_name():
     assert asyncio.run(story(TODAY, 31 * DAY)) == 1
     assert asyncio.run(story(yesterday, 30 * DAY + 1.0)) == 0
     assert asyncio.run(story(yesterday, 30 * DAY - 1.0)) == 1
+
+
+def test_what_another_vantage_has_kept_goes_once_a_day_when_it_has_not_probed_for_a_day_and_only_where_we_probe():
+    async def story(begun, age, vantage):
+        catalog = MemoryCatalog()
+        for other in ("eastus", "westus"):
+            await catalog.put_vantage(VantageRow(other, at=NOW - age), None)
+            await catalog.put_evidence(EvidencePage(other, 0))
+        await Housekeeping(catalog, (ZONE,), vantage).purge({}, (), begun, NOW)
+        assert await catalog.vantage("eastus")
+        assert await catalog.evidence("eastus")
+        return bool(await catalog.vantage("westus")), len(await catalog.evidence("westus"))
+
+    yesterday = replace(TODAY, completed_at=NOW - DAY)
+    assert asyncio.run(story(TODAY, 2 * DAY, "eastus")) == (True, 1)
+    assert asyncio.run(story(yesterday, DAY - 1.0, "eastus")) == (True, 1)
+    assert asyncio.run(story(yesterday, DAY + 1.0, "eastus")) == (False, 0)
+    assert asyncio.run(story(yesterday, 2 * DAY, "")) == (True, 1)

@@ -21,8 +21,8 @@ from shared.edge.prometheus import format_metric, prometheus_text
 from shared.loop.metrics import WRITE_INTERVAL_SECONDS
 from simulator.tables import Tables
 from tests.support.catalogs import client, error
-from tests.support.deployment import REGIONS, Token, orphans, run_scenario, vm_id
-from tests.support.measured_app import eventful, fleet, measured_story
+from tests.support.deployment import REGIONS, Token, run_scenario, vm_id
+from tests.support.measured_app import eventful, eventful_fleet, fleet, measured_story
 
 ROOT = Path(__file__).parents[2]
 EAST, WEST, ASIA = REGIONS
@@ -90,7 +90,7 @@ def test_every_metric_of_the_telemetry_is_told_by_its_name_with_its_meaning_and_
         kept.append(await story(stage, figures))
 
     kept = []
-    figures = measured_story(told, fleet(records=orphans(10)))
+    figures = measured_story(told, eventful_fleet())
     (found,) = kept
     assert found.families == {
         format_metric(name): (metric.kind, metric.description) for name, metric in METRICS.items()
@@ -373,7 +373,7 @@ def test_neither_a_name_nor_an_address_nor_an_id_is_told():
         await eventful(stage, figures)
         kept.append(prometheus_text(*await stage.app.metrics_page()))
 
-    measured_story(story, fleet(records=orphans(10)))
+    measured_story(story, eventful_fleet())
     for private in (
         "llama",
         "e-1",

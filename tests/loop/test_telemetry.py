@@ -14,7 +14,7 @@ from shared.edge.report import Report
 from shared.telemetry import PREFIX
 from tests.support.deployment import REGIONS, orphans, vm_id
 from tests.support.ingestion import Ingestion, connected_app
-from tests.support.measured_app import eventful, fleet, measured_story
+from tests.support.measured_app import eventful, eventful_fleet, fleet, measured_story
 
 ROOT = Path(__file__).parents[2]
 EAST, WEST, ASIA = REGIONS
@@ -22,7 +22,7 @@ EAST, WEST, ASIA = REGIONS
 
 @pytest.fixture(scope="module")
 def figures():
-    return measured_story(eventful, fleet(records=orphans(10)))
+    return measured_story(eventful, eventful_fleet())
 
 
 def test_everything_that_is_promised_is_measured_and_nothing_else(figures):

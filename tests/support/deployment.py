@@ -14,12 +14,14 @@ from shared.edge.commands import parse as parse_resync
 from shared.ports import no_metrics
 from simulator.arm.front_door import Request
 from simulator.cloud import SimulatedAzure
+from simulator.dialing.connections import ProbedNetwork
 from simulator.event_grid.delivery import EventGrid, Subscription
 from simulator.front_ends.transport import SimulatorTransport
 from simulator.oracle.answers import expected, held
 from simulator.timing.latency import Latency
 from simulator.world.world import read
 from tests.support.small_world import in_virtual_time
+from tests.support.virtual_dialer import virtual_dialer
 
 SUB = "11111111-1111-4111-8111-111111111111"
 REGIONS = {"eastus": 1, "westeurope": 2, "southeastasia": 3}
@@ -131,6 +133,7 @@ class SimulatedDeployment:
         loop = asyncio.get_running_loop()
         self.clock = loop.time
         self.cloud = SimulatedAzure(read(json.dumps(world)), clock=self.clock, seed=seed, operation_scale=1.0)
+        self.network = ProbedNetwork(self.cloud)
         self.request_log = RequestLog(self.cloud)
         self.faults = faults
         self.transport = SimulatorTransport(self.request_log, Latency(Random(seed), latency), self._fault)
@@ -143,13 +146,19 @@ class SimulatedDeployment:
     def restart(self, catalog=None, **changed):
         """A fresh process, with an empty catalog or with this one."""
         self.environment |= changed
-        self.app = build(
+        self.app = self.another_process(catalog or MemoryCatalog(), "app")
+
+    def another_process(self, catalog, holder):
+        """A process of the app on this catalog. It probes from the vantage that its settings name."""
+        vantage = json.loads(self.environment.get("NEARZONE_PROBING", "{}")).get("vantage", "")
+        return build(
             self.environment,
             credential=Token(),
             transport=self.transport,
-            catalog=catalog or MemoryCatalog(),
+            catalog=catalog,
+            dialer=virtual_dialer(self.network, vantage),
             clock=self.clock,
-            holder="app",
+            holder=holder,
             measure=self.measure,
         )
 

@@ -7,7 +7,8 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from shared.telemetry import otel_metrics
 from simulator.arm.front_door import Response
-from tests.support.deployment import REGIONS, a_vm, a_world, run_scenario, vm_id, zone_id
+from tests.support.deployment import REGIONS, a_vm, a_world, orphans, run_scenario, vm_id, zone_id
+from tests.support.probed import measured_distances, probed_settings, store_round, verdict_of
 
 EAST, WEST, ASIA = REGIONS
 
@@ -58,6 +59,11 @@ def answering(*statuses):
     return faults
 
 
+def eventful_fleet():
+    """A world for `eventful`."""
+    return fleet(records=orphans(10), **probed_settings())
+
+
 async def eventful(stage, _):
     """Everything that is measured happens."""
     await stage.app.correct_drift()  # Each zone has ten record sets too many, and that plan is refused.
@@ -68,4 +74,6 @@ async def eventful(stage, _):
     stage.faults = answering(429, 412)
     stage.arm("POST", vm_id("w-1") + "/deallocate")
     await stage.deliver_pending_events(60)
+    down = [verdict_of(stage.app, "e-1", "10.1.0.4", EAST)]
+    await store_round(stage.app, verdicts=down, distances=measured_distances(stage.app))
     await stage.app.drain()

@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 
 from shared.domain.errors import BadRequest
 from shared.edge import commands
-from shared.edge.commands import MAX_BYTES, Drain, Freeze, Preflight, Sweep, Undrain, Unfreeze
+from shared.edge.commands import MAX_BYTES, Drain, Freeze, Preflight, ProbeName, Sweep, Undrain, Unfreeze
 from tests.support.values import EAST, OTHER_SUB, WEST, parsed, vm_id, zone_id
 
 TYPES = frozenset({"microsoft.compute/virtualmachines"})
 ZONES = [{"id": zone_id(), "region": WEST}, {"id": zone_id("b"), "region": EAST}, {"id": zone_id("c"), "region": EAST}]
-SETTINGS = parsed(ZONES=ZONES)
+SETTINGS = parsed(ZONES=ZONES, PROBES={"llama*": {"kind": "vllm"}}, PROBING={"vantage": WEST})
+PROBE = SETTINGS.probe("llama")
 VM = vm_id("gpu-1")
 DIGEST = "0123456789ab"
 
@@ -59,6 +60,8 @@ VALID = [
     ({"undrain": {"endpoint": VM}}, Undrain(VM.lower())),
     ({"check": False, "dry_run": False, "force": False, "force_beyond": False}, sweep()),
     ({"check": True}, Preflight()),
+    ({"probe": {"name": "Llama"}}, ProbeName("llama", PROBE, SETTINGS.zones)),
+    ({"probe": {"name": "llama-70b", "zone": WEST}}, ProbeName("llama-70b", PROBE, SETTINGS.zones[:1])),
     ({"freeze": {"zone": WEST}}, Freeze(SETTINGS.zones[0])),
     ({"freeze": {"zone": WEST, "minutes": 5}, "reason": "r"}, Freeze(SETTINGS.zones[0], 5, reason="r")),
 ]
@@ -99,6 +102,17 @@ INVALID = [
     ({"reason": 5}, "reason"),
     ({"check": True, "reason": "r"}, "reason: not together with check"),
     ({"check": True, "dry_run": True}, "dry_run: not together with check"),
+    ({"probe": {"name": "llama"}, "dry_run": True}, "dry_run: not together with probe"),
+    ({"probe": {"name": "llama"}, "name": "llama"}, "name: not together with probe"),
+    ({"probe": {}}, "name"),
+    ({"probe": "llama"}, "probe"),
+    ({"probe": {"name": "llama", "port": 80}}, "port"),
+    ({"probe": {"name": 5}}, "name"),
+    ({"probe": {"name": "a.b"}}, "probe.name: 'a.b' is not a DNS label"),
+    ({"probe": {"name": "phi"}}, "probe.name: no entry of NEARZONE_PROBES says how 'phi' is probed"),
+    ({"probe": {"name": "llama", "zone": "mars"}}, "probe.zone: 'mars' is not the id or region"),
+    ({"probe": {"name": "llama", "zone": None}}, "probe.zone: null is not a value"),
+    ({"probe": None}, "probe: null is not a value"),
     ({"force_beyond": True}, "force_beyond: only together with force"),
     ({"force": DIGEST, "force_beyond": 1}, "force_beyond"),
     ({"zone": 5}, "zone"),

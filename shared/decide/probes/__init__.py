@@ -1,0 +1,1 @@
+"""What follows from probes: which addresses are probed, and which verdicts and distances their results amount to."""

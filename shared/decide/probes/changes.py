@@ -1,0 +1,153 @@
+"""Which names a new row of a vantage concerns, and what is left of a row that has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from shared.config.settings import Settings
+from shared.decide.distance import FAR, exchanged
+from shared.decide.probes.reorder import places_of_names
+from shared.domain.dirty import Urgency
+from shared.domain.probes import Distances, Target, TargetKey, VantageRow, Verdict, VerdictKind
+
+_SEVERITY = {None: 0, VerdictKind.RETURNING: 1, VerdictKind.WAITING: 2, VerdictKind.DOWN: 3}
+
+
+@dataclass(frozen=True, slots=True)
+class NameChange:
+    """Why a name must be marked dirty. `everywhere`: in all zones; otherwise in those of the vantage's region.
+
+    `cause`: text for the operator, made of fixed words, names and numbers.
+    """
+
+    urgency: Urgency
+    everywhere: bool
+    cause: str
+
+
+def changed_names(
+    old: VantageRow,
+    new: VantageRow,
+    targets: Iterable[Target],
+    settings: Settings,
+    published: Callable[[str], float | None],
+) -> Mapping[str, NameChange]:
+    """Return the names whose answers can differ between two rows, by name. Times are taken from the rows.
+
+    `targets`: those of the present endpoints. A verdict against an endpoint that does not serve any more concerns no
+    name. `published`: as in `judge`.
+    """
+    known = tuple(targets)
+    found: dict[str, NameChange] = {}
+    for name, change in (
+        *_verdict_changes(old, new, known, settings),
+        *_order_changes(old, new, known, settings, published),
+    ):
+        before = found.get(name)
+        found[name] = _merged(before, change) if before else change
+    return dict(sorted(found.items()))
+
+
+def _merged(one: NameChange, other: NameChange) -> NameChange:
+    first = min(one, other, key=lambda each: each.urgency)
+    return replace(first, everywhere=one.everywhere or other.everywhere)
+
+
+def _verdict_changes(
+    old: VantageRow, new: VantageRow, targets: Iterable[Target], settings: Settings
+) -> Iterator[tuple[str, NameChange]]:
+    """The names of targets against which something else is said than before.
+
+    If the old verdicts have ended, answers may have been written with or without them: then all count as changed.
+    """
+    before = {each.key: each for each in old.verdicts}
+    after = {each.key: each for each in new.verdicts}
+    if not before and not after:
+        return
+    lapsed = old.until <= new.at
+    by_key: dict[TargetKey, Target] = {each.key: each for each in targets}
+    for key in sorted({*before, *after} & by_key.keys()):
+        was, now = before.get(key), after.get(key)
+        if lapsed or _says(was) != _says(now):
+            everywhere = any(each.everywhere for each in (was, now) if each)
+            for name in by_key[key].names:
+                if not _is_ignored(was, name, settings) or not _is_ignored(now, name, settings):
+                    urgency = _urgency(was, now, host=name not in by_key[key].tagged)
+                    yield name, NameChange(urgency, everywhere, _cause(new.vantage, key[1], was, now))
+
+
+def _says(verdict: Verdict | None) -> tuple[VerdictKind, bool] | None:
+    return (verdict.kind, verdict.everywhere) if verdict else None
+
+
+def _is_ignored(verdict: Verdict | None, name: str, settings: Settings) -> bool:
+    """Whether a verdict makes no difference to a name (see `_healthy` in `routing.py`)."""
+    return verdict is None or (verdict.kind == VerdictKind.WAITING and not settings.policy(name).wait_minutes)
+
+
+def _urgency(was: Verdict | None, now: Verdict | None, *, host: bool) -> Urgency:
+    """A withdrawal is as urgent as a stop, a return as a start."""
+    before, after = (_SEVERITY[each.kind if each else None] for each in (was, now))
+    wider = now is not None and now.everywhere and not (was and was.everywhere)
+    if after > before or (after == before and wider):
+        return Urgency.HOST_WITHDRAW if host else Urgency.WITHDRAW
+    return Urgency.HOST_FIRST_ADDRESS if host else Urgency.FIRST_ADDRESS
+
+
+def _cause(vantage: str, ip: str, was: Verdict | None, now: Verdict | None) -> str:
+    if now:
+        return f"probes from {vantage}: {ip} is {now.words}"
+    return f"probes from {vantage}: {ip} is no longer {was.kind.value}" if was else f"probes from {vantage}"
+
+
+def _order_changes(
+    old: VantageRow,
+    new: VantageRow,
+    targets: Iterable[Target],
+    settings: Settings,
+    published: Callable[[str], float | None],
+) -> Iterator[tuple[str, NameChange]]:
+    """The names that a measured order or value concerns in another way than before, in the zones of the vantage."""
+    if not old.distances.order and not new.distances.order:
+        return
+    lapsed = bool(old.distances.order) and old.distances.until <= new.at
+    if not lapsed and _same_effect(old.distances, new.distances):
+        return
+    for name, places in places_of_names(targets, settings).items():
+        tolerates = settings.policy(name).tolerance_ms > 0
+        views = [_view(each.distances, name, places, published, with_ms=tolerates) for each in (old, new)]
+        if len(places) > 1 and (lapsed or views[0] != views[1]):
+            yield name, NameChange(Urgency.OTHER, False, f"distances measured from {new.vantage}")
+
+
+def _same_effect(old: Distances, new: Distances) -> bool:
+    return (old.ms, old.order, old.previous, old.pending) == (new.ms, new.order, new.previous, new.pending)
+
+
+def _view(
+    distances: Distances,
+    name: str,
+    places: Mapping[str, str],
+    published: Callable[[str], float | None],
+    *,
+    with_ms: bool,
+) -> tuple[object, ...]:
+    """The order of a name's places as it decides, and their values where the policy compares these."""
+    effective = {place if place in distances.ms else region: region for place, region in places.items()}
+    keys = {place: published(region) for place, region in effective.items()}
+    ranked = sorted(effective, key=lambda place: (FAR if (ms := keys[place]) is None else ms, place))
+    order = exchanged(ranked, distances.order_for(name), distances.ms)
+    return tuple((place, distances.ms.get(place) if with_ms else None) for place in order)
+
+
+def ended(row: VantageRow, now: float) -> VantageRow:
+    """Return the row without verdicts and distances that have ended at `now`; the same row if none has.
+
+    The caller adds the names of `changed_names(row, ended(row, now), ...)` to `todo`.
+    """
+    if row.verdicts and row.until <= now:
+        row = replace(row, verdicts=(), kept=())
+    if row.distances.order and row.distances.until <= now:
+        row = replace(row, distances=Distances())
+    return row

@@ -1,0 +1,87 @@
+"""Which addresses are probed, and which of them share one connection."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+from ipaddress import IPv4Network
+
+from shared.config.settings import Settings
+from shared.decide.routing import ambiguous_addresses, reaches, serving_claims
+from shared.domain.addresses import reason_never_published
+from shared.domain.endpoints import STATIC, Address, Endpoint
+from shared.domain.probes import Probe, ProbeResult, Target, TargetKey
+
+Dial = tuple[str, str]
+"""The address and the probe's digest: targets with the same dial share one connection."""
+
+
+def targets(settings: Settings, endpoints: Iterable[Endpoint], own: Collection[IPv4Network] = ()) -> tuple[Target, ...]:
+    """Return what is to be probed, sorted by key.
+
+    Only addresses of serving endpoints whose claim counts, within the reach of at least one zone. `own`: the networks
+    of the app itself, which it never connects to. An endpoint that an override drains is probed as well, so that its
+    evidence is fresh when the override ends. `endpoints`: all that claim a name; an endpoint alone can differ in which
+    of its claims count.
+    """
+    own_ranges = [(int(each[0]), int(each[-1])) for each in own]
+    dialed: dict[str, bool] = {}
+    found: dict[TargetKey, Target] = {}
+    for name, (probe, claimants) in sorted(_probed_names(settings, endpoints).items()):
+        for endpoint, address in _addresses(name, claimants, settings):
+            if address.ip not in dialed:
+                dialed[address.ip] = _may_dial(address, settings, own_ranges)
+            if dialed[address.ip]:
+                key = (endpoint.key, address.ip, probe.digest)
+                found[key] = _with_name(found.get(key), endpoint, address, probe, name)
+    return tuple(found[key] for key in sorted(found))
+
+
+def _probed_names(settings: Settings, endpoints: Iterable[Endpoint]) -> dict[str, tuple[Probe, list[Endpoint]]]:
+    """The names that have a probe, each with it and with the endpoints that claim the name."""
+    claimants: defaultdict[str, list[Endpoint]] = defaultdict(list)
+    for endpoint in endpoints:
+        for name in endpoint.names:
+            claimants[name].append(endpoint)
+    return {name: (probe, found) for name, found in claimants.items() if (probe := settings.probe(name))}
+
+
+def _addresses(name: str, claimants: list[Endpoint], settings: Settings) -> Iterable[tuple[Endpoint, Address]]:
+    """The addresses that an answer could have: of serving claims that count, in the policy's regions, and of one VNet.
+
+    Which of two VNets a connection to an ambiguous address reaches is not known, so it would tell nothing.
+    """
+    serving = serving_claims(name, claimants, settings)
+    regions, ambiguous = settings.policy(name).regions, ambiguous_addresses(serving)
+    for endpoint in serving:
+        if not regions or endpoint.region in regions:
+            yield from ((endpoint, each) for each in endpoint.addresses if each.ip not in ambiguous)
+
+
+def _may_dial(address: Address, settings: Settings, own: Collection[tuple[int, int]]) -> bool:
+    """Whether the app may connect to an address. A zone's reach never has the addresses that are never published."""
+    if reason_never_published(address.ip) or any(first <= address.number <= last for first, last in own):
+        return False
+    return any(reaches(zone, address) for zone in settings.zones)
+
+
+def _with_name(known: Target | None, endpoint: Endpoint, address: Address, probe: Probe, name: str) -> Target:
+    tagged = frozenset({name} if name in endpoint.tagged else ())
+    if known:
+        return replace(known, names=known.names | {name}, tagged=known.tagged | tagged)
+    place = endpoint.key if endpoint.kind == STATIC else endpoint.region
+    return Target(endpoint.key, address.ip, endpoint.region, place, probe, frozenset({name}), tagged)
+
+
+def by_dial(targets: Iterable[Target]) -> Mapping[Dial, tuple[Target, ...]]:
+    """Group targets by what is dialed: each group needs one connection."""
+    groups: defaultdict[Dial, list[Target]] = defaultdict(list)
+    for each in targets:
+        groups[each.ip, each.probe.digest].append(each)
+    return {dial: tuple(group) for dial, group in groups.items()}
+
+
+def results_by_target(results: Mapping[Dial, ProbeResult], targets: Iterable[Target]) -> dict[TargetKey, ProbeResult]:
+    """Return the result of each target; a target whose dial has no result has none."""
+    return {each.key: results[dial] for each in targets if (dial := (each.ip, each.probe.digest)) in results}

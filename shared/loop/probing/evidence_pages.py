@@ -1,0 +1,35 @@
+"""The pages on which evidence is stored: which target is on which page. No I/O."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Mapping
+
+from shared.domain.probes import Evidence, EvidencePage, TargetKey
+
+TARGETS_PER_PAGE = 64
+"""Targets of a page, on average at the most."""
+
+
+def merge_pages(pages: Iterable[EvidencePage]) -> dict[TargetKey, Evidence]:
+    """Return the evidence of all pages. A target may be on two after a change of their number: the newer counts."""
+    found: dict[TargetKey, Evidence] = {}
+    for page in pages:
+        for each in page.evidence:
+            if each.key not in found or each.at > found[each.key].at:
+                found[each.key] = each
+    return found
+
+
+def split_pages(vantage: str, evidence: Mapping[TargetKey, Evidence]) -> list[EvidencePage]:
+    """Return the pages for this evidence, sorted by number. Their number is a power of two, at least one."""
+    count = 1 << max(0, (len(evidence) - 1) // TARGETS_PER_PAGE).bit_length()
+    found: list[list[Evidence]] = [[] for _ in range(count)]
+    for key in sorted(evidence):
+        found[page_number(key, count)].append(evidence[key])
+    return [EvidencePage(vantage, number, tuple(each)) for number, each in enumerate(found)]
+
+
+def page_number(key: TargetKey, count: int) -> int:
+    """Return the page of a target among `count`; the same in every process."""
+    return zlib.crc32("\n".join(key).encode()) % count

@@ -1,0 +1,61 @@
+"""Holds back an endpoint that begins to serve until its first successful probe, where a policy waits for that.
+
+The recorder asks for it before it records the endpoint, so that no decision sees the endpoint without the verdict.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from shared.decide.probes.verdicts import waiting
+from shared.domain.endpoints import Endpoint, State
+from shared.domain.probes import TargetKey, VantageRow, Verdict
+from shared.loop.probing.vantage import Vantage
+
+
+@dataclass(frozen=True)
+class FirstProbe:
+    """Adds verdicts to the row of the vantage. Endpoints that are recorded together share a write."""
+
+    vantage: Vantage
+    _pending: dict[TargetKey, Verdict] = field(default_factory=dict)
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def wait_for(self, before: Endpoint | None, after: Endpoint) -> None:
+        """Hold back what an endpoint has begun to serve, if a prober is at work. `before`: as it was recorded last.
+
+        Raises Transient and Terminal; Conflict where other writers of the row were always faster.
+        """
+        settings = self.vantage.settings
+        waits = self.vantage.enforces and any(policy.wait_minutes for policy in settings.policies.values())
+        if not waits or after.state != State.SERVING:
+            return
+        known = {target.key for target in self.vantage.targets([before])} if before else set()
+        begins = [target for target in self.vantage.targets([after]) if target.key not in known]
+        verdicts = waiting(begins, settings, self.vantage.clock())
+        self._pending.update((verdict.key, verdict) for verdict in verdicts)
+        try:
+            async with self._lock:
+                if any(verdict.key in self._pending for verdict in verdicts):
+                    await self._write()
+        finally:
+            for verdict in verdicts:
+                self._pending.pop(verdict.key, None)
+
+    async def _write(self) -> None:
+        """Write what all callers wait for."""
+        wanted = tuple(self._pending.values())
+        await self.vantage.change(lambda row: self._with(row, wanted))
+        for verdict in wanted:
+            self._pending.pop(verdict.key, None)
+
+    def _with(self, row: VantageRow, wanted: Iterable[Verdict]) -> VantageRow | None:
+        """Return the row with these verdicts; None where that changes nothing, or where the prober has stopped.
+
+        A row that has ended is not prolonged: that would bring back its other verdicts.
+        """
+        known = {verdict.key for verdict in row.verdicts}
+        added = tuple(verdict for verdict in wanted if verdict.key not in known)
+        return replace(row, verdicts=row.verdicts + added) if added and self.vantage.clock() < row.until else None

@@ -1,0 +1,153 @@
+"""A round of probes: probe every address once, judge what is known of it, write the row, mark the names.
+
+The steps and their order are model-checked (tests/protocol). The row is written before its names are marked, so that
+a decision about a marked name reads the new verdicts. The names stand in the row until they are marked, so that another
+process can finish after a crash. That write is on condition of the row as it was read: of two probers at work, only
+one gets on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from shared.decide.probes.changes import NameChange, changed_names
+from shared.decide.probes.evidence import fold
+from shared.decide.probes.judgement import Judgement, judge
+from shared.decide.probes.targets import by_dial, results_by_target
+from shared.domain.catalog_rows import Versioned
+from shared.domain.concurrency import gather_bounded
+from shared.domain.errors import Conflict, Transient
+from shared.domain.probes import Evidence, EvidencePage, ProbeResult, Target, TargetKey, VantageRow
+from shared.edge.report import Report
+from shared.loop.probing.evidence_pages import merge_pages, split_pages
+from shared.loop.probing.marks import mark_names
+from shared.loop.probing.vantage import Vantage
+from shared.loop.probing.verdict_log import VerdictLog
+from shared.loop.times import cause_now
+from shared.ports import Metrics, Prober
+
+WRITE_ATTEMPTS = 5
+"""Attempts to write the row while the recorders and the drain timer change it."""
+ANOTHER_PROBER = "another prober is at work: this round was dropped"
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What a round has read. `stored`: the row of the vantage; None: there is none yet."""
+
+    stored: Versioned[VantageRow] | None
+    pages: Sequence[EvidencePage]
+    targets: tuple[Target, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What a round has written. `old`: the row before; `written`: the new one; `changes`: of each name to be marked."""
+
+    old: VantageRow
+    written: Versioned[VantageRow]
+    evidence: Mapping[TargetKey, Evidence]
+    changes: Mapping[str, NameChange]
+
+
+@dataclass(frozen=True)
+class ProbeRounds:
+    """Runs the rounds of this app's vantage."""
+
+    vantage: Vantage
+    probe: Prober
+    log: VerdictLog
+    metrics: Metrics
+
+    async def run(self, report: Report) -> bool:
+        """Run one round; gives whether names were marked. Raises Transient, Terminal."""
+        begun, cause = self.vantage.clock(), cause_now("probe", self.vantage.clock())
+        gathered = await self._gather()
+        dials = by_dial(gathered.targets)
+        asked = [(ip, found[0].probe) for (ip, _), found in dials.items()]
+        results = await self.probe(asked, first=_overdue(gathered, dials))
+        decided = await self._decide(gathered, results_by_target(results, gathered.targets), begun)
+        self.metrics("probes.rounds", 1, outcome="done" if decided else "dropped")
+        if decided is None:
+            report.notes.append(ANOTHER_PROBER)
+            return False
+        row = decided.written.value
+        await mark_names(self.vantage, row.todo, decided.changes, cause)
+        if await self.vantage.clear_todo(decided.written):
+            await self._write_pages(gathered.pages, decided.evidence)
+        known = {alarm.means for alarm in decided.old.alarms}  # `what` has numbers, which may change each round.
+        report.alarms += [alarm for alarm in row.alarms if alarm.means not in known]
+        await self.log.enter(decided.old, row, cause, report)
+        self._measure(decided.old, row, results)
+        return bool(row.todo)
+
+    async def _gather(self) -> Gathered:
+        vantage = self.vantage
+        stored, pages, targets = await asyncio.gather(
+            vantage.row(), vantage.catalog.evidence(vantage.name), vantage.all_targets()
+        )
+        return Gathered(stored, pages, targets)
+
+    async def _decide(
+        self, gathered: Gathered, results: Mapping[TargetKey, ProbeResult], begun: float
+    ) -> Decided | None:
+        """Judge, and write the row; None where another prober is at work.
+
+        Where only the recorder or the drain timer has changed the row, what it says now is judged anew.
+        """
+        vantage, now, stored = self.vantage, self.vantage.clock(), gathered.stored
+        round_read = stored.value.round if stored else 0
+        probing = vantage.settings.probing
+        evidence = fold(merge_pages(gathered.pages), gathered.targets, results, now, probing)
+        for _ in range(WRITE_ATTEMPTS):
+            old = stored.value if stored else VantageRow(vantage.name)
+            judged = judge(evidence, gathered.targets, old, now, vantage.settings, vantage.published)
+            changes = self._changes(old, judged, gathered.targets)
+            row = replace(judged.row, seconds=now - begun, todo=old.todo | changes.keys())
+            try:
+                etag = await vantage.catalog.put_vantage(row, stored.etag if stored else None)
+            except Conflict:
+                stored = await vantage.row()
+                if stored and stored.value.round != round_read:
+                    return None
+            else:
+                return Decided(old, Versioned(row, etag), judged.evidence, changes)
+        raise Transient(f"the row of vantage {vantage.name} changed {WRITE_ATTEMPTS} times while it was written")
+
+    def _changes(self, old: VantageRow, judged: Judgement, targets: Sequence[Target]) -> Mapping[str, NameChange]:
+        """Return the names to be marked: none in observe mode, in which no answer changes."""
+        vantage = self.vantage
+        if not vantage.enforces:
+            return {}
+        return changed_names(old, judged.row, targets, vantage.settings, vantage.published)
+
+    async def _write_pages(self, old: Sequence[EvidencePage], evidence: Mapping[TargetKey, Evidence]) -> None:
+        catalog, name = self.vantage.catalog, self.vantage.name
+        pages = split_pages(name, evidence)
+        await gather_bounded(catalog.put_evidence(page) for page in pages)
+        surplus = {page.number for page in old} - {page.number for page in pages}
+        await gather_bounded(catalog.purge_evidence(name, number) for number in sorted(surplus))
+
+    def _measure(self, old: VantageRow, new: VantageRow, results: Mapping[tuple[str, str], ProbeResult]) -> None:
+        self.metrics("probes.round_duration", new.seconds)
+        for word, count in Counter(result.word for result in results.values()).items():
+            self.metrics("probes", count, result=word.value)
+        before, after = _given(old, new.at), _given(new, new.at)
+        for change, found in (("given", after - before), ("ended", before - after)):
+            for kind, count in Counter(kind for kind, _ in found).items():
+                self.metrics("probes.verdict_changes", count, kind=kind, change=change)
+
+
+def _overdue(gathered: Gathered, dials: Mapping[tuple[str, str], Sequence[Target]]) -> frozenset[tuple[str, str]]:
+    """Return what the last round had no time for. It begins first, so that no address is left out again and again."""
+    last = gathered.stored.value.at if gathered.stored else 0.0
+    missed = {each.key for page in gathered.pages for each in page.evidence if each.at < last and not each.absent}
+    return frozenset(dial for dial, found in dials.items() if any(target.key in missed for target in found))
+
+
+def _given(row: VantageRow, now: float) -> set[tuple[str, TargetKey]]:
+    """Return the kind and the target of each verdict in force."""
+    return {(each.kind.value, each.key) for each in row.verdicts} if now < row.until else set()
