@@ -14,6 +14,7 @@ reached, breadth first, so that the first trace that breaks a promise is a short
     looks.py         recording: one look at one endpoint, step by step (shared/loop/recorder.py)
     drains.py        draining: one dirty name, step by step (shared/loop/zone/name_attempt.py)
     sweeps.py        sweeping, step by step (shared/loop/sweep.py)
+    rounds.py        probing: a prober's round, and the end of what it measured, step by step
     surroundings.py  what happens outside of the app: changes, events, purges, losses, time
     successors.py    every next step of a world
     promises.py      what must hold whenever the world has come to rest
@@ -31,5 +32,6 @@ What the model leaves out:
 - Budgets, urgency and back-off. They delay steps, and a step may come arbitrarily late here.
 - Several zones: a mark in one zone says nothing about another one.
 - Routing: a name is answered by all running claimants, or by the first one.
+- How probes are judged: a round may find any address down, and any order. Only `evidence` counts results in a row.
 - Removal of index rows, and adoption, orders and the guard.
 """

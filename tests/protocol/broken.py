@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from tests.protocol.scenarios import SCENARIOS
-from tests.protocol.words import INDEX, MARK, SETTLE
+from tests.protocol.words import EMPTY, FENCE, INDEX, MARK, MARKS, NAMES, SETTLE
 
 
 @dataclass(frozen=True)
@@ -95,4 +95,51 @@ VARIANTS = (
         {"marker_asked_late": False},
         "bad row: a stop",
     ),
+    Variant("verdict: its names are not marked", {"fence": (FENCE, EMPTY)}, "probes: one may be down"),
+    Variant(
+        "verdict: its names are marked before it is written",
+        {"fence": (NAMES, MARKS, FENCE, EMPTY)},
+        "probes: one may be down",
+    ),
+    Variant("verdict: its names are read before it is written", {"names_after_fence": False}, "probes: a claim"),
+    Variant("verdict: todo is not kept", {"vantage_todo": False}, "probes: one may be down"),
+    Variant(
+        "verdict: todo is emptied before the marks", {"fence": (FENCE, EMPTY, NAMES, MARKS)}, "probes: one may be down"
+    ),
+    Variant("verdict: the todo that is found is dropped", {"vantage_carry": False}, "probes: one may be down"),
+    Variant(
+        "vantage row: two probers write it without a condition", {"vantage_condition": False}, "probes: two probers"
+    ),
+    Variant(
+        "vantage row: prober and drain timer write it without a condition",
+        {"vantage_condition": False},
+        "probes: what is over",
+    ),
+    Variant("vantage row: read before the dirty row", {"vantage_late": False}, "probes: one may be down"),
+    Variant("vantage row: read before the claims", {"vantage_last": False}, "waiting: two rounds"),
+    Variant("vantage row: what is over still counts", {"expiry_ends": False}, "probes: one may be down"),
+    Variant("vantage row: ended, and its names are not marked", {"expiry_marks": False}, "probes: one may be down"),
+    Variant(
+        "vantage row: a drain takes for ended what the drain timer has not ended",
+        {"by_clock": True},
+        "probes: what is over",
+    ),
+    Variant(
+        "vantage row: the same, and a round that finds verdicts over marks their names again",
+        {"by_clock": True, "lapsed_marks": True},
+        "probes: what is over",
+    ),
+    Variant("vantage row: what is only watched counts", {"watching_only": False}, "probes: only watched"),
+    Variant("fail open: verdicts take away the last address", {"fail_open": False}, "probes: all may be down"),
+    Variant("waiting: written after the row that says that it serves", {"wait": "after"}, "waiting: two rounds"),
+    Variant(
+        "waiting: ended by a round that does not see the endpoint yet",
+        {"wait_unseen": False},
+        "waiting: a new endpoint",
+    ),
+    Variant("evidence: an older page counts", {"pages_of_round": False}, "probes: evidence"),
+    Variant("evidence: what is over counts", {"pages_fresh": False}, "probes: evidence"),
+    Variant("evidence: a verdict is forgotten with it", {"verdicts_are_evidence": False}, "probes: evidence"),
+    Variant("distances: a released name is not marked", {"release_marks": False}, "distances: name by name"),
+    Variant("distances: names that are not pending are not marked", {"order_marks": False}, "distances: a claim"),
 )

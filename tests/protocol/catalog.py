@@ -65,6 +65,14 @@ def write_record(world, name, record):
     return world._replace(records=put(world.records, name, record), drains=tuple(sorted(drains)))
 
 
+def write_vantage(world, row):
+    """Write the vantage row."""
+    probing = world.probing
+    rounds = tuple(sorted(each._replace(version=STALE) for each in probing.rounds))
+    looks = tuple(sorted(each._replace(vantage=STALE) for each in world.looks)) if world.looks else ()
+    return world._replace(probing=probing._replace(row=row, rounds=rounds), looks=looks)
+
+
 def lose(world):
     """Lose everything that is in the catalog. What was seen to be absent may be written again."""
     for endpoint, row in enumerate(world.rows):

@@ -1,11 +1,11 @@
 """Draining: one dirty name, step by step, as shared/loop/zone/name_attempt.py does it.
 
-Read the dirty row, read the record set, read the claims, write on condition, clear the dirty row on condition. A failed
-condition leaves the name dirty, for another drain.
+Read the dirty row, read the record set, read the claims and then the vantage row, write on condition, clear the dirty
+row on condition. A failed condition leaves the name dirty, for another drain.
 """
 
 from tests.protocol.catalog import bits, clear, holds, write_record
-from tests.protocol.routing import address, answer, check_change
+from tests.protocol.routing import NOTHING_MEASURED, address, answer, check_answer, check_change, measured
 from tests.protocol.words import (
     ABSENT,
     CHANGE,
@@ -15,6 +15,7 @@ from tests.protocol.words import (
     DIRTY,
     FOREIGN,
     MAY_NARROW,
+    MEASURED,
     RECORD,
     ROW,
     RUNNING,
@@ -30,6 +31,9 @@ def begin(scenario, world):
     for name in range(len(world.records)):
         if world.dirty >> name & 1:
             found += dirty(scenario, world, Drain(name))
+        if not scenario.rules.vantage_late:
+            drain = Drain(name, measured=measured(scenario, world))
+            found.append(("reads the vantage row ahead", world, drain))
         if scenario.ahead:
             found.append(("reads the record set ahead", world, _with_record(world, Drain(name))))
     return found
@@ -67,9 +71,12 @@ def record(scenario, world, drain):
 
 def claimants(scenario, world, drain):
     """Read from the index which endpoints are claimants."""
+    found = []
+    if world.probing and not drain.measured and not scenario.rules.vantage_last:
+        found += [("reads the vantage row", world, drain._replace(measured=measured(scenario, world)))]
     led = sum(1 << endpoint for endpoint, names in enumerate(world.index) if names >> drain.name & 1)
     drain = drain._replace(at=ROW, ahead=led)
-    return [("reads the index", world, drain)] if led else _decide(scenario, world, drain, "reads the index")
+    return found + ([("reads the index", world, drain)] if led else _decide(scenario, world, drain, "reads the index"))
 
 
 def row(scenario, world, drain):
@@ -86,8 +93,13 @@ def row(scenario, world, drain):
 
 def _decide(scenario, world, drain, what):
     """Nothing, a change, or neither while the claims are not known."""
-    rules, want, before = scenario.rules, answer(scenario, drain.found), drain.record
-    unread, drain = drain.unread, drain._replace(found=0, unread=False, want=want)
+    if world.probing and not drain.measured:
+        return [(what, world, drain._replace(at=MEASURED))]
+    rules, before = scenario.rules, drain.record
+    want = answer(scenario, drain.found, drain.name, drain.measured or NOTHING_MEASURED)
+    if world.probing:
+        check_answer(scenario, world, drain.found, drain.measured, want)
+    unread, drain = drain.unread, drain._replace(found=0, unread=False, want=want, measured=())
     if not rules.dirty_row_first:
         drain = drain._replace(dirty=CURRENT if world.dirty >> drain.name & 1 else STALE)
     if before == want or (before == FOREIGN and rules.foreign_untouched):
@@ -99,6 +111,11 @@ def _decide(scenario, world, drain, what):
         return [(f"{what}: does not narrow, a claimant is unread", world, None)]
     asks = narrows and scenario.loses
     return [(f"{what}: wants {want}", world, drain._replace(at=MAY_NARROW if asks else CHANGE))]
+
+
+def read_measured(scenario, world, drain):
+    """Read the vantage row after the claims."""
+    return _decide(scenario, world, drain._replace(measured=measured(scenario, world)), "reads the vantage row")
 
 
 def may_narrow(scenario, world, drain):
@@ -129,4 +146,4 @@ def clear_dirty(scenario, world, drain):
     return [("leaves the dirty row: it was marked again", world, None)]
 
 
-STEPS = (dirty, record, claimants, row, may_narrow, change, clear_dirty)
+STEPS = (dirty, record, claimants, row, may_narrow, change, clear_dirty, read_measured)

@@ -4,7 +4,8 @@ Read the row, observe the endpoint, write the row on condition, index the names 
 condition, acknowledge the events. A conflict means again.
 """
 
-from tests.protocol.catalog import add_index, bits, holds, mark, put, write_row
+from tests.protocol.catalog import add_index, bits, holds, mark, put, write_row, write_vantage
+from tests.protocol.routing import address
 from tests.protocol.words import (
     ABSENT,
     ACKNOWLEDGE,
@@ -13,6 +14,7 @@ from tests.protocol.words import (
     GONE,
     INDEX,
     LAGGING,
+    MARK,
     NONE,
     NOT_YET,
     OBSERVE,
@@ -22,8 +24,11 @@ from tests.protocol.words import (
     READ,
     READ_LATE,
     REREAD,
+    RUNNING,
     SETTLE,
     STALE,
+    WAIT,
+    WAIT_READ,
     WRITE,
     Broken,
     Row,
@@ -62,7 +67,7 @@ def observe(scenario, world, look):
     rules, truth = scenario.rules, world.truth[look.endpoint]
     if scenario.two_requests and truth.state:
         return [("observes all but the address", world, look._replace(at=OBSERVE_ADDRESS, part=truth.seen[:2]))]
-    found = [("observes", world, _decide(rules, look, truth.seen))]
+    found = [("observes", world, _waiting(scenario, look, _decide(rules, look, truth.seen)))]
     if scenario.lag and truth.state and truth.lag != OVER:
         lagging = world
         if truth.lag == NOT_YET:
@@ -93,6 +98,39 @@ def _decide(rules, look, seen):
     if unchanged and not todo and not (rules.always_write if known else rules.tombstones):
         return _ended(look)
     return look._replace(at=WRITE, row=row)
+
+
+def _waiting(scenario, before, look):
+    """Let an endpoint wait that begins to serve, or whose last look was not finished."""
+    known, row = before.row, look.row
+    if not scenario.waits or look.at != WRITE or row.state != RUNNING:
+        return look._replace(begins=False)
+    begins = not known or known.todo > 0 or (known.state, known.address) != (row.state, row.address)
+    first = begins and scenario.rules.wait == "before"
+    return look._replace(begins=begins, at=WAIT_READ if first else WRITE)
+
+
+def wait_read(scenario, world, look):
+    """Read the vantage row: an address that has answered before need not wait."""
+    bit = address(look.endpoint, look.row.address)
+    if (world.probing.answered | world.probing.row.waiting) & bit:
+        return [("need not wait", world, _waited(scenario, look))]
+    return [("reads the vantage row", world, look._replace(at=WAIT, vantage=CURRENT))]
+
+
+def wait(scenario, world, look):
+    """Write to the vantage row that the endpoint waits, on condition."""
+    if look.vantage != CURRENT:
+        return [("finds that the vantage row has changed", world, look._replace(at=WAIT_READ))]
+    row = world.probing.row
+    row = row._replace(waiting=row.waiting | address(look.endpoint, look.row.address))
+    return [("writes that the endpoint waits", write_vantage(world, row), _waited(scenario, look))]
+
+
+def _waited(scenario, look):
+    if scenario.rules.wait == "before":
+        return look._replace(at=WRITE, vantage=STALE)
+    return look._replace(at=MARK, left=look.row.todo, vantage=STALE)
 
 
 def _again(look, names):
@@ -148,12 +186,14 @@ def _next(rules, look, done):
     if done + 1 == len(rules.publish):
         return _ended(look)
     at = rules.publish[done + 1]
+    if look.begins and rules.wait == "after" and at == MARK:
+        return look._replace(at=WAIT_READ, left=0)
     return look._replace(at=at, left=0 if at == SETTLE else look.row.todo)
 
 
 def _ended(look):
     """All is durable: nothing but the events matters any more."""
-    return look._replace(at=ACKNOWLEDGE, version=STALE, row=(), left=0, false=False, unknown=False)
+    return look._replace(at=ACKNOWLEDGE, version=STALE, row=(), left=0, false=False, unknown=False, begins=False)
 
 
 def reread(scenario, world, look):
@@ -196,4 +236,17 @@ def acknowledge(scenario, world, look):
     return [("ends", world, None)]
 
 
-STEPS = (read, observe, observe_address, read_late, write, reread, publish, publish, settle, acknowledge)
+STEPS = (
+    read,
+    observe,
+    observe_address,
+    read_late,
+    write,
+    reread,
+    publish,
+    publish,
+    settle,
+    acknowledge,
+    wait_read,
+    wait,
+)

@@ -1,8 +1,8 @@
 """What must hold whenever the world has come to rest: nothing runs, and no event waits."""
 
-from tests.protocol import drains, looks, surroundings, sweeps
-from tests.protocol.routing import right
-from tests.protocol.words import FOREIGN, NONE, UNREAD, Broken, Budget, Look
+from tests.protocol import drains, looks, rounds, surroundings, sweeps
+from tests.protocol.routing import NOTHING_MEASURED, measured, right
+from tests.protocol.words import FOREIGN, NONE, UNREAD, Broken, Budget, Look, Round
 
 ENOUGH = 400
 """Steps after which something that runs alone does not end."""
@@ -20,6 +20,8 @@ class Promises:
         """Raise Broken where a world is at rest and breaks a promise."""
         if world.looks or world.drains or world.sweep or any(map(any, world.events)):
             return
+        if world.probing and world.probing.rounds:
+            return
         self.count += 1
         told = world.may.lost_events == self.scenario.may.lost_events
         lost = (world.may.lost_catalogs, world.may.lost_rows)
@@ -35,9 +37,13 @@ class Promises:
             self._nothing_forgotten(world)
         if told and world.complete and not world.due:
             self._read_names(world)
+        if not self.scenario.enforce:
+            self._watching_marks_nothing(world)
         world = self._finished(world)
         if told and kept:
             self._all_right(world, "after the drain timer")
+            if world.probing:
+                self._nothing_held_back(world)
         world = self._finished(self._swept(world))
         self._all_right(world, "after a sweep")
 
@@ -53,13 +59,35 @@ class Promises:
                 raise Broken(f"at rest, the row of endpoint {endpoint} says {seen}, and {truth.seen} is true")
             known |= row.todo if row else 0
             known |= row.names | truth.names if again else 0
+        known |= self._to_be_marked(world)
         for name in range(len(world.records)):
             if not known >> name & 1 and not self._is_right(world, name):
                 raise Broken(f"at rest, name {name} is wrong and is not dirty")
 
+    def _to_be_marked(self, world):
+        """The names that the vantage row asks for, and those of what is over: the drain timer marks them."""
+        if not world.probing:
+            return 0
+        return rounds.to_be_marked(self.scenario, world, rounds.ended(self.scenario, world.probing.row))
+
+    def _watching_marks_nothing(self, world):
+        """Where verdicts are only watched, the vantage row asks for no name."""
+        if self._to_be_marked(world):
+            raise Broken("verdicts are only watched, and names are to be marked")
+
+    def _nothing_held_back(self, world):
+        """Where no prober is left, every name is as without probes after `until` and two drains."""
+        for _ in range(2):
+            world = rounds.pass_time(self.scenario, world, long=True)
+        for _ in range(2):
+            world = self._finished(world)
+        for name, record in enumerate(world.records):
+            if record not in (FOREIGN, right(self.scenario, world.truth, name)):
+                raise Broken(f"what was measured is over, and name {name} is not as without probes")
+
     def _read_names(self, world):
         """A name whose claimants are all read is right after a drain, even where other names are not read."""
-        drained = self._drained(world)
+        drained, unmarked = self._drained(world), self._to_be_marked(world)
         for name in range(len(world.records)):
             claimants = [
                 row
@@ -67,7 +95,7 @@ class Promises:
                 if (truth.state and truth.names >> name & 1) or (row and row.names >> name & 1)
             ]
             read = claimants and all(row and not row.due for row in claimants)
-            if read and not self._is_right(drained, name):
+            if read and not unmarked >> name & 1 and not self._is_right(drained, name):
                 raise Broken(f"all claimants of name {name} are read, and it is wrong after a drain")
 
     def _all_right(self, world, when):
@@ -78,10 +106,13 @@ class Promises:
             raise Broken(f"{when}, names stay dirty")
 
     def _is_right(self, world, name):
-        return world.records[name] in (FOREIGN, right(self.scenario, world.truth, name))
+        by = measured(self.scenario, world) if world.probing else NOTHING_MEASURED
+        return world.records[name] in (FOREIGN, right(self.scenario, world.truth, name, by))
 
     def _finished(self, world):
         """The drain timer alone: it sweeps where that is due, looks at what is due, time after time, and drains."""
+        if world.probing:
+            world = self._run(world, Round(timer=True), rounds.steps)
         for _ in range(4):
             if world.due:
                 world = self._swept(world)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tests.protocol.words import INDEX, MARK, RUNNING, SETTLE, Budget
+from tests.protocol.words import EMPTY, FENCE, INDEX, MARK, MARKS, NAMES, RUNNING, SETTLE, Budget
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,47 @@ class Rules:
     """A sweep to which events were left writes the rows as well that say what it has listed."""
     marker_asked_late: bool = True
     """A drain that narrows asks after it has read the claims whether every claim is known."""
+    fence: tuple = (FENCE, NAMES, MARKS, EMPTY)
+    """In which order a round goes on that has probed, and the drain timer at the vantage row."""
+    vantage_condition: bool = True
+    """The vantage row is written on condition of the version that was read."""
+    vantage_todo: bool = True
+    """The vantage row keeps what is not marked yet."""
+    vantage_carry: bool = True
+    """A round takes over the todo that it finds."""
+    names_after_fence: bool = True
+    """The names of the endpoints in todo are read after the vantage row was written."""
+    vantage_late: bool = True
+    """A drain reads the vantage row after the dirty row."""
+    vantage_last: bool = True
+    """A drain reads the vantage row after the claims, and not at any time between them and the record set."""
+    watching_only: bool = True
+    """Where verdicts are only watched, no decision uses them."""
+    fail_open: bool = True
+    """Where all candidates of a name are down, all of them count."""
+    expiry_ends: bool = True
+    """The drain timer ends what is over."""
+    expiry_marks: bool = True
+    """The drain timer marks the names of what it ends."""
+    by_clock: bool = False
+    """A drain takes for ended what is over, though it is still in the vantage row."""
+    lapsed_marks: bool = False
+    """A round that finds verdicts over marks all their names again."""
+    wait: str = "before"
+    """When a look writes that an endpoint waits that begins to serve: "before" it writes the row, or "after"."""
+    wait_unseen: bool = True
+    """A round leaves an endpoint waiting whose row does not say yet that it serves."""
+    pages_of_round: bool = True
+    """Results in a row count only where the evidence is of the last round. An older page lacks what came then."""
+    pages_fresh: bool = True
+    """Results in a row count only where the last round is not over."""
+    verdicts_are_evidence: bool = True
+    """An address is down that has a verdict, whatever the evidence says: only successes in a row end it."""
+    release_marks: bool = True
+    """A name that is released, so that the new order holds for it, is marked."""
+    order_marks: bool = True
+    """A change of the order marks the names for which it matters and that are not pending: the row is written later
+    than the names of `pending` are read."""
 
 
 NOTHING = Budget()
@@ -93,7 +134,9 @@ class Scenario:
     false 404s. `two_requests`: an observation takes two. `lists_tell`: lists show states. `lost`: the catalog is lost
     at the start. `crashes`: a process may die between any two steps. `moot`: power events are told from others, and an
     endpoint that claims nothing has no row at the start. `defers`: which events may be left to a sweep: none (""),
-    those about what claims nothing in the complete catalog ("unknown"), "any".
+    those about what claims nothing in the complete catalog ("unknown"), "any". `probers`: how many probe at the same
+    time; `may_fail`: the addresses that may fail; `enforce`: verdicts take effect; `evidence`: one failure is not
+    enough; `distances`: are measured; `waits`: an endpoint that begins to serve waits until it has answered.
     """
 
     name: str
@@ -114,6 +157,12 @@ class Scenario:
     crashes: bool = True
     moot: bool = False
     defers: str = ""
+    probers: int = 0
+    may_fail: int = 0
+    enforce: bool = True
+    evidence: bool = False
+    distances: bool = False
+    waits: bool = False
 
     @property
     def loses(self):

@@ -5,7 +5,7 @@ from dataclasses import replace
 from tests.protocol.rules import CONFIRMED, SHARED, THRIFTY, Scenario
 from tests.protocol.words import RUNNING, STOPPED, Budget
 
-ONE, BOTH = (RUNNING, 1, 0), (RUNNING, 3, 0)
+ONE, BOTH, MUTE = (RUNNING, 1, 0), (RUNNING, 3, 0), (RUNNING, 0, 0)
 POWER, LIFE, NAMES = ("power",), ("delete", "create"), ("names",)
 
 RECORDING = (
@@ -111,6 +111,60 @@ DEFERRED = (
     Scenario("deferred: a new address", rules=SHARED, defers="any", kinds=("address",), may=Budget(changes=2)),
     Scenario("deferred: the names change", rules=SHARED, defers="any", names=2, kinds=NAMES, may=Budget(changes=2)),
 )
+PROBED = Scenario("", start=(ONE, ONE), looks=0, drains=1, probers=1, may_fail=1)
+MEASURED = replace(PROBED, names=2, start=(BOTH, BOTH), may_fail=0, distances=True)
+WAITING = replace(PROBED, start=(None, ONE), looks=1, kinds=("create",), may_fail=6, waits=True)
+PROBING = (
+    replace(PROBED, name="probes: one may be down", may=Budget(rounds=2)),
+    replace(PROBED, name="probes: all may be down", may_fail=5, may=Budget(rounds=2)),
+    replace(PROBED, name="probes: two probers", probers=2, may=Budget(rounds=3)),
+    replace(PROBED, name="probes: what is over", may=Budget(rounds=2, expiries=1)),
+    replace(PROBED, name="probes: two probers, what is over", probers=2, may=Budget(rounds=2, expiries=1)),
+    replace(PROBED, name="probes: only watched", enforce=False, may=Budget(rounds=2, expiries=1)),
+    replace(PROBED, name="probes: a stop", looks=1, kinds=POWER, may_fail=5, may=Budget(rounds=1, changes=1)),
+    replace(
+        PROBED,
+        name="probes: a new address",
+        start=(ONE,),
+        may_fail=3,
+        looks=1,
+        kinds=("address",),
+        may=Budget(rounds=1, changes=1),
+    ),
+    replace(PROBED, name="probes: a claim", start=(MUTE, ONE), looks=1, kinds=NAMES, may=Budget(rounds=1, changes=1)),
+    replace(
+        PROBED,
+        name="probes: a claim, what is over",
+        start=(MUTE, ONE),
+        looks=1,
+        kinds=NAMES,
+        may=Budget(rounds=1, changes=1, expiries=1),
+    ),
+    replace(PROBED, name="probes: a sweep", may=Budget(rounds=1, sweeps=1)),
+    replace(WAITING, name="waiting: a new endpoint", may=Budget(rounds=1, changes=1)),
+    replace(WAITING, name="waiting: two rounds", crashes=False, may=Budget(rounds=2, changes=1)),
+    replace(PROBED, name="probes: evidence", drains=0, start=(ONE,), evidence=True, may=Budget(rounds=5, expiries=1)),
+    replace(
+        PROBED,
+        name="probes: evidence, two probers",
+        drains=0,
+        start=(ONE,),
+        evidence=True,
+        probers=2,
+        may=Budget(rounds=4),
+    ),
+    replace(MEASURED, name="distances: name by name", may=Budget(rounds=3)),
+    replace(MEASURED, name="distances: what is over", may=Budget(rounds=2, expiries=1)),
+    replace(
+        MEASURED,
+        name="distances: a claim",
+        names=1,
+        start=(MUTE, ONE),
+        looks=1,
+        kinds=NAMES,
+        may=Budget(rounds=1, changes=1),
+    ),
+)
 
 
 def under(rules, title, scenarios):
@@ -129,4 +183,5 @@ SCENARIOS = (
     *UNREADABLE,
     *STRANGERS,
     *DEFERRED,
+    *PROBING,
 )

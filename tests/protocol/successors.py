@@ -1,8 +1,8 @@
 """Every next step of a world: of what runs in the app, of what begins there, of a crash, and of the surroundings."""
 
-from tests.protocol import drains, looks, surroundings, sweeps
-from tests.protocol.routing import right
-from tests.protocol.words import GONE, OBSERVE, READ, REREAD, Look, Row, Truth, World
+from tests.protocol import drains, looks, rounds, surroundings, sweeps
+from tests.protocol.routing import right, running
+from tests.protocol.words import GONE, OBSERVE, READ, REREAD, Look, Probing, Row, Truth, World
 
 
 def initial(scenario):
@@ -14,7 +14,8 @@ def initial(scenario):
         return World(truth, events, scenario.may, ((),) * len(truth), (0,) * len(truth), 0, records, complete=False)
     rows = tuple(Row(*seen) if seen and (seen[1] or not scenario.moot) else () for seen in scenario.start)
     index = tuple(seen[1] if seen else 0 for seen in scenario.start)
-    return World(truth, events, scenario.may, rows, index, 0, records)
+    probing = Probing(answered=running(truth, 0) if scenario.waits else 0) if scenario.probers else ()
+    return World(truth, events, scenario.may, rows, index, 0, records, probing=probing)
 
 
 def successors(scenario, world):
@@ -23,6 +24,8 @@ def successors(scenario, world):
     found += _looks(scenario, world)
     found += _drains(scenario, world)
     found += _sweep(scenario, world)
+    if world.probing:
+        found += _rounds(scenario, world)
     return found
 
 
@@ -163,4 +166,24 @@ def _sweep(scenario, world):
     found = [(f"sweep {what}", after) for what, after in sweeps.steps(scenario, world, sweep)]
     if scenario.crashes:
         found.append(("sweep CRASHES", world._replace(sweep=())))
+    return found
+
+
+def _rounds(scenario, world):
+    found = _after_round("", rounds.begin(scenario, world))
+    for one, others in _each(world.probing.rounds):
+        rest = world._replace(probing=world.probing._replace(rounds=others))
+        who = "drain timer" if one.timer else "prober"
+        found += _after_round(f"{who} ", rounds.steps(scenario, rest, one))
+        if scenario.crashes:
+            found.append((f"{who} CRASHES", rest))
+    return found
+
+
+def _after_round(who, steps):
+    found = []
+    for what, after, one in steps:
+        probing = after.probing
+        under_way = tuple(sorted((*probing.rounds, one))) if one else probing.rounds
+        found.append((f"{who}{what}", after._replace(probing=probing._replace(rounds=under_way))))
     return found

@@ -1,9 +1,10 @@
 """What happens outside of the app.
 
 Endpoints change and emit events; events come again or are lost; a person takes a record set over; tombstones are
-purged; the catalog, or one row of it, is lost; time passes.
+purged; the catalog, or one row of it, is lost; time passes, also for what was measured.
 """
 
+from tests.protocol import rounds
 from tests.protocol.catalog import drop, lose, put, write_record, write_row
 from tests.protocol.words import FOREIGN, FRESH, GONE, LAGGING, OBSERVE, OLD, OVER, RUNNING, STOPPED
 
@@ -25,10 +26,21 @@ def steps(scenario, world):
     if may.purges and not world.sweep:
         yield from _purges(_spent(world, "purges"))
     yield from _losses(scenario, world)
+    yield from _times(scenario, world)
+
+
+def _times(scenario, world):
     if scenario.rules.confirm != "no":
         after = later(world)
         if after != world:
             yield "the time to confirm passes", after
+    if world.probing and (world.may.expiries or scenario.evidence):
+        soon = rounds.pass_time(scenario, world, long=False)
+        if soon != world:
+            yield "what is in the vantage row is over", soon
+        late = rounds.pass_time(scenario, world, long=True)
+        if late not in (world, soon):
+            yield "what is in the vantage row is over, and what rounds have seen", late
 
 
 def _spent(world, what):

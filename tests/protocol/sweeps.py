@@ -9,7 +9,7 @@ notes that every claim is known before it reads them one by one.
 
 from tests.protocol import looks
 from tests.protocol.catalog import add_index, bits, mark, write_record, write_row
-from tests.protocol.routing import answer, running
+from tests.protocol.routing import measured, right
 from tests.protocol.words import (
     ABSENT,
     COMPLETE,
@@ -158,8 +158,9 @@ def _go_on(scenario, world, sweep):
 
 
 def _drifted(scenario, world, sweep):
-    """Names whose record set, as read, is not what the rows, read again, ask for."""
-    wanted = tuple(answer(scenario, running(world.rows, name)) for name in range(len(world.records)))
+    """Names whose record set, as read, is not what the rows and the vantage row, read again, ask for."""
+    by = measured(scenario, world)
+    wanted = tuple(right(scenario, world.rows, name, by) for name in range(len(world.records)))
     left = sum(
         1 << name
         for name, (record, want) in enumerate(zip(sweep.records, wanted, strict=True))

@@ -25,6 +25,15 @@ SMALL = (
     "deferred: there and back",
     "deferred: a claim and a stop",
     "bad row: a stop",
+    "probes: one may be down",
+    "probes: all may be down",
+    "probes: two probers",
+    "probes: only watched",
+    "probes: a new address",
+    "probes: a claim",
+    "probes: a sweep",
+    "waiting: two rounds",
+    "distances: name by name",
 )
 """Each takes less than a second of processor time."""
 
