@@ -73,6 +73,7 @@ class SimulatedAzure:
         self.moves.events = unknowns.move_events
         self.azure.beyond = ResourceManager(self.azure, self._inventory, groups.handle).handle
         self.servers = ModelServers(seed)
+        self.compute.moved = self.servers.rename
         self.paths = Paths(clock, seed, MATRIX)
         self.hosts: dict[str, HostEntry] = {}
         self.settings: dict[str, Any] = {}

@@ -33,7 +33,7 @@ class Compute:
 
     Switches for unknown behaviour: `status_only_health` (whether a listing with `statusOnly=true` contains `vmHealth`),
     `writes.inline_nic_event` (whether a NIC that is created with its VM raises its own event), and those of
-    `scale_sets`.
+    `scale_sets`. `moved`: called with the old and the new id of a VM that has moved to another resource group.
     """
 
     def __init__(self, azure: ArmFrontDoor, network: Network) -> None:
@@ -41,6 +41,7 @@ class Compute:
         self.network = network
         self.vms: Collection[Vm] = Collection(VM_TYPE)
         self.status_only_health = True
+        self.moved: Callable[[str, str], None] = lambda _old, _new: None
         self.page_sizes = PAGE_SIZES
         self.limits = Limits(azure.clock)
         operations = Operations(azure, "Microsoft.Compute", detailed=True)
@@ -133,6 +134,7 @@ class Compute:
         self.vms.remove(vm)
         vm.id = self._in_group(vm.id, group)
         self.load(vm)
+        self.moved(vm_id, vm.id)
         return vm.id
 
     def move_nic(self, nic_id: str, group: str) -> str:

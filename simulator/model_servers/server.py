@@ -135,6 +135,11 @@ class ModelServers:
         self._servers[key.lower()] = server
         return server
 
+    def rename(self, old: str, new: str) -> None:
+        """Keep the server of an endpoint that has a new id."""
+        if (found := self._servers.pop(old.lower(), None)) is not None:
+            self._servers[new.lower()] = found
+
     def entry(self, key: str) -> ServerEntry | None:
         """What was said of a server, None: nothing, so that it is healthy."""
         found = self._servers.get(key.lower())
