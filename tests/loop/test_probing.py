@@ -29,6 +29,7 @@ from tests.support.deployment import REGIONS, a_vm, a_world, run_scenario, vm_id
 EAST, WEST, ASIA = REGIONS
 PROBES = {"llama": {"kind": "http", "port": 8000, "path": "/health"}}
 E1, E2, W1 = "10.1.0.4", "10.1.0.5", "10.2.0.4"
+MACHINES = (("e-1", EAST, 0), ("e-2", EAST, 1), ("w-1", WEST, 0))
 INTERVAL, STALE = 15.0, 60.0
 
 
@@ -100,6 +101,21 @@ def test_a_name_without_a_healthy_address_nearby_is_answered_from_the_next_regio
     run_scenario(story, fleet())
 
 
+def test_a_path_that_may_be_at_fault_concerns_only_the_zones_of_the_vantage():
+    async def story(stage):
+        await ready(stage)
+        behave(stage, "w-1", "refuses")
+        stage.request_log.requests.clear()
+        await rounds(stage, 6)
+        assert [(each.ip, each.everywhere) for each in (await row(stage)).verdicts] == [(W1, False)]
+        read = {path.lower() for _, path in stage.request_log.requests if "privatednszones" in path.lower()}
+        assert read
+        assert all(zone_id(EAST).lower() in path for path in read)
+        assert stage.record(WEST, "llama") == [W1]
+
+    run_scenario(story, fleet())
+
+
 def test_what_has_never_answered_is_never_withdrawn_and_an_alarm_says_so():
     async def story(stage):
         behave(stage, "e-1", "refuses")
@@ -143,10 +159,12 @@ def test_in_observe_mode_rows_are_written_and_no_answer_changes():
     async def story(stage):
         await ready(stage)
         behave(stage, "e-1", "hangs")
-        writes = len(stage.request_log.writes)
-        await rounds(stage, 8)
+        requests = len(stage.request_log.requests)
+        for _ in range(8):
+            assert (await stage.app.probe()).idle
+            await asyncio.sleep(INTERVAL)
         assert stage.record(EAST, "llama") == [E1, E2]
-        assert len(stage.request_log.writes) == writes
+        assert len(stage.request_log.requests) == requests, "no name is even looked at"
         assert [verdict.ip for verdict in (await row(stage)).verdicts] == [E1]
         assert (await row(stage)).todo == frozenset()
         (entry, *_) = await stage.app.catalog.history(zone_id(EAST).lower())
@@ -465,6 +483,7 @@ def test_no_endpoint_is_held_back_in_observe_mode_nor_without_the_policy_nor_bef
         stage.arm("POST", vm_id("e-3") + "/start")
         await stage.deliver_pending_events()
         assert stage.record(EAST, "llama") == [E1, E2, "10.1.0.6"]
+        assert not probed or (await row(stage)).verdicts == ()
 
     run_scenario(story, fleet(a_vm("e-3", EAST, 6, power="deallocated"), mode=mode, POLICIES=policies))
 
@@ -487,15 +506,15 @@ def test_many_endpoints_that_begin_to_serve_during_a_round_are_all_held_back():
     async def story(stage):
         await ready(stage)
         round_under_way = asyncio.ensure_future(stage.app.probe())
-        for number in range(12):
+        for number in range(40):
             behave(stage, f"n-{number}", "loading")
             stage.arm("POST", vm_id(f"n-{number}") + "/start")
         await stage.deliver_pending_events()
         await round_under_way
-        assert len((await row(stage)).verdicts) == 12
+        assert len((await row(stage)).verdicts) == 40
         assert stage.record(EAST, "llama") == [E1, E2]
 
-    more = [a_vm(f"n-{number}", EAST, 20 + number, power="deallocated") for number in range(12)]
+    more = [a_vm(f"n-{number}", EAST, 20 + number, power="deallocated") for number in range(40)]
     run_scenario(story, fleet(*more, POLICIES=WAITING))
 
 
@@ -565,6 +584,21 @@ def test_a_probe_by_hand_tells_what_each_address_says_and_what_to_do_and_touches
         assert (await row(stage), await stage.app.catalog.evidence(EAST)) == before
 
     run_scenario(story, fleet())
+
+
+def test_a_probe_by_hand_asks_only_addresses_with_which_the_zone_may_answer_the_name_and_only_as_its_setting_says():
+    async def story(stage):
+        await stage.app.correct_drift()
+        assert [each["ip"] for each in (await ask(stage, name="llama", zone=EAST)).probed] == [E1]
+        assert [each["ip"] for each in (await ask(stage, name="llama")).probed] == [E1, E2]
+        assert {(contact.ip, contact.port) for contact in stage.network.log} == {(E1, 8000), (E2, 8000)}
+        assert [each["ip"] for each in (await ask(stage, name="phi")).probed] == [E1, E2, W1]
+
+    probes = {"llama": PROBES["llama"], "phi": PROBES["llama"], "qwen": {"kind": "tcp", "port": 9}}
+    world = fleet(PROBES=probes, POLICIES={"llama": {"regions": [EAST]}})
+    world["vms"] = [a_vm(name, region, 4 + at, "llama,phi,qwen") for name, region, at in MACHINES]
+    world["settings"]["NEARZONE_ZONES"][0]["reach"] = [f"{E1}/32"]
+    run_scenario(story, world)
 
 
 @pytest.mark.parametrize(

@@ -47,15 +47,13 @@ class FirstProbe:
     async def _write(self) -> None:
         """Write what all callers wait for."""
         wanted = tuple(self._pending.values())
-        await self.vantage.change(lambda row: self._with(row, wanted))
+        await self.vantage.change(lambda row: _with(row, wanted))
         for verdict in wanted:
             self._pending.pop(verdict.key, None)
 
-    def _with(self, row: VantageRow, wanted: Iterable[Verdict]) -> VantageRow | None:
-        """Return the row with these verdicts; None where that changes nothing, or where the prober has stopped.
 
-        A row that has ended is not prolonged: that would bring back its other verdicts.
-        """
-        known = {verdict.key for verdict in row.verdicts}
-        added = tuple(verdict for verdict in wanted if verdict.key not in known)
-        return replace(row, verdicts=row.verdicts + added) if added and self.vantage.clock() < row.until else None
+def _with(row: VantageRow, wanted: Iterable[Verdict]) -> VantageRow | None:
+    """Return the row with these verdicts, which end with it; None where it has them all."""
+    known = {verdict.key for verdict in row.verdicts}
+    added = tuple(verdict for verdict in wanted if verdict.key not in known)
+    return replace(row, verdicts=row.verdicts + added) if added else None
