@@ -21,6 +21,7 @@ MIN_STALE_AFTER, MAX_STALE_AFTER = 30.0, 3600.0
 """Seconds. A round of 12 s delays the next one if the schedule is shorter: less than two rounds would be too little."""
 MAX_IN_A_ROW = 20
 MAX_HOLD = 3600
+MIN_DWELL, MAX_DWELL = 1.0, 86_400.0
 _DEFAULT = Probing()
 _UNUSED = Probe("tcp", 1)
 """Stands for an entry with faults: these end the parse."""
@@ -150,6 +151,8 @@ def probing(
         up_after=_count(read, "up_after", item),
         stale_after=_seconds(read, "stale_after", item, MIN_STALE_AFTER, MAX_STALE_AFTER),
         hold=_hold(read, f"{where}.hold", item.get("hold", list(_DEFAULT.hold))),
+        slow_start=_seconds(read, "slow_start", item, 0, MAX_HOLD),
+        dwell=_seconds(read, "dwell", item, MIN_DWELL, MAX_DWELL),
     )
     _check_times(read, found, probes, schedule)
     return found
