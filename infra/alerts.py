@@ -12,7 +12,7 @@ from infra.app import App
 from infra.clouds import Clouds
 from infra.config import Deployment
 from infra.events import Topic
-from infra.settings import three_sweeps
+from infra.settings import probes, three_sweeps
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,53 @@ retried every 5.5 minutes at the latest (back-off of 5 minutes, timer of 30 s), 
 burst of failures that ends on its own falls into one or two."""
 
 
+ROUND_SECONDS = 300
+"""Without a round for this long, probes no longer protect answers: verdicts have ended, and answers are those without
+probes. It is longer than a deployment of the app takes, and five times `stale_after`."""
+
+_PROBE_RULES = (
+    Rule(
+        query="probes_all_down",
+        column="Names",
+        aggregate="Maximum",
+        above=0,
+        window="PT15M",
+        every="PT5M",
+        severity=1,
+        means="The probes of all addresses of a name fail, so all are kept: they are down, or the probe is wrong.",
+        by="AppRoleName",
+    ),
+    Rule(
+        query="probes_blind",
+        column="Blind",
+        aggregate="Minimum",
+        above=0,
+        window="PT15M",
+        every="PT5M",
+        severity=2,
+        means="The app reaches too few addresses in every region, so its probes change nothing: check its network.",
+        by="AppRoleName",
+    ),
+    Rule(
+        query="probes_round_age",
+        column="Seconds",
+        aggregate="Maximum",
+        above=ROUND_SECONDS,
+        window="PT30M",
+        every="PT5M",
+        severity=2,
+        means="No round of probes for 5 minutes, although probes are set: answers are those without probes.",
+        by="AppRoleName",
+    ),
+)
+
+
 def rules(deployment: Deployment) -> tuple[Rule, ...]:
-    """Return the rules of one app."""
+    """Return the rules of one app. Those about probes exist only where something is probed."""
+    return (*_rules(deployment), *(_PROBE_RULES if probes(deployment) else ()))
+
+
+def _rules(deployment: Deployment) -> tuple[Rule, ...]:
     return (
         Rule(
             query="sweep_age",

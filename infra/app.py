@@ -13,9 +13,10 @@ from infra.auth import protect, refuse_passwords
 from infra.clouds import Clouds
 from infra.config import Deployment, Region
 from infra.roles import Identity, Roles, grant_app
-from infra.settings import host_settings, own_settings
+from infra.settings import host_settings, own_settings, switches
 from infra.storage import Account, account
 from infra.telemetry import Telemetry, telemetry
+from infra.vnet import subnet_id
 from infra.zones import ZonePlacement
 
 PYTHON = "3.13"
@@ -62,8 +63,10 @@ def make_app(deployment: Deployment, places: Sequence[ZonePlacement], roles: Rol
     host = pulumi.Output.all(
         identity.client_id, endpoints.blob, endpoints.queue, endpoints.table, told.component.connection_string
     ).apply(lambda values: host_settings(*values))
-    settings = host.apply(lambda values: {**values, **own_settings(deployment, regions)})
-    site = _site(deployment, name, home, _SiteSpec(names.site(deployment, regions), identity, kept, settings), clouds)
+    settings = host.apply(lambda values: {**values, **own_settings(deployment, regions), **switches(deployment)})
+    subnet = subnet_id(deployment, home.region, clouds)
+    spec = _SiteSpec(names.site(deployment, regions), identity, kept, settings, subnet)
+    site = _site(deployment, name, home, spec, clouds)
     settled: pulumi.Resource = refuse_passwords(deployment, name, site, home.group.name, clouds)
     if deployment.entra:
         opts = clouds.at(deployment.subscription, after=[settled])
@@ -77,6 +80,7 @@ class _SiteSpec:
     identity: managedidentity.UserAssignedIdentity
     storage: Account
     settings: pulumi.Output[dict[str, str]]
+    subnet: pulumi.Output[str] | None
 
 
 def _site(deployment: Deployment, name: str, home: ZonePlacement, wanted: _SiteSpec, clouds: Clouds) -> web.WebApp:
@@ -105,6 +109,7 @@ def _site(deployment: Deployment, name: str, home: ZonePlacement, wanted: _SiteS
             type=web.ManagedServiceIdentityType.USER_ASSIGNED, user_assigned_identities=[wanted.identity.id]
         ),
         function_app_config=_flex(deployment, wanted),
+        virtual_network_subnet_id=wanted.subnet,
         # A dict and not SiteConfigArgs, which would add its own defaults (see `_without_defaults`).
         site_config={"min_tls_version": "1.2", "app_settings": wanted.settings.apply(_pairs)},
         opts=pulumi.ResourceOptions.merge(

@@ -17,9 +17,10 @@ class Clouds:
     def __init__(self, deployment: Deployment) -> None:
         zones = (names.subscription_of(names.zone_id(deployment, region)) for region in deployment.regions)
         watched = (each.id for each in deployment.subscriptions)
+        vnets = (names.subscription_of(region.subnet.vnet) for region in deployment.regions if region.subnet)
         self._providers = {
             each: azure.Provider(each, subscription_id=each)
-            for each in sorted({deployment.subscription, *zones, *watched})
+            for each in sorted({deployment.subscription, *zones, *watched, *vnets})
         }
 
     def at(

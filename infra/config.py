@@ -5,13 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+LONGEST_PREFIX = 27
+"""Of the smallest subnet that Microsoft documents for Flex Consumption: an app uses up to 27 addresses of it. Two apps
+need a /26 (Microsoft Learn, functions-networking-options, subnets)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subnet:
+    """The integration subnet of an app. `vnet`: the id of its VNet, which exists.
+
+    `name`: of an existing subnet, which is used as it is; "" for one that is created with the IPv4 network `prefix`.
+    """
+
+    vnet: str
+    name: str = ""
+    prefix: str = ""
+
 
 @dataclass(frozen=True, slots=True)
 class Region:
     """A region with clients. `vnets`: ids of the VNets linked to its zone; `zone`: id of an existing zone.
 
     `reach`: the networks that its clients can connect to, as CIDRs; empty for the app's default. `public`: public
-    addresses within it may be published.
+    addresses within it may be published. `subnet`: where the app of the region connects from; None: it has no VNet
+    integration.
     """
 
     name: str
@@ -19,6 +36,7 @@ class Region:
     reach: tuple[str, ...] = ()
     zone: str = ""
     public: bool = False
+    subnet: Subnet | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import TypeVar
 
-from infra.config import Alerts, Deployment, Entra, Region, WatchedSubscription
-from infra.settings import WRITTEN, own_settings
+from infra.config import LONGEST_PREFIX, Alerts, Deployment, Entra, Region, Subnet, WatchedSubscription
+from infra.settings import PROBES, PROBING, WRITTEN, own_settings, probes, value_of
 from shared.config import parser as settings_parser
 from shared.config.region_names import is_name
 from shared.config.settings import region_name
@@ -31,6 +32,7 @@ _FIELDS = {
     "": {*Deployment.__dataclass_fields__},
     "regions": {*Region.__dataclass_fields__},
     "subscriptions": {*WatchedSubscription.__dataclass_fields__},
+    "subnet": {"vnet", "prefix"},
     "alerts": {*Alerts.__dataclass_fields__},
     "entra": {*Entra.__dataclass_fields__},
 }
@@ -148,7 +150,26 @@ class _Reader:
             reach=tuple(map(str, reach)) if texts and isinstance(reach, list) else (),
             zone=self.id(f"{where}.zone", zone, "Microsoft.Network/privateDnsZones") if zone else "",
             public=self.flag(item, f"{where}.public"),
+            subnet=self.subnet(f"{where}.subnet", item.get("subnet")),
         )
+
+    def subnet(self, where: str, value: object) -> Subnet | None:
+        """Return an integration subnet: an existing one if the value is its id, else one to create."""
+        if value is None:
+            return None
+        if isinstance(value, dict):
+            found = self.mapping(where, value, "subnet")
+            vnet = self.id(f"{where}.vnet", found.get("vnet"), "Microsoft.Network/virtualNetworks")
+            wanted = f"an IPv4 network of /{LONGEST_PREFIX} or larger, such as 10.9.0.0/26"
+            prefix = self._text(f"{where}.prefix", found.get("prefix"), _is_subnet_prefix, wanted)
+            return Subnet(vnet, prefix=prefix) if vnet else None
+        if not isinstance(value, str) or not _is(value, "Microsoft.Network/virtualNetworks/subnets"):
+            self.fault(where, value, "the id of a subnet, or an object with vnet and prefix")
+            return None
+        vnet, name = value.rsplit("/", 2)[0], value.rsplit("/", 1)[-1]
+        if "_" in name:
+            self.fault(where, value, "a subnet without '_' in its name: Flex Consumption refuses it")
+        return Subnet(vnet, name=name)
 
     def watched(self, where: str, item: dict[str, object]) -> WatchedSubscription:
         guid = self._text(
@@ -210,6 +231,27 @@ class _Reader:
         for i, region in enumerate(deployment.regions):
             if region.zone and region.zone.split("/")[-1].lower() != deployment.zone:
                 self.fault(f"regions[{i}].zone", region.zone, f"a zone named {deployment.zone}")
+        self._check_subnets(deployment)
+
+    def _check_subnets(self, deployment: Deployment) -> None:
+        """Add faults of subnets and of what is probed from them."""
+        homes = {regions[0].name for regions in deployment.apps if regions}
+        seen: dict[str, int] = {}
+        for i, region in enumerate(deployment.regions):
+            where, subnet = f"regions[{i}].subnet", region.subnet
+            if subnet is None:
+                if region.name in homes and probes(deployment):
+                    self.fault(where, None, f"a subnet, since settings.{PROBES} is set: the app probes from there")
+                continue
+            if region.name not in homes:
+                self.fault(where, subnet.vnet, "no subnet: with one_app, no app runs in this region")
+            first = seen.setdefault(subnet.vnet.lower(), i)
+            if first != i:
+                self.fault(where, subnet.vnet, f"another VNet than that of regions[{first}]: a VNet is in one region")
+        probing = value_of(deployment, PROBING)
+        if isinstance(probing, dict) and "vantage" in probing and len(deployment.apps) > 1:
+            expected = "no vantage: each app has its own region"
+            self.fault(f"settings.{PROBING}.vantage", probing["vantage"], expected)
 
     def _no_duplicates(self, items: Sequence[tuple[str, str]]) -> None:
         seen: set[str] = set()
@@ -250,8 +292,15 @@ def _is_new(fault: str, said: Sequence[str]) -> bool:
 
 
 def _is(text: str, kind: str) -> bool:
-    found = resource_id(text)
+    found = resource_id(text, (kind.lower(),))
     return bool(found and found.whole and found.type == kind.lower())
+
+
+def _is_subnet_prefix(text: str) -> bool:
+    try:
+        return "/" in text and IPv4Network(text).prefixlen <= LONGEST_PREFIX
+    except ValueError:
+        return False
 
 
 def _is_region(text: str) -> bool:

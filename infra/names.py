@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from infra.config import Deployment, Region
 
 FUNCTION = "on_resource_event"
+PROBE_FUNCTION = "probe"
 PACKAGES = "packages"
 DEAD_LETTERS = "dead-letters"
 
@@ -37,6 +38,11 @@ def app(deployment: Deployment, regions: Sequence[Region]) -> str:
 def site(deployment: Deployment, regions: Sequence[Region]) -> str:
     """Return a function app's name, which is part of its host name and unique in Azure."""
     return f"{app(deployment, regions)}-{_digest(deployment, regions)[:6]}"
+
+
+def subnet(deployment: Deployment, region: Region) -> str:
+    """Return the name of a subnet that is created for an app; Flex Consumption refuses a name with '_'."""
+    return f"{deployment.name}-{region.name}-probes"
 
 
 def account(deployment: Deployment, regions: Sequence[Region]) -> str:

@@ -14,6 +14,7 @@ from infra.config import Deployment, Region
 from shared.config.settings import SWEEP_SCHEDULE
 
 WRITTEN = frozenset({"NEARZONE_ZONES", "NEARZONE_SUBSCRIPTIONS", "NEARZONE_CLAIMS"})
+PROBES, PROBING = "NEARZONE_PROBES", "NEARZONE_PROBING"
 _SCHEDULE = "NEARZONE_SWEEP_SCHEDULE"
 _ANY_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -25,8 +26,40 @@ def own_settings(deployment: Deployment, regions: Sequence[Region]) -> dict[str,
         "NEARZONE_SUBSCRIPTIONS": [each.id for each in deployment.subscriptions],
         "NEARZONE_CLAIMS": dict(deployment.claims),
     }
-    values = {**deployment.settings, **written}
+    values = {**deployment.settings, **_probing(deployment, regions), **written}
     return {name: each if isinstance(each, str) else json.dumps(each) for name, each in sorted(values.items())}
+
+
+def probes(deployment: Deployment) -> bool:
+    """Return whether the apps probe: NEARZONE_PROBES names at least one probe."""
+    return bool(value_of(deployment, PROBES))
+
+
+def value_of(deployment: Deployment, name: str) -> object:
+    """Return the value of an optional setting, which may be JSON text; None if it is not set or is no JSON."""
+    value = deployment.settings.get(name)
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except ValueError:
+        return None
+
+
+def _probing(deployment: Deployment, regions: Sequence[Region]) -> dict[str, object]:
+    """Return NEARZONE_PROBING with the app's region as its vantage, unless the configuration names another one."""
+    given = value_of(deployment, PROBING) if deployment.settings.get(PROBING) else {}
+    if not probes(deployment) or not isinstance(given, dict) or not regions:
+        return {}
+    return {PROBING: {"vantage": regions[0].name, **given}}
+
+
+def switches(deployment: Deployment) -> dict[str, str]:
+    """Return the settings that keep functions from running: `probe`, if there is nothing to probe.
+
+    The host starts no listener for a function with AzureWebJobs.NAME.Disabled; the platform turns the dots into "_" for
+    the environment of a Linux process, and the host reads both (azure-webjobs-sdk, HostListenerFactory). A name with
+    "__" would be read as a section of the configuration (Microsoft Learn, functions-app-settings).
+    """
+    return {} if probes(deployment) else {f"AzureWebJobs.{names.PROBE_FUNCTION}.Disabled": "true"}
 
 
 def host_settings(client_id: str, blob: str, queue: str, table: str, connection: str) -> dict[str, str]:

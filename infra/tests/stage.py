@@ -29,6 +29,16 @@ def vnet(name, subscription=HUB):
     return f"/subscriptions/{subscription}/resourceGroups/net/providers/Microsoft.Network/virtualNetworks/{name}"
 
 
+def subnet(name, *, vnet_name="hub-east", prefix="10.9.0.0/26", delegations=("Microsoft.App/environments",)):
+    """A subnet as Azure shows it with its VNet."""
+    return {
+        "id": f"{vnet(vnet_name)}/subnets/{name}",
+        "name": name,
+        "addressPrefix": prefix,
+        "delegations": [{"name": "0", "serviceName": each} for each in delegations],
+    }
+
+
 def configured(**changed):
     """The value of `nearzone:deployment`: two regions, two watched subscriptions; None takes a key out."""
     values = {
@@ -54,12 +64,16 @@ class Made:
 
 
 class Cloud(Mocks):
-    """Gives every resource an id and what Azure would add. `identity`: that of an existing system topic."""
+    """Gives every resource an id and what Azure would add. `identity`: that of an existing system topic.
 
-    def __init__(self, identity="existing-topic-principal"):
+    `vnets`: existing VNets by name, each with its location and its subnets.
+    """
+
+    def __init__(self, identity="existing-topic-principal", vnets=()):
         self.made = []
         self.asked = []
         self._identity = identity
+        self._vnets = dict(vnets)
 
     def new_resource(self, args):
         inputs = args.inputs
@@ -74,6 +88,10 @@ class Cloud(Mocks):
 
     def call(self, args):
         self.asked.append((args.token, args.args))
+        if args.token.endswith(":getVirtualNetwork"):
+            location, subnets = self._vnets[args.args["virtualNetworkName"]]
+            name = args.args["virtualNetworkName"].title()  # As Azure spells it.
+            return {"location": location, "subnets": subnets, "name": name, "id": "existing"}
         principal = {"type": "SystemAssigned", "principalId": self._identity} if self._identity else {"type": "None"}
         return {"identity": principal, "id": "existing"}
 

@@ -2,12 +2,16 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
 from infra import queries
-from infra.tests.stage import EAST, HOME, LAB, ON_CALL, WEST, deployed
-from infra.workbook import SHOWN
+from infra.alerts import ROUND_SECONDS
+from infra.alerts import rules as alert_rules
+from infra.decode import decode
+from infra.tests.stage import EAST, HOME, LAB, ON_CALL, WEST, configured, deployed
+from infra.workbook import SHOWN, SHOWN_WITH_PROBES, content
 from shared import telemetry
 from shared.domain.metrics import METRICS as METRIC_TABLE
 
@@ -38,6 +42,40 @@ EXPECTED = {
     "frozen-for": ("frozen_for", "Hours", "Maximum", 4, ["Zone"]),
     "delivery-latency": ("delivery_latency", "Seconds", "Average", 12, ["Zone"]),
 }
+
+
+WITH_PROBES = {
+    "probes-all-down": ("probes_all_down", "Names", "Maximum", 0, ["AppRoleName"], 1),
+    "probes-blind": ("probes_blind", "Blind", "Minimum", 0, ["AppRoleName"], 2),
+    "probes-round-age": ("probes_round_age", "Seconds", "Maximum", ROUND_SECONDS, ["AppRoleName"], 2),
+}
+
+
+def test_what_probes_say_is_watched_only_where_something_is_probed():
+    """The alerts of other apps stay as they are."""
+    plain = decode(configured())
+    probing = replace(plain, settings={"NEARZONE_PROBES": {"*": {"kind": "tcp", "port": 443}}})
+    before, after = alert_rules(plain), alert_rules(probing)
+    assert after[: len(before)] == before
+    found = {
+        rule.query.replace("_", "-"): (
+            *(rule.query, rule.column, rule.aggregate, rule.above, [rule.by], rule.severity),
+        )
+        for rule in after[len(before) :]
+    }
+    assert found == WITH_PROBES
+    for rule in after[len(before) :]:
+        assert (rule.every, rule.window in {"PT15M", "PT30M"}) == ("PT5M", True)
+        assert re.search(rf"\b{rule.column} = ", queries.read(rule.query).text)
+        assert rule.by in queries.read(rule.query).text
+        assert rule.means.endswith((".", "?"))
+
+
+def test_the_age_of_a_round_counts_up_to_the_last_report():
+    """Late telemetry and a silent app make no round look old; an app whose first round never ran has an age."""
+    text = queries.read("probes_round_age").text
+    assert "now()" not in text
+    assert "Last - coalesce(Ended, First)" in text
 
 
 @pytest.mark.parametrize("region", [EAST, WEST])
@@ -126,8 +164,8 @@ def test_the_workbook_shows_every_query_over_all_workspaces(regional):
     shown = json.loads(workbook.inputs["serializedData"])
     assert shown["version"] == "Notebook/1.0"
     asked = [each["content"] for each in shown["items"] if each["type"] == 3]
-    texts = {(queries.FOLDER / f"{name}.kql").read_text(encoding="utf-8") for name in FILES}
-    assert {each["query"] for each in asked} == texts
+    texts = {(queries.FOLDER / f"{name}.kql").read_text(encoding="utf-8") for name in SHOWN}
+    assert {each["query"] for each in asked} == texts, "those about probes follow where something is probed"
     workspaces = [regional.one("Workspace", f"nearzone-{region}-logs").id for region in (EAST, WEST)]
     assert all(each["crossComponentResources"] == workspaces for each in asked)
     assert {each["resourceType"] for each in asked} == {"microsoft.operationalinsights/workspaces"}
@@ -137,9 +175,12 @@ def test_the_workbook_shows_every_query_over_all_workspaces(regional):
 
 
 def test_every_query_is_shown_and_every_metric_is_asked_for():
-    assert set(FILES) == set(SHOWN)
+    assert set(FILES) == {*SHOWN, *SHOWN_WITH_PROBES}
+    shown = content(["workspace"], SHOWN | SHOWN_WITH_PROBES)["items"]
+    assert [each["name"] for each in shown[1:]] == [*SHOWN, *SHOWN_WITH_PROBES]
     asked = {name for each in FILES for name in re.findall(r'"(nearzone\.[a-z_.]+)"', queries.read(each).text)}
-    assert asked == METRICS
+    assert asked <= METRICS
+    assert {each for each in METRICS - asked if not each.startswith("nearzone.probes")} == set()
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -149,6 +149,7 @@ def test_an_app_has_these_settings_and_no_other(regional):
         "APPLICATIONINSIGHTS_AUTHENTICATION_STRING": "ClientId=client-of-nearzone-eastus-identity;Authorization=AAD",
         "APPLICATIONINSIGHTS_CONNECTION_STRING": "InstrumentationKey=of-nearzone-eastus-insights",
         "AZURE_CLIENT_ID": "client-of-nearzone-eastus-identity",
+        "AzureWebJobs.probe.Disabled": "true",
         "AzureWebJobsStorage__blobServiceUri": blob,
         "AzureWebJobsStorage__clientId": "client-of-nearzone-eastus-identity",
         "AzureWebJobsStorage__credential": "managedidentity",

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from infra import queries
 from infra.alerts import rules
 from infra.decode import decode
 from infra.tests.stage import configured
-from infra.workbook import SHOWN
+from infra.workbook import SHOWN, SHOWN_WITH_PROBES
 
 PACKAGE = Path(__file__).parents[2] / ".kusto" / "node_modules" / "@kusto" / "language-service-next"
 FILES = sorted(queries.FOLDER.glob("*.kql"))
@@ -65,14 +66,15 @@ def test_a_query_that_needs_a_table_is_found_to_need_it(tmp_path):
 
 
 def test_alerts_look_at_a_number_and_split_by_a_text(told):
-    for rule in rules(decode(configured())):
+    with_probes = replace(decode(configured()), settings={"NEARZONE_PROBES": {"*": {"kind": "tcp", "port": 443}}})
+    for rule in rules(with_probes):
         columns = told[rule.query]["columns"]
         assert columns[rule.column] == "real"
         assert not rule.by or columns[rule.by] == "string"
 
 
 def test_what_is_drawn_over_time_has_a_time(told):
-    drawn = [name for name, shape in SHOWN.items() if shape != "table"]
+    drawn = [name for name, shape in (SHOWN | SHOWN_WITH_PROBES).items() if shape != "table"]
     assert {told[name]["columns"].get("TimeGenerated") for name in drawn} == {"datetime"}
 
 

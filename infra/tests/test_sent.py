@@ -8,21 +8,24 @@ from pathlib import Path
 
 import pytest
 
-from infra.tests.stage import ENTRA, INFRA, ON_CALL, Cloud, Program, deployed, vnet
+from infra.tests.stage import EAST, ENTRA, INFRA, ON_CALL, Cloud, Program, deployed, vnet
 
 RECORDED = json.loads(Path(__file__).with_name("azure_types.json").read_text(encoding="utf-8"))
 TYPES, RENAMED = RECORDED["resources"], RECORDED["renamed"]
 FORMS = (
     {"health": True, "entra": ENTRA, "alerts": {"action_groups": [ON_CALL]}},
     {"one_app": True, "zone_redundant_plan": True, "subscribed": None},
+    {"regions": [{"name": EAST, "subnet": {"vnet": vnet("hub-east"), "prefix": "10.9.0.0/26"}}]},
 )
+VNETS = {"hub-east": (EAST, [])}
 
 
 @pytest.fixture(scope="module")
 def sent():
     """All that is made, by the program in two forms and by the minimal example."""
     minimal = Program(INFRA / "minimal", {"two-records:vnets": [vnet("hub")]}, Cloud())
-    every = (each for program in (*(deployed(**form) for form in FORMS), minimal) for each in program.cloud.made)
+    programs = (*(deployed(Cloud(vnets=VNETS), **form) for form in FORMS), minimal)
+    every = (each for program in programs for each in program.cloud.made)
     return [each for each in every if each.type.startswith("azure-native:")]
 
 
@@ -200,15 +203,16 @@ def refused(site):
 
 def test_no_site_is_sent_anything_that_flex_consumption_refuses(sent):
     sites = [each for each in sent if each.type.endswith(":WebApp")]
-    assert len(sites) == 3
-    assert {each.name: refused(each.inputs) for each in sites} == {each.name: set() for each in sites}
+    assert len(sites) == 4
+    assert [refused(each.inputs) for each in sites] == [set()] * 4
 
 
 def test_what_is_said_of_a_site_is_what_is_sent_and_nothing_else(sent):
     """Every property is one that this program has written; a default of the SDK would be one more."""
-    (site, *_) = (each.inputs for each in sent if each.type.endswith(":WebApp"))
-    assert set(site) == {
+    bare, *_, integrated = (each.inputs for each in sent if each.type.endswith(":WebApp"))
+    assert set(bare) == {
         *("resourceGroupName", "name", "location", "kind", "serverFarmId", "httpsOnly", "identity"),
         *("functionAppConfig", "siteConfig"),
     }
-    assert set(site["siteConfig"]) == {"minTlsVersion", "appSettings"}
+    assert set(integrated) == set(bare) | {"virtualNetworkSubnetId"}, "no Route All: Flex Consumption has none"
+    assert {*bare["siteConfig"], *integrated["siteConfig"]} == {"minTlsVersion", "appSettings"}

@@ -93,7 +93,7 @@ class Probing:
     that it probes from. `timeout`: for the whole probe. `down_after`, `up_after`: results in a row. `stale_after`:
     without a round for so long, verdicts end. `hold`: how long an address stays out for each withdrawal of the last
     hour, and at the most. `slow_start`: how much later than its own region's zone the others get an address that works
-    again. `dwell`: how long a place must be nearer before the order changes.
+    again. `dwell`: how long a place must be nearer before the order changes, and the time between two changes.
     """
 
     enforce: bool = False
@@ -105,7 +105,7 @@ class Probing:
     stale_after: float = 60.0
     hold: tuple[float, float] = (30.0, 300.0)
     slow_start: float = 60.0
-    dwell: float = 600.0
+    dwell: tuple[float, float] = (120.0, 600.0)
 
 
 @dataclass(frozen=True)

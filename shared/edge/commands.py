@@ -13,7 +13,6 @@ from shared.config import json_text
 from shared.config.region_names import is_name
 from shared.config.settings import LABEL, Settings, region_name
 from shared.domain.errors import BadRequest
-from shared.domain.probes import Probe
 from shared.domain.resource_ids import resource_id
 from shared.domain.zones import Zone
 from shared.edge.caller import FUNCTION_KEY
@@ -150,10 +149,9 @@ class Preflight:
 
 @dataclass(frozen=True, slots=True)
 class ProbeName:
-    """Probe now all addresses with which these zones may answer a name, and do nothing else. `probe`: how."""
+    """Probe now all addresses with which these zones may answer a name, and do nothing else."""
 
     name: str
-    probe: Probe
     zones: tuple[Zone, ...]
 
 
@@ -211,10 +209,9 @@ def _probe(wanted: _ProbeBody, settings: Settings) -> ProbeName:
     """Whether an endpoint claims the name is checked by `loop/probing/command.py`."""
     name = label("probe.name", wanted.name)
     zones = settings.zones if wanted.zone is None else (find_zone(wanted.zone, settings, "probe.zone"),)
-    probe = settings.probe(name)
-    if probe is None:
+    if settings.probe(name) is None:
         raise BadRequest(f"probe.name: no entry of NEARZONE_PROBES says how {name!r} is probed: add one for it")
-    return ProbeName(name, probe, zones)
+    return ProbeName(name, zones)
 
 
 def _sweep(wanted: _Body, settings: Settings, types: frozenset[str], by: str) -> Sweep:

@@ -147,6 +147,7 @@ def section(view: VantageView, endpoints: Sequence[Endpoint], rules: Rules) -> d
         "stale": view.is_stale,
         "last_round": _last_round(row, view.now) if row else None,
         "blind_since": format_time(row.blind_since) if row else None,
+        "suspected_since": format_time(row.suspected_since) if row else None,
         "verdicts": _verdicts(view),
         "would_change": None if enforce else changes,
         "changes": changes if enforce else None,

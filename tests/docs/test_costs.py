@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from cronsim import CronSim
 
-from shared.config.settings import DRAIN_SCHEDULE, SWEEP_SCHEDULE
+from shared.config.settings import DRAIN_SCHEDULE, PROBE_SCHEDULE, SWEEP_SCHEDULE, Probing
 from tests.support.catalogs import CatalogFixture
 from tests.support.deployment import a_vm, a_world, run_scenario, vm_id
 from tests.support.ingestion import connected_app
@@ -87,6 +87,19 @@ def test_timers_fire_as_often_as_the_costs_say_and_instances_are_as_large():
     assert "MEMORY_MB = 2048\n" in (ROOT / "infra" / "app.py").read_text(encoding="utf-8")
 
 
+def test_rounds_of_probes_are_as_many_and_take_as_long_as_the_costs_say():
+    """A round is as long as its spread and its slowest probe; an address that hangs costs a timeout in each."""
+    defaults, rounds = Probing(), runs(PROBE_SCHEDULE)
+    spread = number(re.search(r"spread over (\d+) s", COSTS)[1])
+    assert by(f"| {rounds:,} x {spread + 0.1:g} s x 2 GB |") in COSTS
+    for setting, seconds in (("connect_timeout", defaults.connect_timeout), ("timeout", defaults.timeout)):
+        (row,) = (row for row in rows(COSTS) if f"(`{setting}`, {seconds:g} s)" in row[0])
+        assert row[1] == by(f"{rounds:,} x {spread + seconds:g} s x 2 GB")
+    assert by(f"{runs('*/30 * * * * *'):,} x {spread + 0.1:g} s x 2 GB") in COSTS
+    assert by(f"| {rounds:,} x 1 kB / 1,000,000 |") in COSTS
+    assert by(f"20 x {rounds:,} x ") in COSTS
+
+
 def test_the_table_is_asked_as_often_as_the_costs_say_and_a_sweep_takes_as_long():
     async def story(stage):
         bench = CatalogFixture(asyncio.get_running_loop())
@@ -118,11 +131,15 @@ def test_an_idle_app_sends_as_much_telemetry_as_the_costs_say():
     """Its drains send their figures with each export, once a minute; each sweep its own and its span."""
     with connected_app() as app:
         app.calls("correct_drift")
-        exports = [size(app.calls("drain", "drain")) for _ in range(5)]
+        sent = [app.calls("drain", "drain") for _ in range(5)]
+        exports = [size(items) for items in sent]
         sweeps = [size(app.calls("correct_drift")) for _ in range(3)]
     for times, measured in ((43_200, exports), (runs(SWEEP_SCHEDULE), sweeps)):
         told = number(re.search(by(rf"\| {times:,} x ([\d.]+) kB / 1,000,000"), COSTS)[1])
         assert max(measured) / 1000 == pytest.approx(told, abs=0.15), "a duration has some digits more or less"
+    one = max(size([item]) for item in sent[-1] if item["name"].endswith(".Metric")) / 1000
+    told = number(re.search(by(r"43,200 x 14 x ([\d.]+) kB"), COSTS)[1])
+    assert one == pytest.approx(told, abs=0.02), "of one metric, as for probes"
     assert by(f"{runs(DRAIN_SCHEDULE) + runs(SWEEP_SCHEDULE):,} x 1 kB / 1,000,000") in COSTS
 
 

@@ -11,12 +11,20 @@ import pytest
 
 import function_app
 from shared.domain.errors import BadRequest
+from shared.domain.probes import Better
 from shared.edge import commands as resync
 from shared.edge.report import Report
 from shared.edge.status_query import StatusQuery, parse_status_query
 from simulator.functions_host.functions import index
 from simulator.model_servers.entry import ServerEntry
 from tests.support.deployment import REGIONS, a_vm, a_world, run_scenario, strip, vm_id
+from tests.support.probed import (
+    failing_evidence,
+    measured_distances,
+    probed_settings,
+    store_round,
+    verdict_of,
+)
 from tests.support.values import parsed, zone_id
 from tests.support.values import vm_id as plain_vm_id
 
@@ -166,3 +174,29 @@ def test_the_answer_to_a_probe_by_hand_is_the_one_on_the_page():
     machines = (a_vm("e-1", EAST, 4), a_vm("e-2", EAST, 5), a_vm("w-1", WEST, 4))
     probes = {"llama": {"kind": "http", "port": 8000, "path": "/health"}}
     run_scenario(story, a_world(*machines, PROBES=probes, PROBING={"vantage": EAST}))
+
+
+def test_the_page_has_every_key_that_probing_adds():
+    async def story(stage):
+        app = stage.app
+        await app.correct_drift()
+        better = [Better(WEST, ASIA, app.clock() - 60)]
+        never = failing_evidence(app, "w-1", "10.2.0.4", WEST, armed=False)
+        await store_round(
+            app,
+            verdicts=[verdict_of(app, "e-1", "10.1.0.4", EAST)],
+            evidence=[failing_evidence(app, "e-1", "10.1.0.4", EAST), never],
+            distances=measured_distances(app, better=better, pending=frozenset({"llama"}), previous=REGIONS),
+        )
+        shown, more = await app.status(full=True), keys("### Summary", 2)
+        one, page = await app.explain(app.settings.zones[0], "llama"), keys("### One answer", 1)
+        assert set(inner(shown["probing"])) <= more["probing"] | page["probes"]
+        for name in ("verdicts", "would_change", "never_answered"):
+            assert shown["probing"][name]["count"] == 1, name
+            assert set(inner(shown["probing"][name])) <= more["probing"], name
+        (changed,) = [a["probes"] for each in shown["names"] for a in each["answers"] if a["probes"]]
+        assert set(changed) == more["probes"] - {"answers", "names"}
+        assert set(inner(one["probing"])) <= page["probing"]
+        assert set(inner(one["claims"][0]["probes"])) <= page["probes"]
+
+    run_scenario(story, a_world(*(a_vm(f"{region[0]}-1", region, 4) for region in REGIONS), **probed_settings()))

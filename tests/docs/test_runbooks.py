@@ -33,6 +33,7 @@ from tests.support.deployment import (
     vnet,
     zone_id,
 )
+from tests.support.probed import probed_settings
 from tests.support.runbook_reader import STATUS, RunbookReader, procedures
 
 EAST, WEST, _ = REGIONS
@@ -827,3 +828,15 @@ def test_read_the_status(guide):
         assert {each["name"] for each in full["names"]} == {NAME, "gpu-eus-1", "gpu-eus-2", "gpu-weu-1"}
 
     run_scenario(story, fleet())
+
+
+def test_the_table_of_probing_has_every_field_of_the_section():
+    rows = STATUS.read_text(encoding="utf-8").split("## Probing")[1].split("\n## ")[0].splitlines()
+    first = {field for row in rows if row.startswith("| `") for field in re.findall(r"`(\w+)`", row.split("|")[1])}
+
+    async def story(stage):
+        await stage.app.correct_drift()
+        shown = (await stage.app.status())["probing"]
+        assert first == shown.keys() - {"vantage", "suspected_since"}
+
+    run_scenario(story, a_world(a_vm("e-1", EAST, 4), **probed_settings()))

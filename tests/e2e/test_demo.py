@@ -67,6 +67,7 @@ async def test_up_prints_commands_that_show_its_answers_in_both_regions_for_300_
             await _ran(ask),
             *[await _ran(line) for line in lines if line.startswith("curl ") and "status" in line],
         ]
+        breaking = [await _ran(line) for line in lines if line.rstrip().endswith(("/server", "/path"))]
         stop = next(line for line in lines if "/deallocate?" in line)
         found.append(await _ran(stop))
         await _ran(ask.rpartition(":")[0].rpartition(" ")[0] + " 127.0.0.1:9 server1.aiworkloads.local", code=1)
@@ -81,6 +82,7 @@ async def test_up_prints_commands_that_show_its_answers_in_both_regions_for_300_
     assert found[0].endswith(" 300 IN A 10.1.0.4\n")
     assert all(answer.startswith("{\n") for answer in found[1:-1]), "one value a line"
     assert found[-1].endswith("HTTP 202\n")
+    assert breaking == ["{}"] * 4
     assert process.returncode == 0
 
 

@@ -199,7 +199,7 @@ _PROBING = {
     "stale_after": 60,
     "hold": [30, 300],
     "slow_start": 60,
-    "dwell": 600,
+    "dwell": [120, 600],
 }
 SETTINGS = environment(WORLD) | {
     "NEARZONE_ZONES": json.dumps(

@@ -197,7 +197,7 @@ def test_addresses_in_trouble_come_the_worst_first_and_those_that_never_answered
             failing_evidence(app, "e-2", "10.1.0.8", EAST, down_since=0.0, fails=1, word=ProbeWord.STATUS, status=503),
             failing_evidence(app, "e-1", IP["e-1"], EAST),
             evidence_of(app, "w-1", "10.2.0.5", WEST, up_at=now - 20),
-            failing_evidence(app, "e-1", "10.1.0.9", EAST, absent=True),
+            failing_evidence(app, "e-1", "10.1.0.9", EAST, absent=True, armed=False),
             failing_evidence(app, "e-1", "10.1.0.10", EAST, probe="of other settings"),
         ]
         back = verdict_of(app, "w-1", "10.2.0.5", WEST, VerdictKind.RETURNING)

@@ -101,6 +101,80 @@ def a_sweep(**changed):
     )
 
 
+def a_listed(items=(), count=None):
+    return {"count": len(items) if count is None else count, "items": list(items)}
+
+
+def an_effect(name="llama", region="eastus", **changed):
+    """An answer that probes change."""
+    why = "failover: probes fail in eastus; nearest is westeurope 83.2 ms (measured, 84 published)"
+    return {"zone": zone_id(region), "name": name, "from": ["10.1.0.4"], "to": ["10.2.0.4"], "why": why} | changed
+
+
+def a_probed_address(state="down", ip="10.1.0.4", **changed):
+    """What was seen of an address, as claims have it; with `endpoint` as the list of trouble has it."""
+    verdict = {"kind": state, "since": EARLIER, "why": "connect timed out 4 times in a row", "everywhere": True}
+    return {
+        "ip": ip,
+        "kind": "vllm",
+        "port": 8000,
+        "path": "/health",
+        "state": state,
+        "since": EARLIER,
+        "armed": True,
+        "word": "connect timed out",
+        "status": None,
+        "fails": 4,
+        "successes": 0,
+        "recent": "." * 16 + "x" * 4,
+        "rtt_ms": 0.41,
+        "samples": 21,
+        "published_ms": 0.0,
+        "age_s": 4.2,
+        "verdict": verdict if state in ("down", "waiting", "returning") else None,
+    } | changed
+
+
+def a_place(place, ms, published_ms, **changed):
+    return {"place": place, "ms": ms, "published_ms": published_ms, "implausible": False} | changed
+
+
+def the_distances(**changed):
+    regions = ("eastus", "westeurope", "southeastasia")
+    places = [a_place(*each) for each in zip(regions, (0.41, 83.24, 231.0), (0.0, 84.0, 228.0), strict=True)]
+    return {
+        "in_force": True,
+        "until": NOW,
+        "changed_at": EARLIER,
+        "order": list(regions),
+        "places": places,
+        "pending": a_listed(),
+        "previous": None,
+        "better": [],
+    } | changed
+
+
+def a_probing(mode="observe", **changed):
+    """The section `probing` of a status: all is well."""
+    last = {"number": 812, "at": EARLIER, "age_s": 4.2, "seconds": 3.21, "addresses": 12, "failing": 0}
+    effects = a_listed()
+    return {
+        "mode": mode,
+        "vantage": "eastus",
+        "stale": False,
+        "last_round": last,
+        "blind_since": None,
+        "suspected_since": None,
+        "verdicts": a_listed() | {"kinds": {"down": 0, "waiting": 0, "returning": 0}},
+        "would_change": effects if mode == "observe" else None,
+        "changes": effects if mode == "enforce" else None,
+        "kept": a_listed(),
+        "never_answered": a_listed(),
+        "trouble": a_listed(),
+        "distances": the_distances(),
+    } | changed
+
+
 def a_status(names=(), known=(), regions=REGIONS, **changed):
     """What `status?full=true` answers."""
     told = {

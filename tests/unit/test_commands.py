@@ -15,7 +15,6 @@ from tests.support.values import EAST, OTHER_SUB, WEST, parsed, vm_id, zone_id
 TYPES = frozenset({"microsoft.compute/virtualmachines"})
 ZONES = [{"id": zone_id(), "region": WEST}, {"id": zone_id("b"), "region": EAST}, {"id": zone_id("c"), "region": EAST}]
 SETTINGS = parsed(ZONES=ZONES, PROBES={"llama*": {"kind": "vllm"}}, PROBING={"vantage": WEST})
-PROBE = SETTINGS.probe("llama")
 VM = vm_id("gpu-1")
 DIGEST = "0123456789ab"
 
@@ -60,8 +59,8 @@ VALID = [
     ({"undrain": {"endpoint": VM}}, Undrain(VM.lower())),
     ({"check": False, "dry_run": False, "force": False, "force_beyond": False}, sweep()),
     ({"check": True}, Preflight()),
-    ({"probe": {"name": "Llama"}}, ProbeName("llama", PROBE, SETTINGS.zones)),
-    ({"probe": {"name": "llama-70b", "zone": WEST}}, ProbeName("llama-70b", PROBE, SETTINGS.zones[:1])),
+    ({"probe": {"name": "Llama"}}, ProbeName("llama", SETTINGS.zones)),
+    ({"probe": {"name": "llama-70b", "zone": WEST}}, ProbeName("llama-70b", SETTINGS.zones[:1])),
     ({"freeze": {"zone": WEST}}, Freeze(SETTINGS.zones[0])),
     ({"freeze": {"zone": WEST, "minutes": 5}, "reason": "r"}, Freeze(SETTINGS.zones[0], 5, reason="r")),
 ]

@@ -90,3 +90,23 @@ def test_what_the_rules_hold_as_measured_does_not_count():
         (west,) = changed_answers(endpoints, rules, measured)
         assert (west.without.addresses, west.probed.addresses) == (("10.0.0.1",), ("10.0.0.2",))
         assert changed_answers(endpoints, rules, NOTHING_MEASURED) == []
+
+
+PUBLISHED_ORDER = (WEST, NORTH, EAST, PROXY)
+
+
+def test_a_tolerance_compares_measured_values_although_the_order_is_the_published_one():
+    endpoints = [
+        vm("v1", "10.0.0.1", region=NORTH, tagged=("chat",)),
+        vm("v2", "10.0.0.2", region=EAST, tagged=("chat",)),
+    ]
+    distances = Distances(9.0, {NORTH: 15.0, EAST: 40.0}, PUBLISHED_ORDER)
+    (west,) = changed_answers(endpoints, RULES, Measured(WEST, (), distances))
+    assert (west.without.addresses, west.probed.addresses) == (("10.0.0.1",), ("10.0.0.1", "10.0.0.2"))
+
+
+def test_a_static_endpoint_with_a_distance_is_a_place_of_its_own_although_the_order_is_the_published_one():
+    proxy = Endpoint(PROXY, STATIC, NORTH, ("llama",), None, (Address("10.0.9.9"),), State.SERVING)
+    distances = Distances(9.0, {NORTH: 15.0, PROXY: 40.0}, PUBLISHED_ORDER)
+    (west,) = changed_answers([vm("v1", "10.0.0.1", region=NORTH), proxy], RULES, Measured(WEST, (), distances))
+    assert (west.without.addresses, west.probed.addresses) == (("10.0.0.1", "10.0.9.9"), ("10.0.0.1",))

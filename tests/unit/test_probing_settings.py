@@ -38,8 +38,7 @@ PROBING = [
     ({"hold": [60, 3600]}, Probing(vantage=WEST, hold=(60, 3600))),
     ({"slow_start": 0}, Probing(vantage=WEST, slow_start=0)),
     ({"slow_start": 3600}, Probing(vantage=WEST, slow_start=3600)),
-    ({"dwell": 1}, Probing(vantage=WEST, dwell=1)),
-    ({"dwell": 86400}, Probing(vantage=WEST, dwell=86400)),
+    ({"dwell": [0, 86400]}, Probing(vantage=WEST, dwell=(0, 86400))),
 ]
 
 
@@ -68,7 +67,7 @@ BAD_PROBING = [
         for hold in ([], [30], [300, 30], [-1, 5], [1, 3601], [1, 2, 3], ["1", 2], [True, 2], 30, None)
     ),
     *(({"slow_start": s}, ".slow_start", "seconds, 0 to 3600") for s in (-1, 3601, "60")),
-    *(({"dwell": s}, ".dwell", "seconds, 1 to 86400") for s in (0, 86401, None)),
+    *(({"dwell": s}, ".dwell", "ascending, 0 to 86400") for s in (600, [600, 120], [0, 86401], None)),
 ]
 
 

@@ -3,7 +3,13 @@
 A place's live value is the median over its armed addresses of the medians of their samples. Decisions use the value in
 force, which follows the live one only when that has left the band of max(3 ms, 5 %) around it, so that `tolerance_ms`
 does not add and remove a region with the noise. The order in force begins as the published order. It changes only if a
-place has been nearer than one before it, by more than the band, for the dwell (10 minutes by default).
+place has been nearer than one before it, by more than the band, for the dwell, which also keeps changes apart. The
+median of 21 samples is behind by 3 minutes more.
+
+On simulated noise (route changes, spikes, lost packets; 15 s rounds, 80 ms, 90 days) waiting 2 minutes, and 10 between
+changes, has 0.014 changes an hour at equal distance and costs 0.37, 0.22, 0.06 and 0.01 ms against always the nearest,
+at differences of 0, 2, 5 and 10 ms. Waiting 10 minutes instead of 2 has as many changes and costs 0.39, 0.38, 0.07 and
+0.02 ms.
 """
 
 from __future__ import annotations
@@ -38,14 +44,14 @@ def measured(
     published: Published,
     *,
     continuous: bool,
-    dwell: float = Probing().dwell,
+    dwell: tuple[float, float] = Probing().dwell,
 ) -> Distances:
     """Return the distances after a round; an order that changes is in `order`, and `previous` has the one before it.
 
     `known`: those of the last row; if they have ended, measuring begins anew. `evidence`: of all targets, also of
     absent ones, whose places stay in the order. `continuous`: the last round was not long ago. While
     names are pending, the order does not change. `dwell`: for so many seconds a place must be nearer before the order
-    changes, and so long after one change comes the next.
+    changes, and so many lie between two changes.
     """
     known = known if now < known.until else Distances()
     by_place = _by_place(evidence)
@@ -147,10 +153,10 @@ def _better(order: Sequence[str], live: Mapping[str, float], known: Iterable[Bet
     )
 
 
-def _reordered(found: Distances, live: Mapping[str, float], now: float, dwell: float) -> Distances:
+def _reordered(found: Distances, live: Mapping[str, float], now: float, dwell: tuple[float, float]) -> Distances:
     """Move each place that has been nearer for long enough before those that are farther."""
-    ripe = [each for each in found.better if now - each.since >= dwell]
-    if not ripe or found.pending or now - found.changed_at < dwell:
+    ripe = [each for each in found.better if now - each.since >= dwell[0]]
+    if not ripe or found.pending or now - found.changed_at < dwell[1]:
         return found
     order = list(found.order)
     for each in sorted(ripe, key=lambda b: (live[b.nearer], b.nearer)):

@@ -43,7 +43,7 @@ def judge(
     round-trip time in milliseconds from the vantage to a region, None if there is none. The mode (observe or enforce)
     makes no difference here.
     """
-    by_key = {each.key: each for each in targets}
+    by_key = {each.key: each for each in sorted(targets, key=lambda each: each.key)}
     sight = look([evidence[key] for key in by_key], previous, now, settings.probing)
     here = {key: _judged(evidence[key], sight, previous, now, settings) for key in by_key}
     found = () if sight.blind else verdicts(here, by_key, previous, now, settings)

@@ -33,7 +33,7 @@ class ProbeCommand:
         endpoints = [row.endpoint for row in await self.vantage.catalog.claimants(command.name)]
         if not any(command.name in each.names and each.state != State.GONE for each in endpoints):
             raise BadRequest(f"probe.name: no endpoint claims {command.name!r}")
-        wanted = _within(command.zones, self.vantage.targets(endpoints), command)
+        wanted = _within(command.zones, self.vantage.targets(endpoints), command.name)
         keys = {(each.ip, each.probe.digest) for each in wanted}
         results = await self.probe([(each.ip, each.probe) for each in wanted], first=keys)
         report, ids = Report("probe"), {each.key: each.id for each in endpoints}
@@ -43,9 +43,9 @@ class ProbeCommand:
         return report
 
 
-def _within(zones: Iterable[Zone], targets: Iterable[Target], command: ProbeName) -> Sequence[Target]:
+def _within(zones: Iterable[Zone], targets: Iterable[Target], name: str) -> Sequence[Target]:
     """Return the targets of the name whose address one of the zones reaches."""
-    named = (each for each in targets if command.name in each.names and each.probe == command.probe)
+    named = (each for each in targets if name in each.names)
     return [each for each in named if any(reaches(zone, Address(each.ip)) for zone in zones)]
 
 

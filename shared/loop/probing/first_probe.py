@@ -5,7 +5,6 @@ The recorder asks for it before it records the endpoint, so that no decision see
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
@@ -17,11 +16,13 @@ from shared.loop.probing.vantage import Vantage
 
 @dataclass(frozen=True)
 class FirstProbe:
-    """Adds verdicts to the row of the vantage. Endpoints that are recorded together share a write."""
+    """Adds verdicts to the row of the vantage.
+
+    A call writes what all running calls wait for: many endpoints that begin to serve together do not compete.
+    """
 
     vantage: Vantage
     _pending: dict[TargetKey, Verdict] = field(default_factory=dict)
-    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def wait_for(self, before: Endpoint | None, after: Endpoint) -> None:
         """Hold back what an endpoint has begun to serve, if a prober is at work. `before`: as it was recorded last.
@@ -35,21 +36,14 @@ class FirstProbe:
         known = {target.key for target in self.vantage.targets([before])} if before else set()
         begins = [target for target in self.vantage.targets([after]) if target.key not in known]
         verdicts = waiting(begins, settings, self.vantage.clock())
+        if not verdicts:
+            return
         self._pending.update((verdict.key, verdict) for verdict in verdicts)
         try:
-            async with self._lock:
-                if any(verdict.key in self._pending for verdict in verdicts):
-                    await self._write()
+            await self.vantage.change(lambda row: _with(row, self._pending.values()))
         finally:
             for verdict in verdicts:
                 self._pending.pop(verdict.key, None)
-
-    async def _write(self) -> None:
-        """Write what all callers wait for."""
-        wanted = tuple(self._pending.values())
-        await self.vantage.change(lambda row: _with(row, wanted))
-        for verdict in wanted:
-            self._pending.pop(verdict.key, None)
 
 
 def _with(row: VantageRow, wanted: Iterable[Verdict]) -> VantageRow | None:
