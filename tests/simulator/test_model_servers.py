@@ -20,7 +20,7 @@ from tests.support.virtual_dialer import virtual_dialer
 HTTP = Probe("http", 8000, "/health")
 TLS = Probe("http", 8443, "/health", tls=True, tls_name="llama.ai.internal")
 TCP = Probe("tcp", 8000)
-PATIENT = Probing(timeout=20, connect_timeout=20)
+PATIENT = Probing(timeout=20, connect_timeout=10)
 HASTY = {
     ProbeWord.ANSWER_TIMEOUT: Probing(timeout=1, connect_timeout=5),
     ProbeWord.CONNECT_TIMEOUT: Probing(timeout=5, connect_timeout=0.5),
