@@ -97,10 +97,16 @@ class Probing:
 def pace(settings: dict[str, Any]) -> str:
     """How fast probing goes, where that differs from the app's defaults; "" where it does not, or without probes."""
     probing = Probing(settings)
-    fields = [(name, probing.of(name), default) for name, default in DEFAULTS.items()]
-    rounds = [("begin every", probing.interval, _interval(SCHEDULE))]
-    told = [f"{name} {value} (default {default})" for name, value, default in rounds + fields if value != default]
-    return f"Probes from {probing.vantage}, in seconds: {', '.join(told)}." if told and probing.probes else ""
+    values = [("a round every", probing.interval, _interval(SCHEDULE))]
+    values += [(name, probing.of(name), default) for name, default in DEFAULTS.items()]
+    told = [f"{name} {_told(value)} ({_told(default)})" for name, value, default in values if value != default]
+    if not told or not probing.probes:
+        return ""
+    return f"Its probes from {probing.vantage} (seconds; default in brackets): {', '.join(told)}."
+
+
+def _told(value: float | list[float]) -> str:
+    return " to ".join(f"{each:g}" for each in value) if isinstance(value, list) else f"{value:g}"
 
 
 def _interval(schedule: str) -> float:
