@@ -20,6 +20,7 @@ from pathlib import Path
 from simulator.demo.app_settings import load, told
 from simulator.demo.client import Client, OutsideError, Set, SettingsError
 from simulator.demo.filling import Patience, pending, reason
+from simulator.demo.filling import told as told_seconds
 from simulator.demo.probed import pace
 from simulator.demo.processes import DEMO, DRAIN_SECONDS, LaunchError, Processes, Scale, run, started
 from simulator.demo.screen import Row, Screen
@@ -97,7 +98,7 @@ class Demo:
         mark = len(await self.outside.deliveries())
         right: dict[Question, float] = {}
         watching = asyncio.create_task(self._watch(changed, right))
-        telling = asyncio.create_task(self._tell(changed, right))
+        telling = asyncio.create_task(self._tell(step, changed, right))
         try:
             since = await step.act()
             sent = await self.outside.delivered(mark, step.expected_events, self.limit)
@@ -115,7 +116,7 @@ class Demo:
         self.screen.answers(self.replica, await self._rows(step))
         self._conclude(step, right, sent, since, " (as long as the zones' budgets need)" if waited else "")
 
-    async def _tell(self, changed: Sequence[Question], right: Mapping[Question, float]) -> None:
+    async def _tell(self, step: Step, changed: Sequence[Question], right: Mapping[Question, float]) -> None:
         """Report the progress of a long step at intervals."""
         while True:
             await asyncio.sleep(PROGRESS)
@@ -123,10 +124,10 @@ class Demo:
                 names = pending(await self.outside.status())
             except OutsideError:  # The waiting step meets the same error.
                 continue
-            self.screen.say(
-                f"... {len(right):,} of {len(changed):,} answers are right" + (f"; {reason(names)}" if names else ""),
-                "dim",
-            )
+            why = f"; {reason(names)}" if names else ""
+            if step.seconds and not names:
+                why = f"; probes may need {told_seconds(step.seconds)} for it"
+            self.screen.say(f"... {len(right):,} of {len(changed):,} answers are right{why}", "dim")
 
     def _wanted(self, question: Question) -> Set:
         return self.replica.answers.get((question.zone, question.name))
