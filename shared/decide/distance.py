@@ -32,7 +32,7 @@ class Distance(NamedTuple):
     def within(self, nearest: Distance, tolerance_ms: float) -> bool:
         """Return whether it is at most so much farther. Measured values are compared with measured values only."""
         if self.measured is not None and nearest.measured is not None:
-            return self.measured <= nearest.measured + tolerance_ms
+            return tolerance_ms > 0 and self.measured <= nearest.measured + tolerance_ms
         return self.ms <= nearest.ms + tolerance_ms < FAR
 
 

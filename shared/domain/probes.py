@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 
@@ -237,12 +237,14 @@ class Distances:
 class VantageRow:
     """The last round of a vantage, and what follows from its evidence.
 
-    `until`: the end of `verdicts` unless the vantage renews them; `distances` have an end of their own. `todo`: names
-    that must still be marked dirty. `addresses`, `failing`: targets of the round, and those that failed. `blind_since`:
-    since when the vantage is presumed blind, 0 if it is not. `kept`: names, as `NAME.ZONE`, of which all addresses have
-    verdicts, so that all of them count. `alarms`: what an operator should know.
-    `suspected_since`: since when so many addresses fail that the vantage may be blind; it is presumed blind once they
-    have failed often enough.
+    `until`: when the drain timer ends `verdicts` unless the vantage renews them; `distances` have an end of their own.
+    Decisions use what the row holds, without a clock: what has been written with a verdict and what without it is
+    known only if the end is a write as well. `todo`: endpoints whose names must still be marked dirty. `reordered`: so
+    must the names that use measured distances. `addresses`, `failing`: targets of the round, and those that failed.
+    `blind_since`: since when the vantage is presumed blind, 0 if it is not. `kept`: names, as `NAME.ZONE`, of which
+    all addresses have verdicts, so that all of them count. `alarms`: what an operator should know. `suspected_since`:
+    since when so many addresses fail that the vantage may be blind; it is presumed blind once they have failed often
+    enough.
     """
 
     vantage: str
@@ -253,6 +255,7 @@ class VantageRow:
     verdicts: tuple[Verdict, ...] = ()
     distances: Distances = field(default_factory=Distances)
     todo: frozenset[str] = frozenset()
+    reordered: bool = False
     addresses: int = 0
     failing: int = 0
     blind_since: float = 0.0
@@ -263,11 +266,12 @@ class VantageRow:
 
 @dataclass(frozen=True, slots=True)
 class EvidencePage:
-    """The evidence of a part of a vantage's targets."""
+    """The evidence of a part of a vantage's targets, as of a round."""
 
     vantage: str
     number: int
     evidence: tuple[Evidence, ...] = ()
+    round: int = 0
 
 
 class Measured:
@@ -296,14 +300,14 @@ class Measured:
 NOTHING_MEASURED = Measured()
 
 
-def measured_in_force(row: VantageRow | None, now: float, *, enforce: bool) -> Measured:
-    """Return what decisions may use of a vantage's row at a moment. In observe mode: nothing."""
-    if row is None or not enforce:
-        return NOTHING_MEASURED
-    return measured(row, now)
+def measured(row: VantageRow) -> Measured:
+    """Return what a vantage's row says, whatever the mode. What has ended is not in the row any more."""
+    return Measured(row.vantage, row.verdicts, row.distances if row.distances.order else None)
 
 
-def measured(row: VantageRow, now: float) -> Measured:
-    """Return what has not ended of a vantage's row, whatever the mode."""
-    distances = row.distances if row.distances.order and now < row.distances.until else None
-    return Measured(row.vantage, row.verdicts if now < row.until else (), distances)
+def shown(row: VantageRow, now: float, *, enforce: bool) -> Measured:
+    """Return what a vantage's row says, to be shown. In observe mode the drain timer ends nothing: the time does."""
+    if enforce:
+        return measured(row)
+    distances = row.distances if now < row.distances.until else Distances()
+    return measured(replace(row, verdicts=row.verdicts if now < row.until else (), distances=distances))

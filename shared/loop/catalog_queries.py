@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from shared.config.settings import Settings
+from shared.domain import probes
 from shared.domain.overrides import Override
-from shared.domain.probes import NOTHING_MEASURED, Measured, measured_in_force
+from shared.domain.probes import NOTHING_MEASURED, Measured
 from shared.ports import Catalog
 
 UNUSED_SECONDS = 6 * 3600.0
@@ -31,12 +32,12 @@ async def active_overrides(catalog: Catalog, now: float) -> tuple[Override, ...]
     return tuple(stored.value for stored in await catalog.overrides() if stored.value.until > now)
 
 
-async def measured(catalog: Catalog, settings: Settings, now: float) -> Measured:
-    """What probes have found that changes answers at `now`: nothing without probes, and in observe mode.
+async def measured(catalog: Catalog, settings: Settings) -> Measured:
+    """What probes have found that changes answers: nothing without probes, and in observe mode.
 
     Raises Transient, Terminal.
     """
     if not settings.probes or not settings.probing.enforce:
         return NOTHING_MEASURED
     stored = await catalog.vantage(settings.probing.vantage)
-    return measured_in_force(stored.value if stored else None, now, enforce=True)
+    return probes.measured(stored.value) if stored else NOTHING_MEASURED

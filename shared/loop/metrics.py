@@ -18,7 +18,7 @@ from shared.decide.probe_states import is_stale
 from shared.domain.counters import Counters, Gauge, ProcessCounters
 from shared.domain.errors import NearzoneError
 from shared.domain.overrides import active_freeze
-from shared.domain.probes import Measured, VerdictKind, measured
+from shared.domain.probes import Measured, VerdictKind, shown
 from shared.domain.zones import Zone
 from shared.loop.catalog_queries import active_overrides
 from shared.loop.instance import Instance
@@ -63,7 +63,7 @@ async def probing_gauges(sources: StatusSources) -> list[Gauge]:
     age = Gauge("probes.round_age", max(0.0, now - row.at), labels)
     if is_stale(row, probing, now):
         return [age]
-    in_force = measured(row, now)
+    in_force = shown(row, now, enforce=probing.enforce)
     kinds = Counter(each.kind for each in in_force.verdicts)
     return [
         age,

@@ -29,7 +29,7 @@ from shared.domain.probes import (
     VantageRow,
     Verdict,
     VerdictKind,
-    measured,
+    shown,
 )
 from shared.domain.zones import Zone
 from shared.loop.status_json import answer_json
@@ -56,7 +56,7 @@ class VantageView:
     @cached_property
     def measured(self) -> Measured:
         """What has not ended of it, whatever the mode."""
-        return measured(self.row, self.now) if self.row else NOTHING_MEASURED
+        return shown(self.row, self.now, enforce=self.probing.enforce) if self.row else NOTHING_MEASURED
 
     @cached_property
     def verdicts(self) -> Mapping[TargetKey, Verdict]:
@@ -99,7 +99,7 @@ async def effects(
     row = await sources.vantage() if sources.settings.probes else None
     if row is None:
         return {}
-    found = changed_answers(endpoints, rules, measured(row, sources.clock()))
+    found = changed_answers(endpoints, rules, shown(row, sources.clock(), enforce=sources.settings.probing.enforce))
     return {(each.zone.key, each.probed.name): _change(each) for each in found}
 
 
@@ -273,28 +273,31 @@ def _distances(
     """Measured and published distances of all places, in the order in force; None where nothing is measured."""
     if not found.order and not found.implausible:
         return None
-    regions = {each.key: each.region for each in endpoints}
-    places = dict.fromkeys((*found.order, *sorted(found.ms), *found.implausible))
     return {
         "in_force": view.measured.distances is not None,
         "until": format_time(found.until),
         "changed_at": format_time(found.changed_at),
         "order": list(found.order),
-        "places": [
-            {
-                "place": place,
-                "ms": found.ms.get(place),
-                "published_ms": rules.latency.ms(view.probing.vantage, regions.get(place, place)),
-                "implausible": place in found.implausible,
-            }
-            for place in places
-        ],
+        "places": _places(found, view, {each.key: each.region for each in endpoints}, rules),
         "pending": _listed(sorted(found.pending)),
         "previous": list(found.previous) if found.pending else None,
         "better": [
             {"nearer": each.nearer, "farther": each.farther, "since": format_time(each.since)} for each in found.better
         ],
     }
+
+
+def _places(found: Distances, view: VantageView, regions: Mapping[str, str], rules: Rules) -> list[dict[str, Any]]:
+    """Each place with its distances. `regions`: of the endpoints that are places of their own, by their keys."""
+    return [
+        {
+            "place": place,
+            "ms": found.ms.get(place),
+            "published_ms": rules.latency.ms(view.probing.vantage, regions.get(place, place)),
+            "implausible": place in found.implausible,
+        }
+        for place in dict.fromkeys((*found.order, *sorted(found.ms), *found.implausible))
+    ]
 
 
 def alarms(view: VantageView, *, swept: bool) -> Sequence[Alarm]:

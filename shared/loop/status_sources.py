@@ -43,7 +43,7 @@ class StatusSources:
 
     async def measured(self) -> Measured:
         """What probes have found that changes answers now."""
-        return await catalog_queries.measured(self.catalog, self.settings, self.clock())
+        return await catalog_queries.measured(self.catalog, self.settings)
 
     async def vantage(self) -> VantageRow | None:
         """The last round of this app's vantage, whatever the mode; None where it has not probed yet."""

@@ -18,6 +18,7 @@ CHUNK_BYTES = 16 * 1024
 VERSION = "0.1.0"
 """Of the project, for the servers' logs."""
 
+_FIRST = b"HTTP/1."
 _DEFAULT_PORTS = {False: 80, True: 443}
 
 
@@ -28,6 +29,7 @@ class HttpAnswer:
         self._ip, self._probe = ip, probe
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_BYTES)
         self._received = self._body = 0
+        self._first = b""
         self.status = 0
 
     def request(self) -> bytes | None:
@@ -58,6 +60,9 @@ class HttpAnswer:
     def feed(self, data: bytes) -> ProbeWord | None:
         """Take bytes of the answer, none at its end. Return the word as soon as it is known."""
         self._received += len(data)
+        self._first += data[: len(_FIRST) - len(self._first)]
+        if not _FIRST.startswith(self._first):  # h11 would wait for a blank line.
+            return ProbeWord.NOT_HTTP
         try:
             self._http.receive_data(data)
             word = self._next_word()

@@ -92,13 +92,11 @@ async def tcp_connect(ip: str, port: int, seconds: float) -> socket.socket:
 
 async def _connect(sock: socket.socket, ip: str, port: int) -> None:
     code = sock.connect_ex((ip, port))
-    if at_once := code != errno.EINPROGRESS:
-        if code:
-            raise DialError(connect_word(code, at_once=at_once))
-        return
-    await _writable(sock)
-    if code := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-        raise DialError(connect_word(code, at_once=False))
+    if waits := code == errno.EINPROGRESS:
+        await _writable(sock)
+        code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if code:
+        raise DialError(connect_word(code, at_once=not waits))
 
 
 async def _writable(sock: socket.socket) -> None:

@@ -46,7 +46,8 @@ class Transport(Protocol):
 def client_context(*, verify: bool) -> ssl.SSLContext:
     """Return the process's one context of its kind; to load the trusted roots takes tens of milliseconds.
 
-    Trusts what OpenSSL trusts by default. Certificates need not keep to RFC 5280 in every detail: what ordinary
+    Trusts what OpenSSL trusts by default, as all clients of the app do: the system's roots, or those that SSL_CERT_FILE
+    and SSL_CERT_DIR name. Certificates need not keep to RFC 5280 in every detail: what ordinary
     clients accept must not fail a probe.
     """
     context = ssl.create_default_context()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import cold, converged, drift, growth, plot, results, sweep, table_rows, worlds
+from benchmarks import cold, converged, drift, growth, plot, probe_round, results, sweep, table_rows, worlds
 from benchmarks.harness import Figure, Scenario, judge
 from benchmarks.stage import Sent, Stage
 from shared.domain.endpoints import State
@@ -196,6 +196,14 @@ def test_a_missed_goal_is_written_as_missed():
         "ratio": {"value": 2.5, "goal": "<= 2.0", "unit": "x", "holds": False},
         "size": {"value": 3, "goal": None, "unit": "", "holds": True},
     }
+
+
+def test_a_round_of_probes_finds_the_living_and_the_dead_and_waits_for_the_dead():
+    """A wrong word of any address ends the measurement with an error."""
+    figures = probe_round.measure(alive=4, dead=1, rounds=1, bursts=1, say=quiet)
+    assert figures.keys() == probe_round.FIGURES.keys()
+    assert figures["round_wall_s"] >= 3.0
+    assert 0 < figures["rtt_error_ms"] < figures["loop_clock_error_ms"]
 
 
 @pytest.mark.parametrize("values", [{"ratio": 1.0}, {"ratio": 1.0, "size": 3, "pages": 1}])

@@ -46,7 +46,9 @@ def a_verdict(number, **changed):
 
 def a_row(verdicts=3, **changed):
     found = tuple(a_verdict(number, everywhere=number % 2 == 0) for number in range(verdicts))
-    made = VantageRow("eastus", 7, NOW, 2.5, NOW + 60.0, found, DISTANCES, frozenset({"llama", "phi"}), 40, verdicts)
+    made = VantageRow(
+        "eastus", 7, NOW, 2.5, NOW + 60.0, found, DISTANCES, frozenset({vm_id("vm-1").lower()}), False, 40, verdicts
+    )
     shown = {"kept": ("llama.ai.internal",), "alarms": (Alarm("what", "means", "do", 2, ("a",)),)}
     return replace(made, **shown | changed)
 

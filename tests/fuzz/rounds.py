@@ -12,7 +12,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from random import Random
 
-from tests.fuzz import inputs
+import shared.loop.probing.prober_app
+import shared.probing.gateway_dialer
+import shared.probing.rounds
+import shared.probing.socket_dialer  # noqa: F401 - an app imports these when it first has probes: that memory stays
+from tests.fuzz import inputs, probes
 from tests.fuzz import targets as kinds
 from tests.fuzz.functions import served
 from tests.fuzz.orders import Ordered
@@ -91,6 +95,7 @@ def play(count, seed):
         in_virtual_time(lambda _: _in_memory(tally, rng, in_memory, journal))
         in_virtual_time(lambda _: _orders(tally, rng, drawn.count("order")))
         asyncio.run(_over_http(tally, rng, drawn.count("function")))
+    in_virtual_time(lambda _: probes.play(tally, seed, count))
     tally.cpu = time.process_time()
     return tally
 

@@ -134,6 +134,8 @@ _BODIES = (
     {"freeze": {"zone": zone_id("eastus"), "minutes": 10080}},
     {"unfreeze": {"zone": "westeurope"}},
     {"check": True},
+    {"probe": {"name": "llama"}},
+    {"probe": {"name": "chat", "zone": "West Europe"}},
     {"force": []},
     {"adopt": ""},
     {"zone": None, "name": "llama"},
@@ -154,6 +156,7 @@ BODY_FIELDS = (
     "freeze",
     "unfreeze",
     "check",
+    "probe",
 )
 ORDER_FIELDS = ("minutes", "endpoint", "region", "zone")
 

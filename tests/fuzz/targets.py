@@ -15,7 +15,7 @@ from shared.config.parser import parse as parse_settings
 from shared.config.settings import LABEL
 from shared.domain.errors import BadRequest, BadSettings, Transient
 from shared.edge import commands
-from shared.edge.commands import Drain, Freeze, OverrideCommand, Sweep, Undrain, Unfreeze
+from shared.edge.commands import Drain, Freeze, OverrideCommand, ProbeName, Sweep, Undrain, Unfreeze
 from shared.edge.event_hints import MAX_BYTES
 from shared.edge.status_query import LogQuery, NameQuery, PageQuery, parse_status_query
 from tests.fuzz.samples import SETTINGS
@@ -140,6 +140,8 @@ def _sane(command, settings):
             pass
         case Freeze(zone=zone) | Unfreeze(zone=zone):
             zones = (zone,)
+        case ProbeName(name=name, zones=zones):
+            labels = [name]
     if not all(LABEL.fullmatch(each) for each in labels) or not set(zones) <= set(settings.zones):
         raise Broken(f"asks for what cannot be: {command}")
     if target.startswith("/") and (reason := shapeless(target)):

@@ -294,16 +294,35 @@ def test_names_that_a_dead_prober_has_not_marked_are_marked_by_the_drain_timer()
         dying.armed = True
         with pytest.raises(KilledError):
             await stage.app.probe()
-        assert (await row(stage)).todo == {"llama"}
+        assert (await row(stage)).todo == {vm_id("e-1").lower()}
         stage.restart(whole)
         await stage.app.drain()
-        assert (await row(stage)).todo == {"llama"}, "its prober may still be marking them"
+        assert (await row(stage)).todo, "its prober may still be marking them"
         await asyncio.sleep(31.0)
         await stage.app.drain()
         assert (await row(stage)).todo == frozenset()
         assert stage.record(EAST, "llama") == [E2]
 
     run_scenario(story, fleet())
+
+
+def test_a_name_that_is_claimed_while_a_round_is_under_way_gets_its_verdicts_as_well():
+    async def story(stage):
+        await ready(stage)
+        behave(stage, "e-1", "hangs")
+        await rounds(stage, 2)
+        third = asyncio.create_task(stage.app.probe())
+        await asyncio.sleep(0.5)  # It has read the endpoints, and waits for the answer.
+        for name in ("e-1", "e-2"):
+            stage.arm("PATCH", vm_id(name), {"tags": {"nearzone": "llama,chat"}})
+        await stage.app.correct_drift()
+        assert stage.record(EAST, "chat") == [E1, E2], "no verdict yet"
+        await third
+        await rounds(stage, 1)
+        assert stage.record(EAST, "chat") == [E2]
+
+    probes = {name: PROBES["llama"] for name in ("llama", "chat")}
+    run_scenario(story, fleet(PROBES=probes))
 
 
 def test_of_two_probers_at_work_one_drops_its_round():
@@ -393,8 +412,9 @@ def test_every_evidence_is_on_one_page_and_pages_stay_small(count):
     for number in range(count):
         each = Evidence(f"/vm/{number}", f"10.0.{number // 250}.{number % 250}", "p", EAST, EAST, 1.0)
         found[each.key] = each
-    pages = split_pages(EAST, found)
-    assert merge_pages(pages) == found
+    last = VantageRow(EAST, 7, until=60.0)
+    pages = split_pages(last, found)
+    assert merge_pages(pages, last, 59.0) == found
     assert len(pages).bit_count() == 1
     assert [page.number for page in pages] == list(range(len(pages)))
     assert max(len(page.evidence) for page in pages) < 100
@@ -405,7 +425,17 @@ def test_of_evidence_that_is_on_two_pages_the_newer_counts():
     old = Evidence("/vm/1", "10.0.0.1", "p", EAST, EAST, 1.0, at=5.0)
     new = replace(old, at=6.0)
     for pages in ([old, new], [new, old]):
-        assert merge_pages([EvidencePage(EAST, n, (each,)) for n, each in enumerate(pages)]) == {new.key: new}
+        stored = [EvidencePage(EAST, n, (each,)) for n, each in enumerate(pages)]
+        assert merge_pages(stored, VantageRow(EAST), 0.0) == {new.key: new}
+
+
+def test_results_in_a_row_go_on_only_beside_the_row_of_the_same_round_and_before_its_end():
+    seen = Evidence("/vm/1", "10.0.0.1", "p", EAST, EAST, 1.0, armed=True, at=5.0, fails=2, samples=(1.0,))
+    page, last = EvidencePage(EAST, 0, (seen,), 7), VantageRow(EAST, 7, until=60.0)
+    anew = {seen.key: replace(seen, fails=0)}
+    assert merge_pages([page], last, 59.0) == {seen.key: seen}
+    assert merge_pages([page], replace(last, round=8), 59.0) == anew, "the page of round 8 was lost"
+    assert merge_pages([page], last, 60.0) == anew
 
 
 def test_when_there_are_fewer_targets_the_surplus_pages_go():
@@ -488,14 +518,19 @@ def test_no_endpoint_is_held_back_in_observe_mode_nor_without_the_policy_nor_bef
     run_scenario(story, fleet(a_vm("e-3", EAST, 6, power="deallocated"), mode=mode, POLICIES=policies))
 
 
-def test_nothing_is_held_back_once_the_prober_has_stopped_and_its_other_verdicts_do_not_come_back():
+@pytest.mark.parametrize("drains", [False, True])
+def test_nothing_is_held_back_once_the_prober_has_stopped_and_its_other_verdicts_do_not_come_back(drains):
     async def story(stage):
         await ready(stage)
         behave(stage, "e-1", "hangs")
         await rounds(stage, 5)
         await asyncio.sleep(STALE)
+        if drains:
+            await stage.app.drain()
+        before = stage.record(EAST, "llama")
         stage.arm("POST", vm_id("e-3") + "/start")
         await stage.deliver_pending_events()
+        assert stage.record(EAST, "llama") == [*before, "10.1.0.6"]
         await stage.app.drain()
         assert stage.record(EAST, "llama") == [E1, E2, "10.1.0.6"]
 

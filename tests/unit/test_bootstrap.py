@@ -151,7 +151,7 @@ print(len(function_app.app.get_functions()))
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )
-    assert (done.returncode, done.stdout.strip()) == (0, "7"), done.stderr
+    assert (done.returncode, done.stdout.strip()) == (0, "8"), done.stderr
 
 
 @pytest.mark.parametrize(

@@ -121,7 +121,7 @@ def test_a_difference_within_the_band_turns_nothing(near, far, turns):
 
 def test_the_next_change_comes_ten_minutes_later():
     seen = measured(7, **TRUE)
-    first = orders(seen, 60, **SWAPPED)[-1][1]
+    first = orders(seen, 24, **SWAPPED)[-1][1]
     second = orders(seen, 60, **TRUE)
     assert len(second) == 2
     assert seen.row.distances.changed_at - first >= 600

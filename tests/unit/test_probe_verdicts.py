@@ -171,6 +171,18 @@ def test_an_endpoint_that_stops_and_starts_stays_armed_and_begins_anew():
     assert seen.round(w1=DEAD).down == {"w1"}
 
 
+def test_an_endpoint_that_was_restarted_within_a_round_is_not_down_before_it_fails_anew():
+    seen = vantage().rounds(3, w1=DEAD)
+    seen.targets = FLEET[1:]
+    seen.round()
+    seen.targets = FLEET
+    assert seen.rounds(2, w1=DEAD).down == set()
+
+
+def test_a_wait_whose_row_has_ended_does_not_begin_again():
+    assert begun().round(61, w1=DEAD).said("w1") is None
+
+
 def test_evidence_of_an_endpoint_that_is_gone_is_dropped_after_a_week():
     seen = vantage()
     seen.targets = FLEET[1:]

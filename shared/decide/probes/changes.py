@@ -11,6 +11,7 @@ from shared.decide.probes.reorder import places_of_names
 from shared.domain.dirty import Urgency
 from shared.domain.probes import Distances, Target, TargetKey, VantageRow, Verdict, VerdictKind
 
+_UNFINISHED = "an earlier round ended before it marked the name"
 _SEVERITY = {None: 0, VerdictKind.RETURNING: 1, VerdictKind.WAITING: 2, VerdictKind.DOWN: 3}
 
 
@@ -35,8 +36,9 @@ def changed_names(
 ) -> Mapping[str, NameChange]:
     """Return the names whose answers can differ between two rows, by name. Times are taken from the rows.
 
-    `targets`: those of the present endpoints. A verdict against an endpoint that does not serve any more concerns no
-    name. `published`: as in `judge`.
+    `targets`: those of the endpoints as they were read after `new` was written, so that no name is missed that was
+    claimed meanwhile. A verdict against an endpoint that does not serve any more concerns no name. `published`: as in
+    `judge`.
     """
     known = tuple(targets)
     found: dict[str, NameChange] = {}
@@ -49,6 +51,26 @@ def changed_names(
     return dict(sorted(found.items()))
 
 
+def changed_endpoints(old: VantageRow, new: VantageRow) -> frozenset[str]:
+    """Return the endpoints against which something else is said than before."""
+    before, after = ({each.key: each for each in row.verdicts} for row in (old, new))
+    return frozenset(key[0] for key in {*before, *after} if _says(before.get(key)) != _says(after.get(key)))
+
+
+def left_behind(row: VantageRow, targets: Iterable[Target], settings: Settings) -> Mapping[str, NameChange]:
+    """Return the names that an earlier round, or the drain timer, should have marked and perhaps did not.
+
+    A name whose new order is pending is left out: the round that releases it marks it.
+    """
+    known = tuple(targets)
+    named = {name for target in known if target.endpoint in row.todo for name in target.names}
+    found = {name: NameChange(Urgency.WITHDRAW, True, _UNFINISHED) for name in named}
+    if row.reordered:
+        ranked = (name for name, places in places_of_names(known, settings).items() if len(places) > 1)
+        found = {name: NameChange(Urgency.OTHER, False, _UNFINISHED) for name in ranked} | found
+    return {name: found[name] for name in sorted(found)}
+
+
 def _merged(one: NameChange, other: NameChange) -> NameChange:
     first = min(one, other, key=lambda each: each.urgency)
     return replace(first, everywhere=one.everywhere or other.everywhere)
@@ -57,19 +79,15 @@ def _merged(one: NameChange, other: NameChange) -> NameChange:
 def _verdict_changes(
     old: VantageRow, new: VantageRow, targets: Iterable[Target], settings: Settings
 ) -> Iterator[tuple[str, NameChange]]:
-    """The names of targets against which something else is said than before.
-
-    If the old verdicts have ended, answers may have been written with or without them: then all count as changed.
-    """
+    """The names of targets against which something else is said than before."""
     before = {each.key: each for each in old.verdicts}
     after = {each.key: each for each in new.verdicts}
     if not before and not after:
         return
-    lapsed = old.until <= new.at
     by_key: dict[TargetKey, Target] = {each.key: each for each in targets}
     for key in sorted({*before, *after} & by_key.keys()):
         was, now = before.get(key), after.get(key)
-        if lapsed or _says(was) != _says(now):
+        if _says(was) != _says(now):
             everywhere = any(each.everywhere for each in (was, now) if each)
             for name in by_key[key].names:
                 if not _is_ignored(was, name, settings) or not _is_ignored(now, name, settings):
@@ -111,18 +129,19 @@ def _order_changes(
     """The names that a measured order or value concerns in another way than before, in the zones of the vantage."""
     if not old.distances.order and not new.distances.order:
         return
-    lapsed = bool(old.distances.order) and old.distances.until <= new.at
-    if not lapsed and _same_effect(old.distances, new.distances):
+    if not reorders(old, new):
         return
     for name, places in places_of_names(targets, settings).items():
         tolerates = settings.policy(name).tolerance_ms > 0
         views = [_view(each.distances, name, places, published, with_ms=tolerates) for each in (old, new)]
-        if len(places) > 1 and (lapsed or views[0] != views[1]):
+        if len(places) > 1 and views[0] != views[1]:
             yield name, NameChange(Urgency.OTHER, False, f"distances measured from {new.vantage}")
 
 
-def _same_effect(old: Distances, new: Distances) -> bool:
-    return (old.ms, old.order, old.previous, old.pending) == (new.ms, new.order, new.previous, new.pending)
+def reorders(old: VantageRow, new: VantageRow) -> bool:
+    """Return whether measured distances may decide in another way than before."""
+    views = [(d.ms, d.order, d.previous, d.pending) for d in (old.distances, new.distances)]
+    return views[0] != views[1]
 
 
 def _view(
@@ -144,10 +163,17 @@ def _view(
 def ended(row: VantageRow, now: float) -> VantageRow:
     """Return the row without verdicts and distances that have ended at `now`; the same row if none has.
 
-    The caller adds the names of `changed_names(row, ended(row, now), ...)` to `todo`.
+    `todo` and `reordered` then say what must be marked.
     """
+    found = row
     if row.verdicts and row.until <= now:
-        row = replace(row, verdicts=(), kept=())
+        found = replace(found, verdicts=(), kept=())
     if row.distances.order and row.distances.until <= now:
-        row = replace(row, distances=Distances())
-    return row
+        found = replace(found, distances=Distances())
+    return found if found is row else to_be_marked(row, found)
+
+
+def to_be_marked(old: VantageRow, new: VantageRow) -> VantageRow:
+    """Return the new row with what it and earlier ones leave to be marked."""
+    todo = old.todo | changed_endpoints(old, new)
+    return replace(new, todo=todo, reordered=old.reordered or reorders(old, new))

@@ -42,7 +42,7 @@ def _present(known: Evidence | None, target: Target, now: float) -> Evidence:
     if known is None:
         return Evidence(*target.key, place=target.place, region=target.region, since=now)
     if known.absent:
-        known = replace(known, since=now, fails=0, successes=0, down_since=0.0, absent=False)
+        known = replace(known, since=now, fails=0, successes=0, absent=False)
     if (known.place, known.region) != (target.place, target.region):
         known = replace(known, place=target.place, region=target.region, samples=())
     return known
@@ -61,7 +61,6 @@ def _with_result(known: Evidence, result: ProbeResult, now: float, probing: Prob
         status=result.status,
         fails=0 if result.ok else fails + 1,
         successes=successes + 1 if result.ok else 0,
-        down_since=known.down_since if fresh else 0.0,
         recent=(known.recent + (".x"[not result.ok]))[-STRIP:],
     )
 

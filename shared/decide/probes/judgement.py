@@ -15,7 +15,7 @@ from shared.decide.probes.reorder import affected, release
 from shared.decide.probes.round_alarms import alarms_of, kept_names
 from shared.decide.probes.sight import Sight, after_suspicion, look
 from shared.decide.probes.verdicts import settled, verdicts
-from shared.domain.probes import Distances, Evidence, Target, TargetKey, VantageRow
+from shared.domain.probes import Distances, Evidence, Target, TargetKey, VantageRow, VerdictKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,11 @@ def judge(
     makes no difference here.
     """
     by_key = {each.key: each for each in sorted(targets, key=lambda each: each.key)}
-    sight = look([evidence[key] for key in by_key], previous, now, settings.probing)
-    here = {key: _judged(evidence[key], sight, previous, now, settings) for key in by_key}
+    last = previous.verdicts if now < previous.until else ()
+    down = {each.key: each.since for each in last if each.kind == VerdictKind.DOWN}
+    known = {key: _as_said(evidence[key], down.get(key, 0.0)) for key in by_key}
+    sight = look(known.values(), previous, now, settings.probing)
+    here = {key: _judged(each, sight, previous, now, settings) for key, each in known.items()}
     found = () if sight.blind else verdicts(here, by_key, previous, now, settings)
     every = {**evidence, **here}
     kept = kept_names(found, by_key, settings, previous.vantage)
@@ -65,6 +68,11 @@ def judge(
         kept=kept,
     )
     return Judgement(every, replace(row, alarms=alarms_of(row, here.values(), settings.probing)))
+
+
+def _as_said(evidence: Evidence, down_since: float) -> Evidence:
+    """The evidence of a target that is down exactly if the last row says so: its page may be lost or older."""
+    return evidence if evidence.down_since == down_since else replace(evidence, down_since=down_since)
 
 
 def _judged(evidence: Evidence, sight: Sight, previous: VantageRow, now: float, settings: Settings) -> Evidence:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from shared.decide.probes.changes import changed_names, ended
+from shared.decide.probes.changes import ended
 from shared.domain.catalog_rows import Versioned
 from shared.domain.errors import Conflict
 from shared.loop.probing.marks import mark_names
@@ -25,15 +23,13 @@ async def end_what_is_over(vantage: Vantage) -> int:
         return 0
     row, now = stored.value, vantage.clock()
     over = ended(row, now)
-    left = bool(row.todo) and row.at + MARKING_SECONDS < now
+    left = (bool(row.todo) or row.reordered) and row.at + MARKING_SECONDS < now
     if over == row and not left:
         return 0
-    changes = changed_names(row, over, await vantage.all_targets(), vantage.settings, vantage.published)
-    over = replace(over, todo=row.todo | changes.keys())
     try:
         written = Versioned(over, await vantage.catalog.put_vantage(over, stored.etag))
     except Conflict:  # The prober is back, or another instance does this.
         return 0
-    await mark_names(vantage, over.todo, changes, cause_now("end of probing", now))
+    marked = await mark_names(vantage, row, over, cause_now("end of probing", now))
     await vantage.clear_todo(written)
-    return len(over.todo)
+    return marked

@@ -1,25 +1,29 @@
-"""Marks the names dirty that the row of a vantage concerns."""
+"""Marks the names dirty that a change of a vantage's row concerns."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-
-from shared.decide.probes.changes import NameChange
+from shared.decide.probes.changes import changed_names, left_behind
 from shared.domain.concurrency import gather_bounded
-from shared.domain.dirty import Cause, DirtyName, Urgency
+from shared.domain.dirty import Cause, DirtyName
+from shared.domain.probes import VantageRow
 from shared.loop.probing.vantage import Vantage
 
-LEFT_BEHIND = NameChange(Urgency.WITHDRAW, everywhere=True, cause="an earlier round ended before it marked the name")
-"""What is known of a name that another process has left in `todo`."""
 
+async def mark_names(vantage: Vantage, old: VantageRow, written: VantageRow, cause: Cause) -> int:
+    """Mark what the row as it was written leaves to be marked; gives how many names. `old`: the row before.
 
-async def mark_names(vantage: Vantage, names: Collection[str], changes: Mapping[str, NameChange], cause: Cause) -> None:
-    """Mark names dirty in the zones that they concern. Raises Transient, Terminal; then any of them may be marked."""
+    The endpoints are read after the row was written. Raises Transient, Terminal; then any name may be marked.
+    """
+    if not written.todo and not written.reordered:
+        return 0
+    targets, settings = await vantage.all_targets(), vantage.settings
+    changes = dict(left_behind(old, targets, settings))
+    changes |= changed_names(old, written, targets, settings, vantage.published)
     rows = [
         DirtyName(zone.key, name, change.urgency, cause.at, cause=f"{cause.text}: {change.cause}")
-        for name in sorted(names)
-        for change in (changes.get(name, LEFT_BEHIND),)
-        for zone in vantage.settings.zones
+        for name, change in changes.items()
+        for zone in settings.zones
         if change.everywhere or zone.region == vantage.name
     ]
     await gather_bounded(vantage.catalog.mark_dirty(row) for row in rows)
+    return len(changes)

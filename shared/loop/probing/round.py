@@ -1,9 +1,9 @@
 """A round of probes: probe every address once, judge what is known of it, write the row, mark the names.
 
 The steps and their order are model-checked (tests/protocol). The row is written before its names are marked, so that
-a decision about a marked name reads the new verdicts. The names stand in the row until they are marked, so that another
-process can finish after a crash. That write is on condition of the row as it was read: of two probers at work, only
-one gets on.
+a decision about a marked name reads the new verdicts; the names are read after that, so that none is missed that is
+claimed meanwhile. The row says which endpoints concern them until they are marked, so that another process can finish
+after a crash. That write is on condition of the row as it was read: of two probers at work, only one gets on.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from shared.decide.probes.changes import NameChange, changed_names
+from shared.decide.probes.changes import to_be_marked
 from shared.decide.probes.evidence import fold
-from shared.decide.probes.judgement import Judgement, judge
+from shared.decide.probes.judgement import judge
 from shared.decide.probes.targets import by_dial, results_by_target
 from shared.domain.catalog_rows import Versioned
 from shared.domain.concurrency import gather_bounded
@@ -45,12 +45,11 @@ class Gathered:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """What a round has written. `old`: the row before; `written`: the new one; `changes`: of each name to be marked."""
+    """What a round has written. `old`: the row before; `written`: the new one."""
 
     old: VantageRow
     written: Versioned[VantageRow]
     evidence: Mapping[TargetKey, Evidence]
-    changes: Mapping[str, NameChange]
 
 
 @dataclass(frozen=True)
@@ -75,14 +74,14 @@ class ProbeRounds:
             report.notes.append(ANOTHER_PROBER)
             return False
         row = decided.written.value
-        await mark_names(self.vantage, row.todo, decided.changes, cause)
+        marked = await mark_names(self.vantage, decided.old, row, cause)
         if await self.vantage.clear_todo(decided.written):
-            await self._write_pages(gathered.pages, decided.evidence)
+            await self._write_pages(row, gathered.pages, decided.evidence)
         known = {alarm.means for alarm in decided.old.alarms}  # `what` has numbers, which may change each round.
         report.alarms += [alarm for alarm in row.alarms if alarm.means not in known]
         await self.log.enter(decided.old, row, cause, report)
         self._measure(decided.old, row, results)
-        return bool(row.todo)
+        return marked > 0
 
     async def _gather(self) -> Gathered:
         vantage = self.vantage
@@ -101,12 +100,13 @@ class ProbeRounds:
         vantage, now, stored = self.vantage, self.vantage.clock(), gathered.stored
         round_read = stored.value.round if stored else 0
         probing = vantage.settings.probing
-        evidence = fold(merge_pages(gathered.pages), gathered.targets, results, now, probing)
+        known = merge_pages(gathered.pages, stored.value if stored else VantageRow(vantage.name), begun)
+        evidence = fold(known, gathered.targets, results, now, probing)
         for _ in range(WRITE_ATTEMPTS):
             old = stored.value if stored else VantageRow(vantage.name)
             judged = judge(evidence, gathered.targets, old, now, vantage.settings, vantage.published)
-            changes = self._changes(old, judged, gathered.targets)
-            row = replace(judged.row, seconds=now - begun, todo=old.todo | changes.keys())
+            row = replace(judged.row, seconds=now - begun, until=begun + probing.stale_after)
+            row = to_be_marked(old, row) if vantage.enforces else replace(row, todo=frozenset(), reordered=False)
             try:
                 etag = await vantage.catalog.put_vantage(row, stored.etag if stored else None)
             except Conflict:
@@ -114,19 +114,14 @@ class ProbeRounds:
                 if stored and stored.value.round != round_read:
                     return None
             else:
-                return Decided(old, Versioned(row, etag), judged.evidence, changes)
+                return Decided(old, Versioned(row, etag), judged.evidence)
         raise Transient(f"the row of vantage {vantage.name} changed {WRITE_ATTEMPTS} times while it was written")
 
-    def _changes(self, old: VantageRow, judged: Judgement, targets: Sequence[Target]) -> Mapping[str, NameChange]:
-        """Return the names to be marked: none in observe mode, in which no answer changes."""
-        vantage = self.vantage
-        if not vantage.enforces:
-            return {}
-        return changed_names(old, judged.row, targets, vantage.settings, vantage.published)
-
-    async def _write_pages(self, old: Sequence[EvidencePage], evidence: Mapping[TargetKey, Evidence]) -> None:
+    async def _write_pages(
+        self, row: VantageRow, old: Sequence[EvidencePage], evidence: Mapping[TargetKey, Evidence]
+    ) -> None:
         catalog, name = self.vantage.catalog, self.vantage.name
-        pages = split_pages(name, evidence)
+        pages = split_pages(row, evidence)
         await gather_bounded(catalog.put_evidence(page) for page in pages)
         surplus = {page.number for page in old} - {page.number for page in pages}
         await gather_bounded(catalog.purge_evidence(name, number) for number in sorted(surplus))
@@ -135,7 +130,7 @@ class ProbeRounds:
         self.metrics("probes.round_duration", new.seconds)
         for word, count in Counter(result.word for result in results.values()).items():
             self.metrics("probes", count, result=word.value)
-        before, after = _given(old, new.at), _given(new, new.at)
+        before, after = _given(old), _given(new)
         for change, found in (("given", after - before), ("ended", before - after)):
             for kind, count in Counter(kind for kind, _ in found).items():
                 self.metrics("probes.verdict_changes", count, kind=kind, change=change)
@@ -148,6 +143,6 @@ def _overdue(gathered: Gathered, dials: Mapping[tuple[str, str], Sequence[Target
     return frozenset(dial for dial, found in dials.items() if any(target.key in missed for target in found))
 
 
-def _given(row: VantageRow, now: float) -> set[tuple[str, TargetKey]]:
-    """Return the kind and the target of each verdict in force."""
-    return {(each.kind.value, each.key) for each in row.verdicts} if now < row.until else set()
+def _given(row: VantageRow) -> set[tuple[str, TargetKey]]:
+    """Return the kind and the target of each verdict."""
+    return {(each.kind.value, each.key) for each in row.verdicts}

@@ -76,6 +76,9 @@ class Vantage:
         row = written.value
 
         def cleared(now: VantageRow) -> VantageRow | None:
-            return replace(now, todo=now.todo - row.todo) if now.round == row.round else None
+            same = now.round == row.round
+            return (
+                replace(now, todo=now.todo - row.todo, reordered=now.reordered and not row.reordered) if same else None
+            )
 
-        return not row.todo or await self.change(cleared, written) is not None
+        return not (row.todo or row.reordered) or await self.change(cleared, written) is not None

@@ -28,10 +28,9 @@ EXAMPLES = 5
 _log = logging.getLogger("nearzone")
 
 
-def down(row: VantageRow, now: float) -> dict[TargetKey, Verdict]:
-    """Return what is down by a row, at a time in seconds since the epoch."""
-    found = row.verdicts if now < row.until else ()
-    return {verdict.key: verdict for verdict in found if verdict.kind == VerdictKind.DOWN}
+def down(row: VantageRow) -> dict[TargetKey, Verdict]:
+    """Return what is down by a row."""
+    return {verdict.key: verdict for verdict in row.verdicts if verdict.kind == VerdictKind.DOWN}
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ class VerdictLog:
 
     async def enter(self, old: VantageRow, new: VantageRow, cause: Cause, report: Report) -> None:
         """Enter the addresses that went down, and those that came back."""
-        before, after = down(old, new.at), down(new, new.at)
+        before, after = down(old), down(new)
         gone = [after[key] for key in sorted(after.keys() - before.keys())]
         back = [before[key] for key in sorted(before.keys() - after.keys())]
         withdrawn, returned = ("withdrawn", "returned") if self._changes_answers else ("would withdraw", "would return")

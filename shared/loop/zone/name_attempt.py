@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from shared.decide.decision import HoldBack, NameInputs, decide, next_step, unread_claimants
 from shared.decide.plan import Change, Skip, has_no_owner_tag
+from shared.decide.rules import Rules
 from shared.domain.catalog_rows import Versioned
 from shared.domain.dirty import DirtyName, RecordChange
 from shared.domain.errors import Conflict, Terminal, Transient
@@ -73,11 +74,15 @@ class NameAttempts:
         return Done()
 
     async def _decide(self, dirty: DirtyName, actual: RecordSet | None) -> Change | Skip | HoldBack | ZoneFrozen | None:
-        """Decide from claims, overrides and verdicts that are read after the record set."""
+        """Decide from claims and overrides that are read after the record set, and from verdicts that are read last.
+
+        An endpoint that must answer a probe first gets its verdict before its claim: see `probing/first_probe.py`.
+        """
         services = self.services
-        claimants, rules = await asyncio.gather(services.catalog.claimants(dirty.name), services.rules())
-        if active_freeze(self.zone, rules.overrides):
+        claimants, overrides = await asyncio.gather(services.catalog.claimants(dirty.name), services.active_overrides())
+        if active_freeze(self.zone, overrides):
             return ZoneFrozen()
+        rules = Rules(services.settings, services.latency, overrides, await services.measured())
         unread = unread_claimants(claimants, services.clock())
         was_ours = has_no_owner_tag(actual) and await services.catalog.is_owned(self.zone.key, dirty.name)
         inputs = NameInputs(

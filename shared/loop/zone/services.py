@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -45,12 +44,11 @@ class LoopServices:
 
     async def rules(self) -> Rules:
         """What decisions depend on now."""
-        overrides, measured = await asyncio.gather(self.active_overrides(), self.measured())
-        return Rules(self.settings, self.latency, overrides, measured)
+        return Rules(self.settings, self.latency, await self.active_overrides(), await self.measured())
 
     async def measured(self) -> Measured:
         """What probes have found that changes answers now."""
-        return await catalog_queries.measured(self.catalog, self.settings, self.clock())
+        return await catalog_queries.measured(self.catalog, self.settings)
 
     async def active_freeze(self, zone: Zone) -> Override | None:
         """The override that freezes a zone; None: the zone is not frozen."""
