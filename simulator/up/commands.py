@@ -10,11 +10,13 @@ from collections.abc import Mapping, Sequence
 
 from simulator.demo.filling import told
 from simulator.demo.processes import ROOT, Processes
-from simulator.demo.world_model import Vm, WorldModel
+from simulator.demo.world_model import Vm, WorldModel, affected_names, farther
 from simulator.oracle.claims import most_specific, region
 
 PRETTY = "| python3 -m json.tool"
 CURL = "curl -s -w 'HTTP %{http_code}\\n'"
+
+DETOUR_MS = 280.0
 
 
 def commands(pair: Processes, replica: WorldModel) -> list[tuple[str, list[str]]]:
@@ -62,15 +64,24 @@ def _broken(pair: Processes, replica: WorldModel, vm: Vm) -> list[tuple[str, lis
     path = {"from": vantage, "to": region(vm["location"]), "both": False}
     title = f"Cut the path from {vantage} to the region of {name}, and mend it ({soon})"
     found.append((title, [_posted(control, "path", path | each) for each in ({"partition": "all"}, {"mend": True})]))
-    others = sorted((at for at in replica.finder.regions() if at != vantage), key=replica.finder.rtt_ms)
-    if probing.enforced and others:
-        path, detour = path | {"to": others[0]}, {"rtt_ms": 280}
-        changes = [_posted(control, "path", path | each) for each in (detour, {"mend": True})]
-        order = f"it counts within {told(probing.order_seconds)}"
-        found.append(
-            (f"Let traffic from {vantage} to {others[0]} take a detour of 280 ms, and end it ({order})", changes)
-        )
-    return found
+    return [*found, *_detour(pair, replica)]
+
+
+def _detour(pair: Processes, replica: WorldModel) -> list[tuple[str, list[str]]]:
+    """Commands that make a region farther, if that changes an answer."""
+    finder = replica.finder
+    vantage, seconds = finder.probing.vantage, told(finder.probing.order_seconds)
+    for at in finder.regions():
+        names = affected_names(replica, replica.after(farther(at, DETOUR_MS)), 1)
+        if at != vantage and names:
+            path = {"from": vantage, "to": at, "both": False}
+            changes = [
+                _posted(pair.simulator["control"], "path", path | each)
+                for each in ({"rtt_ms": DETOUR_MS}, {"mend": True})
+            ]
+            title = f"Let traffic from {vantage} to {at} take a detour, and end it ({names[0]} moves within {seconds})"
+            return [(title, changes)]
+    return []
 
 
 def _probed_by_hand(pair: Processes, replica: WorldModel, names: Sequence[str]) -> list[tuple[str, list[str]]]:

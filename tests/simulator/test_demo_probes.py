@@ -48,7 +48,7 @@ def test_it_names_the_settings_that_differ_beside_their_defaults():
     assert text.startswith(
         "Its probes from eastus (seconds; default in brackets): a round every 2 (15), timeout 1.5 (5)"
     )
-    assert text.endswith("hold 5 to 60 (30 to 300), slow_start 5 (60), dwell 10 to 60 (120 to 600).")
+    assert text.endswith("hold 5 to 60 (30 to 300), slow_start 3 (60), dwell 5 to 5 (120 to 600).")
     assert probed.pace({"NEARZONE_PROBES": {"a": {"kind": "vllm"}}, "NEARZONE_PROBING": {"vantage": "eastus"}}) == ""
     assert probed.pace({"NEARZONE_PROBE_SCHEDULE": "* * * * * *"}) == ""
 
