@@ -5,17 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from itertools import islice
+
+from cronsim import CronSim
 
 from shared.config.settings import Settings
 from shared.decide import preflight, subscription_checks, unreadable_rows
 from shared.domain.alarms import Alarm
+from shared.domain.catalog_rows import Versioned
+from shared.domain.catalog_state import CatalogState
 from shared.domain.endpoints import Endpoint
 from shared.domain.errors import Terminal, Transient
 from shared.edge.report import Report
 from shared.loop.catalog_state import update_state
 from shared.loop.instance import Instance
 from shared.loop.startup import Startup
-from shared.loop.status import overdue_alarms
 from shared.loop.sweep import SweepObservations
 from shared.ports import Catalog, Inventory, ZoneEnvironmentReader
 
@@ -106,3 +111,15 @@ class PreflightCheck:
             stored = await self.catalog.findings(zone.key)
             alarms += stored.value.alarms if stored else ()
         return alarms
+
+
+def overdue_alarms(stored: Versioned[CatalogState] | None, settings: Settings, now: float) -> list[Alarm]:
+    """Whether sweeps or events have stopped coming; nothing before the first sweep was complete."""
+    if not stored or not stored.value.completed_at:
+        return []
+    due = CronSim(settings.sweep_schedule, datetime.fromtimestamp(now, UTC), reverse=True)
+    third_last = next(islice(due, 2, None)).timestamp()
+    state = stored.value
+    return preflight.overdue_sweep_alarm(state.completed_at, third_last) + preflight.missing_events_alarm(
+        state.event_at, state.began_at, now
+    )

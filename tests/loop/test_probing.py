@@ -321,7 +321,7 @@ def test_a_name_that_is_claimed_while_a_round_is_under_way_gets_its_verdicts_as_
         await rounds(stage, 1)
         assert stage.record(EAST, "chat") == [E2]
 
-    probes = {name: PROBES["llama"] for name in ("llama", "chat")}
+    probes = dict.fromkeys(("llama", "chat"), PROBES["llama"])
     run_scenario(story, fleet(PROBES=probes))
 
 

@@ -4,7 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.decide.decision import NameInputs
+from shared.decide.distance import distances_in_force
 from shared.decide.probe_effects import changed_answers, effect
+from shared.decide.routing import route
 from shared.decide.rules import Rules
 from shared.domain.endpoints import STATIC, Address, Endpoint, State
 from shared.domain.probes import NOTHING_MEASURED, Distances, Measured, Verdict, VerdictKind
@@ -110,3 +112,18 @@ def test_a_static_endpoint_with_a_distance_is_a_place_of_its_own_although_the_or
     distances = Distances(9.0, {NORTH: 15.0, PROXY: 40.0}, PUBLISHED_ORDER)
     (west,) = changed_answers([vm("v1", "10.0.0.1", region=NORTH), proxy], RULES, Measured(WEST, (), distances))
     assert (west.without.addresses, west.probed.addresses) == (("10.0.0.1", "10.0.9.9"), ("10.0.0.1",))
+
+
+def test_measured_distances_decide_for_probed_names_alone():
+    """A name without a probe is not marked dirty when distances change, so none may decide for it."""
+    measured = Measured(WEST, (), Distances(9.0, {WEST: 90.0, NORTH: 1.0}, (NORTH, WEST)))
+    rules = Rules(SETTINGS["enforce"], LATENCY, (), measured)
+    zone = next(each for each in rules.settings.zones if each.region == WEST)
+    there = [
+        vm(f"{region}", f"10.0.0.{n}", region=region, tagged=NAMES, state=State.SERVING)
+        for n, region in ((1, WEST), (2, NORTH))
+    ]
+    rules_without = Rules(SETTINGS["enforce"], LATENCY)
+    assert distances_in_force(zone, "llama", rules) is measured.distances
+    assert distances_in_force(zone, "embed", rules) is None
+    assert route(zone, "embed", there, rules) == route(zone, "embed", there, rules_without)
