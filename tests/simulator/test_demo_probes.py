@@ -46,7 +46,7 @@ def test_its_defaults_are_those_of_the_app():
 def test_it_names_the_settings_that_differ_beside_their_defaults():
     text = probed.pace(WORLD["settings"])
     assert text.startswith(
-        "Its probes from eastus (seconds; default in brackets): a round every 2 (15), timeout 1.5 (5)"
+        "Its probes from eastus (seconds; default in brackets): a round every 1 (15), timeout 1.5 (5)"
     )
     assert text.endswith("hold 5 to 60 (30 to 300), slow_start 3 (60), dwell 5 to 5 (120 to 600).")
     assert probed.pace({"NEARZONE_PROBES": {"a": {"kind": "vllm"}}, "NEARZONE_PROBING": {"vantage": "eastus"}}) == ""
