@@ -31,6 +31,7 @@ from shared.catalog.memory import MemoryCatalog
 from shared.catalog.other_deployments import OtherDeployments
 from shared.catalog.table import TableCatalog
 from shared.config import parser as settings_parser
+from shared.config import schedules
 from shared.config.settings import CLOUDS, Cloud, Settings
 from shared.decide import own_writes, region_latency
 from shared.decide.region_latency import Latency
@@ -179,7 +180,7 @@ def _prober(settings: Settings, dialer: Dialer | None) -> Prober:
 
     Imported here, because an app without probes does not need it.
     """
-    from shared.probing.rounds import probe_all  # noqa: PLC0415
+    from shared.probing.rounds import pace_of, probe_all  # noqa: PLC0415
 
     vantage, gateway = settings.probing.vantage, settings.cloud.probe_gateway
     if dialer is None and gateway:
@@ -190,7 +191,8 @@ def _prober(settings: Settings, dialer: Dialer | None) -> Prober:
         from shared.probing.socket_dialer import SocketDialer  # noqa: PLC0415
 
         dialer = SocketDialer()
-    return partial(probe_all, dialer, probing=settings.probing)
+    pace = pace_of(schedules.intervals(settings.probe_schedule)[0])
+    return partial(probe_all, dialer, probing=settings.probing, pace=pace)
 
 
 def _probing(settings: Settings, latency: Latency, adapters: _Adapters, clock: Clock) -> Probing:

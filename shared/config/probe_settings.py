@@ -21,6 +21,7 @@ MIN_STALE_AFTER, MAX_STALE_AFTER = 30.0, 3600.0
 """Seconds. A round of 12 s delays the next one if the schedule is shorter: less than two rounds would be too little."""
 MAX_IN_A_ROW = 20
 MAX_HOLD = 3600
+MAX_DWELL = 86_400
 _DEFAULT = Probing()
 _UNUSED = Probe("tcp", 1)
 """Stands for an entry with faults: these end the parse."""
@@ -149,7 +150,9 @@ def probing(
         down_after=_count(read, "down_after", item),
         up_after=_count(read, "up_after", item),
         stale_after=_seconds(read, "stale_after", item, MIN_STALE_AFTER, MAX_STALE_AFTER),
-        hold=_hold(read, f"{where}.hold", item.get("hold", list(_DEFAULT.hold))),
+        hold=_pair(read, "hold", item, "[seconds for each withdrawal, seconds at the most]", MAX_HOLD),
+        slow_start=_seconds(read, "slow_start", item, 0, MAX_HOLD),
+        dwell=_pair(read, "dwell", item, "[seconds before a change, seconds between two]", MAX_DWELL),
     )
     _check_times(read, found, probes, schedule)
     return found
@@ -183,13 +186,15 @@ def _count(read: NameReader, name: str, item: Mapping[str, object]) -> int:
     return int(getattr(_DEFAULT, name))
 
 
-def _hold(read: NameReader, where: str, value: object) -> tuple[float, float]:
-    if isinstance(value, list) and len(value) == 2 and all(_is_number(each, 0, MAX_HOLD) for each in value):
-        first, most = map(float, value)
-        if first <= most:
-            return first, most
-    read.fault(where, value, f"[seconds for each withdrawal, seconds at the most], ascending, 0 to {MAX_HOLD}")
-    return _DEFAULT.hold
+def _pair(read: NameReader, name: str, item: Mapping[str, object], expected: str, high: float) -> tuple[float, float]:
+    value = item.get(name, list(getattr(_DEFAULT, name)))
+    if isinstance(value, list) and len(value) == 2 and all(_is_number(each, 0, high) for each in value):
+        first, second = map(float, value)
+        if first <= second:
+            return first, second
+    read.fault(f"NEARZONE_PROBING.{name}", value, f"{expected}, ascending, 0 to {high}")
+    first, second = getattr(_DEFAULT, name)
+    return first, second
 
 
 def _is_number(value: object, low: float, high: float) -> TypeGuard[float]:

@@ -92,7 +92,8 @@ class Probing:
     `enforce`: verdicts and measured distances change answers; otherwise they are only shown. `vantage`: the region
     that it probes from. `timeout`: for the whole probe. `down_after`, `up_after`: results in a row. `stale_after`:
     without a round for so long, verdicts end. `hold`: how long an address stays out for each withdrawal of the last
-    hour, and at the most.
+    hour, and at the most. `slow_start`: how much later than its own region's zone the others get an address that works
+    again. `dwell`: how long a place must be nearer before the order changes, and the time between two changes.
     """
 
     enforce: bool = False
@@ -103,6 +104,8 @@ class Probing:
     up_after: int = 2
     stale_after: float = 60.0
     hold: tuple[float, float] = (30.0, 300.0)
+    slow_start: float = 60.0
+    dwell: tuple[float, float] = (120.0, 600.0)
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,13 @@ class Pace:
 
 
 PACE = Pace()
+SHARE_OF_INTERVAL = 0.2
+"""Of the time between two rounds, the part in which probes begin."""
+
+
+def pace_of(interval: float) -> Pace:
+    """Return how rounds go that begin every `interval` seconds: of short ones, the spread is short as well."""
+    return Pace(spread=min(PACE.spread, SHARE_OF_INTERVAL * interval))
 
 
 async def probe_all(

@@ -2,7 +2,7 @@
 
 Starts the simulator and the function app, makes one change after the other through ARM, and compares each zone's
 answers with those of a brute-force oracle on the demo's own copy of the world. Exit code 0 only if every answer was
-right; the last line of the output is one JSON object. The steps are in `steps.py` and `steps_failures.py`.
+right; the last line of the output is one JSON object. The steps are in `steps.py` and `steps_*.py`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from pathlib import Path
 from simulator.demo.app_settings import load, told
 from simulator.demo.client import Client, OutsideError, Set, SettingsError
 from simulator.demo.filling import Patience, pending, reason
+from simulator.demo.filling import told as told_seconds
+from simulator.demo.probed import pace
 from simulator.demo.processes import DEMO, DRAIN_SECONDS, LaunchError, Processes, Scale, run, started
 from simulator.demo.screen import Row, Screen
 from simulator.demo.step import Skip, Step, StepContext
@@ -77,7 +79,7 @@ class Demo:
 
     async def perform(self, choose: Sequence[Callable[[StepContext], Step]]) -> None:
         """Run all steps. Raises WrongError for wrong answers and OutsideError for failed calls."""
-        play = StepContext(self.replica, self.outside, self._meanwhile)
+        play = StepContext(self.replica, self.outside, self._meanwhile, self.screen.say)
         for each in choose:
             try:
                 step = each(play)
@@ -96,11 +98,11 @@ class Demo:
         mark = len(await self.outside.deliveries())
         right: dict[Question, float] = {}
         watching = asyncio.create_task(self._watch(changed, right))
-        telling = asyncio.create_task(self._tell(changed, right))
+        telling = asyncio.create_task(self._tell(step, changed, right))
         try:
             since = await step.act()
             sent = await self.outside.delivered(mark, step.expected_events, self.limit)
-            patience = Patience(self.outside, self.screen, self.limit)
+            patience = Patience(self.outside, self.screen, self.limit + step.seconds)
             while not watching.done() and not await patience.over():
                 await asyncio.wait((watching,), timeout=0.5)
             if watching.done():
@@ -114,7 +116,7 @@ class Demo:
         self.screen.answers(self.replica, await self._rows(step))
         self._conclude(step, right, sent, since, " (as long as the zones' budgets need)" if waited else "")
 
-    async def _tell(self, changed: Sequence[Question], right: Mapping[Question, float]) -> None:
+    async def _tell(self, step: Step, changed: Sequence[Question], right: Mapping[Question, float]) -> None:
         """Report the progress of a long step at intervals."""
         while True:
             await asyncio.sleep(PROGRESS)
@@ -122,10 +124,10 @@ class Demo:
                 names = pending(await self.outside.status())
             except OutsideError:  # The waiting step meets the same error.
                 continue
-            self.screen.say(
-                f"... {len(right):,} of {len(changed):,} answers are right" + (f"; {reason(names)}" if names else ""),
-                "dim",
-            )
+            why = f"; {reason(names)}" if names else ""
+            if step.seconds and not names:
+                why = f"; probes may need {told_seconds(step.seconds)} for it"
+            self.screen.say(f"... {len(right):,} of {len(changed):,} answers are right{why}", "dim")
 
     def _wanted(self, question: Question) -> Set:
         return self.replica.answers.get((question.zone, question.name))
@@ -224,6 +226,8 @@ def _introduce(screen: Screen, pair: Processes, replica: WorldModel, scale: Scal
         f"Simulated, with recorded latencies: ARM's answers take {answers}, VM and NIC operations {scale.operations:g} "
         f"times as long. The app's drain timer runs every {DRAIN_SECONDS} s here instead of every 30 s."
     )
+    if paced := pace(replica.settings):
+        screen.say(paced)
 
 
 async def _demo(world: dict[str, object], oracle: Oracle, limit: float, scale: Scale) -> tuple[bool, Count]:

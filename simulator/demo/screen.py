@@ -16,6 +16,8 @@ from simulator.demo.client import Set
 from simulator.demo.world_model import Question, WorldModel
 
 WIDTH = 112
+_BESIDE = 42
+"""Columns that a table needs beside the addresses, with some room for the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,8 @@ class Screen:
             table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
             table.add_column("", width=1)
             table.add_column("clients in", no_wrap=True)
-            table.add_column(f"get for {fqdn}", min_width=34)
+            fits = max(34, _widest(replica, some)) <= self.console.width - _BESIDE
+            table.add_column(f"get for {fqdn}", min_width=34 if fits else None, no_wrap=fits)
             table.add_column("TTL", justify="right")
             table.add_column("why", style="dim", ratio=1)
             for row in some:
@@ -93,6 +96,10 @@ class Screen:
         if complaints:
             self.say("The last lines of the app's standard error:", "dim")
             self.say(complaints)
+
+
+def _widest(replica: WorldModel, rows: Iterable[Row]) -> int:
+    return max(len(line) for row in rows for line in _set(replica, row.got).splitlines())
 
 
 def _set(replica: WorldModel, found: Set) -> str:

@@ -1,4 +1,4 @@
-"""What a step of the demo is, and what the steps share. The steps are in `steps.py` and `steps_failures.py`."""
+"""What a step of the demo is, and what the steps share. The steps are in `steps.py` and `steps_*.py`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ class Step:
 
     `act` makes it and returns None, or the time (seconds since the epoch) from which to count; `since` describes that
     time. `expected_events`: subjects of the events (lower case) and the names of the VM that each is about. `names`:
-    what to show. `rejected`: an endpoint whose claims must be excluded.
+    what to show. `rejected`: an endpoint whose claim to the first name is shown as the app explains it. `seconds`: how
+    long the app may take beyond the limit of every step.
     """
 
     title: str
@@ -33,19 +34,28 @@ class Step:
     expected_events: Mapping[str, frozenset[str]] = field(default_factory=dict)
     since: str = ""
     rejected: str = ""
+    seconds: float = 0.0
 
 
 @dataclass
 class StepContext:
-    """What the steps share. `away`: VMs that stopped with their region; `ordered`: the drained endpoint."""
+    """What the steps share.
+
+    `away`: VMs that stopped with their region. `ordered`: the drained endpoint. `hanging`: the VM whose model server
+    hangs. `cut`: the region to which the path is dead.
+    """
 
     replica: WorldModel
     outside: Client
     show: Callable[[str, Iterable[str]], Awaitable[None]]
     """Prints what clients currently get for some names, below a heading."""
+    say: Callable[[str], None]
+    """Prints a line."""
     started: str = ""
     away: list[str] = field(default_factory=list)
     ordered: str = ""
+    hanging: str = ""
+    cut: str = ""
 
     def expected_events(
         self, vms: Iterable[Vm], subject: Callable[[Vm], str] = lambda vm: str(vm["id"])

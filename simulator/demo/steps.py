@@ -18,6 +18,7 @@ from simulator.demo.steps_failures import (
     region_returns,
     unauthorized_claim,
 )
+from simulator.demo.steps_probes import path_cut, path_mended, path_through_a_hub, server_hangs, server_mended
 from simulator.demo.world_model import Vm, WorldModel, affected_names, most_visible
 from simulator.oracle.claims import serving
 
@@ -240,4 +241,9 @@ def steps(replica: WorldModel) -> list[Callable[[StepContext], Step]]:
         is_undrained,
         lost_event_and_edited_record,
         unauthorized_claim,
+        server_hangs,
+        server_mended,
+        path_cut,
+        path_mended,
+        path_through_a_hub,
     ]

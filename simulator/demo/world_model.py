@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import Any, TypeAlias
 
-from simulator.oracle.answers import Answers, expected
+from simulator.demo.probed import Faults, Finder
+from simulator.oracle.answers import Answers, Findings, expected
 from simulator.oracle.claims import claims, endpoints, permitted, serving
 
 Vm: TypeAlias = dict[str, Any]
 Change: TypeAlias = Callable[["WorldModel"], None]
 """A change of the world, applied to the demo's copy or tried out on a copy of it."""
-Oracle: TypeAlias = Callable[[dict[str, Any], set[str], Answers], Answers]
+Oracle: TypeAlias = Callable[[dict[str, Any], set[str], Answers, Callable[[Any, str], Findings]], Answers]
 
 _TRIED = 24
 """How many candidates are tried out at most, so that a large world does not slow the demo down."""
@@ -45,6 +46,7 @@ class WorldModel:
     def __init__(self, world: dict[str, Any], oracle: Oracle = expected) -> None:
         self.world = copy.deepcopy(world)
         self.drains: set[str] = set()
+        self.faults = Faults()
         self.answers: Answers = {}
         self.shown: Counter[str] = Counter()
         self._oracle = oracle
@@ -66,6 +68,11 @@ class WorldModel:
         """Everything that may claim a name."""
         return endpoints(self.world, self.settings)
 
+    @property
+    def finder(self) -> Finder:
+        """What probes find now."""
+        return Finder(self.world, self.faults)
+
     def vm(self, vm_id: str) -> Vm:
         """The VM with this id."""
         return next(vm for vm in self.vms if vm["id"] == vm_id)
@@ -73,12 +80,12 @@ class WorldModel:
     def do(self, change: Change) -> None:
         """Apply a change and compute the right answers again."""
         change(self)
-        self.answers = self._oracle(self.world, self.drains, self.answers)
+        self.answers = self._oracle(self.world, self.drains, self.answers, self.finder.findings)
 
     def after(self, change: Change) -> Answers:
         """The right answers after a change."""
         trial = WorldModel(self.world)
-        trial.drains, trial.answers = set(self.drains), self.answers
+        trial.drains, trial.answers, trial.faults = set(self.drains), self.answers, copy.deepcopy(self.faults)
         trial.do(change)
         return trial.answers
 
@@ -238,6 +245,22 @@ def tagged(vm_id: str, value: str) -> Change:
 def drained(target: str, *, back: bool = False) -> Change:
     """A drain override of an endpoint or region is set, or removed (`back`)."""
     return lambda replica: (replica.drains.discard if back else replica.drains.add)(target)
+
+
+def hanging(vm_id: str, *, back: bool = False) -> Change:
+    """A model server hangs, or works again (`back`)."""
+    key = vm_id.lower()
+    return lambda replica: (replica.faults.hanging.discard if back else replica.faults.hanging.add)(key)
+
+
+def cut(at: str, *, back: bool = False) -> Change:
+    """The path from the vantage to a region is dead, or works again (`back`)."""
+    return lambda replica: (replica.faults.cut.discard if back else replica.faults.cut.add)(at)
+
+
+def farther(at: str, rtt_ms: float) -> Change:
+    """The path from the vantage to a region takes so long."""
+    return lambda replica: replica.faults.rtt_ms.update({at: rtt_ms})
 
 
 def nothing(_: WorldModel) -> None:

@@ -20,6 +20,7 @@ from simulator.demo.app_settings import load, told
 from simulator.demo.client import Client, OutsideError, SettingsError
 from simulator.demo.filling import pending, reason
 from simulator.demo.filling import told as told_seconds
+from simulator.demo.probed import pace
 from simulator.demo.processes import DEMO, DRAIN_SECONDS, OPERATIONS, LaunchError, Ports, Processes, Scale, run, started
 from simulator.demo.world_model import WorldModel
 from simulator.up.commands import commands
@@ -141,6 +142,8 @@ def _introduce(pair: Processes, replica: WorldModel, looking: asyncio.Task[dict[
         print("The commands below already work; a name that is not yet written has no address.")
     print(f"VM operations take {operations:g} times as long as recorded; ARM answers as fast as recorded.")
     print(f"The app observes warming VMs every {DRAIN_SECONDS} s.")
+    if paced := pace(replica.settings):
+        print(paced)
     for heading, lines in commands(pair, replica):
         print(f"\n# {heading}\n" + "\n".join(lines))
     print(f"\nThe app's standard error: {pair.errors}")

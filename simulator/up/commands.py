@@ -6,17 +6,22 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from simulator.demo.filling import told
 from simulator.demo.processes import ROOT, Processes
-from simulator.demo.world_model import Vm, WorldModel
+from simulator.demo.world_model import Vm, WorldModel, affected_names, farther
+from simulator.oracle.claims import most_specific, region
 
 PRETTY = "| python3 -m json.tool"
+CURL = "curl -s -w 'HTTP %{http_code}\\n'"
+
+DETOUR_MS = 280.0
 
 
 def commands(pair: Processes, replica: WorldModel) -> list[tuple[str, list[str]]]:
     """The commands to try, under headings."""
-    app, key = pair.app["url"], f"-H 'x-functions-key: {pair.app['function_key']}'"
+    app, key = pair.app["url"], _key(pair)
     vms = sorted(replica.serving(), key=lambda vm: vm["health"] is None) or replica.vms
     names = replica.services() or sorted({name for vm in vms for name in replica.names(vm)})
     found: list[tuple[str, list[str]]] = []
@@ -34,6 +39,7 @@ def commands(pair: Processes, replica: WorldModel) -> list[tuple[str, list[str]]
         found.append((title, [f"curl -s {key} -d '{drain}' {app}/api/resync {PRETTY}"]))
     if vms:
         found += _broken(pair, replica, vms[0])
+    found += _probed_by_hand(pair, replica, names)
     zone = replica.settings["NEARZONE_ZONES"][0]["region"]
     why = [f"curl -s {key} '{app}/api/status?zone={zone}&name={name}' {PRETTY}" for name in names[:1]]
     how = [f"curl -s {key} {app}/api/status {PRETTY}", *why, f"curl -s {key} {app}/api/metrics"]
@@ -47,24 +53,51 @@ def commands(pair: Processes, replica: WorldModel) -> list[tuple[str, list[str]]
 
 
 def _broken(pair: Processes, replica: WorldModel, vm: Vm) -> list[tuple[str, list[str]]]:
-    """Commands that break a model server and a path, which only probes notice."""
+    """Commands that break a model server and paths, which only probes notice."""
     control, name = pair.simulator["control"], vm["id"].rsplit("/", 1)[1]
+    probing = replica.finder.probing
+    soon = f"nearzone notices within {told(probing.down_seconds)}" if probing.enforced else "no probes take effect here"
     servers = [{"endpoint": vm["id"], "behaviour": each} for each in ("hangs", "healthy")]
-    found = [
-        (f"Let the model server of {name} hang, and mend it", [_posted(control, "server", each) for each in servers])
-    ]
-    vantage = replica.settings.get("NEARZONE_PROBING", {}).get("vantage", vm["location"])
-    path = {"from": vantage, "to": vm["location"], "both": False}
-    changes: tuple[dict[str, object], ...] = ({"partition": "all"}, {"mend": True})
-    title = f"Cut the path from the vantage {vantage} to the region of {name}, and mend it"
-    found.append((title, [_posted(control, "path", path | each) for each in changes]))
-    if "NEARZONE_PROBES" not in replica.settings:
-        return [(f"{title} (this world has no NEARZONE_PROBES: no effect)", lines) for title, lines in found]
-    return [(f"{title} (the app's probes notice it within a minute)", lines) for title, lines in found]
+    title = f"Let the model server of {name} hang, and mend it ({soon})"
+    found = [(title, [_posted(control, "server", each) for each in servers])]
+    vantage = probing.vantage or region(vm["location"])
+    path = {"from": vantage, "to": region(vm["location"]), "both": False}
+    title = f"Cut the path from {vantage} to the region of {name}, and mend it ({soon})"
+    found.append((title, [_posted(control, "path", path | each) for each in ({"partition": "all"}, {"mend": True})]))
+    return [*found, *_detour(pair, replica)]
+
+
+def _detour(pair: Processes, replica: WorldModel) -> list[tuple[str, list[str]]]:
+    """Commands that make a region farther, if that changes an answer."""
+    finder = replica.finder
+    vantage, seconds = finder.probing.vantage, told(finder.probing.order_seconds)
+    for at in finder.regions():
+        names = affected_names(replica, replica.after(farther(at, DETOUR_MS)), 1)
+        if at != vantage and names:
+            path = {"from": vantage, "to": at, "both": False}
+            changes = [
+                _posted(pair.simulator["control"], "path", path | each)
+                for each in ({"rtt_ms": DETOUR_MS}, {"mend": True})
+            ]
+            title = f"Let traffic from {vantage} to {at} take a detour, and end it ({names[0]} moves within {seconds})"
+            return [(title, changes)]
+    return []
+
+
+def _probed_by_hand(pair: Processes, replica: WorldModel, names: Sequence[str]) -> list[tuple[str, list[str]]]:
+    """The command that probes a name now, if the world has one that is probed."""
+    probed = [name for name in names if most_specific(name, replica.finder.probing.probes, None)]
+    body = json.dumps({"probe": {"name": probed[0]}}) if probed else ""
+    found = [f"curl -s {_key(pair)} -d '{body}' {pair.app['url']}/api/resync {PRETTY}"] if probed else []
+    return [("Probe a name by hand (`probed`: what each address says, and what to do)", found)] if found else []
 
 
 def _posted(control: str, route: str, body: Mapping[str, object]) -> str:
-    return f"curl -s -d '{json.dumps(body)}' {control}/{route}"
+    return f"{CURL} -d '{json.dumps(body)}' {control}/{route}"
+
+
+def _key(pair: Processes) -> str:
+    return f"-H 'x-functions-key: {pair.app['function_key']}'"
 
 
 def _python() -> str:
@@ -102,10 +135,10 @@ def _dig(pair: Processes, vnet: str) -> str:
 
 
 def _vm_calls(pair: Processes, vm: Vm) -> list[str]:
-    curl, bearer = "curl -s -w 'HTTP %{http_code}\\n'", "-H 'Authorization: Bearer anything'"
+    bearer = "-H 'Authorization: Bearer anything'"
     url = f"{pair.simulator['arm']}{vm['id']}"
-    calls = [f"{curl} -X POST {bearer} '{url}/{action}?api-version=2024-07-01'" for action in ("deallocate", "start")]
+    calls = [f"{CURL} -X POST {bearer} '{url}/{action}?api-version=2024-07-01'" for action in ("deallocate", "start")]
     if vm["health"] is not None:
         body = f'{{"vm": "{vm["id"]}", "health": "healthy"}}'
-        calls.append(f"{curl} -d '{body}' {pair.simulator['control']}/health   # its model is loaded: {{}} HTTP 200")
+        calls.append(f"{CURL} -d '{body}' {pair.simulator['control']}/health   # its model is loaded: {{}} HTTP 200")
     return calls

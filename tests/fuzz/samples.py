@@ -201,6 +201,8 @@ _PROBING = {
     "up_after": 2,
     "stale_after": 60,
     "hold": [30, 300],
+    "slow_start": 60,
+    "dwell": [120, 600],
 }
 SETTINGS = environment(WORLD) | {
     "NEARZONE_ZONES": json.dumps(

@@ -79,8 +79,8 @@ PROBE_VARIANTS = (
     probing(
         "probes: no dwell before the order changes",
         DISTANCES,
-        """    ripe = [each for each in found.better if now - each.since >= BETTER_SECONDS]
-    if not ripe or found.pending or now - found.changed_at < DWELL_SECONDS:
+        """    ripe = [each for each in found.better if now - each.since >= dwell[0]]
+    if not ripe or found.pending or now - found.changed_at < dwell[1]:
 """,
         """    ripe = [*found.better]
     if not ripe or found.pending:

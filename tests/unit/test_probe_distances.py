@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.config.settings import Probing
 from shared.decide.probes.reorder import release
 from shared.domain.probes import Distances, ProbeResult, ProbeWord
 from tests.support.probing import DEAD, Vantage, probed, target
@@ -98,6 +99,13 @@ def test_the_order_changes_after_two_minutes_and_no_sooner():
     assert [order for order, _ in found] == [(), (WEST, NORTH, EAST), (WEST, EAST, NORTH)]
     assert found[2][1] - found[1][1] == 120
     assert seen.row.distances.previous == ()
+
+
+def test_the_settings_say_how_long_a_place_must_be_nearer_and_how_far_apart_changes_are():
+    seen = Vantage(FLEET, probed(probing=Probing(enforce=True, vantage=WEST, dwell=(30, 450))))
+    found = orders(seen, 12, **SWAPPED)
+    assert found[2][1] - found[1][1] == 30
+    assert orders(seen, 40, **TRUE)[-1][1] - found[2][1] == 450
 
 
 @pytest.mark.parametrize(

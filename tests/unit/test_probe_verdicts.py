@@ -138,6 +138,13 @@ def test_what_comes_back_is_returning_for_a_minute_elsewhere_and_at_once_in_its_
     assert seen.round().said("e1") is None
 
 
+def test_the_settings_say_how_long_it_is_returning():
+    settings = probed(probing=Probing(enforce=True, vantage=WEST, slow_start=15))
+    seen = Vantage(FLEET, settings).round().rounds(3, e1=DEAD).round()
+    assert seen.round().said("e1") == ("returning", True)
+    assert seen.round().said("e1") is None
+
+
 def test_what_was_down_for_own_zones_only_returns_for_these_only():
     assert vantage().rounds(3, n1=DEAD).rounds(2).said("n1") == ("returning", False)
     assert (

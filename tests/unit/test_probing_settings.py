@@ -36,6 +36,9 @@ PROBING = [
     ({"stale_after": 3600}, Probing(vantage=WEST, stale_after=3600)),
     ({"hold": [0, 0]}, Probing(vantage=WEST, hold=(0, 0))),
     ({"hold": [60, 3600]}, Probing(vantage=WEST, hold=(60, 3600))),
+    ({"slow_start": 0}, Probing(vantage=WEST, slow_start=0)),
+    ({"slow_start": 3600}, Probing(vantage=WEST, slow_start=3600)),
+    ({"dwell": [0, 86400]}, Probing(vantage=WEST, dwell=(0, 86400))),
 ]
 
 
@@ -47,7 +50,7 @@ def test_how_the_app_probes(value, expected):
 BAD_PROBING = [
     # the setting, the field that the fault names, a part of what is expected
     ([], "", "a JSON object"),
-    ({"modes": "observe"}, ".modes", "one of the fields connect_timeout, down_after, hold, mode, "),
+    ({"modes": "observe"}, ".modes", "one of the fields connect_timeout, down_after, dwell, hold, mode, "),
     ({"enforce": True}, ".enforce", "one of the fields"),
     *(({"mode": mode}, ".mode", "observe or enforce") for mode in ("on", True, None, ["enforce"])),
     ({"vantage": "westeurop"}, ".vantage", "did you mean westeurope?"),
@@ -63,6 +66,8 @@ BAD_PROBING = [
         ({"hold": hold}, ".hold", "ascending, 0 to 3600")
         for hold in ([], [30], [300, 30], [-1, 5], [1, 3601], [1, 2, 3], ["1", 2], [True, 2], 30, None)
     ),
+    *(({"slow_start": s}, ".slow_start", "seconds, 0 to 3600") for s in (-1, 3601, "60")),
+    *(({"dwell": s}, ".dwell", "ascending, 0 to 86400") for s in (600, [600, 120], [0, 86401], None)),
 ]
 
 

@@ -3,11 +3,13 @@
 A place's live value is the median over its armed addresses of the medians of their samples. Decisions use the value in
 force, which follows the live one only when that has left the band of max(3 ms, 5 %) around it, so that `tolerance_ms`
 does not add and remove a region with the noise. The order in force begins as the published order. It changes only if a
-place has been nearer than one before it, by more than the band, for 2 minutes, and 10 minutes after the last change.
+place has been nearer than one before it, by more than the band, for the dwell, which also keeps changes apart. The
+median of 21 samples is behind by 3 minutes more.
 
-On simulated noise (route changes, spikes, lost packets; 15 s rounds, 80 ms, 90 days) this rule has 0.014 changes an
-hour at equal distance and costs 0.37, 0.22, 0.06 and 0.01 ms against always the nearest, at differences of 0, 2, 5 and
-10 ms. Waiting 10 minutes instead of 2 has as many changes and costs 0.39, 0.38, 0.07 and 0.02 ms.
+On simulated noise (route changes, spikes, lost packets; 15 s rounds, 80 ms, 90 days) waiting 2 minutes, and 10 between
+changes, has 0.014 changes an hour at equal distance and costs 0.37, 0.22, 0.06 and 0.01 ms against always the nearest,
+at differences of 0, 2, 5 and 10 ms. Waiting 10 minutes instead of 2 has as many changes and costs 0.39, 0.38, 0.07 and
+0.02 ms.
 """
 
 from __future__ import annotations
@@ -18,16 +20,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from statistics import median
 
+from shared.config.settings import Probing
 from shared.domain.probes import Better, Distances, Evidence
 
 Published = Callable[[str], float | None]
 
 MIN_SAMPLES = 7
 BAND_MS, BAND_RATIO = 3.0, 0.05
-BETTER_SECONDS = 120.0
-"""For so long a place must be nearer before the order changes. The median of 21 samples is behind by 3 minutes more."""
-DWELL_SECONDS = 600.0
-"""So long after one change of the order comes the next at the earliest."""
 IN_FORCE_SECONDS = 600.0
 """For so long distances stay in force without a round, so that a restart does not turn the order twice."""
 FRESH_SECONDS = 600.0
@@ -39,13 +38,20 @@ FAR = float("inf")
 
 
 def measured(
-    known: Distances, evidence: Iterable[Evidence], now: float, published: Published, *, continuous: bool
+    known: Distances,
+    evidence: Iterable[Evidence],
+    now: float,
+    published: Published,
+    *,
+    continuous: bool,
+    dwell: tuple[float, float] = Probing().dwell,
 ) -> Distances:
     """Return the distances after a round; an order that changes is in `order`, and `previous` has the one before it.
 
     `known`: those of the last row; if they have ended, measuring begins anew. `evidence`: of all targets, also of
     absent ones, whose places stay in the order. `continuous`: the last round was not long ago. While
-    names are pending, the order does not change.
+    names are pending, the order does not change. `dwell`: for so many seconds a place must be nearer before the order
+    changes, and so many lie between two changes.
     """
     known = known if now < known.until else Distances()
     by_place = _by_place(evidence)
@@ -66,7 +72,7 @@ def measured(
         better=_better(order, live, known.better if continuous else (), now),
         implausible=implausible,
     )
-    return _reordered(found, live, now)
+    return _reordered(found, live, now, dwell)
 
 
 def renewed(known: Distances, now: float, *, blind: bool) -> Distances:
@@ -147,10 +153,10 @@ def _better(order: Sequence[str], live: Mapping[str, float], known: Iterable[Bet
     )
 
 
-def _reordered(found: Distances, live: Mapping[str, float], now: float) -> Distances:
+def _reordered(found: Distances, live: Mapping[str, float], now: float, dwell: tuple[float, float]) -> Distances:
     """Move each place that has been nearer for long enough before those that are farther."""
-    ripe = [each for each in found.better if now - each.since >= BETTER_SECONDS]
-    if not ripe or found.pending or now - found.changed_at < DWELL_SECONDS:
+    ripe = [each for each in found.better if now - each.since >= dwell[0]]
+    if not ripe or found.pending or now - found.changed_at < dwell[1]:
         return found
     order = list(found.order)
     for each in sorted(ripe, key=lambda b: (live[b.nearer], b.nearer)):

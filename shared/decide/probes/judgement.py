@@ -97,8 +97,9 @@ def _distances(
     before = previous.distances
     if sight.suspected:
         return measuring.renewed(before, now, blind=sight.blind)
-    continuous = now - previous.at <= settings.probing.stale_after
-    found = measuring.measured(before, evidence.values(), now, published, continuous=continuous)
+    probing = settings.probing
+    continuous = now - previous.at <= probing.stale_after
+    found = measuring.measured(before, evidence.values(), now, published, continuous=continuous, dwell=probing.dwell)
     if found.changed_at == now:
         found = replace(found, pending=affected(found.previous, found.order, targets, settings))
     return release(found, now)

@@ -12,8 +12,6 @@ from shared.domain.probes import Evidence, Target, TargetKey, VantageRow, Verdic
 
 WITHDRAWALS_SECONDS = 3600.0
 """For so long a withdrawal lengthens the hold of the next one."""
-SLOW_START_SECONDS = 60.0
-"""So much later than its own region's zone do other zones get an address that works again."""
 UNSEEN_SECONDS = 60.0
 """For so long a WAITING verdict stays whose endpoint is not a target yet: the round may have read it before it began to
 serve."""
@@ -54,7 +52,7 @@ def verdicts(
         verdict = _down(each, before.get(key), reached) if each.down_since else None
         if not verdict and key in before:
             verdict = _still_waiting(before[key], each, targets[key], settings, now) or _returning(
-                before[key], each, now, previous.vantage
+                before[key], each, now, previous.vantage, settings.probing.slow_start
             )
         if verdict:
             found[key] = verdict
@@ -119,14 +117,14 @@ def _wait_minutes(target: Target, settings: Settings) -> int:
     return min((minutes for name in target.names if (minutes := settings.policy(name).wait_minutes) > 0), default=0)
 
 
-def _returning(before: Verdict, evidence: Evidence, now: float, vantage: str) -> Verdict | None:
+def _returning(before: Verdict, evidence: Evidence, now: float, vantage: str, slow_start: float) -> Verdict | None:
     """The verdict that keeps an address from the zones of other regions for a while after it came back.
 
     Only zones for which it was down: others have it already.
     """
     was_down = before.kind in (VerdictKind.DOWN, VerdictKind.RETURNING)
     elsewhere = before.everywhere or evidence.region != vantage
-    if not was_down or not elsewhere or not 0 <= now - evidence.up_at < SLOW_START_SECONDS:
+    if not was_down or not elsewhere or not 0 <= now - evidence.up_at < slow_start:
         return None
     why = "it works again; its own region's zone has it first"
     return Verdict(VerdictKind.RETURNING, *evidence.key, evidence.region, evidence.up_at, why, before.everywhere)
