@@ -105,7 +105,8 @@ def build(  # noqa: PLR0913 - each of them is a part of the outside world
         metrics=measure,
     )
     notes = () if catalog else tuple(account.overridden(environment))
-    instance = Instance(holder or uuid.uuid4().hex, Clock(clock), notes)
+    private_ip = environment.get("WEBSITE_PRIVATE_IP", "")
+    instance = Instance(holder or uuid.uuid4().hex, Clock(clock), notes, private_ip)
     return _compose(wanted, published.with_pairs(wanted.latency), adapters, instance, figures)
 
 
@@ -141,14 +142,15 @@ def _compose(
 
     region_check = RegionCheck(settings, catalog, adapters.zone_environments, findings, metrics)
     sweeps = SweepRunner(settings, catalog, Sweeper(recorder, applier), region_check, instance, metrics)
-    preflight = PreflightCheck(settings, catalog, inventory, adapters.zone_environments, instance, startup)
+    budgets, private_ip = record_cache.budgets, instance.private_ip
+    sources = StatusSources(catalog, record_sets, settings, latency, clock, budgets, private_ip)
+    preflight = PreflightCheck(sources, inventory, adapters.zone_environments, instance, startup)
 
     targets = OverrideTargets(catalog, inventory, latency.regions)
     overrides = Overrides(catalog, recorder, OperatorLog(catalog), settings.zones, clock)
     resyncs = Resyncs(catalog, inventory, recorder, overrides, targets, sweeps, preflight)
     override_commands = OverrideCommands(startup, targets, overrides, resyncs, sweeps, applier)
 
-    sources = StatusSources(catalog, record_sets, settings, latency, clock, record_cache.budgets)
     return Reconciler(
         settings=settings,
         catalog=catalog,

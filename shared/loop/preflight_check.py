@@ -12,10 +12,12 @@ from shared.domain.alarms import Alarm
 from shared.domain.endpoints import Endpoint
 from shared.domain.errors import Terminal, Transient
 from shared.edge.report import Report
+from shared.loop import probing_status
 from shared.loop.catalog_state import update_state
 from shared.loop.instance import Instance
 from shared.loop.startup import Startup
 from shared.loop.status import overdue_alarms
+from shared.loop.status_sources import StatusSources
 from shared.loop.sweep import SweepObservations
 from shared.ports import Catalog, Inventory, ZoneEnvironmentReader
 
@@ -29,12 +31,21 @@ PREFLIGHT_AFTER_FINDINGS_SECONDS = 240.0
 class PreflightCheck:
     """Runs the preflight with sweeps or by itself. It changes nothing but the catalog's state row."""
 
-    settings: Settings
-    catalog: Catalog
+    sources: StatusSources
     inventory: Inventory
     zone_environments: ZoneEnvironmentReader
     instance: Instance
     startup: Startup
+
+    @property
+    def settings(self) -> Settings:
+        """The app's settings."""
+        return self.sources.settings
+
+    @property
+    def catalog(self) -> Catalog:
+        """The app's catalog."""
+        return self.sources.catalog
 
     async def run_if_due(
         self,
@@ -99,10 +110,15 @@ class PreflightCheck:
         await update_state(self.catalog, lambda state: state and replace(state, checked_at=checked_at, findings=found))
 
     async def _catalog_alarms(self) -> list[Alarm]:
-        """Alarms about the catalog itself, and those that sweeps have kept of each zone."""
+        """Alarms about the catalog itself, of probing, and those that sweeps have kept of each zone.
+
+        Alarms of probing are not kept as findings: the status reads them from the vantage's row, as this does.
+        """
         alarms = list(overdue_alarms(await self.catalog.state(), self.settings, self.instance.clock()))
         alarms += unreadable_rows.alarms(await self.catalog.bad_rows())
         for zone in self.settings.zones:
             stored = await self.catalog.findings(zone.key)
             alarms += stored.value.alarms if stored else ()
+        view = await probing_status.vantage_view(self.sources)
+        alarms += probing_status.alarms(view, swept=True) if view else ()
         return alarms
