@@ -179,16 +179,16 @@ def _prober(settings: Settings, dialer: Dialer | None) -> Prober:
     """
     from shared.probing.rounds import probe_all  # noqa: PLC0415
 
-    vantage, gateway = settings.probing.vantage, settings.cloud.probe_gateway
+    probing, gateway = settings.probing, settings.cloud.probe_gateway
     if dialer is None and gateway:
         from shared.probing.gateway_dialer import GatewayDialer  # noqa: PLC0415
 
-        dialer = GatewayDialer(gateway, vantage)
+        dialer = GatewayDialer(gateway, probing.vantage, probing.never)
     elif dialer is None:
         from shared.probing.socket_dialer import SocketDialer  # noqa: PLC0415
 
-        dialer = SocketDialer()
-    return partial(probe_all, dialer, probing=settings.probing)
+        dialer = SocketDialer(probing.never)
+    return partial(probe_all, dialer, probing=probing)
 
 
 def _probing(settings: Settings, latency: Latency, adapters: _Adapters, clock: Clock) -> Probing:

@@ -24,6 +24,7 @@ MAX_HOLD = 3600
 _DEFAULT = Probing()
 _UNUSED = Probe("tcp", 1)
 """Stands for an entry with faults: these end the parse."""
+_NETWORK = "an IPv4 network such as 10.9.0.0/26"
 _TLS = '{"name": the DNS name in the server\'s certificate}, or {"verify": false}'
 
 
@@ -150,6 +151,7 @@ def probing(
         up_after=_count(read, "up_after", item),
         stale_after=_seconds(read, "stale_after", item, MIN_STALE_AFTER, MAX_STALE_AFTER),
         hold=_hold(read, f"{where}.hold", item.get("hold", list(_DEFAULT.hold))),
+        never=tuple(sorted(read.convert_items(f"{where}.never", item.get("never", []), _NETWORK, convert.network))),
     )
     _check_times(read, found, probes, schedule)
     return found

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from ipaddress import IPv4Network
 from typing import Generic, TypeVar
 
 from shared.domain.endpoints import Endpoint
@@ -92,7 +93,7 @@ class Probing:
     `enforce`: verdicts and measured distances change answers; otherwise they are only shown. `vantage`: the region
     that it probes from. `timeout`: for the whole probe. `down_after`, `up_after`: results in a row. `stale_after`:
     without a round for so long, verdicts end. `hold`: how long an address stays out for each withdrawal of the last
-    hour, and at the most.
+    hour, and at the most. `never`: networks that it never connects to, such as its own subnet.
     """
 
     enforce: bool = False
@@ -103,6 +104,7 @@ class Probing:
     up_after: int = 2
     stale_after: float = 60.0
     hold: tuple[float, float] = (30.0, 300.0)
+    never: tuple[IPv4Network, ...] = ()
 
 
 @dataclass(frozen=True)
