@@ -94,7 +94,7 @@ def test_a_name_without_a_healthy_address_nearby_is_answered_from_the_next_regio
         await rounds(stage, 5)
         assert stage.record(EAST, "llama") == [W1]
         (change, *_) = await stage.app.catalog.history(zone_id(EAST).lower(), "llama")
-        assert change.reason.startswith(f"failover: probes fail in {EAST}")
+        assert change.reason.startswith(f"failover: held back by probes in {EAST}")
         assert change.cause.startswith("probe ")
         assert "refused" in change.cause
 

@@ -147,7 +147,7 @@ def test_in_observe_mode_the_answers_stay_and_those_that_would_differ_are_told_f
     (east,) = counted(found["would_change"])
     assert (east["zone"], east["name"]) == (zone_id(EAST), "llama")
     assert (east["from"], east["to"]) == ([IP["e-1"], IP["e-2"]], [IP["w-1"]])
-    assert east["why"].startswith("failover: probes fail in eastus; nearest is westeurope")
+    assert east["why"].startswith("failover: held back by probes in eastus; nearest is westeurope")
     (llama,) = [each for each in shown["names"] if each["name"] == "llama"]
     answers = {answer["zone"]: answer for answer in llama["answers"]}
     assert answers[zone_id(EAST)]["addresses"] == [IP["e-1"], IP["e-2"]]
