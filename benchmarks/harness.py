@@ -13,7 +13,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-NAMES = ("event", "same", "strangers", "storm", "stop", "bootstrap", "sweep", "drift", "growth", "cold", "probe_round")
+NAMES = (
+    *("event", "same", "strangers", "storm", "stop", "bootstrap", "sweep", "drift", "growth", "cold"),
+    *("probe_round", "probes", "distances"),
+)
 """All scenarios, in the order in which they run and are shown: module names of this package."""
 
 Say: TypeAlias = Callable[[str], None]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
+from itertools import pairwise
 from typing import TypeAlias
 
 from simulator.arm.front_door import Completed
@@ -54,3 +56,12 @@ class History:
                 break
             last = at
         return last
+
+    def changes(self, after: float) -> Counter[Key]:
+        """Return how often each answer has changed after an instant."""
+        return Counter(
+            key
+            for key, answers in self._answers.items()
+            for (_, before), (at, answer) in pairwise(answers)
+            if at > after and answer != before
+        )

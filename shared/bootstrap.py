@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.identity.aio import DefaultAzureCredential
@@ -53,7 +54,6 @@ from shared.loop.recorder import Recorder
 from shared.loop.region_check import RegionCheck
 from shared.loop.resync import Resyncs
 from shared.loop.startup import Startup
-from shared.loop.status_queries import StatusQueries
 from shared.loop.status_sources import StatusSources
 from shared.loop.sweep import Sweeper
 from shared.loop.sweep_runner import SweepRunner
@@ -61,6 +61,9 @@ from shared.loop.unknown_resources import UnknownResources
 from shared.loop.zone.apply import ZoneApplier
 from shared.loop.zone.services import LoopServices
 from shared.ports import Catalog, Dialer, Inventory, Metrics, Prober, RecordSets, ZoneEnvironmentReader, no_metrics
+
+if TYPE_CHECKING:
+    from shared.loop.status_queries import StatusQueries
 
 IN_AZURE = ("WEBSITE_INSTANCE_ID", "WEBSITE_SKU", "WEBSITE_POD_NAME")
 """One of these is set on every hosting plan, Flex Consumption included. Source: how azure-functions-host tells its plan
@@ -168,7 +171,8 @@ def _compose(
         resyncs=resyncs,
         overrides=overrides,
         override_commands=override_commands,
-        status_queries=StatusQueries(sources, startup, instance, event_handler.counts),
+        status_sources=sources,
+        status_queries=cache(partial(_status_queries, sources, startup, instance, event_handler.counts)),
     )
 
 
@@ -199,6 +203,15 @@ def _probing(settings: Settings, latency: Latency, adapters: _Adapters, clock: C
     from shared.loop.probing.vantage import Vantage  # noqa: PLC0415
 
     return ProberApp(Vantage(adapters.catalog, settings, latency, clock), adapters.prober, adapters.metrics)
+
+
+def _status_queries(
+    sources: StatusSources, startup: Startup, instance: Instance, event_counts: Counter[str]
+) -> StatusQueries:
+    """The status, which the first request imports: a process that handles events does not need it."""
+    from shared.loop.status_queries import StatusQueries  # noqa: PLC0415
+
+    return StatusQueries(sources, startup, instance, event_counts)
 
 
 def _request_ids(wanted: Settings) -> Callable[[], str]:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from shared.decide.rules import Rules
 from shared.domain.endpoints import STATIC, Endpoint
 from shared.domain.probes import Distances
-from shared.domain.zones import Policy, Zone
+from shared.domain.zones import Zone
 
 FAR = float("inf")
 
@@ -36,12 +36,15 @@ class Distance(NamedTuple):
         return self.ms <= nearest.ms + tolerance_ms < FAR
 
 
-def distances_in_force(zone: Zone, policy: Policy, rules: Rules) -> Distances | None:
-    """Return the measured distances that decide in a zone; None: the published ones decide."""
-    measured = rules.measured
-    if measured.distances is None or zone.region != measured.vantage or policy.distance != "measured":
+def distances_in_force(zone: Zone, name: str, rules: Rules) -> Distances | None:
+    """Return the measured distances that decide in a zone for a name; None: the published ones decide.
+
+    They decide for names that are probed: no other name is marked dirty when a distance changes or ends.
+    """
+    measured, settings = rules.measured, rules.settings
+    if measured.distances is None or zone.region != measured.vantage or settings.probe(name) is None:
         return None
-    return measured.distances
+    return measured.distances if settings.policy(name).distance == "measured" else None
 
 
 def place_of(endpoint: Endpoint, distances: Distances | None) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from shared.decide.decision import NameInputs, decide_answer
-from shared.decide.distance import Distance, place_of, rank
+from shared.decide.distance import Distance, distances_in_force, place_of, rank
 from shared.decide.rules import Rules
 from shared.domain.endpoints import Endpoint, State
 from shared.domain.probes import NOTHING_MEASURED, Distances, Measured
@@ -78,18 +78,18 @@ def names_that_move(
 
     Many names have endpoints in the same places: what these places decide is found out once.
     """
-    distances = measured.distances
-    if distances is None or zone.region != measured.vantage:
+    if measured.distances is None or zone.region != measured.vantage:
         return
+    probed = replace(rules, measured=measured)
     known: dict[tuple[frozenset[tuple[str, str]], float, bool], bool] = {}
     for name, found in claimants.items():
-        policy = rules.settings.policy(name)
-        if len(found) < 2 or policy.distance != "measured":
+        distances = distances_in_force(zone, name, probed) if len(found) > 1 else None
+        if distances is None:
             continue
         places = frozenset((place_of(each, distances), each.region) for each in found if each.state == State.SERVING)
         if len(places) < 2:
             continue
-        key = places, policy.tolerance_ms, name in distances.pending
+        key = places, rules.settings.policy(name).tolerance_ms, name in distances.pending
         if key not in known:
             known[key] = _may_differ(zone, name, dict(places), rules, distances)
         if known[key]:

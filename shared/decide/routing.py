@@ -73,7 +73,7 @@ def explain_claims(zone: Zone, name: str, endpoints: Collection[Endpoint], rules
     """Why each claim is in the answer that `route` gives, or why it is not; sorted by the endpoint's key."""
     excluded: dict[str, str] = {}
     answer, chosen = _evaluate(zone, name, endpoints, rules, excluded)
-    distances = distances_in_force(zone, rules.settings.policy(name), rules)
+    distances = distances_in_force(zone, name, rules)
     found = []
     for endpoint in sorted((e for e in endpoints if name in e.names), key=lambda e: e.key):
         held = {address.ip for address in endpoint.addresses}
@@ -109,7 +109,7 @@ def _evaluate(
     serving = [e for e in eligible if not _exclude(excluded, e, _availability_problem(e, overrides))]
     usable = _candidates(zone, serving, policy, excluded)
     candidates, fail_open = _healthy(zone, name, usable, rules, excluded) if rules.measured else (usable, False)
-    distances = distances_in_force(zone, policy, rules)
+    distances = distances_in_force(zone, name, rules)
     chosen, nearest = _select_regions(zone, name, candidates, rules, distances)
     addresses: tuple[str, ...] | None = _limit_addresses(zone, chosen)
     if not addresses:

@@ -13,8 +13,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from shared.decide.probe_effects import changed_answers
-from shared.decide.probe_states import is_stale
 from shared.domain.counters import Counters, Gauge, ProcessCounters
 from shared.domain.errors import NearzoneError
 from shared.domain.overrides import active_freeze
@@ -58,6 +56,8 @@ async def probing_gauges(sources: StatusSources) -> list[Gauge]:
     row = await sources.vantage() if sources.settings.probes else None
     if row is None:
         return []
+    from shared.decide.probe_states import is_stale  # noqa: PLC0415 - an app without probes does not import it
+
     probing, now = sources.settings.probing, sources.clock()
     labels = {"vantage": row.vantage}
     age = Gauge("probes.round_age", max(0.0, now - row.at), labels)
@@ -78,6 +78,8 @@ async def probing_gauges(sources: StatusSources) -> list[Gauge]:
 
 async def _would_change(sources: StatusSources, in_force: Measured, labels: Mapping[str, str]) -> Gauge:
     """How many answers would differ; the endpoints are read only where something is in force."""
+    from shared.decide.probe_effects import changed_answers  # noqa: PLC0415 - as above
+
     rows = await sources.catalog.endpoints() if in_force else ()
     endpoints = [row.value.endpoint for row in rows]
     changes = changed_answers(endpoints, await sources.rules(), in_force)

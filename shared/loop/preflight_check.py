@@ -12,11 +12,10 @@ from shared.domain.alarms import Alarm
 from shared.domain.endpoints import Endpoint
 from shared.domain.errors import Terminal, Transient
 from shared.edge.report import Report
-from shared.loop import probing_status
 from shared.loop.catalog_state import update_state
 from shared.loop.instance import Instance
+from shared.loop.overdue import overdue_alarms
 from shared.loop.startup import Startup
-from shared.loop.status import overdue_alarms
 from shared.loop.status_sources import StatusSources
 from shared.loop.sweep import SweepObservations
 from shared.ports import Catalog, Inventory, ZoneEnvironmentReader
@@ -119,6 +118,11 @@ class PreflightCheck:
         for zone in self.settings.zones:
             stored = await self.catalog.findings(zone.key)
             alarms += stored.value.alarms if stored else ()
+        return [*alarms, *(await self._probing_alarms() if self.settings.probes else ())]
+
+    async def _probing_alarms(self) -> Sequence[Alarm]:
+        """Alarms about the vantage. Imported here: a process that only handles events does not need it."""
+        from shared.loop import probing_status  # noqa: PLC0415
+
         view = await probing_status.vantage_view(self.sources)
-        alarms += probing_status.alarms(view, swept=True) if view else ()
-        return alarms
+        return probing_status.alarms(view, swept=True) if view else ()

@@ -122,7 +122,7 @@ def explained(view: VantageView, zone: Zone, inputs: NameInputs, rules: Rules) -
 
 def _nearest(zone: Zone, inputs: NameInputs, rules: Rules) -> list[str]:
     """The places of a name's claims with their distances, nearest first."""
-    distances = distances_in_force(zone, rules.settings.policy(inputs.name), rules)
+    distances = distances_in_force(zone, inputs.name, rules)
     places = {place_of(each, distances): each.region for each in inputs.claimants if inputs.name in each.names}
     return [str(each) for each in rank(zone, inputs.name, places, rules, distances)]
 

@@ -13,9 +13,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shared.config.settings import Settings
 from shared.domain.clock import Clock
@@ -46,16 +46,22 @@ from shared.loop.recorder import Recorder
 from shared.loop.reobserve import reobserve_pending
 from shared.loop.resync import Resyncs
 from shared.loop.startup import Startup
-from shared.loop.status_queries import StatusQueries
+from shared.loop.status_sources import StatusSources
 from shared.loop.sweep_runner import SweepRunner
 from shared.loop.unknown_resources import sweep_is_due
 from shared.loop.zone.apply import ZoneApplier
 from shared.ports import Catalog, Inventory, Metrics
 
+if TYPE_CHECKING:
+    from shared.loop.status_queries import StatusQueries
+
 
 @dataclass(frozen=True)
 class Reconciler:
-    """Hands each trigger's input to the collaborator that does the work."""
+    """Hands each trigger's input to the collaborator that does the work.
+
+    `status_queries`: gives the one of this process; it is imported at the first call.
+    """
 
     settings: Settings
     catalog: Catalog
@@ -73,7 +79,8 @@ class Reconciler:
     resyncs: Resyncs
     overrides: Overrides
     override_commands: OverrideCommands
-    status_queries: StatusQueries
+    status_sources: StatusSources
+    status_queries: Callable[[], StatusQueries]
 
     @property
     def clock(self) -> Clock:
@@ -104,7 +111,7 @@ class Reconciler:
                 else:
                     await self._apply_dirty(deadline, report)
             finally:
-                await gauges.record_gauges(self.status_queries.sources, self.metrics)
+                await gauges.record_gauges(self.status_sources, self.metrics)
             return report
 
     async def _apply_dirty(self, deadline: float, report: Report) -> None:
@@ -159,23 +166,23 @@ class Reconciler:
 
     async def handle_status(self, query: StatusQuery) -> dict[str, Any] | str:
         """Answer a status request; see `StatusQueries.handle`."""
-        return await self.status_queries.handle(query)
+        return await self.status_queries().handle(query)
 
     async def status(self, *, full: bool = False) -> dict[str, Any]:
         """How things stand, in short; `full`: with names and endpoints. Raises Transient, Terminal."""
-        return await self.status_queries.summary(full=full)
+        return await self.status_queries().summary(full=full)
 
     async def page(self, name: str, after: str = "", limit: int = pages.FULL) -> dict[str, Any]:
         """A page of one of the long lists of the status. Raises Transient, Terminal."""
-        return await self.status_queries.page(name, after, limit)
+        return await self.status_queries().page(name, after, limit)
 
     async def explain(self, zone: Zone, name: str) -> dict[str, Any]:
         """Why a zone answers a name as it does. Raises Transient, Terminal."""
-        return await self.status_queries.explain(zone, name)
+        return await self.status_queries().explain(zone, name)
 
     async def metrics_page(self) -> tuple[Sequence[Gauge], Sequence[ProcessCounters]]:
         """How things stand now, and the counters of every process. Raises Transient, Terminal."""
         await self.startup.begin(fills=False)
-        current = await gauges.current_gauges(self.status_queries.sources)
+        current = await gauges.current_gauges(self.status_sources)
         blocked = await gauges.blocked_gauges(self.catalog, self.settings.zones)
         return [*current, *blocked], await self.metrics_writer.all_instances()

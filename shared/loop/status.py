@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from cronsim import CronSim
 
 from shared.config.settings import Settings
-from shared.decide import preflight, unpublished
+from shared.decide import unpublished
 from shared.decide import unreadable_rows as bad_rows
 from shared.decide import wait_reasons as waiting
 from shared.decide.alarms import Trouble, grouped, zone_label
@@ -26,6 +26,7 @@ from shared.domain.zone_findings import BlockedName, ZoneFindings
 from shared.domain.zones import Zone
 from shared.edge.report import alarm_json, refused_plan_json
 from shared.loop import probing_status
+from shared.loop.overdue import overdue_alarms
 from shared.loop.status_json import caller_json, change_json, dirty_json, progress_json, sweep_json, until_json
 from shared.loop.status_sources import StatusSources
 from shared.loop.times import format_time
@@ -151,18 +152,6 @@ def _each_once(alarms: Iterable[Alarm]) -> Iterable[Alarm]:
     for alarm in alarms:
         found[alarm] = max(found.get(alarm, alarm), alarm, key=lambda each: each.at)
     return found.values()
-
-
-def overdue_alarms(stored: Versioned[CatalogState] | None, settings: Settings, now: float) -> list[Alarm]:
-    """Whether sweeps or events have stopped coming; nothing before the first sweep was complete."""
-    if not stored or not stored.value.completed_at:
-        return []
-    due = CronSim(settings.sweep_schedule, datetime.fromtimestamp(now, UTC), reverse=True)
-    third_last = next(islice(due, 2, None)).timestamp()
-    state = stored.value
-    return preflight.overdue_sweep_alarm(state.completed_at, third_last) + preflight.missing_events_alarm(
-        state.event_at, state.began_at, now
-    )
 
 
 def _endpoint_troubles(rows: Iterable[EndpointRow], settings: Settings) -> Iterator[Trouble]:

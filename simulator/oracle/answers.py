@@ -7,11 +7,12 @@ world (see `simulator/world`, with the app settings in `settings`) and the publi
 from __future__ import annotations
 
 import csv
+from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from hashlib import sha256
 from ipaddress import ip_address, ip_network
 from pathlib import Path
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from simulator.oracle.claims import Json, claims, decoded, endpoints, most_specific, permitted, region, serving
 
@@ -25,11 +26,32 @@ with (Path(__file__).parents[2] / "shared" / "data" / "region_latency.csv").open
     MATRIX = {(row["source_region"], row["destination_region"]): float(row["rtt_ms"]) for row in csv.DictReader(_file)}
 
 
-def expected(world: Json, drains: AbstractSet[str] = frozenset(), before: Answers | None = None) -> Answers:
+class Findings(NamedTuple):
+    """What probes say in a zone for a name, by the id of the endpoint in lower case and the address.
+
+    `down`: what does not answer; `held`: what is held back for another reason. `order`: measured regions, nearest
+    first; `ms`: region and distance of each of them.
+    """
+
+    down: frozenset[tuple[str, str]] = frozenset()
+    held: frozenset[tuple[str, str]] = frozenset()
+    order: tuple[str, ...] = ()
+    ms: tuple[tuple[str, float], ...] = ()
+
+
+NOTHING = Findings()
+
+
+def expected(
+    world: Json,
+    drains: AbstractSet[str] = frozenset(),
+    before: Answers | None = None,
+    probed: Callable[[Json, str], Findings] = lambda _zone, _name: NOTHING,
+) -> Answers:
     """The right answer of each zone for each name that is claimed, that has a record set, or that `before` contains.
 
     `drains`: ids of drained endpoints and regions. `before`: the answers until now, which the policy `"when_empty":
-    "keep"` keeps.
+    "keep"` keeps. `probed`: what probes say in a zone (its entry in the settings) for a name.
     """
     settings, known, answers = decoded(world["settings"]), before or {}, Answers()
     claiming = [(vm, claims(vm, settings)) for vm in endpoints(world, settings)]
@@ -43,7 +65,7 @@ def expected(world: Json, drains: AbstractSet[str] = frozenset(), before: Answer
             owner = None if record.get("auto_registered") else record.get("metadata", {}).get("nearzone-owner")
             if not record or owner == settings.get("NEARZONE_OWNER", "nearzone"):
                 old = known.get((key, name), answers[key, name])
-                answers[key, name] = _route(claiming, settings, drains, zone, name, old)
+                answers[key, name] = _route(claiming, settings, drains, zone, name, old, probed(zone, name))
     return answers
 
 
@@ -57,7 +79,15 @@ def held(world: Json) -> Answers:
     }
 
 
-def _route(claiming: Json, settings: Json, drains: AbstractSet[str], zone: Json, name: str, old: Json) -> Json:
+def _route(
+    claiming: Json,
+    settings: Json,
+    drains: AbstractSet[str],
+    zone: Json,
+    name: str,
+    old: Json,
+    probed: Findings = NOTHING,
+) -> Json:
     policy = most_specific(name, settings.get("NEARZONE_POLICIES", {}), {})
     asking = [(vm, names[name]) for vm, names in claiming if name in names and permitted(vm, name, settings)]
     hosts = bool(asking) and not any(by_tag for _, by_tag in asking)
@@ -67,10 +97,12 @@ def _route(claiming: Json, settings: Json, drains: AbstractSet[str], zone: Json,
     only = {region(each) for each in policy.get("regions", [])}
     fit = [(vm["id"].lower(), region(vm["location"]), ip) for vm, ip, _ in served if nets.count(ip) <= 1]
     fit = [(vm, at, ip) for vm, at, ip in fit if _reaches(zone, ip) and (not only or at in only)]
+    fit = _answering(fit, probed)
     rtt = {at: _rtt(region(zone["region"]), at, settings.get("NEARZONE_LATENCY", {})) for _, at, _ in fit}
     used: dict[str, int] = {}
-    for at in sorted(rtt, key=lambda at: (rtt[at], at)):
-        near = rtt[at] <= min(rtt.values()) + policy.get("tolerance_ms", 0) < UNKNOWN
+    ranked = _ranked(rtt, probed)
+    for at in ranked:
+        near = _near(at, ranked[0], policy.get("tolerance_ms", 0), rtt, dict(probed.ms))
         if near or sum(used.values()) < policy.get("min_endpoints", 1):
             used[at] = len({frozenset(ip for vm, _, ip in fit if vm == each) for each, other, _ in fit if other == at})
     fit.sort(key=lambda each: (sha256(f"{zone['id'].lower()}\n{each[0]}".encode()).hexdigest(), each[2]))
@@ -78,6 +110,29 @@ def _route(claiming: Json, settings: Json, drains: AbstractSet[str], zone: Json,
     ips = ips or [ip for ip in policy.get("fallback", []) if _reaches(zone, ip)]
     empty = old if policy.get("when_empty") == "keep" else None
     return (policy.get("ttl", ttl), frozenset(ips)) if ips else empty
+
+
+def _answering(fit: Json, probed: Findings) -> Json:
+    """What nothing is said against; else what does at least not fail; else all, as no verdict empties an answer."""
+    said = [(each, (each[0], each[2])) for each in fit]
+    return (
+        [each for each, key in said if key not in probed.down | probed.held]
+        or [each for each, key in said if key not in probed.down]
+        or fit
+    )
+
+
+def _ranked(rtt: dict[str, float], probed: Findings) -> list[str]:
+    """Regions, nearest first: the measured ones exchange their places among themselves."""
+    ranked = sorted(rtt, key=lambda at: (rtt[at], at))
+    measured = iter([at for at in probed.order if at in rtt])
+    return [next(measured) if at in probed.order else at for at in ranked]
+
+
+def _near(at: str, first: str, tolerance: float, rtt: dict[str, float], ms: dict[str, float]) -> bool:
+    if at in ms and first in ms:
+        return ms[at] <= ms[first] + tolerance
+    return rtt[at] <= rtt[first] + tolerance < UNKNOWN
 
 
 def _rtt(client: str, at: str, overrides: Json) -> float:

@@ -12,6 +12,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from random import Random
 
+import shared.loop.probing.prober_app
+import shared.probing.gateway_dialer
+import shared.probing.rounds
+import shared.probing.socket_dialer  # noqa: F401 - an app imports these when it first has probes: that memory stays
 from tests.fuzz import inputs, probes
 from tests.fuzz import targets as kinds
 from tests.fuzz.functions import served

@@ -306,6 +306,25 @@ def test_names_that_a_dead_prober_has_not_marked_are_marked_by_the_drain_timer()
     run_scenario(story, fleet())
 
 
+def test_a_name_that_is_claimed_while_a_round_is_under_way_gets_its_verdicts_as_well():
+    async def story(stage):
+        await ready(stage)
+        behave(stage, "e-1", "hangs")
+        await rounds(stage, 2)
+        third = asyncio.create_task(stage.app.probe())
+        await asyncio.sleep(0.5)  # It has read the endpoints, and waits for the answer.
+        for name in ("e-1", "e-2"):
+            stage.arm("PATCH", vm_id(name), {"tags": {"nearzone": "llama,chat"}})
+        await stage.app.correct_drift()
+        assert stage.record(EAST, "chat") == [E1, E2], "no verdict yet"
+        await third
+        await rounds(stage, 1)
+        assert stage.record(EAST, "chat") == [E2]
+
+    probes = dict.fromkeys(("llama", "chat"), PROBES["llama"])
+    run_scenario(story, fleet(PROBES=probes))
+
+
 def test_of_two_probers_at_work_one_drops_its_round():
     async def story(stage):
         await ready(stage)
@@ -499,14 +518,19 @@ def test_no_endpoint_is_held_back_in_observe_mode_nor_without_the_policy_nor_bef
     run_scenario(story, fleet(a_vm("e-3", EAST, 6, power="deallocated"), mode=mode, POLICIES=policies))
 
 
-def test_nothing_is_held_back_once_the_prober_has_stopped_and_its_other_verdicts_do_not_come_back():
+@pytest.mark.parametrize("drains", [False, True])
+def test_nothing_is_held_back_once_the_prober_has_stopped_and_its_other_verdicts_do_not_come_back(drains):
     async def story(stage):
         await ready(stage)
         behave(stage, "e-1", "hangs")
         await rounds(stage, 5)
         await asyncio.sleep(STALE)
+        if drains:
+            await stage.app.drain()
+        before = stage.record(EAST, "llama")
         stage.arm("POST", vm_id("e-3") + "/start")
         await stage.deliver_pending_events()
+        assert stage.record(EAST, "llama") == [*before, "10.1.0.6"]
         await stage.app.drain()
         assert stage.record(EAST, "llama") == [E1, E2, "10.1.0.6"]
 

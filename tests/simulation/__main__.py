@@ -17,6 +17,7 @@ from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
+from tests.simulation.probe_scenario import chosen
 from tests.simulation.story import tell
 
 EVERY = 5.0
@@ -88,11 +89,12 @@ def main():
     parser.add_argument("--seeds", type=int, default=100, metavar="N", help="how many")
     parser.add_argument("--first", type=int, default=0, metavar="N", help="the first one")
     parser.add_argument("--only", type=int, nargs="+", metavar="SEED", help="these seeds instead")
+    parser.add_argument("--probes", action="store_true", help="only seeds that draw probes")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes")
     parser.add_argument("--most", type=int, default=20, metavar="N", help="stop after so many failed seeds")
     parser.add_argument("--trace", action="store_true", help="print everything that happens, of each seed")
     wanted = parser.parse_args()
-    seeds = wanted.only or range(wanted.first, wanted.first + wanted.seeds)
+    seeds = wanted.only or chosen(wanted.first, wanted.seeds, probes=wanted.probes)
     if wanted.trace:
         outcomes = [play(seed, trace=True) for seed in seeds]
         for outcome in outcomes:

@@ -6,8 +6,10 @@ simulated table, and each request to that is a step; so the ledger reads the row
 
 import json
 
+from azure.data.tables import TableEntity
+
 from shared.catalog import codec as rows
-from shared.catalog import lease_rows
+from shared.catalog import lease_rows, vantage_rows
 from shared.catalog.memory import MemoryCatalog
 from shared.catalog.storage_account import Account, connect
 from shared.catalog.table import TableCatalog
@@ -19,7 +21,7 @@ from tests.simulation.catalog_faults import FaultyCatalog, FrailTransport, Unifo
 from tests.support.azurite import connection
 from tests.support.deployment import Token
 
-READS = ("endpoint", "endpoints", "claimants", "overrides")
+READS = ("endpoint", "endpoints", "claimants", "overrides", "vantage", "evidence")
 
 
 class Noted:
@@ -69,6 +71,8 @@ class InMemory:
         rows = (held._endpoints, held._index, held._by_name, held._dirty, held._leases, held._overrides)
         for found in (*rows, held._history, held._log, held._owned, held._findings, held._process_counters):
             found.clear()
+        held._vantages.clear()
+        held._evidence.clear()
         held._state = None
 
 
@@ -141,6 +145,14 @@ class InTable:
     def _marker(self, _request, body, _partition, _key, _etag):
         self.ledger.after_put_state(None, self.ledger.clock(), rows.STATE.decode(body["body"]))
 
+    def _vantages(self, _request, body, _partition, _key, etag):
+        row = vantage_rows.read_vantage(_entity(body, etag)).value
+        self.ledger.after_put_vantage(etag, None, row, None)
+
+    def _evidence(self, request, body, _partition, _key, etag):
+        if request.method != "DELETE":
+            self.ledger.after_put_evidence(None, None, vantage_rows.read_evidence(_entity(body, etag)).value)
+
     def _history(self, _request, _body, _partition, _key, _etag):
         """For people; no write is decided by it but those that people order."""
 
@@ -164,3 +176,10 @@ class InTable:
             order = rows.OVERRIDE.decode(body["body"])
             self._targets[key] = order.target
             self.ledger.after_put_override(None, now, order)
+
+
+def _entity(body, etag):
+    """A row as the service gives it."""
+    found = TableEntity(body)
+    found._metadata = {"etag": etag}
+    return found

@@ -41,6 +41,7 @@ class Cluster:
             credential=Token(),
             transport=FrailTransport(story.witness, life, story.latency, story.fault),
             catalog=story.catalog.open(life),
+            dialer=story.probed and story.probed.dialer(life),
             clock=lambda: story.clock() + skew,
             holder=life.name,
         )
@@ -79,6 +80,10 @@ class Cluster:
     def by_hand(self, **body):
         """A person calls resync, and does not wait for the answer."""
         return self.run("resync", lambda app: resync(app, body))
+
+    def settings(self):
+        """The settings that all instances have."""
+        return next(iter(self._apps.values())).settings
 
     async def finish(self, kind, work):
         """Run a function when nothing goes wrong any more; gives its report, None where it failed."""

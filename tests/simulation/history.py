@@ -105,23 +105,23 @@ class History:
         ]
         return gone + mixed if states and states[0] is None else mixed + gone
 
-    def explains(self, zone, name, got, since, orders, *, written=False):
+    def explains(self, zone, name, got, since, orders, probed=(oracle.NOTHING,), *, written=False):
         """Whether `got` (TTL and addresses, or None) is the answer for something that may have been seen.
 
         `since`: for each VM (id in lower case) from when on. `orders`: sets of drain orders that may have been in
-        force.
+        force. `probed`: what probes may have said.
         `written`: it was written, which it is not where the policy keeps what is there.
         """
         combinations = [self._stances(key, name, since(key)) for key in sorted(self._past)]
         combinations = [each for each in combinations if each != [self._gone]]
         tried = 0
-        for drains in orders:
+        for drains, found in itertools.product(orders, probed):
             for combination in itertools.product(*combinations):
                 tried += 1
                 if tried > MOST:
                     self.undecided += 1
                     return True
-                answer = self._answer(zone, name, combination, drains)
+                answer = self._answer(zone, name, combination, drains, found)
                 unasked = got is None and all(each.vm is None for each in combination)  # Not even a fallback is due.
                 if answer == got or ((answer is _KEPT or unasked) and not written):
                     return True
@@ -137,11 +137,12 @@ class History:
             self._options[option] = list(found.values())
         return self._options[option]
 
-    def _answer(self, zone, name, combination, drains):
-        key = (zone, name, tuple(map(id, combination)), drains)
+    def _answer(self, zone, name, combination, drains, found):
+        key = (zone, name, tuple(map(id, combination)), drains, found)
         if key not in self._answers:
             claiming = [(each.vm, each.claims) for each in combination if each.vm]
-            self._answers[key] = oracle._route(claiming, self.settings, drains, self.zones[zone], name, _KEPT)
+            rest = claiming, self.settings, drains, self.zones[zone], name, _KEPT, found
+            self._answers[key] = oracle._route(*rest)
         return self._answers[key]
 
 

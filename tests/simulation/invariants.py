@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 
 from shared.domain.endpoints import State
 from tests.simulation.history import START
+from tests.simulation.probe_invariants import NoProbes
 from tests.simulation.process import ERRAND
 
 
@@ -53,6 +54,7 @@ class Invariants:
 
     `parents`: which task has begun which. `complete`: since when the catalog has known every claim, None: it does not.
     `swept`: when the last complete sweep began. `off`: seconds by which the clocks of two instances may differ.
+    `probes`: the invariants of probing.
     """
 
     def __init__(self, history, trace, clock, settled, parents, *, off=0.0):
@@ -63,9 +65,11 @@ class Invariants:
         self.wiped, self.swept, self.completed_at, self.complete = START, START, 0.0, None
         self.versions, self.indexed = {}, defaultdict(set)
         self.read, self.ordered = WeakKeyDictionary(), WeakKeyDictionary()
+        self.probes = NoProbes()
 
     def wipe(self):
         """Every row is gone."""
+        self.probes.wipe()
         self.wiped, self.swept, self.completed_at, self.complete = self.clock(), START, 0.0, None
         for each in (self.rows, self.dirty, self.marks, self.leases, self.acked, self.versions, self.indexed):
             each.clear()
@@ -140,6 +144,8 @@ class Invariants:
                 f"{errand} wrote {key}, read at {begun - self.trace.began:.3f}, acknowledged: an event of "
                 f"{self.acked[key] - self.trace.began:.3f}",
             )
+        if old:
+            self.probes.replaced(old.row)
         self.versions[version] = now, begun
         known = Known(row, begun, now, old.since if old else START, dict(old.of_name) if old else {})
         if not row.todo:
@@ -298,7 +304,7 @@ class Invariants:
     def _awaited(self, name, *, unread_only=False):
         """Whether a row is going to mark this name: it has it to mark, or it is not known yet if it serves."""
         rows = [known.row for known in self.rows.values()]
-        unread = any(row.endpoint.open and name in row.endpoint.names for row in rows)
+        unread = any(row.endpoint.open and name in row.endpoint.names for row in rows) or self.probes.awaited(name)
         return unread or (not unread_only and any(name in row.todo for row in rows))
 
 

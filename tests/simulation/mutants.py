@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.simulation.mutations import VARIANTS
+from tests.simulation.probe_scenario import chosen
 
 ROOT = Path(__file__).parents[2]
 TREE = ("benchmarks", "shared", "simulator", "tests")
@@ -32,9 +33,10 @@ class Result:
     promise: str
 
 
-def simulate(tree, seeds, jobs):
+def simulate(tree, seeds, jobs, *, probes=False):
     """Play seeds in a tree until the first one that fails."""
     command = [sys.executable, "-m", "tests.simulation", "--seeds", str(seeds), "--jobs", str(jobs), "--most", "1"]
+    command += ["--probes"] * probes
     environment = {**os.environ, "PYTHONHASHSEED": "0"}
     done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)
     found = FAILED.search(done.stdout)
@@ -65,7 +67,7 @@ def main():
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes")
     wanted = parser.parse_args()
     texts = {variant: broken(variant) for variant in VARIANTS if wanted.only in variant.name}
-    escaped, longest = [], 0
+    escaped, longest = [], {False: 0, True: 0}
     with tempfile.TemporaryDirectory() as temporary:
         tree = Path(temporary)
         copied(tree)
@@ -73,19 +75,19 @@ def main():
             file = tree / variant.file
             whole = file.read_text(encoding="utf-8")
             file.write_text(text, encoding="utf-8")
-            found = simulate(tree, wanted.seeds, wanted.jobs)
+            found = simulate(tree, wanted.seeds, wanted.jobs, probes=variant.probes)
             file.write_text(whole, encoding="utf-8")
             if found.seed is None:
                 escaped.append(variant.name)
-            longest = max(longest, 1 + (found.seed or 0))
-            print(
-                f"{'not' if found.seed is None else 1 + found.seed:>5}  {variant.name:60} {found.promise}", flush=True
-            )
-        found = simulate(tree, longest, wanted.jobs)
-        print(f"{longest:5}  as it is{'' if found.seed is None else f': seed {found.seed} fails, {found.promise}'}")
+            took = 0 if found.seed is None else len(chosen(0, found.seed + 1, probes=variant.probes, last=found.seed))
+            longest[variant.probes] = max(longest[variant.probes], took)
+            print(f"{took or 'not':>5}  {variant.name:60} {found.promise}", flush=True)
+        whole_tree = [simulate(tree, count, wanted.jobs, probes=probes) for probes, count in longest.items() if count]
+        for found in whole_tree:
+            print(f"{'':5}  as it is{'' if found.seed is None else f': seed {found.seed} fails, {found.promise}'}")
     if escaped:
         print(f"not caught within {wanted.seeds} seeds: {', '.join(escaped)}")
-    return 1 if escaped or found.seed is not None else 0
+    return 1 if escaped or any(found.seed is not None for found in whole_tree) else 0
 
 
 if __name__ == "__main__":

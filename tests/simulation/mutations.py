@@ -1,17 +1,7 @@
 """The variants: what is taken away, where, and how. `old` stands exactly once in its file."""
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True)
-class Variant:
-    """A replacement of text in one file."""
-
-    name: str
-    file: str
-    old: str
-    new: str
-
+from tests.simulation.probe_mutations import PROBE_VARIANTS
+from tests.simulation.variant import Variant
 
 RECORD, APPLY, SWEEP = "shared/loop/recorder.py", "shared/loop/zone/apply.py", "shared/loop/sweep.py"
 LEASE, ATTEMPT, WRITER, ROWS = (
@@ -291,9 +281,9 @@ VARIANTS = (
     Variant(
         "freeze: checked by new work only, not by each write",
         ATTEMPT,
-        """        if active_freeze(self.zone, overrides):
+        """        if active_freeze(self.zone, rules.overrides):
 """,
-        """        if active_freeze(self.zone, overrides) and not self.writer.queue.busy:
+        """        if active_freeze(self.zone, rules.overrides) and not self.writer.queue.busy:
 """,
     ),
     Variant(
@@ -302,4 +292,5 @@ VARIANTS = (
         """        if least > most or""",
         """        if True or""",
     ),
+    *PROBE_VARIANTS,
 )

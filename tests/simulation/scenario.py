@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from simulator.faults.source import Rates
 from simulator.oracle.answers import expected
 from tests.simulation.faults import KINDS, rates
+from tests.simulation.probe_scenario import ProbeScenario, draw_probing
 
 SUBSCRIPTIONS = ("11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222")
 REGIONS = ("eastus", "westeurope", "southeastasia", "japaneast", "brazilsouth")
@@ -58,6 +59,12 @@ class Scenario:
     skew: float
     short_lists: float
     cloud_events: bool
+    probing: ProbeScenario | None
+
+    @property
+    def zone_regions(self):
+        """The regions of the zones that the app keeps."""
+        return [zone["region"] for zone in self.world["settings"]["NEARZONE_ZONES"]]
 
 
 def draw(seed):
@@ -87,13 +94,15 @@ def draw(seed):
         return replace(rates, not_found={"virtualmachines": lag}) if lag else rates
 
     calm, stormy, storms = sometimes(0.75, arm()) or (Rates(), Rates(), ())
+    world = a_world(rng, regions)
+    probing = draw_probing(seed, world, regions)
     return Scenario(
         seed=seed,
-        world=a_world(rng, regions),
+        world=world,
         regions=regions,
         instances=rng.choice((3, 3, 4)),
         operations=operations,
-        tempo=tempo,
+        tempo=probing.tempo if probing else tempo,
         arm_latency=rng.choice((0.1, 0.5, 1.0)),
         catalog_seconds=rng.choice((0.0, 0.005, 0.03)),
         sweep_every=rng.uniform(120.0, 600.0),
@@ -113,6 +122,7 @@ def draw(seed):
         skew=Random(f"skew {seed}").choice((0.0, 0.0, 2.0, 300.0, 600.0)),
         short_lists=sometimes(0.5, 0.5),
         cloud_events=rng.random() < 0.3,
+        probing=probing,
     )
 
 

@@ -22,6 +22,9 @@ from tests.simulation.cluster import Cluster, resync
 from tests.simulation.faults import ShortLists, storms
 from tests.simulation.history import History
 from tests.simulation.invariants import Invariants
+from tests.simulation.probe_ending import ProbeEnding, prober_timer
+from tests.simulation.probe_invariants import ProbeInvariants
+from tests.simulation.probed_world import ProbedWorld
 from tests.simulation.process import CrashSchedule
 from tests.simulation.scenario import draw
 from tests.simulation.trace import Trace
@@ -61,7 +64,10 @@ class Story:
         made = InTable if drawn.table else InMemory
         self.catalog = made(self.ledger, self.weather, drawn.catalog_seconds, self.trace)
         self.fates = CrashSchedule(self.rng, crash=drawn.crash_every, pause=drawn.pause_every, loss=drawn.loss_every)
+        self.probed = ProbedWorld(self, Random(f"network {seed}")) if drawn.probing else None
         self.cluster = Cluster(self, drawn.instances)
+        if self.probed:
+            self._watch_probes()
         self.event_grid = EventGrid(self.cloud.azure, self.cluster.deliver, Random(f"events {seed}"))
         schema = "CloudEventSchemaV1_0" if drawn.cloud_events else "EventGridSchema"
         watched = (*WATCHED, EDITS) if seed % 4 == 3 else WATCHED
@@ -71,6 +77,16 @@ class Story:
         trouble = self.event_grid.disturbance
         trouble.loss, trouble.duplication, trouble.reordering = drawn.loss, drawn.duplication, drawn.reordering
         self.people = Workload(self, Random(f"people {seed}"))
+
+    def _watch_probes(self):
+        probes = self.ledger.probes = ProbeInvariants(self.cluster.settings(), self.probed, self.ledger)
+        for hook in ("before_vantage", "after_vantage", "after_put_vantage", "after_evidence", "after_put_evidence"):
+            setattr(self.ledger, hook, getattr(probes, hook))
+
+    @property
+    def probes(self):
+        """The invariants of probing."""
+        return self.ledger.probes
 
     def _azure(self, seed):
         unknowns = AssumedBehaviour.draw(Random(f"unknowns {seed}"))
@@ -113,6 +129,7 @@ class Story:
             "refusals for a limit": self.cloud.throttled.total(),
             "faults of the catalog": self.weather.count,
             "undecided": self.history.undecided,
+            **self.probes.counts(),
         }
 
     def edited(self, path):
@@ -153,6 +170,8 @@ class Story:
             work.append(foreign_writer(self, Random(f"foreign {drawn.seed}"), drawn.foreign_writes))
         if drawn.freezes:
             work.append(freezer(self, Random(f"freezer {drawn.seed}")))
+        if self.probed:
+            work += [self.probed.changes(), prober_timer(self, Random(f"prober {drawn.seed}"))]
         return [asyncio.get_running_loop().create_task(each) for each in work]
 
     async def play(self):
@@ -176,6 +195,8 @@ class Story:
         for each in (self.fates, self.weather, self.faults):
             each.stop()
         self.short_lists.chance = 0.0
+        if self.probed:
+            self.probed.settle()
         for life in self.cluster.lives:
             life.resume()
         while (due := self.cloud.azure.next_due()) is not None:
@@ -201,16 +222,14 @@ class Story:
         """One sweep, and drains until nothing is dirty: then everything is right."""
         finish = self.cluster.finish
         await self._unfreeze()
+        ending = ProbeEnding(self) if self.probed else None
         if self.history.late():  # It is looked at once a day from the first sweep on that finds it running.
             await finish("sweep", lambda app: app.correct_drift())
             await asyncio.sleep(HEALTH_RECHECK_SECONDS)
+        if ending:
+            await ending.settle()
         before = self.witness.untouchable()
-        report = await finish("sweep", lambda app: app.correct_drift())
-        if report and report.refusals:
-            force = {"force": [plan.digest for plan in report.refused], "force_beyond": True}
-            await finish("resync", lambda app: resync(app, force))
-        if report and report.failures:
-            self.trace.violation("without faults nothing fails", f"sweep: {report.failures[:3]}")
+        await self._sweep()
         for _ in range(DRAINS):
             if not await self._dirty():
                 break
@@ -224,8 +243,18 @@ class Story:
         if plan is None or plan.changes or plan.failures:
             self.trace.violation("a right world needs no plan", f"{plan}")
         await self._nothing_silent()
+        if ending:
+            await ending.end()
         if self.witness.untouchable() != before:
             self.trace.violation("foreign and auto-registered record sets never change", "at the end")
+
+    async def _sweep(self):
+        report = await self.cluster.finish("sweep", lambda app: app.correct_drift())
+        if report and report.refusals:
+            force = {"force": [plan.digest for plan in report.refused], "force_beyond": True}
+            await self.cluster.finish("resync", lambda app: resync(app, force))
+        if report and report.failures:
+            self.trace.violation("without faults nothing fails", f"sweep: {report.failures[:3]}")
 
     async def _unfreeze(self):
         for zone in sorted(self.history.zones.keys() & self.ledger.orders[-1][1].keys()):
@@ -249,12 +278,18 @@ class Story:
         named = {
             name for vm in endpoints(world, settings) for name in claims(vm, settings) if permitted(vm, name, settings)
         }
-        return {(zone, name) for zone, kind, name in self.witness.untouchable() if kind == "A" and name in named}
+        found = {(zone, name) for zone, kind, name in self.witness.untouchable() if kind == "A" and name in named}
+        return {(zone, name) for zone, name in found if zone in self.history.zones}
 
     def _wrong(self):
         world = self.cloud.world()
         orders, now = self.ledger.orders[-1][1], self.clock()
-        got, want = held(world), expected(world, frozenset(target for target, until in orders.items() if until > now))
+        drained = frozenset(target for target, until in orders.items() if until > now)
+
+        def probed(zone, name):
+            return self.probes.current(zone["id"].lower(), name)
+
+        got, want = held(world), expected(world, drained, probed=probed)
         return {key: (got.get(key), answer) for key, answer in want.items() if got.get(key) != answer}
 
 

@@ -118,7 +118,9 @@ class Witness:
         elif read.open:
             if gone & ledger.held_open(name) and not any(orders):
                 self.trace.violation("what a zone holds of an unread claimant stays", f"{who}: {sorted(gone)}")
-        elif not self.history.explains(zone, name, got, read.since, orders, written=True):
+        elif not self.history.explains(
+            zone, name, got, read.since, orders, ledger.probes.options(zone, name), written=True
+        ):
             self.trace.violation("what is written is true of something that may have been seen", f"{who}: {show(got)}")
 
     # --- a record set as it stands
@@ -136,8 +138,8 @@ class Witness:
         if (record and not self._owned(record)) or self.drifted[key] >= marked:
             return
         got = (record.ttl, frozenset(record.addresses)) if record else None
-        orders = self.ledger.orders_since(marked)
-        if self.history.explains(zone, name, got, since, orders):
+        orders, probed = self.ledger.orders_since(marked), self.ledger.probes.standing(zone, name)
+        if self.history.explains(zone, name, got, since, orders, probed):
             return
         if got and not got[1] <= self.ledger.addresses(name) and self.history.explains(zone, name, None, since, orders):
             self._left[key] = marked

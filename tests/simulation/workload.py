@@ -141,7 +141,7 @@ async def freezer(story, rng):
     """Somebody freezes a zone and takes it back, or has the freeze end by itself; now and then it is left frozen."""
     while True:
         await asyncio.sleep(rng.expovariate(1 / 20.0))
-        zone = zone_id(rng.choice(story.drawn.regions))
+        zone = zone_id(rng.choice(story.drawn.zone_regions))
         minutes = rng.choice(({"minutes": 1}, {"minutes": 3}, {}))
         story.trace("people", "freeze", f"{zone.split('/')[4]} {minutes}")
         story.cluster.by_hand(freeze={"zone": zone, **minutes})

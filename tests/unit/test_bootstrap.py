@@ -151,7 +151,23 @@ print(len(function_app.app.get_functions()))
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )
-    assert (done.returncode, done.stdout.strip()) == (0, "7"), done.stderr
+    assert (done.returncode, done.stdout.strip()) == (0, "8"), done.stderr
+
+
+def test_importing_the_app_leaves_the_status_and_the_rounds_of_probes_to_their_first_use():
+    """Each module lengthens the time until a new process handles its first event."""
+    code = "import function_app, sys; print(*sorted(name for name in sys.modules if name.startswith('shared.')))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    imported = set(done.stdout.split())
+    late = (
+        "shared.loop.status",
+        "shared.loop.explanation",
+        "shared.decide.probes",
+        "shared.probing",
+        "shared.loop.probing.round",
+    )
+    assert "shared.loop.event_handler" in imported
+    assert [name for name in late if any(f"{each}.".startswith(f"{name}.") for each in imported)] == []
 
 
 @pytest.mark.parametrize(

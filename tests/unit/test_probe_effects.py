@@ -4,8 +4,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.decide.decision import NameInputs
+from shared.decide.distance import distances_in_force
 from shared.decide.probe_effects import changed_answers, effect, names_that_move
 from shared.decide.region_latency import Latency
+from shared.decide.routing import route
 from shared.decide.rules import Rules
 from shared.domain.endpoints import STATIC, Address, Endpoint, State
 from shared.domain.probes import NOTHING_MEASURED, Distances, Measured, Verdict, VerdictKind
@@ -124,13 +126,28 @@ def test_regions_with_one_published_distance_answer_together_and_measured_values
 
 def test_only_names_are_routed_whose_places_stand_in_another_order():
     """The order of two places changes: that of the other name stays."""
-    names = {"llama": (NORTH, EAST), "embed": (WEST, NORTH)}
+    names = {"llama": (NORTH, EAST), "chat": (WEST, NORTH)}
     endpoints = [
         vm(f"{name}-{region}", f"10.0.{i}.{j}", region=region, tagged=(name,))
         for i, (name, regions) in enumerate(names.items(), 1)
         for j, region in enumerate(regions, 1)
     ]
-    distances = Distances(9.0, {WEST: 1.0, EAST: 15.0, NORTH: 40.0}, (WEST, EAST, NORTH))
+    distances = Distances(9.0, {WEST: 1.0, EAST: 15.0, NORTH: 25.0}, (WEST, EAST, NORTH))
     claimants = {name: [each for each in endpoints if name in each.names] for name in names}
     (zone,) = (each for each in RULES.settings.zones if each.region == WEST)
     assert list(names_that_move(zone, claimants, RULES, Measured(WEST, (), distances))) == ["llama"]
+
+
+def test_measured_distances_decide_for_probed_names_alone():
+    """A name without a probe is not marked dirty when distances change, so none may decide for it."""
+    measured = Measured(WEST, (), Distances(9.0, {WEST: 90.0, NORTH: 1.0}, (NORTH, WEST)))
+    rules = Rules(SETTINGS["enforce"], LATENCY, (), measured)
+    zone = next(each for each in rules.settings.zones if each.region == WEST)
+    there = [
+        vm(f"{region}", f"10.0.0.{n}", region=region, tagged=NAMES, state=State.SERVING)
+        for n, region in ((1, WEST), (2, NORTH))
+    ]
+    rules_without = Rules(SETTINGS["enforce"], LATENCY)
+    assert distances_in_force(zone, "llama", rules) is measured.distances
+    assert distances_in_force(zone, "embed", rules) is None
+    assert route(zone, "embed", there, rules) == route(zone, "embed", there, rules_without)

@@ -5,7 +5,6 @@ The recorder asks for it before it records the endpoint, so that no decision see
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from shared.decide.probes.verdicts import waiting
@@ -40,14 +39,16 @@ class FirstProbe:
             return
         self._pending.update((verdict.key, verdict) for verdict in verdicts)
         try:
-            await self.vantage.change(lambda row: _with(row, self._pending.values()))
+            await self.vantage.change(self._with_pending)
         finally:
             for verdict in verdicts:
                 self._pending.pop(verdict.key, None)
 
+    def _with_pending(self, row: VantageRow) -> VantageRow | None:
+        """Return the row with the verdicts that calls wait for; None where it has them all, or has ended.
 
-def _with(row: VantageRow, wanted: Iterable[Verdict]) -> VantageRow | None:
-    """Return the row with these verdicts, which end with it; None where it has them all."""
-    known = {verdict.key for verdict in row.verdicts}
-    added = tuple(verdict for verdict in wanted if verdict.key not in known)
-    return replace(row, verdicts=row.verdicts + added) if added else None
+        A row that has ended belongs to a prober that has stopped: it would hold the endpoint back for no probe.
+        """
+        known = {verdict.key for verdict in row.verdicts}
+        added = tuple(verdict for verdict in self._pending.values() if verdict.key not in known)
+        return replace(row, verdicts=row.verdicts + added) if added and self.vantage.clock() < row.until else None

@@ -1,0 +1,111 @@
+"""The variants of probing: what is taken away, where, and how. `old` stands exactly once in its file."""
+
+from functools import partial
+
+from tests.simulation.variant import Variant
+
+probing = partial(Variant, probes=True)
+
+EVIDENCE, VERDICTS = "shared/decide/probes/evidence.py", "shared/decide/probes/verdicts.py"
+DISTANCES = "shared/decide/probes/distances.py"
+
+PROBE_VARIANTS = (
+    probing(
+        "probes: verdicts that were not renewed still count",
+        "shared/domain/probes.py",
+        """row.verdicts if now < row.until else (), distances)
+""",
+        """row.verdicts, distances)
+""",
+    ),
+    probing(
+        "probes: failures from before a gap count",
+        EVIDENCE,
+        """    fails, successes = (known.fails, known.successes) if fresh else (0, 0)
+""",
+        """    fails, successes = known.fails, known.successes
+""",
+    ),
+    probing(
+        "probes: an address counts before its first success",
+        VERDICTS,
+        """    if may_withdraw and known.armed and known.fails >= probing.down_after:
+""",
+        """    if may_withdraw and known.fails >= probing.down_after:
+""",
+    ),
+    probing(
+        "probes: one failure is enough",
+        VERDICTS,
+        """    if may_withdraw and known.armed and known.fails >= probing.down_after:
+""",
+        """    if may_withdraw and known.armed and known.fails >= 1:
+""",
+    ),
+    probing(
+        "probes: verdicts may empty an answer",
+        "shared/decide/routing.py",
+        """    if not healthy:
+        return usable, True
+""",
+        """    if not healthy:
+        return [], True
+""",
+    ),
+    probing(
+        "probes: a blind vantage withdraws",
+        "shared/decide/probes/sight.py",
+        """    if not _fails_everywhere(watched, lambda each: each.fails > 0):
+""",
+        """    if watched:
+""",
+    ),
+    probing(
+        "probes: a dead path withdraws everywhere",
+        VERDICTS,
+        """        everywhere=reached.another(evidence, steady=was_everywhere),
+""",
+        """        everywhere=reached is not was_everywhere,
+""",
+    ),
+    probing(
+        "probes: the last sample instead of the median",
+        DISTANCES,
+        """        median(each.samples)
+""",
+        """        each.samples[-1]
+""",
+    ),
+    probing(
+        "probes: no dwell before the order changes",
+        DISTANCES,
+        """    ripe = [each for each in found.better if now - each.since >= DWELL_SECONDS]
+    if not ripe or found.pending or now - found.changed_at < DWELL_SECONDS:
+""",
+        """    ripe = [*found.better]
+    if not ripe or found.pending:
+""",
+    ),
+    probing(
+        "probes: the names of a verdict are not marked",
+        "shared/loop/probing/round.py",
+        """        await mark_names(self.vantage, row.todo, decided.changes, cause)
+""",
+        "",
+    ),
+    probing(
+        "probes: the row of a vantage is written without a condition",
+        "shared/catalog/memory.py",
+        """        _require_etag(self._vantages.get(row.vantage), etag, f"the row of vantage {row.vantage}")
+""",
+        "",
+    ),
+    probing(
+        "probes: a drain does not finish what a dead prober has left",
+        "shared/loop/probing/ended.py",
+        """    left = bool(row.todo) and row.at + MARKING_SECONDS < now
+""",
+        """    left = False
+""",
+    ),
+)
