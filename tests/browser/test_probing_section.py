@@ -189,7 +189,7 @@ async def test_the_details_of_an_answer_tell_each_address_and_the_answer_with_or
         await expect(details).to_contain_text("without probes: 10.1.0.4TTL 30 snearest: eastus 0 ms")
         status.explanation["probing"] = EXPLAINED | {"differs": False, "stale": True}
         await next_poll(page)
-        await expect(details).to_contain_text("observe, from eastus, stale: nothing of it is usedwould change nothing")
+        await expect(details).to_contain_text("observe, from eastus, stale: it withdraws nothingwould change nothing")
 
 
 async def test_markup_in_what_probing_tells_is_text(chromium, status):
