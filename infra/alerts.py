@@ -46,8 +46,8 @@ burst of failures that ends on its own falls into one or two."""
 
 
 ROUND_SECONDS = 300
-"""Without a round for this long, probes no longer protect answers: verdicts have ended, and answers are those without
-probes. It is longer than a deployment of the app takes, and five times `stale_after`."""
+"""Without a round for this long, probes no longer protect answers: the drain timer has ended the verdicts. It is longer
+than a deployment of the app takes, and five times `stale_after`."""
 
 _PROBE_RULES = (
     Rule(
@@ -69,7 +69,7 @@ _PROBE_RULES = (
         window="PT15M",
         every="PT5M",
         severity=2,
-        means="The app reaches too few addresses in every region, so its probes change nothing: check its network.",
+        means="The app reaches too few addresses in every region, so its probes withdraw nothing: check its network.",
         by="AppRoleName",
     ),
     Rule(
@@ -80,7 +80,7 @@ _PROBE_RULES = (
         window="PT30M",
         every="PT5M",
         severity=2,
-        means="No round of probes for 5 minutes, although probes are set: answers are those without probes.",
+        means="No round of probes for 5 minutes, although probes are set: they withdraw nothing.",
         by="AppRoleName",
     ),
 )

@@ -16,7 +16,7 @@ from infra.roles import Identity, Roles, grant_app
 from infra.settings import host_settings, own_settings, switches
 from infra.storage import Account, account
 from infra.telemetry import Telemetry, telemetry
-from infra.vnet import subnet_id
+from infra.vnet import integration
 from infra.zones import ZonePlacement
 
 PYTHON = "3.13"
@@ -63,8 +63,12 @@ def make_app(deployment: Deployment, places: Sequence[ZonePlacement], roles: Rol
     host = pulumi.Output.all(
         identity.client_id, endpoints.blob, endpoints.queue, endpoints.table, told.component.connection_string
     ).apply(lambda values: host_settings(*values))
-    settings = host.apply(lambda values: {**values, **own_settings(deployment, regions), **switches(deployment)})
-    subnet = subnet_id(deployment, home.region, clouds)
+    joined = integration(deployment, home.region, clouds)
+    own = pulumi.Output.from_input(joined.prefixes if joined else []).apply(
+        lambda prefixes: own_settings(deployment, regions, prefixes)
+    )
+    settings = pulumi.Output.all(host, own).apply(lambda both: {**both[0], **both[1], **switches(deployment)})
+    subnet = joined.subnet_id if joined else None
     spec = _SiteSpec(names.site(deployment, regions), identity, kept, settings, subnet)
     site = _site(deployment, name, home, spec, clouds)
     settled: pulumi.Resource = refuse_passwords(deployment, name, site, home.group.name, clouds)

@@ -19,14 +19,17 @@ _SCHEDULE = "NEARZONE_SWEEP_SCHEDULE"
 _ANY_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def own_settings(deployment: Deployment, regions: Sequence[Region]) -> dict[str, str]:
-    """Return the NEARZONE_ settings of the app that writes the zones of these regions."""
+def own_settings(deployment: Deployment, regions: Sequence[Region], subnet: Sequence[str] = ()) -> dict[str, str]:
+    """Return the NEARZONE_ settings of the app that writes the zones of these regions.
+
+    `subnet`: the IPv4 networks of its integration subnet, as far as they are known. The app does not probe them.
+    """
     written = {
         "NEARZONE_ZONES": [_zone(deployment, region) for region in regions],
         "NEARZONE_SUBSCRIPTIONS": [each.id for each in deployment.subscriptions],
         "NEARZONE_CLAIMS": dict(deployment.claims),
     }
-    values = {**deployment.settings, **_probing(deployment, regions), **written}
+    values = {**deployment.settings, **_probing(deployment, regions, subnet), **written}
     return {name: each if isinstance(each, str) else json.dumps(each) for name, each in sorted(values.items())}
 
 
@@ -44,12 +47,19 @@ def value_of(deployment: Deployment, name: str) -> object:
         return None
 
 
-def _probing(deployment: Deployment, regions: Sequence[Region]) -> dict[str, object]:
-    """Return NEARZONE_PROBING with the app's region as its vantage, unless the configuration names another one."""
+def _probing(deployment: Deployment, regions: Sequence[Region], subnet: Sequence[str]) -> dict[str, object]:
+    """Return NEARZONE_PROBING with the app's region as its vantage, unless the configuration names another one.
+
+    The networks of the app's subnet are added to those that it never probes.
+    """
     given = value_of(deployment, PROBING) if deployment.settings.get(PROBING) else {}
     if not probes(deployment) or not isinstance(given, dict) or not regions:
         return {}
-    return {PROBING: {"vantage": regions[0].name, **given}}
+    values = {"vantage": regions[0].name, **given}
+    never = values.get("never", [])
+    if subnet and isinstance(never, list):
+        values["never"] = [*never, *(each for each in subnet if each not in never)]
+    return {PROBING: values}
 
 
 def switches(deployment: Deployment) -> dict[str, str]:

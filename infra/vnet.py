@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from ipaddress import ip_network
+from typing import NamedTuple
 
 import pulumi
 from pulumi_azure_native import network
@@ -22,8 +23,15 @@ DELEGATION = "Microsoft.App/environments"
 """The service that a subnet of Flex Consumption must be delegated to (functions-networking-options)."""
 
 
-def subnet_id(deployment: Deployment, region: Region, clouds: Clouds) -> pulumi.Output[str] | None:
-    """Return the id of the subnet of a region's app, created here or existing; None if it has no VNet integration.
+class Integration(NamedTuple):
+    """The subnet of an app. `prefixes`: its IPv4 networks, as far as Azure tells them."""
+
+    subnet_id: pulumi.Output[str]
+    prefixes: pulumi.Output[Sequence[str]]
+
+
+def integration(deployment: Deployment, region: Region, clouds: Clouds) -> Integration | None:
+    """Return the subnet of a region's app, created here or existing; None if it has no VNet integration.
 
     Raises ValueError within the output if Azure says that the app cannot use it.
     """
@@ -36,7 +44,8 @@ def subnet_id(deployment: Deployment, region: Region, clouds: Clouds) -> pulumi.
     )
     wanted = region.subnet
     if wanted.name:
-        return found.apply(lambda there: existing(field, wanted, in_region(field, region, there).subnets or []))
+        used = found.apply(lambda there: existing(field, wanted, in_region(field, region, there).subnets or []))
+        return Integration(used.apply(lambda _: f"{wanted.vnet}/subnets/{wanted.name}"), used)
     made = network.Subnet(
         names.subnet(deployment, region),
         resource_group_name=group,
@@ -46,7 +55,7 @@ def subnet_id(deployment: Deployment, region: Region, clouds: Clouds) -> pulumi.
         delegations=[network.DelegationArgs(name="flex-consumption", service_name=DELEGATION)],
         opts=clouds.at(subscription),
     )
-    return made.id
+    return Integration(made.id, pulumi.Output.from_input([wanted.prefix]))
 
 
 def in_region(field: str, region: Region, vnet: network.GetVirtualNetworkResult) -> network.GetVirtualNetworkResult:
@@ -57,8 +66,11 @@ def in_region(field: str, region: Region, vnet: network.GetVirtualNetworkResult)
     return vnet
 
 
-def existing(field: str, wanted: Subnet, subnets: Sequence[network.outputs.SubnetResponse]) -> str:
-    """Return the id of an existing subnet. Raises ValueError if it does not exist or does not fit Flex Consumption."""
+def existing(field: str, wanted: Subnet, subnets: Sequence[network.outputs.SubnetResponse]) -> list[str]:
+    """Return the IPv4 networks of an existing subnet.
+
+    Raises ValueError if it does not exist or does not fit Flex Consumption.
+    """
     found = next((each for each in subnets if (each.name or "").lower() == wanted.name.lower()), None)
     if found is None:
         raise ValueError(f"{field}: {wanted.vnet} has no subnet {wanted.name}: create it, or give vnet and prefix")
@@ -71,7 +83,7 @@ def existing(field: str, wanted: Subnet, subnets: Sequence[network.outputs.Subne
         raise ValueError(
             f"{field}: subnet {wanted.name} ({shown}) is smaller than a /{LONGEST_PREFIX}: use a larger one"
         )
-    return f"{wanted.vnet}/subnets/{wanted.name}"
+    return [each for each in prefixes if ip_network(each).version == 4]
 
 
 def _is_large_enough(prefix: str) -> bool:

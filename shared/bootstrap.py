@@ -31,7 +31,6 @@ from shared.catalog.memory import MemoryCatalog
 from shared.catalog.other_deployments import OtherDeployments
 from shared.catalog.table import TableCatalog
 from shared.config import parser as settings_parser
-from shared.config import schedules
 from shared.config.settings import CLOUDS, Cloud, Settings
 from shared.decide import own_writes, region_latency
 from shared.decide.region_latency import Latency
@@ -109,7 +108,8 @@ def build(  # noqa: PLR0913 - each of them is a part of the outside world
         metrics=measure,
     )
     notes = () if catalog else tuple(account.overridden(environment))
-    instance = Instance(holder or uuid.uuid4().hex, Clock(clock), notes)
+    private_ip = environment.get("WEBSITE_PRIVATE_IP", "")
+    instance = Instance(holder or uuid.uuid4().hex, Clock(clock), notes, private_ip)
     return _compose(wanted, published.with_pairs(wanted.latency), adapters, instance, figures)
 
 
@@ -145,14 +145,15 @@ def _compose(
 
     region_check = RegionCheck(settings, catalog, adapters.zone_environments, findings, metrics)
     sweeps = SweepRunner(settings, catalog, Sweeper(recorder, applier), region_check, instance, metrics)
-    preflight = PreflightCheck(settings, catalog, inventory, adapters.zone_environments, instance, startup)
+    budgets, private_ip = record_cache.budgets, instance.private_ip
+    sources = StatusSources(catalog, record_sets, settings, latency, clock, budgets, private_ip)
+    preflight = PreflightCheck(sources, inventory, adapters.zone_environments, instance, startup)
 
     targets = OverrideTargets(catalog, inventory, latency.regions)
     overrides = Overrides(catalog, recorder, OperatorLog(catalog), settings.zones, clock)
     resyncs = Resyncs(catalog, inventory, recorder, overrides, targets, sweeps, preflight)
     override_commands = OverrideCommands(startup, targets, overrides, resyncs, sweeps, applier)
 
-    sources = StatusSources(catalog, record_sets, settings, latency, clock, record_cache.budgets)
     return Reconciler(
         settings=settings,
         catalog=catalog,
@@ -180,19 +181,18 @@ def _prober(settings: Settings, dialer: Dialer | None) -> Prober:
 
     Imported here, because an app without probes does not need it.
     """
-    from shared.probing.rounds import pace_of, probe_all  # noqa: PLC0415
+    from shared.probing.rounds import probe_all  # noqa: PLC0415
 
-    vantage, gateway = settings.probing.vantage, settings.cloud.probe_gateway
+    probing, gateway = settings.probing, settings.cloud.probe_gateway
     if dialer is None and gateway:
         from shared.probing.gateway_dialer import GatewayDialer  # noqa: PLC0415
 
-        dialer = GatewayDialer(gateway, vantage)
+        dialer = GatewayDialer(gateway, probing.vantage, probing.never)
     elif dialer is None:
         from shared.probing.socket_dialer import SocketDialer  # noqa: PLC0415
 
-        dialer = SocketDialer()
-    pace = pace_of(schedules.intervals(settings.probe_schedule)[0])
-    return partial(probe_all, dialer, probing=settings.probing, pace=pace)
+        dialer = SocketDialer(probing.never)
+    return partial(probe_all, dialer, probing=probing)
 
 
 def _probing(settings: Settings, latency: Latency, adapters: _Adapters, clock: Clock) -> Probing:

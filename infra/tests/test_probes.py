@@ -89,6 +89,21 @@ def test_each_app_gets_the_probes_and_its_own_region_as_the_vantage():
         }
 
 
+@pytest.mark.parametrize(
+    ("given", "never"),
+    [
+        ({}, ["10.9.0.0/26"]),
+        ({"never": ["10.0.0.0/8"]}, ["10.0.0.0/8", "10.9.0.0/26"]),
+        ({"never": ["10.9.0.0/26"]}, ["10.9.0.0/26"]),
+        ({"never": "10.0.0.0/8"}, "10.0.0.0/8"),
+    ],
+)
+def test_the_apps_subnet_is_added_to_what_it_never_probes(given, never):
+    found = deployment({"NEARZONE_PROBES": PROBES, "NEARZONE_PROBING": given})
+    values = own_settings(found, found.apps[0], ["10.9.0.0/26"])
+    assert json.loads(values["NEARZONE_PROBING"])["never"] == never
+
+
 @pytest.mark.parametrize("as_text", [False, True])
 def test_what_is_said_about_probing_stays(as_text):
     given = {"mode": "enforce", "timeout": 4}

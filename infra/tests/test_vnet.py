@@ -1,5 +1,7 @@
 """VNet integration: each app connects from a subnet of its own region, given or created, and nothing is let in."""
 
+import json
+
 import pytest
 from pulumi.runtime.rpc import translate_output_properties
 from pulumi_azure_native import network
@@ -82,6 +84,22 @@ def test_the_apps_identity_gets_no_right_on_the_network(integrated):
     assert not [each for each in actions if "/subnets/" in each]
 
 
+def test_an_app_that_probes_never_probes_its_own_subnet_made_or_given():
+    probing = {"NEARZONE_PROBES": {"llama": {"kind": "vllm"}}, "NEARZONE_PROBING": {"never": ["10.0.0.0/24"]}}
+    program = deployed(azure(), regions=regions(), settings=probing)
+    there = [subnet("probes", vnet_name="hub-west")["addressPrefix"]]
+    for region, own in ((EAST, [MADE["prefix"]]), (WEST, there)):
+        values = {each["name"]: each["value"] for each in site(program, region)["siteConfig"]["appSettings"]}
+        assert json.loads(values["NEARZONE_PROBING"])["never"] == ["10.0.0.0/24", *own]
+
+
+def test_a_given_subnet_of_both_families_is_known_by_its_ipv4_network():
+    there = subnet("probes")
+    there["addressPrefixes"] = [there.pop("addressPrefix"), "fd00::/64"]
+    wanted = Subnet(vnet("hub-east"), name="probes")
+    assert existing("field", wanted, shown(EAST, there).subnets) == there["addressPrefixes"][:1]
+
+
 def test_without_a_subnet_no_vnet_is_asked_for_and_no_site_is_integrated():
     program = deployed()
     assert program.cloud.asked == []
@@ -133,7 +151,7 @@ def test_a_subnet_without_a_known_prefix_is_left_to_azure():
     there = subnet("probes")
     del there["addressPrefix"]
     wanted = Subnet(vnet("hub-east"), name="probes")
-    assert existing("field", wanted, shown(EAST, there).subnets) == f"{vnet('hub-east')}/subnets/probes"
+    assert existing("field", wanted, shown(EAST, there).subnets) == []
 
 
 def test_a_vnet_of_another_region_is_refused_with_the_field_and_both_regions():

@@ -25,6 +25,7 @@ MAX_DWELL = 86_400
 _DEFAULT = Probing()
 _UNUSED = Probe("tcp", 1)
 """Stands for an entry with faults: these end the parse."""
+_NETWORK = "an IPv4 network such as 10.9.0.0/26"
 _TLS = '{"name": the DNS name in the server\'s certificate}, or {"verify": false}'
 
 
@@ -153,6 +154,7 @@ def probing(
         hold=_pair(read, "hold", item, "[seconds for each withdrawal, seconds at the most]", MAX_HOLD),
         slow_start=_seconds(read, "slow_start", item, 0, MAX_HOLD),
         dwell=_pair(read, "dwell", item, "[seconds before a change, seconds between two]", MAX_DWELL),
+        never=tuple(sorted(read.convert_items(f"{where}.never", item.get("never", []), _NETWORK, convert.network))),
     )
     _check_times(read, found, probes, schedule)
     return found

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from ipaddress import IPv4Network
 from typing import Generic, TypeVar
 
 from shared.domain.endpoints import Endpoint
@@ -94,6 +95,7 @@ class Probing:
     without a round for so long, verdicts end. `hold`: how long an address stays out for each withdrawal of the last
     hour, and at the most. `slow_start`: how much later than its own region's zone the others get an address that works
     again. `dwell`: how long a place must be nearer before the order changes, and the time between two changes.
+    `never`: networks that it never connects to, such as its own subnet.
     """
 
     enforce: bool = False
@@ -106,6 +108,7 @@ class Probing:
     hold: tuple[float, float] = (30.0, 300.0)
     slow_start: float = 60.0
     dwell: tuple[float, float] = (120.0, 600.0)
+    never: tuple[IPv4Network, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 from shared.decide.decision import NameInputs, decide_answer
-from shared.decide.distance import place_of, rank
+from shared.decide.distance import Distance, distances_in_force, place_of, rank
 from shared.decide.rules import Rules
-from shared.domain.endpoints import STATIC, Endpoint
+from shared.domain.endpoints import Endpoint, State
 from shared.domain.probes import NOTHING_MEASURED, Distances, Measured
 from shared.domain.zones import Answer, Zone
 
@@ -48,7 +47,7 @@ def changed_answers(endpoints: Iterable[Endpoint], rules: Rules, measured: Measu
     found = (
         effect(zone, NameInputs(name, claimants[name], None), rules, measured)
         for zone in rules.settings.zones
-        for name in sorted({*with_verdict, *_names_that_move(zone, claimants, rules, measured)})
+        for name in sorted({*with_verdict, *names_that_move(zone, claimants, rules, measured)})
     )
     return [each for each in found if each.differs]
 
@@ -72,37 +71,48 @@ def _names_with_verdicts(
             yield name
 
 
-def _names_that_move(
+def names_that_move(
     zone: Zone, claimants: Mapping[str, Sequence[Endpoint]], rules: Rules, measured: Measured
 ) -> Iterator[str]:
-    """The names of a zone with endpoints in several places whose measured order or distances may decide otherwise."""
-    distances = measured.distances
-    if distances is None or zone.region != measured.vantage:
+    """Return the names of a zone that measured distances may decide otherwise than the published ones.
+
+    Many names have endpoints in the same places: what these places decide is found out once.
+    """
+    if measured.distances is None or zone.region != measured.vantage:
         return
-    reordered = _is_reordered(zone, claimants, rules, distances)
+    probed = replace(rules, measured=measured)
+    known: dict[tuple[frozenset[tuple[str, str]], float, bool], bool] = {}
     for name, found in claimants.items():
-        several = len(found) > 1 and len({place_of(each, distances) for each in found}) > 1
-        if several and (reordered or rules.settings.policy(name).tolerance_ms):
+        distances = distances_in_force(zone, name, probed) if len(found) > 1 else None
+        if distances is None:
+            continue
+        places = frozenset((place_of(each, distances), each.region) for each in found if each.state == State.SERVING)
+        if len(places) < 2:
+            continue
+        key = places, rules.settings.policy(name).tolerance_ms, name in distances.pending
+        if key not in known:
+            known[key] = _may_differ(zone, name, dict(places), rules, distances)
+        if known[key]:
             yield name
 
 
-def _is_reordered(zone: Zone, claimants: Mapping[str, Sequence[Endpoint]], rules: Rules, distances: Distances) -> bool:
-    """Whether measured values can decide otherwise than the published ones, apart from a policy's tolerance.
+def _may_differ(zone: Zone, name: str, places: Mapping[str, str], rules: Rules, distances: Distances) -> bool:
+    """Whether measured distances decide otherwise than the published ones, for some of these places (with regions).
 
-    That is so where an order in force is not the published one, or where measured values do not grow along it. A static
-    endpoint with a distance is a place of its own.
+    They do not if the order is the same, and the same pairs are within the tolerance of the policy. A static endpoint
+    with a measured distance is a place of its own only by measured distances.
     """
-    places = {
-        place: each.region
-        for found in claimants.values()
-        for each in found
-        if (place := place_of(each, distances)) in distances.ms
-    }
-    if any(place.startswith(f"{STATIC}/") for place in places):
+    if any(place != region for place, region in places.items()):
         return True
-    published = [each.place for each in rank(zone, "", places, rules, None)]
-    ms = [distances.ms[place] for place in published]
-    orders = (distances.order, distances.previous if distances.pending else distances.order)
-    return any(one >= other for one, other in pairwise(ms)) or any(
-        [place for place in order if place in places] != published for order in orders
+    without = rank(zone, name, places, rules, None)
+    probed = rank(zone, name, places, rules, distances)
+    tolerance = rules.settings.policy(name).tolerance_ms
+    return any(
+        one.place != other.place or _within(without[:i], one, tolerance) != _within(probed[:i], other, tolerance)
+        for i, (one, other) in enumerate(zip(without, probed, strict=True))
     )
+
+
+def _within(nearer: Iterable[Distance], place: Distance, tolerance_ms: float) -> list[bool]:
+    """Whether a place is within the tolerance of each nearer one, any of which may be the nearest that answers."""
+    return [place.within(each, tolerance_ms) for each in nearer]

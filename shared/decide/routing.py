@@ -335,17 +335,17 @@ def _skipped_regions(
     """Why nearer regions do not answer although the name is claimed there and the policy allows them; None: no such.
 
     `serving`: the places where an endpoint serves; `usable`: where it has a usable address as well, so that only a
-    verdict takes it out.
+    verdict of any kind holds it back.
     """
     places = [each.place for each in ranked]
     passed = places[: places.index(nearest.place)] if nearest.place in places else []
     silent = ", ".join([place for place in passed if place not in serving])
     unusable = ", ".join([place for place in passed if place in serving and place not in usable])
-    failing = ", ".join([place for place in passed if place in usable])
+    held = ", ".join([place for place in passed if place in usable])
     faults = (
         f"no endpoint serves in {silent}" if silent else "",
         f"no usable address in {unusable}" if unusable else "",
-        f"probes fail in {failing}" if failing else "",
+        f"held back by probes in {held}" if held else "",
     )
     return "; ".join(filter(None, faults)) or None
 

@@ -14,12 +14,14 @@ from shared.domain.clock import Clock
 class Instance:
     """`holder` names this process in leases. `clock`: as the catalog corrects it.
 
-    `notes`: what an operator should know of how this process was set up.
+    `notes`: what an operator should know of how this process was set up. `private_ip`: its address in a VNet, "" if
+    the platform tells none.
     """
 
     holder: str
     clock: Clock
     notes: Sequence[Alarm] = ()
+    private_ip: str = ""
 
     def alarms(self) -> Sequence[Alarm]:
         """Alarms about this process alone."""

@@ -5,22 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from itertools import islice
-
-from cronsim import CronSim
 
 from shared.config.settings import Settings
 from shared.decide import preflight, subscription_checks, unreadable_rows
 from shared.domain.alarms import Alarm
-from shared.domain.catalog_rows import Versioned
-from shared.domain.catalog_state import CatalogState
 from shared.domain.endpoints import Endpoint
 from shared.domain.errors import Terminal, Transient
 from shared.edge.report import Report
 from shared.loop.catalog_state import update_state
 from shared.loop.instance import Instance
+from shared.loop.overdue import overdue_alarms
 from shared.loop.startup import Startup
+from shared.loop.status_sources import StatusSources
 from shared.loop.sweep import SweepObservations
 from shared.ports import Catalog, Inventory, ZoneEnvironmentReader
 
@@ -34,12 +30,21 @@ PREFLIGHT_AFTER_FINDINGS_SECONDS = 240.0
 class PreflightCheck:
     """Runs the preflight with sweeps or by itself. It changes nothing but the catalog's state row."""
 
-    settings: Settings
-    catalog: Catalog
+    sources: StatusSources
     inventory: Inventory
     zone_environments: ZoneEnvironmentReader
     instance: Instance
     startup: Startup
+
+    @property
+    def settings(self) -> Settings:
+        """The app's settings."""
+        return self.sources.settings
+
+    @property
+    def catalog(self) -> Catalog:
+        """The app's catalog."""
+        return self.sources.catalog
 
     async def run_if_due(
         self,
@@ -104,22 +109,20 @@ class PreflightCheck:
         await update_state(self.catalog, lambda state: state and replace(state, checked_at=checked_at, findings=found))
 
     async def _catalog_alarms(self) -> list[Alarm]:
-        """Alarms about the catalog itself, and those that sweeps have kept of each zone."""
+        """Alarms about the catalog itself, of probing, and those that sweeps have kept of each zone.
+
+        Alarms of probing are not kept as findings: the status reads them from the vantage's row, as this does.
+        """
         alarms = list(overdue_alarms(await self.catalog.state(), self.settings, self.instance.clock()))
         alarms += unreadable_rows.alarms(await self.catalog.bad_rows())
         for zone in self.settings.zones:
             stored = await self.catalog.findings(zone.key)
             alarms += stored.value.alarms if stored else ()
-        return alarms
+        return [*alarms, *(await self._probing_alarms() if self.settings.probes else ())]
 
+    async def _probing_alarms(self) -> Sequence[Alarm]:
+        """Alarms about the vantage. Imported here: a process that only handles events does not need it."""
+        from shared.loop import probing_status  # noqa: PLC0415
 
-def overdue_alarms(stored: Versioned[CatalogState] | None, settings: Settings, now: float) -> list[Alarm]:
-    """Whether sweeps or events have stopped coming; nothing before the first sweep was complete."""
-    if not stored or not stored.value.completed_at:
-        return []
-    due = CronSim(settings.sweep_schedule, datetime.fromtimestamp(now, UTC), reverse=True)
-    third_last = next(islice(due, 2, None)).timestamp()
-    state = stored.value
-    return preflight.overdue_sweep_alarm(state.completed_at, third_last) + preflight.missing_events_alarm(
-        state.event_at, state.began_at, now
-    )
+        view = await probing_status.vantage_view(self.sources)
+        return probing_status.alarms(view, swept=True) if view else ()

@@ -16,6 +16,7 @@ from shared.decide.decision import NameInputs
 from shared.decide.distance import distances_in_force, place_of, rank
 from shared.decide.probe_effects import Effect, changed_answers, effect
 from shared.decide.probe_states import TROUBLED, ProbeState, is_stale, rtt_ms, state
+from shared.decide.probes.app_network import unconnected
 from shared.decide.rules import Rules
 from shared.domain.alarms import Alarm
 from shared.domain.endpoints import Endpoint
@@ -45,6 +46,7 @@ class VantageView:
     """What this app's vantage has found, as of `now`. `row`: its last round, None where it has not probed yet.
 
     `evidence`: what it has seen of each target. `probes`: how addresses are probed now, by the probe's digest.
+    `private_ip`: this instance's address in its VNet, "" if unknown.
     """
 
     probing: Probing
@@ -52,6 +54,7 @@ class VantageView:
     now: float
     row: VantageRow | None
     evidence: Mapping[TargetKey, Evidence]
+    private_ip: str = ""
 
     @cached_property
     def measured(self) -> Measured:
@@ -89,7 +92,7 @@ async def vantage_view(sources: StatusSources) -> VantageView | None:
         for each in page.evidence:
             evidence[each.key] = max(evidence.get(each.key, each), each, key=lambda one: one.at)
     probes = {probe.digest: probe for probe in settings.probes.values()}
-    return VantageView(settings.probing, probes, sources.clock(), row, evidence)
+    return VantageView(settings.probing, probes, sources.clock(), row, evidence, sources.private_ip)
 
 
 async def effects(
@@ -301,12 +304,19 @@ def _places(found: Distances, view: VantageView, regions: Mapping[str, str], rul
 
 
 def alarms(view: VantageView, *, swept: bool) -> Sequence[Alarm]:
-    """The alarms of the vantage's last round; of a stale vantage, that it is stale. `swept`: a sweep was complete."""
+    """The alarms of the vantage's last round; of a stale vantage, that it is stale. `swept`: a sweep was complete.
+
+    They are read from the vantage's row each time, so that no other row need keep them.
+    """
     row, vantage = view.row, view.probing.vantage
     if row and not view.is_stale:
-        return row.alarms
+        current = [each for each in view.evidence.values() if _is_current(each, view)]
+        return [*row.alarms, *unconnected(current, view.private_ip, view.probing)]
     means = "no address is withdrawn for a failing probe until rounds come again"
-    do = "check that the function `probe` is enabled, and look at its failures"
+    do = (
+        "check that the app setting AzureWebJobs.probe.Disabled is not true and that NEARZONE_PROBE_SCHEDULE is right, "
+        "and look at the runs of the function `probe`"
+    )
     if row:
         return [Alarm(f"vantage {vantage} has had no probe round since {format_time(row.at)}", means, do)]
     return [Alarm(f"vantage {vantage} has not probed yet", means, do)] if swept else []

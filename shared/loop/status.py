@@ -26,7 +26,7 @@ from shared.domain.zone_findings import BlockedName, ZoneFindings
 from shared.domain.zones import Zone
 from shared.edge.report import alarm_json, refused_plan_json
 from shared.loop import probing_status
-from shared.loop.preflight_check import overdue_alarms
+from shared.loop.overdue import overdue_alarms
 from shared.loop.status_json import caller_json, change_json, dirty_json, progress_json, sweep_json, until_json
 from shared.loop.status_sources import StatusSources
 from shared.loop.times import format_time

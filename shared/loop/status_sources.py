@@ -19,7 +19,10 @@ from shared.ports import Catalog, RecordSets
 
 @dataclass(frozen=True)
 class StatusSources:
-    """`record_sets`: read for single names only. `clock`: seconds since the epoch. `budgets`: by the zone's key."""
+    """`record_sets`: read for single names only. `clock`: seconds since the epoch. `budgets`: by the zone's key.
+
+    `private_ip`: this instance's address in its VNet as the platform tells it, "" if unknown.
+    """
 
     catalog: Catalog
     record_sets: RecordSets
@@ -27,6 +30,7 @@ class StatusSources:
     latency: Latency
     clock: Callable[[], float]
     budgets: Mapping[str, RateLimit]
+    private_ip: str = ""
 
     async def complete_epoch(self) -> str | None:
         """The catalog's epoch where it knows every claim under the present settings, otherwise None."""

@@ -35,7 +35,7 @@ class GatewayDialer:
         self,
         gateway: str,
         vantage: str,
-        own_networks: Iterable[IPv4Network] = (),
+        never: Iterable[IPv4Network] = (),
         *,
         tls_contexts: TlsContexts = client_context,
     ) -> None:
@@ -43,7 +43,7 @@ class GatewayDialer:
         if not IPv4Address(host).is_loopback:
             raise ValueError(f"probe_gateway: {gateway!r} is not on loopback")
         self._host, self._port, self._vantage = host, int(port), vantage
-        self._forbidden = (*NEVER, *own_networks)
+        self._forbidden = (*NEVER, *never)
         self._tls_contexts = tls_contexts
 
     async def connect(self, ip: str, probe: Probe, connect_seconds: float) -> Connection:

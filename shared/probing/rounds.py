@@ -19,24 +19,19 @@ DialKey: TypeAlias = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How a round goes. `spread`: seconds over which probes begin. `deadline`: seconds until it ends, finished or not.
+    """How a round goes. Probes begin spread over `each` seconds for each of them, and `spread` seconds at the most.
 
-    `at_once`: open connections, at the most.
+    A round is billed by its duration, so that of a few probes is short. `deadline`: seconds until it ends, finished or
+    not. `at_once`: open connections, at the most.
     """
 
+    each: float = 0.05
     spread: float = 3.0
     deadline: float = 12.0
     at_once: int = 64
 
 
 PACE = Pace()
-SHARE_OF_INTERVAL = 0.2
-"""Of the time between two rounds, the part in which probes begin."""
-
-
-def pace_of(interval: float) -> Pace:
-    """Return how rounds go that begin every `interval` seconds: of short ones, the spread is short as well."""
-    return Pace(spread=min(PACE.spread, SHARE_OF_INTERVAL * interval))
 
 
 async def probe_all(
@@ -53,9 +48,10 @@ async def probe_all(
     """
     distinct = {(ip, asked.digest): asked for ip, asked in dials}
     gate = asyncio.Semaphore(pace.at_once)
+    spread = min(pace.spread, pace.each * len(distinct))
 
     async def one(key: DialKey, asked: Probe) -> ProbeResult:
-        await asyncio.sleep(0.0 if key in first else pace.spread * share_of_spread(key))
+        await asyncio.sleep(0.0 if key in first else spread * share_of_spread(key))
         async with gate:
             return await probe(dialer, key[0], asked, probing)
 

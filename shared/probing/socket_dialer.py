@@ -36,20 +36,20 @@ class TlsContexts(Protocol):
 class SocketDialer:
     """Implements `ports.Dialer`.
 
-    `own_networks`: those of the app's own subnet, which it never connects to. `forbidden`: other networks that it never
-    connects to. `ask_kernel`: what the kernel knows of a connection; where that is nothing, the round-trip time is
-    measured by a second connection.
+    `never`: networks of the settings that it never connects to; `forbidden`: those that no app connects to.
+    `ask_kernel`: what the kernel knows of a connection; where that is nothing, the round-trip time is measured by a
+    second connection.
     """
 
     def __init__(
         self,
-        own_networks: Iterable[IPv4Network] = (),
+        never: Iterable[IPv4Network] = (),
         *,
         forbidden: Iterable[IPv4Network] = tuple(NEVER),
         tls_contexts: TlsContexts = client_context,
         ask_kernel: Callable[[socket.socket], TcpInfo | None] = tcp_info,
     ) -> None:
-        self._forbidden = (*forbidden, *own_networks)
+        self._forbidden = (*forbidden, *never)
         self._tls_contexts = tls_contexts
         self._ask_kernel = ask_kernel
         self._timed = TimedConnect()

@@ -26,8 +26,8 @@ DEFAULTS: dict[str, Any] = {
     "dwell": [120, 600],
 }
 """The app's defaults of NEARZONE_PROBE_SCHEDULE and of the fields of NEARZONE_PROBING that take time."""
-SPREAD, SHARE_OF_INTERVAL = 3.0, 0.2
-"""A round begins its probes within so many seconds, and within this part of the interval."""
+ADDRESSES, SPREAD = 20, 1.0
+"""A round of at most so many addresses begins its probes within so many seconds."""
 SAMPLES = 21
 """Round-trip times of which the app takes the median: a new one counts when more than half of them are new."""
 _SAME_REGION_MS, _UNKNOWN_MS = 1.0, 200.0
@@ -73,7 +73,7 @@ class Probing:
     @property
     def round_seconds(self) -> float:
         """Seconds between two rounds while an address does not answer."""
-        longest: float = min(SPREAD, SHARE_OF_INTERVAL * self.interval) + self.of("timeout")
+        longest: float = SPREAD + self.of("timeout")
         return self.interval * math.ceil(longest / self.interval)
 
     @property

@@ -165,7 +165,7 @@ EXPLAINED = {
     "vantage": "eastus",
     "stale": False,
     "differs": True,
-    "with": {"addresses": ["10.2.0.4"], "ttl": 30, "reason": "failover: probes fail in eastus"},
+    "with": {"addresses": ["10.2.0.4"], "ttl": 30, "reason": "failover: held back by probes in eastus"},
     "without": {"addresses": ["10.1.0.4"], "ttl": 30, "reason": "nearest: eastus 0 ms"},
     "distances": ["eastus 83 ms (measured, 85 published)"],
 }
@@ -178,7 +178,9 @@ async def test_the_details_of_an_answer_tell_each_address_and_the_answer_with_or
     async with opened(chromium, status.url, "") as page:
         await row(page, "names", "llama").get_by_role("button").click()
         details = page.get_by_role("dialog")
-        await expect(details).to_contain_text("observe: would be 10.2.0.4TTL 30 sfailover: probes fail in eastus")
+        await expect(details).to_contain_text(
+            "observe: would be 10.2.0.4TTL 30 sfailover: held back by probes in eastus"
+        )
         await expect(details).to_contain_text("eastus 83 ms (measured, 85 published)")
         await expect(details.get_by_role("heading", name="Probes (2)")).to_be_visible()
         await expect(details.locator("table").nth(1).locator("tbody tr").last).to_contain_text("10.1.0.5vllm")
@@ -187,7 +189,7 @@ async def test_the_details_of_an_answer_tell_each_address_and_the_answer_with_or
         await expect(details).to_contain_text("without probes: 10.1.0.4TTL 30 snearest: eastus 0 ms")
         status.explanation["probing"] = EXPLAINED | {"differs": False, "stale": True}
         await next_poll(page)
-        await expect(details).to_contain_text("observe, from eastus, stale: nothing of it is usedwould change nothing")
+        await expect(details).to_contain_text("observe, from eastus, stale: it withdraws nothingwould change nothing")
 
 
 async def test_markup_in_what_probing_tells_is_text(chromium, status):

@@ -12,6 +12,7 @@ import pytest
 from cronsim import CronSim
 
 from shared.config.settings import DRAIN_SCHEDULE, PROBE_SCHEDULE, SWEEP_SCHEDULE, Probing
+from shared.probing.rounds import PACE
 from tests.support.catalogs import CatalogFixture
 from tests.support.deployment import a_vm, a_world, run_scenario, vm_id
 from tests.support.ingestion import connected_app
@@ -90,12 +91,15 @@ def test_timers_fire_as_often_as_the_costs_say_and_instances_are_as_large():
 def test_rounds_of_probes_are_as_many_and_take_as_long_as_the_costs_say():
     """A round is as long as its spread and its slowest probe; an address that hangs costs a timeout in each."""
     defaults, rounds = Probing(), runs(PROBE_SCHEDULE)
-    spread = number(re.search(r"spread over (\d+) s", COSTS)[1])
-    assert by(f"| {rounds:,} x {spread + 0.1:g} s x 2 GB |") in COSTS
+    few, many = (min(PACE.spread, PACE.each * count) for count in (20, 60))
+    assert (few, many) == (1.0, PACE.spread)
+    for spread in (few, many):
+        (row,) = (row for row in rows(COSTS) if f"spread over {spread:g} s" in row[0])
+        assert row[1] == by(f"{rounds:,} x {spread + 0.1:g} s x 2 GB")
     for setting, seconds in (("connect_timeout", defaults.connect_timeout), ("timeout", defaults.timeout)):
         (row,) = (row for row in rows(COSTS) if f"(`{setting}`, {seconds:g} s)" in row[0])
-        assert row[1] == by(f"{rounds:,} x {spread + seconds:g} s x 2 GB")
-    assert by(f"{runs('*/30 * * * * *'):,} x {spread + 0.1:g} s x 2 GB") in COSTS
+        assert row[1] == by(f"{rounds:,} x {few + seconds:g} s x 2 GB")
+    assert by(f"{runs('*/30 * * * * *'):,} x {few + 0.1:g} s x 2 GB") in COSTS
     assert by(f"| {rounds:,} x 1 kB / 1,000,000 |") in COSTS
     assert by(f"20 x {rounds:,} x ") in COSTS
 

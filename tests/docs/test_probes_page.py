@@ -48,7 +48,7 @@ def test_the_examples_are_accepted_and_name_three_servers():
 def test_the_rules_have_the_figures_of_the_settings():
     rules = {cells[1].strip(): cells[2] for line in table("The rules in short") if (cells := line.split("|"))}
     first, most = Probing().hold
-    assert f"a hold of {first:.0f} s" in rules["down"]
+    assert f"{first:.0f} s times the withdrawals of the last hour" in rules["down"]
     assert f"at most {most:.0f} s" in rules["down"]
     assert f"last {SAMPLES} round-trip times" in rules["distance"]
     for field in ("down_after", "up_after"):

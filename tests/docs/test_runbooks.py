@@ -837,6 +837,6 @@ def test_the_table_of_probing_has_every_field_of_the_section():
     async def story(stage):
         await stage.app.correct_drift()
         shown = (await stage.app.status())["probing"]
-        assert first == shown.keys() - {"vantage", "suspected_since"}
+        assert first == shown.keys() - {"vantage"}
 
     run_scenario(story, a_world(a_vm("e-1", EAST, 4), **probed_settings()))

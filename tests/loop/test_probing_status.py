@@ -147,7 +147,7 @@ def test_in_observe_mode_the_answers_stay_and_those_that_would_differ_are_told_f
     (east,) = counted(found["would_change"])
     assert (east["zone"], east["name"]) == (zone_id(EAST), "llama")
     assert (east["from"], east["to"]) == ([IP["e-1"], IP["e-2"]], [IP["w-1"]])
-    assert east["why"].startswith("failover: probes fail in eastus; nearest is westeurope")
+    assert east["why"].startswith("failover: held back by probes in eastus; nearest is westeurope")
     (llama,) = [each for each in shown["names"] if each["name"] == "llama"]
     answers = {answer["zone"]: answer for answer in llama["answers"]}
     assert answers[zone_id(EAST)]["addresses"] == [IP["e-1"], IP["e-2"]]
@@ -185,6 +185,56 @@ def test_a_stale_vantage_changes_nothing_says_so_with_its_age_and_is_an_alarm():
     since = found["last_round"]["at"]
     assert about_vantages(shown) == [f"vantage eastus has had no probe round since {since}"]
     assert "old" not in [each["what"] for each in shown["alarms"]]
+
+
+def whats(alarms):
+    """The texts of alarms of a report or of a status, without those about events, which these tests do not send."""
+    texts = [each["what"] if isinstance(each, dict) else each.what for each in alarms]
+    return [what for what in texts if "prob" in what]
+
+
+def test_the_preflight_says_what_is_missing_for_probing_and_the_status_shows_it_once():
+    async def play(stage):
+        found = [await stage.resync(check=True)]
+        await stage.app.correct_drift()
+        await store_round(stage.app, alarms=[Alarm("nothing is probed right", "so", "mend it")])
+        found.append(await stage.resync(check=True))
+        shown = await stage.app.status()
+        await asyncio.sleep(60)
+        found.append(await stage.resync(check=True))
+        return [whats(each.alarms) for each in found], whats(shown["alarms"]), found
+
+    (before, during, after), shown, reports = run_scenario(play, fleet("observe"))
+    assert before == ["vantage eastus has not probed yet"]
+    assert "AzureWebJobs.probe.Disabled" in reports[0].alarms[-1].do
+    assert during == shown == ["nothing is probed right"]
+    assert len(after) == 1
+    assert after[0].startswith("vantage eastus has had no probe round since")
+
+
+def test_the_preflight_of_an_app_that_does_not_probe_says_nothing_of_probing():
+    async def play(stage):
+        await stage.app.correct_drift()
+        return whats((await stage.resync(check=True)).alarms)
+
+    assert run_scenario(play, fleet()) == []
+
+
+@pytest.mark.parametrize("private_ip", ["", "10.9.0.5"])
+@pytest.mark.parametrize("answered", [True, False])
+def test_where_nothing_has_ever_answered_and_no_network_is_known_vnet_integration_is_to_be_checked(
+    private_ip, answered
+):
+    async def play(stage):
+        await stage.app.correct_drift()
+        silent = failing_evidence(stage.app, "e-1", IP["e-1"], EAST, armed=False, down_since=0.0)
+        other = evidence_of(stage.app, "w-1", IP["w-1"], WEST) if answered else silent
+        await store_round(stage.app, evidence=[silent, other])
+        report, shown = await stage.resync(check=True), await stage.app.status()
+        return [each.do for each in report.alarms], [each["do"] for each in shown["alarms"]]
+
+    for found in run_scenario(play, fleet("observe"), WEBSITE_PRIVATE_IP=private_ip):
+        assert sum("VNet integration (`subnet`" in do for do in found) == (not private_ip and not answered)
 
 
 def test_addresses_in_trouble_come_the_worst_first_and_those_that_never_answered_have_a_list_of_their_own():

@@ -40,7 +40,7 @@ def test_its_defaults_are_those_of_the_app():
     app = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(AppProbing()).items()}
     assert probed.DEFAULTS.items() <= app.items()
     assert (probed.SCHEDULE, probed.SAMPLES) == (PROBE_SCHEDULE, probes.SAMPLES)
-    assert (rounds.PACE.spread, rounds.SHARE_OF_INTERVAL) == (probed.SPREAD, probed.SHARE_OF_INTERVAL)
+    assert probed.ADDRESSES * rounds.PACE.each == probed.SPREAD
 
 
 def test_it_names_the_settings_that_differ_beside_their_defaults():

@@ -107,7 +107,7 @@ def a_listed(items=(), count=None):
 
 def an_effect(name="llama", region="eastus", **changed):
     """An answer that probes change."""
-    why = "failover: probes fail in eastus; nearest is westeurope 83.2 ms (measured, 84 published)"
+    why = "failover: held back by probes in eastus; nearest is westeurope 83.2 ms (measured, 84 published)"
     return {"zone": zone_id(region), "name": name, "from": ["10.1.0.4"], "to": ["10.2.0.4"], "why": why} | changed
 
 

@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 
 from shared.decide.decision import NameInputs
 from shared.decide.distance import distances_in_force
-from shared.decide.probe_effects import changed_answers, effect
+from shared.decide.probe_effects import changed_answers, effect, names_that_move
+from shared.decide.region_latency import Latency
 from shared.decide.routing import route
 from shared.decide.rules import Rules
 from shared.domain.endpoints import STATIC, Address, Endpoint, State
@@ -127,3 +128,26 @@ def test_a_static_endpoint_with_a_distance_is_a_place_of_its_own_although_the_or
     distances = Distances(9.0, {NORTH: 15.0, PROXY: 40.0}, PUBLISHED_ORDER)
     (west,) = changed_answers([vm("v1", "10.0.0.1", region=NORTH), proxy], RULES, Measured(WEST, (), distances))
     assert (west.without.addresses, west.probed.addresses) == (("10.0.0.1", "10.0.9.9"), ("10.0.0.1",))
+
+
+def test_regions_with_one_published_distance_answer_together_and_measured_values_tell_them_apart():
+    """The order is the same: only the tie is gone."""
+    tied = Rules(SETTINGS["observe"], Latency({(WEST, NORTH): 20.0, (WEST, EAST): 20.0}))
+    endpoints = [vm("v1", "10.0.0.1", region=EAST), vm("v2", "10.0.0.2", region=NORTH)]
+    distances = Distances(9.0, {EAST: 15.0, NORTH: 40.0}, (EAST, NORTH))
+    (west,) = changed_answers(endpoints, tied, Measured(WEST, (), distances))
+    assert (west.without.addresses, west.probed.addresses) == (("10.0.0.1", "10.0.0.2"), ("10.0.0.1",))
+
+
+def test_only_names_are_routed_whose_places_stand_in_another_order():
+    """The order of two places changes: that of the other name stays."""
+    names = {"llama": (NORTH, EAST), "chat": (WEST, NORTH)}
+    endpoints = [
+        vm(f"{name}-{region}", f"10.0.{i}.{j}", region=region, tagged=(name,))
+        for i, (name, regions) in enumerate(names.items(), 1)
+        for j, region in enumerate(regions, 1)
+    ]
+    distances = Distances(9.0, {WEST: 1.0, EAST: 15.0, NORTH: 25.0}, (WEST, EAST, NORTH))
+    claimants = {name: [each for each in endpoints if name in each.names] for name in names}
+    (zone,) = (each for each in RULES.settings.zones if each.region == WEST)
+    assert list(names_that_move(zone, claimants, RULES, Measured(WEST, (), distances))) == ["llama"]

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.config.settings import Probing
 from shared.decide.probes.targets import by_dial, results_by_target, targets
 from shared.domain.endpoints import STATIC, Address, Endpoint, State
 from shared.domain.probes import Probe
@@ -16,8 +17,8 @@ from tests.support.values import EAST, OTHER_SUB, WEST, vm, zone, zone_id
 A = vm("a", "10.0.0.1")
 
 
-def ips(endpoints, settings=None, own=()):
-    return [each.ip for each in targets(settings or probed(), endpoints, own)]
+def ips(endpoints, settings=None):
+    return [each.ip for each in targets(settings or probed(), endpoints)]
 
 
 TRUTH = [
@@ -46,8 +47,8 @@ def test_never_connects_to_what_no_endpoint_has_whatever_the_reach(ip):
 
 
 def test_never_connects_to_the_networks_of_the_app():
-    own = [IPv4Network("10.0.0.0/26")]
-    assert ips([vm("a", "10.0.0.1", "10.0.0.63", "10.0.0.64")], own=own) == ["10.0.0.64"]
+    settings = probed(probing=Probing(never=(IPv4Network("10.0.0.0/26"), IPv4Network("10.0.1.0/24"))))
+    assert ips([vm("a", "10.0.0.1", "10.0.0.63", "10.0.0.64", "10.0.1.1")], settings) == ["10.0.0.64"]
 
 
 def test_the_reach_of_one_zone_is_enough():

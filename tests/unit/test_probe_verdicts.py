@@ -22,7 +22,7 @@ def vantage(targets=FLEET, **more):
 def test_an_address_that_has_never_answered_gets_no_verdict():
     seen = Vantage(FLEET).rounds(20, w1=REFUSED)
     assert seen.row.verdicts == ()
-    assert "have never answered" in seen.row.alarms[0].what
+    assert "never answered a probe" in seen.row.alarms[0].what
 
 
 @pytest.mark.parametrize(("failures", "down"), [(1, set()), (2, set()), (3, {"w1"}), (4, {"w1"})])

@@ -1,6 +1,7 @@
 """How the app probes: times, mode and vantage, policies that speak of probes, and the digest."""
 
 import json
+from ipaddress import IPv4Network
 
 import pytest
 
@@ -35,6 +36,11 @@ PROBING = [
     ({"stale_after": 30}, Probing(vantage=WEST, stale_after=30)),
     ({"stale_after": 3600}, Probing(vantage=WEST, stale_after=3600)),
     ({"hold": [0, 0]}, Probing(vantage=WEST, hold=(0, 0))),
+    ({"never": []}, Probing(vantage=WEST)),
+    (
+        {"never": ["10.9.1.0/24", "10.9.0.0/26"]},
+        Probing(vantage=WEST, never=(IPv4Network("10.9.0.0/26"), IPv4Network("10.9.1.0/24"))),
+    ),
     ({"hold": [60, 3600]}, Probing(vantage=WEST, hold=(60, 3600))),
     ({"slow_start": 0}, Probing(vantage=WEST, slow_start=0)),
     ({"slow_start": 3600}, Probing(vantage=WEST, slow_start=3600)),
@@ -51,6 +57,10 @@ BAD_PROBING = [
     # the setting, the field that the fault names, a part of what is expected
     ([], "", "a JSON object"),
     ({"modes": "observe"}, ".modes", "one of the fields connect_timeout, down_after, dwell, hold, mode, "),
+    ({"never": "10.9.0.0/26"}, ".never", "a list, each an IPv4 network such as 10.9.0.0/26"),
+    ({"never": ["10.9.0.1/26"]}, ".never[0]", "an IPv4 network such as 10.9.0.0/26"),
+    ({"never": ["fd00::/64"]}, ".never[0]", "an IPv4 network such as 10.9.0.0/26"),
+    ({"never": ["10.9.0.0/26", "10.9.0.0/26"]}, ".never[1]", "no duplicates"),
     ({"enforce": True}, ".enforce", "one of the fields"),
     *(({"mode": mode}, ".mode", "observe or enforce") for mode in ("on", True, None, ["enforce"])),
     ({"vantage": "westeurop"}, ".vantage", "did you mean westeurope?"),

@@ -67,7 +67,7 @@ def judge(
         suspected_since=sight.suspected_since,
         kept=kept,
     )
-    return Judgement(every, replace(row, alarms=alarms_of(row, here.values(), settings.probing)))
+    return Judgement(every, replace(row, alarms=alarms_of(row, here, by_key, settings.probing)))
 
 
 def _as_said(evidence: Evidence, down_since: float) -> Evidence:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from shared.config.settings import Probing, Settings
+from shared.decide.probes.advice import advice
 from shared.decide.routing import reaches
 from shared.domain.alarms import Alarm
 from shared.domain.endpoints import Address
@@ -43,11 +44,13 @@ def _all_down(zone: Zone, found: Iterable[Target], down: Mapping[TargetKey, Verd
     return bool(there) and all(key in down and down[key].holds_in(zone.region, vantage) for key in there)
 
 
-def alarms_of(row: VantageRow, evidence: Collection[Evidence], probing: Probing) -> tuple[Alarm, ...]:
+def alarms_of(
+    row: VantageRow, evidence: Mapping[TargetKey, Evidence], targets: Mapping[TargetKey, Target], probing: Probing
+) -> tuple[Alarm, ...]:
     """Return the alarms of a round. `row`: the new row; `evidence`: of its targets, settled."""
     return (
-        *_blind(row, evidence),
-        *_never_answered(row.vantage, evidence, probing),
+        *_blind(row, evidence.values()),
+        *_never_answered(row.vantage, evidence.values(), targets, probing),
         *_kept(row),
         *(_implausible(row.vantage, place) for place in row.distances.implausible),
     )
@@ -68,38 +71,40 @@ def _blind(row: VantageRow, evidence: Collection[Evidence]) -> Iterable[Alarm]:
     )
 
 
-def _never_answered(vantage: str, evidence: Iterable[Evidence], probing: Probing) -> Iterable[Alarm]:
-    by_word: defaultdict[ProbeWord, list[Evidence]] = defaultdict(list)
+def _never_answered(
+    vantage: str, evidence: Iterable[Evidence], targets: Mapping[TargetKey, Target], probing: Probing
+) -> Iterable[Alarm]:
+    """Return an alarm for each cause: one network rule that is missing is one alarm, for any number of addresses."""
+    causes: defaultdict[tuple[ProbeWord, int], list[Evidence]] = defaultdict(list)
     for each in evidence:
         if not each.armed and each.fails >= probing.down_after:
-            by_word[each.word].append(each)
-    for word, found in sorted(by_word.items()):
-        examples = tuple(f"{each.ip} of {_short(each.endpoint)}" for each in found[:EXAMPLES])
-        more = ", ..." if len(found) > EXAMPLES else ""
+            causes[each.word, each.status if each.word == ProbeWord.STATUS else 0].append(each)
+    for (word, status), found in sorted(causes.items()):
+        names = sorted({name for each in found for name in targets[each.key].names})
+        addresses = [f"{each.ip}:{targets[each.key].probe.port}" for each in found]
+        many = "an address has" if len(found) == 1 else f"{len(found):,} addresses have"
+        cause = f"{word} {status}" if status else f"{word}"
         yield Alarm(
-            f"{len(found):,} addresses have never answered a probe from {vantage}: {word.value} "
-            f"({', '.join(examples)}{more})",
+            f"{many} never answered a probe from {vantage}: {cause} ({_listed(addresses)}; names: {_listed(names)})",
             "their failures take no address out of an answer, so a crash of these servers would not be seen",
-            "check the network security group, and the port and path in NEARZONE_PROBES",
+            advice(word, status),
             len(found),
-            examples,
+            tuple(addresses[:EXAMPLES]),
         )
 
 
-def _short(endpoint: str) -> str:
-    return "/".join(endpoint.rsplit("/", 2)[-2:])
+def _listed(texts: Sequence[str]) -> str:
+    return ", ".join([*texts[:EXAMPLES], *(["..."] if len(texts) > EXAMPLES else [])])
 
 
 def _kept(row: VantageRow) -> Iterable[Alarm]:
     if row.kept:
-        examples = row.kept[:EXAMPLES]
-        more = ", ..." if len(row.kept) > EXAMPLES else ""
         yield Alarm(
-            f"probes from {row.vantage} fail at all addresses of {len(row.kept):,} names: {', '.join(examples)}{more}",
+            f"probes from {row.vantage} fail at all addresses of {len(row.kept):,} names: {_listed(row.kept)}",
             "the answers keep the addresses that Azure reports as running, so clients may get servers that are down",
             "check the servers of these names, and the probe of these names in NEARZONE_PROBES",
             len(row.kept),
-            examples,
+            row.kept[:EXAMPLES],
         )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
-from ipaddress import IPv4Network
 
 from shared.config.settings import Settings
 from shared.decide.routing import ambiguous_addresses, reaches, serving_claims
@@ -17,21 +16,21 @@ Dial = tuple[str, str]
 """The address and the probe's digest: targets with the same dial share one connection."""
 
 
-def targets(settings: Settings, endpoints: Iterable[Endpoint], own: Collection[IPv4Network] = ()) -> tuple[Target, ...]:
+def targets(settings: Settings, endpoints: Iterable[Endpoint]) -> tuple[Target, ...]:
     """Return what is to be probed, sorted by key.
 
-    Only addresses of serving endpoints whose claim counts, within the reach of at least one zone. `own`: the networks
-    of the app itself, which it never connects to. An endpoint that an override drains is probed as well, so that its
-    evidence is fresh when the override ends. `endpoints`: all that claim a name; an endpoint alone can differ in which
-    of its claims count.
+    Only addresses of serving endpoints whose claim counts, within the reach of at least one zone, outside the
+    networks that are never probed. An endpoint that an override drains is probed as well, so that its evidence is fresh
+    when the override ends. `endpoints`: all that claim a name; an endpoint alone can differ in which of its claims
+    count.
     """
-    own_ranges = [(int(each[0]), int(each[-1])) for each in own]
+    never = [(int(each[0]), int(each[-1])) for each in settings.probing.never]
     dialed: dict[str, bool] = {}
     found: dict[TargetKey, Target] = {}
     for name, (probe, claimants) in sorted(_probed_names(settings, endpoints).items()):
         for endpoint, address in _addresses(name, claimants, settings):
             if address.ip not in dialed:
-                dialed[address.ip] = _may_dial(address, settings, own_ranges)
+                dialed[address.ip] = _may_dial(address, settings, never)
             if dialed[address.ip]:
                 key = (endpoint.key, address.ip, probe.digest)
                 found[key] = _with_name(found.get(key), endpoint, address, probe, name)
@@ -59,9 +58,9 @@ def _addresses(name: str, claimants: list[Endpoint], settings: Settings) -> Iter
             yield from ((endpoint, each) for each in endpoint.addresses if each.ip not in ambiguous)
 
 
-def _may_dial(address: Address, settings: Settings, own: Collection[tuple[int, int]]) -> bool:
-    """Whether the app may connect to an address. A zone's reach never has the addresses that are never published."""
-    if reason_never_published(address.ip) or any(first <= address.number <= last for first, last in own):
+def _may_dial(address: Address, settings: Settings, never: Collection[tuple[int, int]]) -> bool:
+    """Whether the app may connect to an address. `never`: first and last addresses of what is never probed."""
+    if reason_never_published(address.ip) or any(first <= address.number <= last for first, last in never):
         return False
     return any(reaches(zone, address) for zone in settings.zones)
 

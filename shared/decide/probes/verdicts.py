@@ -92,7 +92,9 @@ def _down(evidence: Evidence, before: Verdict | None, reached: _Reached) -> Verd
     was_everywhere = before is not None and before.kind == VerdictKind.DOWN and before.everywhere
     what = f"{evidence.word.value}{f' {evidence.status}' if evidence.status else ''}"
     why = (
-        f"{what}, {evidence.fails} times in a row" if evidence.fails else "it answers again and is held out for a while"
+        f"{what}, {evidence.fails} times in a row"
+        if evidence.fails
+        else "it answers again and is held back for a while"
     )
     return Verdict(
         VerdictKind.DOWN,

@@ -77,8 +77,8 @@ class ProbeRounds:
         marked = await mark_names(self.vantage, decided.old, row, cause)
         if await self.vantage.clear_todo(decided.written):
             await self._write_pages(row, gathered.pages, decided.evidence)
-        known = {alarm.means for alarm in decided.old.alarms}  # `what` has numbers, which may change each round.
-        report.alarms += [alarm for alarm in row.alarms if alarm.means not in known]
+        known = {(alarm.means, alarm.do) for alarm in decided.old.alarms}  # `what` has numbers that may change.
+        report.alarms += [alarm for alarm in row.alarms if (alarm.means, alarm.do) not in known]
         await self.log.enter(decided.old, row, cause, report)
         self._measure(decided.old, row, results)
         return marked > 0
