@@ -26,7 +26,7 @@ DEFAULTS: dict[str, Any] = {
     "dwell": [120, 600],
 }
 """The app's defaults of NEARZONE_PROBE_SCHEDULE and of the fields of NEARZONE_PROBING that take time."""
-ADDRESSES, SPREAD = 20, 1.0
+ADDRESSES, SPREAD = 10, 0.5
 """A round of at most so many addresses begins its probes within so many seconds."""
 SAMPLES = 21
 """Round-trip times of which the app takes the median: a new one counts when more than half of them are new."""
