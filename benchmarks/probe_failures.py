@@ -59,15 +59,16 @@ async def one_server(behaviour: Behaviour, seed: int) -> tuple[float, float]:
     return gone - failed, back - mended
 
 
-async def one_path(seed: int) -> tuple[float, int]:
+async def one_path(seed: int) -> tuple[float, int, int]:
     """Let nothing from East US reach West Europe.
 
-    Returns the seconds until the zone of East US answers `svc-far` from elsewhere, and how many other answers have
-    changed until some minutes later. West Europe's own app, and its clients, reach everything.
+    Returns the seconds until the zone of East US answers `svc-far` from elsewhere. Until some minutes later: how many
+    answers of other zones have changed, and how many of other names in the zone of East US. West Europe's own app, and
+    its clients, reach everything.
     """
     apps = ProbedApps(_fleet(), seed)
     await apps.start()
-    before, expected = apps.answers(), frozenset(map(address, apps.world["vms"][-PER_REGION:]))
+    expected = frozenset(map(address, apps.world["vms"][-PER_REGION:]))
     key = (worlds.zone_id(EAST).lower(), "svc-far")
     await asyncio.sleep(apps.rnd.uniform(0, PHASE))
     apps.cloud.paths.change(PathEntry(EAST, WEST, both=False, partition="all"))
@@ -77,7 +78,9 @@ async def one_path(seed: int) -> tuple[float, int]:
     await asyncio.sleep(20 * PHASE)
     changes = apps.history.changes(failed)
     await apps.close()
-    return gone - failed, sum(count for other, count in changes.items() if other in before and other != key)
+    others = {other: count for other, count in changes.items() if other != key}
+    here = sum(count for other, count in others.items() if other[0] == key[0])
+    return gone - failed, sum(others.values()) - here, here
 
 
 async def blind_vantage(seed: int, seconds: float = HOUR) -> int:

@@ -41,7 +41,8 @@ FIGURES = {
         "from the failure of the path between two regions until the zone of its clients answers otherwise, p95",
         "<= 90",
     ),
-    "path_elsewhere": Figure("", "the same runs: changes of any other answer, in zones of both apps", "= 0"),
+    "path_elsewhere": Figure("", "the same runs: changes of any answer in other zones, of both apps", "= 0"),
+    "path_beside": Figure("", "the same runs: changes of other names' answers in the zone of its clients"),
     "false_per_day": Figure("1/d", "withdrawals of an endpoint that only pauses, an endpoint and day", "<= 0.25"),
     "false_connect_per_day": Figure(
         "1/d", "the same if a disturbed path ends a probe after 3 s, the time limit for connections, and not after 5 s"
@@ -98,8 +99,9 @@ def _failures(sizes: Sizes, say: Say) -> dict[str, float]:
         "withdraw_p95_s": max(apart.values()),
         **apart,
         "return_p95_s": _p95([back for _, back in (*dead, *hanging)]),
-        "path_p95_s": _p95([gone for gone, _ in paths]),
-        "path_elsewhere": sum(elsewhere for _, elsewhere in paths),
+        "path_p95_s": _p95([gone for gone, _, _ in paths]),
+        "path_elsewhere": sum(elsewhere for _, elsewhere, _ in paths),
+        "path_beside": sum(beside for _, _, beside in paths),
     }
 
 

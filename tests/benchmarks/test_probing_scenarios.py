@@ -57,9 +57,15 @@ def test_a_failed_server_is_withdrawn_after_three_rounds_and_comes_back_after_it
 
 
 def test_a_failed_path_changes_the_answer_of_its_clients_alone():
-    gone, elsewhere = in_virtual_time(partial(one_path, 1))
+    gone, elsewhere, beside = in_virtual_time(partial(one_path, 1))
     assert 30.0 < gone < 50.0
-    assert elsewhere == 0
+    assert (elsewhere, beside) == (0, 0)
+
+
+def test_a_path_that_fails_within_a_round_shortens_an_answer_for_one_round():
+    """Some addresses have their third failure a round before the others; then all are down, and are kept."""
+    _, elsewhere, beside = in_virtual_time(partial(one_path, 12))
+    assert (elsewhere, beside) == (0, 2)
 
 
 def test_a_vantage_that_is_cut_off_changes_no_answer():
