@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
+from shared.decide.claims import is_claimed
 from shared.decide.plan import Change, Skip, classify_removal, diff
-from shared.decide.routing import is_claimed, keep_open, route
+from shared.decide.routing import keep_open, route
 from shared.decide.rules import Rules
 from shared.domain.endpoints import Endpoint, EndpointRow
 from shared.domain.probes import VerdictKind

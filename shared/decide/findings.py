@@ -11,9 +11,10 @@ import msgspec
 
 from shared.config.settings import Settings
 from shared.decide import alarms
+from shared.decide.claims import is_claimed
 from shared.decide.guard import UnsafePlan
 from shared.decide.plan import has_our_owner_tag, obstacle
-from shared.decide.routing import ambiguous_addresses, is_claimed
+from shared.decide.routing import ambiguous_addresses
 from shared.domain.alarms import Alarm
 from shared.domain.endpoints import Endpoint, State
 from shared.domain.zone_findings import BlockedName, KeptRecord, ZoneFindings

@@ -9,21 +9,18 @@ whatever order the claims come. What probes have measured only takes away or reo
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
-from shared.config.settings import Settings
+from shared.decide.claims import availability_problem, claim_problem, eligible_claims, exclude
 from shared.decide.distance import Distance, distances_in_force, place_of, rank
 from shared.decide.rules import Rules
 from shared.domain import addresses
-from shared.domain.endpoints import STATIC, Address, Endpoint, State
-from shared.domain.overrides import Override
+from shared.domain.endpoints import Address, Endpoint
 from shared.domain.probes import Distances, Verdict, VerdictKind
 from shared.domain.zones import MAX_ADDRESSES, Answer, ClaimVerdict, Policy, RecordSet, Zone
-
-NEEDS_ENTRY = "NEARZONE_NEVER_BY_WILDCARD has this name, so only an exact entry of NEARZONE_CLAIMS permits the claim"
 
 
 class _Candidate(NamedTuple):
@@ -54,7 +51,7 @@ def keep_open(
     overrides, settings = rules.overrides, rules.settings
     claimants = [each for each in endpoints if answer.name in each.names]
     drained = {each.key for each in claimants if any(override.applies_to(each) for override in overrides)}
-    unsure = [e for e in claimants if e.open and e.key not in drained and not _claim_problem(e, answer.name, settings)]
+    unsure = [e for e in claimants if e.open and e.key not in drained and not claim_problem(e, answer.name, settings)]
     if not unsure or answer.addresses is None:
         return answer
     there = actual.addresses if actual else ()
@@ -105,8 +102,8 @@ def _evaluate(
     settings, overrides = rules.settings, rules.overrides
     policy = settings.policy(name)
     claimants = [e for e in endpoints if name in e.names]
-    permitted, tagged, eligible = _eligible(name, claimants, settings, excluded)
-    serving = [e for e in eligible if not _exclude(excluded, e, _availability_problem(e, overrides))]
+    permitted, tagged, eligible = eligible_claims(name, claimants, settings, excluded)
+    serving = [e for e in eligible if not exclude(excluded, e, availability_problem(e, overrides))]
     usable = _candidates(zone, serving, policy, excluded)
     candidates, fail_open = _healthy(zone, name, usable, rules, excluded) if rules.measured else (usable, False)
     distances = distances_in_force(zone, name, rules)
@@ -124,72 +121,6 @@ def _evaluate(
         reason = _reason(tuple(nearest), skipped, fail_open=fail_open)
     ttl = policy.ttl or (settings.ttl if tagged or not permitted else settings.host_ttl)
     return Answer(name, addresses, ttl, reason, fail_open), [each.place for each in nearest]
-
-
-def _eligible(
-    name: str, claimants: Iterable[Endpoint], settings: Settings, excluded: dict[str, str]
-) -> tuple[list[Endpoint], bool, list[Endpoint]]:
-    """The permitted claims, whether one of them is by tag, and those of them that count."""
-    permitted = [e for e in claimants if not _exclude(excluded, e, _claim_problem(e, name, settings))]
-    tagged = any([name in e.tagged for e in permitted])  # noqa: C419 - a list is faster than a generator
-    return (
-        permitted,
-        tagged,
-        [e for e in permitted if not _exclude(excluded, e, _eligibility_problem(e, name, tagged, settings))],
-    )
-
-
-def serving_claims(name: str, claimants: Iterable[Endpoint], settings: Settings) -> list[Endpoint]:
-    """Return the serving endpoints whose claim counts, before overrides. `claimants`: all that claim the name."""
-    return [each for each in _eligible(name, claimants, settings, {})[2] if each.state == State.SERVING]
-
-
-def is_claimed(name: str, endpoints: Iterable[Endpoint], settings: Settings) -> bool:
-    """Whether an endpoint that is there, whatever its state, claims a name and may do so."""
-    return any(
-        name in each.names
-        and not _claim_problem(each, name, settings)
-        and not _eligibility_problem(each, name, False, settings)
-        for each in endpoints
-    )
-
-
-def _exclude(excluded: dict[str, str], endpoint: Endpoint, problem: str | None) -> bool:
-    """Note a claim's problem, if it has one; whether it has."""
-    if problem is None:
-        return False
-    excluded[endpoint.key] = problem
-    return True
-
-
-def _claim_problem(endpoint: Endpoint, name: str, settings: Settings) -> str | None:
-    """Why an endpoint may not claim a name; None: it may."""
-    if endpoint.state == State.GONE:
-        return "deleted"
-    if endpoint.kind == STATIC or settings.may_claim(name, endpoint.id):
-        return None
-    return NEEDS_ENTRY if settings.needs_exact_entry(name) else "NEARZONE_CLAIMS does not let it claim this name"
-
-
-def _eligibility_problem(endpoint: Endpoint, name: str, tagged: bool, settings: Settings) -> str | None:
-    """Why a permitted claim does not count; None: it does. `tagged`: an endpoint claims the name by tag."""
-    if endpoint.subscription not in settings.subscriptions and endpoint.kind != STATIC:
-        return "its subscription is not in NEARZONE_SUBSCRIPTIONS"
-    if name not in endpoint.tagged and not settings.host_names:
-        return "claims it only by its own name, and NEARZONE_HOST_NAMES is false"
-    if tagged and name not in endpoint.tagged:
-        return "claims it only by its own name, and others claim it by tag"
-    return None
-
-
-def _availability_problem(endpoint: Endpoint, overrides: Sequence[Override]) -> str | None:
-    """Why an endpoint does not answer now; None: it serves."""
-    # Mostly there are no overrides, and a generator costs more than the check for that.
-    if overrides and any(override.applies_to(endpoint) for override in overrides):
-        return "drained by an override"
-    if endpoint.state != State.SERVING:
-        return endpoint.state.value + (f" ({endpoint.doubt})" if endpoint.doubt else "")
-    return None
 
 
 def _candidates(zone: Zone, serving: list[Endpoint], policy: Policy, excluded: dict[str, str]) -> list[_Candidate]:
@@ -276,7 +207,7 @@ def _healthy(
     for each in usable:
         against = [found.get((each.endpoint.key, ip)) for ip in each.addresses]
         if all(against):
-            _exclude(excluded, each.endpoint, next(filter(None, against)).words)
+            exclude(excluded, each.endpoint, next(filter(None, against)).words)
     return healthy, False
 
 

@@ -6,7 +6,7 @@ The status decides this whenever it is asked; the catalog keeps nothing of it.
 from __future__ import annotations
 
 from shared.config.settings import Settings
-from shared.decide.routing import NEEDS_ENTRY
+from shared.decide.claims import NEEDS_ENTRY
 from shared.domain import addresses
 from shared.domain.endpoints import STATIC, Endpoint
 

@@ -14,8 +14,8 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from shared.config.settings import Settings
+from shared.decide.claims import is_claimed
 from shared.decide.plan import has_no_owner_tag, obstacle
-from shared.decide.routing import is_claimed
 from shared.domain.concurrency import SharedRuns
 from shared.domain.dirty import Cause, DirtyName, Urgency
 from shared.domain.endpoints import Endpoint

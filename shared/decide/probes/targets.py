@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from shared.config.settings import Settings
-from shared.decide.routing import ambiguous_addresses, reaches, serving_claims
+from shared.decide.claims import serving_claims
+from shared.decide.routing import ambiguous_addresses, reaches
 from shared.domain.addresses import reason_never_published
 from shared.domain.endpoints import STATIC, Address, Endpoint
 from shared.domain.probes import Probe, ProbeResult, Target, TargetKey
