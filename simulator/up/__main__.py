@@ -38,6 +38,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     described = "; ".join(f"{name}: {text}" for name, text in apps.items())
     parser.add_argument("--apps", choices=apps, default="one", help=f"{described} (default: one)")
     parser.add_argument("--operations", type=float, default=OPERATIONS, help="factor of the durations of VM operations")
+    parser.add_argument("--latency", type=float, default=1.0, help="factor of the recorded latencies of ARM, 0: none")
     for name, what in (
         ("arm", "ARM"),
         ("https", "ARM over TLS"),
@@ -53,8 +54,9 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 async def _up(world: dict[str, Any], arguments: argparse.Namespace) -> None:
     ports = Ports(arguments.arm, arguments.dns, arguments.app, arguments.https, arguments.probes)
+    scale = Scale(arguments.operations, arguments.latency)
     if arguments.apps == "regional":
-        await regional.up(world, ports, arguments.operations)
+        await regional.up(world, ports, scale)
         return
 
     async def building() -> str:
@@ -64,7 +66,7 @@ async def _up(world: dict[str, Any], arguments: argparse.Namespace) -> None:
     progress = Progress(building if len(world["vms"]) >= LARGE else None)
     telling = asyncio.create_task(progress.tell())
     try:
-        async with started(world, ports, Scale(arguments.operations)) as pair, Client(pair) as outside:
+        async with started(world, ports, scale) as pair, Client(pair) as outside:
             await outside.check_settings()
             await outside.subscribe()
             progress.stage = partial(reading, outside)
@@ -72,7 +74,7 @@ async def _up(world: dict[str, Any], arguments: argparse.Namespace) -> None:
             telling.cancel()
             replica = WorldModel(world)
             replica.do(lambda _: None)
-            _introduce(pair, replica, looking, arguments.operations)
+            _introduce(pair, replica, looking, scale)
             if not looking.done():
                 await fill(outside)
             await asyncio.Event().wait()
@@ -80,14 +82,14 @@ async def _up(world: dict[str, Any], arguments: argparse.Namespace) -> None:
         telling.cancel()
 
 
-def _introduce(pair: Processes, replica: WorldModel, looking: asyncio.Task[dict[str, Any]], operations: float) -> None:
+def _introduce(pair: Processes, replica: WorldModel, looking: asyncio.Task[dict[str, Any]], scale: Scale) -> None:
     vms = f"nearzone is up: {len(replica.vms):,} VMs"
     if looking.done():
         print(f"{vms}, {len(looking.result()['changes']):,} record sets written at the start.")
     else:
         print(f"{vms}. It knows all of them and writes to each zone as fast as Azure allows.")
         print("The commands below already work; a name that is not yet written has no address.")
-    print(f"VM operations take {operations:g} times as long as recorded; ARM answers as fast as recorded.")
+    print(f"VM operations take {scale.operations:g} times as long as recorded, answers of ARM {scale.latency:g} times.")
     print(f"The app observes warming VMs every {DRAIN_SECONDS} s.")
     for heading, lines in commands(pair, replica):
         print(f"\n# {heading}\n" + "\n".join(lines))
