@@ -112,22 +112,21 @@ def regional(*arguments):
         try:
             printed = _printed(process)
             late.cancel()
-            yield Regional(
-                config=Path(re.search(r"^export NEARZONE_CONFIG=(.+)$", printed, re.MULTILINE)[1]),
-                control=re.search(r"(http://\S+)/apps/\S+/stop$", printed, re.MULTILINE)[1],
-                azure=re.search(r"^export CONTROL=(\S+)/_simulator$", printed, re.MULTILINE)[1],
-                resolvers={
-                    region: (host, int(port))
-                    for host, port, region in re.findall(
-                        r"^dig @(\S+) -p (\d+) .*# a client in (\w+)$", printed, re.MULTILINE
-                    )
-                },
-                printed=printed,
-            )
+            yield _read(printed)
         finally:
             late.cancel()
             process.terminate()
             process.communicate()
+
+
+def _read(printed):
+    """The addresses in the output of `up`, which are there for people."""
+    (config,) = re.findall(r"(?m)^export NEARZONE_CONFIG=(.+)$", printed)
+    (azure,) = re.findall(r"(?m)^export CONTROL=(\S+)/_simulator$", printed)
+    (control,) = re.findall(r"(?m)(http://\S+)/apps/\S+/stop$", printed)
+    digs = re.findall(r"(?m)^dig @(\S+) -p (\d+) .*# a client in (\w+)$", printed)
+    resolvers = {region: (host, int(port)) for host, port, region in digs}
+    return Regional(Path(config), control, azure, resolvers, printed)
 
 
 def _printed(process):
