@@ -45,11 +45,16 @@ def value_of(deployment: Deployment, name: str) -> object:
 
 
 def _probing(deployment: Deployment, regions: Sequence[Region]) -> dict[str, object]:
-    """Return NEARZONE_PROBING with the app's region as its vantage, unless the configuration names another one."""
+    """Return NEARZONE_PROBING of an app: the common fields, and those of its region instead of them.
+
+    If the app probes, its vantage is its region, unless the configuration names another one.
+    """
     given = value_of(deployment, PROBING) if deployment.settings.get(PROBING) else {}
-    if not probes(deployment) or not isinstance(given, dict) or not regions:
+    if not regions or not isinstance(given, dict):
         return {}
-    return {PROBING: {"vantage": regions[0].name, **given}}
+    vantage = {"vantage": regions[0].name} if probes(deployment) else {}
+    merged = {**vantage, **given, **regions[0].probing}
+    return {PROBING: merged} if merged else {}
 
 
 def switches(deployment: Deployment) -> dict[str, str]:
