@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import secrets
 import tempfile
 from collections.abc import AsyncIterator, Mapping
@@ -17,7 +18,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from simulator.demo.client import SettingsError
-from simulator.demo.processes import ChildProcess, Ports, Processes, Scale, app_environment, start_simulator
+from simulator.demo.processes import (
+    ChildProcess,
+    LaunchError,
+    Ports,
+    Processes,
+    Scale,
+    app_environment,
+    start_simulator,
+)
 
 _KEYS = ("function", "system", "master")
 _ACCOUNT_KEY = "bm90IHZlcmlmaWVk"
@@ -56,7 +65,11 @@ class RegionalApp:
         async with self._changing:
             if not self.running:
                 port = urlsplit(self.ready["url"]).port or 0 if self.ready else port
-                self.ready = await self._process.start(["--http", str(port)], self._environment)
+                try:
+                    self.ready = await self._process.start(["--http", str(port)], self._environment)
+                except LaunchError:
+                    await self._process.end()
+                    raise
 
     async def stop(self) -> None:
         """Stop its process if it runs."""
@@ -101,19 +114,18 @@ def settings_by_region(settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]
     Raises SettingsError if NEARZONE_ZONES does not name regions.
     """
     zones = settings["NEARZONE_ZONES"]
-    regions = [_region(each) for each in zones] if isinstance(zones, list) else [""]
+    if not isinstance(zones, list):
+        raise SettingsError([f"NEARZONE_ZONES: found {json.dumps(zones)}, expected a list of zones"])
+    named = [zone.get("region") if isinstance(zone, dict) else None for zone in zones]
     if faults := [
-        f"NEARZONE_ZONES[{i}].region: found nothing, expected an Azure region" for i, r in enumerate(regions) if not r
+        f"NEARZONE_ZONES[{i}].region: found {json.dumps(each)}, expected an Azure region"
+        for i, each in enumerate(named)
+        if not isinstance(each, str) or not each
     ]:
         raise SettingsError(faults)
+    regions = [str(each).lower().replace(" ", "") for each in named]  # As in a resource.
     own = {name: [zone for zone, of in zip(zones, regions, strict=True) if of == name] for name in regions}
     return {name: {**settings, "NEARZONE_ZONES": own[name], **_probing(settings, name)} for name in own}
-
-
-def _region(zone: object) -> str:
-    """The region of a zone of NEARZONE_ZONES, spelt as in a resource; "" if it has none."""
-    named = zone.get("region") if isinstance(zone, dict) else None
-    return named.lower().replace(" ", "") if isinstance(named, str) else ""
 
 
 def _probing(settings: Mapping[str, Any], region: str) -> dict[str, Any]:

@@ -85,6 +85,14 @@ class Regional:
         except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
             return []
 
+    def settle(self, region):
+        """Wait until no name of an app waits for its write.
+
+        An app that is stopped during a write keeps the lease of its zone for up to a minute, and so does not write in
+        the first minute after its start.
+        """
+        self.until(0, lambda: self.status(region)["dirty_count"])
+
     def until(self, expected, question, seconds=30.0):
         """Poll until a question has this answer."""
         end = time.monotonic() + seconds
