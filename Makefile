@@ -1,5 +1,6 @@
 # One command each. Everything sets itself up: a virtual environment with the pinned requirements, made once.
-#   make demo [WORLD=FILE]     make up [WORLD=FILE]     make check     make clean     make fidelity [ARGS=--write]
+#   make demo [WORLD=FILE]     make up [WORLD=FILE] [APPS=regional]     make check     make clean
+#   make fidelity [ARGS=--write]
 #   make test [TIER=unit|loop|all] [ARGS="-k routing"]
 #     unit: pure decisions and the protocol's model, half a minute; loop: the loop in virtual time, a minute and a half;
 #     all (the default): these, the catalog, the simulator, whole processes, the browser, the documents, the benchmarks
@@ -13,6 +14,7 @@
 VENV ?= .venv
 PYTHON ?=
 WORLD ?=
+APPS ?=
 ARGS ?=
 TIER ?= all
 WORKERS ?= $(if $(filter all,$(TIER)),3,2)
@@ -73,7 +75,7 @@ demo: setup
 	@$(bin)/python -m simulator.demo $(world)
 
 up: setup
-	@$(bin)/python -m simulator.up $(world)
+	@$(bin)/python -m simulator.up $(world) $(if $(APPS),--apps "$(APPS)")
 
 # The recordings are not part of the project: NEARZONE_RECORDINGS names their folder (simulator/README.md).
 fidelity: setup

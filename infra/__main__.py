@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from infra.alerts import watch_app, watch_topic
 from infra.app import make_app
 from infra.clouds import Clouds
+from infra.context import cli_context
 from infra.decode import decode
 from infra.events import subscribe, topics, zone_topics
 from infra.names import zone_id
@@ -36,3 +37,4 @@ workbook(deployment, apps, clouds)
 pulumi.export("zones", {region.name: zone_id(deployment, region) for region in deployment.regions})
 pulumi.export("functions", {app.name: app.urls for app in apps})
 pulumi.export("sites", {app.name: app.site.name for app in apps})
+pulumi.export("cli_context", cli_context(deployment, apps, pulumi.get_stack()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 LONGEST_PREFIX = 27
 """Of the smallest subnet that Microsoft documents for Flex Consumption: an app uses up to 27 addresses of it. Two apps
@@ -28,7 +28,7 @@ class Region:
 
     `reach`: the networks that its clients can connect to, as CIDRs; empty for the app's default. `public`: public
     addresses within it may be published. `subnet`: where the app of the region connects from; None: it has no VNet
-    integration.
+    integration. `probing`: fields of NEARZONE_PROBING that differ for the app of the region.
     """
 
     name: str
@@ -37,6 +37,7 @@ class Region:
     zone: str = ""
     public: bool = False
     subnet: Subnet | None = None
+    probing: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

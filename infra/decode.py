@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import TypeVar
@@ -151,6 +152,7 @@ class _Reader:
             zone=self.id(f"{where}.zone", zone, "Microsoft.Network/privateDnsZones") if zone else "",
             public=self.flag(item, f"{where}.public"),
             subnet=self.subnet(f"{where}.subnet", item.get("subnet")),
+            probing=self.mapping(f"{where}.probing", item.get("probing", {})),
         )
 
     def subnet(self, where: str, value: object) -> Subnet | None:
@@ -232,6 +234,7 @@ class _Reader:
             if region.zone and region.zone.split("/")[-1].lower() != deployment.zone:
                 self.fault(f"regions[{i}].zone", region.zone, f"a zone named {deployment.zone}")
         self._check_subnets(deployment)
+        self._check_probing(deployment)
 
     def _check_subnets(self, deployment: Deployment) -> None:
         """Add faults of subnets and of what is probed from them."""
@@ -248,10 +251,18 @@ class _Reader:
             first = seen.setdefault(subnet.vnet.lower(), i)
             if first != i:
                 self.fault(where, subnet.vnet, f"another VNet than that of regions[{first}]: a VNet is in one region")
-        probing = value_of(deployment, PROBING)
-        if isinstance(probing, dict) and "vantage" in probing and len(deployment.apps) > 1:
-            expected = "no vantage: each app has its own region"
-            self.fault(f"settings.{PROBING}.vantage", probing["vantage"], expected)
+
+    def _check_probing(self, deployment: Deployment) -> None:
+        """Add faults of vantages, and of regions without an app."""
+        homes = {regions[0].name for regions in deployment.apps if regions}
+        given = {f"regions[{i}].probing": region.probing for i, region in enumerate(deployment.regions)}
+        for where, probing in {f"settings.{PROBING}": value_of(deployment, PROBING), **given}.items():
+            if isinstance(probing, dict) and "vantage" in probing and len(deployment.apps) > 1:
+                self.fault(f"{where}.vantage", probing["vantage"], "no vantage: each app has its own region")
+        for i, region in enumerate(deployment.regions):
+            if region.probing and region.name not in homes:
+                expected = "no probing: with one_app, no app runs in this region"
+                self.fault(f"regions[{i}].probing", region.probing, expected)
 
     def _no_duplicates(self, items: Sequence[tuple[str, str]]) -> None:
         seen: set[str] = set()
@@ -263,9 +274,13 @@ class _Reader:
     def check_app_settings(self, deployment: Deployment) -> None:
         """Add new faults from the app's parser: for all regions together, then for each app."""
         said = tuple(self.faults)
-        together = _app_faults(deployment, deployment.regions)
-        found = together or [text for regions in deployment.apps for text in _app_faults(deployment, regions)]
+        common = replace(deployment, regions=tuple(replace(region, probing={}) for region in deployment.regions))
+        together = _app_faults(common, common.regions)
+        found = together or [text for regions in common.apps for text in _app_faults(common, regions)]
         self.faults += [f"{KEY}.{_part(text)}: {text}" for text in dict.fromkeys(found) if _is_new(text, said)]
+        for i, regions in enumerate(deployment.apps):  # The i-th app runs in the i-th region.
+            own = [text for text in _app_faults(deployment, regions) if text.startswith(PROBING) and text not in found]
+            self.faults += [f"{KEY}.regions[{i}].probing: {text}" for text in own]
 
 
 def _app_faults(deployment: Deployment, regions: Sequence[Region]) -> Sequence[str]:

@@ -48,18 +48,20 @@ def value_of(deployment: Deployment, name: str) -> object:
 
 
 def _probing(deployment: Deployment, regions: Sequence[Region], subnet: Sequence[str]) -> dict[str, object]:
-    """Return NEARZONE_PROBING with the app's region as its vantage, unless the configuration names another one.
+    """Return NEARZONE_PROBING of an app: the common fields, and those of its region instead of them.
 
-    The networks of the app's subnet are added to those that it never probes.
+    If the app probes, its vantage is its region, unless the configuration names another one. The networks of its subnet
+    are added to those that it never probes.
     """
     given = value_of(deployment, PROBING) if deployment.settings.get(PROBING) else {}
-    if not probes(deployment) or not isinstance(given, dict) or not regions:
+    if not regions or not isinstance(given, dict):
         return {}
-    values = {"vantage": regions[0].name, **given}
-    never = values.get("never", [])
-    if subnet and isinstance(never, list):
-        values["never"] = [*never, *(each for each in subnet if each not in never)]
-    return {PROBING: values}
+    vantage = {"vantage": regions[0].name} if probes(deployment) else {}
+    merged = {**vantage, **given, **regions[0].probing}
+    never = merged.get("never", [])
+    if probes(deployment) and subnet and isinstance(never, list):
+        merged["never"] = [*never, *(each for each in subnet if each not in never)]
+    return {PROBING: merged} if merged else {}
 
 
 def switches(deployment: Deployment) -> dict[str, str]:

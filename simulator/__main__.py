@@ -17,6 +17,7 @@ from pathlib import Path
 from simulator.cloud import SimulatedAzure
 from simulator.dns_server import server as dns
 from simulator.front_ends.server import Options, Server
+from simulator.front_ends.storage import STORAGE
 from simulator.world.world import WorldError, read_file
 
 DEMO = Path(__file__).parent / "worlds" / "demo.json"
@@ -68,6 +69,7 @@ def _ready(server: Server, resolvers: dict[str, str]) -> dict[str, object]:
         "identity_endpoint": f"{server.url}/msi/token",
         "identity_header": server.identity.secret,
         "control": f"{server.url}/_simulator",
+        "storage": f"{server.url}{STORAGE}",
         "dns": resolvers,
         "probe_gateway": server.probe_gateway,
         "probe_ca": str(server.ca),

@@ -141,3 +141,71 @@ def test_several_apps_do_not_share_a_vantage():
     settings = {"NEARZONE_PROBES": PROBES, "NEARZONE_PROBING": {"vantage": EAST}}
     told = f'settings.NEARZONE_PROBING.vantage: found "{EAST}", expected no vantage: each app has its own region'
     assert told in faults(settings=settings, regions=SUBNETS)
+
+
+def with_probing(east=None, west=None):
+    """Both regions with their subnets and these values of `probing`."""
+    own = [{} if each is None else {"probing": each} for each in (east, west)]
+    return [region | more for region, more in zip(SUBNETS, own, strict=True)]
+
+
+@pytest.mark.parametrize("as_text", [False, True])
+def test_one_region_can_enforce_while_the_others_observe(as_text):
+    common = {"mode": "observe", "timeout": 4}
+    settings = {"NEARZONE_PROBES": PROBES, "NEARZONE_PROBING": json.dumps(common) if as_text else common}
+    program = deployed(
+        Cloud(vnets={"hub-east": (EAST, []), "hub-west": (WEST, [])}),
+        settings=settings,
+        regions=with_probing(east={"mode": "enforce"}),
+    )
+    for region, enforces in ((EAST, True), (WEST, False)):
+        pairs = program.one("WebApp", f"nearzone-{region}-app").inputs["siteConfig"]["appSettings"]
+        read = settings_parser.parse({each["name"]: each["value"] for each in pairs}, REGIONS)
+        assert (read.probing.enforce, read.probing.timeout, read.probing.vantage) == (enforces, 4.0, region)
+
+
+@pytest.mark.parametrize(
+    ("east", "told"),
+    [
+        (
+            {"mode": "enfroce"},
+            'regions[0].probing: NEARZONE_PROBING.mode: found "enfroce", expected observe or enforce',
+        ),
+        ("enforce", 'regions[0].probing: found "enforce", expected an object'),
+        (
+            {"vantage": WEST},
+            f'regions[0].probing.vantage: found "{WEST}", expected no vantage: each app has its own region',
+        ),
+    ],
+)
+def test_a_fault_in_the_probing_of_a_region_names_the_region(east, told):
+    assert faults(settings={"NEARZONE_PROBES": PROBES}, regions=with_probing(east=east)) == [told]
+
+
+def test_a_fault_that_only_one_regions_value_makes_is_told_of_this_region():
+    """The common connect_timeout of 4 s is fine until one region shortens the timeout."""
+    settings = {"NEARZONE_PROBES": PROBES, "NEARZONE_PROBING": {"timeout": 5, "connect_timeout": 4}}
+    (told,) = faults(settings=settings, regions=with_probing(west={"timeout": 3}))
+    assert told.startswith("regions[1].probing: NEARZONE_PROBING.connect_timeout: found 4")
+
+
+def test_a_fault_of_all_regions_is_told_once_beside_those_of_one():
+    settings = {"NEARZONE_PROBES": PROBES, "NEARZONE_PROBING": {"down_after": 0}}
+    found = faults(settings=settings, regions=with_probing(west={"mode": "x"}))
+    assert [each.split(": found")[0] for each in found] == [
+        "settings: NEARZONE_PROBING.down_after",
+        "regions[1].probing: NEARZONE_PROBING.mode",
+    ]
+
+
+def test_a_region_without_an_app_has_no_probing():
+    regions = [SUBNETS[0], {"name": WEST, "probing": {"mode": "enforce"}}]
+    (told,) = faults(settings={"NEARZONE_PROBES": PROBES}, regions=regions, one_app=True)
+    assert told == (
+        'regions[1].probing: found {"mode": "enforce"}, expected no probing: with one_app, no app runs in this region'
+    )
+
+
+def test_the_probing_of_a_region_is_checked_before_there_are_probes():
+    (told,) = faults(regions=with_probing(east={"mode": "x"}))
+    assert told.startswith("regions[0].probing: NEARZONE_PROBING.mode")

@@ -91,22 +91,32 @@ async def started(
     ports, scale = ports or Ports(), scale or Scale()
     async with contextlib.AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nearzone-")))
-        (folder / "world.json").write_bytes(msgspec.json.encode(msgspec.convert(world, World)))
-        simulator = _Process("simulator", folder / "simulator.err")
-        arguments = ["--world", str(folder / "world.json"), "--operations", str(scale.operations)]
-        arguments += ["--latency", str(scale.latency)]
-        arguments += ["--http", str(ports.arm), "--dns", str(ports.dns), "--probes", str(ports.probes)]
-        if ports.https is not None:
-            arguments += ["--https", str(ports.https)]
-        stack.push_async_callback(simulator.end)
-        ready = await simulator.start(arguments, dict(os.environ))
-        app = _Process("simulator.functions_host", folder / "app.err")
+        ready = await start_simulator(stack, folder, world, ports, scale)
+        app = ChildProcess("simulator.functions_host", folder / "app.err")
         stack.push_async_callback(app.end)
-        environment = _environment(world["settings"], ready)
+        environment = app_environment(world["settings"], ready)
         yield Processes(ready, await app.start(["--http", str(ports.app)], environment), app.errors)
 
 
-def _environment(settings: Mapping[str, Any], ready: Mapping[str, Any]) -> dict[str, str]:
+async def start_simulator(
+    stack: contextlib.AsyncExitStack, folder: Path, world: Mapping[str, Any], ports: Ports, scale: Scale
+) -> dict[str, Any]:
+    """Run the simulator until `stack` is closed; return the JSON line that it prints when it is ready.
+
+    `folder`: for the world file and the simulator's standard error. Raises LaunchError.
+    """
+    (folder / "world.json").write_bytes(msgspec.json.encode(msgspec.convert(world, World)))
+    simulator = ChildProcess("simulator", folder / "simulator.err")
+    arguments = ["--world", str(folder / "world.json"), "--operations", str(scale.operations)]
+    arguments += ["--latency", str(scale.latency)]
+    arguments += ["--http", str(ports.arm), "--dns", str(ports.dns), "--probes", str(ports.probes)]
+    if ports.https is not None:
+        arguments += ["--https", str(ports.https)]
+    stack.push_async_callback(simulator.end)
+    return await simulator.start(arguments, dict(os.environ))
+
+
+def app_environment(settings: Mapping[str, Any], ready: Mapping[str, Any]) -> dict[str, str]:
     """The app's environment: without Azure or nearzone variables of this machine, and without a proxy.
 
     OpenSSL reads the certificates that it trusts from SSL_CERT_FILE: the app's prober meets those of model servers.
@@ -133,7 +143,7 @@ def _environment(settings: Mapping[str, Any], ready: Mapping[str, Any]) -> dict[
 
 
 @dataclass
-class _Process:
+class ChildProcess:
     """One Python module as a child process."""
 
     module: str

@@ -25,6 +25,7 @@ from simulator.faults.source import Faults, Lost, Slow
 from simulator.front_ends.control import Control
 from simulator.front_ends.identity import Identity
 from simulator.front_ends.probe_gateway import ProbeGateway
+from simulator.front_ends.storage import STORAGE, StorageAccounts
 from simulator.timing.latency import Latency
 
 LARGEST_BODY = 4 * 1024 * 1024
@@ -65,6 +66,7 @@ class Server:
         self._latency = Latency(Random(f"{options.seed} latency"), options.latency)
         self.faults = Faults(cloud, Random(f"{options.seed} faults"))
         self.event_grid = EventGrid(cloud.azure, self._post, Random(f"{options.seed} events"))
+        self._storage = StorageAccounts(cloud.azure.clock)
         self._changed = asyncio.Event()
         self._open = contextlib.AsyncExitStack()
         self._session: aiohttp.ClientSession | None = None
@@ -77,6 +79,7 @@ class Server:
         app = web.Application(client_max_size=LARGEST_BODY, middlewares=[_errors_as_arm])
         app.add_routes([*Control(self).routes("/_simulator"), web.get("/msi/token", self._token)])
         app.add_routes([web.get(METADATA, self._metadata)])
+        app.router.add_route("*", STORAGE + "/{account:[a-z0-9]+}/{path:.*}", self._account)
         app.router.add_route("*", "/{path:.*}", self._arm)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await runner.setup()
@@ -137,6 +140,9 @@ class Server:
     async def _metadata(self, request: web.Request) -> web.Response:
         """The addresses of all services; served without a token."""
         return _web(self.cloud.handle(await _understood(request)))
+
+    async def _account(self, request: web.Request) -> web.Response:
+        return _web(self._storage.handle(await _understood(request)))
 
     async def _token(self, request: web.Request) -> web.Response:
         headers = {name.lower(): value for name, value in request.headers.items()}

@@ -1,7 +1,7 @@
-"""`python -m simulator.up [--world FILE]`: simulator and function app to try out, until Ctrl-C.
+"""`python -m simulator.up [--world FILE] [--apps regional]`: simulator and function app to try out, until Ctrl-C.
 
 Starts both, subscribes the app to events, lets it sweep once, and prints commands to try, with this run's addresses and
-keys. It checks nothing; the demo does that.
+keys. With `--apps regional` it starts one app for each region. It checks nothing; the demo does that.
 """
 
 from __future__ import annotations
@@ -9,106 +9,56 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from simulator.demo.app_settings import load, told
 from simulator.demo.client import Client, OutsideError, SettingsError
-from simulator.demo.filling import pending, reason
-from simulator.demo.filling import told as told_seconds
 from simulator.demo.probed import pace
 from simulator.demo.processes import DEMO, DRAIN_SECONDS, OPERATIONS, LaunchError, Ports, Processes, Scale, run, started
 from simulator.demo.world_model import WorldModel
+from simulator.up import regional
 from simulator.up.commands import commands
+from simulator.up.first_sweep import Progress, fill, first_sweep, reading
 from simulator.world.world import WorldError
 
-EVERY = 5.0
-"""Seconds between two progress lines of a long start."""
 LARGE = 200
 """From this many VMs on, building the simulated Azure takes noticeable time."""
-SOON = 10.0
-"""Seconds after which the commands are printed even if names still wait for the zones' budgets."""
+REGIONAL = DEMO.parent / "regional.json"
+"""The world of three regions, for one app in each."""
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m simulator.up", description="nearzone on a simulated Azure.")
-    parser.add_argument("--world", type=Path, default=DEMO, help="world file (default: the demo's)")
+    parser.add_argument(
+        "--world", type=Path, help=f"world file (default: {DEMO.name}, or {REGIONAL.name} with regional)"
+    )
+    apps = {"one": "one app for all zones", "regional": "one app for each region"}
+    described = "; ".join(f"{name}: {text}" for name, text in apps.items())
+    parser.add_argument("--apps", choices=apps, default="one", help=f"{described} (default: one)")
     parser.add_argument("--operations", type=float, default=OPERATIONS, help="factor of the durations of VM operations")
+    parser.add_argument("--latency", type=float, default=1.0, help="factor of the recorded latencies of ARM, 0: none")
     for name, what in (
         ("arm", "ARM"),
         ("https", "ARM over TLS"),
         ("dns", "the DNS servers"),
-        ("app", "the function app"),
+        ("app", "the function app (regional: of the first one, the others take the next ports)"),
         ("probes", "the probe gateway"),
     ):
         parser.add_argument(f"--{name}", type=int, default=0, metavar="PORT", help=f"port of {what}, 0: any free one")
-    return parser.parse_args(argv)
-
-
-class Progress:
-    """Reports the progress of a long start. `stage` returns the text; None: no text."""
-
-    def __init__(self, stage: Callable[[], Awaitable[str]] | None) -> None:
-        self.stage = stage
-
-    async def tell(self) -> None:
-        """Print a line every `EVERY` seconds, until cancelled."""
-        while True:
-            await asyncio.sleep(EVERY)
-            if self.stage is None:
-                continue
-            with suppress(OutsideError):  # The app is too busy to report its progress.
-                print(f"... {await self.stage()}", flush=True)
-
-
-async def _reading(outside: Client) -> str:
-    """The progress of the first sweep."""
-    status = await outside.status()
-    progress = status["last_sweep"]["progress"]
-    if progress and progress["read"] < progress["of"]:
-        left = progress["seconds_left"]
-        more = "" if left is None else f", about {told_seconds(left)} more"
-        return f"nearzone reads VMs: {progress['read']:,} of {progress['of']:,}{more}"
-    return _filling(status) or "nearzone runs its first sweep"
-
-
-def _filling(status: Mapping[str, Any]) -> str:
-    names = pending(status)
-    return f"the zones are being filled: {reason(names)}" if names else ""
-
-
-async def _look_around(outside: Client) -> asyncio.Task[dict[str, Any]]:
-    """Let the app sweep once; returns the call when it has ended, or when only writes of known names are left."""
-    begun = time.monotonic()
-    looking = asyncio.create_task(outside.resync({}))
-    try:
-        while not (await asyncio.wait((looking,), timeout=1.0))[0]:
-            if time.monotonic() < begun + SOON:
-                continue
-            last = (await outside.status())["last_sweep"]
-            if last["current"] and not (last["progress"] and last["progress"]["read"] < last["progress"]["of"]):
-                break
-    except BaseException:
-        looking.cancel()
-        raise
-    looking.add_done_callback(lambda call: call.cancelled() or call.exception())  # The drain continues in any case.
-    return looking
-
-
-async def _fill(outside: Client) -> None:
-    """Report the progress of the zones until all names are written."""
-    while text := _filling(await outside.status()):
-        print(f"... {text}", flush=True)
-        await asyncio.sleep(6 * EVERY)
-    print("All zones are filled.", flush=True)
+    arguments = parser.parse_args(argv)
+    arguments.world = arguments.world or (REGIONAL if arguments.apps == "regional" else DEMO)
+    return arguments
 
 
 async def _up(world: dict[str, Any], arguments: argparse.Namespace) -> None:
     ports = Ports(arguments.arm, arguments.dns, arguments.app, arguments.https, arguments.probes)
+    scale = Scale(arguments.operations, arguments.latency)
+    if arguments.apps == "regional":
+        await regional.up(world, ports, scale)
+        return
 
     async def building() -> str:
         return f"the simulated Azure is being built: {len(world['vms']):,} VMs, {len(world['zones']):,} zones"
@@ -117,30 +67,30 @@ async def _up(world: dict[str, Any], arguments: argparse.Namespace) -> None:
     progress = Progress(building if len(world["vms"]) >= LARGE else None)
     telling = asyncio.create_task(progress.tell())
     try:
-        async with started(world, ports, Scale(arguments.operations)) as pair, Client(pair) as outside:
+        async with started(world, ports, scale) as pair, Client(pair) as outside:
             await outside.check_settings()
             await outside.subscribe()
-            progress.stage = partial(_reading, outside)
-            looking = await _look_around(outside)
+            progress.stage = partial(reading, outside)
+            looking = await first_sweep(outside)
             telling.cancel()
             replica = WorldModel(world)
             replica.do(lambda _: None)
-            _introduce(pair, replica, looking, arguments.operations)
+            _introduce(pair, replica, looking, scale)
             if not looking.done():
-                await _fill(outside)
+                await fill(outside)
             await asyncio.Event().wait()
     finally:
         telling.cancel()
 
 
-def _introduce(pair: Processes, replica: WorldModel, looking: asyncio.Task[dict[str, Any]], operations: float) -> None:
+def _introduce(pair: Processes, replica: WorldModel, looking: asyncio.Task[dict[str, Any]], scale: Scale) -> None:
     vms = f"nearzone is up: {len(replica.vms):,} VMs"
     if looking.done():
         print(f"{vms}, {len(looking.result()['changes']):,} record sets written at the start.")
     else:
         print(f"{vms}. It knows all of them and writes to each zone as fast as Azure allows.")
         print("The commands below already work; a name that is not yet written has no address.")
-    print(f"VM operations take {operations:g} times as long as recorded; ARM answers as fast as recorded.")
+    print(f"VM operations take {scale.operations:g} times as long as recorded, answers of ARM {scale.latency:g} times.")
     print(f"The app observes warming VMs every {DRAIN_SECONDS} s.")
     if paced := pace(replica.settings):
         print(paced)

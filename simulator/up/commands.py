@@ -22,34 +22,64 @@ DETOUR_MS = 280.0
 def commands(pair: Processes, replica: WorldModel) -> list[tuple[str, list[str]]]:
     """The commands to try, under headings."""
     app, key = pair.app["url"], _key(pair)
-    vms = sorted(replica.serving(), key=lambda vm: vm["health"] is None) or replica.vms
-    names = replica.services() or sorted({name for vm in vms for name in replica.names(vm)})
-    found: list[tuple[str, list[str]]] = []
-    if names:
-        asked = [q for q in replica.questions() if q.name == names[0]]
-        digs = [f"{_dig(pair, q.vnet)} {q.fqdn}   # a client in {q.region}" for q in asked]
-        found.append(("Query as a client of each region", digs))
-        asks = [f"{_python()} -m simulator.dns_server.ask {pair.simulator['dns'][q.vnet]} {q.fqdn}" for q in asked[:1]]
-        found.append((f"The same without dig, in {ROOT}", asks))
-    if vms:
-        stop = f"Stop and start {vms[0]['id'].rsplit('/', 1)[1]}, then ask again (202: Azure has begun; the answer"
-        found.append((f"{stop} changes when it has ended)", _vm_calls(pair, vms[0])))
-        drain = f'{{"drain": {{"endpoint": "{vms[0]["id"]}", "minutes": 10}}}}'
+    found = questions(pair, replica)
+    vm = _example(replica)
+    if vm is not None:
+        found.append(_stop_and_start(pair, vm))
+        drain = f'{{"drain": {{"endpoint": "{vm["id"]}", "minutes": 10}}}}'
         title = "Drain it (`changes` of the answer: the writes that followed)"
         found.append((title, [f"curl -s {key} -d '{drain}' {app}/api/resync {PRETTY}"]))
-    if vms:
-        found += _broken(pair, replica, vms[0])
-    found += _probed_by_hand(pair, replica, names)
+        found += _broken(pair, replica, vm)
+    found += _probed_by_hand(pair, replica, _names(replica))
     zone = replica.settings["NEARZONE_ZONES"][0]["region"]
-    why = [f"curl -s {key} '{app}/api/status?zone={zone}&name={name}' {PRETTY}" for name in names[:1]]
+    why = [f"curl -s {key} '{app}/api/status?zone={zone}&name={name}' {PRETTY}" for name in _names(replica)[:1]]
     how = [f"curl -s {key} {app}/api/status {PRETTY}", *why, f"curl -s {key} {app}/api/metrics"]
     found.append(("Query nearzone: its status, the reasons for an answer, its metrics", how))
     page = f"{app}/api/dashboard   # its key: {pair.app['function_key']}"
     found.append(("The status page, in a browser", [page]))
     sweeps = [f"curl -s {key} -d '{body}' {app}/api/resync {PRETTY}" for body in ('{"dry_run": true}', "{}")]
     found.append(("Sweep everything: first without writing, then for real (no `changes`: everything is right)", sweeps))
+    return [*found, real_clients(pair)]
+
+
+def questions(pair: Processes, replica: WorldModel) -> list[tuple[str, list[str]]]:
+    """Commands that ask for the most claimed name as a client of each region."""
+    names = _names(replica)
+    if not names:
+        return []
+    asked = [q for q in replica.questions() if q.name == names[0]]
+    digs = [f"{_dig(pair, q.vnet)} {q.fqdn}   # a client in {q.region}" for q in asked]
+    asks = [f"{_python()} -m simulator.dns_server.ask {pair.simulator['dns'][q.vnet]} {q.fqdn}" for q in asked[:1]]
+    return [("Query as a client of each region", digs), (f"The same without dig, in {ROOT}", asks)]
+
+
+def world_changes(pair: Processes, replica: WorldModel) -> list[tuple[str, list[str]]]:
+    """Commands that stop a VM and break what only probes notice; none in a world without VMs."""
+    vm = _example(replica)
+    return [] if vm is None else [_stop_and_start(pair, vm), *_broken(pair, replica, vm)]
+
+
+def real_clients(pair: Processes) -> tuple[str, list[str]]:
+    """The environment of a shell for the Azure CLI and octoDNS."""
     real = 'The Azure CLI and octoDNS: paste this into their shell, then follow simulator/README.md, "Real clients"'
-    return [*found, (real, _environment(pair))]
+    return real, _environment(pair)
+
+
+def _example(replica: WorldModel) -> Vm | None:
+    """A VM that serves, with health if there is one."""
+    vms = sorted(replica.serving(), key=lambda vm: vm["health"] is None) or replica.vms
+    return vms[0] if vms else None
+
+
+def _names(replica: WorldModel) -> list[str]:
+    """The names to ask for: services, else the host names of VMs."""
+    vms = replica.serving() or replica.vms
+    return replica.services() or sorted({name for vm in vms for name in replica.names(vm)})
+
+
+def _stop_and_start(pair: Processes, vm: Vm) -> tuple[str, list[str]]:
+    stop = f"Stop and start {vm['id'].rsplit('/', 1)[1]}, then ask again (202: Azure has begun; the answer"
+    return f"{stop} changes when it has ended)", _vm_calls(pair, vm)
 
 
 def _broken(pair: Processes, replica: WorldModel, vm: Vm) -> list[tuple[str, list[str]]]:
