@@ -1,0 +1,120 @@
+"""All regions at a glance: what answers where, what waits, alarms, overrides, freshness."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.console import RenderableType
+from rich.table import Table
+
+from nearzone_cli.client import Json
+from nearzone_cli.durations import age
+from nearzone_cli.fleet import Result
+from nearzone_cli.screens.names import names_screen
+from nearzone_cli.screens.said import STYLES, cell, mark, short, table
+
+ALARMS = 10
+"""Alarms of one app that are shown."""
+
+
+def status_screen(results: Sequence[Result[Json]]) -> list[RenderableType]:
+    """The apps, overrides, alarms, and the first names."""
+    parts: list[RenderableType] = [_apps(results)]
+    for found in (_overrides(results), _alarms(results)):
+        if found.row_count:
+            parts.append(found)
+    pages = [
+        Result(each.app, each.value["names"]["items"]) for each in results if each.value is not None and each.value["names"]
+    ]
+    if any(page.value for page in pages):
+        parts += names_screen(pages)
+        more = max(each.value["names"]["count"] for each in results if each.value and each.value["names"])
+        shown = max(len(page.value or ()) for page in pages)
+        if more > shown:
+            parts.append(cell(f"{more - shown} more names: nearzone names", "dim"))
+    return parts
+
+
+def _apps(results: Sequence[Result[Json]]) -> Table:
+    found = table("app", "mode", "endpoints", "dirty", "blocked", "alarms", "overrides", "last sweep", "probes")
+    for each in results:
+        if each.value is None:
+            found.add_row(each.app.region, cell(each.outcome, STYLES[each.outcome]))
+            continue
+        told = each.value["status"]
+        frozen = sum(1 for zone in told["zones"] if zone["frozen"])
+        found.add_row(
+            cell(each.app.region, "bold"),
+            cell(told["mode"], "" if told["mode"] == "apply" else "yellow"),
+            cell(", ".join(f"{count} {state}" for state, count in told["endpoints"].items()) or "none"),
+            mark(told["dirty_count"], "yellow"),
+            mark(told["blocked_count"], "red"),
+            mark(told["alarms_count"], "bold red"),
+            cell(_overridden(told["drains_count"], frozen), "yellow" if told["drains_count"] or frozen else ""),
+            cell(*_sweep(told)),
+            cell(*_probing(told.get("probing"))),
+        )
+    return found
+
+
+def _overridden(drains: int, frozen: int) -> str:
+    words = [f"{drains} drained" if drains else "", f"{frozen} frozen" if frozen else ""]
+    return ", ".join(filter(None, words)) or "-"
+
+
+def _sweep(told: Json) -> tuple[str, str]:
+    if stale := told.get("stale"):
+        return f"STALE since {stale['as_of']}: {stale['error']}", "bold red"
+    last = told["last_sweep"]
+    if not last["completed_at"]:
+        return "no complete sweep yet", "yellow"
+    old = "" if last["current"] else ", with other settings"
+    return f"{age(last['completed_at'], told['now'])} ago{old}", "yellow" if old else ""
+
+
+def _probing(probing: Json | None) -> tuple[str, str]:
+    if probing is None:
+        return "off", "dim"
+    if probing["stale"]:
+        return f"{probing['mode']}, stale", "bold red"
+    if probing["blind_since"]:
+        return f"{probing['mode']}, blind", "bold red"
+    count = probing["verdicts"]["count"]
+    return f"{probing['mode']}, {count} verdicts", "yellow" if count else ""
+
+
+def _overrides(results: Sequence[Result[Json]]) -> Table:
+    found = table("override", "at", "until", "by", "reason given")
+    for what, regions, entry in _grouped(results):
+        until = entry["until"] or "it is unfrozen"
+        found.add_row(cell(what, "yellow"), cell(", ".join(regions)), cell(until), cell(entry["by"]), cell(entry["reason_given"] or "-"))
+    return found
+
+
+def _grouped(results: Sequence[Result[Json]]) -> Iterator[tuple[str, list[str], Json]]:
+    """Each override once, with the apps that have it; those with another end or reason apart."""
+    groups: dict[tuple[str, str, str], tuple[list[str], Json]] = {}
+    for each in results:
+        if each.value is None:
+            continue
+        told = each.value["status"]
+        drains = [(f"drain {short(drain['target'])}", drain) for drain in told["drains"]]
+        freezes = [(f"freeze {zone['region']}", zone["frozen"]) for zone in told["zones"] if zone["frozen"]]
+        for what, entry in drains + freezes:
+            key = (what, (entry["until"] or "")[:16], entry["reason_given"] or "")
+            groups.setdefault(key, ([], entry))[0].append(each.app.region)
+    for (what, _, _), (regions, entry) in groups.items():
+        yield what, regions, entry
+
+
+def _alarms(results: Sequence[Result[Json]]) -> Table:
+    found = table("app", "alarm", "means", "do")
+    for each in results:
+        if each.value is None:
+            continue
+        told = each.value["status"]
+        for alarm in told["alarms"][:ALARMS]:
+            found.add_row(each.app.region, cell(alarm["what"], "red"), cell(alarm["means"]), cell(alarm["do"]))
+        if told["alarms_count"] > ALARMS:
+            found.add_row(each.app.region, cell(f"{told['alarms_count'] - min(ALARMS, len(told['alarms']))} more: nearzone status -o json"), "", "")
+    return found
