@@ -63,7 +63,9 @@ def run(arguments: Sequence[str], surroundings: Surroundings) -> int:
     """Run one command; return its exit code."""
     terminal = surroundings.terminal
     try:
-        return int(program()(with_values(arguments), prog_name="nearzone", standalone_mode=False, obj=surroundings) or 0)
+        return int(
+            program()(with_values(arguments), prog_name="nearzone", standalone_mode=False, obj=surroundings) or 0
+        )
     except ClickException as error:
         terminal.problem(f"{error.format_message()}\nSee: nearzone --help")
         code = USAGE
@@ -78,7 +80,9 @@ def run(arguments: Sequence[str], surroundings: Surroundings) -> int:
         terminal.problem("interrupted; an app that has not answered may still carry the request out")
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the last resort: a line instead of a stack trace
-        terminal.problem(f"a fault of this tool: {type(error).__name__}: {error}\nRun it again with --debug, and report it")
+        terminal.problem(
+            f"a fault of this tool: {type(error).__name__}: {error}\nRun it again with --debug, and report it"
+        )
         code = FAILED
     if "--debug" in arguments:
         terminal.note(traceback.format_exc())

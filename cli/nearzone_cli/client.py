@@ -79,7 +79,9 @@ class AppClient:
             # because they would carry the key to another address.
             with httpx.Client(timeout=timeout, trust_env=not is_loopback(self.app.url)) as client:
                 found = (
-                    client.get(url, params=params, headers=headers) if reads else client.post(url, json=body, headers=headers)
+                    client.get(url, params=params, headers=headers)
+                    if reads
+                    else client.post(url, json=body, headers=headers)
                 )
         except httpx.HTTPError as error:
             raise _no_answer(error, url, timeout) from error

@@ -59,5 +59,7 @@ def keep_names(environ: Mapping[str, str], found: Iterable[str]) -> None:
 
 
 def _cache(environ: Mapping[str, str]) -> Path:
-    folder = environ.get("XDG_CACHE_HOME") or (typer.get_app_dir("nearzone") if os.name == "nt" else str(Path.home() / ".cache"))
+    folder = environ.get("XDG_CACHE_HOME") or (
+        typer.get_app_dir("nearzone") if os.name == "nt" else str(Path.home() / ".cache")
+    )
     return Path(folder) / "nearzone" / "names.json"

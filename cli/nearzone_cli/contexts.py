@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import os
 import re
 import tomllib
@@ -29,7 +30,7 @@ _KEYS = ("key_env", "key_command", "key")
 
 @dataclass(frozen=True, slots=True)
 class KeySource:
-    """Where a function key comes from. `kind`: env (the name of a variable), command (its arguments) or key (itself)."""
+    """Where a function key comes from. `kind`: env (a variable's name), command (its arguments) or key (itself)."""
 
     kind: str
     value: str | tuple[str, ...] = field(repr=False)
@@ -69,7 +70,9 @@ class ContextFile:
         """The named context, or the current one, or the only one. Raises UsageError."""
         wanted = name or self.current or (next(iter(self.contexts)) if len(self.contexts) == 1 else None)
         if wanted is None:
-            raise UsageError(f"{self.path}: current: missing; name a context with --context, or: nearzone context use NAME")
+            raise UsageError(
+                f"{self.path}: current: missing; name a context with --context, or: nearzone context use NAME"
+            )
         if wanted not in self.contexts:
             option = "--context" if name else f"{self.path}: current"
             raise UsageError(f"{option}: no context {wanted!r}; there are: {', '.join(self.contexts)}")
@@ -86,7 +89,9 @@ def load(path: Path) -> ContextFile:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise UsageError(f"{path}: no such file. It says where the apps are (${VARIABLE} names another):\n\n{EXAMPLE}") from error
+        raise UsageError(
+            f"{path}: no such file. It says where the apps are (${VARIABLE} names another):\n\n{EXAMPLE}"
+        ) from error
     except (OSError, UnicodeError, tomllib.TOMLDecodeError) as error:
         # The parser quotes at most one character of the file, and no key.
         raise UsageError(f"{path}: {error}") from error
@@ -101,7 +106,9 @@ def _file(path: Path, content: Mapping[str, Any]) -> ContextFile:
     contexts = _table(f"{path}: contexts", content.get("contexts"))
     if not contexts:
         raise UsageError(f"{path}: contexts: missing. For example:\n\n{EXAMPLE}")
-    return ContextFile(path, current, {name: _context(f"{path}: contexts.{name}", name, each) for name, each in contexts.items()})
+    return ContextFile(
+        path, current, {name: _context(f"{path}: contexts.{name}", name, each) for name, each in contexts.items()}
+    )
 
 
 def _context(at: str, name: str, content: object) -> Context:
@@ -135,7 +142,9 @@ def _key(at: str, table: Mapping[str, Any], url: str) -> KeySource | None:
         return None
     (name,) = given
     if name == "key" and not is_loopback(url):
-        raise UsageError(f"{at}.key: a key in the file is accepted for apps on this machine only; use key_env or key_command")
+        raise UsageError(
+            f"{at}.key: a key in the file is accepted for apps on this machine only; use key_env or key_command"
+        )
     if name == "key_command":
         command = table[name]
         if not isinstance(command, list) or not command or not all(isinstance(each, str) and each for each in command):
@@ -192,6 +201,7 @@ def _known(at: str, table: Mapping[str, Any], known: tuple[str, ...]) -> None:
         raise UsageError(f"{at}: {unknown[0]}: unknown field; known fields: {', '.join(known)}")
 
 
+_TABLE = re.compile(r"^[ \t]*\[", re.MULTILINE)
 _CURRENT = re.compile(r"^current[ \t]*=.*$", re.MULTILINE)
 
 
@@ -199,13 +209,14 @@ def use(path: Path, name: str) -> None:
     """Make a context the current one; the rest of the file stays as it is. Raises UsageError."""
     load(path).chosen(name)
     before = path.read_text(encoding="utf-8")
-    head, bracket, tables = before.partition("[") if not before.startswith("[") else ("", "[", before[1:])
-    line = f'current = "{name}"'
+    first = _TABLE.search(before)
+    head, tables = (before[: first.start()], before[first.start() :]) if first else (before, "")
+    line = f"current = {json.dumps(name)}"
     head = _CURRENT.sub(lambda _: line, head) if _CURRENT.search(head) else f"{line}\n{head}"
     written = path.with_name(f"{path.name}.new")
     mode = path.stat().st_mode & 0o777
     with os.fdopen(os.open(written, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w", encoding="utf-8") as file:
-        file.write(head + bracket + tables)
+        file.write(head + tables)
     try:
         if load(written).current != name:
             raise UsageError(f"{path}: current: could not be changed; edit the line by hand")

@@ -67,7 +67,9 @@ class Secrets:
             return _checked(_output(source.value), f"the output of key_command {source.value[0]}")
         if source.kind == "env":
             if not self.environ.get(source.value, "").strip():
-                raise Refused(f"the environment variable {source.value} (key_env) is not set: export the function key in it")
+                raise Refused(
+                    f"the environment variable {source.value} (key_env) is not set: export the function key in it"
+                )
             return _checked(self.environ[source.value], f"the environment variable {source.value}")
         return _checked(source.value, "key")
 
@@ -91,7 +93,9 @@ def _output(command: tuple[str, ...]) -> str:
     except (OSError, UnicodeError) as error:
         raise Refused(f"key_command {command[0]}: {type(error).__name__}") from error
     except subprocess.TimeoutExpired:
-        raise Refused(f"key_command {command[0]} did not end within {COMMAND_SECONDS} s") from None  # It has the output.
+        raise Refused(
+            f"key_command {command[0]} did not end within {COMMAND_SECONDS} s"
+        ) from None  # It has the output.
     if done.returncode:
         last = done.stderr.strip().splitlines()[-1:] or ["without a message"]
         raise Refused(f"key_command {command[0]} failed ({done.returncode}): {last[0][:300]}")

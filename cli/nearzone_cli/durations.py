@@ -39,9 +39,9 @@ def spoken(length: float) -> str:
 
 
 def moment(option: str, text: str, now: float) -> float:
-    """A time of ISO 8601, by default UTC; a clock time such as 10:03 is the last one; a duration such as 2h is so long ago.
+    """A time in seconds since 1970: ISO 8601, by default UTC; 10:03 is the last one; 2h is so long ago.
 
-    Seconds since 1970. Raises UsageError, which names the option.
+    Raises UsageError, which names the option.
     """
     wanted = text.strip()
     if _DURATION.fullmatch(wanted.lower()) and wanted:
@@ -54,8 +54,8 @@ def moment(option: str, text: str, now: float) -> float:
         found = datetime.fromisoformat(wanted)
         return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError) as error:
-        message = f"{option}: {text!r} is neither a time such as 2026-11-29T10:00:00Z or 10:03 (UTC) nor a duration such as 2h"
-        raise UsageError(message) from error
+        known = "a time such as 2026-11-29T10:00:00Z or 10:03 (UTC), or a duration such as 2h"
+        raise UsageError(f"{option}: {text!r} is not {known}") from error
 
 
 def iso(at: float) -> str:

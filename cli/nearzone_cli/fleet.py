@@ -5,8 +5,8 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, Generic, Protocol, TypeVar
 
 from nearzone_cli.client import AppClient
 from nearzone_cli.contexts import App
@@ -39,7 +39,7 @@ class Watcher(Protocol):
     def waiting(self, missing: Sequence[str], total: int, seconds: float) -> None:
         """Some apps have not answered yet."""
 
-    def retrying(self, missing: Sequence["Result[T]"], seconds_left: float) -> None:
+    def retrying(self, missing: Sequence[Result[Any]], seconds_left: float) -> None:
         """Some apps have not got the order, and are asked again."""
 
     def done(self) -> None:
@@ -81,27 +81,35 @@ class Fleet:
     def ask_until_all(
         self, work: Callable[[AppClient], T], patience: float, concerned: Callable[[list[Result[T]]], list[Result[T]]]
     ) -> list[Result[T]]:
-        """As `ask`; asks again for `patience` seconds where another attempt may succeed, and the app is concerned."""
+        """As `ask`; asks again for `patience` seconds where another attempt may succeed; Ctrl-C ends that.
+
+        `concerned`: drops the apps that the order is not about.
+        """
         end = self.clock() + patience
         found = {each.app.region: each for each in self.ask(work)}
-        try:
-            while missing := [each for each in concerned(list(found.values())) if each.error and each.error.retry]:
-                left = end - self.clock()
-                if left <= 0:
-                    break
+        while missing := [each for each in concerned(list(found.values())) if each.error and each.error.retry]:
+            left = end - self.clock()
+            if left <= 0:
+                break
+            try:
                 self.watcher.retrying(missing, left)
                 self.sleep(min(PAUSE_SECONDS, left))
-                regions = {each.app.region for each in missing}
-                clients = [client for client in self.clients if client.app.region in regions]
-                for again in Fleet(clients, self.watcher, self.clock, self.sleep).ask(work):
-                    attempts = found[again.app.region].attempts + 1
-                    found[again.app.region] = Result(again.app, again.value, again.error, attempts)
-        finally:
-            self.watcher.done()
-        return [found[client.app.region] for client in self.clients]
+                again = self._only(missing).ask(work)
+            except KeyboardInterrupt:
+                break  # What the other apps have said is shown, and what is missing.
+            for each in again:
+                found[each.app.region] = replace(each, attempts=found[each.app.region].attempts + 1)
+        self.watcher.done()
+        return concerned([found[client.app.region] for client in self.clients])
+
+    def _only(self, missing: Sequence[Result[Any]]) -> Fleet:
+        regions = {each.app.region for each in missing}
+        return replace(self, clients=[client for client in self.clients if client.app.region in regions])
 
 
-def _call(client: AppClient, work: Callable[[AppClient], T], answers: queue.SimpleQueue[Result[T] | BaseException]) -> None:
+def _call(
+    client: AppClient, work: Callable[[AppClient], T], answers: queue.SimpleQueue[Result[T] | BaseException]
+) -> None:
     try:
         answers.put(Result(client.app, work(client)))
     except AppError as error:

@@ -14,21 +14,33 @@ from nearzone_cli.session import Session
 
 CONTEXT = Annotated[
     str | None,
-    typer.Option("--context", envvar="NEARZONE_CONTEXT", metavar="NAME", autocompletion=context_names, help="Use this context of the file."),
+    typer.Option(
+        "--context",
+        envvar="NEARZONE_CONTEXT",
+        metavar="NAME",
+        autocompletion=context_names,
+        help="Use this context of the file.",
+    ),
 ]
 REGION = Annotated[
     list[str] | None,
-    typer.Option("--region", "-r", metavar="REGION", autocompletion=region_names, help="Only the app of this region; repeatable."),
+    typer.Option(
+        "--region", "-r", metavar="REGION", autocompletion=region_names, help="Only the app of this region; repeatable."
+    ),
 ]
 OUTPUT = Annotated[Literal["table", "json"], typer.Option("--output", "-o", help="Tables, or one JSON object.")]
 DEBUG = Annotated[bool, typer.Option("--debug", help="Show the stack trace of an error; keys are removed.")]
 YES = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 DRY_RUN = Annotated[bool, typer.Option("--dry-run", help="Show what would change; change nothing.")]
-REASON = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Kept in the history, e.g. a ticket. At most 200 characters.")]
+REASON = Annotated[
+    str, typer.Option("--reason", metavar="TEXT", help="Kept in the history, e.g. a ticket. At most 200 characters.")
+]
 UNTIL_ALL = Annotated[
     str | None,
     typer.Option(
-        "--until-all", metavar="[=15m]", help="Ask again, for so long, the apps that have not got the order. 15m if left out."
+        "--until-all",
+        metavar="[=15m]",
+        help="Ask again, for so long, the apps that have not got the order. 15m if left out.",
     ),
 ]
 DEFAULT_PATIENCE = "15m"
@@ -70,7 +82,7 @@ def command(app: typer.Typer, name: str, examples: str = "") -> Callable[[Callab
         ordered = bool(own) and own[0].name == "order"
         own, shared = (own[1:], (*_ORDER, *_COMMON)) if ordered else (own, _COMMON)
 
-        def run(ctx: typer.Context, **given: Any) -> None:
+        def run(ctx: typer.Context, **given: Any) -> None:  # noqa: ANN401 - the command's own options
             session = _session(ctx, given)
             if ordered:
                 order = Order(given.pop("yes"), given.pop("dry_run"), given.pop("reason"), given.pop("until_all"))
@@ -95,5 +107,5 @@ def _session(ctx: typer.Context, given: dict[str, Any]) -> Session:
 
 
 def _examples(text: str) -> str:
-    """Examples below a command's help. The `\\b` keeps the lines as they are."""
+    r"""Examples below a command's help. The `\b` keeps the lines as they are."""
     return "\n\n\b\nExamples:\n" + "\n".join(f"  {line.strip()}" for line in text.strip().splitlines()) if text else ""

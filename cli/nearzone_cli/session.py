@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import IO, Any, TypeVar
 
@@ -12,7 +12,7 @@ from rich.console import RenderableType
 from nearzone_cli import contexts
 from nearzone_cli.client import AppClient, Timeouts
 from nearzone_cli.credentials import Secrets
-from nearzone_cli.errors import UsageError
+from nearzone_cli.errors import FAILED, UsageError
 from nearzone_cli.fleet import Fleet, Result, exit_code
 from nearzone_cli.screens.said import problems
 from nearzone_cli.terminal import Terminal, console
@@ -34,7 +34,7 @@ class Surroundings:
     monotonic: Callable[[], float]
     sleep: Callable[[float], None]
     token: Callable[[str], str]
-    timeouts: Timeouts = Timeouts()
+    timeouts: Timeouts = field(default_factory=Timeouts)
 
     @cached_property
     def secrets(self) -> Secrets:
@@ -83,7 +83,9 @@ class Session:
         known = {app.region: app for app in self.context.apps}
         for region in self.regions:
             if region not in known:
-                raise UsageError(f"--region: the context {self.context.name!r} has no {region!r}; it has: {', '.join(known)}")
+                raise UsageError(
+                    f"--region: the context {self.context.name!r} has no {region!r}; it has: {', '.join(known)}"
+                )
         chosen = [app for region, app in known.items() if not self.regions or region in self.regions]
         clients = [AppClient(app, here.secrets, here.timeouts) for app in chosen]
         return Fleet(clients, self.terminal, here.monotonic, here.sleep)
@@ -94,10 +96,11 @@ class Session:
         results: Sequence[Result[T]],
         screen: Callable[[Sequence[Result[T]]], Sequence[RenderableType]],
         code: int = 0,
-        **more: Any,
+        **more: object,
     ) -> int:
         """Show the results; return the exit code. `code`: where all apps answered. `more`: further keys of the JSON."""
-        code = exit_code(results) or code
+        found = exit_code(results)
+        code = FAILED if FAILED in (found, code) else found or code
         if self.as_json:
             self.terminal.show_json(
                 {

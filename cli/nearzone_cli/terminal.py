@@ -20,8 +20,8 @@ PIPE_WIDTH = 160
 """Columns where the output is no terminal and COLUMNS does not say how many there are."""
 SHOW_AFTER = 1.0
 """Seconds after which a call counts as long."""
-LINE_EVERY = 15.0
-"""Seconds between two progress lines where standard error is no terminal."""
+LINE_EVERY, RETRY_LINE_EVERY = 15.0, 60.0
+"""Seconds between two progress lines where standard error is no terminal: of one call, and of attempts."""
 
 
 def console(file: IO[str], environ: Mapping[str, str]) -> Console:
@@ -45,6 +45,8 @@ class Terminal:
     secrets: Secrets
     _status: Status | None = field(default=None, repr=False)
     _told: float = field(default=0.0, repr=False)
+    _missing: int = field(default=0, repr=False)
+    _left: float = field(default=0.0, repr=False)
 
     def show(self, *parts: RenderableType) -> None:
         """Print a result."""
@@ -66,21 +68,25 @@ class Terminal:
     def confirm(self, question: str) -> bool:
         """Ask; only `y` and `yes` agree. Raises UsageError where no answer is possible."""
         if not self.stdin.isatty():
-            raise UsageError("standard input is no terminal, so the tool cannot ask: add --yes to agree, or --dry-run to look")
+            raise UsageError("no terminal to ask in: add --yes to agree, or --dry-run to look")
         self.err.print(Text(f"{question} [y/N] "), end="")
         return self.stdin.readline().strip().lower() in ("y", "yes")
 
     def waiting(self, missing: Sequence[str], total: int, seconds: float) -> None:
         """Show which apps have not answered yet."""
         if seconds >= SHOW_AFTER:
-            text = f"{total - len(missing)} of {total} apps answered; waiting for {', '.join(missing)} ({round(seconds)} s)"
+            count, silent = total - len(missing), ", ".join(missing)
+            text = f"{count} of {total} apps answered; waiting for {silent} ({round(seconds)} s)"
             self._progress(text, seconds)
 
     def retrying(self, missing: Sequence[Result[Any]], seconds_left: float) -> None:
         """Show which apps have not got the order."""
-        lines = [f"{each.app.region}: {self.secrets.hide(str(each.error))} (attempt {each.attempts})" for each in missing]
+        lines = [f"{each.app.region}: {self.secrets.hide(str(each.error))}" for each in missing]
         text = f"not yet at all apps, {spoken(seconds_left)} left: " + "; ".join(lines)
-        self._progress(text, None)
+        # Without a terminal: a line when another app has it, and one a minute.
+        if self.err.is_terminal or len(missing) != self._missing or self._left - seconds_left >= RETRY_LINE_EVERY:
+            self._missing, self._left = len(missing), seconds_left
+            self._progress(text, None)
 
     def done(self) -> None:
         """Remove the progress display."""

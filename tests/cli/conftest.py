@@ -5,6 +5,7 @@ import json
 from dataclasses import dataclass, field
 
 import pytest
+
 from fake_app import REGIONS, FakeApp
 from nearzone_cli.__main__ import run
 from nearzone_cli.client import Timeouts

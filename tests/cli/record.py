@@ -20,7 +20,8 @@ from urllib.parse import urlencode
 ROOT = Path(__file__).parents[2]
 RECORDED = Path(__file__).parent / "recorded"
 REGIONS = ("eastus", "southeastasia", "westeurope")
-VM = "/subscriptions/5e7a1c00-0000-4000-8000-000000000001/resourceGroups/serving/providers/Microsoft.Compute/virtualMachines/llama-eus-1"
+GROUP = "/subscriptions/5e7a1c00-0000-4000-8000-000000000001/resourceGroups/serving"
+VM = f"{GROUP}/providers/Microsoft.Compute/virtualMachines/llama-eus-1"
 REASON = {"reason": "INC-4711"}
 STARTED = "2020-01-01T00:00:00Z"
 CURL = re.compile(r"curl -s -H 'x-functions-key: (\S+)' (http://\S+)/api/status \|")
@@ -66,7 +67,13 @@ def calls(app: App, region: str) -> None:
         app.call(query)
     app.call({"zone": zone, "name": "llama-70b"})
     app.call({"zone": zone, "name": "no-such-name"})
-    for body in ({"dry_run": True}, {}, {"check": True}, {"probe": {"name": "llama-70b"}}, {"adopt": ["db"], "dry_run": True}):
+    for body in (
+        {"dry_run": True},
+        {},
+        {"check": True},
+        {"probe": {"name": "llama-70b"}},
+        {"adopt": ["db"], "dry_run": True},
+    ):
         app.call(body=body)
     app.call(body={"dry_run": True, "name": "no-such-name"})
     for target in ({"region": "eastus"}, {"endpoint": VM}):

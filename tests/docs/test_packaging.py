@@ -110,7 +110,7 @@ def _walk(top):
     return ((Path(folder), folders, files) for folder, folders, files in os.walk(top))
 
 
-LOCKS = ["requirements", "requirements-dev", "infra/requirements", "requirements-bench"]
+LOCKS = ["requirements", "requirements-dev", "infra/requirements", "requirements-bench", "cli/requirements"]
 
 
 def requirements(name):

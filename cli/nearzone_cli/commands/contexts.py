@@ -38,7 +38,9 @@ def show(session: Session) -> int:
     context = session.context
     if session.as_json:
         apps = {app.region: {"url": app.url, "authentication": _ways(app)} for app in context.apps}
-        session.terminal.show_json({"format": FORMAT, "file": str(session.file.path), "context": context.name, "apps": apps})
+        session.terminal.show_json(
+            {"format": FORMAT, "file": str(session.file.path), "context": context.name, "apps": apps}
+        )
         return 0
     shown = table("app", "URL", "authentication", title=f"context {context.name}")
     for each in context.apps:
@@ -48,7 +50,10 @@ def show(session: Session) -> int:
 
 
 @command(app, "use", "nearzone context use prod")
-def use(session: Session, name: Annotated[str, typer.Argument(metavar="NAME", autocompletion=context_names, help="A context of the file.")]) -> int:
+def use(
+    session: Session,
+    name: Annotated[str, typer.Argument(metavar="NAME", autocompletion=context_names, help="A context of the file.")],
+) -> int:
     """Use this context from now on: writes `current` into the file."""
     contexts.use(session.file.path, name)
     session.terminal.note(f"{session.file.path}: the current context is {name}")

@@ -18,6 +18,8 @@ from nearzone_cli.session import Session
 Work = Callable[[AppClient], Json]
 Concerned = Callable[[Sequence[Result[Json]]], list[Result[Json]]]
 MAX_REASON = 200
+BAD_REQUEST = 400
+"""The app has understood the order and refused it: another attempt changes nothing."""
 
 
 class NothingToEnd(Refused):
@@ -41,7 +43,11 @@ def with_reason(body: Json, order: Order) -> Json:
     """The request with the reason. Raises UsageError, because every app would refuse it."""
     if len(order.reason) > MAX_REASON or not order.reason.isprintable():
         raise UsageError(f"--reason: one line of at most {MAX_REASON} characters is expected")
-    return {**body, **({"reason": order.reason} if order.reason else {}), **({"dry_run": True} if order.dry_run else {})}
+    return {
+        **body,
+        **({"reason": order.reason} if order.reason else {}),
+        **({"dry_run": True} if order.dry_run else {}),
+    }
 
 
 def agreed(session: Session, order: Order, question: str, dry_run: Work) -> int | None:
@@ -68,24 +74,30 @@ def everybody(results: Sequence[Result[Json]]) -> list[Result[Json]]:
 
 
 def give(
-    session: Session, order: Order, command: str, work: Work, again: Iterable[str] = (), concerned: Concerned = everybody
+    session: Session,
+    order: Order,
+    command: str,
+    work: Work,
+    again: Iterable[str] = (),
+    concerned: Concerned = everybody,
 ) -> int:
     """Send an order, show what each app said, and return the exit code.
 
     `again`: the command's own arguments, for the apps that have not got it. `concerned`: drops apps that are not.
     """
     patience = seconds("--until-all", order.patience) if order.patience and not order.dry_run else 0
-    results = _settled(concerned(session.fleet.ask_until_all(work, patience, concerned)))
+    results = _settled(session.fleet.ask_until_all(work, patience, concerned))
     failed = any(report["failures"] or report["refusals"] for each in results for report in reports(each.value))
-    missing = [each.app.region for each in results if each.error and each.error.retry]
+    missing = [each.app.region for each in results if each.error and each.error.status != BAD_REQUEST]
     line = _again(session, order, command, again, missing) if missing and not order.dry_run else None
     code = session.finish(
         command, results, order_screen, FAILED if failed else OK, dry_run=order.dry_run, missing=missing, again=line
     )
-    if failed:
-        code = FAILED
     if line:
-        session.terminal.note(f"\n{', '.join(missing)} may not have the order. When reachable, run:\n\n    {line}\n", "yellow")
+        silent = ", ".join(missing)
+        session.terminal.note(
+            f"\nThe order may be missing at: {silent}. Once that is mended, run:\n\n    {line}\n", "yellow"
+        )
     return code
 
 
@@ -97,7 +109,7 @@ def reports(answer: Json | None) -> list[Json]:
 
 
 def _settled(results: list[Result[Json]]) -> list[Result[Json]]:
-    """An app at which nothing was to end is as it should be, if another had it, or if an attempt before has ended it."""
+    """An app with nothing to end is as it should be, if another app had it, or if an attempt before has ended it."""
     if all(isinstance(each.error, NothingToEnd) and each.attempts == 1 for each in results):
         return results
     return [

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import queue
 import select
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, Any
@@ -19,6 +21,7 @@ from nearzone_cli.screens.status import status_screen
 from nearzone_cli.session import Session
 
 TICK_SECONDS = 0.1
+QUIT = ("q", "Q", "\x03")
 
 
 class Quiet:
@@ -41,14 +44,34 @@ def live(session: Session, ask: Callable[[Fleet], list[Result[Any]]], interval: 
     with _keys(here.stdin) as pressed, Live(console=session.terminal.out, screen=True, auto_refresh=False) as view:
         try:
             while True:
-                view.update(_screen(session, ask(fleet)), refresh=True)
-                until = here.monotonic() + interval
-                while here.monotonic() < until:
-                    if pressed() in ("q", "Q", "\x03"):
+                due = here.monotonic() + interval
+                answer: queue.SimpleQueue[Any] | None = _begun(ask, fleet)
+                while answer is not None or here.monotonic() < due:
+                    if pressed() in QUIT:
                         return OK
                     here.sleep(TICK_SECONDS)
+                    if answer is not None and not answer.empty():
+                        found = answer.get()
+                        if isinstance(found, BaseException):
+                            raise found
+                        view.update(_screen(session, found), refresh=True)
+                        answer = None
         except KeyboardInterrupt:
             return OK
+
+
+def _begun(ask: Callable[[Fleet], list[Result[Any]]], fleet: Fleet) -> queue.SimpleQueue[Any]:
+    """Ask in the background, so that keys work while an app does not answer."""
+    answer: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    def work() -> None:
+        try:
+            answer.put(ask(fleet))
+        except BaseException as error:  # noqa: BLE001 - the main thread raises it
+            answer.put(error)
+
+    threading.Thread(target=work, daemon=True).start()
+    return answer
 
 
 def _screen(session: Session, results: list[Result[Any]]) -> Group:

@@ -22,18 +22,32 @@ app = typer.Typer()
 
 TARGET = Annotated[
     str,
-    typer.Argument(metavar="REGION|ENDPOINT", autocompletion=region_names, help="A region, an endpoint's id, or its name if only one has it."),
+    typer.Argument(
+        metavar="REGION|ENDPOINT",
+        autocompletion=region_names,
+        help="A region, an endpoint's id, or its name if only one has it.",
+    ),
 ]
 FOR = Annotated[str | None, typer.Option("--for", metavar="DURATION", help="60m, 2h, 1h30m; at most 7d.")]
-UNTIL = Annotated[str | None, typer.Option("--until", metavar="TIME", help="The end instead of --for: 2026-11-29T12:00:00Z or 12:00 (UTC).")]
-ZONES = Annotated[list[str] | None, typer.Argument(metavar="[REGION]...", autocompletion=region_names, help="Zones by region or id; all if left out.")]
+UNTIL = Annotated[
+    str | None,
+    typer.Option("--until", metavar="TIME", help="The end instead of --for: 2026-11-29T12:00:00Z or 12:00 (UTC)."),
+]
+ZONES = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[REGION]...", autocompletion=region_names, help="Zones by region or id; all if left out."),
+]
 
 
-@command(app, "drain", """
+@command(
+    app,
+    "drain",
+    """
     nearzone drain eastus --for 4h --reason INC-4711
     nearzone drain llama-eus-1 --for 60m --dry-run
     nearzone drain eastus --for 4h --yes --until-all=30m
-""")
+""",
+)
 def drain(session: Session, order: Order, target: TARGET, duration: FOR = None, until: UNTIL = None) -> int:
     """Withdraw a region or an endpoint from all answers, at every app, for some time.
 
@@ -71,7 +85,9 @@ def _length(session: Session, duration: str | None, until: str | None) -> float:
     if minutes(length) > MAX_MINUTES:
         raise UsageError(f"{'--for' if duration else '--until'}: at most 7 days are accepted")
     if duration and length % 60:
-        session.terminal.note(f"--for: {spoken(length)} is sent as {minutes(length)} minutes, because the apps take whole minutes")
+        session.terminal.note(
+            f"--for: {spoken(length)} is sent as {minutes(length)} minutes, because the apps take whole minutes"
+        )
     return length
 
 
@@ -91,10 +107,14 @@ def _apps(session: Session) -> str:
     return f"{count} app{'s' if count > 1 else ''}"
 
 
-@command(app, "undrain", """
+@command(
+    app,
+    "undrain",
+    """
     nearzone undrain eastus
     nearzone undrain eastus --until-all
-""")
+""",
+)
 def undrain(session: Session, order: Order, target: TARGET) -> int:
     """End a drain at every app. An app that does not have it is as it should be."""
     found = drain_target(session, target)
@@ -105,10 +125,14 @@ def undrain(session: Session, order: Order, target: TARGET) -> int:
     return give(session, order, "undrain", work, (found.value,))
 
 
-@command(app, "freeze", """
+@command(
+    app,
+    "freeze",
+    """
     nearzone freeze --reason 'stop everything'
     nearzone freeze eastus --for 60m
-""")
+""",
+)
 def freeze(session: Session, order: Order, zones: ZONES = None, duration: FOR = None, until: UNTIL = None) -> int:
     """Write nothing to zones: of all apps, or of these regions. Without --for until they are unfrozen."""
     length = _length(session, duration, until) if duration or until else None
@@ -119,16 +143,22 @@ def freeze(session: Session, order: Order, zones: ZONES = None, duration: FOR = 
         if end is not None and left is not None and left <= 0:
             raise Refused(f"not sent: the freeze is over since {iso(end)}")
         given = {} if left is None else {"minutes": minutes(left)}
-        return _each_zone(client, zones or (), lambda zone: client.resync(with_reason({"freeze": {"zone": zone, **given}}, order)))
+        return _each_zone(
+            client, zones or (), lambda zone: client.resync(with_reason({"freeze": {"zone": zone, **given}}, order))
+        )
 
     ends = () if end is None else ("--until", iso(end))
     return give(session, order, "freeze", work, (*(zones or ()), *ends), _with_zones(zones or ()))
 
 
-@command(app, "unfreeze", """
+@command(
+    app,
+    "unfreeze",
+    """
     nearzone unfreeze
     nearzone unfreeze eastus
-""")
+""",
+)
 def unfreeze(session: Session, order: Order, zones: ZONES = None) -> int:
     """Write to zones again, and sweep them: of all apps, or of these regions."""
 
@@ -142,15 +172,23 @@ def unfreeze(session: Session, order: Order, zones: ZONES = None) -> int:
     return give(session, order, "unfreeze", work, zones or (), _with_zones(zones or ()))
 
 
-@command(app, "adopt", """
+@command(
+    app,
+    "adopt",
+    """
     nearzone adopt llama-70b phi-4 --region eastus
     nearzone adopt --lost --dry-run
-""")
+""",
+)
 def adopt(
     session: Session,
     order: Order,
-    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", autocompletion=known_names, help="Names to take over.")] = None,
-    lost: Annotated[bool, typer.Option("--lost", help="All record sets that were ours and have lost the owner tag.")] = False,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", autocompletion=known_names, help="Names to take over.")
+    ] = None,
+    lost: Annotated[
+        bool, typer.Option("--lost", help="All record sets that were ours and have lost the owner tag.")
+    ] = False,
 ) -> int:
     """Take over record sets that do not carry the owner tag. What they hold is replaced.
 
@@ -167,17 +205,25 @@ def adopt(
     return give(session, order, "adopt", lambda client: client.resync(with_reason(wanted, order)), own)
 
 
-@command(app, "sync", """
+@command(
+    app,
+    "sync",
+    """
     nearzone sync
     nearzone sync --name llama-70b
     nearzone sync --force 0123456789ab --region eastus
-""")
+""",
+)
 def sync(
     session: Session,
     order: Order,
     name: Annotated[str | None, typer.Option("--name", autocompletion=known_names, help="Only this name.")] = None,
-    endpoint: Annotated[str | None, typer.Option("--endpoint", help="Read this endpoint anew: its id, or its name if only one has it.")] = None,
-    force: Annotated[list[str] | None, typer.Option("--force", metavar="DIGEST", help="Let this refused plan through; repeatable.")] = None,
+    endpoint: Annotated[
+        str | None, typer.Option("--endpoint", help="Read this endpoint anew: its id, or its name if only one has it.")
+    ] = None,
+    force: Annotated[
+        list[str] | None, typer.Option("--force", metavar="DIGEST", help="Let this refused plan through; repeatable.")
+    ] = None,
     force_beyond: Annotated[bool, typer.Option("--force-beyond", help="Also above the guard's hard bound.")] = False,
 ) -> int:
     """Sweep now: compare every zone with Azure, and correct it. With --force it asks first."""
@@ -223,7 +269,9 @@ def _with_zones(wanted: Sequence[str]) -> Concerned:
     def concerned(results: Sequence[Result[Json]]) -> list[Result[Json]]:
         if not wanted:
             return list(results)
-        having = [each for each in results if isinstance(each.error, NothingToEnd) or (each.value and each.value["zones"])]
+        having = [
+            each for each in results if isinstance(each.error, NothingToEnd) or (each.value and each.value["zones"])
+        ]
         refused = [each for each in results if each.error and not each.error.retry and each not in having]
         silent = [each for each in results if each.error and each.error.retry]
         if len(having) >= len(set(wanted)):

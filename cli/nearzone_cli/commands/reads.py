@@ -25,10 +25,17 @@ from nearzone_cli.session import Session
 app = typer.Typer()
 T = TypeVar("T")
 
-GLANCE = 20
-"""Names that the status shows."""
-NAME = Annotated[str, typer.Argument(metavar="NAME", autocompletion=known_names, help="A name without the zone, such as llama-70b.")]
-FROM = Annotated[str | None, typer.Option("--from", metavar="REGION", autocompletion=region_names, help="Only as clients of this region see it.")]
+GLANCE = 100
+"""Names that the status asks for; it shows the services among them, not the names of single hosts."""
+NAME = Annotated[
+    str, typer.Argument(metavar="NAME", autocompletion=known_names, help="A name without the zone, such as llama-70b.")
+]
+FROM = Annotated[
+    str | None,
+    typer.Option(
+        "--from", metavar="REGION", autocompletion=region_names, help="Only as clients of this region see it."
+    ),
+]
 
 
 def glance(client: AppClient) -> Json:
@@ -38,58 +45,89 @@ def glance(client: AppClient) -> Json:
     return {"status": told, "names": names}
 
 
-@command(app, "status", """
+@command(
+    app,
+    "status",
+    """
     nearzone status
     nearzone status --region eastus -o json
-""")
+""",
+)
 def status(session: Session) -> int:
     """All regions at a glance: what answers where, what waits, alarms, overrides, freshness."""
     return session.finish("status", session.fleet.ask(glance), status_screen)
 
 
-@command(app, "watch", """
+@command(
+    app,
+    "watch",
+    """
     nearzone watch
     nearzone watch --interval 2
-""")
-def watch(session: Session, interval: Annotated[float, typer.Option("--interval", min=1.0, help="Seconds between two looks.")] = 5.0) -> int:
+""",
+)
+def watch(
+    session: Session,
+    interval: Annotated[float, typer.Option("--interval", min=1.0, help="Seconds between two looks.")] = 5.0,
+) -> int:
     """Show the status and renew it, until q or Ctrl-C."""
     if session.as_json or not session.terminal.out.is_terminal:
         raise UsageError("watch needs a terminal; elsewhere use: nearzone status")
     return live(session, lambda fleet: fleet.ask(glance), interval)
 
 
-@command(app, "names", """
+@command(
+    app,
+    "names",
+    """
     nearzone names
     nearzone names llama-70b
     nearzone names 'llama-*' -o json
-""")
+""",
+)
 def names(
     session: Session,
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", autocompletion=known_names, help="Only this name; * stands for anything.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[NAME]", autocompletion=known_names, help="Only this name; * stands for anything."),
+    ] = None,
 ) -> int:
     """What each zone answers for each name."""
     wanted = (name or "*").lower()
-    results = session.fleet.ask(lambda client: [each for each in client.items("names") if fnmatchcase(each["name"], wanted)])
+    results = session.fleet.ask(
+        lambda client: [each for each in client.items("names") if fnmatchcase(each["name"], wanted)]
+    )
     if name is None:
         keep_names(session.surroundings.environ, (item["name"] for each in results for item in each.value or ()))
     return session.finish("names", results, names_screen if name is None else one_name_screen)
 
 
-@command(app, "explain", """
+@command(
+    app,
+    "explain",
+    """
     nearzone explain llama-70b
     nearzone explain llama-70b --from eastus
-""")
+""",
+)
 def explain(session: Session, name: NAME, origin: FROM = None) -> int:
     """Every claim of a name, in or out, and why; probes and distances beside."""
     results = _of_zones(session, origin, lambda client, zone: client.status(zone=zone, name=name))
     return session.finish("explain", results, explain_screen)
 
 
-@command(app, "plan", """
+@command(
+    app,
+    "plan",
+    """
     nearzone plan
     nearzone plan --name llama-70b; test $? -eq 2 && echo 'something would change'
-""")
-def plan(session: Session, name: Annotated[str | None, typer.Option("--name", autocompletion=known_names, help="Only this name.")] = None) -> int:
+""",
+)
+def plan(
+    session: Session,
+    name: Annotated[str | None, typer.Option("--name", autocompletion=known_names, help="Only this name.")] = None,
+) -> int:
     """What a sweep would change, as a diff. Exit code 2 if there is something to change."""
     body: Json = {"dry_run": True, **({"name": name} if name else {})}
     results = session.fleet.ask(lambda client: client.resync(body))
@@ -99,9 +137,13 @@ def plan(session: Session, name: Annotated[str | None, typer.Option("--name", au
     return session.finish("plan", results, plan_screen, code)
 
 
-@command(app, "check", """
+@command(
+    app,
+    "check",
+    """
     nearzone check
-""")
+""",
+)
 def check(session: Session) -> int:
     """Run the preflight: roles, links, peerings, locks, limits. Exit code 1 if something is wrong."""
     results = session.fleet.ask(lambda client: client.resync({"check": True}))
@@ -109,25 +151,40 @@ def check(session: Session) -> int:
     return session.finish("check", results, check_screen, FAILED if wrong else OK)
 
 
-@command(app, "probe", """
+@command(
+    app,
+    "probe",
+    """
     nearzone probe llama-70b
     nearzone probe llama-70b --region eastus
-""")
+""",
+)
 def probe(session: Session, name: NAME) -> int:
     """Probe every address of a name now, from every app."""
     results = session.fleet.ask(lambda client: client.resync({"probe": {"name": name}}))
     return session.finish("probe", results, probe_screen)
 
 
-@command(app, "history", """
+@command(
+    app,
+    "history",
+    """
     nearzone history llama-70b
     nearzone history llama-70b --since 10:00 --until 10:05
     nearzone history --since 2h
-""")
+""",
+)
 def history(
     session: Session,
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", autocompletion=known_names, help="With --since also the overrides of that time.")] = None,
-    since: Annotated[str | None, typer.Option("--since", metavar="TIME", help="10:03 (UTC), 2h ago as 2h, or 2026-11-29T10:00:00Z.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[NAME]", autocompletion=known_names, help="With --since also the overrides of that time."
+        ),
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="TIME", help="10:03 (UTC), 2h ago as 2h, or 2026-11-29T10:00:00Z.")
+    ] = None,
     until: Annotated[str | None, typer.Option("--until", metavar="TIME", help="The end; now if left out.")] = None,
 ) -> int:
     """Why an answer changed, and who did it: the last changes of a name, or all of some time."""
@@ -152,16 +209,24 @@ def _merged(results: Sequence[Result[Any]]) -> list[Json]:
     """The entries of all apps in the order of time."""
     found: list[Json] = []
     for each in results:
-        pages = [] if each.value is None else each.value["zones"].values() if isinstance(each.value, dict) else [each.value]
+        pages = (
+            [] if each.value is None else each.value["zones"].values() if isinstance(each.value, dict) else [each.value]
+        )
         found += [{**entry, "app": each.app.region} for page in pages for entry in page]
     return sorted(found, key=lambda entry: (entry["at"], entry["app"], entry["name"]))
 
 
-def _of_zones(session: Session, origin: str | None, ask: Callable[[AppClient, str], T]) -> list[Result[dict[str, dict[str, T]]]]:
-    """What each app says of each of its zones, or of the zone of one region. Raises UsageError where no app has that."""
+def _of_zones(
+    session: Session, origin: str | None, ask: Callable[[AppClient, str], T]
+) -> list[Result[dict[str, dict[str, T]]]]:
+    """What each app says of each of its zones, or of the zone of one region. Raises UsageError if no app has that."""
 
     def work(client: AppClient) -> dict[str, dict[str, T]]:
-        zones = [zone for zone in client.status()["zones"] if origin is None or zone["region"] == origin.lower().replace(" ", "")]
+        zones = [
+            zone
+            for zone in client.status()["zones"]
+            if origin is None or zone["region"] == origin.lower().replace(" ", "")
+        ]
         return {"zones": {zone["id"]: ask(client, zone["id"]) for zone in zones}}
 
     results = session.fleet.ask(work)
@@ -171,5 +236,5 @@ def _of_zones(session: Session, origin: str | None, ask: Callable[[AppClient, st
     if having:
         return having
     if exit_code(results) == OK:
-        raise UsageError(f"--from: no app has a zone of {origin!r}; it is one of: {', '.join(each.app.region for each in results)}")
+        raise UsageError(f"--from: no app has a zone of {origin!r}; see: nearzone status")
     return [each if each.error else replace(each, value={"zones": {}}) for each in results]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from rich.console import RenderableType
@@ -13,6 +14,7 @@ from nearzone_cli.durations import clock_time
 from nearzone_cli.fleet import Result
 from nearzone_cli.screens.said import addresses, cell, short, short_zone, table
 
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)")
 SMALL = 2
 """Up to so many addresses of an answer are shown in the overview."""
 
@@ -23,7 +25,9 @@ def names_screen(results: Sequence[Result[list[Json]]]) -> list[RenderableType]:
     rows: dict[str, dict[str, Text]] = {}
     for each in results:
         for item in each.value or ():
-            rows.setdefault(item["name"], {})[each.app.region] = Text("\n").join(_answer(one) for one in item["answers"])
+            rows.setdefault(item["name"], {})[each.app.region] = Text("\n").join(
+                _answer(one) for one in item["answers"]
+            )
     found = table("name", *(f"{region} answers" for region in regions))
     for name, answers in sorted(rows.items()):
         found.add_row(cell(name, "bold"), *(answers.get(region, Text("-")) for region in regions))
@@ -45,7 +49,11 @@ def one_name_screen(results: Sequence[Result[list[Json]]]) -> list[RenderableTyp
         for item in each.value or ():
             for answer in item["answers"]:
                 held = answer["held"]
-                known = "the answer" if held is None else f"{addresses(held['addresses'])}: {held['why']} {held['error'] or ''}"
+                known = (
+                    "the answer"
+                    if held is None
+                    else f"{addresses(held['addresses'])}: {held['why']} {held['error'] or ''}"
+                )
                 found.add_row(
                     cell(item["name"], "bold"),
                     each.app.region,
@@ -59,16 +67,28 @@ def one_name_screen(results: Sequence[Result[list[Json]]]) -> list[RenderableTyp
 
 def explain_screen(results: Sequence[Result[Json]]) -> list[RenderableType]:
     """Every claim of a name, in or out, and why, as a tree for each zone."""
-    return [_zone_tree(each.app.region, zone) for each in results for zone in (each.value or {"zones": {}})["zones"].values()]
+    return [
+        _zone_tree(each.app.region, zone)
+        for each in results
+        for zone in (each.value or {"zones": {}})["zones"].values()
+    ]
 
 
 def _zone_tree(region: str, found: Json) -> Tree:
     answer, record = found["answer"], found["record"]
-    same = record is not None and answer["addresses"] is not None and sorted(record["addresses"]) == sorted(answer["addresses"])
+    same = (
+        record is not None
+        and answer["addresses"] is not None
+        and sorted(record["addresses"]) == sorted(answer["addresses"])
+    )
     right = same or (record is None and not answer["addresses"])
     tree = Tree(cell(f"{found['name']} in {short_zone(found['zone'])}, seen by clients in {region}", "bold"))
     tree.add(cell(f"answer: {addresses(answer['addresses'])}: {answer['reason']}"))
-    holds = "no record set" if record is None else f"{addresses(record['addresses'])}{'' if record['owned'] else ' (not ours)'}"
+    holds = (
+        "no record set"
+        if record is None
+        else f"{addresses(record['addresses'])}{'' if record['owned'] else ' (not ours)'}"
+    )
     tree.add(cell(f"the zone holds: {holds}", "green" if right else "bold yellow"))
     for text in _obstacles(found):
         tree.add(cell(text, "bold yellow"))
@@ -117,7 +137,9 @@ def _probing(tree: Tree, probing: Json | None) -> None:
     branch = tree.add(cell(f"probes from {probing['vantage']} ({probing['mode']}{stale})"))
     if probing["differs"]:
         for word in ("with", "without"):
-            branch.add(cell(f"{word} probes: {addresses(probing[word]['addresses'])}: {probing[word]['reason']}", "yellow"))
+            branch.add(
+                cell(f"{word} probes: {addresses(probing[word]['addresses'])}: {probing[word]['reason']}", "yellow")
+            )
     for place in probing["distances"]:
         branch.add(cell(place))
 
@@ -134,7 +156,7 @@ def history_screen(entries: Sequence[Json], now: float) -> list[RenderableType]:
             cell(addresses(entry["before"]), "red" if entry["before"] else ""),
             cell(addresses(entry["after"]), "green" if entry["after"] else ""),
             cell(entry["reason"]),
-            cell(entry["cause"]),
+            cell(_TIME.sub(lambda found: clock_time(found[0], now), entry["cause"])),
             cell(entry["by"] or "-"),
             cell(entry["reason_given"] or "-"),
         )

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from nearzone_cli.client import Json
 from nearzone_cli.fleet import Result
-from nearzone_cli.screens.said import STYLES, addresses, cell, mark, short_zone, table
+from nearzone_cli.screens.said import STYLES, addresses, cell, mark, short, short_zone, table
 
 MOST = 40
 """Changes of one app that an order shows; `plan` shows all."""
@@ -58,7 +58,9 @@ def _said(reports: Iterable[Json]) -> Iterator[str]:
 
 def impact(results: Sequence[Result[Json]]) -> list[RenderableType]:
     """What a dry run would change at each app, in numbers."""
-    found = table("app", "endpoints", "names", "record sets changed", "addresses taken away", "names left without an address")
+    found = table(
+        "app", "endpoints", "names", "record sets changed", "addresses taken away", "names left without an address"
+    )
     for each in results:
         if each.value is None:
             found.add_row(each.app.region, *[""] * 4, cell(f"{each.outcome}: {each.error}", STYLES[each.outcome]))
@@ -89,10 +91,9 @@ def plan_screen(results: Sequence[Result[Json]]) -> list[RenderableType]:
         kinds.update(change["kind"] for change in changes)
         if changes:
             parts.append(diff(each.app.region, changes))
-        for text in each.value["refusals"]:
-            parts.append(cell(f"{each.app.region}: refused: {text}", "bold red"))
-        for failure in each.value["failures"]:
-            parts.append(cell(f"{each.app.region}: {failure['what']}: {failure['error']}", "red"))
+        failed = [f"{failure['what']}: {failure['error']}" for failure in each.value["failures"]]
+        wrong = [*(f"refused: {text}" for text in each.value["refusals"]), *failed]
+        parts += [cell(f"{each.app.region}: {text}", "bold red") for text in wrong]
         parts += [cell(f"{each.app.region}: {note}", "yellow") for note in each.value["notes"]]
         refused += len(each.value["refusals"])
         failures += len(each.value["failures"])
@@ -133,7 +134,11 @@ def check_screen(results: Sequence[Result[Json]]) -> list[RenderableType]:
             found.add_row(each.app.region, cell(alarm["what"], "red"), cell(alarm["means"]), cell(alarm["do"]))
         for failure in each.value["failures"]:
             found.add_row(each.app.region, cell(failure["what"], "red"), cell(failure["error"]), "")
-    fine = [each.app.region for each in results if each.value is not None and not each.value["alarms"] + each.value["failures"]]
+    fine = [
+        each.app.region
+        for each in results
+        if each.value is not None and not each.value["alarms"] + each.value["failures"]
+    ]
     parts: list[RenderableType] = [found] if found.row_count else []
     return [*parts, cell(f"Nothing wrong: {', '.join(fine)}", "green")] if fine else parts
 
@@ -149,7 +154,7 @@ def probe_screen(results: Sequence[Result[Json]]) -> list[RenderableType]:
                 each.app.region,
                 cell(f"{seen['ip']}:{seen['port']}"),
                 cell(seen["region"]),
-                cell(seen["endpoint"].rsplit("/", 1)[-1]),
+                cell(short(seen["endpoint"])),
                 cell(word, "green" if good else "red"),
                 cell("-" if seen["rtt_ms"] is None else f"{seen['rtt_ms']:g}"),
                 cell(seen["advice"]),

@@ -46,9 +46,10 @@ def addresses(found: Iterable[str] | None) -> str:
 
 
 def short(endpoint: str) -> str:
-    """The last part of an endpoint's id; of an instance of a scale set, also the set's name."""
+    """The last part of an endpoint's id; of an instance of a scale set also the set's name."""
     parts = endpoint.strip("/").split("/")
-    return "/".join((parts[-3], parts[-1])) if "virtualmachinescalesets" in endpoint.lower() and len(parts) > 8 and parts[-2].lower() == "virtualmachines" else parts[-1]
+    in_set = len(parts) > 3 and parts[-4].lower() == "virtualmachinescalesets"
+    return f"{parts[-3]}/{parts[-1]}" if in_set else parts[-1]
 
 
 def short_zone(zone: str) -> str:

@@ -13,6 +13,8 @@ from nearzone_cli.fleet import Result
 from nearzone_cli.screens.names import names_screen
 from nearzone_cli.screens.said import STYLES, cell, mark, short, table
 
+SERVICES = 20
+"""Names that are shown."""
 ALARMS = 10
 """Alarms of one app that are shown."""
 
@@ -20,19 +22,21 @@ ALARMS = 10
 def status_screen(results: Sequence[Result[Json]]) -> list[RenderableType]:
     """The apps, overrides, alarms, and the first names."""
     parts: list[RenderableType] = [_apps(results)]
-    for found in (_overrides(results), _alarms(results)):
-        if found.row_count:
-            parts.append(found)
-    pages = [
-        Result(each.app, each.value["names"]["items"]) for each in results if each.value is not None and each.value["names"]
-    ]
+    parts += [found for found in (_overrides(results), _alarms(results)) if found.row_count]
+    pages = [_services(each) for each in results if each.value is not None and each.value["names"]]
     if any(page.value for page in pages):
         parts += names_screen(pages)
-        more = max(each.value["names"]["count"] for each in results if each.value and each.value["names"])
-        shown = max(len(page.value or ()) for page in pages)
-        if more > shown:
-            parts.append(cell(f"{more - shown} more names: nearzone names", "dim"))
+    if pages:
+        total = max(each.value["names"]["count"] for each in results if each.value and each.value["names"])
+        rest = total - len({item["name"] for page in pages for item in page.value or ()})
+        parts += [cell(f"{rest} more names, of single hosts too: nearzone names", "dim")] if rest > 0 else []
     return parts
+
+
+def _services(result: Result[Json]) -> Result[list[Json]]:
+    """The first names of an app that are not the name of one host."""
+    items = result.value["names"]["items"] if result.value else []
+    return Result(result.app, [item for item in items if not item["host"]][:SERVICES])
 
 
 def _apps(results: Sequence[Result[Json]]) -> Table:
@@ -87,7 +91,13 @@ def _overrides(results: Sequence[Result[Json]]) -> Table:
     found = table("override", "at", "until", "by", "reason given")
     for what, regions, entry in _grouped(results):
         until = entry["until"] or "it is unfrozen"
-        found.add_row(cell(what, "yellow"), cell(", ".join(regions)), cell(until), cell(entry["by"]), cell(entry["reason_given"] or "-"))
+        found.add_row(
+            cell(what, "yellow"),
+            cell(", ".join(regions)),
+            cell(until),
+            cell(entry["by"]),
+            cell(entry["reason_given"] or "-"),
+        )
     return found
 
 
@@ -116,5 +126,10 @@ def _alarms(results: Sequence[Result[Json]]) -> Table:
         for alarm in told["alarms"][:ALARMS]:
             found.add_row(each.app.region, cell(alarm["what"], "red"), cell(alarm["means"]), cell(alarm["do"]))
         if told["alarms_count"] > ALARMS:
-            found.add_row(each.app.region, cell(f"{told['alarms_count'] - min(ALARMS, len(told['alarms']))} more: nearzone status -o json"), "", "")
+            found.add_row(
+                each.app.region,
+                cell(f"{told['alarms_count'] - min(ALARMS, len(told['alarms']))} more: nearzone status -o json"),
+                "",
+                "",
+            )
     return found
