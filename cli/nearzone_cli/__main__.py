@@ -60,33 +60,34 @@ def program() -> typer.Typer:
 
 
 def run(arguments: Sequence[str], surroundings: Surroundings) -> int:
-    """Run one command; return its exit code."""
+    """Run one command; return its exit code. Every error becomes a line on standard error."""
     terminal = surroundings.terminal
     try:
         return int(
             program()(with_values(arguments), prog_name="nearzone", standalone_mode=False, obj=surroundings) or 0
         )
-    except ClickException as error:
-        terminal.problem(f"{error.format_message()}\nSee: nearzone --help")
-        code = USAGE
-    except UsageError as error:
-        terminal.problem(str(error))
-        code = USAGE
-    except CliError as error:
-        terminal.problem(str(error))
-        code = FAILED
     except (KeyboardInterrupt, typer.Abort):
         terminal.done()
         terminal.problem("interrupted; an app that has not answered may still carry the request out")
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the last resort: a line instead of a stack trace
-        terminal.problem(
-            f"a fault of this tool: {type(error).__name__}: {error}\nRun it again with --debug, and report it"
-        )
-        code = FAILED
-    if "--debug" in arguments:
-        terminal.note(traceback.format_exc())
-    return code
+        text, code = _told(error)
+        terminal.problem(text)
+        if "--debug" in arguments:
+            terminal.note("".join(traceback.format_exception(error)))
+        return code
+
+
+def _told(error: Exception) -> tuple[str, int]:
+    """The line and the exit code of an error."""
+    match error:
+        case ClickException():
+            return f"{error.format_message()}\nSee: nearzone --help", USAGE
+        case UsageError():
+            return str(error), USAGE
+        case CliError():
+            return str(error), FAILED
+    return f"a fault of this tool: {type(error).__name__}: {error}\nRun it again with --debug, and report it", FAILED
 
 
 def with_values(arguments: Sequence[str]) -> list[str]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+import ssl
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import httpx
@@ -20,6 +23,11 @@ STATUS_SECONDS = 60.0
 PAGE = 1000
 
 Json = dict[str, Any]
+SUMMARY = ("now", "mode", "zones", "endpoints", "last_sweep", "drains", "drains_count", "alarms", "alarms_count")
+EXPLANATION = ("zone", "name", "answer", "record", "claims", "history")
+LISTING = ("items", "count", "next")
+REPORT = ("changes", "skips", "failures", "refusals", "notes", "covers", "alarms", "left")
+"""Keys that the answers have at least (docs/http-api.md)."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +47,18 @@ class AppClient:
     secrets: Secrets
     timeouts: Timeouts = Timeouts()
 
-    def status(self, **params: str) -> Json:
-        """`GET /api/status`. Raises AppError."""
-        return self._json(self._send("status", params, None))
+    def summary(self) -> Json:
+        """`GET /api/status` without parameters. Raises AppError."""
+        return _with(SUMMARY, self._status({}))
+
+    def explanation(self, zone: str, name: str) -> Json:
+        """`GET /api/status` of one answer. Raises AppError."""
+        return _with(EXPLANATION, self._status({"zone": zone, "name": name}))
+
+    def page(self, name: str, limit: int = PAGE, after: str = "") -> Json:
+        """`GET /api/status` of a page of a list. Raises AppError."""
+        params = {"list": name, "limit": str(limit), **({"after": after} if after else {})}
+        return _with(LISTING, self._status(params))
 
     def export(self, since: str, until: str) -> list[Json]:
         """Every change and override of a span of time, oldest first. Raises AppError."""
@@ -60,13 +77,16 @@ class AppClient:
         """All items of a list of the status, page by page. Raises AppError."""
         after: str | None = ""
         while after is not None:
-            page = self.status(list=name, limit=str(PAGE), **({"after": after} if after else {}))
+            page = self.page(name, after=after)
             yield from page["items"]
             after = page["next"]
 
     def resync(self, body: Mapping[str, Any]) -> Json:
         """`POST /api/resync`. Raises AppError."""
-        return self._json(self._send("resync", {}, body))
+        return _with(REPORT, _decoded(self._send("resync", {}, body).text))
+
+    def _status(self, params: Mapping[str, str]) -> Json:
+        return _decoded(self._send("status", params, None).text)
 
     def _send(self, function: str, params: Mapping[str, str], body: Mapping[str, Any] | None) -> httpx.Response:
         reads = body is None
@@ -77,20 +97,38 @@ class AppClient:
         try:
             # Proxies and certificates come from the environment, except on this machine. Redirects are not followed,
             # because they would carry the key to another address.
-            with httpx.Client(timeout=timeout, trust_env=not is_loopback(self.app.url)) as client:
+            with httpx.Client(timeout=timeout, verify=_tls(), trust_env=not is_loopback(self.app.url)) as client:
                 found = (
                     client.get(url, params=params, headers=headers)
                     if reads
                     else client.post(url, json=body, headers=headers)
                 )
         except httpx.HTTPError as error:
-            raise _no_answer(error, url, timeout) from error
+            raise _no_answer(error, timeout) from error
         if found.status_code != httpx.codes.OK:
             raise _refusal(found, self.app, function)
         return found
 
-    def _json(self, found: httpx.Response) -> Json:
-        return _decoded(found.text)
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """The certificates that are trusted; reading them takes a tenth of a second."""
+    return httpx.create_ssl_context()
+
+
+def _with(keys: Iterable[str], found: Json) -> Json:
+    """An answer that has these keys. Raises Failed, which names the key that is missing."""
+    missing = [key for key in keys if key not in found]
+    if missing:
+        raise unexpected(f"{missing[0]} is missing")
+    return found
+
+
+def unexpected(what: str) -> Failed:
+    """The error for an answer of another form. Another attempt changes nothing."""
+    error = Failed(f"the answer is not as expected ({what}): is the app of another release?")
+    error.retry = False
+    return error
 
 
 def _decoded(text: str) -> Json:
@@ -103,22 +141,23 @@ def _decoded(text: str) -> Json:
     return found
 
 
-def _no_answer(error: httpx.HTTPError, url: str, timeout: httpx.Timeout) -> Unreached:
+def _no_answer(error: httpx.HTTPError, timeout: httpx.Timeout) -> Unreached:
     """The error for a request without an answer. httpx's texts hold no headers."""
-    host = httpx.URL(url).netloc.decode()
     match error:
         case httpx.ConnectTimeout():
-            return Unreached(f"no connection to {host} within {timeout.connect:g} s: check network, VPN and firewall")
+            return Unreached(f"no connection within {timeout.connect:g} s: check network, VPN and firewall")
         case httpx.TimeoutException():
-            late = f"{host} did not answer within {timeout.read:g} s"
-            return Unreached(f"{late}; it may still carry the request out: look with `nearzone status`")
+            late = f"no answer within {timeout.read:g} s"
+            return Unreached(f"{late}; the app may still carry the request out: look with `nearzone status`")
         case httpx.ConnectError():
-            return Unreached(f"no connection to {host} ({_short(error)}): is the app running, and the URL right?")
-    return Unreached(f"the connection to {host} broke ({_short(error)}); the app may have got the request")
+            text = f"no connection ({_short(error)}): is the app running, and its URL right?"
+            return Unreached(f"{text} See: nearzone context show")
+    return Unreached(f"the connection broke ({_short(error)}); the app may have got the request")
 
 
 def _short(error: Exception) -> str:
-    return (str(error) or type(error).__name__)[:200]
+    """An error's text without the number of the operating system's error."""
+    return re.sub(r"^\[Errno -?\d+\] ", "", str(error) or type(error).__name__)[:200]
 
 
 def _refusal(found: httpx.Response, app: App, function: str) -> AppError:

@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, Protocol, TypeVar
 
-from nearzone_cli.client import AppClient
+from nearzone_cli.client import AppClient, unexpected
 from nearzone_cli.contexts import App
-from nearzone_cli.errors import FAILED, OK, UNREACHED, AppError, Failed
+from nearzone_cli.errors import FAILED, OK, UNREACHED, AppError
 
 T = TypeVar("T")
 PAUSE_SECONDS = 5.0
@@ -115,12 +115,7 @@ def _call(
     except AppError as error:
         answers.put(Result(client.app, error=error))
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        # The app's answer lacks what the tool reads: it is of another release, or no app.
-        text = f"the answer is not as expected ({type(error).__name__}: {error}): is the app of another release?"
-        failed = Failed(text)
-        failed.retry = False
-        failed.__cause__ = error
-        answers.put(Result(client.app, error=failed))
+        answers.put(Result(client.app, error=unexpected(f"{type(error).__name__}: {error}")))
     except BaseException as error:  # noqa: BLE001 - the main thread raises it
         answers.put(error)
 

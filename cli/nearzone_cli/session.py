@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import IO, Any, TypeVar
 
 from rich.console import RenderableType
 
 from nearzone_cli import contexts
-from nearzone_cli.client import AppClient, Timeouts
+from nearzone_cli.client import AppClient, Timeouts, unexpected
 from nearzone_cli.credentials import Secrets
 from nearzone_cli.errors import FAILED, UsageError
 from nearzone_cli.fleet import Fleet, Result, exit_code
@@ -99,6 +99,7 @@ class Session:
         **more: object,
     ) -> int:
         """Show the results; return the exit code. `code`: where all apps answered. `more`: further keys of the JSON."""
+        results = results if self.as_json else [_readable(each, screen) for each in results]
         found = exit_code(results)
         code = FAILED if FAILED in (found, code) else found or code
         if self.as_json:
@@ -115,6 +116,15 @@ class Session:
         else:
             self.terminal.show(*screen(results), *problems(results, self.terminal.secrets.hide))
         return code
+
+
+def _readable(result: Result[T], screen: Callable[[Sequence[Result[T]]], object]) -> Result[T]:
+    """The result, or an error if its screen cannot read it: what the other apps have said must not be lost."""
+    try:
+        screen([result])
+    except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
+        return replace(result, value=None, error=unexpected(f"{type(error).__name__}: {error}"))
+    return result
 
 
 def app_json(result: Result[Any]) -> dict[str, Any]:

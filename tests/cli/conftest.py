@@ -11,7 +11,7 @@ from nearzone_cli.__main__ import run
 from nearzone_cli.client import Timeouts
 from nearzone_cli.session import Surroundings
 
-BEGIN = 1796034600.0  # 2026-11-30T08:30:00Z
+BEGIN = 1795949100.0  # 2026-11-29T10:45:00Z
 TOKEN = "token-of-entra-5ec4e7"
 
 

@@ -32,7 +32,7 @@ class FakeApp:
 
     def __init__(self, region, clock):
         self.region, self.clock, self.key = region, clock, f"key-of-{region}-c0ffee"
-        self.drains, self.frozen, self.orders = {}, None, []
+        self.drains, self.frozen, self.orders, self.tokens = {}, None, [], []
         self.trouble = None  # (status, content type, text) of every answer
         self.silent = threading.Event()  # set: no answer comes
         self._over = threading.Event()
@@ -57,6 +57,7 @@ class FakeApp:
                 if app.silent.is_set():
                     app._over.wait(30)
                     return
+                app.tokens.append(self.headers.get("authorization"))
                 status, kind, text = app.trouble or app.answer(self.path, body, self.headers.get("x-functions-key"))
                 content = text.encode()
                 self.send_response(status)
@@ -83,9 +84,8 @@ class FakeApp:
     def answer(self, path, body, key):
         parts = urlsplit(path)
         query = dict(parse_qsl(parts.query)) or None
-        function = parts.path.removeprefix("/api/")
         if key != self.key:
-            return self._recorded(function, wrong_key=True)
+            return self._recorded("status", wrong_key=True)
         if body is None:
             return self._status(query)
         return self._resync(body)

@@ -40,8 +40,8 @@ FROM = Annotated[
 
 def glance(client: AppClient) -> Json:
     """The status, and the first names. Raises AppError."""
-    told = client.status()
-    names = None if "stale" in told else client.status(list="names", limit=str(GLANCE))
+    told = client.summary()
+    names = None if "stale" in told else client.page("names", GLANCE)
     return {"status": told, "names": names}
 
 
@@ -112,7 +112,7 @@ def names(
 )
 def explain(session: Session, name: NAME, origin: FROM = None) -> int:
     """Every claim of a name, in or out, and why; probes and distances beside."""
-    results = _of_zones(session, origin, lambda client, zone: client.status(zone=zone, name=name))
+    results = _of_zones(session, origin, lambda client, zone: client.explanation(zone, name))
     return session.finish("explain", results, explain_screen)
 
 
@@ -195,7 +195,7 @@ def history(
         raise UsageError("--until: only together with --since")
     results: Sequence[Result[Any]]
     if since is None:
-        results = _of_zones(session, None, lambda client, zone: client.status(zone=zone, name=name or "")["history"])
+        results = _of_zones(session, None, lambda client, zone: client.explanation(zone, name or "")["history"])
     else:
         begin, end = iso(moment("--since", since, now)), iso(moment("--until", until, now) if until else now + 1)
         wanted = ("*", name.lower()) if name else None
@@ -224,7 +224,7 @@ def _of_zones(
     def work(client: AppClient) -> dict[str, dict[str, T]]:
         zones = [
             zone
-            for zone in client.status()["zones"]
+            for zone in client.summary()["zones"]
             if origin is None or zone["region"] == origin.lower().replace(" ", "")
         ]
         return {"zones": {zone["id"]: ask(client, zone["id"]) for zone in zones}}

@@ -71,5 +71,5 @@ def _heard(results: Sequence[Result[Any]]) -> str:
 def zones_of(client: AppClient, wanted: Iterable[str]) -> list[Json]:
     """The zones of an app that are wanted, by id or region; all where nothing is. Raises AppError."""
     texts = {each.lower() if "/" in each else each.lower().replace(" ", "") for each in wanted}
-    zones: list[Json] = client.status()["zones"]
+    zones: list[Json] = client.summary()["zones"]
     return [each for each in zones if not texts or each["id"].lower() in texts or each["region"].lower() in texts]
