@@ -69,7 +69,7 @@ class Terminal:
         """Ask; only `y` and `yes` agree. Raises UsageError where no answer is possible."""
         if not self.stdin.isatty():
             raise UsageError("no terminal to ask in: add --yes to agree, or --dry-run to look")
-        self.err.print(Text(f"{question} [y/N] "), end="")
+        self.err.print(Text(f"{question} [y/N] "), end="", soft_wrap=True)
         return self.stdin.readline().strip().lower() in ("y", "yes")
 
     def waiting(self, missing: Sequence[str], total: int, seconds: float) -> None:

@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from conftest import TOKEN
 from nearzone_cli.credentials import Secrets
+from tests.cli.tool import TOKEN
 
 
 def with_line(tool, region, line):

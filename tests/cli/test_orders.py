@@ -6,8 +6,8 @@ import shlex
 
 import pytest
 
-from conftest import BEGIN
-from fake_app import REGIONS
+from tests.cli.fake_app import REGIONS
+from tests.cli.tool import BEGIN
 
 HOUR = BEGIN + 3600
 GROUP = "/subscriptions/5e7a1c00-0000-4000-8000-000000000001/resourceGroups/serving"

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from fake_app import REGIONS
+from tests.cli.fake_app import REGIONS
 
 EMPTY = {
     "changes": [],

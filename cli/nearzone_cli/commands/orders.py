@@ -16,6 +16,7 @@ from nearzone_cli.durations import MAX_MINUTES, iso, minutes, moment, seconds, s
 from nearzone_cli.errors import Refused, UsageError
 from nearzone_cli.fleet import Result
 from nearzone_cli.options import Order, command
+from nearzone_cli.screens.said import short
 from nearzone_cli.session import Session
 
 app = typer.Typer()
@@ -55,7 +56,7 @@ def drain(session: Session, order: Order, target: TARGET, duration: FOR = None, 
     """
     length = _length(session, duration, until)
     found = drain_target(session, target)
-    what = f"{found.kind} {found.value}"
+    what = f"{found.kind} {short(found.value)}"
 
     def dry_run(client: AppClient) -> Json:
         return client.resync({"drain": {**found.body, "minutes": minutes(length)}, "dry_run": True})

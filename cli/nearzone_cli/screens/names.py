@@ -12,9 +12,10 @@ from rich.tree import Tree
 from nearzone_cli.client import Json
 from nearzone_cli.durations import clock_time
 from nearzone_cli.fleet import Result
-from nearzone_cli.screens.said import addresses, cell, short, short_zone, table
+from nearzone_cli.screens.said import KINDS, addresses, cell, short, short_zone, table
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)")
+_ENDPOINT = re.compile(r"/subscriptions/[^\s,;]+", re.IGNORECASE)
 SMALL = 2
 """Up to so many addresses of an answer are shown in the overview."""
 
@@ -146,18 +147,24 @@ def _probing(tree: Tree, probing: Json | None) -> None:
 
 def history_screen(entries: Sequence[Json], now: float) -> list[RenderableType]:
     """Changes and overrides, oldest first: what changed, why, and who caused it. `entries` have a key `app`."""
-    found = table("at (UTC)", "app", "name", "what", "before", "after", "why", "cause", "by", "reason given")
+    found = table("at (UTC)", "app", "name", "what", "why, and by whom")
     for entry in entries:
+        before, after = addresses(entry["before"]), addresses(entry["after"])
+        arrow = "" if before == after == "-" else f" {before} → {after}"
+        given = f": {entry['reason_given']}" if entry["reason_given"] else ""
         found.add_row(
             cell(clock_time(entry["at"], now)),
             cell(entry["app"]),
             cell(entry["name"], "bold"),
-            cell(entry["kind"]),
-            cell(addresses(entry["before"]), "red" if entry["before"] else ""),
-            cell(addresses(entry["after"]), "green" if entry["after"] else ""),
-            cell(entry["reason"]),
-            cell(_TIME.sub(lambda found: clock_time(found[0], now), entry["cause"])),
-            cell(entry["by"] or "-"),
-            cell(entry["reason_given"] or "-"),
+            Text.assemble(cell(entry["kind"], KINDS.get(entry["kind"], ("", ""))[1]), cell(arrow)),
+            cell(
+                f"{_brief(entry['reason'], now)}\n{_brief(entry['cause'], now)}, by {entry['by'] or 'the app'}{given}"
+            ),
         )
     return [found] if entries else [cell("No change is recorded.")]
+
+
+def _brief(text: str, now: float) -> str:
+    """A text with short times and endpoints."""
+    text = _TIME.sub(lambda found: clock_time(found[0], now), text)
+    return _ENDPOINT.sub(lambda found: short(found[0]), text)

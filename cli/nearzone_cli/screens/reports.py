@@ -11,11 +11,10 @@ from rich.text import Text
 
 from nearzone_cli.client import Json
 from nearzone_cli.fleet import Result
-from nearzone_cli.screens.said import STYLES, addresses, cell, mark, short, short_zone, table
+from nearzone_cli.screens.said import KINDS, STYLES, addresses, cell, mark, short, short_zone, table
 
-MOST = 40
+MOST = 12
 """Changes of one app that an order shows; `plan` shows all."""
-KINDS = {"create": ("+", "green"), "update": ("~", "yellow"), "delete": ("-", "red"), "adopt": ("!", "magenta")}
 
 
 def order_screen(results: Sequence[Result[Json]]) -> list[RenderableType]:

@@ -12,6 +12,8 @@ from rich.text import Text
 
 from nearzone_cli.fleet import Result
 
+KINDS = {"create": ("+", "green"), "update": ("~", "yellow"), "delete": ("-", "red"), "adopt": ("!", "magenta")}
+"""The sign and the style of each kind of change."""
 STYLES = {"ok": "green", "refused": "bold red", "failed": "bold red", "not reached": "bold yellow"}
 
 
