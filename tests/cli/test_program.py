@@ -87,7 +87,8 @@ def test_the_help_lists_the_exit_codes(tool, capsys):
 
 
 def environment(tool):
-    return {**os.environ, **tool.environ, "PYTHONPATH": str(CLI), "TERM": "xterm", "LINES": "60"}
+    path = os.pathsep.join(filter(None, (str(CLI), os.environ.get("PYTHONPATH"))))
+    return {**os.environ, **tool.environ, "PYTHONPATH": path, "TERM": "xterm", "LINES": "60"}
 
 
 @pytest.mark.parametrize(

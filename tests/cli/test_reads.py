@@ -33,10 +33,15 @@ def test_status_shows_all_regions_their_answers_and_overrides(tool):
     assert said.code == 0
     for region in REGIONS:
         assert f"{region} apply 17 serving, 2 stopped" in words(said.out)
-    assert "drain eastus westeurope" in words(said.out)
+    assert "drain eastus westeurope, eastus, southeastasia - 2026-11-29T" in words(said.out)
     assert "INC-4711" in said.out
     assert "llama-70b" in said.out
     assert "llama-eus-1" not in said.out, "a host's own name is no service"
+
+
+def test_status_shows_at_which_apps_a_drain_is_missing(tool):
+    tool("drain", "eastus", "--for", "60m", "--yes", "--reason", "INC-4711", "-r", "westeurope", "-r", "eastus")
+    assert "drain eastus westeurope, eastus southeastasia 2026-11-29T" in words(tool("status").out)
 
 
 def test_status_of_an_app_that_is_down_shows_the_others(tool, apps):

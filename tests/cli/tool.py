@@ -80,7 +80,7 @@ class Tool:
 
 def started(folder):
     """The tool with three running apps, and a context file for them in a folder."""
-    found = Tool({}, folder / "config.toml", {"COLUMNS": "150", "XDG_CACHE_HOME": str(folder / "cache")})
+    found = Tool({}, folder / "config.toml", {"COLUMNS": "170", "XDG_CACHE_HOME": str(folder / "cache")})
     found.apps = {region: FakeApp(region, lambda: found.now) for region in REGIONS}
     found.environ |= {f"KEY_{region.upper()}": app.key for region, app in found.apps.items()}
     found.environ["NEARZONE_CONFIG"] = str(found.config)

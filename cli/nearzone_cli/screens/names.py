@@ -12,10 +12,9 @@ from rich.tree import Tree
 from nearzone_cli.client import Json
 from nearzone_cli.durations import clock_time
 from nearzone_cli.fleet import Result
-from nearzone_cli.screens.said import KINDS, addresses, cell, short, short_zone, table
+from nearzone_cli.screens.said import KINDS, addresses, brief, cell, short, short_zone, table
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)")
-_ENDPOINT = re.compile(r"/subscriptions/[^\s,;]+", re.IGNORECASE)
 SMALL = 2
 """Up to so many addresses of an answer are shown in the overview."""
 
@@ -167,4 +166,4 @@ def history_screen(entries: Sequence[Json], now: float) -> list[RenderableType]:
 def _brief(text: str, now: float) -> str:
     """A text with short times and endpoints."""
     text = _TIME.sub(lambda found: clock_time(found[0], now), text)
-    return _ENDPOINT.sub(lambda found: short(found[0]), text)
+    return brief(text)

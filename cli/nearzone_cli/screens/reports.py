@@ -11,7 +11,7 @@ from rich.text import Text
 
 from nearzone_cli.client import Json
 from nearzone_cli.fleet import Result
-from nearzone_cli.screens.said import KINDS, STYLES, addresses, cell, mark, short, short_zone, table
+from nearzone_cli.screens.said import KINDS, STYLES, addresses, brief, cell, mark, short, short_zone, table
 
 MOST = 12
 """Changes of one app that an order shows; `plan` shows all."""
@@ -32,7 +32,7 @@ def order_screen(results: Sequence[Result[Json]]) -> list[RenderableType]:
             cell(sum(len(report["changes"]) for report in reports)),
             mark(failures, "bold red"),
             mark(sum(report["left"] for report in reports), "yellow"),
-            cell("\n".join(_said(reports)) or "nothing to add"),
+            cell(brief("\n".join(_said(reports))) or "-"),
         )
     parts: list[RenderableType] = [found] if found.row_count else []
     for each in results:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from nearzone_cli.fleet import Result
 
 KINDS = {"create": ("+", "green"), "update": ("~", "yellow"), "delete": ("-", "red"), "adopt": ("!", "magenta")}
 """The sign and the style of each kind of change."""
+_ENDPOINT = re.compile(r"/subscriptions/[^\s,;]+/[^\s,;]+", re.IGNORECASE)
 STYLES = {"ok": "green", "refused": "bold red", "failed": "bold red", "not reached": "bold yellow"}
 
 
@@ -52,6 +54,11 @@ def short(endpoint: str) -> str:
     parts = endpoint.strip("/").split("/")
     in_set = len(parts) > 3 and parts[-4].lower() == "virtualmachinescalesets"
     return f"{parts[-3]}/{parts[-1]}" if in_set else parts[-1]
+
+
+def brief(text: str) -> str:
+    """A text of an app with the short names of endpoints in place of their ids."""
+    return _ENDPOINT.sub(lambda found: short(found[0]), text)
 
 
 def short_zone(zone: str) -> str:

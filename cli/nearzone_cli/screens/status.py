@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from rich.console import RenderableType
 from rich.table import Table
@@ -88,22 +88,27 @@ def _probing(probing: Json | None) -> tuple[str, str]:
 
 
 def _overrides(results: Sequence[Result[Json]]) -> Table:
-    found = table("override", "at", "until", "by", "reason given")
-    for what, regions, entry in _grouped(results):
-        until = entry["until"] or "it is unfrozen"
+    """Each override once: at which apps it is, and at which a drain is missing."""
+    found = table("override", "at", "missing at", "until", "by", "reason given")
+    answered = [each.app.region for each in results if each.value is not None]
+    for (what, reason), entries in _grouped(results).items():
+        ends = sorted({entry["until"] or "it is unfrozen" for _, entry in entries})
+        having = [region for region, _ in entries]
+        missing = [region for region in answered if region not in having] if what.startswith("drain ") else []
         found.add_row(
             cell(what, "yellow"),
-            cell(", ".join(regions)),
-            cell(until),
-            cell(entry["by"]),
-            cell(entry["reason_given"] or "-"),
+            cell(", ".join(having)),
+            cell(", ".join(missing) or "-", "bold red" if missing else ""),
+            cell(ends[0] if len(ends) == 1 else f"{ends[0]} to {ends[-1]}"),
+            cell(entries[0][1]["by"]),
+            cell(reason or "-"),
         )
     return found
 
 
-def _grouped(results: Sequence[Result[Json]]) -> Iterator[tuple[str, list[str], Json]]:
-    """Each override once, with the apps that have it; those with another end or reason apart."""
-    groups: dict[tuple[str, str, str], tuple[list[str], Json]] = {}
+def _grouped(results: Sequence[Result[Json]]) -> dict[tuple[str, str], list[tuple[str, Json]]]:
+    """The apps and overrides by what they are about and their reason."""
+    groups: dict[tuple[str, str], list[tuple[str, Json]]] = {}
     for each in results:
         if each.value is None:
             continue
@@ -111,10 +116,8 @@ def _grouped(results: Sequence[Result[Json]]) -> Iterator[tuple[str, list[str], 
         drains = [(f"drain {short(drain['target'])}", drain) for drain in told["drains"]]
         freezes = [(f"freeze {zone['region']}", zone["frozen"]) for zone in told["zones"] if zone["frozen"]]
         for what, entry in drains + freezes:
-            key = (what, (entry["until"] or "")[:16], entry["reason_given"] or "")
-            groups.setdefault(key, ([], entry))[0].append(each.app.region)
-    for (what, _, _), (regions, entry) in groups.items():
-        yield what, regions, entry
+            groups.setdefault((what, entry["reason_given"] or ""), []).append((each.app.region, entry))
+    return groups
 
 
 def _alarms(results: Sequence[Result[Json]]) -> Table:
