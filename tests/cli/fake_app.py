@@ -32,9 +32,11 @@ class FakeApp:
 
     def __init__(self, region, clock):
         self.region, self.clock, self.key = region, clock, f"key-of-{region}-c0ffee"
-        self.drains, self.frozen, self.orders, self.tokens = {}, None, [], []
+        self.drains, self.frozen, self.orders, self.tokens, self.queries = {}, None, [], [], []
         self.trouble = None  # (status, content type, text) of every answer
+        self.location = None  # where a redirect leads
         self.silent = threading.Event()  # set: no answer comes
+        self.lost = threading.Event()  # set: requests are carried out, and no answer comes
         self._over = threading.Event()
         self._server, self._port = None, 0
         self.start()
@@ -60,7 +62,12 @@ class FakeApp:
                 app.tokens.append(self.headers.get("authorization"))
                 status, kind, text = app.trouble or app.answer(self.path, body, self.headers.get("x-functions-key"))
                 content = text.encode()
+                if app.lost.is_set():
+                    self.close_connection = True
+                    return
                 self.send_response(status)
+                if app.location:
+                    self.send_header("location", app.location)
                 self.send_header("content-type", kind or "text/plain")
                 self.send_header("content-length", str(len(content)))
                 self.end_headers()
@@ -87,6 +94,7 @@ class FakeApp:
         if key != self.key:
             return self._recorded("status", wrong_key=True)
         if body is None:
+            self.queries.append(query or {})
             return self._status(query)
         return self._resync(body)
 

@@ -98,3 +98,9 @@ def test_no_secret_is_in_the_text_of_an_object():
     secrets = Secrets({}, lambda _: TOKEN)
     secrets._once("a", lambda: "f00dcafe")
     assert "f00dcafe" not in repr(secrets)
+
+
+def test_a_redirect_is_not_followed_because_it_would_carry_the_key_away(tool, apps):
+    apps["eastus"].trouble, apps["eastus"].location = (302, "", ""), f"{apps['westeurope'].url}/api/status"
+    assert tool("status", "-r", "eastus").code == 3
+    assert apps["westeurope"].tokens == [], "another address was asked"

@@ -239,6 +239,15 @@ def test_undrain_ends_a_drain_everywhere_also_where_it_never_was(tool, apps):
     assert words(said.out).count("nothing to do: undrain: eastus is not drained by an override") == 2
 
 
+def test_undrain_that_was_carried_out_without_an_answer_is_done(tool, apps):
+    apps["eastus"].drains["eastus"] = HOUR
+    apps["eastus"].lost.set()
+    tool.at_sleep = lambda _: apps["eastus"].lost.clear()
+    said = tool("undrain", "eastus", "-r", "eastus", "--until-all")
+    assert said.code == 0
+    assert apps["eastus"].drains == {}
+
+
 def test_undrain_of_what_no_app_has_drained_fails(tool):
     said = tool("undrain", "eastus")
     assert said.code == 1

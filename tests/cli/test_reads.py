@@ -44,6 +44,23 @@ def test_status_shows_at_which_apps_a_drain_is_missing(tool):
     assert "drain eastus westeurope, eastus southeastasia 2026-11-29T" in words(tool("status").out)
 
 
+def test_status_shows_what_needs_an_operator(tool, apps):
+    told = json.loads(apps["eastus"].answer("/api/status", None, apps["eastus"].key)[2])
+    zone = told["zones"][0]["id"]
+    waits = {"zone": zone, "name": "phi-4", "since": "2026-11-29T10:44:00Z", "attempts": 3, "last_error": "HTTP 429"}
+    told["dirty"], told["dirty_count"] = [{**waits, "waits_for": "next attempt in 20 s"}] * 10, 37
+    told["blocked"] = [{"zone": zone, "name": "chat", "why": "lost", "owner": None, "addresses": ["10.9.9.9"]}]
+    told["refused"] = [{"zone": zone, "digest": "0123456789ab", "removals": 4, "owned": 10, "beyond": False}]
+    told["alarms"] = [{"what": "no role", "means": "no write", "do": "assign it", "count": 1}]
+    apps["eastus"].trouble = (200, "application/json", json.dumps({**told, "items": [], "count": 0, "next": None}))
+    text = words(tool("status", "-r", "eastus").out)
+    assert "phi-4 2026-11-29T10:44:00Z 3 next attempt in 20 s: HTTP 429" in text
+    assert "27 more: nearzone status -o json" in text
+    assert "chat ai.internal (dns-eastus) lost 10.9.9.9" in text
+    assert "0123456789ab ai.internal (dns-eastus) 4 of 10 no" in text
+    assert "no role no write assign it" in text
+
+
 def test_status_of_an_app_that_is_down_shows_the_others(tool, apps):
     apps["eastus"].stop()
     said = tool("status")

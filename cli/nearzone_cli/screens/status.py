@@ -10,19 +10,19 @@ from rich.table import Table
 from nearzone_cli.client import Json
 from nearzone_cli.durations import age
 from nearzone_cli.fleet import Result
+from nearzone_cli.screens.attention import attention
 from nearzone_cli.screens.names import names_screen
 from nearzone_cli.screens.said import STYLES, cell, mark, short, table
 
 SERVICES = 20
 """Names that are shown."""
-ALARMS = 10
-"""Alarms of one app that are shown."""
 
 
 def status_screen(results: Sequence[Result[Json]]) -> list[RenderableType]:
-    """The apps, overrides, alarms, and the first names."""
+    """The apps, overrides, what needs an operator, and the first names."""
     parts: list[RenderableType] = [_apps(results)]
-    parts += [found for found in (_overrides(results), _alarms(results)) if found.row_count]
+    overrides = _overrides(results)
+    parts += [*([overrides] if overrides.row_count else []), *attention(results)]
     pages = [_services(each) for each in results if each.value is not None and each.value["names"]]
     if any(page.value for page in pages):
         parts += names_screen(pages)
@@ -118,21 +118,3 @@ def _grouped(results: Sequence[Result[Json]]) -> dict[tuple[str, str], list[tupl
         for what, entry in drains + freezes:
             groups.setdefault((what, entry["reason_given"] or ""), []).append((each.app.region, entry))
     return groups
-
-
-def _alarms(results: Sequence[Result[Json]]) -> Table:
-    found = table("app", "alarm", "means", "do")
-    for each in results:
-        if each.value is None:
-            continue
-        told = each.value["status"]
-        for alarm in told["alarms"][:ALARMS]:
-            found.add_row(each.app.region, cell(alarm["what"], "red"), cell(alarm["means"]), cell(alarm["do"]))
-        if told["alarms_count"] > ALARMS:
-            found.add_row(
-                each.app.region,
-                cell(f"{told['alarms_count'] - min(ALARMS, len(told['alarms']))} more: nearzone status -o json"),
-                "",
-                "",
-            )
-    return found
