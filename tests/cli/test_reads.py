@@ -219,6 +219,26 @@ def test_every_answer_that_is_none_says_what_to_do(tool, apps, trouble, code, te
     assert "westeurope apply" in words(said.out)
 
 
+def test_an_answer_that_no_screen_can_read_hides_no_other(tool, apps):
+    reports(apps["eastus"], changes=[{"name": "phi-4"}], notes=[])
+    said = tool("plan")
+    assert said.code == 1
+    assert "is the app of another release?" in said.out
+    assert "2 of 3 apps answered" in said.out
+
+
+def test_an_app_with_several_zones_shows_each(tool, apps):
+    page = json.loads(apps["eastus"].answer("/api/status?list=names&limit=1", None, apps["eastus"].key)[2])
+    (item,) = [each for each in page["items"] if each["name"] == "llama-70b"]
+    other = {**item["answers"][0], "zone": item["answers"][0]["zone"].replace("dns-eastus", "dns-westus")}
+    item["answers"] = [*item["answers"], {**other, "held": {"why": "frozen", "addresses": [], "at": None, "error": ""}}]
+    apps["eastus"].trouble = (200, "application/json", json.dumps({**page, "items": [item]}))
+    said = tool("names", "-r", "eastus")
+    assert "ai.internal (dns-eastus): 10.1.0.4, 10.1.0.5" in said.out
+    assert "ai.internal (dns-westus): ! 10.1.0.4, 10.1.0.5 (frozen)" in said.out
+    assert "! the zone is not known to hold this answer" in said.out
+
+
 def test_an_app_that_does_not_answer_in_time_is_given_up(tool, apps):
     tool.timeouts = type(tool.timeouts)(connect=1.0, status=0.3, resync=0.3)
     apps["eastus"].silent.set()

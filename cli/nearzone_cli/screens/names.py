@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from rich.console import RenderableType
 from rich.text import Text
@@ -25,15 +25,20 @@ def names_screen(results: Sequence[Result[list[Json]]]) -> list[RenderableType]:
     rows: dict[str, dict[str, Text]] = {}
     for each in results:
         for item in each.value or ():
-            rows.setdefault(item["name"], {})[each.app.region] = Text("\n").join(
-                _answer(one) for one in item["answers"]
-            )
+            rows.setdefault(item["name"], {})[each.app.region] = Text("\n").join(_answers(item))
     found = table("name", *(f"{region} answers" for region in regions))
     for name, answers in sorted(rows.items()):
         found.add_row(cell(name, "bold"), *(answers.get(region, Text("-")) for region in regions))
     marked = any("!" in text.plain for row in rows.values() for text in row.values())
     legend = [cell("! the zone is not known to hold this answer: nearzone explain NAME", "yellow")] if marked else []
     return [found, *legend] if rows else [cell("No names.")]
+
+
+def _answers(item: Json) -> Iterator[Text]:
+    """The answers of an app; with the zone if the app has several."""
+    for answer in item["answers"]:
+        zone = f"{short_zone(answer['zone'])}: " if len(item["answers"]) > 1 else ""
+        yield Text.assemble(cell(zone, "dim"), _answer(answer))
 
 
 def _answer(answer: Json) -> Text:
@@ -82,7 +87,7 @@ def _zone_tree(region: str, found: Json) -> Tree:
         and sorted(record["addresses"]) == sorted(answer["addresses"])
     )
     right = same or (record is None and not answer["addresses"])
-    tree = Tree(cell(f"{found['name']} in {short_zone(found['zone'])}, seen by clients in {region}", "bold"))
+    tree = Tree(cell(f"{found['name']} in {short_zone(found['zone'])}, app {region}", "bold"))
     tree.add(cell(f"answer: {addresses(answer['addresses'])}: {answer['reason']}"))
     holds = (
         "no record set"
