@@ -9,15 +9,21 @@ import subprocess
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import inf
 
 from nearzone_cli.contexts import App, KeySource
 from nearzone_cli.errors import Refused
 
 COMMAND_SECONDS = 60
+RENEW_SECONDS = 300
+"""So long before a token expires it is renewed."""
 
 
-def entra_token(scope: str) -> str:
-    """A token of the identity that azure-identity finds: environment, managed identity, az login. Raises Refused."""
+def entra_token(scope: str) -> tuple[str, float]:
+    """A token of the identity that azure-identity finds: environment, managed identity, az login; and when it expires.
+
+    The expiry is in seconds since 1970. Raises Refused.
+    """
     try:
         from azure.core.exceptions import ClientAuthenticationError  # noqa: PLC0415 - an optional dependency
         from azure.identity import DefaultAzureCredential  # noqa: PLC0415 - as above
@@ -25,42 +31,50 @@ def entra_token(scope: str) -> str:
         raise Refused("entra_scope needs azure-identity: pipx install 'nearzone-cli[entra]'") from error
     try:
         with DefaultAzureCredential() as credential:
-            return credential.get_token(scope).token
+            found = credential.get_token(scope)
     except ClientAuthenticationError as error:
         first = str(error).strip().splitlines()[:1]
         raise Refused(f"no Entra token for {scope}: {''.join(first)}; sign in with: az login") from error
+    return found.token, float(found.expires_on)
 
 
 @dataclass
 class Secrets:
-    """Finds the keys and tokens of apps, each once. `token`: as `entra_token`."""
+    """Finds the keys and tokens of apps, each once; a token again before it expires.
+
+    `token`: as `entra_token`; `clock`: seconds since 1970.
+    """
 
     environ: Mapping[str, str]
-    token: Callable[[str], str] = entra_token
-    _found: dict[object, str] = field(default_factory=dict, repr=False)
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    token: Callable[[str], tuple[str, float]]
+    clock: Callable[[], float]
+    _found: dict[object, tuple[str, float]] = field(default_factory=dict, repr=False)
+    _all: list[str] = field(default_factory=list, repr=False)
+    _locks: dict[object, threading.Lock] = field(default_factory=dict, repr=False)
 
     def headers(self, app: App, *, reads: bool) -> dict[str, str]:
         """The headers of a request. `reads`: the function `status` is called. Raises Refused, which says what to do."""
         key = (app.status_key if reads else None) or app.key
         if not (key or app.entra_scope):
             raise Refused(f"the context has a key of {app.region} for status only; add key_env or key_command")
-        found = {"x-functions-key": self._once(key, lambda: self._key(key))} if key else {}
+        found = {"x-functions-key": self._once(key, lambda: (self._key(key), inf))} if key else {}
         if scope := app.entra_scope:
             found["authorization"] = f"Bearer {self._once(scope, lambda: self.token(scope))}"
         return found
 
     def hide(self, text: str) -> str:
         """The text without any secret that was found so far."""
-        for secret in sorted(self._found.values(), key=len, reverse=True):
+        for secret in sorted(self._all, key=len, reverse=True):
             text = text.replace(secret, "***")
         return text
 
-    def _once(self, source: object, find: Callable[[], str]) -> str:
-        with self._lock:
-            if source not in self._found:
+    def _once(self, source: object, find: Callable[[], tuple[str, float]]) -> str:
+        """A secret that was found before, unless it is about to expire. Sources do not wait for each other."""
+        with self._locks.setdefault(source, threading.Lock()):
+            if source not in self._found or self._found[source][1] - RENEW_SECONDS <= self.clock():
                 self._found[source] = find()
-            return self._found[source]
+                self._all.append(self._found[source][0])
+            return self._found[source][0]
 
     def _key(self, source: KeySource) -> str:
         if isinstance(source.value, tuple):

@@ -33,13 +33,13 @@ class Surroundings:
     clock: Callable[[], float]
     monotonic: Callable[[], float]
     sleep: Callable[[float], None]
-    token: Callable[[str], str]
+    token: Callable[[str], tuple[str, float]]
     timeouts: Timeouts = field(default_factory=Timeouts)
 
     @cached_property
     def secrets(self) -> Secrets:
         """The keys and tokens of this run."""
-        return Secrets(self.environ, self.token)
+        return Secrets(self.environ, self.token, self.clock)
 
     @cached_property
     def terminal(self) -> Terminal:

@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from nearzone_cli.contexts import App
 from nearzone_cli.credentials import Secrets
 from tests.cli.tool import TOKEN
 
@@ -75,6 +76,21 @@ def test_a_token_goes_beside_the_key(tool, apps):
     assert apps["westeurope"].tokens[-1] is None
 
 
+def test_a_token_is_found_once_and_renewed_before_it_expires():
+    now, given = [0.0], []
+
+    def token(scope):
+        given.append(f"token-{len(given)}")
+        return given[-1], now[0] + 3600
+
+    secrets = Secrets({}, token, lambda: now[0])
+    app = App("eastus", "https://h", entra_scope="api://1")
+    assert [secrets.headers(app, reads=True)["authorization"] for _ in range(2)] == ["Bearer token-0"] * 2
+    now[0] = 3400.0
+    assert secrets.headers(app, reads=True)["authorization"] == "Bearer token-1"
+    assert secrets.hide("token-0 token-1") == "*** ***", "the old one is hidden, too"
+
+
 @pytest.mark.parametrize("kind", ["ok", "401", "echo", "broken"])
 @pytest.mark.parametrize("form", ["table", "json"])
 def test_no_secret_is_ever_printed(tool, apps, kind, form):
@@ -95,8 +111,8 @@ def test_no_secret_is_ever_printed(tool, apps, kind, form):
 
 
 def test_no_secret_is_in_the_text_of_an_object():
-    secrets = Secrets({}, lambda _: TOKEN)
-    secrets._once("a", lambda: "f00dcafe")
+    secrets = Secrets({}, lambda _: (TOKEN, 0.0), lambda: 0.0)
+    secrets._once("a", lambda: ("f00dcafe", 1e9))
     assert "f00dcafe" not in repr(secrets)
 
 

@@ -54,7 +54,7 @@ class Tool:
     sleeps: int = 0
     at_sleep: object = lambda _: None
     timeouts: Timeouts = field(default_factory=lambda: Timeouts(1.0, 5.0, 5.0))
-    token: object = lambda _: TOKEN
+    token: object = lambda _: (TOKEN, float("inf"))
 
     def __call__(self, *arguments, typed=None):
         out, err = io.StringIO(), io.StringIO()
