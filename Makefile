@@ -7,6 +7,7 @@
 #     and infra/, seven to eight minutes
 #   make simulate [SEEDS=1000] [FIRST=0] [ARGS=--trace]     make mutants     make fuzz [INPUTS=1000000]
 #   make model [ARGS=--trace]
+#   make cli ARGS="status"      the command line tool (cli/README.md)
 #   make bench [ONLY=storm]     make azurite     make infra-test [ARGS="-k filter"]     make kusto
 #   make audit     make lock [ARGS="--upgrade-package NAME"]
 # Another Python: make test PYTHON=/path/to/python3.12 VENV=.venv-3.12
@@ -32,7 +33,7 @@ tests_loop := tests/loop
 tests_all :=
 $(if $(filter undefined,$(origin tests_$(TIER))),$(error TIER=$(TIER) is not a tier of the tests. The tiers are: $(tiers)))
 
-.PHONY: setup test check audit lock demo up fidelity simulate mutants model fuzz bench azurite infra infra-test kusto clean
+.PHONY: setup test check audit lock cli demo up fidelity simulate mutants model fuzz bench azurite infra infra-test kusto clean
 .DEFAULT_GOAL := setup
 
 setup: $(stamp)
@@ -76,6 +77,19 @@ demo: setup
 
 up: setup
 	@$(bin)/python -m simulator.up $(world) $(if $(APPS),--apps "$(APPS)")
+
+# The command line tool, in an environment of its own, as pipx makes one.
+cli := .venv-cli/bin
+cli_stamp := .venv-cli/.requirements-installed
+
+cli: $(cli_stamp)
+	@PYTHONPATH=cli $(cli)/python -m nearzone_cli $(ARGS)
+
+$(cli_stamp): cli/requirements.txt $(stamp)
+	@$(bin)/python -m venv --clear .venv-cli
+	@echo "Installing the command line tool's requirements into .venv-cli, once" >&2
+	@$(cli)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement cli/requirements.txt
+	@touch $@
 
 # The recordings are not part of the project: NEARZONE_RECORDINGS names their folder (simulator/README.md).
 fidelity: setup

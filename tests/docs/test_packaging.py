@@ -110,7 +110,7 @@ def _walk(top):
     return ((Path(folder), folders, files) for folder, folders, files in os.walk(top))
 
 
-LOCKS = ["requirements", "requirements-dev", "infra/requirements", "requirements-bench"]
+LOCKS = ["requirements", "requirements-dev", "infra/requirements", "requirements-bench", "cli/requirements"]
 
 
 def requirements(name):
@@ -138,6 +138,7 @@ def test_every_requirement_is_pinned_and_so_is_all_that_it_requires_with_hashes(
 
 def test_what_is_tested_is_what_is_deployed():
     assert pins("requirements.txt") <= pins("requirements-dev.txt") <= pins("infra/requirements.txt")
+    assert pins("cli/requirements.txt") <= pins("infra/requirements.txt"), "what is audited"
 
 
 def test_the_audit_fails_for_a_known_vulnerability_and_does_not_pass_where_nothing_was_asked():

@@ -1,0 +1,1 @@
+"""The screens: each one turns what the apps answered into tables. Pure."""
