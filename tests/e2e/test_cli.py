@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from tests.support.regional import REGIONS, SERVING, regional
 
 pytestmark = pytest.mark.timeout(150)
