@@ -25,6 +25,13 @@ PROBE_VARIANTS = (
 """,
         """    fails, successes = known.fails, known.successes
 """,
+        also=(
+            "shared/loop/probing/evidence_pages.py",
+            """    last = row.round if now < row.until else None
+""",
+            """    last = row.round
+""",
+        ),
     ),
     probing(
         "probes: an address counts before its first success",
@@ -74,6 +81,15 @@ PROBE_VARIANTS = (
         """        median(each.samples)
 """,
         """        each.samples[-1]
+""",
+    ),
+    probing(
+        "probes: a moving average instead of the median",
+        DISTANCES,
+        """        median(each.samples)
+""",
+        """        sum(0.2 * 0.8**age * ms for age, ms in enumerate(reversed(each.samples)))
+        + 0.8 ** len(each.samples) * each.samples[0]
 """,
     ),
     probing(
