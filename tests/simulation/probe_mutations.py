@@ -125,4 +125,20 @@ PROBE_VARIANTS = (
         """    left = False
 """,
     ),
+    probing(
+        "probes: the names of verdicts that have ended are not marked",
+        "shared/loop/probing/ended.py",
+        """    marked = await mark_names(vantage, row, over, cause_now("end of probing", now))
+""",
+        """    marked = 0
+""",
+    ),
+    probing(
+        "probes: observed verdicts change answers",
+        "shared/loop/catalog_queries.py",
+        """    if not settings.probes or not settings.probing.enforce:
+""",
+        """    if not settings.probes:
+""",
+    ),
 )
