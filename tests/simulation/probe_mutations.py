@@ -50,6 +50,14 @@ PROBE_VARIANTS = (
 """,
     ),
     probing(
+        "probes: one success is enough",
+        VERDICTS,
+        """        is_up = known.successes >= probing.up_after and over
+""",
+        """        is_up = known.successes >= 1 and over
+""",
+    ),
+    probing(
         "probes: verdicts may empty an answer",
         "shared/decide/routing.py",
         """    if not healthy:
