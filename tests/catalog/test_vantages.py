@@ -1,7 +1,7 @@
 """What a vantage keeps in the catalog: its row and its evidence, however large, and only while it is of use."""
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 
@@ -112,6 +112,19 @@ async def test_pages_of_evidence_are_read_as_they_were_written_each_for_its_vant
     await catalog.purge_evidence("eastus", 1)
     assert await catalog.evidence("eastus") == (EvidencePage("eastus", 0),)
     await catalog.purge_evidence("eastus", 1)
+
+
+async def test_every_field_of_a_row_and_of_a_page_is_kept(catalog):
+    row = a_row(reordered=True, blind_since=NOW - 3.0, suspected_since=NOW - 4.0)
+    ended = {"successes": 2, "down_since": NOW - 20.0, "up_at": NOW - 2.0, "absent": True, "ok_at": NOW - 3.0}
+    page = EvidencePage("eastus", 3, (seen(1, **ended),), 7)
+    for value in (row, page, *page.evidence):
+        at_default = [each.name for each in fields(value) if getattr(value, each.name) == each.default]
+        assert not at_default, "a lost field would not be noticed"
+    await catalog.put_vantage(row, None)
+    await catalog.put_evidence(page)
+    assert (await catalog.vantage("eastus")).value == row
+    assert await catalog.evidence("eastus") == (page,)
 
 
 async def test_a_page_of_64_targets_fits_with_all_that_is_kept_of_them(catalog):
