@@ -74,8 +74,8 @@ def read_vantage(row: TableEntity) -> Versioned[VantageRow]:
 
 def encode_evidence(page: EvidencePage) -> dict[str, Any]:
     """Return the row of a page. Raises Terminal if it is too long."""
-    content = {"vantage": page.vantage, "number": page.number}
-    content["evidence"] = _pack(msgspec.to_builtins(page.evidence))
+    content = msgspec.to_builtins(page)
+    content["evidence"] = _pack(content["evidence"])
     what = f"page {page.number} of the evidence"
     return _encode(evidence_partition(page.vantage), evidence_key(page.number), content, what)
 

@@ -1,7 +1,7 @@
 """What a vantage keeps in the catalog: its row and its evidence, however large, and only while it is of use."""
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 
@@ -104,7 +104,7 @@ async def test_characters_of_two_code_units_do_not_make_a_column_too_long(catalo
 
 
 async def test_pages_of_evidence_are_read_as_they_were_written_each_for_its_vantage(catalog):
-    one, two = EvidencePage("eastus", 0, (seen(0), seen(1))), EvidencePage("eastus", 1, (seen(2),))
+    one, two = EvidencePage("eastus", 0, (seen(0), seen(1)), round=7), EvidencePage("eastus", 1, (seen(2),), round=7)
     for page in (one, two, EvidencePage("westus", 0, (seen(3),))):
         await catalog.put_evidence(page)
     assert sorted(await catalog.evidence("eastus"), key=lambda page: page.number) == [one, two]
@@ -112,6 +112,19 @@ async def test_pages_of_evidence_are_read_as_they_were_written_each_for_its_vant
     await catalog.purge_evidence("eastus", 1)
     assert await catalog.evidence("eastus") == (EvidencePage("eastus", 0),)
     await catalog.purge_evidence("eastus", 1)
+
+
+async def test_every_field_of_a_row_and_of_a_page_is_kept(catalog):
+    row = a_row(reordered=True, blind_since=NOW - 3.0, suspected_since=NOW - 4.0)
+    ended = {"successes": 2, "down_since": NOW - 20.0, "up_at": NOW - 2.0, "absent": True, "ok_at": NOW - 3.0}
+    page = EvidencePage("eastus", 3, (seen(1, **ended),), 7)
+    for value in (row, page, *page.evidence):
+        at_default = [each.name for each in fields(value) if getattr(value, each.name) == each.default]
+        assert not at_default, "a lost field would not be noticed"
+    await catalog.put_vantage(row, None)
+    await catalog.put_evidence(page)
+    assert (await catalog.vantage("eastus")).value == row
+    assert await catalog.evidence("eastus") == (page,)
 
 
 async def test_a_page_of_64_targets_fits_with_all_that_is_kept_of_them(catalog):

@@ -46,11 +46,14 @@ def simulate(tree, seeds, jobs, *, probes=False):
 
 
 def broken(variant):
-    """The file's text with the replacement made. Raises SystemExit where the old text is not there exactly once."""
-    text = (ROOT / variant.file).read_text(encoding="utf-8")
-    if text.count(variant.old) != 1:
-        raise SystemExit(f"{variant.name}: its old text is in {variant.file} {text.count(variant.old)} times, not once")
-    return text.replace(variant.old, variant.new)
+    """The files with their replacement made. Raises SystemExit where an old text is not there exactly once."""
+    found = {}
+    for file, old, new in filter(None, [(variant.file, variant.old, variant.new), variant.also]):
+        text = (ROOT / file).read_text(encoding="utf-8")
+        if text.count(old) != 1:
+            raise SystemExit(f"{variant.name}: its old text is in {file} {text.count(old)} times, not once")
+        found[file] = text.replace(old, new)
+    return found
 
 
 def copied(folder):
@@ -71,12 +74,12 @@ def main():
     with tempfile.TemporaryDirectory() as temporary:
         tree = Path(temporary)
         copied(tree)
-        for variant, text in texts.items():
-            file = tree / variant.file
-            whole = file.read_text(encoding="utf-8")
-            file.write_text(text, encoding="utf-8")
+        for variant, files in texts.items():
+            for file, text in files.items():
+                (tree / file).write_text(text, encoding="utf-8")
             found = simulate(tree, wanted.seeds, wanted.jobs, probes=variant.probes)
-            file.write_text(whole, encoding="utf-8")
+            for file in files:
+                shutil.copyfile(ROOT / file, tree / file)
             if found.seed is None:
                 escaped.append(variant.name)
             took = 0 if found.seed is None else len(chosen(0, found.seed + 1, probes=variant.probes, last=found.seed))

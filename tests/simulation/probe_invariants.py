@@ -256,7 +256,23 @@ class ProbeInvariants:
             self._check_end(each, chains.get((each.ip, each.probe), ()), errand)
         if new:
             self._check_sight(chains, was, armed, errand)
+        self._check_return(old, row, chains, errand)
         self.distances.check(old, row, chains, errand)
+
+    def _check_return(self, old, row, chains, errand):
+        """A probed address is up after `up_after` successes in a row; a blind vantage withdraws nothing any more."""
+        if row.blind_since or old.until <= row.at:
+            return
+        down = {each.key for each in row.verdicts if each.kind == "down"}
+        for each in old.verdicts:
+            key = each.ip, each.probe
+            contact = self._dialed[errand].get(key)
+            if each.kind != "down" or each.key in down or not contact or not contact.usable:
+                continue
+            last = chains[key][-self.probing.up_after :]
+            if len(last) < self.probing.up_after or any(contact.result is False for contact in last):
+                what = f"{errand}: {each.ip}, {_strip(chains[key])}"
+                self.trace.violation("an address returns after up_after successes in a row", what)
 
     def _check_withdrawal(self, verdict, chain, armed, errand):
         failed = []

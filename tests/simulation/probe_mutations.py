@@ -25,6 +25,13 @@ PROBE_VARIANTS = (
 """,
         """    fails, successes = known.fails, known.successes
 """,
+        also=(
+            "shared/loop/probing/evidence_pages.py",
+            """    last = row.round if now < row.until else None
+""",
+            """    last = row.round
+""",
+        ),
     ),
     probing(
         "probes: an address counts before its first success",
@@ -40,6 +47,14 @@ PROBE_VARIANTS = (
         """    if may_withdraw and known.armed and known.fails >= probing.down_after:
 """,
         """    if may_withdraw and known.armed and known.fails >= 1:
+""",
+    ),
+    probing(
+        "probes: one success is enough",
+        VERDICTS,
+        """        is_up = known.successes >= probing.up_after and over
+""",
+        """        is_up = known.successes >= 1 and over
 """,
     ),
     probing(
@@ -77,6 +92,15 @@ PROBE_VARIANTS = (
 """,
     ),
     probing(
+        "probes: a moving average instead of the median",
+        DISTANCES,
+        """        median(each.samples)
+""",
+        """        sum(0.2 * 0.8**age * ms for age, ms in enumerate(reversed(each.samples)))
+        + 0.8 ** len(each.samples) * each.samples[0]
+""",
+    ),
+    probing(
         "probes: no dwell before the order changes",
         DISTANCES,
         """    ripe = [each for each in found.better if now - each.since >= dwell[0]]
@@ -107,6 +131,22 @@ PROBE_VARIANTS = (
         """    left = (bool(row.todo) or row.reordered) and row.at + MARKING_SECONDS < now
 """,
         """    left = False
+""",
+    ),
+    probing(
+        "probes: the names of verdicts that have ended are not marked",
+        "shared/loop/probing/ended.py",
+        """    marked = await mark_names(vantage, row, over, cause_now("end of probing", now))
+""",
+        """    marked = 0
+""",
+    ),
+    probing(
+        "probes: observed verdicts change answers",
+        "shared/loop/catalog_queries.py",
+        """    if not settings.probes or not settings.probing.enforce:
+""",
+        """    if not settings.probes:
 """,
     ),
 )

@@ -23,8 +23,9 @@ class ProbeScenario:
     """How a story probes. Times in seconds, chances between 0 and 1.
 
     `gap`: chance that the timer pauses after a round; `twice`: that two processes run a round at once; `freeze`: that
-    a prober freezes. `every`: mean time between two changes of the network or of a server. `settles`: time at the end
-    in which nothing changes. `ends`: one of `ENDINGS`. `tempo`: replaces the scenario's.
+    a prober freezes. `every`: mean time between two changes of the network or of a server; `spells`: between two
+    troubles that last for minutes, 0: none. `settles`: time at the end in which nothing changes. `ends`: one of
+    `ENDINGS`. `tempo`: replaces the scenario's.
     """
 
     asks: str
@@ -36,6 +37,7 @@ class ProbeScenario:
     twice: float
     freeze: float
     every: float
+    spells: float
     settles: float
     ends: str
     tempo: float
@@ -75,6 +77,7 @@ def draw_probing(seed, world, regions):
         twice=rng.choice((0.0, 0.2)),
         freeze=rng.choice((0.0, 0.02)),
         every=rng.choice((15.0, 40.0, 120.0)),
+        spells=Random(f"spells {seed}").choice((0.0, 120.0)),
         settles=settles,
         ends=rng.choice(ENDINGS),
         tempo=rng.choice((12.0, 24.0, 60.0)),

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from random import Random
 
 from simulator.dialing.connections import ProbedNetwork
 from simulator.dialing.hosts import host_at
@@ -9,6 +10,7 @@ from simulator.model_servers.entry import SECONDS, ServerEntry
 from simulator.oracle.answers import MATRIX
 from simulator.oracle.probes import Server, works
 from simulator.paths.entry import NetworkEntry, PathEntry
+from tests.simulation.probe_spells import Spells
 from tests.simulation.process import ERRAND
 from tests.support.virtual_dialer import virtual_dialer
 
@@ -46,6 +48,7 @@ class ProbedWorld:
         self.cloud.paths.load(NetworkEntry(**self.drawn.network))
         self.vantage = self.drawn.vantage
         self.terminated = set()
+        self.spells = Spells(self, Random(f"spells of {story.drawn.seed}"), self.drawn.spells)
 
     # --- what is true
 
@@ -98,6 +101,7 @@ class ProbedWorld:
 
     def settle(self):
         """Chance has no part in what probes find any more; what is broken may stay so, or be mended."""
+        self.spells.end()
         noise = self.cloud.paths.noise
         self.cloud.paths.noise = NetworkEntry(0.0, noise.jitter_ms, 0.0, 0.0)
         for vm in self._vms():

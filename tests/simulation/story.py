@@ -171,7 +171,11 @@ class Story:
         if drawn.freezes:
             work.append(freezer(self, Random(f"freezer {drawn.seed}")))
         if self.probed:
-            work += [self.probed.changes(), prober_timer(self, Random(f"prober {drawn.seed}"))]
+            work += [
+                self.probed.changes(),
+                self.probed.spells.run(),
+                prober_timer(self, Random(f"prober {drawn.seed}")),
+            ]
         return [asyncio.get_running_loop().create_task(each) for each in work]
 
     async def play(self):
