@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from shared.decide.probes.advice import advice
+from shared.decide.probes.advice import advice_for
 from shared.decide.routing import reaches
 from shared.domain.endpoints import Address, State
 from shared.domain.errors import BadRequest
@@ -65,5 +65,5 @@ def _told(endpoint_id: str, target: Target, result: ProbeResult | None) -> dict[
         "status": result.status or None,
         "rtt_ms": None if result.rtt_ms is None else round(result.rtt_ms, 3),
         "seconds": round(result.seconds, 3),
-        "advice": advice(result.word, result.status),
+        "advice": advice_for(result, target.probe),
     }
