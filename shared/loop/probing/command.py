@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from shared.config.region_names import suggestion
 from shared.decide.probes.advice import advice_for
 from shared.decide.routing import reaches
 from shared.domain.endpoints import Address, State
@@ -32,7 +33,7 @@ class ProbeCommand:
         """
         endpoints = [row.endpoint for row in await self.vantage.catalog.claimants(command.name)]
         if not any(command.name in each.names and each.state != State.GONE for each in endpoints):
-            raise BadRequest(f"probe.name: no endpoint claims {command.name!r}")
+            raise BadRequest(f"probe.name: no endpoint claims {command.name!r}{await self._meant(command.name)}")
         wanted = _within(command.zones, self.vantage.targets(endpoints), command.name)
         keys = {(each.ip, each.probe.digest) for each in wanted}
         results = await self.probe([(each.ip, each.probe) for each in wanted], first=keys)
@@ -41,6 +42,12 @@ class ProbeCommand:
         if not wanted:
             report.notes.append(f"name {command.name}: no endpoint that serves has an address that these zones reach")
         return report
+
+    async def _meant(self, name: str) -> str:
+        """Suggest the most similar name that an endpoint claims."""
+        rows = await self.vantage.catalog.endpoints()
+        known = (row.value.endpoint for row in rows if row.value.endpoint.state != State.GONE)
+        return suggestion(name, {each for endpoint in known for each in endpoint.names})
 
 
 def _within(zones: Iterable[Zone], targets: Iterable[Target], name: str) -> Sequence[Target]:
