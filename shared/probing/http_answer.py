@@ -16,8 +16,8 @@ BODY_BYTES = 64 * 1024
 CHUNK_BYTES = 16 * 1024
 """That are read at once."""
 MOST_PARTS = 1_000
-"""Reads and parsed parts (headers, chunks of a body) of an answer. A small one costs as much time as a large one, and the
-probes of a round share one thread."""
+"""Reads and parsed parts (headers, chunks of a body) of an answer. A small one costs as much time as a large one, and
+the probes of a round share one thread."""
 VERSION = "0.1.0"
 """Of the project, for the servers' logs."""
 
