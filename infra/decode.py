@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from infra.config import LONGEST_PREFIX, Alerts, Deployment, Entra, Region, Subnet, WatchedSubscription
-from infra.settings import PROBES, PROBING, WRITTEN, own_settings, probes, value_of
+from infra.settings import PROBES, PROBING, ROOTS, WRITTEN, own_settings, probes, value_of
 from shared.config import parser as settings_parser
 from shared.config.region_names import is_name
 from shared.config.settings import region_name
@@ -188,9 +188,9 @@ class _Reader:
 
     def settings(self, value: object) -> dict[str, object]:
         found = self.mapping("settings", value)
-        wrong = {name for name in found if name in WRITTEN or not name.startswith("NEARZONE_")}
+        wrong = {name for name in found if name in WRITTEN or not name.startswith("NEARZONE_")} - {ROOTS}
         for name in sorted(wrong):
-            self.fault(f"settings.{name}", found[name], "a NEARZONE_ setting that no other key sets")
+            self.fault(f"settings.{name}", found[name], f"a NEARZONE_ setting that no other key sets, or {ROOTS}")
         return {name: each for name, each in found.items() if name not in wrong}
 
     def alerts(self, value: object) -> Alerts:

@@ -15,6 +15,8 @@ from shared.config.settings import SWEEP_SCHEDULE
 
 WRITTEN = frozenset({"NEARZONE_ZONES", "NEARZONE_SUBSCRIPTIONS", "NEARZONE_CLAIMS"})
 PROBES, PROBING = "NEARZONE_PROBES", "NEARZONE_PROBING"
+ROOTS = "SSL_CERT_FILE"
+"""Names the PEM file with the roots that OpenSSL trusts: probes may meet certificates of a private authority."""
 _SCHEDULE = "NEARZONE_SWEEP_SCHEDULE"
 _ANY_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -59,6 +59,14 @@ def test_a_deployment_that_probes_is_what_the_apps_parser_reads():
     assert "nearzone.probes.blind" in workbook.inputs["serializedData"]
 
 
+def test_the_roots_that_probes_trust_are_a_setting_of_each_app():
+    found = decode(configured(settings={"SSL_CERT_FILE": "/roots.pem"}))
+    assert own_settings(found, found.apps[0])["SSL_CERT_FILE"] == "/roots.pem"
+    assert faults(settings={"SSL_CERT": "/roots.pem"}) == [
+        'settings.SSL_CERT: found "/roots.pem", expected a NEARZONE_ setting that no other key sets, or SSL_CERT_FILE'
+    ]
+
+
 @pytest.mark.parametrize("settings", NOTHING)
 def test_without_probes_the_function_is_disabled_and_nothing_else_is_new(settings):
     assert switches(deployment(settings)) == {DISABLED: "true"}

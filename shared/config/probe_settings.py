@@ -22,6 +22,8 @@ MIN_STALE_AFTER, MAX_STALE_AFTER = 30.0, 3600.0
 MAX_IN_A_ROW = 20
 MAX_HOLD = 3600
 MAX_DWELL = 86_400
+MAX_INTERVAL = MAX_STALE_AFTER / 2
+"""Seconds between two rounds: with longer ones, no value of `stale_after` would let a round renew verdicts."""
 _DEFAULT = Probing()
 _UNUSED = Probe("tcp", 1)
 """Stands for an entry with faults: these end the parse."""
@@ -92,7 +94,7 @@ def _path(read: NameReader, where: str, value: object) -> str:
 
 
 def _expect(read: NameReader, where: str, value: object) -> tuple[tuple[int, int], ...]:
-    expected = 'a status code such as 200 or a range such as "300-399", 100 to 599'
+    expected = 'a status code such as 200 or a range such as "300-399", 200 to 599'
     if value == []:
         read.fault(where, value, f"at least one, each {expected}")
     return tuple(sorted(read.convert_items(where, value, expected, convert.status_range)))
@@ -128,7 +130,12 @@ def _dns_name(read: NameReader, where: str, value: object) -> str:
 
 def probe_schedule(read: NameReader) -> str:
     """Parse NEARZONE_PROBE_SCHEDULE."""
-    return read.schedule("NEARZONE_PROBE_SCHEDULE", PROBE_SCHEDULE)
+    name = "NEARZONE_PROBE_SCHEDULE"
+    found = read.schedule(name, PROBE_SCHEDULE)
+    if schedules.intervals(found)[1] <= MAX_INTERVAL:
+        return found
+    read.fault(name, found, f"an interval of at most {MAX_INTERVAL / 60:.0f} minutes between two rounds")
+    return PROBE_SCHEDULE
 
 
 def probing(

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import msgspec
 
 from shared.config import json_text
-from shared.config.region_names import is_name
+from shared.config.region_names import is_name, suggestion
 from shared.config.settings import LABEL, Settings, region_name
 from shared.domain.errors import BadRequest
 from shared.domain.resource_ids import resource_id
@@ -207,10 +207,11 @@ def _override(wanted: _Body, settings: Settings, types: frozenset[str], by: str)
 
 def _probe(wanted: _ProbeBody, settings: Settings) -> ProbeName:
     """Whether an endpoint claims the name is checked by `loop/probing/command.py`."""
-    name = label("probe.name", wanted.name)
+    name = label("probe.name", wanted.name, settings)
     zones = settings.zones if wanted.zone is None else (find_zone(wanted.zone, settings, "probe.zone"),)
     if settings.probe(name) is None:
-        raise BadRequest(f"probe.name: no entry of NEARZONE_PROBES says how {name!r} is probed: add one for it")
+        meant = suggestion(name, (each for each in settings.probes if LABEL.fullmatch(each)))
+        raise BadRequest(f"probe.name: no entry of NEARZONE_PROBES says how {name!r} is probed: add one for it{meant}")
     return ProbeName(name, zones)
 
 
@@ -218,12 +219,12 @@ def _sweep(wanted: _Body, settings: Settings, types: frozenset[str], by: str) ->
     adopt: list[str] = [] if isinstance(wanted.adopt, str) else wanted.adopt
     return Sweep(
         zones=_zones(wanted.zone, settings),
-        name=None if wanted.name is None else label("name", wanted.name),
+        name=None if wanted.name is None else label("name", wanted.name, settings),
         endpoint=None if wanted.endpoint is None else _endpoint("endpoint", wanted.endpoint, settings, types),
         dry_run=wanted.dry_run,
         force=_digests(wanted.force),
         force_beyond=wanted.force_beyond,
-        adopt=frozenset(label(f"adopt[{i}]", name) for i, name in enumerate(adopt)),
+        adopt=frozenset(label(f"adopt[{i}]", name, settings) for i, name in enumerate(adopt)),
         adopt_lost=isinstance(wanted.adopt, str),
         by=by,
         reason=_reason(wanted.reason),
@@ -236,7 +237,8 @@ def _decoded(body: bytes) -> _Body:
         json_text.check_keys(body.decode())
         _check_values(msgspec.json.decode(body), "")
     except (msgspec.DecodeError, UnicodeError, RecursionError, json_text.JsonError) as error:
-        raise BadRequest(f"body: {json_text.located(str(error), body)}"[:500]) from error  # It quotes names of fields.
+        said = str(error).replace(" | null", "")  # A field may be left out, and null is refused.
+        raise BadRequest(f"body: {json_text.located(said, body)}"[:500]) from error  # It quotes names of fields.
     return wanted
 
 
@@ -287,18 +289,22 @@ def find_zone(text: str, settings: Settings, field: str = "zone") -> Zone:
     zones = [z for z in settings.zones if z.key == text.lower()]
     zones = zones or [z for z in settings.zones if z.region == region_name(text)]
     if len(zones) != 1:
-        known = ", ".join(sorted({z.region for z in settings.zones}))
+        regions = sorted({z.region for z in settings.zones})
         raise BadRequest(
-            f"{field}: {text[:200]!r} is not the id or region of one zone of NEARZONE_ZONES (regions: {known})"
+            f"{field}: {text[:200]!r} is not the id or region of one zone of NEARZONE_ZONES "
+            f"(regions: {', '.join(regions)}){'' if zones else suggestion(region_name(text), regions)}"
         )
     return zones[0]
 
 
-def label(field: str, text: str) -> str:
-    """A name in lower case. Raises BadRequest where it is no DNS label."""
-    if not LABEL.fullmatch(text.lower()):
-        raise BadRequest(f"{field}: {text[:200]!r} is not a DNS label")
-    return text.lower()
+def label(field: str, text: str, settings: Settings) -> str:
+    """A name in lower case. Raises BadRequest where it is no DNS label, such as a name with its zone."""
+    name = text.lower()
+    if LABEL.fullmatch(name):
+        return name
+    bare = (name.removesuffix(".").removesuffix(f".{zone.fqdn}") for zone in settings.zones)
+    inside = next((f"; leave out the zone: {each!r}" for each in bare if LABEL.fullmatch(each)), "")
+    raise BadRequest(f"{field}: {text[:200]!r} is not a DNS label{inside}")
 
 
 def _endpoint(field: str, text: str, settings: Settings, types: frozenset[str]) -> str:

@@ -70,7 +70,7 @@ def parse_status_query(params: Mapping[str, str], settings: Settings) -> StatusQ
             raise BadRequest(f"{field}: missing; zone and name come together")
     if "full" in params:
         raise BadRequest("full: not together with zone and name")
-    return NameQuery(find_zone(params["zone"], settings), label("name", params["name"]))
+    return NameQuery(find_zone(params["zone"], settings), label("name", params["name"], settings))
 
 
 def _check_params(params: Mapping[str, str]) -> None:

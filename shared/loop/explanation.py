@@ -9,7 +9,7 @@ from shared.decide.plan import has_no_owner_tag, has_our_owner_tag, obstacle
 from shared.decide.routing import explain_claims
 from shared.decide.rules import Rules
 from shared.domain.zones import RecordSet, Zone
-from shared.loop.probing_status import VantageView, addresses_json, explained, vantage_view
+from shared.loop.probing_status import VantageView, addresses_by_claim, explained, vantage_view
 from shared.loop.status import wait_reasons
 from shared.loop.status_json import answer_json, change_json, dirty_json, until_json
 from shared.loop.status_sources import StatusSources
@@ -42,8 +42,7 @@ async def explain(sources: StatusSources, zone: Zone, name: str) -> dict[str, An
 
 def _claims(zone: Zone, inputs: NameInputs, rules: Rules, view: VantageView | None) -> list[dict[str, Any]]:
     """Every claim, in or out, and why; where its name is probed, with what the vantage has seen of its addresses."""
-    endpoints = {each.id: each for each in inputs.claimants}
-    probe = rules.settings.probe(inputs.name)
+    probes = addresses_by_claim(view, inputs, rules) if view else {}
     return [
         {
             "endpoint": decision.endpoint,
@@ -52,7 +51,7 @@ def _claims(zone: Zone, inputs: NameInputs, rules: Rules, view: VantageView | No
             "addresses": list(decision.addresses),
             "included": decision.included,
             "reason": decision.reason,
-            **({"probes": addresses_json(view, endpoints[decision.endpoint], probe, rules)} if view else {}),
+            **({"probes": probes[decision.endpoint]} if view else {}),
         }
         for decision in explain_claims(zone, inputs.name, inputs.claimants, rules)
     ]

@@ -121,8 +121,9 @@ class PreflightCheck:
         return [*alarms, *(await self._probing_alarms() if self.settings.probes else ())]
 
     async def _probing_alarms(self) -> Sequence[Alarm]:
-        """Alarms about the vantage. Imported here: a process that only handles events does not need it."""
+        """Alarms about probing. Imported here: a process that only handles events does not need it."""
         from shared.loop import probing_status  # noqa: PLC0415
 
         view = await probing_status.vantage_view(self.sources)
-        return probing_status.alarms(view, swept=True) if view else ()
+        known = [stored.value.endpoint for stored in await self.catalog.endpoints()]
+        return probing_status.alarms(view, self.settings, known, swept=True) if view else ()

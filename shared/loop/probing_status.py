@@ -6,17 +6,19 @@ Nothing of it is read or shown without NEARZONE_PROBES.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from shared.config.settings import Probing
+from shared.config.settings import Probing, Settings
 from shared.decide.decision import NameInputs
 from shared.decide.distance import distances_in_force, place_of, rank
 from shared.decide.probe_effects import Effect, changed_answers, effect
 from shared.decide.probe_states import TROUBLED, ProbeState, is_stale, rtt_ms, state
 from shared.decide.probes.app_network import unconnected
+from shared.decide.probes.setting_alarms import setting_alarms
+from shared.decide.probes.targets import unprobed
 from shared.decide.rules import Rules
 from shared.domain.alarms import Alarm
 from shared.domain.endpoints import Endpoint
@@ -127,12 +129,19 @@ def _nearest(zone: Zone, inputs: NameInputs, rules: Rules) -> list[str]:
     return [str(each) for each in rank(zone, inputs.name, places, rules, distances)]
 
 
-def addresses_json(view: VantageView, endpoint: Endpoint, probe: Probe | None, rules: Rules) -> list[dict[str, Any]]:
-    """How each address of an endpoint stands under the probe of a name; nothing where the name has none."""
+def addresses_by_claim(view: VantageView, inputs: NameInputs, rules: Rules) -> dict[str, list[dict[str, Any]]]:
+    """How each address of a name's claims stands under its probe, by endpoint id; no address where it has no probe."""
+    probe = rules.settings.probe(inputs.name)
     if probe is None:
-        return []
-    ips = sorted({address.ip for address in endpoint.addresses})
-    return [address_json(view, (endpoint.key, ip, probe.digest), rules) for ip in ips]
+        return {each.id: [] for each in inputs.claimants}
+    reasons = unprobed(inputs.name, inputs.claimants, rules.settings)
+    return {
+        each.id: [
+            address_json(view, (each.key, ip, probe.digest), rules) | {"not_probed": reasons.get((each.key, ip))}
+            for ip in sorted({address.ip for address in each.addresses})
+        ]
+        for each in inputs.claimants
+    }
 
 
 def section(view: VantageView, endpoints: Sequence[Endpoint], rules: Rules) -> dict[str, Any]:
@@ -303,11 +312,16 @@ def _places(found: Distances, view: VantageView, regions: Mapping[str, str], rul
     ]
 
 
-def alarms(view: VantageView, *, swept: bool) -> Sequence[Alarm]:
-    """The alarms of the vantage's last round; of a stale vantage, that it is stale. `swept`: a sweep was complete.
+def alarms(view: VantageView, settings: Settings, endpoints: Collection[Endpoint], *, swept: bool) -> Sequence[Alarm]:
+    """The alarms about the settings of probing, and about the vantage. `swept`: a sweep was complete.
 
-    They are read from the vantage's row each time, so that no other row need keep them.
+    They are found anew each time, so that no row need keep them beside the vantage's.
     """
+    return [*setting_alarms(settings, endpoints), *_vantage_alarms(view, swept=swept)]
+
+
+def _vantage_alarms(view: VantageView, *, swept: bool) -> Sequence[Alarm]:
+    """The alarms of the vantage's last round; of a stale vantage, that it is stale."""
     row, vantage = view.row, view.probing.vantage
     if row and not view.is_stale:
         current = [each for each in view.evidence.values() if _is_current(each, view)]

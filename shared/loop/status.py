@@ -62,7 +62,9 @@ async def status(sources: StatusSources, own: Sequence[Alarm] = ()) -> dict[str,
     unreadable = bad_rows.alarms(await sources.catalog.bad_rows())
     view = await probing_status.vantage_view(sources)
     alarms = [*own, *_alarms(current, settings, unreadable)]
-    alarms += probing_status.alarms(view, swept=state.completed_at > 0) if view else []
+    if view:
+        known = [row.endpoint for row in current.rows]
+        alarms += probing_status.alarms(view, settings, known, swept=state.completed_at > 0)
     found = current.found.values()
     return {
         "now": format_time(current.now),

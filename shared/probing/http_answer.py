@@ -15,6 +15,9 @@ BODY_BYTES = 64 * 1024
 """Of a body. A longer one is not read to its end."""
 CHUNK_BYTES = 16 * 1024
 """That are read at once."""
+MOST_PARTS = 1_000
+"""Reads and parsed parts (headers, chunks of a body) of an answer. A small one costs as much time as a large one, and
+the probes of a round share one thread."""
 VERSION = "0.1.0"
 """Of the project, for the servers' logs."""
 
@@ -28,7 +31,7 @@ class HttpAnswer:
     def __init__(self, ip: str, probe: Probe) -> None:
         self._ip, self._probe = ip, probe
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_BYTES)
-        self._received = self._body = 0
+        self._received = self._body = self._parts = 0
         self._first = b""
         self.status = 0
 
@@ -60,6 +63,7 @@ class HttpAnswer:
     def feed(self, data: bytes) -> ProbeWord | None:
         """Take bytes of the answer, none at its end. Return the word as soon as it is known."""
         self._received += len(data)
+        self._parts += 1
         self._first += data[: len(_FIRST) - len(self._first)]
         if not _FIRST.startswith(self._first):  # h11 would wait for a blank line.
             return ProbeWord.NOT_HTTP
@@ -70,12 +74,13 @@ class HttpAnswer:
             if not data:
                 return ProbeWord.CLOSED
             return ProbeWord.TOO_LONG if error.error_status_hint == 431 else ProbeWord.NOT_HTTP
-        return ProbeWord.TOO_LONG if word is None and not self.room else word
+        return ProbeWord.TOO_LONG if word is None and (not self.room or self._parts > MOST_PARTS) else word
 
     def _next_word(self) -> ProbeWord | None:
         """Return what the bytes so far decide. Raises RemoteProtocolError."""
         while (event := self._http.next_event()) is not h11.NEED_DATA:
-            word = self._word(event)
+            self._parts += 1
+            word = self._word(event) or (ProbeWord.TOO_LONG if self._parts > MOST_PARTS else None)
             if word:
                 return word
         return None

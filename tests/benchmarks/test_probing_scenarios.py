@@ -62,12 +62,6 @@ def test_a_failed_path_changes_the_answer_of_its_clients_alone():
     assert (elsewhere, beside) == (0, 0)
 
 
-def test_a_path_that_fails_within_a_round_shortens_an_answer_for_one_round():
-    """Some addresses have their third failure a round before the others; then all are down, and are kept."""
-    _, elsewhere, beside = in_virtual_time(partial(one_path, 12))
-    assert (elsewhere, beside) == (0, 2)
-
-
 def test_a_vantage_that_is_cut_off_changes_no_answer():
     assert in_virtual_time(partial(blind_vantage, 1, seconds=300.0)) == 0
 

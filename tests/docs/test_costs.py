@@ -104,6 +104,13 @@ def test_rounds_of_probes_are_as_many_and_take_as_long_as_the_costs_say():
     assert by(f"20 x {rounds:,} x ") in COSTS
 
 
+def test_the_total_of_probes_has_the_amounts_of_their_table():
+    probes = COSTS.split("\n**Probes**")[1]
+    (functions,) = (row[2] for row in rows(probes) if row[0] == "**functions, together**")
+    telemetry = next(row[2] for row in rows(probes) if row[0] == "price of that without a free grant")
+    assert f"20 addresses that are healthy: {functions} for functions and {telemetry} for telemetry" in probes
+
+
 def test_the_table_is_asked_as_often_as_the_costs_say_and_a_sweep_takes_as_long():
     async def story(stage):
         bench = CatalogFixture(asyncio.get_running_loop())

@@ -638,7 +638,11 @@ def test_a_probe_by_hand_asks_only_addresses_with_which_the_zone_may_answer_the_
 
 @pytest.mark.parametrize(
     ("name", "error"),
-    [("phi", "probe.name: no endpoint claims 'phi'"), ("qwen", "probe.name: no entry of NEARZONE_PROBES says how")],
+    [
+        ("phi", "probe.name: no endpoint claims 'phi'$"),
+        ("llamas", "probe.name: no endpoint claims 'llamas'; did you mean llama"),
+        ("qwen", "probe.name: no entry of NEARZONE_PROBES says how"),
+    ],
 )
 def test_a_probe_by_hand_of_a_name_that_is_not_known_or_not_probed_is_refused(name, error):
     async def story(stage):
@@ -646,7 +650,7 @@ def test_a_probe_by_hand_of_a_name_that_is_not_known_or_not_probed_is_refused(na
         with pytest.raises(BadRequest, match=error):
             await ask(stage, name=name)
 
-    run_scenario(story, fleet(PROBES=PROBES | {"phi": PROBES["llama"]}))
+    run_scenario(story, fleet(PROBES=PROBES | {"phi": PROBES["llama"], "llamas": PROBES["llama"]}))
 
 
 def test_a_probe_by_hand_says_where_no_address_can_answer():

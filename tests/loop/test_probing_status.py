@@ -364,6 +364,7 @@ def test_an_explanation_tells_what_was_seen_of_each_address_and_the_answer_with_
         "samples": 3,
         "published_ms": 0.0,
         "verdict": {"kind": "down", "why": "connect timed out 4 times in a row", "everywhere": True},
+        "not_probed": None,
     }
     assert [(each["state"], each["verdict"]) for each in west["probes"]] == [("up", None)]
 
@@ -378,6 +379,38 @@ def test_an_address_without_evidence_is_not_probed_and_a_name_without_a_probe_ha
     assert (address["state"], address["word"], address["age_s"], address["rtt_ms"]) == ("not probed", None, None, None)
     assert [claim["probes"] for claim in unprobed["claims"]] == [[]]
     assert not probed["probing"]["differs"]
+
+
+def test_addresses_that_never_has_are_an_alarm_and_explained_and_a_probe_by_hand_names_them():
+    """Otherwise one network too wide would switch probing off unseen."""
+
+    async def play(stage):
+        await stage.app.correct_drift()
+        explained = await stage.app.explain(zone_of(stage.app, EAST), "llama")
+        report = await stage.resync(probe={"name": "llama"})
+        shown, checked = await stage.app.status(), await stage.resync(check=True)
+        return explained, report, whats(shown["alarms"]), whats(checked.alarms)
+
+    never = {"PROBING": {"mode": "observe", "vantage": EAST, "never": ["10.1.0.0/16", "10.2.0.0/16"]}}
+    explained, report, shown, checked = run_scenario(play, fleet("observe", **never))
+    ips = ", ".join(sorted(IP.values()))
+    alarm = f"3 serving addresses are not probed, because NEARZONE_PROBING.never has them ({ips})"
+    assert alarm in shown
+    assert alarm in checked
+    told = [each["not_probed"] for claim in explained["claims"] for each in claim["probes"]]
+    assert told == ["NEARZONE_PROBING.never has it"] * 3
+    assert report.probed == []
+    assert report.notes == [f"name llama: not probed: {ips} (NEARZONE_PROBING.never has it)"]
+
+
+def test_a_vantage_without_a_zone_in_its_region_is_an_alarm_of_status_and_preflight():
+    async def play(stage):
+        await stage.app.correct_drift()
+        return whats((await stage.app.status())["alarms"]), whats((await stage.resync(check=True)).alarms)
+
+    probing = {"PROBING": {"mode": "enforce", "vantage": "northeurope"}}
+    for found in run_scenario(play, fleet("observe", **probing)):
+        assert any("no zone of this app is in" in each for each in found)
 
 
 def test_evidence_that_is_in_two_pages_counts_as_of_the_later_result():

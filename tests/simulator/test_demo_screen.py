@@ -11,7 +11,7 @@ from simulator.demo.processes import DEMO
 from simulator.demo.screen import Row, Screen
 from simulator.demo.world_model import WorldModel
 
-WHY = "failover: probes fail in static/gpt-onprem; nearest is southeastasia 224 ms (measured, 224 published)"
+WHY = "failover: held back by probes in static/gpt-onprem; nearest is southeastasia 224 ms (measured, 224 published)"
 
 
 @pytest.mark.parametrize("width", [60, 80, 112])

@@ -199,12 +199,13 @@ class Certificates:
     def __init__(self):
         self.ca = trustme.CA()
 
-    def server(self, *names, expired=False):
-        """The context of a server with a certificate for these names."""
+    def server(self, *names, expired=False, valid_in=None):
+        """The context of a server with a certificate for these names. `valid_in`: how long until it is valid."""
         day = dt.timedelta(days=1)
         end = dt.datetime.now(dt.UTC) - day if expired else None
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.ca.issue_cert(*names, not_after=end).configure_cert(context)
+        begin = dt.datetime.now(dt.UTC) + valid_in if valid_in else None
+        self.ca.issue_cert(*names, not_before=begin, not_after=end).configure_cert(context)
         return context
 
     def clients(self, *, verify):

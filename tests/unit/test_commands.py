@@ -14,7 +14,9 @@ from tests.support.values import EAST, OTHER_SUB, WEST, parsed, vm_id, zone_id
 
 TYPES = frozenset({"microsoft.compute/virtualmachines"})
 ZONES = [{"id": zone_id(), "region": WEST}, {"id": zone_id("b"), "region": EAST}, {"id": zone_id("c"), "region": EAST}]
-SETTINGS = parsed(ZONES=ZONES, PROBES={"llama*": {"kind": "vllm"}}, PROBING={"vantage": WEST})
+SETTINGS = parsed(
+    ZONES=ZONES, PROBES={"llama*": {"kind": "vllm"}, "llama-70b": {"kind": "vllm"}}, PROBING={"vantage": WEST}
+)
 VM = vm_id("gpu-1")
 DIGEST = "0123456789ab"
 
@@ -108,6 +110,14 @@ INVALID = [
     ({"probe": {"name": "llama", "port": 80}}, "port"),
     ({"probe": {"name": 5}}, "name"),
     ({"probe": {"name": "a.b"}}, "probe.name: 'a.b' is not a DNS label"),
+    (
+        {"probe": {"name": "llama.ai.internal"}},
+        "probe.name: 'llama.ai.internal' is not a DNS label; leave out the zone: 'llama'",
+    ),
+    ({"name": "Llama.ai.internal."}, "name: 'Llama.ai.internal.' is not a DNS label; leave out the zone: 'llama'"),
+    ({"probe": {"name": "lama-70b"}}, "add one for it; did you mean llama-70b"),
+    ({"probe": True}, "Expected `object`, got `bool`"),
+    ({"probe": {"name": "llama", "zone": "westeurop"}}, "; did you mean westeurope"),
     ({"probe": {"name": "phi"}}, "probe.name: no entry of NEARZONE_PROBES says how 'phi' is probed"),
     ({"probe": {"name": "llama", "zone": "mars"}}, "probe.zone: 'mars' is not the id or region"),
     ({"probe": {"name": "llama", "zone": None}}, "probe.zone: null is not a value"),

@@ -90,7 +90,7 @@ BAD_PROBES = [
     ({"kind": "vllm", "expect": 200}, ".expect", "a list"),
     ({"kind": "vllm", "expect": [200, 200]}, ".expect[1]", "no duplicates"),
     *(
-        ({"kind": "vllm", "expect": [200, code]}, ".expect[1]", "100 to 599")
+        ({"kind": "vllm", "expect": [200, code]}, ".expect[1]", "200 to 599")
         for code in (
             99,
             600,
@@ -107,7 +107,7 @@ BAD_PROBES = [
             None,
         )
     ),
-    *(({"kind": "vllm", "expect": [code]}, ".expect[0]", "100 to 599") for code in (100, 199, "100-199")),
+    *(({"kind": "vllm", "expect": [code]}, ".expect[0]", "200 to 599") for code in (100, 199, "100-199")),
     *(
         ({"kind": "vllm", "host": host}, ".host", "a DNS name")
         for host in ("", "a:80", "a/b", "a b", "a\r\nX: y", "-a", "a..b", "a.", "*.a", "10.0.0.1", "a_b", "a" * 64, 5)

@@ -8,7 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.config.settings import Probing
-from shared.decide.probes.targets import by_dial, results_by_target, targets
+from shared.decide.probes.setting_alarms import setting_alarms
+from shared.decide.probes.targets import (
+    AMBIGUOUS,
+    NEVER,
+    OTHER_REGION,
+    OUT_OF_REACH,
+    by_dial,
+    results_by_target,
+    targets,
+)
+from shared.decide.probes.targets import unprobed as reasons_not_probed
 from shared.domain.endpoints import STATIC, Address, Endpoint, State
 from shared.domain.probes import Probe
 from tests.support.probing import OK, PROBE, probed
@@ -49,6 +59,47 @@ def test_never_connects_to_what_no_endpoint_has_whatever_the_reach(ip):
 def test_never_connects_to_the_networks_of_the_app():
     settings = probed(probing=Probing(never=(IPv4Network("10.0.0.0/26"), IPv4Network("10.0.1.0/24"))))
     assert ips([vm("a", "10.0.0.1", "10.0.0.63", "10.0.0.64", "10.0.1.1")], settings) == ["10.0.0.64"]
+
+
+OWN = IPv4Network("10.0.0.0/26")
+REASONS = [
+    # an address that is not probed, changed settings, why
+    ("10.0.0.1", {"probing": Probing(never=(OWN,))}, NEVER),
+    ("11.0.0.1", {}, OUT_OF_REACH),
+    ("127.0.0.1", {}, "a loopback address (127.0.0.0/8)"),
+    ("10.0.0.1", {"policies": {"llama": {"regions": frozenset({EAST})}}}, OTHER_REGION),
+]
+
+
+@pytest.mark.parametrize(("ip", "changed", "why"), REASONS)
+def test_an_address_that_is_not_probed_has_a_reason(ip, changed, why):
+    settings, endpoint = probed(**changed), vm("a", ip)
+    assert ips([endpoint], settings) == []
+    assert reasons_not_probed("llama", [endpoint], settings) == {(endpoint.key, ip): why}
+
+
+def test_an_address_of_two_vnets_has_a_reason_and_one_that_is_probed_or_does_not_serve_has_none():
+    two = [replace(vm(name), addresses=(Address("10.0.0.9", network=name),)) for name in "ab"]
+    found = reasons_not_probed("llama", [*two, A, replace(vm("c", "11.0.0.1"), state=State.STOPPED)], probed())
+    assert found == {(each.key, "10.0.0.9"): AMBIGUOUS for each in two}
+
+
+def test_an_alarm_says_that_never_has_addresses_which_would_be_probed():
+    settings = probed(probing=Probing(vantage=WEST, never=(OWN,)))
+    many = [vm(f"a{i}", f"10.0.0.{i}") for i in range(1, 6)]
+    (alarm,) = setting_alarms(settings, [*many, vm("b", "10.0.1.1")])
+    shown = "10.0.0.1, 10.0.0.2, 10.0.0.3, ..."
+    assert alarm.what == f"5 serving addresses are not probed, because NEARZONE_PROBING.never has them ({shown})"
+    assert alarm.count == 5
+    assert setting_alarms(settings, [vm("b", "10.0.1.1"), replace(A, state=State.STOPPED)]) == ()
+    assert setting_alarms(replace(settings, probes={"phi": PROBE}), many) == ()
+
+
+def test_an_alarm_says_that_no_zone_is_in_the_region_of_the_vantage():
+    assert setting_alarms(probed(probing=Probing(vantage=WEST)), [A]) == ()
+    (alarm,) = setting_alarms(probed(probing=Probing(vantage=EAST)), [A])
+    assert alarm.what == f"no zone of this app is in the region that probes come from, {EAST}"
+    assert "distances and paths change no answer" in alarm.means
 
 
 def test_the_reach_of_one_zone_is_enough():

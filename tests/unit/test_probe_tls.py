@@ -1,5 +1,11 @@
 """TLS of a probe, against a server in memory: it ends as TLS prescribes, and it is bounded."""
 
+import ast
+import datetime as dt
+import os
+import subprocess
+import sys
+
 import pytest
 
 from shared.domain.errors import DialError
@@ -60,3 +66,25 @@ async def read_all(connection, limit):
     while data := await connection.read(limit):
         got += len(data)
     return got
+
+
+async def test_a_certificate_that_is_not_valid_yet_is_not_trusted(certificates):
+    peer = TlsPeer(certificates.server(NAME, valid_in=dt.timedelta(days=1)))
+    with pytest.raises(DialError) as raised:
+        await connected(certificates, peer)
+    assert raised.value.word == ProbeWord.CERTIFICATE_UNTRUSTED
+
+
+def test_a_private_authority_is_trusted_if_a_setting_of_the_process_names_its_certificate(certificates, tmp_path):
+    """SSL_CERT_FILE replaces the file of the system's roots."""
+    roots = tmp_path / "roots.pem"
+    certificates.ca.cert_pem.write_to_path(str(roots))
+    program = (
+        "from shared.probing.tls import client_context\n"
+        "print([dict(part[0] for part in each['subject'])['organizationName']"
+        " for each in client_context(verify=True).get_ca_certs()])"
+    )
+    environment = os.environ | {"SSL_CERT_FILE": str(roots)}
+    found = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert len(ast.literal_eval(found.stdout)) == 1
+    assert "trustme" in found.stdout

@@ -73,6 +73,16 @@ CASES = {
         ProbeWord.TOO_LONG,
         200,
     ),
+    "few bytes in many chunks": (
+        [HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * http_answer.MOST_PARTS + b"0\r\n\r\n"],
+        ProbeWord.TOO_LONG,
+        200,
+    ),
+    "few bytes in many reads": (
+        [HEAD + b"\r\n", *[b"x"] * http_answer.MOST_PARTS],
+        ProbeWord.TOO_LONG,
+        200,
+    ),
     "endless chunk": ([HEAD + b"Transfer-Encoding: chunked\r\n\r\n1;" + b"x" * 999_999], ProbeWord.TOO_LONG, 200),
     "flood of interim answers": ([b"HTTP/1.1 100 Continue\r\n\r\n" * 100_000], ProbeWord.TOO_LONG, 0),
     "gzip bomb": ([answer(200, "Content-Encoding: gzip", body=GZIP_BOMB)], ProbeWord.OK, 200),

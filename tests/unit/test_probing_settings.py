@@ -119,6 +119,15 @@ def test_verdicts_outlive_two_intervals_of_the_schedule(schedule, stale_after, f
     assert fault.startswith(f"NEARZONE_PROBING.stale_after: found {stale_after:.1f}, expected at least ")
 
 
+def test_a_schedule_that_no_stale_after_fits_is_one_fault_of_the_schedule():
+    expected = "expected an interval of at most 30 minutes between two rounds"
+    for stale_after in (60, 3600):
+        assert faults(PROBE_SCHEDULE="0 0 * * * *", PROBING={"stale_after": stale_after}) == [
+            f'NEARZONE_PROBE_SCHEDULE: found "0 0 * * * *", {expected}'
+        ]
+    assert parsed(PROBE_SCHEDULE="0 */30 * * * *", PROBING={"stale_after": 3600}).probe_schedule == "0 */30 * * * *"
+
+
 def test_a_kind_whose_answer_takes_long_needs_a_timeout_that_is_long_enough():
     slow = {"a": {"kind": "sglang"}}
     assert faults(PROBES=slow, PROBING={"timeout": 4.9}) == [

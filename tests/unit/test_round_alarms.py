@@ -2,9 +2,9 @@
 
 import pytest
 
-from shared.decide.probes.advice import advice
+from shared.decide.probes.advice import advice, advice_for
 from shared.decide.probes.round_alarms import EXAMPLES
-from shared.domain.probes import ProbeResult, ProbeWord
+from shared.domain.probes import Probe, ProbeResult, ProbeWord
 from tests.support.probing import DEAD, OK, REFUSED, Vantage, ip_of, target
 from tests.support.values import WEST
 
@@ -32,10 +32,27 @@ def test_whatever_a_probe_finds_one_sentence_names_something_to_do(word, status)
         (ProbeWord.STATUS, 503, "not ready"),
         (ProbeWord.STATUS, 418, "`expect`"),
         (ProbeWord.LOCAL_FAULT, 0, "says nothing of the server"),
+        (ProbeWord.CERTIFICATE_UNTRUSTED, 0, "not valid yet"),
+        (ProbeWord.CERTIFICATE_UNTRUSTED, 0, "SSL_CERT_FILE"),
+        (ProbeWord.TLS_FAILED, 0, "client certificate"),
     ],
 )
 def test_the_sentence_names_the_cause_that_is_likely(word, status, said):
     assert said in advice(word, status)
+
+
+@pytest.mark.parametrize(
+    ("probe", "said"),
+    [
+        (Probe("http", 80, "/"), "nothing: the server works"),
+        (Probe("tcp", 80), "the port accepts connections; whether the server answers requests is not known"),
+        (Probe("tls", 443, tls=True, tls_name="a.b"), "presents a valid certificate; whether the server answers"),
+        (Probe("tls", 443, tls=True, verify=False), "the port accepts connections and speaks TLS; whether"),
+    ],
+)
+def test_a_success_without_a_request_does_not_say_that_the_server_works(probe, said):
+    assert said in advice_for(ProbeResult(ProbeWord.OK), probe)
+    assert advice_for(ProbeResult(ProbeWord.REFUSED), probe) == advice(ProbeWord.REFUSED)
 
 
 def silent(targets, rounds=3, **results):

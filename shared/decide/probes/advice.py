@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from shared.domain.probes import ProbeWord
+from shared.domain.probes import Probe, ProbeResult, ProbeWord
 
 _ADVICE: Mapping[ProbeWord, str] = {
     ProbeWord.OK: "nothing: the server works",
@@ -28,14 +28,14 @@ _ADVICE: Mapping[ProbeWord, str] = {
         " NEARZONE_PROBING, or another `path` in NEARZONE_PROBES"
     ),
     ProbeWord.TLS_FAILED: (
-        "check `port` and `tls` in NEARZONE_PROBES: the server speaks no TLS there, or only a version that the app"
-        " does not accept"
+        "check `port` and `tls` in NEARZONE_PROBES: the server speaks no TLS there, or a version that the app does not"
+        " accept, or requires a client certificate, which a probe does not have"
     ),
     ProbeWord.CERTIFICATE_EXPIRED: "renew the server's certificate",
     ProbeWord.CERTIFICATE_NAME: "set `tls.name` in NEARZONE_PROBES to a name that the server's certificate has",
     ProbeWord.CERTIFICATE_UNTRUSTED: (
-        "use a certificate of an authority that the app trusts, or set `tls.verify` in NEARZONE_PROBES to false, which"
-        " accepts any certificate"
+        "let the app trust the certificate's authority (SSL_CERT_FILE), or set `tls.verify` in NEARZONE_PROBES to"
+        " false; if the certificate is not valid yet, check its dates and the server's clock"
     ),
     ProbeWord.REDIRECT: (
         "set `path` in NEARZONE_PROBES to where the redirect leads, which a probe does not follow, or add the status to"
@@ -61,3 +61,13 @@ _OTHER_STATUS = "check the server's log; if the status is right, add it to `expe
 def advice(word: ProbeWord, status: int = 0) -> str:
     """Return what to do. `status`: of the HTTP answer, for `ProbeWord.STATUS`."""
     return _STATUS.get(status, _OTHER_STATUS) if word == ProbeWord.STATUS else _ADVICE[word]
+
+
+def advice_for(result: ProbeResult, probe: Probe) -> str:
+    """Return what to do about a result. A success without an HTTP request says less than one with it."""
+    if not result.ok or probe.path:
+        return advice(result.word, result.status)
+    does = "accepts connections"
+    if probe.tls:
+        does += " and presents a valid certificate" if probe.verify else " and speaks TLS"
+    return f"nothing: the port {does}; whether the server answers requests is not known"

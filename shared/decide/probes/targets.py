@@ -16,6 +16,13 @@ from shared.domain.probes import Probe, ProbeResult, Target, TargetKey
 Dial = tuple[str, str]
 """The address and the probe's digest: targets with the same dial share one connection."""
 
+Ranges = Collection[tuple[int, int]]
+"""First and last addresses of networks."""
+NEVER = "NEARZONE_PROBING.never has it"
+AMBIGUOUS = "endpoints of different VNets have it, so which of them answers is not known"
+OTHER_REGION = "its region is not in `regions` of the name's policy"
+OUT_OF_REACH = "no zone reaches it"
+
 
 def targets(settings: Settings, endpoints: Iterable[Endpoint]) -> tuple[Target, ...]:
     """Return what is to be probed, sorted by key.
@@ -25,17 +32,37 @@ def targets(settings: Settings, endpoints: Iterable[Endpoint]) -> tuple[Target, 
     when the override ends. `endpoints`: all that claim a name; an endpoint alone can differ in which of its claims
     count.
     """
-    never = [(int(each[0]), int(each[-1])) for each in settings.probing.never]
-    dialed: dict[str, bool] = {}
+    never = never_ranges(settings)
+    refused: dict[str, str] = {}
     found: dict[TargetKey, Target] = {}
     for name, (probe, claimants) in sorted(_probed_names(settings, endpoints).items()):
-        for endpoint, address in _addresses(name, claimants, settings):
-            if address.ip not in dialed:
-                dialed[address.ip] = _may_dial(address, settings, never)
-            if dialed[address.ip]:
+        for endpoint, address, why in _addresses(name, claimants, settings):
+            if address.ip not in refused:
+                refused[address.ip] = _why_not_dialed(address, settings, never)
+            if not why and not refused[address.ip]:
                 key = (endpoint.key, address.ip, probe.digest)
                 found[key] = _with_name(found.get(key), endpoint, address, probe, name)
     return tuple(found[key] for key in sorted(found))
+
+
+def unprobed(name: str, claimants: Iterable[Endpoint], settings: Settings) -> dict[tuple[str, str], str]:
+    """Return why addresses of serving claims that count are not probed for a name, by endpoint key and address."""
+    never = never_ranges(settings)
+    return {
+        (endpoint.key, address.ip): reason
+        for endpoint, address, why in _addresses(name, claimants, settings)
+        if (reason := why or _why_not_dialed(address, settings, never))
+    }
+
+
+def never_ranges(settings: Settings) -> Ranges:
+    """Return the networks of NEARZONE_PROBING.never as numbers."""
+    return [(int(each[0]), int(each[-1])) for each in settings.probing.never]
+
+
+def lies_in(address: Address, ranges: Ranges) -> bool:
+    """Return whether an address lies in one of the ranges."""
+    return any(first <= address.number <= last for first, last in ranges)
 
 
 def _probed_names(settings: Settings, endpoints: Iterable[Endpoint]) -> dict[str, tuple[Probe, list[Endpoint]]]:
@@ -47,23 +74,26 @@ def _probed_names(settings: Settings, endpoints: Iterable[Endpoint]) -> dict[str
     return {name: (probe, found) for name, found in claimants.items() if (probe := settings.probe(name))}
 
 
-def _addresses(name: str, claimants: list[Endpoint], settings: Settings) -> Iterable[tuple[Endpoint, Address]]:
-    """The addresses that an answer could have: of serving claims that count, in the policy's regions, and of one VNet.
+def _addresses(name: str, claimants: Iterable[Endpoint], settings: Settings) -> Iterable[tuple[Endpoint, Address, str]]:
+    """The addresses of serving claims that count, and why an answer cannot have one of them; "": it can.
 
     Which of two VNets a connection to an ambiguous address reaches is not known, so it would tell nothing.
     """
     serving = serving_claims(name, claimants, settings)
     regions, ambiguous = settings.policy(name).regions, ambiguous_addresses(serving)
     for endpoint in serving:
-        if not regions or endpoint.region in regions:
-            yield from ((endpoint, each) for each in endpoint.addresses if each.ip not in ambiguous)
+        elsewhere = OTHER_REGION if regions and endpoint.region not in regions else ""
+        for each in endpoint.addresses:
+            yield endpoint, each, elsewhere or (AMBIGUOUS if each.ip in ambiguous else "")
 
 
-def _may_dial(address: Address, settings: Settings, never: Collection[tuple[int, int]]) -> bool:
-    """Whether the app may connect to an address. `never`: first and last addresses of what is never probed."""
-    if reason_never_published(address.ip) or any(first <= address.number <= last for first, last in never):
-        return False
-    return any(reaches(zone, address) for zone in settings.zones)
+def _why_not_dialed(address: Address, settings: Settings, never: Ranges) -> str:
+    """Why the app may not connect to an address; "": it may."""
+    if why := reason_never_published(address.ip):
+        return why
+    if lies_in(address, never):
+        return NEVER
+    return "" if any(reaches(zone, address) for zone in settings.zones) else OUT_OF_REACH
 
 
 def _with_name(known: Target | None, endpoint: Endpoint, address: Address, probe: Probe, name: str) -> Target:
