@@ -72,7 +72,7 @@ async def test_in_observe_mode_what_would_be_withdrawn_is_told_as_what_is_not_do
         await expect(page.get_by_role("heading", name="Observe: what probes would withdraw or move")).to_be_visible()
         await expect(page.locator("#effects caption")).to_contain_text("Nothing of it is done.")
         await expect(page.locator("#effects caption")).to_contain_text("The first 1 of 312.")
-        await expect(row(page, "effects", "llama")).to_contain_text("eastus10.1.0.4+ 10.2.0.4failover: probes fail")
+        await expect(row(page, "effects", "llama")).to_contain_text("eastus10.1.0.4+ 10.2.0.4failover: held back by probes")
         await expect(page.locator("#kept")).to_contain_text("Would be kept")
         await expect(row(page, "names", "llama")).to_contain_text("observe: probes would make it 10.2.0.4")
 
