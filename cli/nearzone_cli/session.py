@@ -87,6 +87,8 @@ class Session:
                     f"--region: the context {self.context.name!r} has no {region!r}; it has: {', '.join(known)}"
                 )
         chosen = [app for region, app in known.items() if not self.regions or region in self.regions]
+        for app in (each for context in self.file.contexts.values() for each in context.apps):
+            here.secrets.know(app)
         clients = [AppClient(app, here.secrets, here.timeouts) for app in chosen]
         return Fleet(clients, self.terminal, here.monotonic, here.sleep)
 
