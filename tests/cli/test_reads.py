@@ -44,6 +44,14 @@ def test_status_shows_at_which_apps_a_drain_is_missing(tool):
     assert "drain eastus westeurope, eastus southeastasia 2026-11-29T" in words(tool("status").out)
 
 
+def test_status_does_not_say_that_a_drain_is_nowhere_missing_while_an_app_is_not_reached(tool, apps):
+    tool("drain", "eastus", "--for", "60m", "--yes", "-r", "westeurope", "-r", "eastus")
+    apps["eastus"].stop()
+    assert "drain eastus westeurope southeastasia; unknown at: eastus 2026-11-29T" in words(tool("status").out)
+    found = words(tool("status", "-r", "westeurope", "-r", "eastus").out)
+    assert "drain eastus westeurope unknown at: eastus 2026-11-29T" in found
+
+
 def test_status_shows_what_needs_an_operator(tool, apps):
     told = json.loads(apps["eastus"].answer("/api/status", None, apps["eastus"].key)[2])
     zone = told["zones"][0]["id"]
