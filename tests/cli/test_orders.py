@@ -85,7 +85,8 @@ def test_a_misspelt_region_is_refused_by_the_apps_with_their_suggestion(tool, ap
         (["--until", "2026-11-29T11:45:00Z"], 60),
         (["--until", "2026-11-29T12:45:00+01:00"], 60),
         (["--until", "11:45"], 60),
-        (["--until", "10:30"], 24 * 60 - 15),
+        (["--until", "10:46"], 1),
+        (["--until", "23:59:00"], 13 * 60 + 14),
     ],
 )
 def test_durations_and_ends_are_sent_as_whole_minutes(tool, apps, options, minutes):
@@ -105,6 +106,9 @@ def test_durations_and_ends_are_sent_as_whole_minutes(tool, apps, options, minut
         ["--for", "-5m"],
         ["--until", "2026-11-29T10:00:00Z"],
         ["--until", "soon"],
+        ["--until", "10:30"],
+        ["--until", "10:45"],
+        ["--until", "2h"],
         ["--for", "1h", "--until", "11:45"],
         ["--for", "1h", "--until-all=soon"],
         ["--for", "1h", "--reason", "x" * 201],
@@ -117,6 +121,14 @@ def test_a_wrong_option_sends_nothing(tool, apps, options):
     said = tool("drain", "eastus", *options, "--yes")
     assert said.code == 64
     assert said.err.startswith("nearzone: ")
+    assert [app.orders for app in apps.values()] == [[]] * 3
+
+
+def test_a_clock_time_that_is_over_is_refused_with_the_one_of_tomorrow(tool, apps):
+    for order in (["drain", "eastus", "--yes"], ["freeze"]):
+        said = tool(*order, "--until", "10:30")
+        assert said.code == 64
+        assert "10:30 is over; it is 2026-11-29T10:45:00Z; for tomorrow: --until 2026-11-30T10:30:00Z" in said.err
     assert [app.orders for app in apps.values()] == [[]] * 3
 
 

@@ -180,6 +180,13 @@ def test_history_of_a_time_has_the_overrides_of_a_name_too(tool):
     assert {"drain", "undrain", "freeze"} <= {each["kind"] for each in entries}
 
 
+def test_history_says_that_a_time_still_ahead_today_is_yesterdays(tool, apps):
+    said = tool("history", "--since", "10:46", "--until", "10:44")
+    assert said.err == "--since: 10:46 is still ahead today; yesterday's is used: 2026-11-28T10:46:00Z\n"
+    query = apps["eastus"].queries[-1]
+    assert (query["since"], query["until"]) == ("2026-11-28T10:46:00Z", "2026-11-29T10:44:00Z")
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
