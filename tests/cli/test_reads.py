@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from nearzone_cli.client import Timeouts
 from tests.cli.fake_app import REGIONS
 
 EMPTY = {
@@ -205,6 +206,34 @@ def test_wrong_usage_has_a_code_of_its_own(tool, arguments):
     assert said.code == 64
     assert said.err.startswith("nearzone: ")
     assert said.out == ""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["history", "-o", "json"],
+        ["drain", "eastus", "--for", "soon", "-yojson"],
+        ["drain", "eastus", "--until", "10:30", "-yo", "json"],
+        ["drain", "--output=json"],
+        ["explain", "--output", "json"],
+        ["frob", "-o", "table", "-o=json"],
+        ["status", "--region", "nowhere", "-o", "json"],
+        ["drain", "eastus", "--for", "1h", "-o", "json"],
+    ],
+)
+def test_wrong_usage_is_one_object_with_json(tool, arguments):
+    said = tool(*arguments)
+    assert said.code == said.json["exit_code"] == 64
+    assert said.err.endswith(f"nearzone: {said.json['error']}\n")
+
+
+def test_an_interrupted_command_is_one_object_with_json(tool, apps):
+    apps["eastus"].silent.set()
+    tool.timeouts, tool.look_seconds = Timeouts(300.0, 300.0, 300.0), 20.0
+    said = tool("status", "-o", "json", interrupted_at="waiting for eastus")
+    assert said.code == said.json["exit_code"] == 130
+    assert said.err.endswith(f"nearzone: {said.json['error']}\n")
+    assert "interrupted" in said.json["error"]
 
 
 @pytest.mark.parametrize(
