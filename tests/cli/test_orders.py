@@ -298,10 +298,18 @@ def test_undrain_that_was_carried_out_without_an_answer_is_done(tool, apps):
     assert apps["eastus"].drains == {}
 
 
-def test_undrain_of_what_no_app_has_drained_fails(tool):
-    said = tool("undrain", "eastus")
+@pytest.mark.parametrize("more", [[], ["--until-all"], ["--region", "eastus"]])
+def test_undrain_of_what_no_app_has_drained_fails(tool, more):
+    said = tool("undrain", "eastus", *more)
     assert said.code == 1
     assert "is not drained by an override" in words(said.out)
+
+
+@pytest.mark.parametrize("order", [["undrain", "eastus"], ["unfreeze"], ["unfreeze", "eastus"]])
+def test_an_app_that_is_asked_for_the_rest_and_has_nothing_to_end_is_done(tool, order):
+    said = tool(*order, "--region", "eastus", "--yes", "--until-all")
+    assert said.code == 0
+    assert "nothing to do: " in words(said.out)
 
 
 def test_freeze_without_a_zone_freezes_every_zone_and_unfreeze_ends_that(tool, apps):
