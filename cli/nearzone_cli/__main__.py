@@ -61,7 +61,7 @@ def program() -> typer.Typer:
 
 
 def run(arguments: Sequence[str], surroundings: Surroundings) -> int:
-    """Run one command; return its exit code. Every error becomes a line on standard error; with -o json an object too."""
+    """Run a command; return its exit code. Every error becomes a line on standard error, with -o json an object too."""
     terminal = surroundings.terminal
     try:
         return int(
