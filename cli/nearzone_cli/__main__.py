@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 import traceback
@@ -17,7 +18,7 @@ from nearzone_cli.commands import orders, reads
 from nearzone_cli.credentials import entra_token
 from nearzone_cli.errors import FAILED, INTERRUPTED, USAGE, CliError, UsageError
 from nearzone_cli.options import DEFAULT_PATIENCE
-from nearzone_cli.session import Surroundings
+from nearzone_cli.session import FORMAT, Surroundings
 
 HELP = """
 One command for all regions of nearzone: each command asks all apps of a context at the same time.
@@ -60,7 +61,7 @@ def program() -> typer.Typer:
 
 
 def run(arguments: Sequence[str], surroundings: Surroundings) -> int:
-    """Run one command; return its exit code. Every error becomes a line on standard error."""
+    """Run a command; return its exit code. Every error becomes a line on standard error, with -o json an object too."""
     terminal = surroundings.terminal
     try:
         return int(
@@ -68,14 +69,25 @@ def run(arguments: Sequence[str], surroundings: Surroundings) -> int:
         )
     except (KeyboardInterrupt, typer.Abort):
         terminal.done()
-        terminal.problem("interrupted; an app that has not answered may still carry the request out")
-        return INTERRUPTED
+        text, code = "interrupted; an app that has not answered may still carry the request out", INTERRUPTED
+        trace = ""
     except Exception as error:  # noqa: BLE001 - the last resort: a line instead of a stack trace
         text, code = _told(error)
-        terminal.problem(text)
-        if "--debug" in arguments:
-            terminal.note("".join(traceback.format_exception(error)))
-        return code
+        trace = "".join(traceback.format_exception(error)) if "--debug" in arguments else ""
+    terminal.problem(text)
+    if trace:
+        terminal.note(trace)
+    if wants_json(arguments):
+        terminal.show_json({"format": FORMAT, "exit_code": code, "error": text})
+    return code
+
+
+def wants_json(arguments: Sequence[str]) -> bool:
+    """Whether the last --output is json; read here, because a wrong command line gives no parsed options."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    line = " ".join(arguments[:end])
+    found = re.findall(r"(?:^| )(?:--output[ =]|-[a-z]*o[ =]?)(table|json)(?= |$)", line)
+    return found[-1:] == ["json"]
 
 
 def _told(error: Exception) -> tuple[str, int]:

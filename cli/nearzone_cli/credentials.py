@@ -5,9 +5,10 @@ Every secret is remembered, so that `Secrets.hide` can remove it from any text t
 
 from __future__ import annotations
 
+import re
 import subprocess
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from math import inf
 
@@ -15,6 +16,10 @@ from nearzone_cli.contexts import App, KeySource
 from nearzone_cli.errors import Refused
 
 COMMAND_SECONDS = 60
+SHORTEST_SECRET = 4
+"""Characters. A shorter word of a failed command's output is no key, and hiding it would spoil the message."""
+MOST_SHOWN = 300
+"""Characters of a failed command's message that are shown."""
 RENEW_SECONDS = 300
 """So long before a token expires it is renewed."""
 
@@ -62,11 +67,16 @@ class Secrets:
             found["authorization"] = f"Bearer {self._once(scope, lambda: self.token(scope))}"
         return found
 
+    def know(self, app: App) -> None:
+        """Remember the keys of an app that need no command, so that `hide` removes them before they are used."""
+        for source in filter(None, (app.key, app.status_key)):
+            if isinstance(source.value, str):
+                key = self.environ.get(source.value, "") if source.kind == "env" else source.value
+                self._all += filter(None, [key.strip()])
+
     def hide(self, text: str) -> str:
-        """The text without any secret that was found so far."""
-        for secret in sorted(self._all, key=len, reverse=True):
-            text = text.replace(secret, "***")
-        return text
+        """The text without any secret that is known so far."""
+        return _without(text, self._all)
 
     def _once(self, source: object, find: Callable[[], tuple[str, float]]) -> str:
         """A secret that was found before, unless it is about to expire. Sources do not wait for each other."""
@@ -78,7 +88,7 @@ class Secrets:
 
     def _key(self, source: KeySource) -> str:
         if isinstance(source.value, tuple):
-            return _checked(_output(source.value), f"the output of key_command {source.value[0]}")
+            return _checked(_output(source.value, self.hide), f"the output of key_command {source.value[0]}")
         if source.kind == "env":
             if not self.environ.get(source.value, "").strip():
                 raise Refused(
@@ -96,8 +106,18 @@ def _checked(text: str, what: str) -> str:
     return key
 
 
-def _output(command: tuple[str, ...]) -> str:
-    """What a command writes to its standard output, which no error shows. Its standard input is closed."""
+def _without(text: str, secrets: Iterable[str]) -> str:
+    """The text with *** in place of each secret; the longest first, because one may contain another."""
+    for secret in sorted(secrets, key=len, reverse=True):
+        text = text.replace(secret, "***")
+    return text
+
+
+def _output(command: tuple[str, ...], hide: Callable[[str], str]) -> str:
+    """What a command writes to its standard output, which no error shows. Its standard input is closed.
+
+    `hide`: removes the known secrets from its message.
+    """
     try:
         done = subprocess.run(  # noqa: S603 - the user's own command, without a shell
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False
@@ -111,6 +131,14 @@ def _output(command: tuple[str, ...]) -> str:
             f"key_command {command[0]} did not end within {COMMAND_SECONDS} s"
         ) from None  # It has the output.
     if done.returncode:
-        last = done.stderr.strip().splitlines()[-1:] or ["without a message"]
-        raise Refused(f"key_command {command[0]} failed ({done.returncode}): {last[0][:300]}")
+        # Hidden before it is cut: half a key would not be recognized.
+        message = hide(_without(done.stderr, _words(done.stdout))).strip()
+        last = message.splitlines()[-1:] or ["without a message"]
+        raise Refused(f"key_command {command[0]} failed ({done.returncode}): {last[0][:MOST_SHOWN]}")
     return done.stdout
+
+
+def _words(text: str) -> set[str]:
+    """The words of an output that may be a key, also inside quotation marks or after `key=`."""
+    found = {*text.split(), *re.findall(r"[\w+/~.=-]+", text), *re.findall(r"[\w+/~-]+", text)}
+    return {word for word in found if len(word) >= SHORTEST_SECRET}

@@ -9,7 +9,9 @@ from math import ceil
 from nearzone_cli.errors import UsageError
 
 _UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
+_CLOCK_TIME = re.compile(r"\d\d:\d\d(:\d\d)?")
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+DAY_SECONDS = 86400
 MAX_MINUTES = 7 * 24 * 60
 """The longest override that the API accepts."""
 
@@ -38,6 +40,22 @@ def spoken(length: float) -> str:
     return "".join(parts[:2]) or "0s"
 
 
+def is_clock_time(text: str) -> bool:
+    """A time without a date, such as 10:03."""
+    return bool(_CLOCK_TIME.fullmatch(text.strip()))
+
+
+def end_today(option: str, text: str, now: float) -> float:
+    """As `moment`, but a clock time is today's, in UTC. Raises UsageError, also for a time that is over."""
+    at = moment(option, text, now)
+    if is_clock_time(text) and iso(at)[:10] != iso(now)[:10]:
+        at += DAY_SECONDS  # It was yesterday's, because today's is still ahead.
+    if at <= now:
+        tomorrow = f"; for tomorrow: {option} {iso(at + DAY_SECONDS)}" if is_clock_time(text) else ""
+        raise UsageError(f"{option}: {text} is over; it is {iso(now)}{tomorrow}")
+    return at
+
+
 def moment(option: str, text: str, now: float) -> float:
     """A time in seconds since 1970: ISO 8601, by default UTC; 10:03 is the last one; 2h is so long ago.
 
@@ -47,10 +65,10 @@ def moment(option: str, text: str, now: float) -> float:
     if _DURATION.fullmatch(wanted.lower()) and wanted:
         return now - seconds(option, wanted)
     try:
-        if re.fullmatch(r"\d\d:\d\d(:\d\d)?", wanted):
+        if is_clock_time(wanted):
             today = datetime.fromtimestamp(now, UTC).date().isoformat()
             at = datetime.fromisoformat(f"{today}T{wanted}+00:00").timestamp()
-            return at if at <= now else at - 86400
+            return at if at <= now else at - DAY_SECONDS
         found = datetime.fromisoformat(wanted)
         return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError) as error:

@@ -6,6 +6,7 @@ CliError
         Refused       the app or its host refused it: another attempt changes nothing (1)
         Failed        the app answered that it could not do it now: another attempt may succeed (1)
         Unreached     the app did not answer: another attempt may succeed (3)
+            Interrupted   the user did not wait for its answer (130)
 """
 
 from __future__ import annotations
@@ -52,3 +53,12 @@ class Unreached(AppError):
     outcome = "not reached"
     code = UNREACHED
     retry = True
+
+
+class Interrupted(Unreached):
+    """The user did not wait for the app's answer."""
+
+    code = INTERRUPTED
+
+    def __init__(self) -> None:
+        super().__init__("interrupted before it answered; it may still carry the request out")

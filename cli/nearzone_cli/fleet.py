@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, Protocol, TypeVar
 
 from nearzone_cli.client import AppClient, unexpected
 from nearzone_cli.contexts import App
-from nearzone_cli.errors import FAILED, OK, UNREACHED, AppError
+from nearzone_cli.errors import FAILED, INTERRUPTED, OK, UNREACHED, AppError, Interrupted
 
 T = TypeVar("T")
 PAUSE_SECONDS = 5.0
@@ -57,12 +57,17 @@ class Fleet:
 
     def ask(self, work: Callable[[AppClient], T]) -> list[Result[T]]:
         """What each app says, in the order of the context."""
+        found: dict[str, Result[T]] = {}
+        self.gather(work, found)
+        return self._ordered(found)
+
+    def gather(self, work: Callable[[AppClient], T], found: dict[str, Result[T]]) -> None:
+        """Put into `found` what each app says, as soon as it does: Ctrl-C does not lose what has arrived."""
         begun, total = self.clock(), len(self.clients)
         answers: queue.SimpleQueue[Result[T] | BaseException] = queue.SimpleQueue()
         for client in self.clients:
             # Daemons, so that Ctrl-C does not wait for an app that does not answer.
             threading.Thread(target=_call, args=(client, work, answers), daemon=True).start()
-        found: dict[str, Result[T]] = {}
         try:
             while len(found) < total:
                 try:
@@ -76,31 +81,44 @@ class Fleet:
                 found[each.app.region] = each
         finally:
             self.watcher.done()
-        return [found[client.app.region] for client in self.clients]
 
     def ask_until_all(
         self, work: Callable[[AppClient], T], patience: float, concerned: Callable[[list[Result[T]]], list[Result[T]]]
     ) -> list[Result[T]]:
-        """As `ask`; asks again for `patience` seconds where another attempt may succeed; Ctrl-C ends that.
+        """As `ask`; asks again for `patience` seconds where another attempt may succeed.
 
-        `concerned`: drops the apps that the order is not about.
+        Ctrl-C ends that; an app that has not answered yet has the error Interrupted. `concerned`: drops the apps that
+        the order is not about.
         """
         end = self.clock() + patience
-        found = {each.app.region: each for each in self.ask(work)}
-        while missing := [each for each in concerned(list(found.values())) if each.error and each.error.retry]:
+        found: dict[str, Result[T]] = {}
+        try:
+            self.gather(work, found)
+        except KeyboardInterrupt:
+            silent = [client.app for client in self.clients if client.app.region not in found]
+            found |= {app.region: Result(app, error=Interrupted()) for app in silent}
+            end = self.clock()
+        while missing := [each for each in concerned(self._ordered(found)) if each.error and each.error.retry]:
             left = end - self.clock()
             if left <= 0:
                 break
+            again: dict[str, Result[T]] = {}
+            ended = False
             try:
                 self.watcher.retrying(missing, left)
                 self.sleep(min(PAUSE_SECONDS, left))
-                again = self._only(missing).ask(work)
+                self._only(missing).gather(work, again)
             except KeyboardInterrupt:
-                break  # What the other apps have said is shown, and what is missing.
-            for each in again:
-                found[each.app.region] = replace(each, attempts=found[each.app.region].attempts + 1)
+                ended = True  # What the apps have said is shown, and what is missing.
+            for region, each in again.items():
+                found[region] = replace(each, attempts=found[region].attempts + 1)
+            if ended:
+                break
         self.watcher.done()
-        return concerned([found[client.app.region] for client in self.clients])
+        return concerned(self._ordered(found))
+
+    def _ordered(self, found: Mapping[str, Result[T]]) -> list[Result[T]]:
+        return [found[client.app.region] for client in self.clients]
 
     def _only(self, missing: Sequence[Result[Any]]) -> Fleet:
         regions = {each.app.region for each in missing}
@@ -121,6 +139,6 @@ def _call(
 
 
 def exit_code(results: Sequence[Result[T]]) -> int:
-    """1 if an app refused or failed, 3 if one was not reached, else 0."""
+    """130 if the user did not wait, 1 if an app refused or failed, 3 if one was not reached, else 0."""
     codes = {each.error.code for each in results if each.error}
-    return FAILED if FAILED in codes else UNREACHED if UNREACHED in codes else OK
+    return next((code for code in (INTERRUPTED, FAILED, UNREACHED) if code in codes), OK)

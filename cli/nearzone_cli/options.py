@@ -87,7 +87,11 @@ def command(app: typer.Typer, name: str, examples: str = "") -> Callable[[Callab
             if ordered:
                 order = Order(given.pop("yes"), given.pop("dry_run"), given.pop("reason"), given.pop("until_all"))
                 given["order"] = order
-            raise typer.Exit(function(session, **given))
+            try:
+                code = function(session, **given)
+            except KeyboardInterrupt as error:
+                raise typer.Abort from error  # Typer itself would end without a word.
+            raise typer.Exit(code)
 
         own = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own]
         first = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)

@@ -12,7 +12,7 @@ from rich.console import RenderableType
 from nearzone_cli import contexts
 from nearzone_cli.client import AppClient, Timeouts, unexpected
 from nearzone_cli.credentials import Secrets
-from nearzone_cli.errors import FAILED, UsageError
+from nearzone_cli.errors import FAILED, INTERRUPTED, UsageError
 from nearzone_cli.fleet import Fleet, Result, exit_code
 from nearzone_cli.screens.said import problems
 from nearzone_cli.terminal import Terminal, console
@@ -87,6 +87,8 @@ class Session:
                     f"--region: the context {self.context.name!r} has no {region!r}; it has: {', '.join(known)}"
                 )
         chosen = [app for region, app in known.items() if not self.regions or region in self.regions]
+        for app in (each for context in self.file.contexts.values() for each in context.apps):
+            here.secrets.know(app)
         clients = [AppClient(app, here.secrets, here.timeouts) for app in chosen]
         return Fleet(clients, self.terminal, here.monotonic, here.sleep)
 
@@ -101,7 +103,7 @@ class Session:
         """Show the results; return the exit code. `code`: where all apps answered. `more`: further keys of the JSON."""
         results = results if self.as_json else [_readable(each, screen) for each in results]
         found = exit_code(results)
-        code = FAILED if FAILED in (found, code) else found or code
+        code = next((each for each in (INTERRUPTED, FAILED) if each in (found, code)), found or code)
         if self.as_json:
             self.terminal.show_json(
                 {

@@ -31,6 +31,9 @@ def test_a_key_comes_from_a_command(tool, apps):
             "import sys; print('f00dcafe'); print('no such vault', file=sys.stderr); sys.exit(3)",
             "failed (3): no such vault",
         ),
+        ("import sys; print('f00dcafe'); sys.exit('bad key: f00dcafe')", "failed (1): bad key: ***"),
+        ("import sys; print('k=\"f00dcafe==\"'); sys.exit('no f00dcafe==')", "failed (1): no ***"),
+        ("import sys; print('f00dcafe'); sys.exit('x' * 295 + ' f00dcafe')", "xxx ***"),
         ("print('f00dcafe two words')", "is not one key"),
         ("print('f00d\\x00cafe')", "is not one key"),
         ("pass", "is not one key"),
@@ -45,6 +48,18 @@ def test_a_command_that_fails_costs_one_app_and_its_output_is_not_shown(tool, pr
     assert says in " ".join(said.out.split())
     assert "f00d" not in said.out + said.err
     assert "17 serving" in said.out, "the other apps were not asked"
+
+
+def test_a_command_that_fails_shows_no_key_of_any_app(tool, apps):
+    """Also not the beginning of one, and not of an app that this run does not ask."""
+    script, keys = tool.config.with_name("key.py"), [app.key for app in apps.values()]
+    script.write_text(f"import sys; sys.exit('{' '.join(keys)} ' + 'x' * 264 + ' {apps['westeurope'].key}')")
+    with_line(tool, "eastus", f'key_env = "KEY_EASTUS"\nstatus.key_command = ["{sys.executable}", "{script}"]')
+    for form in ("table", "json"):
+        said = tool("status", "--region", "eastus", "-o", form, "--debug")
+        assert said.code == 1
+        assert "*********xxx" in "".join(said.out.split())
+        assert "key-of" not in "".join((said.out + said.err).split())
 
 
 def test_a_missing_program_and_a_missing_variable_are_named(tool):

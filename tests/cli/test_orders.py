@@ -6,6 +6,7 @@ import shlex
 
 import pytest
 
+from nearzone_cli.client import Timeouts
 from tests.cli.fake_app import REGIONS
 from tests.cli.tool import BEGIN
 
@@ -84,7 +85,8 @@ def test_a_misspelt_region_is_refused_by_the_apps_with_their_suggestion(tool, ap
         (["--until", "2026-11-29T11:45:00Z"], 60),
         (["--until", "2026-11-29T12:45:00+01:00"], 60),
         (["--until", "11:45"], 60),
-        (["--until", "10:30"], 24 * 60 - 15),
+        (["--until", "10:46"], 1),
+        (["--until", "23:59:00"], 13 * 60 + 14),
     ],
 )
 def test_durations_and_ends_are_sent_as_whole_minutes(tool, apps, options, minutes):
@@ -104,6 +106,9 @@ def test_durations_and_ends_are_sent_as_whole_minutes(tool, apps, options, minut
         ["--for", "-5m"],
         ["--until", "2026-11-29T10:00:00Z"],
         ["--until", "soon"],
+        ["--until", "10:30"],
+        ["--until", "10:45"],
+        ["--until", "2h"],
         ["--for", "1h", "--until", "11:45"],
         ["--for", "1h", "--until-all=soon"],
         ["--for", "1h", "--reason", "x" * 201],
@@ -116,6 +121,14 @@ def test_a_wrong_option_sends_nothing(tool, apps, options):
     said = tool("drain", "eastus", *options, "--yes")
     assert said.code == 64
     assert said.err.startswith("nearzone: ")
+    assert [app.orders for app in apps.values()] == [[]] * 3
+
+
+def test_a_clock_time_that_is_over_is_refused_with_the_one_of_tomorrow(tool, apps):
+    for order in (["drain", "eastus", "--yes"], ["freeze"]):
+        said = tool(*order, "--until", "10:30")
+        assert said.code == 64
+        assert "10:30 is over; it is 2026-11-29T10:45:00Z; for tomorrow: --until 2026-11-30T10:30:00Z" in said.err
     assert [app.orders for app in apps.values()] == [[]] * 3
 
 
@@ -205,6 +218,43 @@ def test_ctrl_c_ends_the_attempts_and_says_what_is_missing(tool, apps):
     assert apps["westeurope"].drains == {"eastus": HOUR}
 
 
+@pytest.mark.parametrize("more", [[], ["--until-all"]])
+@pytest.mark.parametrize("form", ["table", "json"])
+def test_ctrl_c_in_the_first_round_says_what_was_received_and_what_may_be_missing(tool, apps, more, form):
+    apps["eastus"].silent.set()
+    tool.timeouts, tool.look_seconds = Timeouts(300.0, 300.0, 300.0), 20.0
+    waits = "2 of 3 apps answered; waiting for eastus"
+    said = tool("drain", "eastus", "--for", "60m", "--yes", "-o", form, *more, interrupted_at=waits)
+    assert said.code == 130
+    if form == "json":
+        assert (said.json["exit_code"], said.json["missing"]) == (130, ["eastus"])
+        assert shlex.split(said.json["again"])[1:] == printed_command(said)
+        assert {each["outcome"] for each in said.json["apps"].values()} == {"ok", "not reached"}
+    else:
+        assert words(said.out).count("the override covers 5 endpoint(s) and 9 name(s)") == 2
+        assert "eastus not reached interrupted before it answered" in words(said.out)
+    assert "may be missing at: eastus." in said.err
+    apps["eastus"].silent.clear()
+    assert tool(*printed_command(said)).code == 0
+    assert all(set(app.drains) == {"eastus"} for app in apps.values())
+
+
+def test_ctrl_c_in_a_later_round_keeps_what_that_round_has_brought(tool, apps):
+    apps["eastus"].trouble = apps["westeurope"].trouble = (503, "", "")
+    tool.timeouts, tool.look_seconds = Timeouts(300.0, 300.0, 300.0), 20.0
+
+    def mend_one(_):
+        apps["westeurope"].trouble = None
+        apps["eastus"].silent.set()
+
+    tool.at_sleep = mend_one
+    waits = "1 of 2 apps answered; waiting for eastus"
+    said = tool("drain", "eastus", "--for", "60m", "--yes", "--until-all", interrupted_at=waits)
+    assert said.code == 3
+    assert "may be missing at: eastus." in said.err
+    assert apps["westeurope"].drains
+
+
 def test_an_app_that_answers_503_gets_the_order_later(tool, apps):
     apps["eastus"].trouble = (503, "application/json", '{"error": "the catalog cannot be read; nothing was stored"}')
 
@@ -248,10 +298,18 @@ def test_undrain_that_was_carried_out_without_an_answer_is_done(tool, apps):
     assert apps["eastus"].drains == {}
 
 
-def test_undrain_of_what_no_app_has_drained_fails(tool):
-    said = tool("undrain", "eastus")
+@pytest.mark.parametrize("more", [[], ["--until-all"], ["--region", "eastus"]])
+def test_undrain_of_what_no_app_has_drained_fails(tool, more):
+    said = tool("undrain", "eastus", *more)
     assert said.code == 1
     assert "is not drained by an override" in words(said.out)
+
+
+@pytest.mark.parametrize("order", [["undrain", "eastus"], ["unfreeze"], ["unfreeze", "eastus"]])
+def test_an_app_that_is_asked_for_the_rest_and_has_nothing_to_end_is_done(tool, order):
+    said = tool(*order, "--region", "eastus", "--yes", "--until-all")
+    assert said.code == 0
+    assert "nothing to do: " in words(said.out)
 
 
 def test_freeze_without_a_zone_freezes_every_zone_and_unfreeze_ends_that(tool, apps):

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from nearzone_cli.client import Timeouts
 from tests.cli.fake_app import REGIONS
 
 EMPTY = {
@@ -42,6 +43,14 @@ def test_status_shows_all_regions_their_answers_and_overrides(tool):
 def test_status_shows_at_which_apps_a_drain_is_missing(tool):
     tool("drain", "eastus", "--for", "60m", "--yes", "--reason", "INC-4711", "-r", "westeurope", "-r", "eastus")
     assert "drain eastus westeurope, eastus southeastasia 2026-11-29T" in words(tool("status").out)
+
+
+def test_status_does_not_say_that_a_drain_is_nowhere_missing_while_an_app_is_not_reached(tool, apps):
+    tool("drain", "eastus", "--for", "60m", "--yes", "-r", "westeurope", "-r", "eastus")
+    apps["eastus"].stop()
+    assert "drain eastus westeurope southeastasia; unknown at: eastus 2026-11-29T" in words(tool("status").out)
+    found = words(tool("status", "-r", "westeurope", "-r", "eastus").out)
+    assert "drain eastus westeurope unknown at: eastus 2026-11-29T" in found
 
 
 def test_status_shows_what_needs_an_operator(tool, apps):
@@ -172,6 +181,13 @@ def test_history_of_a_time_has_the_overrides_of_a_name_too(tool):
     assert {"drain", "undrain", "freeze"} <= {each["kind"] for each in entries}
 
 
+def test_history_says_that_a_time_still_ahead_today_is_yesterdays(tool, apps):
+    said = tool("history", "--since", "10:46", "--until", "10:44")
+    assert said.err == "--since: 10:46 is still ahead today; yesterday's is used: 2026-11-28T10:46:00Z\n"
+    query = apps["eastus"].queries[-1]
+    assert (query["since"], query["until"]) == ("2026-11-28T10:46:00Z", "2026-11-29T10:44:00Z")
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -190,6 +206,34 @@ def test_wrong_usage_has_a_code_of_its_own(tool, arguments):
     assert said.code == 64
     assert said.err.startswith("nearzone: ")
     assert said.out == ""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["history", "-o", "json"],
+        ["drain", "eastus", "--for", "soon", "-yojson"],
+        ["drain", "eastus", "--until", "10:30", "-yo", "json"],
+        ["drain", "--output=json"],
+        ["explain", "--output", "json"],
+        ["frob", "-o", "table", "-o=json"],
+        ["status", "--region", "nowhere", "-o", "json"],
+        ["drain", "eastus", "--for", "1h", "-o", "json"],
+    ],
+)
+def test_wrong_usage_is_one_object_with_json(tool, arguments):
+    said = tool(*arguments)
+    assert said.code == said.json["exit_code"] == 64
+    assert said.err.endswith(f"nearzone: {said.json['error']}\n")
+
+
+def test_an_interrupted_command_is_one_object_with_json(tool, apps):
+    apps["eastus"].silent.set()
+    tool.timeouts, tool.look_seconds = Timeouts(300.0, 300.0, 300.0), 20.0
+    said = tool("status", "-o", "json", interrupted_at="waiting for eastus")
+    assert said.code == said.json["exit_code"] == 130
+    assert said.err.endswith(f"nearzone: {said.json['error']}\n")
+    assert "interrupted" in said.json["error"]
 
 
 @pytest.mark.parametrize(

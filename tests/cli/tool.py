@@ -30,6 +30,21 @@ class Typed(io.StringIO):
         return line
 
 
+class Interrupting(io.StringIO):
+    """Standard error of a user who presses Ctrl-C once, when a text is printed."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.text = text
+
+    def write(self, text):
+        count = super().write(text)
+        if self.text and self.text in text:
+            self.text = ""
+            raise KeyboardInterrupt
+        return count
+
+
 @dataclass
 class Said:
     """What a run has printed, and its exit code."""
@@ -45,19 +60,23 @@ class Said:
 
 @dataclass
 class Tool:
-    """Runs commands against the apps. `at_sleep`: called with the number of each pause between two attempts."""
+    """Runs commands against the apps. `at_sleep`: called with the number of each pause between two attempts.
+
+    `look_seconds`: how far each look at the monotonic clock moves it.
+    """
 
     apps: dict
     config: object
     environ: dict
     now: float = BEGIN
     sleeps: int = 0
+    look_seconds: float = 0.0
     at_sleep: object = lambda _: None
     timeouts: Timeouts = field(default_factory=lambda: Timeouts(1.0, 5.0, 5.0))
     token: object = lambda _: (TOKEN, float("inf"))
 
-    def __call__(self, *arguments, typed=None):
-        out, err = io.StringIO(), io.StringIO()
+    def __call__(self, *arguments, typed=None, interrupted_at=""):
+        out, err = io.StringIO(), Interrupting(interrupted_at)
         stdin = io.StringIO() if typed is None else Typed(typed)
         return Said(self._run(arguments, stdin, out, err), out.getvalue(), err.getvalue())
 
@@ -69,8 +88,12 @@ class Tool:
 
     def _run(self, arguments, stdin, out, err):
         clock, timeouts = (lambda: self.now), self.timeouts
-        outside = Surroundings(self.environ, stdin, out, err, clock, clock, self.sleep, self.token, timeouts)
+        outside = Surroundings(self.environ, stdin, out, err, clock, self.monotonic, self.sleep, self.token, timeouts)
         return run(arguments, outside)
+
+    def monotonic(self):
+        self.now += self.look_seconds
+        return self.now
 
     def sleep(self, seconds):
         self.now += seconds

@@ -86,7 +86,10 @@ def give(
     `again`: the command's own arguments, for the apps that have not got it. `concerned`: drops apps that are not.
     """
     patience = seconds("--until-all", order.patience) if order.patience and not order.dry_run else 0
-    results = _settled(session.fleet.ask_until_all(work, patience, concerned))
+    results = _settled(
+        session.fleet.ask_until_all(work, patience, concerned),
+        rest=bool(session.regions) and order.patience is not None,
+    )
     failed = any(report["failures"] or report["refusals"] for each in results for report in reports(each.value))
     missing = [each.app.region for each in results if each.error and each.error.status != BAD_REQUEST]
     line = _again(session, order, command, again, missing) if missing and not order.dry_run else None
@@ -108,9 +111,13 @@ def reports(answer: Json | None) -> list[Json]:
     return list(answer["zones"].values()) if "zones" in answer else [answer]
 
 
-def _settled(results: list[Result[Json]]) -> list[Result[Json]]:
-    """An app with nothing to end is as it should be, if another app had it, or if an attempt before has ended it."""
-    if all(isinstance(each.error, NothingToEnd) and each.attempts == 1 for each in results):
+def _settled(results: list[Result[Json]], *, rest: bool) -> list[Result[Json]]:
+    """An app with nothing to end is as it should be, if another app had it, or if an attempt before has ended it.
+
+    `rest`: only some apps are asked, until all have the order, as in the command that `give` prints. The others had
+    the override, so a wrong target is unlikely, and this one has expired or was never at these apps.
+    """
+    if not rest and all(isinstance(each.error, NothingToEnd) and each.attempts == 1 for each in results):
         return results
     return [
         replace(each, value=_nothing(str(each.error)), error=None) if isinstance(each.error, NothingToEnd) else each

@@ -12,7 +12,7 @@ from nearzone_cli.commands.giving import Concerned, NothingToEnd, agreed, ending
 from nearzone_cli.commands.targets import drain_target, zones_of
 from nearzone_cli.completion import names as known_names
 from nearzone_cli.completion import region_names
-from nearzone_cli.durations import MAX_MINUTES, iso, minutes, moment, seconds, spoken
+from nearzone_cli.durations import MAX_MINUTES, end_today, iso, minutes, seconds, spoken
 from nearzone_cli.errors import Refused, UsageError
 from nearzone_cli.fleet import Result
 from nearzone_cli.options import Order, command
@@ -32,7 +32,9 @@ TARGET = Annotated[
 FOR = Annotated[str | None, typer.Option("--for", metavar="DURATION", help="60m, 2h, 1h30m; at most 7d.")]
 UNTIL = Annotated[
     str | None,
-    typer.Option("--until", metavar="TIME", help="The end instead of --for: 2026-11-29T12:00:00Z or 12:00 (UTC)."),
+    typer.Option(
+        "--until", metavar="TIME", help="The end instead of --for: 2026-11-29T12:00:00Z or 12:00 (today, UTC)."
+    ),
 ]
 ZONES = Annotated[
     list[str] | None,
@@ -54,7 +56,7 @@ def drain(session: Session, order: Order, target: TARGET, duration: FOR = None, 
 
     All apps get the same end. Whole minutes are sent, rounded up.
     """
-    length = _length(session, duration, until)
+    length, fixed = _length(session, duration, until)
     found = drain_target(session, target)
     what = f"{found.kind} {short(found.value)}"
 
@@ -65,7 +67,8 @@ def drain(session: Session, order: Order, target: TARGET, duration: FOR = None, 
     question = f"Drain {what} at {_apps(session)} {ends}?"
     if (code := agreed(session, order, question, dry_run)) is not None:
         return code
-    end = _end(session, duration, length, until)
+    # A duration counts from the moment of sending, not from the question.
+    end = session.now() + length if fixed is None else fixed
 
     def work(client: AppClient) -> Json:
         left = end - session.now()
@@ -76,31 +79,20 @@ def drain(session: Session, order: Order, target: TARGET, duration: FOR = None, 
     return give(session, order, "drain", work, (found.value, "--until", iso(end)))
 
 
-def _length(session: Session, duration: str | None, until: str | None) -> float:
-    """The duration of an override in seconds. Raises UsageError."""
+def _length(session: Session, duration: str | None, until: str | None) -> tuple[float, float | None]:
+    """The duration of an override in seconds, and its end if --until gives one. Raises UsageError."""
     if (duration is None) == (until is None):
         raise UsageError("--for: exactly one of --for and --until is expected, such as --for 60m")
-    length = seconds("--for", duration) if duration else _moment(session, until or "") - session.now()
-    if length <= 0:
-        raise UsageError(f"--until: {until} is over")
+    now = session.now()
+    end = None if duration else end_today("--until", until or "", now)
+    length = seconds("--for", duration or "") if end is None else end - now
     if minutes(length) > MAX_MINUTES:
         raise UsageError(f"{'--for' if duration else '--until'}: at most 7 days are accepted")
     if duration and length % 60:
         session.terminal.note(
             f"--for: {spoken(length)} is sent as {minutes(length)} minutes, because the apps take whole minutes"
         )
-    return length
-
-
-def _end(session: Session, duration: str | None, length: float, until: str | None) -> float:
-    """The common end. A duration counts from the moment of sending, not from the question."""
-    return session.now() + length if duration else _moment(session, until or "")
-
-
-def _moment(session: Session, text: str) -> float:
-    """A time that lies ahead; of a clock time, the next one."""
-    at = moment("--until", text, session.now())
-    return at + 86400 if ":" in text and len(text) <= len("10:03:00") and at <= session.now() else at
+    return length, end
 
 
 def _apps(session: Session) -> str:
@@ -136,8 +128,10 @@ def undrain(session: Session, order: Order, target: TARGET) -> int:
 )
 def freeze(session: Session, order: Order, zones: ZONES = None, duration: FOR = None, until: UNTIL = None) -> int:
     """Write nothing to zones: of all apps, or of these regions. Without --for until they are unfrozen."""
-    length = _length(session, duration, until) if duration or until else None
-    end = None if length is None else _end(session, duration, length, until)
+    end = None
+    if duration or until:
+        length, fixed = _length(session, duration, until)
+        end = session.now() + length if fixed is None else fixed
 
     def work(client: AppClient) -> Json:
         left = None if end is None else end - session.now()

@@ -13,7 +13,7 @@ from nearzone_cli.client import AppClient, Json
 from nearzone_cli.commands.live import live
 from nearzone_cli.completion import keep_names, region_names
 from nearzone_cli.completion import names as known_names
-from nearzone_cli.durations import iso, moment
+from nearzone_cli.durations import is_clock_time, iso, moment
 from nearzone_cli.errors import CHANGES, FAILED, OK, UsageError
 from nearzone_cli.fleet import Result, exit_code
 from nearzone_cli.options import command
@@ -197,12 +197,21 @@ def history(
     if since is None:
         results = _of_zones(session, None, lambda client, zone: client.explanation(zone, name or "")["history"])
     else:
-        begin, end = iso(moment("--since", since, now)), iso(moment("--until", until, now) if until else now + 1)
+        begin, end = _time(session, "--since", since), _time(session, "--until", until) if until else iso(now + 1)
         wanted = ("*", name.lower()) if name else None
         results = session.fleet.ask(
             lambda client: [each for each in client.export(begin, end) if wanted is None or each["name"] in wanted]
         )
     return session.finish("history", results, lambda found: history_screen(_merged(found), now))
+
+
+def _time(session: Session, option: str, text: str) -> str:
+    """A time as the API takes it; says so if a clock time is yesterday's, because today's is still ahead."""
+    now = session.now()
+    at = moment(option, text, now)
+    if is_clock_time(text) and iso(at)[:10] != iso(now)[:10]:
+        session.terminal.note(f"{option}: {text} is still ahead today; yesterday's is used: {iso(at)}")
+    return iso(at)
 
 
 def _merged(results: Sequence[Result[Any]]) -> list[Json]:

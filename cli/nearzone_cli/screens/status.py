@@ -88,17 +88,23 @@ def _probing(probing: Json | None) -> tuple[str, str]:
 
 
 def _overrides(results: Sequence[Result[Json]]) -> Table:
-    """Each override once: at which apps it is, and at which a drain is missing."""
+    """Each override once: at which apps it is, and at which a drain is missing or, without an answer, unknown."""
     found = table("override", "at", "missing at", "until", "by", "reason given")
+    silent = [each.app.region for each in results if each.value is None]
     answered = [each.app.region for each in results if each.value is not None]
     for (what, reason), entries in _grouped(results).items():
         ends = sorted({entry["until"] or "it is unfrozen" for _, entry in entries})
         having = [region for region, _ in entries]
-        missing = [region for region in answered if region not in having] if what.startswith("drain ") else []
+        drained = what.startswith("drain ")  # A freeze is about the zone of one app.
+        missing = [region for region in answered if region not in having] if drained else []
+        unknown = f"unknown at: {', '.join(silent)}" if drained and silent else ""
         found.add_row(
             cell(what, "yellow"),
             cell(", ".join(having)),
-            cell(", ".join(missing) or "-", "bold red" if missing else ""),
+            cell(
+                "; ".join(filter(None, [", ".join(missing), unknown])) or "-",
+                "bold red" if missing else "bold yellow" if unknown else "",
+            ),
             cell(ends[0] if len(ends) == 1 else f"{ends[0]} to {ends[-1]}"),
             cell(entries[0][1]["by"]),
             cell(reason or "-"),
