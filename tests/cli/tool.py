@@ -78,15 +78,16 @@ class Tool:
     def __call__(self, *arguments, typed=None, interrupted_at=""):
         out, err = io.StringIO(), Interrupting(interrupted_at)
         stdin = io.StringIO() if typed is None else Typed(typed)
-        return Said(self._run(arguments, stdin, out, err), out.getvalue(), err.getvalue())
+        return Said(self.run(arguments, stdin, out, err), out.getvalue(), err.getvalue())
 
     def screen(self, arguments):
         """All that a user sees who answers `y`."""
         seen = io.StringIO()
-        self._run(arguments, Typed("y\n", seen), seen, seen)
+        self.run(arguments, Typed("y\n", seen), seen, seen)
         return seen.getvalue()
 
-    def _run(self, arguments, stdin, out, err):
+    def run(self, arguments, stdin, out, err):
+        """Run a command with these streams; return its exit code."""
         clock, timeouts = (lambda: self.now), self.timeouts
         outside = Surroundings(self.environ, stdin, out, err, clock, self.monotonic, self.sleep, self.token, timeouts)
         return run(arguments, outside)
