@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.decide.probes.changes import changed_names, ended
+from shared.decide.probes.changes import changed_names, ended, names_to_mark
 from shared.decide.routing import route
 from shared.decide.rules import Rules
 from shared.domain.dirty import Urgency
@@ -99,6 +99,25 @@ def test_the_names_of_what_has_ended_are_marked():
     whole = row(verdict(DOWN), distances=DISTANCES)
     assert set(changed(whole, ended(whole, 160), [near, far])) == {"llama"}
     assert set(changed(replace(whole, verdicts=()), ended(whole, 200), [near, far])) == {"llama"}
+
+
+def left(old, new, targets=(ONE,)):
+    """What must be marked for two rows, as (urgency, everywhere) by name."""
+    found = names_to_mark(old, new, targets, probed(), published)
+    return {name: (each.urgency, each.everywhere) for name, each in found.items()}
+
+
+def test_what_a_crash_left_unmarked_is_marked_in_all_zones_also_if_the_next_round_concerns_fewer():
+    unmarked = replace(row(), todo=frozenset({ONE.endpoint}))
+    assert left(unmarked, unmarked) == {"llama": (OUT, True)}
+    assert left(unmarked, row(NARROW)) == {"llama": (OUT, True)}
+    assert left(replace(row(verdict(DOWN)), todo=frozenset({ONE.endpoint})), row()) == {"llama": (OUT, True)}
+
+
+def test_an_order_that_a_crash_left_unmarked_concerns_names_that_are_not_pending():
+    targets = [ONE, target("e1", EAST, "llama"), target("w2", WEST, "gpt"), target("e2", EAST, "gpt")]
+    unmarked = replace(row(distances=replace(DISTANCES, pending=frozenset({"gpt"}))), reordered=True)
+    assert left(unmarked, unmarked, targets) == {"llama": (Urgency.OTHER, False)}
 
 
 def test_a_measured_value_that_leaves_its_band_concerns_names_with_a_tolerance():

@@ -41,14 +41,28 @@ def changed_names(
     `judge`.
     """
     known = tuple(targets)
-    found: dict[str, NameChange] = {}
-    for name, change in (
-        *_verdict_changes(old, new, known, settings),
-        *_order_changes(old, new, known, settings, published),
-    ):
-        before = found.get(name)
-        found[name] = _merged(before, change) if before else change
-    return dict(sorted(found.items()))
+    return _by_name(
+        (
+            *_verdict_changes(old, new, known, settings),
+            *_order_changes(old, new, known, settings, published),
+        )
+    )
+
+
+def names_to_mark(
+    old: VantageRow,
+    written: VantageRow,
+    targets: Iterable[Target],
+    settings: Settings,
+    published: Callable[[str], float | None],
+) -> Mapping[str, NameChange]:
+    """Return the names that `changed_names` gives, and those that the old row had left to be marked.
+
+    A name of both gets the greater urgency and all zones of both. Arguments as in `changed_names`.
+    """
+    known = tuple(targets)
+    left, changed = left_behind(old, known, settings), changed_names(old, written, known, settings, published)
+    return _by_name((*changed.items(), *left.items()))
 
 
 def changed_endpoints(old: VantageRow, new: VantageRow) -> frozenset[str]:
@@ -60,15 +74,24 @@ def changed_endpoints(old: VantageRow, new: VantageRow) -> frozenset[str]:
 def left_behind(row: VantageRow, targets: Iterable[Target], settings: Settings) -> Mapping[str, NameChange]:
     """Return the names that an earlier round, or the drain timer, should have marked and perhaps did not.
 
-    A name whose new order is pending is left out: the round that releases it marks it.
+    A name whose new order is pending is left out, unless a verdict concerns it: the round that releases it marks it.
     """
     known = tuple(targets)
     named = {name for target in known if target.endpoint in row.todo for name in target.names}
     found = {name: NameChange(Urgency.WITHDRAW, True, _UNFINISHED) for name in named}
     if row.reordered:
-        ranked = (name for name, places in places_of_names(known, settings).items() if len(places) > 1)
-        found = {name: NameChange(Urgency.OTHER, False, _UNFINISHED) for name in ranked} | found
+        ranked = {name for name, places in places_of_names(known, settings).items() if len(places) > 1}
+        waiting = row.distances.pending
+        found = {name: NameChange(Urgency.OTHER, False, _UNFINISHED) for name in ranked - waiting} | found
     return {name: found[name] for name in sorted(found)}
+
+
+def _by_name(changes: Iterable[tuple[str, NameChange]]) -> Mapping[str, NameChange]:
+    found: dict[str, NameChange] = {}
+    for name, change in changes:
+        before = found.get(name)
+        found[name] = _merged(before, change) if before else change
+    return dict(sorted(found.items()))
 
 
 def _merged(one: NameChange, other: NameChange) -> NameChange:

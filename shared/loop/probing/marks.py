@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.decide.probes.changes import changed_names, left_behind
+from shared.decide.probes.changes import names_to_mark
 from shared.domain.concurrency import gather_bounded
 from shared.domain.dirty import Cause, DirtyName
 from shared.domain.probes import VantageRow
@@ -17,8 +17,7 @@ async def mark_names(vantage: Vantage, old: VantageRow, written: VantageRow, cau
     if not written.todo and not written.reordered:
         return 0
     targets, settings = await vantage.all_targets(), vantage.settings
-    changes = dict(left_behind(old, targets, settings))
-    changes |= changed_names(old, written, targets, settings, vantage.published)
+    changes = names_to_mark(old, written, targets, settings, vantage.published)
     rows = [
         DirtyName(zone.key, name, change.urgency, cause.at, cause=f"{cause.text}: {change.cause}")
         for name, change in changes.items()
