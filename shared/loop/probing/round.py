@@ -84,10 +84,10 @@ class ProbeRounds:
         return marked > 0
 
     async def _gather(self) -> Gathered:
+        """Read the row first: what is read after it is at least as new, and the write on its etag notices the rest."""
         vantage = self.vantage
-        stored, pages, targets = await asyncio.gather(
-            vantage.row(), vantage.catalog.evidence(vantage.name), vantage.all_targets()
-        )
+        stored = await vantage.row()
+        pages, targets = await asyncio.gather(vantage.catalog.evidence(vantage.name), vantage.all_targets())
         return Gathered(stored, pages, targets)
 
     async def _decide(
