@@ -580,6 +580,7 @@ async def tab_to(page, selector, limit=60):
 
 async def test_everything_can_be_done_with_the_keyboard_alone(chromium, app):
     async with opened(chromium, app.url) as page:
+        await expect(page.locator("#key")).to_be_focused()  # the browser moves the focus there after it has loaded
         await page.keyboard.type(app.key)
         await page.keyboard.press("Enter")
         await expect(row(page, "names", "llama")).to_be_visible()
