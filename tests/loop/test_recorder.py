@@ -1,10 +1,14 @@
-"""What makes a changed endpoint's names urgent."""
+"""What makes a changed endpoint's names urgent, and what is left to be marked for one that is not read yet."""
+
+import asyncio
+from dataclasses import replace
 
 import pytest
 
+from shared.catalog.memory import MemoryCatalog
 from shared.domain.dirty import Urgency
 from shared.domain.endpoints import State
-from shared.loop.recorder import urgency
+from shared.loop.recorder import Recorder, urgency
 from tests.support.values import vm
 
 SERVING = vm("a", "10.0.0.1")
@@ -38,3 +42,20 @@ def test_host_names_come_after_service_names():
 def test_a_name_that_an_endpoint_no_longer_claims_is_withdrawn():
     assert urgency(SERVING, vm("a", "10.0.0.1", tagged=("mistral",)), "llama") == Urgency.WITHDRAW
     assert urgency(SERVING, vm("a", "10.0.0.1", tagged=("mistral",)), "mistral") == Urgency.FIRST_ADDRESS
+
+
+def test_a_name_that_an_unread_endpoint_no_longer_claims_is_marked_when_the_endpoint_is_read():
+    """Until then the name was held back for this endpoint, and may have been decided without what held it back."""
+
+    async def story():
+        catalog = MemoryCatalog()
+        recorder = Recorder(catalog, None, None, (), lambda: 1000.0, lambda names: None, 900.0)
+        unread = vm("a", state=State.UNKNOWN, tagged=("llama", "phi"))
+        first = await recorder.enlist(None, unread)
+        assert first.value.todo == frozenset()
+        second = await recorder.enlist(first, replace(unread, tagged=("phi",)))
+        assert second.value.todo == {"llama"}
+        third = await recorder.enlist(second, replace(unread, tagged=()))
+        assert (await catalog.endpoint(unread.key)).value.todo == third.value.todo == {"llama", "phi"}
+
+    asyncio.run(story())
