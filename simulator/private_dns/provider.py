@@ -99,8 +99,9 @@ class PrivateDns:
         self._azure.ensure_group(parts[1], parts[3])
         zone = self._store.new_zone("/" + "/".join(parts), tags or None)
         for link in links:
-            zone.links_by_name[link["name"].lower()] = Link(
-                link["name"],
+            name = link["name"].lower()
+            zone.links_by_name[name] = Link(
+                name,
                 link["vnet"],
                 link.get("registration", False),
                 self._store.link_etag(),

@@ -192,10 +192,31 @@ def test_writing_the_same_again_changes_the_etag(cloud):
     assert first == second
 
 
-def test_names_are_one_in_any_case(cloud):
-    """Unknown for Azure, DNS demands it: one set, spelt as it was made."""
-    assert cloud.put("OLD", "10.0.0.9").content["name"] == "old"
+def test_a_name_is_shown_in_lower_case_whatever_the_client_wrote(cloud):
+    """azure-sdk-for-net PutRecordSet_IfMatchSuccess, PatchRecordSet_ChangeMetadata: `recordName` in their paths."""
+    made = cloud.put("recordName", "10.0.0.2")
+    patched = cloud.send("PATCH", f"{A}/RecordName", {"properties": {"metadata": {"k": "v"}}})
+    for answer in (made, patched, cloud.send("GET", f"{A}/recordName")):
+        assert (answer.content["id"], answer.content["name"]) == (f"{A}/recordname", "recordname")
+        assert answer.content["properties"]["fqdn"] == "recordname.ai.internal."
+    assert [each["name"] for each in cloud.send("GET", A).content["value"]] == ["old", "recordname"]
+    assert cloud.put("OLD", "10.0.0.9").status == 200
     assert cloud.addresses("old") == ("10.0.0.9",)
+
+
+def test_an_error_names_the_record_set_in_lower_case(cloud):
+    """azure-sdk-for-net PutRecordSet_IfMatchFailure; of the 404, inferred."""
+    cloud.put("recordName", "10.0.0.2")
+    stale = cloud.put("recordName", "10.0.0.2", if_match=GUID)
+    assert stale.content["message"] == "The Record set recordname has been modified (etag mismatch)."
+    assert "'nosuchname' does not exist" in cloud.send("GET", f"{A}/noSuchName").content["message"]
+
+
+def test_a_world_with_capital_letters_has_names_in_lower_case(cloud):
+    records = [{"name": "Db", "ttl": 300, "addresses": ["10.9.9.9"]}]
+    zone = cloud.dns.load_zone(ZONE, links=[{"name": "East", "vnet": LINK}], records=records)
+    assert [each.name for each in zone.record_sets] == ["@", "db"]
+    assert [each.name for each in zone.links] == ["east"]
 
 
 def test_every_zone_begins_with_azures_soa(cloud):
