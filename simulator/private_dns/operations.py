@@ -40,6 +40,7 @@ class Work:
 
 @dataclass(slots=True)
 class _Operation:
+    deletes: bool
     status: str = "InProgress"
     error: Mapping[str, str] | None = None
 
@@ -56,7 +57,7 @@ class DnsOperations:
     def begin(self, call: Call, work: Work) -> Response:
         """Start an operation: 202 with an empty object for PUT and PATCH and without a body for DELETE."""
         token = base64.b64encode(f"FrontEndAsyncOperation;{work.name};{self._azure.new_guid()}".encode()).decode()
-        operation = self._all[token] = _Operation()
+        operation = self._all[token] = _Operation(deletes=call.method == "DELETE")
 
         def end() -> None:
             try:
@@ -90,11 +91,17 @@ class DnsOperations:
         }
 
     def poll(self, call: Call) -> Response:
-        """Answer a GET of a status or a result. The end of a result (the location header) is not recorded anywhere."""
+        """Answer a GET of a status or a result.
+
+        The result (the location header) of a deletion that succeeded is `true` (azure-sdk-for-net,
+        DeleteZone_ZoneExists_ExpectZoneDeleted). No other end of a result is recorded: here the status.
+        """
         operation = self._all.get(call.names[0]) if len(call.names) == 1 else None
         if operation is None or call.method != "GET":
             raise ArmError(404, "NotFound", "The operation was not found.", wrapped=False)
         if operation.status == "InProgress":
             return Response(202, {"status": operation.status}, self._headers(call, call.names[0]))
+        if operation.deletes and not operation.error and call.types[0].lower() == "privatednsoperationresults":
+            return Response(200, True, self._budgets.countdown(call))
         content = {"error": operation.error} if operation.error else {}
         return Response(200, {**content, "status": operation.status}, self._budgets.countdown(call))

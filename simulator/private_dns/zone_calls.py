@@ -186,7 +186,7 @@ class ZoneCalls:
         if call.method == "DELETE" and (zone is None or link is None):
             return Response(204, None, self._countdown(call))  # azure-cli, test_DeleteLink_{Link,Zone}NotExists
         if zone is None or (link is None and call.method != "PUT"):
-            raise _not_found(call)  # azure-cli, test_GetLink_{Link,Zone}NotExists; for PATCH: inferred
+            raise _not_found(call)  # azure-sdk-for-net, {Get,Patch}Link_{Link,Zone}NotExists_ExpectError
         if call.method == "GET" and link is not None:
             return Response(
                 200,
@@ -213,10 +213,6 @@ class ZoneCalls:
         stated = body.get("properties", {}).get("virtualNetwork", {}).get("id", link.vnet if link else None)
         if not isinstance(stated, str):
             raise refused(f"The virtual network of link '{_link_name(call)}' is missing.")
-        exists = self._store.vnet_exists
-        if exists is not None and not exists(stated):  # Azure's answer is unknown; ARM answers like this elsewhere
-            group, name = stated.split("/")[4], stated.rsplit("/", 1)[1]
-            raise _missing(f"Microsoft.Network/virtualNetworks/{name}", group)
         policy = body.get("properties", {}).get("resolutionPolicy", "Default")
         if policy not in {"Default", "NxDomainRedirect"}:  # the words are the simulator's
             raise refused(f"The resolution policy '{policy}' of link '{_link_name(call)}' is invalid.")
@@ -254,6 +250,10 @@ class ZoneCalls:
 
     def _put_link(self, call: Call, zone: Zone, vnet: str, body: Mapping[str, Any]) -> None:
         old = self._check_link(call, zone)
+        exists = self._store.vnet_exists
+        if exists is not None and not exists(vnet):
+            # azure-sdk-for-net, PatchLink_LinkExistsChangeVirtualNetwork_ExpectError; of a PUT: inferred
+            raise OperationFailed("BadRequest", f"Virtual network resource not found for '{vnet}'")
         if text := self._overlap(zone, _link_name(call), vnet):
             raise OperationFailed("BadRequest", text)
         kept = old if call.method == "PATCH" else None
@@ -298,13 +298,10 @@ def _link_name(call: Call) -> str:
 
 def _not_found(call: Call) -> ArmError:
     pairs = zip(call.types, call.names, strict=True)
-    return _missing("/".join(["Microsoft.Network", *(part for pair in pairs for part in pair)]), call.group)
-
-
-def _missing(resource: str, group: str | None) -> ArmError:
+    resource = "/".join(["Microsoft.Network", *(part for pair in pairs for part in pair)])
     return ArmError(
         404,
         "ResourceNotFound",
-        f"The Resource '{resource}' under resource group '{group}' was not found. For more details please go to "
+        f"The Resource '{resource}' under resource group '{call.group}' was not found. For more details please go to "
         "https://aka.ms/ARMResourceNotFoundFix",
     )

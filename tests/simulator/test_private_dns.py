@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from simulator.arm.limits import ArmLimits
 from tests.support.dns_cloud import GROUP, GUID, LINK, MISSING, ZONE, A, Cloud, a_set
 
 
@@ -31,6 +32,7 @@ class Row:
 
 CLI = "azure-cli privatedns recordings of 2021 and 2023, "
 ASO = "azure-service-operator recordings of 2023 and 2024, "
+NET = "azure-sdk-for-net recordings of 2019-01-21, "
 PS = "azure-powershell recordings of 2019-05-13, "
 ROWS = [
     Row("a new set is created", CLI + "test_CrudRecordSet_ARecord", "PUT", f"{A}/new", 201, body=a_set("10.0.0.2")),
@@ -118,6 +120,18 @@ ROWS = [
         "deleting a link of a missing zone succeeds",
         CLI + "test_DeleteLink_ZoneNotExists",
         *("DELETE", f"{MISSING}/virtualNetworkLinks/x", 204),
+    ),
+    Row(
+        "patching a missing zone is ARM's 404",
+        NET + "PatchZone_ZoneNotExists",
+        *("PATCH", MISSING, 404, "ResourceNotFound", True),
+        body={"tags": {}},
+    ),
+    Row(
+        "patching a missing link is ARM's 404",
+        NET + "PatchLink_LinkNotExists",
+        *("PATCH", LINK, 404, "ResourceNotFound", True),
+        body={"tags": {}},
     ),
     Row("a missing link is ARM's 404", CLI + "test_GetLink_LinkNotExists", "GET", LINK, 404, "ResourceNotFound", True),
     Row(
@@ -229,7 +243,20 @@ def test_every_zone_begins_with_azures_soa(cloud):
     assert cloud.send("PUT", f"{ZONE}/SOA/@", sent).status == 200
     soa = cloud.dns.zone(ZONE).soa
     assert (soa.minimum_ttl, soa.ttl, soa.serial, soa.refresh) == (5, 60, 1, 3600)
-    assert cloud.send("DELETE", f"{ZONE}/SOA/@").status == 400
+
+
+def test_a_zones_soa_cannot_be_deleted(cloud):
+    """azure-sdk-for-net DeleteRecordSet_SoaRecord_ExpectError: with ARM's ordinary countdown of deletes."""
+    cloud.azure.gate = ArmLimits(cloud.azure.clock)
+    answer = cloud.send("DELETE", f"{ZONE}/SOA/@")
+    assert (answer.status, answer.content) == (
+        400,
+        {"code": "BadRequest", "message": "Record sets of type 'SOA' with name '@' cannot be deleted."},
+    )
+    left = {name for name in answer.headers if name.startswith("x-ms-ratelimit-remaining-subscription-")}
+    assert "x-ms-ratelimit-remaining-subscription-deletes" in left
+    assert "x-ms-ratelimit-remaining-subscription-resource-requests" not in left
+    assert cloud.dns.zone(ZONE).soa.serial == 1
 
 
 def test_a_cname_suffers_no_neighbour_and_is_none(cloud):

@@ -227,10 +227,27 @@ def test_a_network_is_linked_to_one_zone_of_a_name(cloud):
     assert cloud.finish(cloud.send("PUT", twin, link(f"{VNET}-2"))) == {"status": "Succeeded"}
 
 
-def test_only_a_known_network_can_be_linked():
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+def test_a_link_to_a_missing_network_is_accepted_and_then_fails(method):
+    """azure-sdk-for-net PatchLink_LinkExistsChangeVirtualNetwork_ExpectError; of a PUT, inferred."""
     cloud = Cloud(vnet_exists=lambda vnet: vnet == VNET)
-    assert cloud.send("PUT", LINK, link(f"{VNET}-2")).status == 404
-    assert cloud.send("PUT", LINK, link()).status == 202
+    assert cloud.finish(cloud.send("PUT", LINK, link())) == {"status": "Succeeded"}
+    before = cloud.send("GET", LINK).content
+    accepted = cloud.send(method, LINK, {"properties": {"virtualNetwork": {"id": f"{VNET}-2"}}})
+    error = {"code": "BadRequest", "message": f"Virtual network resource not found for '{VNET}-2'"}
+    assert cloud.finish(accepted) == {"error": error, "status": "Failed"}
+    assert cloud.send("GET", LINK).content == before
+
+
+def test_the_result_of_a_deletion_is_true(cloud):
+    """azure-sdk-for-net DeleteZone_ZoneExists, DeleteLink_LinkExists: the end of the `location` header's URL."""
+    cloud.finish(cloud.send("PUT", LINK, link()))
+    for path in (LINK, ZONE):
+        gone = cloud.send("DELETE", path)
+        assert cloud.send("GET", gone.headers["location"]).status == 202
+        cloud.finish(gone)
+        answer = cloud.send("GET", gone.headers["location"])
+        assert (answer.status, answer.content) == (200, True)
 
 
 def test_registration_that_is_switched_on_takes_its_time(cloud):
