@@ -42,7 +42,7 @@ class PrivateDns:
         self.locks = Locks()
         self.budgets = ZoneBudgets(azure.clock, unknowns.throttle, enforced=limits)
         self._sets = RecordSetCalls(azure, unknowns, self.budgets)
-        self._operations = DnsOperations(azure, unknowns, self.budgets)
+        self._operations = DnsOperations(azure, self.budgets)
         self._store = ZoneStore(azure, {}, vnet_exists, self._sets.unregister_all)
         self._zone_calls = ZoneCalls(self._store, self._operations, unknowns, self.budgets)
 

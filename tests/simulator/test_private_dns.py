@@ -32,7 +32,7 @@ class Row:
 
 CLI = "azure-cli privatedns recordings of 2021 and 2023, "
 ASO = "azure-service-operator recordings of 2023 and 2024, "
-NET = "azure-sdk-for-net recordings of 2019-01-21, "
+NET = "azure-sdk-for-net recordings of January 2019, "
 PS = "azure-powershell recordings of 2019-05-13, "
 ROWS = [
     Row("a new set is created", CLI + "test_CrudRecordSet_ARecord", "PUT", f"{A}/new", 201, body=a_set("10.0.0.2")),
