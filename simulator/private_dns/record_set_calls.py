@@ -14,7 +14,6 @@ from simulator.arm.front_door import ArmError, ArmFrontDoor, Call, Response
 from simulator.private_dns.budgets import Budget, ZoneBudgets
 from simulator.private_dns.pages import CONTINUATION, after_record_set, last_record_set, next_link
 from simulator.private_dns.record_sets import (
-    AUTO_REGISTERED_TTL,
     FIELDS,
     SETS_PER_ZONE,
     RecordSet,
@@ -23,6 +22,7 @@ from simulator.private_dns.record_sets import (
     refused,
     written,
 )
+from simulator.private_dns.registration import Registrations
 from simulator.private_dns.rules import AssumedBehaviour, Failure, cname_in_the_way, failed_condition, zone_full
 
 PAGE = 100
@@ -30,13 +30,15 @@ PAGE = 100
 
 
 class RecordSetCalls:
-    """Answers record set calls and stores what auto-registration restores after a DELETE."""
+    """Answers record set calls."""
 
-    def __init__(self, azure: ArmFrontDoor, unknowns: AssumedBehaviour, budgets: ZoneBudgets) -> None:
+    def __init__(
+        self, azure: ArmFrontDoor, unknowns: AssumedBehaviour, budgets: ZoneBudgets, registrations: Registrations
+    ) -> None:
         self._azure = azure
         self._unknowns = unknowns
         self._budgets = budgets
-        self._registered: dict[tuple[str, str], str] = {}
+        self._registrations = registrations
 
     def handle(self, call: Call, zone: Zone) -> Response:
         """Answer a call whose second type is a record type or ALL. Raises ArmError for an error answer."""
@@ -122,9 +124,8 @@ class RecordSetCalls:
             raise refused(f"The record set '{old.name}' is auto-registered and cannot be deleted.")
         zone.remove(old)
         self._emit(call, zone, old)
-        address = self._registered.get((zone.id.lower(), old.name.lower())) if old.type == "A" else None
-        if address is not None:  # documented: registered again while the VM exists (private-dns-autoregistration)
-            self.register(zone, old.name, address)
+        if old.type == "A":  # documented: registered again while the VM exists (private-dns-autoregistration)
+            self._registrations.restore(zone, old.name)
         return Response(200, None, self._budgets.countdown(call))
 
     def _emit(self, call: Call, zone: Zone, record_set: RecordSet, *, updates: bool = False) -> None:
@@ -157,30 +158,6 @@ class RecordSetCalls:
             content["nextLink"] = next_link(call, after_record_set(page[-1], suffix))
         left = {"x-ms-ratelimit-remaining-subscription-resource-entities-read": str(60_000 - len(page))}
         return Response(200, content, {**left, **self._budgets.countdown(call)})
-
-    def register(self, zone: Zone, name: str, address: str) -> bool:
-        """Auto-register an A set, TTL 10 s. False if a manual set of that name exists, which stays."""
-        name = name.lower()
-        self._registered[zone.id.lower(), name] = address
-        old = zone.get("A", name)
-        if (old and not old.auto_registered) or "CNAME" in zone.types_at(name):
-            return False
-        records = [{"ipv4Address": address}]
-        zone.put(RecordSet(name, "A", AUTO_REGISTERED_TTL, self._azure.new_guid(), records, None, auto_registered=True))
-        return True
-
-    def unregister(self, zone: Zone, name: str) -> None:
-        """Remove the auto-registered set of a deleted VM or link; a manual one stays."""
-        self._registered.pop((zone.id.lower(), name.lower()), None)
-        old = zone.get("A", name)
-        if old and old.auto_registered:
-            zone.remove(old)
-
-    def unregister_all(self, zone: Zone) -> None:
-        """The zone has no registration link any more, or is itself deleted."""
-        for zone_id, name in list(self._registered):
-            if zone_id == zone.id.lower():
-                self.unregister(zone, name)
 
 
 def _name(call: Call) -> str:
