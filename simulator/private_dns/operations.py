@@ -17,7 +17,7 @@ from simulator.private_dns.budgets import ZoneBudgets
 RETRY_AFTER = 30
 """Seconds in the Retry-After header of a 202 (azure-service-operator, 2023 and 2024), scaled like the operation."""
 
-DURATIONS: Mapping[float, int] = {31.0: 108, 61.0: 1, 122.0: 1}
+DURATIONS: Mapping[float, int] = {31.0: 108, 60.0: 1, 122.0: 1}
 """Seconds that an operation takes -> weight. Its duration is drawn from these, and scaled.
 
 Recorded, with polls every 30 s: 108 operations were over at the first (29 to 36 s after the 202; 7 of them were still
