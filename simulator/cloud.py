@@ -19,6 +19,7 @@ from simulator.arm.resource_groups import ResourceGroups
 from simulator.arm.resource_manager import Entry, ResourceManager
 from simulator.compute import moves
 from simulator.compute import provider as compute
+from simulator.compute.registered import registered
 from simulator.containers import provider as container_groups
 from simulator.model_servers.server import ModelServers
 from simulator.network import load_balancer_provider as load_balancers
@@ -59,6 +60,7 @@ class SimulatedAzure:
         self.compute.writes.inline_nic_event = unknowns.inline_nic_event
         self.compute.scale_sets.machines.vm_events = unknowns.flexible_vm_events
         self.private_dns = private_dns.register(self.azure, unknowns=unknowns)
+        self.private_dns.registrations.machines = lambda: registered(self.compute.vms, self.network.nics)
         self.private_dns.vnet_exists = lambda vnet_id: self.network.vnets.find(vnet_id) is not None
         self.load_balancers = load_balancers.register(self.azure, self.network)
         self.private_endpoints = private_endpoints.register(self.azure, self.network, self.private_dns)

@@ -36,8 +36,6 @@ class AssumedBehaviour:
     """Whether DELETE of an auto-registered set is a 400; otherwise it is a 200, and the set is registered again."""
     overlap_at_once: bool = False
     """Whether a link to a second zone of the same name is a 400 at once; otherwise the operation fails."""
-    operation_seconds: float = 10.0
-    """Duration of a zone or link operation: recorded ones were running after 4 s and finished after 30 s."""
     registration_seconds: float = 30.0
     """How long a link stays InProgress after registration was switched on and its operation has succeeded."""
     throttle: Algorithm = "sliding"
@@ -73,7 +71,6 @@ CHOICES: Mapping[str, tuple[Any, ...]] = {
     "put_keeps_metadata": (False, True),
     "refuse_auto_registered_delete": (False, True),
     "overlap_at_once": (False, True),
-    "operation_seconds": (5.0, 10.0, 29.0),
     "registration_seconds": (0.0, 30.0, 120.0),
     "throttle": ("fixed", "sliding", "bucket"),
     "list_pages_counted": (False, True),

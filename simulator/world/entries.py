@@ -38,6 +38,9 @@ VmId = Annotated[str, _id_of("Microsoft.Compute/virtualMachines")]
 LoadBalancerId = Annotated[str, _id_of("Microsoft.Network/loadBalancers")]
 PrivateEndpointId = Annotated[str, _id_of("Microsoft.Network/privateEndpoints")]
 ScaleSetId = Annotated[str, _id_of("Microsoft.Compute/virtualMachineScaleSets")]
+ComputerName = Annotated[
+    str, _like("^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$", "a host name of up to 63 letters, digits and hyphens")
+]
 ContainerGroupId = Annotated[str, _id_of("Microsoft.ContainerInstance/containerGroups")]
 
 
@@ -130,6 +133,7 @@ class VmEntry(msgspec.Struct, forbid_unknown_fields=True):
 
     A transitional power state is written, but read as the state to which it leads. `scale_set`: the flexible one that
     the VM belongs to. `spot`: the eviction policy of a Spot VM. `server`: its model server; null: a healthy one.
+    `computer_name`: the guest's host name; null: the VM's name.
     """
 
     id: VmId
@@ -141,6 +145,7 @@ class VmEntry(msgspec.Struct, forbid_unknown_fields=True):
     scale_set: ScaleSetId | None = None
     spot: Literal["Deallocate", "Delete"] | None = None
     server: ServerEntry | None = None
+    computer_name: ComputerName | None = None
 
 
 class InstanceEntry(msgspec.Struct, forbid_unknown_fields=True):

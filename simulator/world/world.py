@@ -14,6 +14,7 @@ import msgspec
 
 from simulator.arm.front_door import ArmError
 from simulator.compute.provider import Compute
+from simulator.compute.registered import computer_name
 from simulator.compute.vm import SETTLED, NicLink, Vm
 from simulator.network.nic import IpConfiguration as Address
 from simulator.network.nic import Nic, Subnet, Vnet, peering
@@ -157,8 +158,10 @@ def _load_vm(parts: Parts, entry: VmEntry) -> None:
 
 def _settings(entry: VmEntry) -> dict[str, Any]:
     spot = {"priority": "Spot", "evictionPolicy": entry.spot, "billingProfile": {"maxPrice": -1.0}}
-    return (spot if entry.spot else {}) | (
-        {"virtualMachineScaleSet": {"id": entry.scale_set}} if entry.scale_set else {}
+    return (
+        (spot if entry.spot else {})
+        | ({"virtualMachineScaleSet": {"id": entry.scale_set}} if entry.scale_set else {})
+        | ({"osProfile": {"computerName": entry.computer_name}} if entry.computer_name else {})
     )
 
 
@@ -232,7 +235,19 @@ def _vm_entry(parts: Parts, vm: Vm) -> VmEntry:
     if vm.spot:
         spot = "Delete" if vm.spot == "Delete" else "Deallocate"
     server = parts.servers.entry(vm.id)
-    return VmEntry(vm.id, vm.location, vm.power, nics, dict(vm.tags), vm.health, vm.scale_set, spot, server)
+    host = computer_name(vm)
+    return VmEntry(
+        id=vm.id,
+        location=vm.location,
+        power=vm.power,
+        nics=nics,
+        tags=dict(vm.tags),
+        health=vm.health,
+        scale_set=vm.scale_set,
+        spot=spot,
+        server=server,
+        computer_name=None if host == vm.name else host,
+    )
 
 
 def _nic_entry(nic: Nic, *, primary: bool) -> NicEntry:
