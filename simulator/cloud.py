@@ -65,7 +65,8 @@ class SimulatedAzure:
         self.container_groups = container_groups.register(self.azure, self.network)
         taggable = (self.load_balancers.all, self.private_endpoints.all, self.container_groups.all)
         machines = (self.compute.vms, self.compute.scale_sets.sets)
-        self.tags = tags.register(self.azure, [*machines, self.network.nics, *taggable])
+        network_types = (self.network.nics, self.network.public_addresses.all)
+        self.tags = tags.register(self.azure, [*machines, *network_types, *taggable])
         self.permissions = permissions.register(self.azure)
         locks.register(self.azure, self.private_dns.locks)
         groups = ResourceGroups(self.azure, self._inventory, self.private_dns.locks, self.permissions)
@@ -83,7 +84,8 @@ class SimulatedAzure:
         """Every resource of any type, in an order in which they can be deleted."""
         endpoints = (self.load_balancers.all, self.private_endpoints.all, self.container_groups.all)
         machines = (self.compute.vms, self.compute.scale_sets.sets)
-        found: Iterator[tags.Tagged] = chain(*endpoints, *machines, self.network.nics, self.network.vnets)
+        network = (self.network.nics, self.network.public_addresses.all, self.network.vnets)
+        found: Iterator[tags.Tagged] = chain(*endpoints, *machines, *network)
         for each in found:
             yield Entry(each.id, each.location, each.tags or {})
         for zone in self.private_dns.zones():

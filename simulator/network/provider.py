@@ -18,6 +18,7 @@ from simulator.arm.operations import Operations, Work
 from simulator.network.addresses import Wanted, configure
 from simulator.network.limits import NetworkLimits
 from simulator.network.nic import NIC_TYPE, VNET_TYPE, IpConfiguration, Nic, Vnet
+from simulator.network.public_addresses import PublicAddresses
 from simulator.network.vnet_calls import VnetCalls
 from simulator.timing.latency import Spread
 
@@ -33,8 +34,8 @@ _NIC_SETTINGS = {
     "enableIPForwarding", "networkSecurityGroup", "nicType",
 }  # fmt: skip
 _ADDRESS_SETTINGS = {
-    "applicationGatewayBackendAddressPools", "applicationSecurityGroups", "loadBalancerBackendAddressPools",
-    "loadBalancerInboundNatRules", "publicIPAddress",
+    "applicationGatewayBackendAddressPools", "applicationSecurityGroups", "gatewayLoadBalancer",
+    "loadBalancerBackendAddressPools", "loadBalancerInboundNatRules", "publicIPAddress",
 }  # fmt: skip
 
 
@@ -58,6 +59,7 @@ class Network:
         self._instance_nics: dict[str, Nic] = {}
         self.limits = NetworkLimits(azure.clock)
         self.operations = Operations(azure, "Microsoft.Network", detailed=False)
+        self.public_addresses = PublicAddresses(azure, self.operations, self.limits)
         self._routes: dict[tuple[str, int, str], Callable[[Call], Response]] = {
             ("networkinterfaces", 0, "GET"): self._list_nics,
             ("networkinterfaces", 1, "GET"): self._get_nic,
@@ -118,6 +120,7 @@ class Network:
     def remove_nic(self, nic: Nic) -> None:
         """Remove a NIC, without an event, and release its addresses."""
         self._release(nic, [])
+        self.public_addresses.hold(nic.id, {})
         self.nics.remove(nic)
         self._instance_nics.pop(nic.id.lower(), None)
 
@@ -144,10 +147,12 @@ class Network:
         body = decode(call, _NicBody)
         nic_id = self.nics.id_of(call)
         old = self.nics.find(nic_id)
+        properties = call.json()["properties"]
+        public = _public(nic_id, properties)
+        self.public_addresses.check(public)
         configurations = configure(
             self.vnets, nic_id, old.configurations if old else [], body.properties.ip_configurations
         )
-        properties = call.json()["properties"]
         for each, stated in zip(configurations, properties["ipConfigurations"], strict=True):
             each.settings = _stated(stated["properties"], _ADDRESS_SETTINGS)
         nic = old or Nic(nic_id, _region(body.location), {}, [], "", self.azure.new_guid())
@@ -157,6 +162,7 @@ class Network:
         nic.tags, nic.bare = dict(body.tags or {}), body.tags is None
         nic.etag = self.new_etag()
         self.load_nic(nic)
+        self.public_addresses.hold(nic_id, public)
         headers = self._begin(call, nic.id, nic.location, f"{NIC_TYPE}/write", _nothing)
         return Response(200 if old else 201, nic.body(call.request.query["api-version"]), headers)
 
@@ -196,6 +202,15 @@ def _stated(properties: Mapping[str, Any], names: set[str]) -> dict[str, Any]:
     return {name: value for name, value in properties.items() if name in names and value != []}
 
 
+def _public(nic_id: str, properties: Mapping[str, Any]) -> dict[str, str]:
+    """The public addresses that a NIC's body names, by the ids of its configurations."""
+    return {
+        f"{nic_id}/ipConfigurations/{each['name']}": named["id"]
+        for each in properties.get("ipConfigurations", [])
+        if (named := each.get("properties", {}).get("publicIPAddress"))
+    }
+
+
 def _nothing() -> None:
     pass
 
@@ -209,4 +224,5 @@ def register(azure: ArmFrontDoor) -> Network:
     network = Network(azure)
     for resource_type in ("networkInterfaces", "virtualNetworks", "locations"):
         azure.register("Microsoft.Network", resource_type, network)
+    azure.register("Microsoft.Network", "publicIPAddresses", network.public_addresses)
     return network

@@ -15,7 +15,7 @@ import msgspec
 
 from simulator.arm.collection import Collection, decode, rejected
 from simulator.arm.front_door import ArmError, Call, Response
-from simulator.network.addresses import Reference
+from simulator.network.addresses import Reference, dangling
 from simulator.network.nic import VNET_TYPE, Nic, Peering, Subnet, Vnet
 from simulator.network.vnet_bodies import PEERING_TYPE, SUBNET_TYPE, VnetBodies, policies
 
@@ -195,7 +195,7 @@ class VnetCalls:
         remote = decode(call, _PeeringBody).properties.remote_virtual_network.id
         old = vnet.peerings.get(call.names[1].lower())
         if self._vnets.find(remote) is None:
-            raise _dangling(remote, call.id)
+            raise dangling(remote, call.id)
         name = old.name if old else call.names[1]
         peering = Peering(name, remote, _stated(call.json()["properties"], _PEERING_SETTINGS))
         vnet.peerings[name.lower()] = peering
@@ -254,15 +254,6 @@ def _prefixes(wanted: list[str]) -> list[str]:
 
 def _in_use(what: str, user: str) -> ArmError:
     return rejected(400, "InUseSubnetCannotBeDeleted", f"{what} is in use by {user} and cannot be deleted.")  # inferred
-
-
-def _dangling(resource: str, user: str) -> ArmError:
-    return rejected(
-        400,
-        "InvalidResourceReference",
-        f"Resource {resource} referenced by resource {user} was not found. Please make sure that the referenced "
-        "resource exists, and that both resources are in the same region.",
-    )
 
 
 def _missing(call: Call) -> ArmError:

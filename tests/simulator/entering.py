@@ -24,6 +24,7 @@ ENTERING = {
     "NICs",
     "VMs",
     "load balancers",
+    "public addresses",
     "private endpoints",
     "container groups",
     "scale sets",
@@ -43,7 +44,7 @@ READ_ONLY = {
 
 _NEEDED = re.compile(
     r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.Network/"
-    r"(?:virtualNetworks/[^/\"]+/subnets|networkInterfaces)/[^/\"]+",
+    r"(?:virtualNetworks/[^/\"]+/subnets|networkInterfaces|publicIPAddresses)/[^/\"]+",
     re.IGNORECASE,
 )
 _ACTIONS = {"PowerState/deallocated": "deallocate", "PowerState/stopped": "powerOff"}
@@ -158,6 +159,8 @@ class Entrance:
         subnet = {"name": name, "properties": {"addressPrefix": "10.0.0.0/24"}}
         if name and self._is_there(vnet):
             self._put(needed, subnet)
+        elif "/publicIPAddresses/" in needed:
+            self._put(needed, {"location": "westus", "properties": {}})
         elif name:
             space = {"addressSpace": {"addressPrefixes": ["10.0.0.0/16"]}, "subnets": [subnet]}
             self._put(vnet, {"location": "westus", "properties": space})

@@ -40,6 +40,7 @@ LABELS = {
     "Microsoft.Network/virtualNetworks/virtualNetworkPeerings": "peerings",
     "Microsoft.Network/virtualNetworks/subnets": "subnets",
     "Microsoft.Network/loadBalancers": "load balancers",
+    "Microsoft.Network/publicIPAddresses": "public addresses",
     "Microsoft.Network/privateEndpoints": "private endpoints",
     "Microsoft.Network/privateEndpoints/privateDnsZoneGroups": "zone groups",
     "Microsoft.ContainerInstance/containerGroups": "container groups",
