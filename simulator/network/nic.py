@@ -41,12 +41,23 @@ class Peering:
     settings: dict[str, Any] = field(default_factory=dict)
     disconnected: bool = False
     """The remote side existed and was deleted."""
+    space: list[str] | None = None
+    """The remote VNet's address ranges with which this side works; None: the current ones."""
+    provisioning: str = "Succeeded"
 
 
 def peering(remote: str) -> Peering:
     """A peering with a VNet, named after the remote VNet's name and group, which are unique."""
     parts = remote.split("/")
     return Peering(f"peer-{parts[4]}-{parts[-1]}", remote)
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The operation that is changing a VNet or a part of it: Azure's name of it, and the link to its status."""
+
+    name: str
+    link: str
 
 
 @dataclass(slots=True)
@@ -69,6 +80,10 @@ class Vnet:
     bare: bool = False
     """Written without tags: then no tags are served, not even an empty object."""
     changes: int = 0
+    others: dict[str, str] = field(default_factory=dict)
+    """Address configurations of types that the simulator does not have (gateways, ...): id -> subnet, in lower case"""
+    running: Running | None = None
+    """The operation that locks it and its parts"""
 
     def touch(self) -> None:
         """Give it a new etag; its subnets have the same one, as recorded."""

@@ -65,7 +65,7 @@ class Network:
             ("networkinterfaces", 1, "GET"): self._get_nic,
             ("networkinterfaces", 1, "PUT"): self._put_nic,
             ("networkinterfaces", 1, "DELETE"): self._delete_nic,
-            **VnetCalls(self.vnets, self._nic, self._begin, azure.new_guid).routes,
+            **VnetCalls(self.vnets, self._nic, azure, self.operations).routes,
             ("locations/operations", 2, "GET"): self.operations.poll,
             ("locations/operationresults", 2, "GET"): self.operations.poll,
         }
@@ -107,6 +107,19 @@ class Network:
         """Assign the addresses of a NIC of a scale set's instance, which this provider does not serve; no event."""
         self._instance_nics[nic.id.lower()] = nic
         self._take(nic)
+
+    def occupy(self, subnet_id: str, configuration_id: str) -> None:
+        """Put an address configuration of a type that is not simulated (a gateway, ...) into a subnet; no event.
+
+        KeyError: no such VNet.
+        """
+        vnet_id, _, subnet = subnet_id.partition("/subnets/")
+        vnet = self.vnets.find(vnet_id)
+        if vnet is None:
+            raise KeyError(vnet_id)
+        if configuration_id not in vnet.others:
+            vnet.others[configuration_id] = subnet.lower()
+            vnet.touch()
 
     def _take(self, nic: Nic) -> None:
         for vnet, address in self._held(nic):

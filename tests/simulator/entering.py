@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from recordings import Interaction
+from recordings import Interaction, label_of
 
 from simulator.arm.collection import Collection
 from simulator.arm.front_door import Request, Response
@@ -51,7 +51,11 @@ _ACTIONS = {"PowerState/deallocated": "deallocate", "PowerState/stopped": "power
 
 
 class Entrance:
-    """Lets resources enter one simulator. `send` answers a request; `settle` waits for the end of all operations."""
+    """Lets resources enter one simulator.
+
+    `send` answers a request; `settle` waits for the end of all operations; `occupy` puts an address configuration into
+    a subnet, by their ids.
+    """
 
     def __init__(
         self,
@@ -59,6 +63,7 @@ class Entrance:
         send: Callable[[Request], Response],
         settle: Callable[[], None],
         sets: Collection[ScaleSet],
+        occupy: Callable[[str, str], None],
     ) -> None:
         self.failed: list[str] = []
         """What the simulator refused to take in."""
@@ -66,6 +71,7 @@ class Entrance:
         self._send = send
         self._settle = settle
         self._sets = sets
+        self._occupy = occupy
         self._made: set[str] = set()
         self._shown_later: set[str] = set()
 
@@ -174,6 +180,15 @@ class Entrance:
 
     def _put(self, resource_id: str, body: dict[str, Any]) -> None:
         self._ask("PUT", resource_id, json.dumps(body).encode())
+
+    def occupy(self, interaction: Interaction) -> None:
+        """Put into subnets the configurations that an answer shows of types that the simulator does not have."""
+        for id_, body in interaction.shown.items() if interaction.label in {"VNets", "subnets"} else ():
+            subnets = [body] if "/subnets/" in id_ else body.get("properties", {}).get("subnets", ())
+            for subnet in subnets:
+                for each in subnet["properties"].get("ipConfigurations", ()):
+                    if label_of(each["id"].rpartition("/ipConfigurations/")[0]) is None:
+                        self._occupy(subnet["id"], each["id"])
 
     def power(self, interaction: Interaction) -> None:
         """Bring a VM that has entered into the power state that its instance view shows."""
