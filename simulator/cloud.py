@@ -58,6 +58,9 @@ class SimulatedAzure:
         self.compute.status_only_health = unknowns.status_only_health
         self.compute.writes.inline_nic_event = unknowns.inline_nic_event
         self.compute.scale_sets.machines.vm_events = unknowns.flexible_vm_events
+        self.network.deallocated = lambda vm_id: (
+            (vm := self.compute.vms.find(vm_id)) is not None and (vm.power == "deallocated")
+        )
         self.private_dns = private_dns.register(self.azure, unknowns=unknowns)
         self.private_dns.vnet_exists = lambda vnet_id: self.network.vnets.find(vnet_id) is not None
         self.load_balancers = load_balancers.register(self.azure, self.network)

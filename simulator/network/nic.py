@@ -152,9 +152,14 @@ class Nic:
     """Fields that a client wrote and the simulator ignores (networkSecurityGroup, ...)."""
     bare: bool = False
     """Written without tags: then no tags are served, not even an empty object."""
+    used: bool = False
+    """A VM has or had it."""
 
-    def body(self, version: str = "2024-01-01") -> dict[str, Any]:
-        """The NIC as served to an api-version; MAC address and `primary` only while it is attached, as recorded."""
+    def body(self, version: str = "2024-01-01", *, suffix: bool = True) -> dict[str, Any]:
+        """The NIC as served to an api-version; MAC address and `primary` only while it is attached, as recorded.
+
+        `suffix`: whether it has a domain name.
+        """
         later = version >= "2022"  # recorded for 2022-01-01 and not for 2020-11-01; the first version is unknown
         properties: dict[str, Any] = {
             "provisioningState": "Succeeded",
@@ -168,7 +173,7 @@ class Nic:
             "nicType": "Standard",
             **({"allowPort25Out": True} if later else {}),
             **self.settings,
-            "dnsSettings": self._dns_settings(),
+            "dnsSettings": self._dns_settings(suffix=suffix),
         }
         if self.vm is not None:
             properties |= {"macAddress": self.mac, "primary": self.primary, "virtualMachine": {"id": self.vm}}
@@ -190,15 +195,16 @@ class Nic:
         subnet = {"id": f"{each.vnet}/subnets/{each.subnet}"}
         return {"privateIPAddress": each.address, "subnet": subnet, "primary": each.primary}
 
-    def _dns_settings(self) -> dict[str, Any]:
-        suffix = f"{self.guid.replace('-', '')[:26]}.bx.internal.cloudapp.net"
+    def _dns_settings(self, *, suffix: bool) -> dict[str, Any]:
+        domain = f"{self.guid.replace('-', '')[:26]}.bx.internal.cloudapp.net"
         stated = self.settings.get("dnsSettings", {})
         label = stated.get("internalDnsNameLabel")
+        names = {"internalFqdn": f"{label}.{domain}"} if label else {}
         return {
             "dnsServers": stated.get("dnsServers", []),
             "appliedDnsServers": [],
-            **({"internalDnsNameLabel": label, "internalFqdn": f"{label}.{suffix}"} if label else {}),
-            "internalDomainNameSuffix": suffix,
+            **({"internalDnsNameLabel": label} if label else {}),
+            **({**names, "internalDomainNameSuffix": domain} if suffix else {}),
         }
 
     def _configuration(self, each: IpConfiguration) -> dict[str, Any]:
