@@ -179,8 +179,8 @@ def _lower(rule: Mapping[str, Any]) -> set[str]:
 
 def _targets(rule: Mapping[str, Any]) -> Iterator[str]:
     """The ids that a rule names: frontends, pools and a probe, each under one name or in a list."""
-    for field in ("frontendIPConfiguration", "frontendIPConfigurations", "backendAddressPool", "backendAddressPools"):
-        named = rule.get(field) or ()
+    for name in ("frontendIPConfiguration", "frontendIPConfigurations", "backendAddressPool", "backendAddressPools"):
+        named = rule.get(name) or ()
         yield from (each["id"] for each in ([named] if isinstance(named, dict) else named))
     if rule.get("probe"):
         yield rule["probe"]["id"]

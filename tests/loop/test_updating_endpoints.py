@@ -13,9 +13,13 @@ def state(stage, resource):
     return stage.arm("GET", resource).content["properties"]["provisioningState"]
 
 
-def frontend(address):
+def balancer(address):
+    """A load balancer with one backend."""
     properties = {"subnet": SUBNET, "privateIPAddress": address, "privateIPAllocationMethod": "Static"}
-    return {"name": "inside", "properties": properties}
+    backend = {"name": "b", "properties": {"ipAddress": "10.1.0.60"}}
+    pool = {"name": "p", "properties": {"loadBalancerBackendAddresses": [backend]}}
+    parts = {"frontendIPConfigurations": [{"name": "inside", "properties": properties}], "backendAddressPools": [pool]}
+    return {"location": EAST, "tags": LLAMA, "sku": {"name": "Standard"}, "properties": parts}
 
 
 def test_a_load_balancer_is_published_while_it_is_updating():
@@ -26,8 +30,7 @@ def test_a_load_balancer_is_published_while_it_is_updating():
         assert llama(stage) == ["10.3.0.4"]
         stage.cloud.azure.operation_scale = LONG
         new = path("Microsoft.Network/loadBalancers", "new")
-        body = {"location": EAST, "tags": LLAMA, "sku": {"name": "Standard"}}
-        stage.arm("PUT", new, body | {"properties": {"frontendIPConfigurations": [frontend("10.1.0.21")]}})
+        stage.arm("PUT", new, balancer("10.1.0.21"))
         assert state(stage, new) == "Updating"
         await swept(stage)
         assert (state(stage, new), llama(stage)) == ("Updating", ["10.1.0.21"])
@@ -42,8 +45,7 @@ def test_a_load_balancer_that_is_written_again_stays_published():
     async def story(stage):
         await swept(stage)
         stage.cloud.azure.operation_scale = LONG
-        body = {"location": EAST, "tags": LLAMA, "sku": {"name": "Standard"}}
-        stage.arm("PUT", entry["id"], body | {"properties": {"frontendIPConfigurations": [frontend("10.1.0.20")]}})
+        stage.arm("PUT", entry["id"], balancer("10.1.0.20"))
         await swept(stage)
         assert (state(stage, entry["id"]), llama(stage)) == ("Updating", ["10.1.0.20"])
 
