@@ -182,12 +182,17 @@ class Entrance:
         self._ask("PUT", resource_id, json.dumps(body).encode())
 
     def occupy(self, interaction: Interaction) -> None:
-        """Put into subnets the configurations that an answer shows of types that the simulator does not have."""
+        """Put into subnets the configurations that an answer shows of what the simulator does not have.
+
+        That is a type, such as a gateway, or a scale set that no answer shows.
+        """
         for id_, body in interaction.shown.items() if interaction.label in {"VNets", "subnets"} else ():
             subnets = [body] if "/subnets/" in id_ else body.get("properties", {}).get("subnets", ())
             for subnet in subnets:
                 for each in subnet["properties"].get("ipConfigurations", ()):
-                    if label_of(each["id"].rpartition("/ipConfigurations/")[0]) is None:
+                    owner = each["id"].rpartition("/ipConfigurations/")[0]
+                    scale_set = owner.partition("/virtualMachines/")[0]
+                    if label_of(owner) is None or (scale_set != owner and not self._is_there(scale_set)):
                         self._occupy(subnet["id"], each["id"])
 
     def power(self, interaction: Interaction) -> None:
