@@ -119,17 +119,19 @@ class Network:
         self._instance_nics[nic.id.lower()] = nic
         self._take(nic)
 
-    def occupy(self, subnet_id: str, configuration_id: str) -> None:
-        """Put an address configuration of a type that is not simulated (a gateway, ...) into a subnet; no event.
+    def occupy(self, subnet_id: str, configurations: Sequence[str]) -> None:
+        """Let a subnet have exactly these address configurations of what is not simulated (gateways, ...); no event.
 
         KeyError: no such VNet.
         """
-        vnet_id, _, subnet = subnet_id.partition("/subnets/")
+        vnet_id, _, name = subnet_id.lower().partition("/subnets/")
         vnet = self.vnets.find(vnet_id)
         if vnet is None:
             raise KeyError(vnet_id)
-        if configuration_id not in vnet.others:
-            vnet.others[configuration_id] = subnet.lower()
+        elsewhere = {each: subnet for each, subnet in vnet.others.items() if subnet != name}
+        others = elsewhere | dict.fromkeys(configurations, name)
+        if others != vnet.others:
+            vnet.others = others
             vnet.touch()
 
     def _take(self, nic: Nic) -> None:

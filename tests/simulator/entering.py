@@ -9,7 +9,7 @@ for, and deletes some again.
 import copy
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from recordings import Interaction, label_of
@@ -53,8 +53,8 @@ _ACTIONS = {"PowerState/deallocated": "deallocate", "PowerState/stopped": "power
 class Entrance:
     """Lets resources enter one simulator.
 
-    `send` answers a request; `settle` waits for the end of all operations; `occupy` puts an address configuration into
-    a subnet, by their ids.
+    `send` answers a request; `settle` waits for the end of all operations; `occupy` puts address configurations into a
+    subnet, by their ids.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Entrance:
         send: Callable[[Request], Response],
         settle: Callable[[], None],
         sets: Collection[ScaleSet],
-        occupy: Callable[[str, str], None],
+        occupy: Callable[[str, Sequence[str]], None],
     ) -> None:
         self.failed: list[str] = []
         """What the simulator refused to take in."""
@@ -189,11 +189,14 @@ class Entrance:
         for id_, body in interaction.shown.items() if interaction.label in {"VNets", "subnets"} else ():
             subnets = [body] if "/subnets/" in id_ else body.get("properties", {}).get("subnets", ())
             for subnet in subnets:
-                for each in subnet["properties"].get("ipConfigurations", ()):
-                    owner = each["id"].rpartition("/ipConfigurations/")[0]
-                    scale_set = owner.partition("/virtualMachines/")[0]
-                    if label_of(owner) is None or (scale_set != owner and not self._is_there(scale_set)):
-                        self._occupy(subnet["id"], each["id"])
+                shown = [each["id"] for each in subnet["properties"].get("ipConfigurations", ())]
+                if strange := [each for each in shown if self._is_strange(each)]:
+                    self._occupy(subnet["id"], strange)
+
+    def _is_strange(self, configuration: str) -> bool:
+        owner = configuration.rpartition("/ipConfigurations/")[0]
+        scale_set = owner.partition("/virtualMachines/")[0]
+        return label_of(owner) is None or (scale_set != owner and not self._is_there(scale_set))
 
     def power(self, interaction: Interaction) -> None:
         """Bring a VM that has entered into the power state that its instance view shows."""

@@ -134,7 +134,7 @@ def test_a_peering_shows_the_other_sides_gateways_and_encryption():
     """azure-cli, test_network_vnet_peering (31) and test_network_vnet_with_encryption (43), 2023."""
     encryption = {"enabled": True, "enforcement": "DropUnencrypted"}
     scene = with_another(encryption=encryption, subnets=[a_subnet("10.2.0.0/24", "GatewaySubnet")])
-    scene.cloud.network.occupy(f"{OTHER}/subnets/GatewaySubnet", f"{GATEWAY}/ipConfigurations/c")
+    scene.cloud.network.occupy(f"{OTHER}/subnets/GatewaySubnet", [f"{GATEWAY}/ipConfigurations/c"])
     assert "remoteGateways" not in peer(scene, VNET, OTHER).content["properties"]
     served = peer(scene, VNET, OTHER, useRemoteGateways=True).content["properties"]
     assert served["remoteGateways"] == [{"id": GATEWAY}]
@@ -181,12 +181,15 @@ def test_a_subnet_shows_the_configurations_of_other_types_and_is_in_use_by_them(
     """azure-cli, test_network_vnet_peering (27), 2023."""
     scene = Scene()
     before = scene.ask("GET", VNET).headers["etag"]
-    scene.cloud.network.occupy(f"{VNET}/subnets/small", f"{GATEWAY}/ipConfigurations/c")
+    scene.cloud.network.occupy(f"{VNET}/subnets/small", [f"{GATEWAY}/ipConfigurations/c"])
     served = scene.ask("GET", f"{VNET}/subnets/small")
     assert served.content["properties"]["ipConfigurations"] == [{"id": f"{GATEWAY}/ipConfigurations/c"}]
     assert served.headers["etag"] != before
     assert scene.ask("DELETE", f"{VNET}/subnets/small").status == 400
     assert scene.ask("DELETE", VNET).status == 400
+    scene.cloud.network.occupy(f"{VNET}/subnets/small", [])
+    assert "ipConfigurations" not in scene.ask("GET", f"{VNET}/subnets/small").content["properties"]
+    assert scene.ask("DELETE", VNET).status == 202
 
 
 def test_service_endpoints_are_for_all_locations_and_updating_with_their_subnet():
