@@ -59,6 +59,9 @@ class SimulatedAzure:
         self.compute.status_only_health = unknowns.status_only_health
         self.compute.writes.inline_nic_event = unknowns.inline_nic_event
         self.compute.scale_sets.machines.vm_events = unknowns.flexible_vm_events
+        self.network.deallocated = lambda vm_id: (
+            (vm := self.compute.vms.find(vm_id)) is not None and (vm.power == "deallocated")
+        )
         self.private_dns = private_dns.register(self.azure, unknowns=unknowns)
         self.private_dns.registrations.machines = lambda: registered(self.compute.vms, self.network.nics)
         self.private_dns.vnet_exists = lambda vnet_id: self.network.vnets.find(vnet_id) is not None
@@ -67,7 +70,8 @@ class SimulatedAzure:
         self.container_groups = container_groups.register(self.azure, self.network)
         taggable = (self.load_balancers.all, self.private_endpoints.all, self.container_groups.all)
         machines = (self.compute.vms, self.compute.scale_sets.sets)
-        self.tags = tags.register(self.azure, [*machines, self.network.nics, *taggable])
+        network_types = (self.network.nics, self.network.public_addresses.all)
+        self.tags = tags.register(self.azure, [*machines, *network_types, *taggable])
         self.permissions = permissions.register(self.azure)
         locks.register(self.azure, self.private_dns.locks)
         groups = ResourceGroups(self.azure, self._inventory, self.private_dns.locks, self.permissions)
@@ -85,7 +89,8 @@ class SimulatedAzure:
         """Every resource of any type, in an order in which they can be deleted."""
         endpoints = (self.load_balancers.all, self.private_endpoints.all, self.container_groups.all)
         machines = (self.compute.vms, self.compute.scale_sets.sets)
-        found: Iterator[tags.Tagged] = chain(*endpoints, *machines, self.network.nics, self.network.vnets)
+        network = (self.network.nics, self.network.public_addresses.all, self.network.vnets)
+        found: Iterator[tags.Tagged] = chain(*endpoints, *machines, *network)
         for each in found:
             yield Entry(each.id, each.location, each.tags or {})
         for zone in self.private_dns.zones():

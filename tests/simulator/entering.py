@@ -9,10 +9,10 @@ for, and deletes some again.
 import copy
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from recordings import Interaction
+from recordings import Interaction, label_of
 
 from simulator.arm.collection import Collection
 from simulator.arm.front_door import Request, Response
@@ -24,6 +24,7 @@ ENTERING = {
     "NICs",
     "VMs",
     "load balancers",
+    "public addresses",
     "private endpoints",
     "container groups",
     "scale sets",
@@ -43,14 +44,18 @@ READ_ONLY = {
 
 _NEEDED = re.compile(
     r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.Network/"
-    r"(?:virtualNetworks/[^/\"]+/subnets|networkInterfaces)/[^/\"]+",
+    r"(?:virtualNetworks/[^/\"]+/subnets|networkInterfaces|publicIPAddresses)/[^/\"]+",
     re.IGNORECASE,
 )
 _ACTIONS = {"PowerState/deallocated": "deallocate", "PowerState/stopped": "powerOff"}
 
 
 class Entrance:
-    """Lets resources enter one simulator. `send` answers a request; `settle` waits for the end of all operations."""
+    """Lets resources enter one simulator.
+
+    `send` answers a request; `settle` waits for the end of all operations; `occupy` puts address configurations into a
+    subnet, by their ids.
+    """
 
     def __init__(
         self,
@@ -58,6 +63,7 @@ class Entrance:
         send: Callable[[Request], Response],
         settle: Callable[[], None],
         sets: Collection[ScaleSet],
+        occupy: Callable[[str, Sequence[str]], None],
     ) -> None:
         self.failed: list[str] = []
         """What the simulator refused to take in."""
@@ -65,6 +71,7 @@ class Entrance:
         self._send = send
         self._settle = settle
         self._sets = sets
+        self._occupy = occupy
         self._made: set[str] = set()
         self._shown_later: set[str] = set()
 
@@ -158,6 +165,8 @@ class Entrance:
         subnet = {"name": name, "properties": {"addressPrefix": "10.0.0.0/24"}}
         if name and self._is_there(vnet):
             self._put(needed, subnet)
+        elif "/publicIPAddresses/" in needed:
+            self._put(needed, {"location": "westus", "properties": {}})
         elif name:
             space = {"addressSpace": {"addressPrefixes": ["10.0.0.0/16"]}, "subnets": [subnet]}
             self._put(vnet, {"location": "westus", "properties": space})
@@ -171,6 +180,23 @@ class Entrance:
 
     def _put(self, resource_id: str, body: dict[str, Any]) -> None:
         self._ask("PUT", resource_id, json.dumps(body).encode())
+
+    def occupy(self, interaction: Interaction) -> None:
+        """Put into subnets the configurations that an answer shows of what the simulator does not have.
+
+        That is a type, such as a gateway, or a scale set that no answer shows.
+        """
+        for id_, body in interaction.shown.items() if interaction.label in {"VNets", "subnets"} else ():
+            subnets = [body] if "/subnets/" in id_ else body.get("properties", {}).get("subnets", ())
+            for subnet in subnets:
+                shown = [each["id"] for each in subnet["properties"].get("ipConfigurations", ())]
+                if strange := [each for each in shown if self._is_strange(each)]:
+                    self._occupy(subnet["id"], strange)
+
+    def _is_strange(self, configuration: str) -> bool:
+        owner = configuration.rpartition("/ipConfigurations/")[0]
+        scale_set = owner.partition("/virtualMachines/")[0]
+        return label_of(owner) is None or (scale_set != owner and not self._is_there(scale_set))
 
     def power(self, interaction: Interaction) -> None:
         """Bring a VM that has entered into the power state that its instance view shows."""

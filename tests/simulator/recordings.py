@@ -6,6 +6,7 @@ They are no part of the project: they lie where NEARZONE_RECORDINGS says (the fo
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -40,6 +41,7 @@ LABELS = {
     "Microsoft.Network/virtualNetworks/virtualNetworkPeerings": "peerings",
     "Microsoft.Network/virtualNetworks/subnets": "subnets",
     "Microsoft.Network/loadBalancers": "load balancers",
+    "Microsoft.Network/publicIPAddresses": "public addresses",
     "Microsoft.Network/privateEndpoints": "private endpoints",
     "Microsoft.Network/privateEndpoints/privateDnsZoneGroups": "zone groups",
     "Microsoft.ContainerInstance/containerGroups": "container groups",
@@ -52,6 +54,19 @@ LABELS = {
 POLLS = "operation polls"
 _LABELS = {kind.lower(): label for kind, label in LABELS.items()}
 _POLLED = ("/locations/operations", "/locations/operationresults", "/privatednsoperation")
+
+
+def _label(kind: str) -> str | None:
+    kind = kind.lower()
+    while kind and kind not in _LABELS:  # what is below a resource counts with it
+        kind = kind.rpartition("/")[0]
+    return _LABELS.get(kind)
+
+
+def label_of(resource_id: str) -> str | None:
+    """The line of the table for a resource, or None for a type that the simulator does not support."""
+    namespace, *pairs = re.split("/providers/", resource_id, flags=re.IGNORECASE)[-1].split("/")
+    return _label("/".join([namespace, *pairs[::2]]))
 
 
 @dataclass(frozen=True)
@@ -98,10 +113,7 @@ class Interaction:
         """The line of the table, or None for a type that the simulator does not support."""
         if self.method == "GET" and any(each in f"/{'/'.join(self.parts[1])}".lower() for each in _POLLED):
             return POLLS
-        kind = self.type.lower()
-        while kind and kind not in _LABELS:  # what is below a resource counts with it
-            kind = kind.rpartition("/")[0]
-        return _LABELS.get(kind)
+        return _label(self.type)
 
     @cached_property
     def content(self) -> Any:

@@ -46,7 +46,8 @@ class Replay:
         self.others: set[str] = set()
         """Recorded polling URLs of what the simulator does not support."""
         self.groups_deleted = False
-        self.entrance = Entrance(interactions, self._send, self._settle, self.cloud.compute.scale_sets.sets)
+        sets, occupy = self.cloud.compute.scale_sets.sets, self.cloud.network.occupy
+        self.entrance = Entrance(interactions, self._send, self._settle, sets, occupy)
 
     def outcomes(self) -> Iterator[Outcome]:
         """Replay everything, in order."""
@@ -102,6 +103,7 @@ class Replay:
         return [] if found else ["said to be skipped, and nothing differs"]
 
     def _compared(self, interaction: Interaction) -> tuple[str | None, list[str]]:
+        self.entrance.occupy(interaction)
         request = self._request(interaction)
         while True:
             response = self.cloud.handle(request)
