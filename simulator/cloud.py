@@ -57,6 +57,7 @@ class SimulatedAzure:
         self.compute = compute.register(self.azure, self.network)
         self.compute.status_only_health = unknowns.status_only_health
         self.compute.writes.inline_nic_event = unknowns.inline_nic_event
+        self.compute.writes.put_keeps_tags = unknowns.put_keeps_tags
         self.compute.scale_sets.machines.vm_events = unknowns.flexible_vm_events
         self.private_dns = private_dns.register(self.azure, unknowns=unknowns)
         self.private_dns.vnet_exists = lambda vnet_id: self.network.vnets.find(vnet_id) is not None

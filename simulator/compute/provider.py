@@ -32,7 +32,8 @@ class Compute:
     """Answers for `Microsoft.Compute/virtualMachines` and `Microsoft.Compute/virtualMachineScaleSets`.
 
     Switches for unknown behaviour: `status_only_health` (whether a listing with `statusOnly=true` contains `vmHealth`),
-    `writes.inline_nic_event` (whether a NIC that is created with its VM raises its own event), and those of
+    `writes.inline_nic_event` (whether a NIC that is created with its VM raises its own event),
+    `writes.put_keeps_tags` (whether a PUT of a VM or a scale set without tags keeps the old ones), and those of
     `scale_sets`. `moved`: called with the old and the new id of a VM that has moved to another resource group.
     """
 

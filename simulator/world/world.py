@@ -142,7 +142,7 @@ def _load_vm(parts: Parts, entry: VmEntry) -> None:
         Vm(
             id=entry.id,
             location=entry.location,
-            tags=dict(entry.tags),
+            tags=dict(entry.tags) or None,
             power=SETTLED.get(entry.power, entry.power),
             health=entry.health,
             nics=[NicLink(each.id, {"primary": each.primary} if several else None) for each in entry.nics],
@@ -232,7 +232,7 @@ def _vm_entry(parts: Parts, vm: Vm) -> VmEntry:
     if vm.spot:
         spot = "Delete" if vm.spot == "Delete" else "Deallocate"
     server = parts.servers.entry(vm.id)
-    return VmEntry(vm.id, vm.location, vm.power, nics, dict(vm.tags), vm.health, vm.scale_set, spot, server)
+    return VmEntry(vm.id, vm.location, vm.power, nics, dict(vm.tags or {}), vm.health, vm.scale_set, spot, server)
 
 
 def _nic_entry(nic: Nic, *, primary: bool) -> NicEntry:
