@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
+from uuid import NAMESPACE_URL, uuid5
 
 from simulator.arm.front_door import TENANT
 
@@ -29,9 +30,10 @@ def identity_of(written: Mapping[str, Any], old: Identity | None, new_guid: Call
         found |= {"principalId": before.get("principalId") or new_guid(), "tenantId": TENANT}
     users = wanted.get("userAssignedIdentities")
     if users:
-        known = before.get("userAssignedIdentities", {})
-        found["tenantId"] = TENANT
-        found["userAssignedIdentities"] = {
-            name: known.get(name) or {"principalId": new_guid(), "clientId": new_guid()} for name in users
-        }
+        found |= {"tenantId": TENANT, "userAssignedIdentities": {name: _user(name) for name in users}}
     return found
+
+
+def _user(name: str) -> dict[str, str]:
+    """A user-assigned identity is the same on each resource that has it."""
+    return {each: str(uuid5(NAMESPACE_URL, f"{name.lower()}/{each}")) for each in ("principalId", "clientId")}

@@ -62,6 +62,11 @@ BEYOND = {
         "container groups/properties/containers/[*]/properties/configMap",
         "container groups/properties/isCreatedFromStandbyPool",
     ),
+    "what containers print, and where a command's terminal is": (
+        "container groups/content",
+        "container groups/webSocketUri",
+        "container groups/password",
+    ),
     "events inside containers": (
         "container groups/properties/containers/[*]/properties/instanceView/events",
         "operation polls/properties/events",
@@ -70,7 +75,7 @@ BEYOND = {
 """Fields that are not compared, in the terms of the table, by the reason; `[*]` is any item of a list."""
 _BEYOND = re.compile("|".join(fnmatch.translate(each) for some in BEYOND.values() for each in some))
 
-TIMES = {"startTime", "endTime", "timeCreated", "time"}
+TIMES = {"startTime", "endTime", "finishTime", "timeCreated", "time"}
 SHAPES = {
     "macAddress": re.compile(r"([0-9A-F]{2}-){5}[0-9A-F]{2}"),
     "internalFqdn": re.compile(r"[a-z]+\.[0-9a-z]{26}\.[a-z]+\.internal\.cloudapp\.net"),
