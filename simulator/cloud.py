@@ -12,7 +12,7 @@ from itertools import chain
 from random import Random
 from typing import Any
 
-from simulator.arm import locks, permissions, tags
+from simulator.arm import deployments, locks, permissions, tags
 from simulator.arm.front_door import ArmFrontDoor, Request, Response
 from simulator.arm.limits import ArmLimits
 from simulator.arm.resource_groups import ResourceGroups
@@ -69,6 +69,7 @@ class SimulatedAzure:
         self.tags = tags.register(self.azure, [*machines, self.network.nics, *taggable])
         self.permissions = permissions.register(self.azure)
         locks.register(self.azure, self.private_dns.locks)
+        deployments.register(self.azure)
         groups = ResourceGroups(self.azure, self._inventory, self.private_dns.locks, self.permissions)
         self.moves = moves.register(self.azure, self.compute, self.network, groups.results)
         self.moves.events = unknowns.move_events

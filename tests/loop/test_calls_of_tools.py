@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.deployment import REGIONS, a_vm, run_scenario, vm_id
+from tests.support.deployment import GROUP, REGIONS, a_vm, nic_id, run_scenario, vm_id
 from tests.support.endpoint_kinds import FAR, LLAMA, instance, llama, scale_set, swept, world
 
 EAST = next(iter(REGIONS))
@@ -54,3 +54,23 @@ def test_an_action_on_all_instances_at_once_is_followed_from_its_one_event():
 
     entry = scale_set("pool", LLAMA, instance(0), instance(1))
     run_scenario(story, world(FAR, scale_sets=[entry]))
+
+
+def test_a_vm_that_a_template_deployment_makes_is_published():
+    """azure-cli's `vm create --nics` deploys a template with the VM alone."""
+
+    async def story(stage):
+        await swept(stage)
+        stage.arm("DELETE", vm_id("near"))
+        await stage.deliver_pending_events()
+        assert llama(stage) == ["10.3.0.4"]
+        links = [{"id": nic_id("near"), "properties": {"primary": True}}]
+        machine = {"type": "Microsoft.Compute/virtualMachines", "name": "near", "apiVersion": "2022-11-01"}
+        machine |= {"location": EAST, "tags": LLAMA, "properties": {"networkProfile": {"networkInterfaces": links}}}
+        template = {"properties": {"template": {"resources": [machine]}, "mode": "incremental"}}
+        stage.arm("PUT", f"{GROUP}/gpu/providers/Microsoft.Resources/deployments/vm_deploy_1", template)
+        await stage.deliver_pending_events()
+        assert stage.wrong_answers() == {}
+        assert llama(stage) == ["10.1.0.4"]
+
+    run_scenario(story, world(FAR, a_vm("near", EAST, 4)))
