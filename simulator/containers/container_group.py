@@ -89,8 +89,13 @@ class ContainerGroup:
         if self.state in {"Succeeded", "Failed"}:
             general = ended(int(self.state == "Failed"), self.since)
         found = {str(each["name"]): general for each in self.written.get("containers", [])}
-        own = self.others if self.state not in {"Pending", "Stopped"} else {}
-        return found | {name: each for name, each in own.items() if name in found}
+        return found | {name: each for name, each in self.others.items() if name in found and self._shows(each)}
+
+    def _shows(self, other: Current) -> bool:
+        """Whether a container's own state is shown in the present state of the group."""
+        if self.state in ENDED:
+            return self.state != "Stopped" and other.state == "Terminated"
+        return self.state != "Pending"
 
     @property
     def restarts(self) -> str:

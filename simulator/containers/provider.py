@@ -148,8 +148,9 @@ class ContainerGroups:
             self._enter(group, "Failed" if any(codes) else "Succeeded")
 
     def _enter(self, group: ContainerGroup, state: State) -> None:
-        """Enter a state; a group that has ended loses its IP, a stopped one at once."""
-        group.state, group.since, group.released = state, self._azure.clock(), state == "Stopped"
+        """Enter a state; a group that has ended loses its IP, a stopped one at once, until it runs again."""
+        group.released = state == "Stopped" or (state == "Pending" and group.released)
+        group.state, group.since = state, self._azure.clock()
         if state == "Running":
             group.started = group.since
         if state in {"Succeeded", "Failed"}:

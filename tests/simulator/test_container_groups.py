@@ -213,6 +213,8 @@ def test_a_container_that_is_restarted_shows_how_it_ended():
     """azure-cli, test_container_create_msi.yaml, call 4."""
     scene = running()
     scene.cloud.container_groups.finish(CG, "main", 0)
+    with pytest.raises(KeyError):
+        scene.cloud.container_groups.finish(CG, "other", 0)
     now = view(scene)
     assert now["restartCount"] == 1
     assert now["currentState"] == {
@@ -221,6 +223,8 @@ def test_a_container_that_is_restarted_shows_how_it_ended():
     }
     assert {"state": "Terminated", "exitCode": 0, "detailStatus": "Completed"}.items() <= now["previousState"].items()
     assert (state(scene), address(scene)) == ("Running", "10.1.5.4")
+    scene.cloud.container_groups.set_state(CG, "Failed")
+    assert view(scene)["currentState"]["state"] == "Terminated"
 
 
 @pytest.mark.parametrize("kind", ["Private", "Public"])
@@ -231,6 +235,7 @@ def test_a_stopped_group_loses_its_address_at_once_and_has_it_again_when_it_runs
     scene.ask("POST", f"{CG}/stop")
     assert scene.ask("GET", CG).content["properties"]["ipAddress"] == {"ports": [], "type": kind}
     scene.ask("POST", f"{CG}/start")
+    assert (state(scene), address(scene)) == ("Pending", None)
     scene.wait_for_all()
     assert address(scene) == before
 
