@@ -128,7 +128,7 @@ class ContainerGroups:
         self._enter(group, state)
 
     def finish(self, group_id: str, container: str, exit_code: int) -> None:
-        """A container's command ends, without an event. Raises KeyError for a container that does not run.
+        """A container's command ends, without an event. KeyError: an unknown container, or its group does not run.
 
         The group's restart policy decides whether it is restarted; without any left, the group is `Succeeded` or
         `Failed` (docs, container-instances/container-state.md; restarts as in test_container_create_msi.yaml).
