@@ -17,7 +17,6 @@ from recordings import Interaction
 from simulator.arm.collection import Collection
 from simulator.arm.front_door import Request, Response
 from simulator.compute.scale_set import ScaleSet
-from simulator.containers.provider import ContainerGroups
 
 ENTERING = {
     "VNets",
@@ -179,18 +178,6 @@ class Entrance:
             statuses = body.get("properties", {}).get("instanceView", {}).get("statuses", [])
             for code in {each["code"] for each in statuses} & _ACTIONS.keys():
                 self._ask("POST", f"{id_}/{_ACTIONS[code]}", b"")
-
-    def containers(self, interaction: Interaction, groups: ContainerGroups) -> None:
-        """Let containers end that have ended in the recording: what they run is not simulated."""
-        for id_, body in interaction.shown.items():
-            there = groups.all.find(id_)
-            for each in body.get("properties", {}).get("containers", []) if there else []:
-                view = each["properties"].get("instanceView", {})
-                now = view.get("currentState", {})
-                end = now if now.get("state") == "Terminated" else view.get("previousState", {})
-                runs = there.containers.get(each["name"])
-                if "exitCode" in end and there.state == "Running" and runs is not None and runs.state == "Running":
-                    groups.finish(id_, each["name"], end["exitCode"])
 
     def _ask(self, method: str, path: str, body: bytes) -> None:
         response = self._send(Request(method, path, {"api-version": "2024-03-01"}, {}, body))

@@ -104,7 +104,6 @@ class Replay:
     def _compared(self, interaction: Interaction) -> tuple[str | None, list[str]]:
         request = self._request(interaction)
         while True:
-            self.entrance.containers(interaction, self.cloud.container_groups)
             response = self.cloud.handle(request)
             if response.status == 405 and interaction.status != 405:
                 return f"{NOT_SIMULATED}: {interaction.method} {'/'.join(interaction.parts[1])}", []
