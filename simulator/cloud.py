@@ -12,7 +12,7 @@ from itertools import chain
 from random import Random
 from typing import Any
 
-from simulator.arm import locks, permissions, tags
+from simulator.arm import deployments, locks, permissions, tags
 from simulator.arm.front_door import ArmFrontDoor, Request, Response
 from simulator.arm.limits import ArmLimits
 from simulator.arm.resource_groups import ResourceGroups
@@ -58,6 +58,7 @@ class SimulatedAzure:
         self.compute = compute.register(self.azure, self.network)
         self.compute.status_only_health = unknowns.status_only_health
         self.compute.writes.inline_nic_event = unknowns.inline_nic_event
+        self.compute.writes.put_keeps_tags = unknowns.put_keeps_tags
         self.compute.scale_sets.machines.vm_events = unknowns.flexible_vm_events
         self.network.deallocated = lambda vm_id: (
             (vm := self.compute.vms.find(vm_id)) is not None and (vm.power == "deallocated")
@@ -74,6 +75,7 @@ class SimulatedAzure:
         self.tags = tags.register(self.azure, [*machines, *network_types, *taggable])
         self.permissions = permissions.register(self.azure)
         locks.register(self.azure, self.private_dns.locks)
+        deployments.register(self.azure)
         groups = ResourceGroups(self.azure, self._inventory, self.private_dns.locks, self.permissions)
         self.moves = moves.register(self.azure, self.compute, self.network, groups.results)
         self.moves.events = unknowns.move_events

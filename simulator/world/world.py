@@ -143,7 +143,7 @@ def _load_vm(parts: Parts, entry: VmEntry) -> None:
         Vm(
             id=entry.id,
             location=entry.location,
-            tags=dict(entry.tags),
+            tags=dict(entry.tags) or None,
             power=SETTLED.get(entry.power, entry.power),
             health=entry.health,
             nics=[NicLink(each.id, {"primary": each.primary} if several else None) for each in entry.nics],
@@ -241,7 +241,7 @@ def _vm_entry(parts: Parts, vm: Vm) -> VmEntry:
         location=vm.location,
         power=vm.power,
         nics=nics,
-        tags=dict(vm.tags),
+        tags=dict(vm.tags or {}),
         health=vm.health,
         scale_set=vm.scale_set,
         spot=spot,

@@ -137,6 +137,22 @@ class Workload:
             self.story.cluster.by_hand(undrain=target)
 
 
+async def resizer(story, rng):
+    """A tool changes the size of VMs by PUTs without tags, which Azure keeps or removes (`put_keeps_tags`)."""
+    while True:
+        await asyncio.sleep(rng.expovariate(1 / 30.0))
+        vm = rng.choice(story.people.alive)
+        story.trace("people", "resize", vm.rsplit("/", 1)[-1])
+        found = story.people.arm("GET", vm).content
+        if "properties" in found:
+            profile = {
+                "hardwareProfile": {"vmSize": rng.choice(("Standard_NC24ads_A100_v4", "Standard_NC48ads_A100_v4"))}
+            }
+            nics = {"networkProfile": found["properties"]["networkProfile"]}
+            story.people.arm("PUT", vm, {"location": found["location"], "properties": {**nics, **profile}})
+            story.history.look()
+
+
 async def freezer(story, rng):
     """Somebody freezes a zone and takes it back, or has the freeze end by itself; now and then it is left frozen."""
     while True:
