@@ -24,6 +24,7 @@ ENTERING = {
     "NICs",
     "VMs",
     "load balancers",
+    "Application Gateways",
     "private endpoints",
     "container groups",
     "scale sets",
@@ -119,6 +120,7 @@ class Entrance:
 
     def _make(self, number: int, resource_id: str, body: dict[str, Any]) -> None:
         self._made.add(resource_id.lower())
+        goes_on = "/applicationGateways/" in resource_id and body["properties"]["provisioningState"] == "Updating"
         body = _writable(body)
         for needed in dict.fromkeys(_NEEDED.findall(json.dumps(body))):
             if not needed.lower().startswith(resource_id.lower()) and needed.lower() not in self._made:
@@ -132,7 +134,7 @@ class Entrance:
             for each in fixed["properties"]["ipConfigurations"]:
                 each["properties"]["privateIPAllocationMethod"] = "Static"
             self._put(resource_id, fixed)
-        self._put(resource_id, body)
+        self._put(resource_id, body, settle=not goes_on)
 
     def _need(self, number: int, needed: str) -> None:
         if self._is_there(needed):
@@ -169,8 +171,8 @@ class Entrance:
             address = {"name": "ipconfig1", "properties": {"subnet": {"id": network}}}
             self._put(needed, {"location": "westus", "properties": {"ipConfigurations": [address]}})
 
-    def _put(self, resource_id: str, body: dict[str, Any]) -> None:
-        self._ask("PUT", resource_id, json.dumps(body).encode())
+    def _put(self, resource_id: str, body: dict[str, Any], *, settle: bool = True) -> None:
+        self._ask("PUT", resource_id, json.dumps(body).encode(), settle=settle)
 
     def power(self, interaction: Interaction) -> None:
         """Bring a VM that has entered into the power state that its instance view shows."""
@@ -179,11 +181,12 @@ class Entrance:
             for code in {each["code"] for each in statuses} & _ACTIONS.keys():
                 self._ask("POST", f"{id_}/{_ACTIONS[code]}", b"")
 
-    def _ask(self, method: str, path: str, body: bytes) -> None:
+    def _ask(self, method: str, path: str, body: bytes, *, settle: bool = True) -> None:
         response = self._send(Request(method, path, {"api-version": "2024-03-01"}, {}, body))
         if response.status >= 300:
             self.failed.append(f"{method} {path}: {response.status} {response.content}")
-        self._settle()
+        if settle:
+            self._settle()
 
 
 def _set_of(instances: list[dict[str, Any]]) -> dict[str, Any]:
