@@ -49,19 +49,24 @@ class _VnetConfiguration(msgspec.Struct, rename="camel"):
     subnet_resource_id: str | None = None
 
 
-class _Location(msgspec.Struct, rename="camel"):
+class _Location(msgspec.Struct, rename="camel", kw_only=True):
     """What a service reports of one location. The primary one has its region and its fields in the service itself."""
 
-    location: str = ""
     private_addresses: list[str] | None = msgspec.field(name="privateIPAddresses", default=None)
     virtual_network_configuration: _VnetConfiguration | None = None
     disable_gateway: bool | None = None
 
 
-class _Properties(_Location, rename="camel"):
-    provisioning_state: str = ""
-    virtual_network_type: str | None = None
-    additional_locations: list[_Location] | None = None
+class _AdditionalLocation(_Location, rename="camel", kw_only=True):
+    location: str
+
+
+class _Properties(_Location, rename="camel", kw_only=True):
+    """Of a service. One without a state cannot be read: an empty answer must not look like one with one location."""
+
+    provisioning_state: str
+    virtual_network_type: str = ""
+    additional_locations: list[_AdditionalLocation] | None = None
 
 
 class _Sku(msgspec.Struct):
@@ -71,18 +76,14 @@ class _Sku(msgspec.Struct):
 class _Service(msgspec.Struct):
     id: str
     name: str
-    location: str = ""
+    location: str
+    properties: _Properties
     tags: dict[str, Any] | None = None
     sku: _Sku = msgspec.field(default_factory=_Sku)
-    properties: _Properties = msgspec.field(default_factory=_Properties)
 
     @property
     def mode(self) -> str:
-        return self.properties.virtual_network_type or "None"
-
-    @property
-    def internal(self) -> bool:
-        return self.mode.lower() == "internal"
+        return self.properties.virtual_network_type.lower()
 
     @property
     def state(self) -> str:
@@ -177,7 +178,7 @@ def _endpoints(found: _Service, previous: Mapping[str, Endpoint | None]) -> Iter
 
 def _to_endpoint(found: _Service, region: str, location: _Location) -> Endpoint:
     tagged, own, faults = names(found.tags, found.name)
-    addresses = _addresses(location) if found.internal else ()
+    addresses = _addresses(location) if found.mode == "internal" else ()
     state, doubt = _state(found, location, served=bool(addresses))
     if claims(found.tags):
         faults += _mode_fault(found, location)
@@ -213,10 +214,10 @@ def _mode_fault(found: _Service, location: _Location) -> tuple[str, ...]:
     The specification restricts the field of the private addresses to tiers that are not v2. A v2 service in internal
     mode has an address all the same (Microsoft Learn, inject-vnet-v2), and is published if Azure does report it.
     """
-    if not found.internal:
-        mode = f"its virtual network mode is {found.mode} (tier {found.sku.name})"
+    if found.mode not in ("internal", ""):
+        mode = f"its virtual network mode is {found.properties.virtual_network_type} (tier {found.sku.name})"
         return (f"{mode}, in which its gateway has no private address, so it is not published: only mode Internal is",)
-    if _is_v2(found) and not location.private_addresses:
+    if found.mode and _is_v2(found) and not location.private_addresses:
         unreported = f"Azure does not report the private address of tier {found.sku.name}"
         return (f"{unreported}, so it is not published: list the address in NEARZONE_STATIC",)
     return ()
@@ -224,12 +225,15 @@ def _mode_fault(found: _Service, location: _Location) -> tuple[str, ...]:
 
 def _state(found: _Service, location: _Location, *, served: bool) -> tuple[State, str]:
     """Return the state of a location, and why it is in doubt, or ""."""
-    if found.state in ENDED or not found.internal or location.disable_gateway:
+    if found.state in ENDED or found.mode not in ("internal", "") or location.disable_gateway:
         return State.STOPPED, ""
     doubt = ""
     if found.state not in (*STARTING, *UP):
-        reported = found.properties.provisioning_state or "missing"
-        doubt = f"its provisioning state is {reported}, which does not tell whether it serves"
+        doubt = (
+            f"its provisioning state is {found.properties.provisioning_state}, which does not tell whether it serves"
+        )
+    elif not found.mode:
+        doubt = "Azure does not report its virtual network mode"
     elif not served and found.state == "succeeded":
         if _is_v2(found):
             return State.STOPPED, ""

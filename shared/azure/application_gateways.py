@@ -91,13 +91,11 @@ class ApplicationGateways(ListableKind[_ApplicationGateway]):
 def _is_deaf(found: _ApplicationGateway, frontend: _Frontend) -> bool:
     """Return whether no listener uses a frontend: then nothing answers at its address.
 
-    A response without the list of HTTP listeners does not say so.
+    A response without the list of HTTP listeners, or with a listener without a frontend, does not say so.
     """
     http, others = found.properties.http_listeners, found.properties.listeners or []
-    if http is None:
-        return False
-    used = {each.properties.frontend.id.lower() for each in (*http, *others) if each.properties.frontend}
-    return frontend.id.lower() not in used
+    used = {(each.properties.frontend or Link()).id.lower() for each in (*(http or []), *others)}
+    return http is not None and "" not in (*used, frontend.id) and frontend.id.lower() not in used
 
 
 def _frontend_faults(found: _ApplicationGateway, private: Sequence[_Frontend]) -> tuple[str, ...]:

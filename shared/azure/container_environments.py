@@ -45,6 +45,10 @@ class _Environment(msgspec.Struct):
         vnet = self.properties.vnet_configuration
         return vnet is not None and vnet.internal is True
 
+    @property
+    def external(self) -> bool:
+        return not self.internal and bool(self.properties.static_ip)
+
 
 class ContainerEnvironments(ListableKind[_Environment]):
     """Container Apps environments; a list has the same fields as a GET."""
@@ -60,7 +64,7 @@ class ContainerEnvironments(ListableKind[_Environment]):
         tagged, own, faults = names(found.tags, found.name)
         address = _address(found)
         state, doubt = _state(found, address)
-        if claims(found.tags) and not found.internal:
+        if claims(found.tags) and found.external:
             faults += ("it has no private address and is not published: its virtual IP is not internal",)
         return Endpoint(
             id=found.id,
@@ -86,7 +90,7 @@ def _address(found: _Environment) -> Address | None:
 def _state(found: _Environment, address: Address | None) -> tuple[State, str]:
     """Return the state of an environment, and why it is in doubt, or ""."""
     state = found.properties.provisioning_state
-    if state.lower() in ENDING or not found.internal:
+    if state.lower() in ENDING or found.external:
         return State.STOPPED, ""
     doubt = ""
     if state.lower() == "succeeded":
