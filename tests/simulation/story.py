@@ -16,6 +16,7 @@ from simulator.oracle.claims import claims, decoded, endpoints, permitted
 from simulator.private_dns.rules import AssumedBehaviour
 from simulator.timing.latency import Latency
 from simulator.world.world import read
+from tests.simulation import gateways
 from tests.simulation.catalog_faults import FaultSchedule
 from tests.simulation.catalogs import InMemory, InTable
 from tests.simulation.cluster import Cluster, resync
@@ -71,6 +72,7 @@ class Story:
         self.event_grid = EventGrid(self.cloud.azure, self.cluster.deliver, Random(f"events {seed}"))
         schema = "CloudEventSchemaV1_0" if drawn.cloud_events else "EventGridSchema"
         watched = (*WATCHED, EDITS) if seed % 4 == 3 else WATCHED
+        watched += gateways.WATCHED if "application_gateways" in drawn.world else ()
         self.event_grid.subscriptions = [Subscription("app", schema, watched)]
         self.told = 0
         self.cloud.azure.completed.append(self._count)

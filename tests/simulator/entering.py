@@ -25,6 +25,7 @@ ENTERING = {
     "VMs",
     "load balancers",
     "public addresses",
+    "Application Gateways",
     "private endpoints",
     "container groups",
     "scale sets",
@@ -126,6 +127,7 @@ class Entrance:
 
     def _make(self, number: int, resource_id: str, body: dict[str, Any]) -> None:
         self._made.add(resource_id.lower())
+        goes_on = "/applicationGateways/" in resource_id and body["properties"]["provisioningState"] == "Updating"
         body = _writable(body)
         for needed in dict.fromkeys(_NEEDED.findall(json.dumps(body))):
             if not needed.lower().startswith(resource_id.lower()) and needed.lower() not in self._made:
@@ -139,7 +141,7 @@ class Entrance:
             for each in fixed["properties"]["ipConfigurations"]:
                 each["properties"]["privateIPAllocationMethod"] = "Static"
             self._put(resource_id, fixed)
-        self._put(resource_id, body)
+        self._put(resource_id, body, settle=not goes_on)
 
     def _need(self, number: int, needed: str) -> None:
         if self._is_there(needed):
@@ -178,8 +180,8 @@ class Entrance:
             address = {"name": "ipconfig1", "properties": {"subnet": {"id": network}}}
             self._put(needed, {"location": "westus", "properties": {"ipConfigurations": [address]}})
 
-    def _put(self, resource_id: str, body: dict[str, Any]) -> None:
-        self._ask("PUT", resource_id, json.dumps(body).encode())
+    def _put(self, resource_id: str, body: dict[str, Any], *, settle: bool = True) -> None:
+        self._ask("PUT", resource_id, json.dumps(body).encode(), settle=settle)
 
     def occupy(self, interaction: Interaction) -> None:
         """Put into subnets the configurations that an answer shows of what the simulator does not have.
@@ -205,11 +207,12 @@ class Entrance:
             for code in {each["code"] for each in statuses} & _ACTIONS.keys():
                 self._ask("POST", f"{id_}/{_ACTIONS[code]}", b"")
 
-    def _ask(self, method: str, path: str, body: bytes) -> None:
+    def _ask(self, method: str, path: str, body: bytes, *, settle: bool = True) -> None:
         response = self._send(Request(method, path, {"api-version": "2024-03-01"}, {}, body))
         if response.status >= 300:
             self.failed.append(f"{method} {path}: {response.status} {response.content}")
-        self._settle()
+        if settle:
+            self._settle()
 
 
 def _set_of(instances: list[dict[str, Any]]) -> dict[str, Any]:

@@ -25,6 +25,8 @@ MISSING = f"no recordings of Azure at {AZURE}: set NEARZONE_RECORDINGS to the fo
 present = pytest.mark.skipif(not (RECORDINGS.is_dir() and SAMPLES.is_dir()), reason=MISSING)
 
 DNS = "Microsoft.Network/privateDnsZones"
+API_CONTENT = ("apis", "apiVersionSets", "products", "namedValues")
+"""What a service holds below itself, as recorded: the APIs that it serves, which the simulator does not have."""
 LABELS = {
     DNS: "zones",
     f"{DNS}/A": "A record sets",
@@ -42,9 +44,12 @@ LABELS = {
     "Microsoft.Network/virtualNetworks/subnets": "subnets",
     "Microsoft.Network/loadBalancers": "load balancers",
     "Microsoft.Network/publicIPAddresses": "public addresses",
+    "Microsoft.Network/applicationGateways": "Application Gateways",
     "Microsoft.Network/privateEndpoints": "private endpoints",
     "Microsoft.Network/privateEndpoints/privateDnsZoneGroups": "zone groups",
     "Microsoft.ContainerInstance/containerGroups": "container groups",
+    "Microsoft.ApiManagement/service": "API Management",
+    **dict.fromkeys(f"Microsoft.ApiManagement/service/{each}" for each in API_CONTENT),
     "Microsoft.Compute/virtualMachineScaleSets": "scale sets",
     "Microsoft.Compute/virtualMachineScaleSets/virtualMachines": "scale-set instances",
     "Microsoft.Compute/virtualMachineScaleSets/networkInterfaces": "scale-set NICs",
@@ -53,7 +58,7 @@ LABELS = {
 """What the simulator supports, as the table names it. Actions and whatever is below a resource count with it."""
 POLLS = "operation polls"
 _LABELS = {kind.lower(): label for kind, label in LABELS.items()}
-_POLLED = ("/locations/operations", "/locations/operationresults", "/privatednsoperation")
+_POLLED = ("/locations/operations", "/locations/operationresults", "/privatednsoperation", "/service/operationresults")
 
 
 def _label(kind: str) -> str | None:
