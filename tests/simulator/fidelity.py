@@ -1,8 +1,8 @@
 """How close the simulator is to the recordings: `make fidelity [ARGS=--write]`.
 
-Prints the tables of simulator/README.md: how many calls of each type were recorded and compared, which are skipped and
-why, and which fields are not compared; then every difference. `--write [PAGE]` also writes all generated parts of the
-page. Exit code 1: something differs, or there are no recordings.
+Prints the tables of simulator/README.md: how many calls of each corpus and type were recorded and compared, which are
+skipped and why, and which fields are not compared; then every difference. `--write [PAGE]` also writes all generated
+parts of the page. Exit code 1: something differs, or there are no recordings.
 """
 
 import argparse
@@ -13,13 +13,13 @@ from pathlib import Path
 
 from comparison import BEYOND, VARY
 from readme import README, limits, replaced
-from recordings import LABELS, MISSING, POLLS, RECORDINGS, recordings
+from recordings import AT_HAND, CORPORA, LABELS, MISSING, POLLS, recordings
 from replay import Outcome, Replay
 
 
 def replay_all() -> list[Outcome]:
     """What became of every interaction of every recording."""
-    return [outcome for name, interactions in recordings() for outcome in Replay(name, interactions).outcomes()]
+    return [outcome for recording in recordings() for outcome in Replay(recording).outcomes()]
 
 
 def supported(outcomes: Iterable[Outcome]) -> list[Outcome]:
@@ -31,6 +31,23 @@ def share(outcomes: Iterable[Outcome]) -> float:
     """How much of what was recorded on supported types is compared, from 0 to 1."""
     found = supported(outcomes)
     return sum(each.reason is None for each in found) / len(found)
+
+
+def equal(outcomes: Iterable[Outcome]) -> float:
+    """How much of what is compared is equal, from 0 to 1."""
+    compared = [each for each in supported(outcomes) if each.reason is None]
+    return sum(not each.differences for each in compared) / len(compared)
+
+
+def corpora(outcomes: list[Outcome]) -> Iterator[str]:
+    """A line for each corpus."""
+    yield "| recordings of | recorded | compared | equal | share compared | share equal |"
+    yield "| --- | ---: | ---: | ---: | ---: | ---: |"
+    for corpus in CORPORA:
+        found = [each for each in supported(outcomes) if each.corpus == corpus]
+        compared = [each for each in found if each.reason is None]
+        counts = f"{len(found)} | {len(compared)} | {sum(not each.differences for each in compared)}"
+        yield f"| {corpus} | {counts} | {share(found):.1%} | {equal(found):.1%} |"
 
 
 def table(outcomes: list[Outcome]) -> Iterator[str]:
@@ -80,7 +97,7 @@ def tables(outcomes: list[Outcome]) -> list[str]:
     """All tables, and the share of calls that is compared."""
     others = len(outcomes) - len(supported(outcomes))
     summary = f"{share(outcomes):.1%} of the calls on supported types are compared. {others} calls are on other types."
-    return [*table(outcomes), "", summary, "", *reasons(outcomes), "", *fields()]
+    return [*corpora(outcomes), "", *table(outcomes), "", summary, "", *reasons(outcomes), "", *fields()]
 
 
 def main() -> int:
@@ -88,7 +105,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--write", nargs="?", type=Path, const=README, metavar="PAGE", help="write the page's tables")
     page: Path | None = parser.parse_args().write
-    if not RECORDINGS.is_dir():
+    if not AT_HAND:
         sys.stderr.write(f"{MISSING}\n")
         return 1
     outcomes = replay_all()

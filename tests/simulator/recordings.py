@@ -1,13 +1,18 @@
-"""The recordings of real Azure traffic, read: which calls were made, and what Azure answered.
+"""The recordings of real Azure traffic, read: which calls were made, when, and what Azure answered.
 
-They are no part of the project: they lie where NEARZONE_RECORDINGS says (the folder that holds `recordings` and
-`samples`), or beside the project. Tests that need them are skipped where there are none.
+They are not part of the project. NEARZONE_RECORDINGS names their folder, which has `recordings`, `new/recordings` and
+`samples`; without it, the folder is looked for beside the project. Tests that need recordings are skipped where there
+are none.
 """
 
+import ast
 import json
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,10 +23,19 @@ import yaml
 
 AZURE = Path(os.environ.get("NEARZONE_RECORDINGS") or Path(__file__).resolve().parents[3] / "shared" / "azure")
 RECORDINGS = AZURE / "recordings"
+NEW = AZURE / "new" / "recordings"
 SAMPLES = AZURE / "samples"
-MISSING = f"no recordings of Azure at {AZURE}: set NEARZONE_RECORDINGS to the folder that has recordings and samples"
+CORPORA = {
+    "azure-cli": RECORDINGS / "azure-cli",
+    "azure-service-operator": RECORDINGS / "azure-service-operator",
+    "azure-cli, new": NEW / "azure-cli",
+    "azure-sdk-for-net, new": NEW / "azure-sdk-for-net",
+}
+"""Where the recordings of each recorder are; `new` are those that the simulator was not built from."""
+AT_HAND = all(folder.is_dir() for folder in (*CORPORA.values(), SAMPLES))
+MISSING = f"not all recordings of Azure are at {AZURE}: NEARZONE_RECORDINGS names the folder (simulator/README.md)"
 
-present = pytest.mark.skipif(not (RECORDINGS.is_dir() and SAMPLES.is_dir()), reason=MISSING)
+present = pytest.mark.skipif(not AT_HAND, reason=MISSING)
 
 DNS = "Microsoft.Network/privateDnsZones"
 LABELS = {
@@ -52,6 +66,7 @@ LABELS = {
 POLLS = "operation polls"
 _LABELS = {kind.lower(): label for kind, label in LABELS.items()}
 _POLLED = ("/locations/operations", "/locations/operationresults", "/privatednsoperation")
+_FRONT_DOOR_TIME = re.compile(r"Ref C: (\S+)")
 
 
 @dataclass(frozen=True)
@@ -105,8 +120,24 @@ class Interaction:
 
     @cached_property
     def content(self) -> Any:
-        """The answer's body, decoded; None when it is empty."""
-        return json.loads(self.answer) if self.answer.strip() else None
+        """The answer's body, decoded; the text itself when it is not JSON, and None when it is empty."""
+        if not self.answer.strip():
+            return None
+        try:
+            return json.loads(self.answer)
+        except ValueError:
+            return self.answer
+
+    @cached_property
+    def at(self) -> float | None:
+        """When Azure answered, in seconds since 1970 at the precision of a second; None if no header says so.
+
+        azure-service-operator's recorder removes `Date`; the time is in most answers' `X-Msedge-Ref`.
+        """
+        if "date" in self.answer_headers:
+            return parsedate_to_datetime(self.answer_headers["date"]).timestamp()
+        found = _FRONT_DOOR_TIME.search(self.answer_headers.get("x-msedge-ref", ""))
+        return datetime.fromisoformat(found[1]).replace(tzinfo=UTC).timestamp() if found else None
 
     @property
     def error(self) -> str:
@@ -123,25 +154,32 @@ class Interaction:
         return {each["id"]: each for each in found if isinstance(each, dict) and "id" in each and "name" in each}
 
 
-def recordings() -> Iterator[tuple[str, list[Interaction]]]:
-    """All recordings with a call on a type that the simulator supports, by file name."""
-    for path in sorted(RECORDINGS.rglob("*.yaml")):
-        interactions = read(path)
-        if any(each.label not in {None, POLLS} for each in interactions):
-            groups = {each.group for each in interactions} - {""}
-            yield path.stem, [_narrowed(each, groups) for each in interactions]
+@dataclass(frozen=True)
+class Recording:
+    """One file of a recorder. `corpus`: a key of CORPORA."""
+
+    name: str
+    corpus: str
+    interactions: list[Interaction]
+
+
+def recordings() -> Iterator[Recording]:
+    """All recordings with a call on a type that the simulator supports, by corpus and file name."""
+    for corpus, folder in CORPORA.items():
+        for path in sorted(folder.rglob("*.yaml")):
+            interactions = read(path)
+            if any(each.label not in {None, POLLS} for each in interactions):
+                groups = {each.group for each in interactions} - {""}
+                yield Recording(path.stem, corpus, [_narrowed(each, groups) for each in interactions])
 
 
 def _narrowed(interaction: Interaction, groups: set[str]) -> Interaction:
     """A list of a whole subscription without what lies in resource groups that are none of the recording's."""
-    if interaction.group or interaction.label is None or "value" not in (interaction.content or {}):
+    content = interaction.content
+    if interaction.group or interaction.label is None or not isinstance(content, dict) or "value" not in content:
         return interaction
-    mine = [
-        each
-        for each in interaction.content["value"]
-        if each.get("id", "").lower().split("/")[4:5] in [[g] for g in groups]
-    ]
-    return replace(interaction, answer=json.dumps({**interaction.content, "value": mine}))
+    mine = [each for each in content["value"] if each.get("id", "").lower().split("/")[4:5] in [[g] for g in groups]]
+    return replace(interaction, answer=json.dumps({**content, "value": mine}))
 
 
 def read(path: Path) -> list[Interaction]:
@@ -171,4 +209,6 @@ def _headers(message: dict[str, Any]) -> dict[str, str]:
 
 
 def _text(body: str | bytes | None) -> str:
+    if isinstance(body, str) and body.startswith(("b'", 'b"')):  # azure-cli's recorder wrote the repr of some bodies
+        body = ast.literal_eval(body)
     return body.decode() if isinstance(body, bytes) else body or ""

