@@ -3,7 +3,9 @@
 Each is written by a PUT of the body that the first recorded GET shows, after what it needs; what is needed and shown
 only later, or never, is taken from there, or made up (a network of the shape that azure-cli's templates give). A
 uniform scale set grows by one instance after the other, each with its recorded number: Azure makes more than asked
-for, and deletes some again.
+for, and deletes some again. A flexible one makes its own VMs.
+
+What the programs in containers do does not follow from any call: a container group takes its state from the recording.
 """
 
 import copy
@@ -14,9 +16,9 @@ from typing import Any
 
 from recordings import Interaction
 
-from simulator.arm.collection import Collection
 from simulator.arm.front_door import Request, Response
-from simulator.compute.scale_set import ScaleSet
+from simulator.cloud import SimulatedAzure
+from simulator.containers.container_group import Current
 
 ENTERING = {
     "VNets",
@@ -43,7 +45,7 @@ READ_ONLY = {
 
 _NEEDED = re.compile(
     r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.Network/"
-    r"(?:virtualNetworks/[^/\"]+/subnets|networkInterfaces)/[^/\"]+",
+    r"(?:virtualNetworks/[^/\"]+/subnets|networkInterfaces|loadBalancers)/[^/\"]+",
     re.IGNORECASE,
 )
 _ACTIONS = {"PowerState/deallocated": "deallocate", "PowerState/stopped": "powerOff"}
@@ -57,14 +59,15 @@ class Entrance:
         interactions: list[Interaction],
         send: Callable[[Request], Response],
         settle: Callable[[], None],
-        sets: Collection[ScaleSet],
+        cloud: SimulatedAzure,
     ) -> None:
         self.failed: list[str] = []
         """What the simulator refused to take in."""
         self._interactions = interactions
         self._send = send
         self._settle = settle
-        self._sets = sets
+        self._sets = cloud.compute.scale_sets.sets
+        self._groups = cloud.container_groups
         self._made: set[str] = set()
         self._shown_later: set[str] = set()
 
@@ -75,8 +78,15 @@ class Entrance:
         return {
             id_: body
             for id_, body in interaction.shown.items()
-            if id_.lower() in self._shown_later or (id_.lower() not in self._made and not self._is_there(id_))
+            if id_.lower() in self._shown_later
+            or (id_.lower() not in self._made and not self._is_there(id_) and not self._of_flexible_set(id_, body))
         }
+
+    def _of_flexible_set(self, resource_id: str, body: dict[str, Any]) -> bool:
+        """Whether the simulator has made this VM by itself, under a random name of its own."""
+        owner = body.get("properties", {}).get("virtualMachineScaleSet", {}).get("id", "")
+        name = owner.rpartition("/")[2]
+        return bool(re.fullmatch(rf".*/{re.escape(name)}_[0-9a-f]{{8}}", resource_id)) and self._is_there(owner)
 
     def enter(self, number: int, interaction: Interaction) -> None:
         """Let in what an answer shows; `number`: its place in the recording."""
@@ -128,9 +138,7 @@ class Entrance:
             return
         if "/networkInterfaces/" in resource_id:
             body["properties"].pop("virtualMachine", None)
-            fixed = copy.deepcopy(body)  # keeps the address that was given out dynamically
-            for each in fixed["properties"]["ipConfigurations"]:
-                each["properties"]["privateIPAllocationMethod"] = "Static"
+        if fixed := _with_fixed_addresses(body):
             self._put(resource_id, fixed)
         self._put(resource_id, body)
 
@@ -149,7 +157,8 @@ class Entrance:
                     self._make(number, id_, body)
                     if self._is_there(needed):
                         return
-        self._invent(number, needed)
+        if "/loadBalancers/" not in needed:  # the others do not exist without what they need
+            self._invent(number, needed)
 
     def _invent(self, number: int, needed: str) -> None:
         """Something that the recording names and never shows."""
@@ -179,11 +188,38 @@ class Entrance:
             for code in {each["code"] for each in statuses} & _ACTIONS.keys():
                 self._ask("POST", f"{id_}/{_ACTIONS[code]}", b"")
 
+    def containers(self, interaction: Interaction) -> None:
+        """Bring the containers of groups into the states that their instance views show."""
+        for id_, body in interaction.shown.items():
+            properties = body["properties"]
+            state = properties.get("instanceView", {}).get("state")
+            if interaction.label != "container groups" or properties["provisioningState"] != "Succeeded" or not state:
+                continue
+            self._settle()
+            self._groups.set_state(id_, state)
+            for each in properties["containers"] if state == "Running" else ():
+                now = each["properties"]["instanceView"]["currentState"]
+                self._groups.set_container(id_, each["name"], Current(now["state"], now["detailStatus"]))
+
     def _ask(self, method: str, path: str, body: bytes) -> None:
         response = self._send(Request(method, path, {"api-version": "2024-03-01"}, {}, body))
         if response.status >= 300:
             self.failed.append(f"{method} {path}: {response.status} {response.content}")
         self._settle()
+
+
+def _with_fixed_addresses(body: dict[str, Any]) -> dict[str, Any]:
+    """A NIC or load balancer that keeps, as static ones, the private addresses that were given out dynamically."""
+    fixed = copy.deepcopy(body)
+    found = [
+        each["properties"]
+        for section in ("ipConfigurations", "frontendIPConfigurations")
+        for each in fixed.get("properties", {}).get(section, ())
+        if "privateIPAddress" in each["properties"]
+    ]
+    for each in found:
+        each["privateIPAllocationMethod"] = "Static"
+    return fixed if found else {}
 
 
 def _set_of(instances: list[dict[str, Any]]) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """How close the simulator is to the recordings: `make fidelity [ARGS=--write]`.
 
 Prints the tables of simulator/README.md: how many calls of each corpus and type were recorded and compared, which are
-skipped and why, and which fields are not compared; then every difference. `--write [PAGE]` also writes all generated
-parts of the page. Exit code 1: something differs, or there are no recordings.
+skipped or differ and why, which fields are not compared, and what was different in former years; then every difference
+that is not known. `--write [PAGE]` also writes all generated parts of the page. Exit code 1: there is such a
+difference, or there are no recordings.
 """
 
 import argparse
@@ -12,9 +13,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from comparison import BEYOND, VARY
+from eras import ABSENT, ERAS
 from readme import README, limits, replaced
 from recordings import AT_HAND, CORPORA, LABELS, MISSING, POLLS, recordings
 from replay import Outcome, Replay
+from skips import DIFFERENT
 
 
 def replay_all() -> list[Outcome]:
@@ -76,6 +79,24 @@ def reasons(outcomes: list[Outcome]) -> Iterator[str]:
         yield f"| {reason} | {count} | {', '.join(filter(None, labels))} |"
 
 
+def known(outcomes: list[Outcome]) -> Iterator[str]:
+    """A line for each reason for which calls are known to differ."""
+    found = Counter(DIFFERENT[key] for each in outcomes if (key := (each.recording, each.number)) in DIFFERENT)
+    yield "| known to differ because | calls |"
+    yield "| --- | ---: |"
+    yield from (f"| {reason} | {count} |" for reason, count in found.most_common())
+
+
+def eras() -> Iterator[str]:
+    """A line for each thing that Azure did differently before a date."""
+    yield "| before | answers on | had | because |"
+    yield "| --- | --- | --- | --- |"
+    for each in ERAS:
+        names = ", ".join(f"`{field}`" if field else "body" for field in each.fields)
+        value = "absent" if each.was is ABSENT else f"`{each.was}`"
+        yield f"| {each.before:%Y-%m-%d} | {', '.join(each.labels)} | {names}: {value} | {each.reason} |"
+
+
 def fields() -> Iterator[str]:
     """A line for each reason for which fields are not compared."""
     yield "| field not compared because | fields |"
@@ -87,8 +108,10 @@ def fields() -> Iterator[str]:
 
 
 def differences(outcomes: Iterable[Outcome]) -> Iterator[str]:
-    """A line for each thing that differs."""
+    """A line for each thing that differs and is not known to."""
     for each in outcomes:
+        if (each.recording, each.number) in DIFFERENT:
+            continue
         for what in each.differences:
             yield f"{each.recording} #{each.number}, {each.interaction.method} {each.interaction.path}: {what:.300}"
 
@@ -97,7 +120,20 @@ def tables(outcomes: list[Outcome]) -> list[str]:
     """All tables, and the share of calls that is compared."""
     others = len(outcomes) - len(supported(outcomes))
     summary = f"{share(outcomes):.1%} of the calls on supported types are compared. {others} calls are on other types."
-    return [*corpora(outcomes), "", *table(outcomes), "", summary, "", *reasons(outcomes), "", *fields()]
+    return [
+        *corpora(outcomes),
+        "",
+        *table(outcomes),
+        "",
+        summary,
+        *_blocks(reasons(outcomes), known(outcomes), fields(), eras()),
+    ]
+
+
+def _blocks(*parts: Iterable[str]) -> Iterator[str]:
+    for part in parts:
+        yield ""
+        yield from part
 
 
 def main() -> int:
