@@ -15,7 +15,7 @@ from typing import Any
 ABSENT = "absent"
 """The value of a field or header that an answer does not have."""
 _2020 = datetime(2020, 1, 1, tzinfo=UTC)
-"""The older recordings are of October 2018 and January 2019, the next ones of 2021: Azure changed in between."""
+"""The older recordings are of October 2018 to May 2019, the next ones of 2021: Azure changed in between."""
 
 
 @dataclass(frozen=True)

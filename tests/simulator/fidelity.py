@@ -1,9 +1,9 @@
 """How close the simulator is to the recordings: `make fidelity [ARGS=--write]`.
 
 Prints the tables of simulator/README.md: how many calls of each corpus and type were recorded and compared, which are
-skipped or differ and why, which fields are not compared, and what was different in former years; then every difference
-that is not known. `--write [PAGE]` also writes all generated parts of the page. Exit code 1: there is such a
-difference, or there are no recordings.
+skipped or differ and why, which fields are not compared, what was different in former years, and how long operations
+took; then every difference that is not known. `--write [PAGE]` also writes all generated parts of the page. Exit code
+1: there is such a difference, or there are no recordings.
 """
 
 import argparse
@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from comparison import BEYOND, VARY
+from durations import OUTSIDE, ranges
 from eras import ABSENT, ERAS
 from readme import README, limits, replaced
 from recordings import AT_HAND, CORPORA, LABELS, MISSING, POLLS, recordings
@@ -97,6 +98,15 @@ def eras() -> Iterator[str]:
         yield f"| {each.before:%Y-%m-%d} | {', '.join(each.labels)} | {names}: {value} | {each.reason} |"
 
 
+def durations(outcomes: list[Outcome]) -> Iterator[str]:
+    """A line for each kind of operation."""
+    yield "| operations | recorded | ended after (s) | in the simulator |"
+    yield "| --- | ---: | --- | --- |"
+    for each in ranges(outcome.span for outcome in outcomes if outcome.span):
+        ours = OUTSIDE.get(each.kind, "outside") if each.outside else "within"
+        yield f"| {each.kind} | {each.count} | {each.least:.3g} to {each.most:.3g} | {ours} |"
+
+
 def fields() -> Iterator[str]:
     """A line for each reason for which fields are not compared."""
     yield "| field not compared because | fields |"
@@ -119,14 +129,18 @@ def differences(outcomes: Iterable[Outcome]) -> Iterator[str]:
 def tables(outcomes: list[Outcome]) -> list[str]:
     """All tables, and the share of calls that is compared."""
     others = len(outcomes) - len(supported(outcomes))
-    summary = f"{share(outcomes):.1%} of the calls on supported types are compared. {others} calls are on other types."
+    steps = sum(each.steps for each in outcomes)
+    summary = (
+        f"{share(outcomes):.1%} of the calls on supported types are compared. {others} calls are on other types. "
+        f"{steps} steps of countdown headers are compared."
+    )
     return [
         *corpora(outcomes),
         "",
         *table(outcomes),
         "",
         summary,
-        *_blocks(reasons(outcomes), known(outcomes), fields(), eras()),
+        *_blocks(reasons(outcomes), known(outcomes), fields(), eras(), durations(outcomes)),
     ]
 
 

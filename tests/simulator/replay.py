@@ -1,7 +1,7 @@
 """One recording on its way through a fresh simulator with virtual time.
 
-Time is what a recording does not have: where its answer shows that an operation has ended, virtual time goes on to the
-end of the next operation, until the simulator's answer shows it, too.
+Virtual time passes as it did in the recording, but no operation ends by it: where the recorded answer shows that one
+has ended, virtual time goes on to the end of the next operation, until the simulator's answer shows it, too.
 """
 
 from collections.abc import Iterator, Mapping
@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from comparison import Comparison, Pairs, key
+from countdowns import Countdowns
+from durations import Span, Stopwatch
 from entering import Entrance
 from recordings import POLLS, Interaction, Recording
 from skips import GROUP_DELETED, NOT_SIMULATED, ONE_BY_ONE, OTHER_POLL, OTHER_TYPE, SKIPPED_POLL
@@ -16,12 +18,16 @@ from skips import GROUP_DELETED, NOT_SIMULATED, ONE_BY_ONE, OTHER_POLL, OTHER_TY
 from simulator.arm.front_door import Request, Response
 from simulator.cloud import SimulatedAzure
 
+_SHORTLY = 0.001
+"""Seconds."""
+
 
 @dataclass(frozen=True)
 class Outcome:
     """What became of one interaction: compared (no `reason`) with its differences, or skipped for a reason.
 
-    `explained`: the type and field of each difference that is known of its time (`eras.py`).
+    `explained`: the type and field of each difference that is known of its time (`eras.py`). `span`: of the operation
+    that had ended by then. `steps`: how many steps of countdown headers were compared.
     """
 
     recording: str
@@ -32,6 +38,8 @@ class Outcome:
     reason: str | None = None
     differences: tuple[str, ...] = ()
     explained: frozenset[tuple[str | None, str]] = frozenset()
+    span: Span | None = None
+    steps: int = 0
 
 
 class Replay:
@@ -49,12 +57,26 @@ class Replay:
         self.others: set[str] = set()
         """Recorded polling URLs of what the simulator does not support."""
         self.groups_deleted = False
+        self.at: float | None = None
+        """When the last recorded answer was given."""
+        self.stopwatch = Stopwatch()
+        self.countdowns = Countdowns()
         self.entrance = Entrance(self.interactions, self._send, self._settle, self.cloud)
 
     def outcomes(self) -> Iterator[Outcome]:
         """Replay everything, in order."""
         for number, interaction in enumerate(self.interactions):
+            self._pass(interaction)
             yield self.step(number, interaction)
+
+    def _pass(self, interaction: Interaction) -> None:
+        """Let the time between two recorded answers pass, up to shortly before the next operation ends."""
+        if interaction.at is None:
+            return
+        then = self.now + max(0.0, interaction.at - (self.at or interaction.at))
+        due = self.cloud.azure.next_due()
+        self.now = then if due is None else max(self.now, min(then, due - _SHORTLY))
+        self.at = interaction.at
 
     def step(self, number: int, interaction: Interaction) -> Outcome:
         """Replay one interaction."""
@@ -99,15 +121,16 @@ class Replay:
     def _tried(self, interaction: Interaction) -> tuple[str, ...]:
         """Let the call take effect; it is a difference if its answer is as recorded, for then it could be compared."""
         comparison = Comparison(interaction, self.pairs.copy())
-        found = comparison.differences(self.cloud.handle(self._request(interaction)))
+        found = comparison.differences(self._handle(self._request(interaction)))
         self.links |= comparison.links
         return () if found else ("said to be skipped, and nothing differs",)
 
     def _compared(self, outcome: Outcome, refused: tuple[str, ...]) -> Outcome:
         interaction = outcome.interaction
         request = self._request(interaction)
+        began, before = self.now, self.cloud.azure.next_due()
         while True:
-            response = self.cloud.handle(request)
+            response = self._handle(request)
             if response.status == 405 and interaction.status != 405:
                 missing = f"{interaction.method} {'/'.join(interaction.parts[1])}"
                 return replace(outcome, reason=f"{NOT_SIMULATED}: {missing}")
@@ -117,15 +140,33 @@ class Replay:
             if not differences or interaction.method != "GET" or due is None or _runs(interaction, response):
                 break
             self.now = max(self.now, due)
+        if interaction.method != "GET":
+            ours = due - began if due is not None and due != before else None
+            self.stopwatch.start(interaction, comparison.links, ours)
+        counted = self.countdowns.steps
+        differences += self.countdowns.differences(interaction, request, response, self.now)
+        self._learn(comparison, response)
+        return replace(
+            outcome,
+            differences=(*refused, *differences),
+            explained=frozenset(comparison.explained),
+            span=self.stopwatch.stop(interaction, key(interaction.url)),
+            steps=self.countdowns.steps - counted,
+        )
+
+    def _learn(self, comparison: Comparison, response: Response) -> None:
         self.pairs = comparison.pairs
         self.links |= comparison.links
-        if interaction.method == "PUT" and response.status < 300:
-            self.entrance.know(interaction.path)
-        return replace(outcome, differences=(*refused, *differences), explained=frozenset(comparison.explained))
+        if comparison.interaction.method == "PUT" and response.status < 300:
+            self.entrance.know(comparison.interaction.path)
+
+    def _handle(self, request: Request) -> Response:
+        self.countdowns.sent(request)
+        return self.cloud.handle(request)
 
     def _send(self, request: Request) -> Response:
         """A request of the entrance's, in which recorded random values are the simulator's."""
-        return self.cloud.handle(replace(request, path=self.pairs.translate(request.path)))
+        return self._handle(replace(request, path=self.pairs.translate(request.path)))
 
     def _settle(self) -> None:
         while (due := self.cloud.azure.next_due()) is not None:

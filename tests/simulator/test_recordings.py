@@ -6,6 +6,7 @@ from datetime import datetime
 
 import pytest
 import skips
+from durations import ELSEWHERE, OUTSIDE, ranges
 from eras import ABSENT, ERAS
 from fidelity import differences, replay_all, share, supported, tables
 from readme import README, generated
@@ -84,6 +85,20 @@ def test_whatever_is_skipped_has_one_of_the_reasons_known_here(outcomes):
 @present
 def test_a_call_that_is_named_by_its_number_is_there(outcomes):
     assert skips.ONE_BY_ONE.keys() | skips.DIFFERENT.keys() <= {(each.recording, each.number) for each in outcomes}
+
+
+@present
+def test_the_simulators_operations_take_as_long_as_recorded_ones_of_their_kind(outcomes):
+    found = list(ranges(each.span for each in outcomes if each.span))
+    assert sum(each.count for each in found) >= 300
+    assert {each.kind: each.outside for each in found if each.outside and each.kind not in OUTSIDE} == {}
+    assert OUTSIDE.keys() <= {each.kind for each in found if each.outside}
+    assert ELSEWHERE.keys() <= {each.kind for each in found}
+
+
+@present
+def test_hundreds_of_steps_of_recorded_countdowns_are_compared(outcomes):
+    assert sum(each.steps for each in outcomes) >= 300
 
 
 @present
@@ -198,9 +213,10 @@ def test_a_call_that_is_skipped_by_its_number_and_does_not_differ_is_noticed():
 
 @pytest.mark.skipif(not SAMPLE.is_file(), reason=f"no sample at {SAMPLE}")
 def test_conditions_on_aaaa_sets_hold_and_fail_as_azure_powershell_saw_them_in_2019():
-    exchanges = json.loads(SAMPLE.read_text())["exchanges"]
+    sample = json.loads(SAMPLE.read_text())
+    exchanges = sample["exchanges"]
     assert len(exchanges) == 5
-    replay = Replay(recording([interaction(each) for each in exchanges], SAMPLE.stem))
+    replay = Replay(recording([interaction(each, sample["_origin"]["recorded"]) for each in exchanges], SAMPLE.stem))
     scope = replay.interactions[0].path.split("/AAAA/")[0]
     replay.cloud.private_dns.load_zone(scope)
     found = list(replay.outcomes())
@@ -208,16 +224,15 @@ def test_conditions_on_aaaa_sets_hold_and_fail_as_azure_powershell_saw_them_in_2
     assert list(differences(found)) == []
 
 
-def interaction(exchange):
+def interaction(exchange, day):
     request, response = exchange["request"], exchange["response"]
-    if response["body"]:  # 2019 answers lack the field; every later recording has it
-        response["body"].get("properties", {}).setdefault("isAutoRegistered", False)
+    date = {"date": f"{datetime.fromisoformat(day):%a, %d %b %Y} 00:00:00 GMT"}
     return Interaction(
         request["method"],
         request["uri"],
         {name.lower(): value for name, value in request["headers"].items()},
         json.dumps(request["body"]) if request["body"] else "",
         response["status"],
-        {name.lower(): value for name, value in response["headers"].items()},
+        date | {name.lower(): value for name, value in response["headers"].items()},
         json.dumps(response["body"]) if response["body"] else "",
     )
