@@ -130,9 +130,8 @@ class Entrance:
     def _make(self, number: int, resource_id: str, body: dict[str, Any]) -> None:
         self._made.add(resource_id.lower())
         body = _writable(body)
-        for needed in dict.fromkeys(_NEEDED.findall(json.dumps(body))):
-            if not needed.lower().startswith(resource_id.lower()) and needed.lower() not in self._made:
-                self._need(number, needed)
+        user = body.get("properties", {}).pop("ipConfiguration", None) if "/publicIPAddresses/" in resource_id else None
+        self._need_all(number, resource_id, body)
         if "/virtualMachineScaleSets/" in resource_id:
             self._grow(number, resource_id, body)
             return
@@ -141,6 +140,13 @@ class Entrance:
         if fixed := _with_fixed_addresses(body):
             self._put(resource_id, fixed)
         self._put(resource_id, body)
+        self._need_all(number, resource_id, user)
+
+    def _need_all(self, number: int, resource_id: str, body: Any) -> None:
+        """Make what a body names."""
+        for needed in dict.fromkeys(_NEEDED.findall(json.dumps(body))):
+            if not needed.lower().startswith(resource_id.lower()) and needed.lower() not in self._made:
+                self._need(number, needed)
 
     def _need(self, number: int, needed: str) -> None:
         if self._is_there(needed):

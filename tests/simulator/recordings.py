@@ -185,7 +185,22 @@ def _narrowed(interaction: Interaction, groups: set[str]) -> Interaction:
 def read(path: Path) -> list[Interaction]:
     """One recording, in either recorder's format."""
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return [_interaction(item) for item in yaml.load(path.read_bytes(), loader)["interactions"]]
+    return _in_order([_interaction(item) for item in yaml.load(path.read_bytes(), loader)["interactions"]])
+
+
+def _in_order(interactions: list[Interaction]) -> list[Interaction]:
+    """A call with a condition behind the answer of the same second that shows its etag.
+
+    azure-sdk-for-net's recorder groups calls by method and URL, so that only their times give the order, in seconds.
+    """
+    found = list(interactions)
+    for call in interactions:
+        etag = call.headers.get("if-match")
+        shown = [number for number, each in enumerate(found) if etag and each.answer_headers.get("etag") == etag]
+        number = next(number for number, each in enumerate(found) if each is call)
+        if shown and shown[0] > number and found[shown[0]].at == call.at:
+            found.insert(shown[0], found.pop(number))
+    return found
 
 
 def _interaction(item: dict[str, Any]) -> Interaction:

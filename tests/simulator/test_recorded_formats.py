@@ -54,6 +54,26 @@ def test_the_time_of_an_answer_is_in_its_headers(headers, at):
     assert interaction("GET", GROUP, "", headers=headers).at == at
 
 
+def test_a_condition_is_behind_the_answer_of_the_same_second_that_shows_its_etag(tmp_path):
+    def item(method, second, headers, answered):
+        return {
+            "request": {"method": method, "uri": f"{ARM}{GROUP}", "headers": headers, "body": ""},
+            "response": {"status": {"code": 200}, "headers": {"Date": [second], **answered}, "body": {"string": ""}},
+        }
+
+    first, second = "Mon, 21 Jan 2019 19:24:42 GMT", "Mon, 21 Jan 2019 19:24:43 GMT"
+    calls = [
+        item("PATCH", first, {"If-Match": ["b"]}, {}),
+        item("PUT", first, {"If-Match": ["a"]}, {}),
+        item("DELETE", first, {}, {}),
+        item("GET", first, {}, {"ETag": ["a"]}),
+        item("GET", second, {}, {"ETag": ["b"]}),
+    ]
+    path = tmp_path / "recording.yaml"
+    path.write_text(json.dumps({"interactions": calls}))
+    assert [each.method for each in read(path)] == ["PATCH", "DELETE", "GET", "PUT", "GET"]
+
+
 def flexible_set(capacity):
     return {"location": "westus", "sku": {"name": "Standard_B1s", "capacity": capacity}, "properties": {}}
 
