@@ -29,7 +29,12 @@ HEADERS = (
     "x-ms-ratelimit-remaining-subscription-resource-requests",
     "x-ms-ratelimit-remaining-subscription-resource-entities-read",
 )
-"""Headers that must be there exactly when they were recorded; the values of the last two are not compared."""
+"""Headers that must be there exactly when they were recorded; the values of the last two are not compared.
+
+`countdowns.py` compares the steps of countdowns. The other ones must be there when they were recorded: the simulator
+sends those of all years.
+"""
+_COUNTDOWN = "x-ms-ratelimit-remaining-"
 
 _MACHINES = "scale sets/properties/virtualMachineProfile"
 BEYOND = {
@@ -151,7 +156,11 @@ class Comparison:
         if response.status != self.interaction.status:
             return [f"status {response.status} instead of {self.interaction.status} ({response.content})"]
         ours = {name.lower(): value for name, value in response.headers.items()}
-        found = [*self._of_headers(ours), *self._of_bodies("", self.interaction.content, response.content)]
+        found = [
+            *self._of_headers(ours),
+            *self._of_countdowns(ours),
+            *self._of_bodies("", self.interaction.content, response.content),
+        ]
         return [str(each) for each in found if not self._explained(each)]
 
     def _explained(self, difference: Difference) -> bool:
@@ -183,6 +192,11 @@ class Comparison:
                 if _shape(theirs[name]) != _shape(ours[name]):
                     yield _unequal(place, theirs[name], ours[name])
                 self.links[key(theirs[name])] = ours[name]
+
+    def _of_countdowns(self, ours: dict[str, str]) -> Iterator[Difference]:
+        for name, recorded in self.interaction.answer_headers.items():
+            if name.startswith(_COUNTDOWN) and name not in HEADERS and name not in ours:
+                yield Difference(f"header {name}", f"missing, recorded {recorded}", recorded)
 
     def _of_bodies(self, place: str, recorded: Any, ours: Any) -> Iterator[Difference]:
         if isinstance(recorded, dict) and isinstance(ours, dict):

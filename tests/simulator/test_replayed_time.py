@@ -63,7 +63,7 @@ def test_of_a_kind_only_the_operations_of_recent_years_count_if_there_are_any():
     [(10, 40.0, True), (10, 36.5, False), (10, 3.0, True), (1, 50.0, False), (1, 56.0, True), (1, 1.0, True)],
 )
 def test_a_time_that_no_recorded_operation_makes_likely_is_outside(count, ours, outside):
-    assert bool(Range("zones: PUT", count, 6.0, 36.0, (20.0, ours)).outside) is outside
+    assert bool(Range("NICs: PUT", count, 6.0, 36.0, (20.0, ours)).outside) is outside
 
 
 def counted(countdowns, recorded, ours, now=0.0, method="GET"):
