@@ -59,7 +59,7 @@ def table(outcomes: list[Outcome]) -> Iterator[str]:
     found = supported(outcomes)
     yield "| calls on | recorded | compared | skipped | different |"
     yield "| --- | ---: | ---: | ---: | ---: |"
-    for label in [*dict.fromkeys(LABELS.values()), POLLS]:
+    for label in [*dict.fromkeys(filter(None, LABELS.values())), POLLS]:
         yield _line(label, [each for each in found if each.label == label])
     yield _line("all", found)
 
