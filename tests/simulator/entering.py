@@ -48,6 +48,7 @@ _NEEDED = re.compile(
     r"(?:virtualNetworks/[^/\"]+/subnets|networkInterfaces|loadBalancers)/[^/\"]+",
     re.IGNORECASE,
 )
+_TAKES_ADDRESSES = re.compile("/(networkInterfaces|loadBalancers)/")
 _ACTIONS = {"PowerState/deallocated": "deallocate", "PowerState/stopped": "powerOff"}
 
 
@@ -137,7 +138,7 @@ class Entrance:
             return
         if "/networkInterfaces/" in resource_id:
             body["properties"].pop("virtualMachine", None)
-        if fixed := _with_fixed_addresses(body):
+        if _TAKES_ADDRESSES.search(resource_id) and (fixed := _with_fixed_addresses(body)):
             self._put(resource_id, fixed)
         self._put(resource_id, body)
         self._need_all(number, resource_id, user)
