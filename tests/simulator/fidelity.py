@@ -12,13 +12,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import skips
 from comparison import BEYOND, VARY
 from durations import OUTSIDE, ranges
 from eras import ABSENT, ERAS
 from readme import README, limits, replaced
 from recordings import AT_HAND, CORPORA, LABELS, MISSING, POLLS, recordings
 from replay import Outcome, Replay
-from skips import DIFFERENT
 
 
 def replay_all() -> list[Outcome]:
@@ -82,7 +82,8 @@ def reasons(outcomes: list[Outcome]) -> Iterator[str]:
 
 def known(outcomes: list[Outcome]) -> Iterator[str]:
     """A line for each reason for which calls are known to differ."""
-    found = Counter(DIFFERENT[key] for each in outcomes if (key := (each.recording, each.number)) in DIFFERENT)
+    numbers = {(each.recording, each.number) for each in outcomes}
+    found = Counter(reason for number, reason in skips.DIFFERENT.items() if number in numbers)
     yield "| known to differ because | calls |"
     yield "| --- | ---: |"
     yield from (f"| {reason} | {count} |" for reason, count in found.most_common())
@@ -120,9 +121,8 @@ def fields() -> Iterator[str]:
 def differences(outcomes: Iterable[Outcome]) -> Iterator[str]:
     """A line for each thing that differs and is not known to."""
     for each in outcomes:
-        if (each.recording, each.number) in DIFFERENT:
-            continue
-        for what in each.differences:
+        unknown = (what for what in each.differences if not skips.known(each.recording, each.number, what))
+        for what in unknown:
             yield f"{each.recording} #{each.number}, {each.interaction.method} {each.interaction.path}: {what:.300}"
 
 
