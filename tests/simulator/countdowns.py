@@ -33,9 +33,10 @@ class Countdowns:
         self._sent: Counter[tuple[str, ...]] = Counter()
         self._seen: dict[tuple[str, ...], _Sight] = {}
 
-    def sent(self, request: Request) -> None:
-        """A request has been sent to the simulator."""
-        self._sent[_counted(request)] += 1
+    def sent(self, request: Request, response: Response) -> None:
+        """The simulator has answered a request; one that ARM itself refuses is not counted and has no countdown."""
+        for header in {name.lower() for name in response.headers} & WINDOWS.keys():
+            self._sent[header, *_counted(request)] += 1
 
     def differences(self, interaction: Interaction, request: Request, response: Response, now: float) -> Iterator[str]:
         """What differs in the steps to this answer; `now`: the simulator's time."""
@@ -43,10 +44,10 @@ class Countdowns:
         for header, window in WINDOWS.items():
             if header not in interaction.answer_headers or header not in answered:
                 continue  # a missing header is a difference of its own
-            counter = _counted(request)
+            counter = (header, *_counted(request))
             sight = _Sight(int(interaction.answer_headers[header]), int(answered[header]), self._sent[counter], now)
-            before = self._seen.get((header, *counter))
-            self._seen[header, *counter] = sight
+            before = self._seen.get(counter)
+            self._seen[counter] = sight
             if before is None or before.recorded - sight.recorded != 1 or before.now // window != now // window:
                 continue
             self.steps += 1

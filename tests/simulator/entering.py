@@ -3,7 +3,7 @@
 Each is written by a PUT of the body that the first recorded GET shows, after what it needs; what is needed and shown
 only later, or never, is taken from there, or made up (a network of the shape that azure-cli's templates give). A
 uniform scale set grows by one instance after the other, each with its recorded number: Azure makes more than asked
-for, and deletes some again. A flexible one makes its own VMs.
+for, and deletes some again. A flexible one makes its own VMs. Zones of other clients enter with a page of all zones.
 
 What the programs in containers do does not follow from any call: a container group takes its state from the recording.
 """
@@ -69,12 +69,14 @@ class Entrance:
         self._settle = settle
         self._sets = cloud.compute.scale_sets.sets
         self._groups = cloud.container_groups
+        self._ensure_group = cloud.azure.ensure_group
         self._made: set[str] = set()
         self._shown_later: set[str] = set()
 
     def strangers(self, interaction: Interaction) -> dict[str, dict[str, Any]]:
         """What an answer shows and the simulator has never had, and what entered only because something needed it."""
-        if interaction.label not in ENTERING:
+        others_zones = interaction.label == "zones" and not interaction.group
+        if interaction.label not in ENTERING and not others_zones:
             return {}
         return {
             id_: body
@@ -130,6 +132,8 @@ class Entrance:
 
     def _make(self, number: int, resource_id: str, body: dict[str, Any]) -> None:
         self._made.add(resource_id.lower())
+        if "/privateDnsZones/" in resource_id:
+            self._ensure_group(*resource_id.split("/")[2:5:2])
         body = _writable(body)
         user = body.get("properties", {}).pop("ipConfiguration", None) if "/publicIPAddresses/" in resource_id else None
         self._need_all(number, resource_id, body)

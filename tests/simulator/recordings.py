@@ -174,9 +174,14 @@ def recordings() -> Iterator[Recording]:
 
 
 def _narrowed(interaction: Interaction, groups: set[str]) -> Interaction:
-    """A list of a whole subscription without what lies in resource groups that are none of the recording's."""
+    """A list of a whole subscription without what lies in resource groups that are none of the recording's.
+
+    A page stays as it is: what is on the next one follows from all of it.
+    """
     content = interaction.content
     if interaction.group or interaction.label is None or not isinstance(content, dict) or "value" not in content:
+        return interaction
+    if "nextLink" in content:
         return interaction
     mine = [each for each in content["value"] if each.get("id", "").lower().split("/")[4:5] in [[g] for g in groups]]
     return replace(interaction, answer=json.dumps({**content, "value": mine}))

@@ -161,8 +161,9 @@ class Replay:
             self.entrance.know(comparison.interaction.path)
 
     def _handle(self, request: Request) -> Response:
-        self.countdowns.sent(request)
-        return self.cloud.handle(request)
+        response = self.cloud.handle(request)
+        self.countdowns.sent(request, response)
+        return response
 
     def _send(self, request: Request) -> Response:
         """A request of the entrance's, in which recorded random values are the simulator's."""

@@ -68,13 +68,10 @@ def test_a_time_that_no_recorded_operation_makes_likely_is_outside(count, ours, 
 
 def counted(countdowns, recorded, ours, now=0.0, method="GET"):
     request = Request(method, f"{ZONES}/z", {"api-version": "2020-06-01"})
-    countdowns.sent(request)
-    found = countdowns.differences(
-        at(0, method, **{REQUESTS.replace("-", "_"): str(recorded)}),
-        request,
-        Response(200, None, {REQUESTS: str(ours)}),
-        now,
-    )
+    response = Response(200, None, {REQUESTS: str(ours)})
+    countdowns.sent(request, response)
+    recorded_answer = at(0, method, **{REQUESTS.replace("-", "_"): str(recorded)})
+    found = countdowns.differences(recorded_answer, request, response, now)
     return list(found)
 
 
@@ -106,5 +103,7 @@ def test_a_recorded_step_of_another_size_and_the_end_of_a_window_say_nothing():
 def test_calls_that_the_recording_does_not_have_are_counted():
     countdowns = Countdowns()
     assert counted(countdowns, 11_962, 499) == []
-    countdowns.sent(Request("GET", f"{ZONES}/other", {"api-version": "2020-06-01"}))
+    other = Request("GET", f"{ZONES}/other", {"api-version": "2020-06-01"})
+    countdowns.sent(other, Response(200, None, {REQUESTS: "498"}))
+    countdowns.sent(other, Response(404, None, {}))
     assert counted(countdowns, 11_961, 497) == []
