@@ -5,7 +5,7 @@ only later, or never, is taken from there, or made up (a network of the shape th
 uniform scale set grows by one instance after the other, each with its recorded number: Azure makes more than asked
 for, and deletes some again. A flexible one makes its own VMs. Zones of other clients enter with a page of all zones.
 
-What the programs in containers do does not follow from any call: a container group takes its state from the recording.
+What the programs in containers do does not follow from any call: they end when they have ended in the recording.
 """
 
 import copy
@@ -18,7 +18,6 @@ from recordings import Interaction
 
 from simulator.arm.front_door import Request, Response
 from simulator.cloud import SimulatedAzure
-from simulator.containers.container_group import Current
 
 ENTERING = {
     "VNets",
@@ -200,17 +199,16 @@ class Entrance:
                 self._ask("POST", f"{id_}/{_ACTIONS[code]}", b"")
 
     def containers(self, interaction: Interaction) -> None:
-        """Bring the containers of groups into the states that their instance views show."""
+        """Let containers end that have ended in the recording: what they run is not simulated."""
         for id_, body in interaction.shown.items():
-            properties = body["properties"]
-            state = properties.get("instanceView", {}).get("state")
-            if interaction.label != "container groups" or properties["provisioningState"] != "Succeeded" or not state:
-                continue
-            self._settle()
-            self._groups.set_state(id_, state)
-            for each in properties["containers"] if state == "Running" else ():
-                now = each["properties"]["instanceView"]["currentState"]
-                self._groups.set_container(id_, each["name"], Current(now["state"], now["detailStatus"]))
+            there = self._groups.all.find(id_)
+            for each in body.get("properties", {}).get("containers", []) if there else []:
+                view = each["properties"].get("instanceView", {})
+                now = view.get("currentState", {})
+                end = now if now.get("state") == "Terminated" else view.get("previousState", {})
+                runs = there.containers.get(each["name"])
+                if "exitCode" in end and there.state == "Running" and runs is not None and runs.state == "Running":
+                    self._groups.finish(id_, each["name"], end["exitCode"])
 
     def _ask(self, method: str, path: str, body: bytes) -> None:
         response = self._send(Request(method, path, {"api-version": "2024-03-01"}, {}, body))

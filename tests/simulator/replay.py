@@ -115,7 +115,6 @@ class Replay:
         if self.entrance.strangers(interaction):
             self.entrance.enter(number, interaction)
             self.entrance.power(interaction)
-        self.entrance.containers(interaction)
         return tuple(self.entrance.failed)
 
     def _tried(self, interaction: Interaction) -> tuple[str, ...]:
@@ -130,6 +129,7 @@ class Replay:
         request = self._request(interaction)
         began, before = self.now, self.cloud.azure.next_due()
         while True:
+            self.entrance.containers(interaction)
             response = self._handle(request)
             if response.status == 405 and interaction.status != 405:
                 missing = f"{interaction.method} {'/'.join(interaction.parts[1])}"
