@@ -39,7 +39,6 @@ FEW = 10
 MARGIN = 1.5
 """Fewer than FEW operations do not show the extremes: others may be shorter or longer by the factor MARGIN."""
 OUTSIDE = {
-    "private endpoints: PUT": "a write that changes nothing but tags ends at once",
     "scale sets: restart": "assumed to take as long as that of a VM",
 }
 """Kinds whose operations in the simulator are known to take other times than recorded, and why."""

@@ -16,7 +16,6 @@ STILL_UPDATING = "some instances were still being updated after the creation of 
 HALF_REPLACED = "the recorder replaced names in some answers only"
 BETWEEN_RESTARTS = "asked between the end of a container and its next restart: not simulated"
 OF_OTHERS = "another client has linked its zone"
-NEVER_SHOWN = "names the instances of a scale set that no answer shows"
 DECIDED_ELSEWHERE = "decided by a private link service, an unsupported type"
 
 ONE_BY_ONE = {
@@ -36,14 +35,12 @@ DIFFERENT = {
     ("test_vmss_update_instance_disks", 15): STILL_UPDATING,
     ("test_vmss_update_instance_disks", 16): STILL_UPDATING,
     ("test_container_create_msi", 12): BETWEEN_RESTARTS,
-    **dict.fromkeys((("test_vmss_create_idempotent", number) for number in (16, 24)), NEVER_SHOWN),
     ("ListZonesInSubscription_ListNextPage_ExpectNextZonesRetrieved", 11): OF_OTHERS,
 }
 """(recording, number of the interaction, from 0) -> why its answer differs. It is compared, and counts as not equal."""
 FIELDS = {
     STILL_UPDATING: ("*/provisioningState",),
     BETWEEN_RESTARTS: ("*/instanceView/*",),
-    NEVER_SHOWN: ("*/ipConfigurations", "/value/[*]/etag"),
     OF_OTHERS: ("*/numberOfVirtualNetworkLinks",),
 }
 """Why calls of DIFFERENT differ -> in which fields. In any other field, they must not differ."""
