@@ -14,9 +14,12 @@ READ_ENDPOINTS = (
     "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/networkInterfaces/read",
     "Microsoft.Network/networkInterfaces/read",
     "Microsoft.Network/loadBalancers/read",
+    "Microsoft.Network/applicationGateways/read",
     "Microsoft.Network/privateEndpoints/read",
     "Microsoft.Network/privateEndpoints/privateDnsZoneGroups/read",
     "Microsoft.ContainerInstance/containerGroups/read",
+    "Microsoft.ApiManagement/service/read",
+    "Microsoft.App/managedEnvironments/read",
     # Power states come with `$expand=instanceView` of the reads above. It is not documented whether Azure requires
     # these actions for it; they read the same data.
     "Microsoft.Compute/virtualMachines/instanceView/read",

@@ -14,6 +14,7 @@ from typing import Any
 
 from simulator.arm.operations import stamp
 from simulator.compute.vm import INSTANCE_TYPE, Vm
+from simulator.network.changes import stated
 from simulator.network.nic import IpConfiguration, Nic
 
 SCALE_SET_TYPE = "Microsoft.Compute/virtualMachineScaleSets"
@@ -34,12 +35,22 @@ class Instance:
 
 
 @dataclass(slots=True)
+class AllInstances:
+    """All instances of a scale set, as the subject of one operation: their id ends in `*`."""
+
+    id: str
+    location: str
+    type: str = INSTANCE_TYPE
+
+
+@dataclass(slots=True)
 class ScaleSet:
     """A scale set. `properties` as clients wrote them, with Azure's additions at creation."""
 
     id: str
     location: str
-    tags: dict[str, str]
+    tags: dict[str, str] | None
+    """None: never written."""
     sku: dict[str, Any]
     properties: dict[str, Any]
     guid: str
@@ -107,7 +118,7 @@ class ScaleSet:
             "id": self.id,
             "type": SCALE_SET_TYPE,
             "location": self.location,
-            "tags": dict(self.tags),
+            **stated(self.tags),
             **({"sku": dict(self.sku)} if self.sku else {}),
             "properties": {
                 **self.properties,
@@ -131,6 +142,19 @@ class ScaleSet:
         }
         summary = [{"code": code, "count": count} for code, count in states.items()]
         return {"virtualMachine": {"statusesSummary": summary}, "statuses": [status]}
+
+
+def policies(stated: dict[str, Any]) -> dict[str, Any]:
+    """The policies that a write replaces as a whole, with Azure's additions.
+
+    As recorded: test_vmss_scale_in_policy.yaml, call 19, and
+    test_vmss_update_automatic_repairs_with_health_extension.yaml, call 22. That repairs are replaced is inferred.
+    """
+    found = {name: stated[name] for name in ("scaleInPolicy", "automaticRepairsPolicy") if stated.get(name)}
+    if "automaticRepairsPolicy" in found:
+        found["automaticRepairsPolicy"] = {**found["automaticRepairsPolicy"]}
+        found["automaticRepairsPolicy"].setdefault("repairAction", "Replace")
+    return found
 
 
 def with_nic_defaults(properties: dict[str, Any]) -> dict[str, Any]:
@@ -158,10 +182,17 @@ def _with_addresses(nic: dict[str, Any]) -> dict[str, Any]:
     return {**nic, "ipConfigurations": addresses}
 
 
+INSTANCE_SETTINGS = ("storageProfile", "protectionPolicy")
+"""What a PUT of an instance changes."""
+_FROM_PROFILE = ("diagnosticsProfile", "licenseType", "securityProfile")
+_FROM_SET = ("additionalCapabilities",)
+
+
 def instance_body(scale_set: ScaleSet, instance: Instance, *, expand: bool = False) -> dict[str, Any]:
     """An instance as served; its instance view (power state, health) only on request."""
     vm, profile = instance.vm, scale_set.profile
-    storage, system = profile.get("storageProfile", {}), profile.get("osProfile", {})
+    storage = profile.get("storageProfile", {}) | vm.settings.get("storageProfile", {})
+    system = profile.get("osProfile", {})
     properties: dict[str, Any] = {
         # The extension is part of the model: a machine without it is older.
         "latestModelApplied": vm.health is not None or not scale_set.reports_health,
@@ -172,6 +203,9 @@ def instance_body(scale_set: ScaleSet, instance: Instance, *, expand: bool = Fal
         **({"storageProfile": {"dataDisks": [], **storage}} if storage else {}),
         **({"osProfile": _system(system, instance)} if system else {}),
         "networkProfile": {"networkInterfaces": [{"id": nic.id} for nic in instance.nics]},
+        **{key: profile[key] for key in _FROM_PROFILE if key in profile},
+        **{key: scale_set.properties[key] for key in _FROM_SET if key in scale_set.properties},
+        **{key: vm.settings[key] for key in ("protectionPolicy",) if key in vm.settings},
         "provisioningState": vm.provisioning,
         "timeCreated": stamp(vm.created),
     }
@@ -182,7 +216,7 @@ def instance_body(scale_set: ScaleSet, instance: Instance, *, expand: bool = Fal
         "id": vm.id,
         "type": INSTANCE_TYPE,
         "location": scale_set.location,
-        "tags": dict(scale_set.tags),
+        **stated(scale_set.tags),
         "instanceId": str(instance.number),
         "sku": {key: value for key, value in scale_set.sku.items() if key != "capacity"},
         "properties": properties,
@@ -201,7 +235,7 @@ def _base36(number: int) -> str:
 
 def nic_body(scale_set: ScaleSet, instance: Instance, nic: Nic) -> dict[str, Any]:
     """An instance's NIC as served below its scale set; recorded with api-version 2016-03-30, used for any version."""
-    stated = {
+    wanted = {
         each["name"].lower(): {ip["name"].lower(): ip["properties"] for ip in each["properties"]["ipConfigurations"]}
         for each in scale_set.nic_configurations
     }.get(nic.id.rsplit("/", 1)[1].lower(), {})
@@ -213,7 +247,7 @@ def nic_body(scale_set: ScaleSet, instance: Instance, nic: Nic) -> dict[str, Any
             "provisioningState": "Succeeded",
             "resourceGuid": nic.guid,
             "ipConfigurations": [
-                _ip_body(nic, each, stated.get(each.name.lower(), {}), instance.number) for each in nic.configurations
+                _ip_body(nic, each, wanted.get(each.name.lower(), {}), instance.number) for each in nic.configurations
             ],
             "dnsSettings": {
                 "dnsServers": [],
@@ -229,11 +263,11 @@ def nic_body(scale_set: ScaleSet, instance: Instance, nic: Nic) -> dict[str, Any
     }
 
 
-def _ip_body(nic: Nic, each: IpConfiguration, stated: dict[str, Any], number: int) -> dict[str, Any]:
-    balanced = {key: value for key, value in stated.items() if key == "loadBalancerBackendAddressPools"}
+def _ip_body(nic: Nic, each: IpConfiguration, wanted: dict[str, Any], number: int) -> dict[str, Any]:
+    balanced = {key: value for key, value in wanted.items() if key == "loadBalancerBackendAddressPools"}
     rules = [
         {"id": f"{pool['id'].replace('/inboundNatPools/', '/inboundNatRules/')}.{number}"}
-        for pool in stated.get("loadBalancerInboundNatPools", [])
+        for pool in wanted.get("loadBalancerInboundNatPools", [])
     ]
     return {
         "name": each.name,

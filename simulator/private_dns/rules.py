@@ -56,6 +56,8 @@ class AssumedBehaviour:
     """Whether a move to another resource group raises a write of the new id and a delete of the old one."""
     create_tells_request: bool = False
     """Whether the event of a created record set contains its request, as those of updates and deletions do."""
+    put_keeps_tags: bool = True
+    """Whether a PUT of a VM or a scale set without tags keeps the old ones; otherwise it removes them."""
 
     @classmethod
     def draw(cls, rng: Random) -> Self:
@@ -81,6 +83,7 @@ CHOICES: Mapping[str, tuple[Any, ...]] = {
     "flexible_vm_events": (False, True),
     "move_events": (False, True),
     "create_tells_request": (False, True),
+    "put_keeps_tags": (False, True),
 }
 """The possible values of each switch of `AssumedBehaviour`."""
 

@@ -22,6 +22,7 @@ from simulator.paths.paths import Paths
 from simulator.private_dns.provider import PrivateDns
 from simulator.private_dns.record_sets import RecordSet, Zone
 from simulator.world import endpoints as world_endpoints
+from simulator.world import gateways as world_gateways
 from simulator.world import scale_sets as world_scale_sets
 from simulator.world.check import faults as faults_of
 from simulator.world.endpoints import place_server
@@ -104,6 +105,7 @@ def load(parts: Parts, world: World) -> None:
         _load_vm(parts, vm)
     world_scale_sets.load(parts, world)
     world_endpoints.load(parts, world)
+    world_gateways.load(parts, world)
     parts.paths.load(world.network)
     for host in world.hosts:
         parts.hosts[host.address] = host
@@ -143,7 +145,7 @@ def _load_vm(parts: Parts, entry: VmEntry) -> None:
         Vm(
             id=entry.id,
             location=entry.location,
-            tags=dict(entry.tags),
+            tags=dict(entry.tags) or None,
             power=SETTLED.get(entry.power, entry.power),
             health=entry.health,
             nics=[NicLink(each.id, {"primary": each.primary} if several else None) for each in entry.nics],
@@ -193,6 +195,9 @@ def dump(parts: Parts) -> dict[str, Any]:
         load_balancers=world_endpoints.load_balancers(parts),
         private_endpoints=world_endpoints.private_endpoints(parts),
         container_groups=world_endpoints.container_groups(parts),
+        application_gateways=world_gateways.application_gateways(parts),
+        api_managements=world_gateways.api_managements(parts),
+        container_environments=world_gateways.container_environments(parts),
         hosts=[HostEntry(each.address, each.location, parts.servers.entry(each.address)) for each in hosts],
         network=parts.paths.entry(),
         settings=dict(parts.settings),
@@ -241,7 +246,7 @@ def _vm_entry(parts: Parts, vm: Vm) -> VmEntry:
         location=vm.location,
         power=vm.power,
         nics=nics,
-        tags=dict(vm.tags),
+        tags=dict(vm.tags or {}),
         health=vm.health,
         scale_set=vm.scale_set,
         spot=spot,

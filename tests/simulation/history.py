@@ -12,6 +12,7 @@ import msgspec
 from simulator.oracle import answers as oracle
 from simulator.oracle.claims import claims, decoded, serving
 from simulator.world.world import _vm_entry
+from tests.simulation import gateways
 
 MOST = 3000
 """Combinations that are tried before the question is given up as undecided."""
@@ -45,19 +46,25 @@ class History:
         cloud.azure.completed.append(self._completed)
         for vm in cloud.compute.vms:
             self._past[vm.id.lower()] = [(START, self._entry(vm))]
+        self._gateways = gateways.entries(cloud)
+        self._past |= {key: [(START, entry)] for key, entry in self._gateways.items()}
 
     def _completed(self, note):
         if "/virtualmachines/" in note.resource_id.lower():
             self._look_at("/".join(note.resource_id.lower().split("/")[:9]))
+        elif self._gateways:
+            self.look()
 
     def look(self):
         """Something may have been changed."""
+        if self._gateways:
+            self._gateways |= gateways.entries(self.cloud)
         for key in {vm.id.lower() for vm in self.cloud.compute.vms} | self._past.keys():
             self._look_at(key)
 
     def _look_at(self, key):
         vm = self.cloud.compute.vms.find(key)
-        now = self._entry(vm) if vm else None
+        now = self._entry(vm) if vm else self._gateways.get(key)
         past = self._past.setdefault(key, [(START, None)])
         if past[-1][1] != now:
             past.append((self.clock(), now))
@@ -82,20 +89,24 @@ class History:
     def _hidden(self, past):
         """Whether a VM has come to report health, and lists do not show it: only a GET does, which is due in a day.
 
+        One request shows all of a gateway.
+
         No list shows it while the VM is started, either: the extension reports again only some time after that.
         """
-        alive = [vm for _, vm in past if vm]
+        alive = [vm for _, vm in past if vm and "power" in vm]
         come = [n for n, vm in enumerate(alive) if vm["health"] and any(not each["health"] for each in alive[:n])]
         started = come and any(vm["power"] == "starting" for vm in alive[come[0] :])
         return bool(come) and (bool(started) or not self.cloud.compute.status_only_health)
 
     def late(self):
         """Whether a VM may be misjudged until its next GET."""
-        return any(self._hidden(past) and past[-1][1] and past[-1][1]["health"] for past in self._past.values())
+        return any(self._hidden(past) and past[-1][1] and past[-1][1].get("health") for past in self._past.values())
 
     def _mix(self, states, hidden):
         gone = [self._gone] if None in states else []
         states = [vm for vm in reversed(states) if vm]
+        if states and "power" not in states[0]:
+            return [Variant(each, self.settings) for each in _distinct(states)] + gone
         alive = [(vm["power"], vm["health"]) for vm in states]
         parts = [_distinct([*alive, *((power, None) for power, _ in alive if hidden)])]
         parts += [_distinct(vm[part] for vm in states) for part in ("tags", "nics")]
