@@ -31,6 +31,7 @@ class WantedProperties(msgspec.Struct, rename="camel"):
     private_ip_allocation_method: str = msgspec.field(default="Dynamic", name="privateIPAllocationMethod")
     private_ip_address_version: str = msgspec.field(default="IPv4", name="privateIPAddressVersion")
     primary: bool | None = None
+    public_ip_address: Reference | None = msgspec.field(default=None, name="publicIPAddress")
 
     @property
     def allocation(self) -> Allocation:

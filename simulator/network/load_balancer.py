@@ -179,8 +179,15 @@ def _lower(rule: Mapping[str, Any]) -> set[str]:
 
 def _targets(rule: Mapping[str, Any]) -> Iterator[str]:
     """The ids that a rule names: frontends, pools and a probe, each under one name or in a list."""
-    for name in ("frontendIPConfiguration", "frontendIPConfigurations", "backendAddressPool", "backendAddressPools"):
+    names = (
+        "frontendIPConfiguration",
+        "frontendIPConfigurations",
+        "backendAddressPool",
+        "backendAddressPools",
+        "probe",
+    )
+    for name in names:
         named = rule.get(name) or ()
-        yield from (each["id"] for each in ([named] if isinstance(named, dict) else named))
-    if rule.get("probe"):
-        yield rule["probe"]["id"]
+        for each in [named] if isinstance(named, dict) else named:
+            if isinstance(each, dict) and "id" in each:
+                yield each["id"]

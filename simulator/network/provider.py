@@ -113,6 +113,7 @@ class Network:
         """Add a NIC to the world as it is, without an event; its addresses count as assigned."""
         self.nics.add(nic)
         self._take(nic)
+        self.public_addresses.hold(nic.id, _public(nic.id, nic.configurations))
 
     def lodge(self, nic: Nic) -> None:
         """Assign the addresses of a NIC of a scale set's instance, which this provider does not serve; no event."""
@@ -174,11 +175,10 @@ class Network:
         nic_id = self.nics.id_of(call)
         old = self.nics.find(nic_id)
         properties = call.json()["properties"]
-        public = _public(nic_id, properties)
-        self.public_addresses.check(public)
-        configurations = configure(
-            self.vnets, nic_id, old.configurations if old else [], body.properties.ip_configurations
-        )
+        wanted = body.properties.ip_configurations
+        public = ((each.name, ref.id) for each in wanted if (ref := each.properties.public_ip_address))
+        self.public_addresses.check({f"{nic_id}/ipConfigurations/{name}": target for name, target in public})
+        configurations = configure(self.vnets, nic_id, old.configurations if old else [], wanted)
         for each, stated in zip(configurations, properties["ipConfigurations"], strict=True):
             each.settings = _stated(stated["properties"], _ADDRESS_SETTINGS)
         nic = old or Nic(nic_id, _region(body.location), {}, [], "", self.azure.new_guid())
@@ -188,7 +188,6 @@ class Network:
         nic.tags, nic.bare = dict(body.tags or {}), body.tags is None
         nic.etag = self.new_etag()
         self.load_nic(nic)
-        self.public_addresses.hold(nic_id, public)
         headers = self._begin(call, nic.id, nic.location, f"{NIC_TYPE}/write", _nothing)
         return Response(200 if old else 201, self._body(call, nic), headers)
 
@@ -234,12 +233,12 @@ def _stated(properties: Mapping[str, Any], names: set[str]) -> dict[str, Any]:
     return {name: value for name, value in properties.items() if name in names and value != []}
 
 
-def _public(nic_id: str, properties: Mapping[str, Any]) -> dict[str, str]:
-    """The public addresses that a NIC's body names, by the ids of its configurations."""
+def _public(nic_id: str, configurations: Sequence[IpConfiguration]) -> dict[str, str]:
+    """The public addresses that a NIC has, by the ids of its configurations."""
     return {
-        f"{nic_id}/ipConfigurations/{each['name']}": named["id"]
-        for each in properties.get("ipConfigurations", [])
-        if (named := each.get("properties", {}).get("publicIPAddress"))
+        f"{nic_id}/ipConfigurations/{each.name}": named["id"]
+        for each in configurations
+        if (named := each.settings.get("publicIPAddress"))
     }
 
 

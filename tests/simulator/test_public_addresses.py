@@ -55,6 +55,14 @@ def test_a_nic_with_a_missing_one_is_refused_and_not_created():
     assert scene.cloud.network.vnets.find(VNET).taken == {}
 
 
+def test_a_reference_without_an_id_is_refused_by_its_field():
+    body = a_nic()
+    body["properties"]["ipConfigurations"][0]["properties"]["publicIPAddress"] = {}
+    refused = Scene().ask("PUT", nic_id("n"), body)
+    assert refused.status == 400
+    assert "publicIPAddress" in refused.content["error"]["message"]
+
+
 @pytest.mark.parametrize("holder", [nic_id("n"), LB])
 def test_one_in_use_is_not_deleted_until_its_holder_is(holder):
     scene = Scene()
@@ -79,3 +87,21 @@ def test_they_are_listed_by_subscription_and_group_and_can_be_tagged():
     for scope in ("/subscriptions/S", "/subscriptions/S/resourceGroups/G"):
         (found,) = scene.ask("GET", f"{scope}/providers/Microsoft.Network/publicIPAddresses").content["value"]
         assert (found["id"], found["location"], found["tags"]) == (ADDRESS, "eastus", {"a": "1"})
+
+
+def test_it_stays_with_a_nic_that_moves_to_another_group():
+    scene = Scene()
+    scene.ask("PUT", ADDRESS, STATIC)
+    scene.ask("PUT", nic_id("n"), a_nic())
+    new = scene.cloud.compute.move_nic(nic_id("n"), "H")
+    assert properties(scene)["ipConfiguration"] == {"id": f"{new}/ipConfigurations/a"}
+
+
+def test_a_resource_group_is_deleted_with_its_public_addresses_and_what_has_them():
+    scene = Scene()
+    scene.ask("PUT", ADDRESS, STATIC)
+    scene.ask("PUT", nic_id("n"), a_nic())
+    assert scene.ask("DELETE", "/subscriptions/S/resourcegroups/G").status == 202
+    scene.wait_for_all()
+    assert ("S".lower(), "G".lower()) not in scene.cloud.azure.groups
+    assert list(scene.cloud.network.public_addresses.all) == []
