@@ -100,10 +100,16 @@ class ScaleSet:
         return sorted(found, key=lambda each: each.number)
 
     @property
+    def model_extensions(self) -> list[dict[str, Any]]:
+        """The extensions of its profile."""
+        found: list[dict[str, Any]] = self.profile.get("extensionProfile", {}).get("extensions", [])
+        return found
+
+    @property
     def reports_health(self) -> bool:
         """Whether its machines have the Application Health extension."""
-        extensions = self.profile.get("extensionProfile", {}).get("extensions", [])
-        named = any(str(each["properties"].get("type", "")).startswith("ApplicationHealth") for each in extensions)
+        kinds = (str(each["properties"].get("type", "")) for each in self.model_extensions)
+        named = any(each.startswith("ApplicationHealth") for each in kinds)
         return named or any(each.vm.health is not None for each in self.instances.values())
 
     def shrink(self, count: int) -> None:
@@ -193,9 +199,10 @@ def instance_body(scale_set: ScaleSet, instance: Instance, *, expand: bool = Fal
     vm, profile = instance.vm, scale_set.profile
     storage = profile.get("storageProfile", {}) | vm.settings.get("storageProfile", {})
     system = profile.get("osProfile", {})
+    # The extension is part of the model: a machine without it is older.
+    is_latest = vm.health is not None or not scale_set.reports_health
     properties: dict[str, Any] = {
-        # The extension is part of the model: a machine without it is older.
-        "latestModelApplied": vm.health is not None or not scale_set.reports_health,
+        "latestModelApplied": is_latest,
         "modelDefinitionApplied": "VirtualMachineScaleSet",
         "networkProfileConfiguration": {"networkInterfaceConfigurations": scale_set.nic_configurations},
         "vmId": vm.guid,
@@ -220,7 +227,22 @@ def instance_body(scale_set: ScaleSet, instance: Instance, *, expand: bool = Fal
         "instanceId": str(instance.number),
         "sku": {key: value for key, value in scale_set.sku.items() if key != "capacity"},
         "properties": properties,
-    }
+    } | (_resources(scale_set, vm) if is_latest else {})
+
+
+def _resources(scale_set: ScaleSet, vm: Vm) -> dict[str, Any]:
+    """The extensions of an instance; OpenAPI 2024-03-01, example VirtualMachineScaleSetVM_Get_WithUserData."""
+    found = [
+        {
+            "name": each["name"],
+            "id": f"{vm.id}/extensions/{each['name']}",
+            "type": "Microsoft.Compute/virtualMachines/extensions",
+            "location": scale_set.location,
+            "properties": {**each["properties"], "provisioningState": "Succeeded"},
+        }
+        for each in scale_set.model_extensions
+    ]
+    return {"resources": found} if found else {}
 
 
 def _system(system: dict[str, Any], instance: Instance) -> dict[str, Any]:
