@@ -14,7 +14,7 @@ from typing import Any
 
 from simulator.arm.operations import stamp
 from simulator.compute.vm import INSTANCE_TYPE, Vm
-from simulator.network.changes import stated
+from simulator.network import changes
 from simulator.network.nic import IpConfiguration, Nic
 
 SCALE_SET_TYPE = "Microsoft.Compute/virtualMachineScaleSets"
@@ -124,7 +124,7 @@ class ScaleSet:
             "id": self.id,
             "type": SCALE_SET_TYPE,
             "location": self.location,
-            **stated(self.tags),
+            **changes.stated(self.tags),
             **({"sku": dict(self.sku)} if self.sku else {}),
             "properties": {
                 **self.properties,
@@ -223,7 +223,7 @@ def instance_body(scale_set: ScaleSet, instance: Instance, *, expand: bool = Fal
         "id": vm.id,
         "type": INSTANCE_TYPE,
         "location": scale_set.location,
-        **stated(scale_set.tags),
+        **changes.stated(scale_set.tags),
         "instanceId": str(instance.number),
         "sku": {key: value for key, value in scale_set.sku.items() if key != "capacity"},
         "properties": properties,
@@ -257,7 +257,7 @@ def _base36(number: int) -> str:
 
 def nic_body(scale_set: ScaleSet, instance: Instance, nic: Nic) -> dict[str, Any]:
     """An instance's NIC as served below its scale set; recorded with api-version 2016-03-30, used for any version."""
-    wanted = {
+    stated = {
         each["name"].lower(): {ip["name"].lower(): ip["properties"] for ip in each["properties"]["ipConfigurations"]}
         for each in scale_set.nic_configurations
     }.get(nic.id.rsplit("/", 1)[1].lower(), {})
@@ -269,7 +269,7 @@ def nic_body(scale_set: ScaleSet, instance: Instance, nic: Nic) -> dict[str, Any
             "provisioningState": "Succeeded",
             "resourceGuid": nic.guid,
             "ipConfigurations": [
-                _ip_body(nic, each, wanted.get(each.name.lower(), {}), instance.number) for each in nic.configurations
+                _ip_body(nic, each, stated.get(each.name.lower(), {}), instance.number) for each in nic.configurations
             ],
             "dnsSettings": {
                 "dnsServers": [],
@@ -285,11 +285,11 @@ def nic_body(scale_set: ScaleSet, instance: Instance, nic: Nic) -> dict[str, Any
     }
 
 
-def _ip_body(nic: Nic, each: IpConfiguration, wanted: dict[str, Any], number: int) -> dict[str, Any]:
-    balanced = {key: value for key, value in wanted.items() if key == "loadBalancerBackendAddressPools"}
+def _ip_body(nic: Nic, each: IpConfiguration, stated: dict[str, Any], number: int) -> dict[str, Any]:
+    balanced = {key: value for key, value in stated.items() if key == "loadBalancerBackendAddressPools"}
     rules = [
         {"id": f"{pool['id'].replace('/inboundNatPools/', '/inboundNatRules/')}.{number}"}
-        for pool in wanted.get("loadBalancerInboundNatPools", [])
+        for pool in stated.get("loadBalancerInboundNatPools", [])
     ]
     return {
         "name": each.name,

@@ -30,6 +30,11 @@ HEADERS = (
 
 _MACHINES = "scale sets/properties/virtualMachineProfile"
 BEYOND = {
+    "what containers print, and where a command's terminal is": (
+        "container groups/content",
+        "container groups/webSocketUri",
+        "container groups/password",
+    ),
     "disks, images and installed software": (
         "VMs/properties/storageProfile",
         "VMs/properties/osProfile",
@@ -61,11 +66,6 @@ BEYOND = {
         "NICs/properties/auxiliaryMode",
         "container groups/properties/containers/[*]/properties/configMap",
         "container groups/properties/isCreatedFromStandbyPool",
-    ),
-    "what containers print, and where a command's terminal is": (
-        "container groups/content",
-        "container groups/webSocketUri",
-        "container groups/password",
     ),
     "events inside containers": (
         "container groups/properties/containers/[*]/properties/instanceView/events",
