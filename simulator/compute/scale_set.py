@@ -14,7 +14,7 @@ from typing import Any
 
 from simulator.arm.operations import stamp
 from simulator.compute.vm import INSTANCE_TYPE, Vm
-from simulator.network.changes import stated
+from simulator.network import changes
 from simulator.network.nic import IpConfiguration, Nic
 
 SCALE_SET_TYPE = "Microsoft.Compute/virtualMachineScaleSets"
@@ -100,10 +100,16 @@ class ScaleSet:
         return sorted(found, key=lambda each: each.number)
 
     @property
+    def model_extensions(self) -> list[dict[str, Any]]:
+        """The extensions of its profile."""
+        found: list[dict[str, Any]] = self.profile.get("extensionProfile", {}).get("extensions", [])
+        return found
+
+    @property
     def reports_health(self) -> bool:
         """Whether its machines have the Application Health extension."""
-        extensions = self.profile.get("extensionProfile", {}).get("extensions", [])
-        named = any(str(each["properties"].get("type", "")).startswith("ApplicationHealth") for each in extensions)
+        kinds = (str(each["properties"].get("type", "")) for each in self.model_extensions)
+        named = any(each.startswith("ApplicationHealth") for each in kinds)
         return named or any(each.vm.health is not None for each in self.instances.values())
 
     def shrink(self, count: int) -> None:
@@ -118,7 +124,7 @@ class ScaleSet:
             "id": self.id,
             "type": SCALE_SET_TYPE,
             "location": self.location,
-            **stated(self.tags),
+            **changes.stated(self.tags),
             **({"sku": dict(self.sku)} if self.sku else {}),
             "properties": {
                 **self.properties,
@@ -193,9 +199,10 @@ def instance_body(scale_set: ScaleSet, instance: Instance, *, expand: bool = Fal
     vm, profile = instance.vm, scale_set.profile
     storage = profile.get("storageProfile", {}) | vm.settings.get("storageProfile", {})
     system = profile.get("osProfile", {})
+    # The extension is part of the model: a machine without it is older.
+    is_latest = vm.health is not None or not scale_set.reports_health
     properties: dict[str, Any] = {
-        # The extension is part of the model: a machine without it is older.
-        "latestModelApplied": vm.health is not None or not scale_set.reports_health,
+        "latestModelApplied": is_latest,
         "modelDefinitionApplied": "VirtualMachineScaleSet",
         "networkProfileConfiguration": {"networkInterfaceConfigurations": scale_set.nic_configurations},
         "vmId": vm.guid,
@@ -216,11 +223,26 @@ def instance_body(scale_set: ScaleSet, instance: Instance, *, expand: bool = Fal
         "id": vm.id,
         "type": INSTANCE_TYPE,
         "location": scale_set.location,
-        **stated(scale_set.tags),
+        **changes.stated(scale_set.tags),
         "instanceId": str(instance.number),
         "sku": {key: value for key, value in scale_set.sku.items() if key != "capacity"},
         "properties": properties,
-    }
+    } | (_resources(scale_set, vm) if is_latest else {})
+
+
+def _resources(scale_set: ScaleSet, vm: Vm) -> dict[str, Any]:
+    """The extensions of an instance; OpenAPI 2024-03-01, example VirtualMachineScaleSetVM_Get_WithUserData."""
+    found = [
+        {
+            "name": each["name"],
+            "id": f"{vm.id}/extensions/{each['name']}",
+            "type": "Microsoft.Compute/virtualMachines/extensions",
+            "location": scale_set.location,
+            "properties": {**each["properties"], "provisioningState": "Succeeded"},
+        }
+        for each in scale_set.model_extensions
+    ]
+    return {"resources": found} if found else {}
 
 
 def _system(system: dict[str, Any], instance: Instance) -> dict[str, Any]:
@@ -235,7 +257,7 @@ def _base36(number: int) -> str:
 
 def nic_body(scale_set: ScaleSet, instance: Instance, nic: Nic) -> dict[str, Any]:
     """An instance's NIC as served below its scale set; recorded with api-version 2016-03-30, used for any version."""
-    wanted = {
+    stated = {
         each["name"].lower(): {ip["name"].lower(): ip["properties"] for ip in each["properties"]["ipConfigurations"]}
         for each in scale_set.nic_configurations
     }.get(nic.id.rsplit("/", 1)[1].lower(), {})
@@ -247,7 +269,7 @@ def nic_body(scale_set: ScaleSet, instance: Instance, nic: Nic) -> dict[str, Any
             "provisioningState": "Succeeded",
             "resourceGuid": nic.guid,
             "ipConfigurations": [
-                _ip_body(nic, each, wanted.get(each.name.lower(), {}), instance.number) for each in nic.configurations
+                _ip_body(nic, each, stated.get(each.name.lower(), {}), instance.number) for each in nic.configurations
             ],
             "dnsSettings": {
                 "dnsServers": [],
@@ -263,11 +285,11 @@ def nic_body(scale_set: ScaleSet, instance: Instance, nic: Nic) -> dict[str, Any
     }
 
 
-def _ip_body(nic: Nic, each: IpConfiguration, wanted: dict[str, Any], number: int) -> dict[str, Any]:
-    balanced = {key: value for key, value in wanted.items() if key == "loadBalancerBackendAddressPools"}
+def _ip_body(nic: Nic, each: IpConfiguration, stated: dict[str, Any], number: int) -> dict[str, Any]:
+    balanced = {key: value for key, value in stated.items() if key == "loadBalancerBackendAddressPools"}
     rules = [
         {"id": f"{pool['id'].replace('/inboundNatPools/', '/inboundNatRules/')}.{number}"}
-        for pool in wanted.get("loadBalancerInboundNatPools", [])
+        for pool in stated.get("loadBalancerInboundNatPools", [])
     ]
     return {
         "name": each.name,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from simulator.arm.operations import stamp
-from simulator.network.changes import stated
+from simulator.network import changes
 
 VM_TYPE = "Microsoft.Compute/virtualMachines"
 INSTANCE_TYPE = "Microsoft.Compute/virtualMachineScaleSets/virtualMachines"
@@ -128,7 +128,7 @@ class Vm:
             "id": self.id,
             "type": VM_TYPE,
             "location": self.location,
-            **stated(self.tags),
+            **changes.stated(self.tags),
             **({"identity": self.identity} if self.identity else {}),
             "properties": properties,
         }
@@ -226,8 +226,9 @@ class Vm:
         """Name, type and version of each extension that was written through ARM."""
         found = []
         for each in self.extensions.values():
-            of = each["properties"]
-            found.append((each["name"], f"{of.get('publisher')}.{of.get('type')}", f"{of.get('typeHandlerVersion')}.0"))
+            stated = each["properties"]
+            kind = f"{stated.get('publisher')}.{stated.get('type')}"
+            found.append((each["name"], kind, f"{stated.get('typeHandlerVersion')}.0"))
         return found
 
     def _extension_views(self) -> dict[str, Any]:

@@ -181,3 +181,15 @@ def test_an_instance_has_the_fields_of_its_sets_model_that_an_instance_can_have(
     settled(scene, "PATCH", SET, {"properties": {"virtualMachineProfile": model}})
     found = scene.ask("GET", f"{SET}/virtualMachines/0").content["properties"]
     assert {key: found.get(key) for key in model} == {**model, "priority": None}
+
+
+def test_an_instance_shows_the_extensions_of_the_model_that_it_has():
+    """OpenAPI 2024-03-01, example VirtualMachineScaleSetVM_Get_WithUserData."""
+    scene = of_a_set()
+    assert "resources" not in scene.ask("GET", f"{SET}/virtualMachines/0").content
+    script = {"name": "script", "properties": {"publisher": "P", "type": "T", "typeHandlerVersion": "2.0"}}
+    change = {"virtualMachineProfile": {"extensionProfile": {"extensions": [script]}}}
+    settled(scene, "PATCH", SET, {"properties": change})
+    [found] = scene.ask("GET", f"{SET}/virtualMachines/0").content["resources"]
+    assert (found["name"], found["id"]) == ("script", f"{SET}/virtualMachines/0/extensions/script")
+    assert found["properties"] == {**script["properties"], "provisioningState": "Succeeded"}
