@@ -38,11 +38,6 @@ _COUNTDOWN = "x-ms-ratelimit-remaining-"
 
 _MACHINES = "scale sets/properties/virtualMachineProfile"
 BEYOND = {
-    "what containers print, and where a command's terminal is": (
-        "container groups/content",
-        "container groups/webSocketUri",
-        "container groups/password",
-    ),
     "disks, images and installed software": (
         "VMs/properties/storageProfile",
         "VMs/properties/osProfile",
