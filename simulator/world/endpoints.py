@@ -1,4 +1,4 @@
-"""The endpoints of a world file other than machines: load balancers, private endpoints, container groups.
+"""The load balancers, private endpoints and container groups of a world file. Gateways: `gateways.py`.
 
 `world.py` loads and writes them. Properties that a file lacks (for which member of a service an address is, what a load
 balancer balances) do not exist.
