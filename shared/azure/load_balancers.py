@@ -5,6 +5,7 @@ Whether a backend answers is left to the load balancer: its probes know more tha
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -12,7 +13,8 @@ import msgspec
 from shared.azure.answers import Page
 from shared.azure.endpoint_kind import ListableKind
 from shared.azure.machine import IpProperties
-from shared.azure.tags import claims, drained, names
+from shared.azure.parts import Part, select
+from shared.azure.tags import claims, drained, names_and_parts
 from shared.config.settings import region_name
 from shared.domain.endpoints import Endpoint, State
 
@@ -51,9 +53,10 @@ class LoadBalancers(ListableKind[_LoadBalancer]):
     async def to_endpoint(self, found: _LoadBalancer, *, from_list: bool) -> Endpoint:
         """Return the load balancer as an endpoint with the addresses of its private frontends."""
         del from_list
-        tagged, own, faults = names(found.tags, found.name)
+        (tagged, own, faults), _ = claimed = names_and_parts(found.tags, found.name)
         frontends = found.properties.frontends or []
-        addresses = tuple(sorted(address for each in frontends if (address := each.properties.private)))
+        addresses, selected, unclear = select(*claimed, _parts(frontends), "frontend")
+        faults += unclear
         if claims(found.tags):
             public = [each.name for each in frontends if each.properties.public or each.properties.prefix]
             faults += tuple(f"frontend {name!r} has no private address and is not published" for name in public)
@@ -68,7 +71,12 @@ class LoadBalancers(ListableKind[_LoadBalancer]):
             health=False,
             doubt=_missing_address(found) if claims(found.tags) else "",
             faults=faults,
+            selected=selected,
         )
+
+
+def _parts(frontends: Sequence[_Frontend]) -> list[Part]:
+    return [Part(each.name, (address,) if (address := each.properties.private) else ()) for each in frontends]
 
 
 def _state(found: _LoadBalancer, *, served: bool) -> State:

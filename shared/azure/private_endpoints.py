@@ -18,14 +18,15 @@ from shared.azure.answers import Page
 from shared.azure.client import Arm
 from shared.azure.endpoint_kind import ListableKind, list_all, read_part
 from shared.azure.machine import NIC_API, Link, Nic
-from shared.azure.tags import claims, drained, names
+from shared.azure.parts import Part, select
+from shared.azure.tags import claims, drained, names_and_parts
 from shared.config.settings import region_name
 from shared.domain.endpoints import Address, Endpoint, State
 
 MAX_CONCURRENT_GETS = 8
 """Private endpoints that are read at the same time."""
 PREFERRED_MEMBER = "inference"
-"""The member whose address answers inference, if a service has several (Azure Machine Learning: public templates of its
+"""The member that a claim without a part means, if a service has it (Azure Machine Learning: public templates of its
 private endpoints name the members default, notebook, inference and others)."""
 
 
@@ -97,14 +98,13 @@ class PrivateEndpoints(ListableKind[_PrivateEndpoint]):
         """Return the private endpoint as an endpoint with its NIC's addresses, unless Azure writes its records."""
         del from_list
         nics, grouped, doubt = await self._nics_and_zone_groups(found) if claims(found.tags) else ([], False, "")
-        addresses, members = _addresses(nics)
-        tagged, own, faults = names(found.tags, found.name)
+        (tagged, own, faults), _ = claimed = names_and_parts(found.tags, found.name)
+        addresses, selected, unclear = select(*claimed, _members(nics), "member", PREFERRED_MEMBER)
+        faults += unclear
         if grouped:
-            tagged, own = (), None
+            tagged, own, selected = (), None, ()
             zone_group = "it has a DNS zone group for a zone of NEARZONE_ZONES"
             faults = (f"{zone_group}: Azure writes its records, so nearzone ignores its claims",)
-        elif members:
-            faults += (f"its addresses lead to different parts of the service ({members}): all are published",)
         return Endpoint(
             id=found.id,
             kind=self.kind,
@@ -116,6 +116,7 @@ class PrivateEndpoints(ListableKind[_PrivateEndpoint]):
             health=False,
             doubt=(doubt or _missing_information(found, served=bool(addresses))) if claims(found.tags) else "",
             faults=faults,
+            selected=selected,
         )
 
     async def _nics_and_zone_groups(self, found: _PrivateEndpoint) -> tuple[list[Nic], bool, str]:
@@ -165,17 +166,11 @@ def _state(found: _PrivateEndpoint, *, served: bool) -> State:
     return State.SERVING if "approved" in states and served else State.WARMING
 
 
-def _addresses(nics: Sequence[Nic]) -> tuple[tuple[Address, ...], str]:
-    """Return the addresses of the preferred member; if there is none, all of them.
-
-    In the second case, also the members' names if there are several.
-    """
+def _members(nics: Sequence[Nic]) -> list[Part]:
+    """Return the members of the service with their addresses."""
     members: dict[str, set[Address]] = {}
     for configuration in chain.from_iterable(nic.properties.ip_configurations or () for nic in nics):
         member = configuration.properties.member
         if address := configuration.properties.private:
             members.setdefault(member.required_member_name if member else "", set()).add(address)
-    if PREFERRED_MEMBER in members:
-        return tuple(sorted(members[PREFERRED_MEMBER])), ""
-    found = tuple(sorted(set().union(*members.values())))
-    return found, ", ".join(sorted(members)) if len(members) > 1 and len(found) > 1 else ""
+    return [Part(name, tuple(sorted(addresses))) for name, addresses in sorted(members.items())]

@@ -26,7 +26,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import accumulate
+from itertools import accumulate, chain
 from typing import Any, TypeVar
 
 import msgspec
@@ -134,7 +134,8 @@ def read_endpoint(row: TableEntity) -> Versioned[EndpointRow]:
     """Decode an endpoint's row and check its addresses. Raises UnreadableRow."""
     stored = read(row, ENDPOINT)
     try:
-        for address in stored.value.endpoint.addresses:
+        endpoint = stored.value.endpoint
+        for address in chain(endpoint.addresses, *(addresses for _, addresses in endpoint.selected)):
             _ = address.number
     except ValueError as error:
         raise UnreadableRow(row, error) from error

@@ -59,8 +59,40 @@ def claims(vm: Json, settings: Json) -> dict[str, bool]:
 
 def _names(vm: Json, settings: Json, stated: list[str]) -> dict[str, bool]:
     own = [vm.get("own", vm["id"].rsplit("/", 1)[1]).lower()] if settings.get("NEARZONE_HOST_NAMES", True) else []
-    tagged = [name.strip().lower() for name in stated]
+    asked = _asked(stated)
+    tagged = [name for name, parts in asked.items() if _parts(vm) is not None or parts & {"", "*"}]
     return {n: n in tagged for n in own + tagged if re.fullmatch("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", n)}
+
+
+def _asked(stated: list[str]) -> dict[str, set[str]]:
+    """The names of a tag, each with the parts that it asks for: `""` for the name alone."""
+    asked: dict[str, set[str]] = {}
+    for item in stated:
+        name, at, part = item.strip().lower().partition("@")
+        if not at or re.fullmatch(r"[^@\s]+", part):
+            asked.setdefault(name, set()).add(part)
+    return asked
+
+
+def _parts(vm: Json) -> list[tuple[str, str]] | None:
+    """The parts that a claim may ask for, each a name and an address; None: a kind without parts."""
+    if "frontends" in vm:
+        return [(each["name"].lower(), each["address"]) for each in vm["frontends"] if each.get("address")]
+    if "connection" in vm:
+        return [(vm.get("members", {}).get(ip, "").lower(), ip) for ip in vm["addresses"]]
+    return None
+
+
+def meant(vm: Json, name: str) -> set[str] | None:
+    """The addresses of the parts that an endpoint's claim of a name asks for; None: all of them."""
+    parts = _parts(vm)
+    if parts is None:
+        return None
+    stated = [value for key, value in vm.get("tags", {}).items() if key.lower() == "nearzone"]
+    asked = _asked(stated[0].split(",") if stated else []).get(name, {""})
+    usual = {ip for part, ip in parts if part == "inference" and "connection" in vm} or {ip for _, ip in parts}
+    found = {ip for part, ip in parts if "*" in asked or asked & {part, ip} - {""}}
+    return found | (usual if "" in asked else set())
 
 
 def permitted(vm: Json, name: str, settings: Json) -> bool:

@@ -1,7 +1,6 @@
 """The endpoints of a world file other than machines: load balancers, private endpoints, container groups.
 
-`world.py` loads and writes them. Properties that a file lacks (for which member of a service an address is, what a load
-balancer balances) do not exist.
+`world.py` loads and writes them. Properties that a file lacks do not exist.
 """
 
 from __future__ import annotations
@@ -104,6 +103,9 @@ def _load_private_endpoint(parts: Parts, entry: PrivateEndpointEntry) -> None:
         _address(parts, f"privateEndpointIpConfig.{parts.azure.new_guid()}", entry.vnet, entry.subnet, address)
         for address in entry.addresses
     ]
+    for each in held:
+        if member := entry.members.get(each.address):
+            each.private_link = {"groupId": member, "requiredMemberName": member, "fqdns": []}
     connection = Connection("default", entry.service, [], manual=False, status=entry.connection, description="")
     endpoint = PrivateEndpoint(
         id=entry.id,
@@ -182,6 +184,11 @@ def _private_endpoint(parts: Parts, endpoint: PrivateEndpoint) -> PrivateEndpoin
         or bool(endpoint.groups),
         tags=dict(endpoint.tags or {}),
         server=parts.servers.entry(endpoint.id),
+        members={
+            each.address: each.private_link["requiredMemberName"]
+            for each in endpoint.nic.configurations
+            if each.private_link
+        },
     )
 
 

@@ -188,6 +188,8 @@ class LoadBalancerEntry(msgspec.Struct, forbid_unknown_fields=True):
 class PrivateEndpointEntry(msgspec.Struct, forbid_unknown_fields=True):
     """A private endpoint; its NIC is created with it. `service`: the id of its target.
 
+    `members`: the member of the service that an address leads to, by address; without an entry none is named.
+
     `zone_group`: the zones in which Azure itself keeps its records; true: a zone group without zones. A dump leaves out
     an endpoint that is being deleted.
     """
@@ -202,6 +204,7 @@ class PrivateEndpointEntry(msgspec.Struct, forbid_unknown_fields=True):
     zone_group: bool | list[ZoneId] = False
     tags: dict[str, str] = {}
     server: ServerEntry | None = None
+    members: dict[str, str] = {}
 
 
 class ContainerEntry(msgspec.Struct, forbid_unknown_fields=True):

@@ -249,3 +249,36 @@ def test_each_instance_of_a_scale_set_is_an_endpoint_of_its_own():
     )
     drained = {f"{POOL['id']}/virtualMachines/4".lower()}
     assert expected(world() | {"scale_sets": [pool]}, drained)[EUS, "x"] == (300, frozenset({"10.5.0.5"}))
+
+
+TWO_FRONTENDS = [{"name": f"Front-{n}", "vnet": "n", "address": f"10.5.0.{n}"} for n in (4, 5)]
+MEMBERS = {"10.5.0.4": "default", "10.5.0.5": "inference"}
+
+
+@pytest.mark.parametrize(
+    ("tag", "balancer", "private_endpoint"),
+    [
+        ("llm", "45", "5"),
+        ("llm@*", "45", "45"),
+        ("LLM@front-5", "5", ""),
+        ("llm@default", "", "4"),
+        ("llm@10.5.0.4", "4", "4"),
+        ("llm@front-4, llm@front-5, llm@default", "45", "4"),
+        ("llm@nope", "", ""),
+        ("llm@, llm@a@b", "", ""),
+    ],
+)
+def test_a_claim_gets_the_part_that_it_names(tag, balancer, private_endpoint):
+    for kind, entry, serves in (
+        ("load_balancers", LB | {"frontends": TWO_FRONTENDS}, balancer),
+        ("private_endpoints", PE | {"addresses": list(MEMBERS), "members": MEMBERS}, private_endpoint),
+    ):
+        answers = expected(world() | {kind: [entry | {"tags": {"nearzone": tag}}]})
+        ips = frozenset(f"10.5.0.{number}" for number in serves)
+        assert answers.get((EUS, "llm")) == ((30, ips) if ips else None)
+
+
+def test_a_kind_without_parts_claims_no_name_with_one():
+    given = world(vm("x", "eastus", "10.1.0.9", "llm@front, gpt@*"))
+    assert (EUS, "llm") not in expected(given)
+    assert expected(given)[EUS, "gpt"] == (30, frozenset({"10.1.0.9"}))
