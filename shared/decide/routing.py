@@ -215,7 +215,7 @@ def _healthy(
     for each in usable:
         against = [found.get((each.endpoint.key, ip)) for ip in each.addresses]
         if all(against):
-            exclude(excluded, each.endpoint, next(filter(None, against)).words)
+            exclude(excluded, each.endpoint, f"{next(filter(None, against)).words} (probes of this app)")
     return healthy, False
 
 

@@ -7,9 +7,10 @@ Shapes as recorded by azure-cli (test_network_lb.yaml, test_network_load_balance
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from simulator.network.backend_pools import with_members
 from simulator.network.changes import name_of, stated
 from simulator.network.nic import IpConfiguration
 
@@ -49,6 +50,8 @@ class LoadBalancer:
     sections: dict[str, dict[str, dict[str, Any]]]
     sku: dict[str, str]
     provisioning: str = "Succeeded"
+    backends: Mapping[str, Mapping[str, None]] = field(default_factory=dict)
+    """`Network.backends`: what has joined the pools, beside the members that were written with them."""
 
     @property
     def addresses(self) -> list[IpConfiguration]:
@@ -82,8 +85,14 @@ class LoadBalancer:
         if section == "frontendIPConfigurations":
             for each in self.frontends:
                 yield self._part(section, each.name, self._frontend(each))
-        for name, written in self.sections.get(section, {}).items():
+        for name, part in self.sections.get(section, {}).items():
+            written = self._pool(name, part) if section == "backendAddressPools" else part
             yield self._part(section, name, {**_DEFAULTS.get(section, {}), **written})
+
+    def _pool(self, name: str, written: Mapping[str, Any]) -> dict[str, Any]:
+        pool = f"{self.id}/backendAddressPools/{name}"
+        joined = self.backends.get(pool.lower(), {})
+        return with_members(pool, self.etag, written, joined, basic=self.sku.get("name", "Basic") == "Basic")
 
     def _part(self, section: str, name: str, properties: Mapping[str, Any]) -> dict[str, Any]:
         return {

@@ -14,6 +14,7 @@ import msgspec
 from simulator.arm.collection import Collection, decode, rejected
 from simulator.arm.front_door import ArmError, ArmFrontDoor, Call, Response
 from simulator.network.addresses import Reference, Wanted, WantedProperties
+from simulator.network.backend_pools import strangers
 from simulator.network.changes import Change, assign, begin, not_found, region, release, reserve
 from simulator.network.load_balancer import LB_TYPE, Frontend, LoadBalancer
 from simulator.network.nic import Allocation, Version
@@ -88,6 +89,7 @@ class LoadBalancers:
     def load(self, balancer: LoadBalancer) -> None:
         """Add a load balancer to the world as it is, without an event; its addresses count as assigned."""
         self.all.add(balancer)
+        balancer.backends = self._network.backends
         assign(self._network, balancer.id, balancer.addresses)
 
     def _put(self, call: Call) -> Response:
@@ -105,7 +107,10 @@ class LoadBalancers:
             frontends=frontends,
             sections={field: {part["name"]: part["properties"] for part in parts} for field, parts in fields.items()},
             sku=body.sku,
+            backends=self._network.backends,
         )
+        pools = balancer.sections["backendAddressPools"]
+        pools.update({name: strangers(pool, self._network.has_nic) for name, pool in pools.items()})
         self.all.add(balancer)
         return self._written(call, balancer, 200 if old else 201)
 

@@ -123,7 +123,7 @@ def _serving_addresses_if_not_drained(vm: Json) -> dict[str, str]:
     if "claims" in vm:
         return dict.fromkeys(vm["addresses"], "")
     if "frontends" in vm:
-        return {each["address"]: each["vnet"] for each in vm["frontends"] if each.get("address")}
+        return {each["address"]: each["vnet"] for each in vm["frontends"] if each.get("address") and _backed(vm, each)}
     if "connection" in vm:
         return dict.fromkeys(vm["addresses"], vm["vnet"]) if vm["connection"] == "Approved" else {}
     if "state" in vm:
@@ -136,6 +136,12 @@ def _serving_addresses_if_not_drained(vm: Json) -> dict[str, str]:
     nics = [nic for nic in vm["nics"] if len(vm["nics"]) == 1 or nic.get("primary", True)]
     ips = [(each, nic["vnet"]) for nic in nics[:1] for each in nic["ip_configurations"]]
     return {ip["address"]: net for ip, net in ips if ip.get("primary", True) and ip.get("version", "IPv4") == "IPv4"}
+
+
+def _backed(balancer: Json, frontend: Json) -> bool:
+    """Whether something is in the pool to which a frontend leads."""
+    own = frontend.get("backends")
+    return bool(balancer.get("backends", 1) if own is None else own)
 
 
 def most_specific(name: str, patterns: Json, default: Json) -> Json:

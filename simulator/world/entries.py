@@ -166,23 +166,28 @@ class ScaleSetEntry(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class FrontendEntry(msgspec.Struct, forbid_unknown_fields=True):
-    """A frontend of a load balancer: a private address (`vnet`, `subnet`, `address`) or a public one (`public_ip`)."""
+    """A frontend of a load balancer: a private address (`vnet`, `subnet`, `address`) or a public one (`public_ip`).
+
+    `backends`: the number of members of a pool of its own; null: its rules lead to the load balancer's pool.
+    """
 
     name: str
     vnet: VnetId | None = None
     subnet: str = "default"
     address: str | None = None
     public_ip: str | None = None
+    backends: int | None = None
 
 
 class LoadBalancerEntry(msgspec.Struct, forbid_unknown_fields=True):
-    """A load balancer. A dump leaves out one that is being deleted."""
+    """A load balancer. `backends`: the number of members of its pool. A dump leaves out one that is being deleted."""
 
     id: LoadBalancerId
     location: str
     frontends: list[FrontendEntry]
     tags: dict[str, str] = {}
     server: ServerEntry | None = None
+    backends: int = 1
 
 
 class PrivateEndpointEntry(msgspec.Struct, forbid_unknown_fields=True):

@@ -282,3 +282,13 @@ def test_a_kind_without_parts_claims_no_name_with_one():
     given = world(vm("x", "eastus", "10.1.0.9", "llm@front, gpt@*"))
     assert (EUS, "llm") not in expected(given)
     assert expected(given)[EUS, "gpt"] == (30, frozenset({"10.1.0.9"}))
+
+
+@pytest.mark.parametrize(
+    ("backends", "own", "serves"), [(0, None, ""), (0, 1, "5"), (1, 0, "4"), (2, None, "45"), (0, 0, "")]
+)
+def test_a_frontend_serves_while_something_is_in_its_pool(backends, own, serves):
+    frontends = [TWO_FRONTENDS[0], TWO_FRONTENDS[1] | {"backends": own}]
+    answers = expected(world() | {"load_balancers": [LB | {"frontends": frontends, "backends": backends}]})
+    ips = frozenset(f"10.5.0.{number}" for number in serves)
+    assert answers.get((EUS, "llm")) == ((30, ips) if ips else None)
