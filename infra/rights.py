@@ -17,6 +17,14 @@ READ_ENDPOINTS = (
     "Microsoft.Network/privateEndpoints/read",
     "Microsoft.Network/privateEndpoints/privateDnsZoneGroups/read",
     "Microsoft.ContainerInstance/containerGroups/read",
+    # Where the service behind a private endpoint is: its place in the list of its resource group. It is not documented
+    # whether the list leaves out resources that the caller may not read, so these are the usual services.
+    "Microsoft.Resources/subscriptions/resourceGroups/resources/read",
+    "Microsoft.CognitiveServices/accounts/read",
+    "Microsoft.MachineLearningServices/workspaces/read",
+    "Microsoft.Search/searchServices/read",
+    "Microsoft.ApiManagement/service/read",
+    "Microsoft.Network/privateLinkServices/read",
     # Power states come with `$expand=instanceView` of the reads above. It is not documented whether Azure requires
     # these actions for it; they read the same data.
     "Microsoft.Compute/virtualMachines/instanceView/read",

@@ -45,7 +45,8 @@ class Endpoint:
     its scale set in lower case, or "". `unreported`: the endpoint runs, has the Application Health extension, and the
     extension has not reported yet; its state is `WARMING` then. `selected`: names for which only these addresses are
     published; every other name has all of `addresses`. `not_serving`: why the endpoint or a part of it does not serve,
-    with the evidence, where its state does not say it, or "".
+    with the evidence, where its state does not say it, or "". `service`: the id in lower case of the service behind a
+    private endpoint, if `region` is this service's; otherwise "".
     """
 
     id: str
@@ -62,6 +63,7 @@ class Endpoint:
     unreported: bool = False
     selected: tuple[tuple[str, tuple[Address, ...]], ...] = ()
     not_serving: str = ""
+    service: str = ""
 
     @cached_property
     def key(self) -> str:

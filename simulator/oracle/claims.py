@@ -27,13 +27,18 @@ def endpoints(world: Json, settings: Json) -> list[Json]:
     """Everything that may claim a name; `settings` decoded."""
     static = settings.get("NEARZONE_STATIC", [])
     return [
-        *(each for kind in KINDS for each in world.get(kind, [])),
+        *(_at_service(each) for kind in KINDS for each in world.get(kind, [])),
         *(_instance(one, each) for one in world.get("scale_sets", []) for each in one.get("instances", [])),
         *(
             {"claims": [], **each, "id": f"static/{each['name'].lower()}", "location": each["region"]}
             for each in static
         ),
     ]
+
+
+def _at_service(endpoint: Json) -> Json:
+    """A private endpoint is where its service is."""
+    return {**endpoint, "location": endpoint["service_location"]} if endpoint.get("service_location") else endpoint
 
 
 def _instance(scale_set: Json, instance: Json) -> Json:

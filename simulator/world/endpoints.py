@@ -131,6 +131,8 @@ def _load_private_endpoint(parts: Parts, entry: PrivateEndpointEntry) -> None:
     for each in held:
         if member := entry.members.get(each.address):
             each.private_link = {"groupId": member, "requiredMemberName": member, "fqdns": []}
+    if entry.service_location is not None:
+        parts.private_endpoints.service_locations[entry.service.lower()] = entry.service_location
     connection = Connection("default", entry.service, [], manual=False, status=entry.connection, description="")
     endpoint = PrivateEndpoint(
         id=entry.id,
@@ -231,6 +233,7 @@ def _private_endpoint(parts: Parts, endpoint: PrivateEndpoint) -> PrivateEndpoin
             for each in endpoint.nic.configurations
             if each.private_link
         },
+        service_location=parts.private_endpoints.service_locations.get(first.service.lower()),
     )
 
 

@@ -194,6 +194,7 @@ class PrivateEndpointEntry(msgspec.Struct, forbid_unknown_fields=True):
     """A private endpoint; its NIC is created with it. `service`: the id of its target.
 
     `members`: the member of the service that an address leads to, by address; without an entry none is named.
+    `service_location`: null: the service is where the private endpoint is.
 
     `zone_group`: the zones in which Azure itself keeps its records; true: a zone group without zones. A dump leaves out
     an endpoint that is being deleted.
@@ -210,6 +211,7 @@ class PrivateEndpointEntry(msgspec.Struct, forbid_unknown_fields=True):
     tags: dict[str, str] = {}
     server: ServerEntry | None = None
     members: dict[str, str] = {}
+    service_location: str | None = None
 
 
 class ContainerEntry(msgspec.Struct, forbid_unknown_fields=True):

@@ -292,3 +292,11 @@ def test_a_frontend_serves_while_something_is_in_its_pool(backends, own, serves)
     answers = expected(world() | {"load_balancers": [LB | {"frontends": frontends, "backends": backends}]})
     ips = frozenset(f"10.5.0.{number}" for number in serves)
     assert answers.get((EUS, "llm")) == ((30, ips) if ips else None)
+
+
+def test_a_private_endpoint_is_where_its_service_is():
+    given = world(A, B) | {"private_endpoints": [PE | {"service_location": "westeurope"}]}
+    answers = expected(given)
+    assert answers[EUS, "llm"] == (30, frozenset({IPS["a"]}))
+    assert answers[WEU, "llm"] == (30, frozenset({IPS["b"], "10.5.0.4"}))
+    assert expected(given, {"westeurope"})[WEU, "llm"] == (30, frozenset({IPS["a"]}))
