@@ -26,7 +26,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import accumulate, chain
+from itertools import accumulate
 from typing import Any, TypeVar
 
 import msgspec
@@ -135,8 +135,11 @@ def read_endpoint(row: TableEntity) -> Versioned[EndpointRow]:
     stored = read(row, ENDPOINT)
     try:
         endpoint = stored.value.endpoint
-        for address in chain(endpoint.addresses, *(addresses for _, addresses in endpoint.selected)):
+        for address in endpoint.addresses:
             _ = address.number
+        for _, addresses in endpoint.selected:
+            for address in addresses:
+                _ = address.number
     except ValueError as error:
         raise UnreadableRow(row, error) from error
     return stored

@@ -1,7 +1,8 @@
-"""What every VM was, when; and whether a record set is the oracle's answer for what may have been seen of them.
+"""What every VM and load balancer was, when, and whether that explains a record set, by the oracle's answers.
 
 The app reads a VM's power, tags and addresses with several requests, and of several VMs at several times. So what it
 may know is, for each VM, any combination of what each of the three was since some time; for each VM that time differs.
+A load balancer is read with one request.
 """
 
 import bisect
@@ -10,7 +11,8 @@ import itertools
 import msgspec
 
 from simulator.oracle import answers as oracle
-from simulator.oracle.claims import claims, decoded, serving
+from simulator.oracle.claims import claims, decoded, meant, serving
+from simulator.world.endpoints import _load_balancer_entry
 from simulator.world.world import _vm_entry
 
 MOST = 3000
@@ -19,7 +21,7 @@ START = float("-inf")
 
 
 class Variant:
-    """A VM as it may have been seen. `vm` None: there was none."""
+    """A VM or load balancer as it may have been seen. `vm` None: there was none."""
 
     def __init__(self, vm, settings):
         self.vm = vm
@@ -29,7 +31,12 @@ class Variant:
 
     def stance(self, name):
         """What counts of it for a name; None: nothing."""
-        return (self.claims[name], self.serving) if name in self.claims else None
+        return (self.claims[name], self.served(name)) if name in self.claims else None
+
+    def served(self, name):
+        """The addresses, each with its VNet, at which it serves for a name."""
+        chosen = meant(self.vm, name)
+        return self.serving if chosen is None else tuple(at for at in self.serving if at[0] in chosen)
 
 
 class History:
@@ -43,11 +50,11 @@ class History:
         self._past, self._variants, self._answers, self._options = {}, {}, {}, {}
         self._gone = Variant(None, self.settings)
         cloud.azure.completed.append(self._completed)
-        for vm in cloud.compute.vms:
-            self._past[vm.id.lower()] = [(START, self._entry(vm))]
+        for each in (*cloud.compute.vms, *cloud.load_balancers.all):
+            self._past[each.id.lower()] = [(START, self._entry(each.id.lower()))]
 
     def _completed(self, note):
-        if "/virtualmachines/" in note.resource_id.lower():
+        if "/virtualmachines/" in note.resource_id.lower() or "/loadbalancers/" in note.resource_id.lower():
             self._look_at("/".join(note.resource_id.lower().split("/")[:9]))
 
     def look(self):
@@ -56,17 +63,19 @@ class History:
             self._look_at(key)
 
     def _look_at(self, key):
-        vm = self.cloud.compute.vms.find(key)
-        now = self._entry(vm) if vm else None
+        now = self._entry(key)
         past = self._past.setdefault(key, [(START, None)])
         if past[-1][1] != now:
             past.append((self.clock(), now))
 
-    def _entry(self, vm):
-        return msgspec.to_builtins(_vm_entry(self.cloud, vm))
+    def _entry(self, key):
+        vm, balancer = self.cloud.compute.vms.find(key), self.cloud.load_balancers.all.find(key)
+        if balancer:
+            return msgspec.to_builtins(_load_balancer_entry(self.cloud, balancer))
+        return msgspec.to_builtins(_vm_entry(self.cloud, vm)) if vm else None
 
     def vms(self):
-        """The ids of all VMs that there ever were, in lower case."""
+        """The ids of all VMs and load balancers that there ever were, in lower case."""
         return self._past.keys()
 
     def seen(self, key, since):
@@ -76,7 +85,9 @@ class History:
         found = self._variants.get((key, first, len(past)))
         if found is None:
             states = [vm for _, vm in past[first:]]
-            found = self._variants[key, first, len(past)] = self._mix(states, self._hidden(past))
+            whole = any("frontends" in each for each in states if each)
+            found = self._balancers(states) if whole else self._mix(states, self._hidden(past))
+            self._variants[key, first, len(past)] = found
         return found
 
     def _hidden(self, past):
@@ -84,7 +95,7 @@ class History:
 
         No list shows it while the VM is started, either: the extension reports again only some time after that.
         """
-        alive = [vm for _, vm in past if vm]
+        alive = [vm for _, vm in past if vm and "frontends" not in vm]
         come = [n for n, vm in enumerate(alive) if vm["health"] and any(not each["health"] for each in alive[:n])]
         started = come and any(vm["power"] == "starting" for vm in alive[come[0] :])
         return bool(come) and (bool(started) or not self.cloud.compute.status_only_health)
@@ -92,6 +103,9 @@ class History:
     def late(self):
         """Whether a VM may be misjudged until its next GET."""
         return any(self._hidden(past) and past[-1][1] and past[-1][1]["health"] for past in self._past.values())
+
+    def _balancers(self, states):
+        return [Variant(each, self.settings) for each in _distinct(reversed(states))]
 
     def _mix(self, states, hidden):
         gone = [self._gone] if None in states else []
