@@ -169,7 +169,7 @@ class Fleet:
 
     def _service(self, vm_id: str) -> str:
         vm = self.stage.cloud.compute.vms.find(vm_id)
-        return vm.tags["nearzone"] if vm else ""
+        return (vm.tags or {})["nearzone"] if vm else ""
 
     def writes(self) -> Counter[Key]:
         """How many writes were sent for each answer."""

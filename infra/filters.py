@@ -31,12 +31,21 @@ OPERATIONS = (
     "Microsoft.Compute/virtualMachineScaleSets/",
     "Microsoft.Network/networkInterfaces/",
     "Microsoft.Network/loadBalancers/",
+    "Microsoft.Network/applicationGateways/",
     "Microsoft.Network/privateEndpoints/",
     "Microsoft.ContainerInstance/containerGroups/",
+    "Microsoft.App/managedEnvironments/",
+    "Microsoft.ApiManagement/service/write",
+    "Microsoft.ApiManagement/service/delete",
+    "Microsoft.ApiManagement/service/applyNetworkConfigurationUpdates/",
+    "Microsoft.ApiManagement/service/managedeployments/",
+    "Microsoft.ApiManagement/service/migrateToStv2/",
+    "Microsoft.ApiManagement/service/restore/",
     "Microsoft.Resources/tags/",
     "Microsoft.Network/privateDnsZones/A/",
 )
 """Prefixes of the operations on endpoints and their dependencies, of changes of any resource's tags, and of edits of A
-record sets."""
+record sets. Of API Management only the operations that may change a service's locations: its prefix would also deliver
+every edit of an API. Source: role-based-access-control/resource-provider-operations."""
 EDITS = ("Microsoft.Network/privateDnsZones/A/",)
 """Only the prefix of A record sets, for groups with a zone in a subscription that is not watched."""

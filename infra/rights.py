@@ -14,6 +14,7 @@ READ_ENDPOINTS = (
     "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/networkInterfaces/read",
     "Microsoft.Network/networkInterfaces/read",
     "Microsoft.Network/loadBalancers/read",
+    "Microsoft.Network/applicationGateways/read",
     "Microsoft.Network/privateEndpoints/read",
     "Microsoft.Network/privateEndpoints/privateDnsZoneGroups/read",
     "Microsoft.ContainerInstance/containerGroups/read",
@@ -23,8 +24,9 @@ READ_ENDPOINTS = (
     "Microsoft.CognitiveServices/accounts/read",
     "Microsoft.MachineLearningServices/workspaces/read",
     "Microsoft.Search/searchServices/read",
-    "Microsoft.ApiManagement/service/read",
     "Microsoft.Network/privateLinkServices/read",
+    "Microsoft.ApiManagement/service/read",
+    "Microsoft.App/managedEnvironments/read",
     # Power states come with `$expand=instanceView` of the reads above. It is not documented whether Azure requires
     # these actions for it; they read the same data.
     "Microsoft.Compute/virtualMachines/instanceView/read",

@@ -12,14 +12,18 @@ from itertools import chain
 from random import Random
 from typing import Any
 
-from simulator.arm import locks, permissions, tags
+from simulator.arm import deployments, locks, permissions, tags
+from simulator.arm.collection import Collection
 from simulator.arm.front_door import ArmFrontDoor, Request, Response
 from simulator.arm.limits import ArmLimits
 from simulator.arm.resource_groups import ResourceGroups
 from simulator.arm.resource_manager import Entry, ResourceManager
 from simulator.compute import moves
 from simulator.compute import provider as compute
+from simulator.compute.registered import registered
+from simulator.containers import environment as container_environments
 from simulator.containers import provider as container_groups
+from simulator.gateways import api_managements, application_gateways
 from simulator.model_servers.server import ModelServers
 from simulator.network import load_balancer_provider as load_balancers
 from simulator.network import private_endpoint_provider as private_endpoints
@@ -57,17 +61,26 @@ class SimulatedAzure:
         self.compute = compute.register(self.azure, self.network)
         self.compute.status_only_health = unknowns.status_only_health
         self.compute.writes.inline_nic_event = unknowns.inline_nic_event
+        self.compute.writes.put_keeps_tags = unknowns.put_keeps_tags
         self.compute.scale_sets.machines.vm_events = unknowns.flexible_vm_events
+        self.network.deallocated = lambda vm_id: (
+            (vm := self.compute.vms.find(vm_id)) is not None and (vm.power == "deallocated")
+        )
         self.private_dns = private_dns.register(self.azure, unknowns=unknowns)
+        self.private_dns.registrations.machines = lambda: registered(self.compute.vms, self.network.nics)
         self.private_dns.vnet_exists = lambda vnet_id: self.network.vnets.find(vnet_id) is not None
         self.load_balancers = load_balancers.register(self.azure, self.network)
         self.private_endpoints = private_endpoints.register(self.azure, self.network, self.private_dns)
         self.container_groups = container_groups.register(self.azure, self.network)
-        taggable = (self.load_balancers.all, self.private_endpoints.all, self.container_groups.all)
+        self.application_gateways = application_gateways.register(self.azure, self.network)
+        self.api_managements = api_managements.register(self.azure, self.network)
+        self.container_environments = container_environments.register(self.azure, self.network)
         machines = (self.compute.vms, self.compute.scale_sets.sets)
-        self.tags = tags.register(self.azure, [*machines, self.network.nics, *taggable])
+        network_types = (self.network.nics, self.network.public_addresses.all)
+        self.tags = tags.register(self.azure, [*machines, *network_types, *self.endpoints])
         self.permissions = permissions.register(self.azure)
         locks.register(self.azure, self.private_dns.locks)
+        deployments.register(self.azure)
         groups = ResourceGroups(self.azure, self._inventory, self.private_dns.locks, self.permissions)
         self.moves = moves.register(self.azure, self.compute, self.network, groups.results)
         self.moves.events = unknowns.move_events
@@ -79,11 +92,23 @@ class SimulatedAzure:
         self.settings: dict[str, Any] = {}
         world.load(self, initial or world.World())
 
+    @property
+    def endpoints(self) -> tuple[Collection[Any], ...]:
+        """The resources that may be endpoints, or that contain some, other than machines."""
+        return (
+            self.load_balancers.all,
+            self.private_endpoints.all,
+            self.container_groups.all,
+            self.application_gateways.all,
+            self.api_managements.all,
+            self.container_environments.all,
+        )
+
     def _inventory(self) -> Iterator[Entry]:
         """Every resource of any type, in an order in which they can be deleted."""
-        endpoints = (self.load_balancers.all, self.private_endpoints.all, self.container_groups.all)
         machines = (self.compute.vms, self.compute.scale_sets.sets)
-        found: Iterator[tags.Tagged] = chain(*endpoints, *machines, self.network.nics, self.network.vnets)
+        network = (self.network.nics, self.network.public_addresses.all, self.network.vnets)
+        found: Iterator[tags.Tagged] = chain(*self.endpoints, *machines, *network)
         for each in found:
             yield Entry(each.id, each.location, each.tags or {})
         for zone in self.private_dns.zones():

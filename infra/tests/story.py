@@ -13,6 +13,9 @@ from tests.support.deployment import SUB, a_vm, nic_id, run_scenario, vm_id, vne
 from tests.support.endpoint_kinds import (
     HEALTH,
     LLAMA,
+    api_management,
+    application_gateway,
+    container_environment,
     container_group,
     instance,
     load_balancer,
@@ -110,6 +113,9 @@ WORLD = {
         private_endpoint("grouped", zone_group=[zone_id(EAST)], addresses=["10.1.0.31"]),
     ],
     "container_groups": [container_group()],
+    "application_gateways": [application_gateway()],
+    "api_managements": [api_management()],
+    "container_environments": [container_environment()],
     "scale_sets": [scale_set("pool", LLAMA, instance(0, health="healthy"), instance(1)), FLEX],
 }
 VMS = [
@@ -137,6 +143,9 @@ async def everything(stage):
         stage.arm("PATCH", FLEX["id"], {"tags": {"team": each}})
     stage.arm("POST", f"{path('Microsoft.Compute/virtualMachineScaleSets', 'pool')}/virtualMachines/0/restart")
     stage.arm("POST", f"{path('Microsoft.ContainerInstance/containerGroups', 'aci')}/stop")
+    stage.arm("POST", f"{path('Microsoft.Network/applicationGateways', 'agw')}/stop")
+    stage.arm("PATCH", path("Microsoft.ApiManagement/service", "apim"), {"tags": {"nearzone": "mistral"}})
+    stage.arm("PATCH", path("Microsoft.App/managedEnvironments", "env"), {"tags": {"nearzone": "mistral"}})
     stage.arm("DELETE", f"{path('Microsoft.Network/privateEndpoints', 'grouped')}/privateDnsZoneGroups/default")
     await stage.deliver_pending_events()
     stage.cloud.compute.guest_shutdown(vm_id("near"))

@@ -17,6 +17,13 @@ WRITTEN, DELETED = "Microsoft.Resources.ResourceWriteSuccess", "Microsoft.Resour
 TOPIC = "/subscriptions/{}/resourceGroups/shared/providers/Microsoft.EventGrid/systemTopics/all-events"
 
 
+VERBS = {
+    "microsoft.apimanagement/service": ("write", "delete", "restore/action", "applynetworkconfigurationupdates/action"),
+    "microsoft.apimanagement/service/locations": (),
+}
+"""Of a service only what may change its locations; a location is no resource in Azure."""
+
+
 @pytest.fixture(scope="module")
 def regional():
     return deployed(health=True)
@@ -65,10 +72,16 @@ def test_every_kind_of_endpoint_and_dependency_passes_with_every_operation(regio
     }
     assert {each.lower() for each in types} == ArmInventory(None).types, "all that the app knows"
     for each in types:
-        for verb in ("write", "delete", "start/action", "extensions/write"):
+        for verb in VERBS.get(each.lower(), ("write", "delete", "start/action", "extensions/write")):
             for kind in EVENT_TYPES:
                 event = native(kind, "whatever", operationName=f"{each}/{verb}")
                 assert passes(event, the_filter(regional)), (each, verb)
+
+
+@pytest.mark.parametrize("below", ["apis/write", "apis/operations/policies/write", "products/delete", "users/write"])
+def test_edits_of_apis_are_not_delivered(regional, below):
+    event = native(WRITTEN, "whatever", operationName=f"Microsoft.ApiManagement/service/{below}")
+    assert not passes(event, the_filter(regional))
 
 
 @pytest.mark.parametrize("schema", [native, cloud])
@@ -106,6 +119,8 @@ def test_of_all_that_a_simulated_azure_tells_every_hint_passes():
         "Microsoft.Compute",
         "Microsoft.Network",
         "Microsoft.ContainerInstance",
+        "Microsoft.ApiManagement",
+        "Microsoft.App",
     }
     for each in taken:
         kind = filters.HEALTH if "Notifications" in each["eventType"] else filters.RESOURCES

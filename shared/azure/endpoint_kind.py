@@ -150,13 +150,18 @@ async def read_part(reading: Awaitable[P]) -> tuple[P | None, str]:
 
 
 def merge_previous(found: Endpoint, previous: Endpoint | None) -> Endpoint:
-    """Combine a doubtful observation with the previous one.
+    """Combine an observation with the previous one.
 
-    Previous values stay unless the observation contradicts them. The state `WARMING` counts as no information here.
-    Information such as a drain tag or a rejection counts.
+    An endpoint that does not serve and shows no address keeps its last ones: they explain why a record set loses them.
+    Azure takes away the address of a container group that has ended. In doubt, all previous values stay unless the
+    observation contradicts them. The state `WARMING` counts as no information here. Information such as a drain tag or
+    a rejection counts.
     """
-    if not found.doubt or previous is None or previous.state in (State.GONE, State.UNKNOWN) or not previous.is_relevant:
+    if previous is None or previous.state in (State.GONE, State.UNKNOWN) or not previous.is_relevant:
         return found
+    if not found.doubt:
+        lost = found.state != State.SERVING and not found.addresses
+        return replace(found, addresses=previous.addresses, selected=previous.selected) if lost else found
     if found.state == State.WARMING:
         found = replace(found, state=previous.state, not_serving=previous.not_serving)
     merged = replace(previous, state=found.state, not_serving=found.not_serving, doubt=found.doubt)

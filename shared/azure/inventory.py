@@ -6,7 +6,10 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
+from shared.azure.api_management import ApiManagementLocations, ApiManagementServices
+from shared.azure.application_gateways import ApplicationGateways
 from shared.azure.client import Arm
+from shared.azure.container_environments import ContainerEnvironments
 from shared.azure.container_groups import ContainerGroups
 from shared.azure.endpoint_kind import Dependency, Kind, ListResult, Parent
 from shared.azure.load_balancers import LoadBalancers
@@ -20,10 +23,19 @@ from shared.domain.errors import Terminal
 from shared.domain.resource_ids import resource_id
 from shared.domain.zones import Zone
 
-KINDS = (VirtualMachines, LoadBalancers, ScaleSetInstances, PrivateEndpoints, ContainerGroups)
+KINDS = (
+    VirtualMachines,
+    LoadBalancers,
+    ApplicationGateways,
+    ScaleSetInstances,
+    PrivateEndpoints,
+    ApiManagementLocations,
+    ContainerGroups,
+    ContainerEnvironments,
+)
 DEPENDENCIES = (NetworkInterfaces,)
 """Resources that endpoints depend on: an event of one is a hint for its endpoints."""
-PARENTS = (ScaleSets,)
+PARENTS = (ScaleSets, ApiManagementServices)
 """Resources that contain endpoints."""
 
 

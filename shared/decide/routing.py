@@ -46,7 +46,8 @@ def keep_open(
     """The answer, and what the zone already holds of claimants whose state is not known.
 
     Their addresses stay. If a list has not shown the addresses of such a claimant, every address stays that no other
-    claimant has. Then no fallback is added. `only_remove`: these claimants are being read, so nothing is added yet.
+    claimant has. Then no fallback is added. `only_remove`: these claimants are being read, so nothing is added yet,
+    unless nothing would be left of what the zone holds: a farther endpoint is better than no answer.
     """
     overrides, settings = rules.overrides, rules.settings
     claimants = claimants_of(answer.name, endpoints)
@@ -61,7 +62,8 @@ def keep_open(
     kept = [ip for ip in there if ip in theirs or (hidden and ip not in others)]
     of_claims = theirs | others
     wanted = dict.fromkeys((*(ip for ip in answer.addresses if not kept or ip in of_claims), *kept))  # No fallback.
-    addresses = tuple(sorted([ip for ip in wanted if not only_remove or ip in there][:MAX_ADDRESSES]))
+    held = [ip for ip in wanted if ip in there]
+    addresses = tuple(sorted((held if only_remove and (held or not there) else list(wanted))[:MAX_ADDRESSES]))
     why = f"; kept for {len(unsure)} that could not be read" if kept else ""
     return replace(answer, addresses=addresses, reason=answer.reason + why)
 

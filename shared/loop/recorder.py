@@ -152,9 +152,11 @@ class Recorder:
     async def enlist(self, stored: Versioned[EndpointRow] | None, listed: Endpoint) -> Versioned[EndpointRow]:
         """Record what an endpoint claims that has still to be read. Raises Conflict where the row has changed.
 
-        No name becomes dirty: neither what was there before (nothing, or a tombstone) nor this is published.
+        No name becomes dirty: neither what was there before (nothing, a tombstone, or an endpoint that was not read
+        either) nor this is published. A name that it no longer claims is marked when it is read: until now it was held
+        back for this endpoint.
         """
-        todo = stored.value.todo if stored else frozenset()
+        todo = (stored.value.todo | stored.value.endpoint.names - listed.names) if stored else frozenset()
         row = EndpointRow(listed, todo | listed.names, self.clock())
         etag = await self.catalog.put_endpoint(row, stored.etag if stored else None)
         await self._index(row, listed.names)

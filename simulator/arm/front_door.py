@@ -291,7 +291,7 @@ def _with(headers: Mapping[str, str], provider: Provider, call: Call) -> Respons
         response = provider.handle(call)
     except ArmError as error:
         response = error.response
-        if "x-ms-failure-cause" in response.headers:
+        if response.headers.get("x-ms-failure-cause") == "gateway":
             return response
     return replace(response, headers={**response.headers, **headers}) if headers else response
 

@@ -35,7 +35,7 @@ class ArmLimits:
 
     def charge(self, call: Call) -> Mapping[str, str]:
         """Take a token for a call; returns the headers with the remaining tokens. Raises ArmError 429 when enforced."""
-        if _counted_apart(call):
+        if counted_apart(call):
             return {}
         kind = {"GET": "reads", "HEAD": "reads", "DELETE": "deletes"}.get(call.method, "writes")
         subscription, now = call.subscription.lower(), self._clock()
@@ -60,12 +60,14 @@ class ArmLimits:
         return found
 
 
-def _counted_apart(call: Call) -> bool:
-    """Whether ARM counts a call elsewhere: no recorded private DNS answer has these headers; all have another one.
+def counted_apart(call: Call) -> bool:
+    """Whether ARM counts a call elsewhere: recorded private DNS answers have another countdown in place of these.
 
-    That such a call takes no token from these buckets is inferred. `private_dns/budgets.py` counts the other one.
+    That such a call takes no token from these buckets is inferred. `private_dns/budgets.py` counts the other one. The
+    DELETE of an SOA has ARM's countdown (azure-sdk-for-net, DeleteRecordSet_SoaRecord_ExpectError).
     """
-    return call.types[0].lower().startswith("privatedns")
+    soa_delete = call.method == "DELETE" and call.kind == "privatednszones/soa"
+    return call.types[0].lower().startswith("privatedns") and not soa_delete
 
 
 def throttled(subscription: str, who: str, kind: str, wait: int | None) -> ArmError:

@@ -46,7 +46,7 @@ class Work:
 
     `operation`: its name, e.g. `Microsoft.Compute/virtualMachines/write`. `done` returns why it failed after all, or
     None; `undone` is called instead if the operation is forced to fail. `result`: the final status of its result link,
-    as recorded 200 for a NIC's deletion and 204 for that of a load balancer or private endpoint.
+    as recorded 204 for the network provider's deletions, except for one NIC's: 200.
     """
 
     resource: _HasId
@@ -154,12 +154,10 @@ class Operations:
             # The network provider's result link names itself and the status link, as recorded; compute's does not.
             return Response(202 if operation.ended is None else operation.result, None, {} if self._detailed else links)
         # Recorded: 10 to 61 s, most often 30, during creations, deletions and operations of scale sets; 20 s
-        # for a private endpoint.
-        wait = (
-            {"retry-after": self._retry_after(30 if self._detailed else 20)}
-            if operation.patient and operation.ended is None
-            else {}
-        )
+        # for a private endpoint; 10 s for a VNet (azure-sdk-for-net, PatchLink_LinkExistsAddTags, 7).
+        seconds = 30 if self._detailed else 20 if operation.patient else 10
+        waits = operation.ended is None and (operation.patient or not self._detailed)
+        wait = {"retry-after": self._retry_after(seconds)} if waits else {}
         return Response(200, self._body(operation), wait)
 
     def _body(self, operation: _Operation) -> dict[str, object]:

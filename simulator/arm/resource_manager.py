@@ -14,6 +14,7 @@ from typing import Any
 
 from simulator.arm.front_door import TENANT, ArmError, ArmFrontDoor, Request, Response
 from simulator.arm.permissions import Permissions
+from simulator.arm.regions import locations
 
 METADATA = "/metadata/endpoints"
 AUDIENCE = "https://management.azure.com"
@@ -74,6 +75,7 @@ class ResourceManager:
                 ("/tenants", self._tenants),
                 ("/subscriptions", self._subscriptions),
                 ("/subscriptions/([^/]+)", self._subscription),
+                ("/subscriptions/([^/]+)/locations", self._locations),
                 ("/subscriptions/([^/]+)/providers", self._providers),
                 ("/subscriptions/([^/]+)/providers/([^/]+)", self._provider),
                 ("/subscriptions/([^/]+)/resources", self._resources),
@@ -131,6 +133,9 @@ class ResourceManager:
 
     def _subscription(self, _: Request, subscription: str) -> Response:
         return Response(200, _subscription_body(subscription))
+
+    def _locations(self, _: Request, subscription: str) -> Response:
+        return Response(200, {"value": locations(subscription)})
 
     def _providers(self, _: Request, subscription: str) -> Response:
         return Response(200, {"value": [self._provider_body(subscription, each) for each in self._azure.namespaces()]})

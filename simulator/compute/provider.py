@@ -14,6 +14,7 @@ from dataclasses import replace
 from simulator.arm.collection import Collection
 from simulator.arm.front_door import ArmError, ArmFrontDoor, Call, Response
 from simulator.arm.operations import Operations
+from simulator.compute import images
 from simulator.compute.extensions import Extensions
 from simulator.compute.limits import Limits
 from simulator.compute.scale_set_provider import ScaleSets
@@ -32,7 +33,8 @@ class Compute:
     """Answers for `Microsoft.Compute/virtualMachines` and `Microsoft.Compute/virtualMachineScaleSets`.
 
     Switches for unknown behaviour: `status_only_health` (whether a listing with `statusOnly=true` contains `vmHealth`),
-    `writes.inline_nic_event` (whether a NIC that is created with its VM raises its own event), and those of
+    `writes.inline_nic_event` (whether a NIC that is created with its VM raises its own event),
+    `writes.put_keeps_tags` (whether a PUT of a VM or a scale set without tags keeps the old ones), and those of
     `scale_sets`. `moved`: called with the old and the new id of a VM that has moved to another resource group.
     """
 
@@ -62,6 +64,7 @@ class Compute:
             **{(f"virtualmachines/{action}", 1, "POST"): self._act for action in ACTIONS},
             **self.scale_sets.routes,
             **extensions.routes,
+            **images.routes(self._regions),
         }
 
     def handle(self, call: Call) -> Response:
@@ -162,6 +165,10 @@ class Compute:
             raise KeyError(machine_id)
         return vm
 
+    def _regions(self) -> list[str]:
+        """The regions with a VNet, where machines can be."""
+        return sorted({vnet.location for vnet in self.network.vnets})
+
     def _evicted(self, vm: Vm) -> None:
         if vm.type == VM_TYPE:
             self.writes.evict(vm)
@@ -219,6 +226,6 @@ def _listed(vm: Vm) -> dict[str, object]:
 def register(azure: ArmFrontDoor, network: Network) -> Compute:
     """Create the compute provider and register it."""
     compute = Compute(azure, network)
-    for resource_type in ("virtualMachines", "virtualMachineScaleSets", "locations"):
+    for resource_type in ("virtualMachines", "virtualMachineScaleSets", "locations", "skus"):
         azure.register("Microsoft.Compute", resource_type, compute)
     return compute

@@ -14,6 +14,7 @@ from typing import Any
 
 from simulator.arm.operations import stamp
 from simulator.compute.vm import INSTANCE_TYPE, Vm
+from simulator.network import changes
 from simulator.network.nic import IpConfiguration, Nic
 
 SCALE_SET_TYPE = "Microsoft.Compute/virtualMachineScaleSets"
@@ -34,12 +35,22 @@ class Instance:
 
 
 @dataclass(slots=True)
+class AllInstances:
+    """All instances of a scale set, as the subject of one operation: their id ends in `*`."""
+
+    id: str
+    location: str
+    type: str = INSTANCE_TYPE
+
+
+@dataclass(slots=True)
 class ScaleSet:
     """A scale set. `properties` as clients wrote them, with Azure's additions at creation."""
 
     id: str
     location: str
-    tags: dict[str, str]
+    tags: dict[str, str] | None
+    """None: never written."""
     sku: dict[str, Any]
     properties: dict[str, Any]
     guid: str
@@ -89,10 +100,16 @@ class ScaleSet:
         return sorted(found, key=lambda each: each.number)
 
     @property
+    def model_extensions(self) -> list[dict[str, Any]]:
+        """The extensions of its profile."""
+        found: list[dict[str, Any]] = self.profile.get("extensionProfile", {}).get("extensions", [])
+        return found
+
+    @property
     def reports_health(self) -> bool:
         """Whether its machines have the Application Health extension."""
-        extensions = self.profile.get("extensionProfile", {}).get("extensions", [])
-        named = any(str(each["properties"].get("type", "")).startswith("ApplicationHealth") for each in extensions)
+        kinds = (str(each["properties"].get("type", "")) for each in self.model_extensions)
+        named = any(each.startswith("ApplicationHealth") for each in kinds)
         return named or any(each.vm.health is not None for each in self.instances.values())
 
     def shrink(self, count: int) -> None:
@@ -107,7 +124,7 @@ class ScaleSet:
             "id": self.id,
             "type": SCALE_SET_TYPE,
             "location": self.location,
-            "tags": dict(self.tags),
+            **changes.stated(self.tags),
             **({"sku": dict(self.sku)} if self.sku else {}),
             "properties": {
                 **self.properties,
@@ -131,6 +148,19 @@ class ScaleSet:
         }
         summary = [{"code": code, "count": count} for code, count in states.items()]
         return {"virtualMachine": {"statusesSummary": summary}, "statuses": [status]}
+
+
+def policies(stated: dict[str, Any]) -> dict[str, Any]:
+    """The policies that a write replaces as a whole, with Azure's additions.
+
+    As recorded: test_vmss_scale_in_policy.yaml, call 19, and
+    test_vmss_update_automatic_repairs_with_health_extension.yaml, call 22. That repairs are replaced is inferred.
+    """
+    found = {name: stated[name] for name in ("scaleInPolicy", "automaticRepairsPolicy") if stated.get(name)}
+    if "automaticRepairsPolicy" in found:
+        found["automaticRepairsPolicy"] = {**found["automaticRepairsPolicy"]}
+        found["automaticRepairsPolicy"].setdefault("repairAction", "Replace")
+    return found
 
 
 def with_nic_defaults(properties: dict[str, Any]) -> dict[str, Any]:
@@ -158,13 +188,21 @@ def _with_addresses(nic: dict[str, Any]) -> dict[str, Any]:
     return {**nic, "ipConfigurations": addresses}
 
 
+INSTANCE_SETTINGS = ("storageProfile", "protectionPolicy")
+"""What a PUT of an instance changes."""
+_FROM_PROFILE = ("diagnosticsProfile", "licenseType", "securityProfile")
+_FROM_SET = ("additionalCapabilities",)
+
+
 def instance_body(scale_set: ScaleSet, instance: Instance, *, expand: bool = False) -> dict[str, Any]:
     """An instance as served; its instance view (power state, health) only on request."""
     vm, profile = instance.vm, scale_set.profile
-    storage, system = profile.get("storageProfile", {}), profile.get("osProfile", {})
+    storage = profile.get("storageProfile", {}) | vm.settings.get("storageProfile", {})
+    system = profile.get("osProfile", {})
+    # The extension is part of the model: a machine without it is older.
+    is_latest = vm.health is not None or not scale_set.reports_health
     properties: dict[str, Any] = {
-        # The extension is part of the model: a machine without it is older.
-        "latestModelApplied": vm.health is not None or not scale_set.reports_health,
+        "latestModelApplied": is_latest,
         "modelDefinitionApplied": "VirtualMachineScaleSet",
         "networkProfileConfiguration": {"networkInterfaceConfigurations": scale_set.nic_configurations},
         "vmId": vm.guid,
@@ -172,6 +210,9 @@ def instance_body(scale_set: ScaleSet, instance: Instance, *, expand: bool = Fal
         **({"storageProfile": {"dataDisks": [], **storage}} if storage else {}),
         **({"osProfile": _system(system, instance)} if system else {}),
         "networkProfile": {"networkInterfaces": [{"id": nic.id} for nic in instance.nics]},
+        **{key: profile[key] for key in _FROM_PROFILE if key in profile},
+        **{key: scale_set.properties[key] for key in _FROM_SET if key in scale_set.properties},
+        **{key: vm.settings[key] for key in ("protectionPolicy",) if key in vm.settings},
         "provisioningState": vm.provisioning,
         "timeCreated": stamp(vm.created),
     }
@@ -182,11 +223,26 @@ def instance_body(scale_set: ScaleSet, instance: Instance, *, expand: bool = Fal
         "id": vm.id,
         "type": INSTANCE_TYPE,
         "location": scale_set.location,
-        "tags": dict(scale_set.tags),
+        **changes.stated(scale_set.tags),
         "instanceId": str(instance.number),
         "sku": {key: value for key, value in scale_set.sku.items() if key != "capacity"},
         "properties": properties,
-    }
+    } | (_resources(scale_set, vm) if is_latest else {})
+
+
+def _resources(scale_set: ScaleSet, vm: Vm) -> dict[str, Any]:
+    """The extensions of an instance; OpenAPI 2024-03-01, example VirtualMachineScaleSetVM_Get_WithUserData."""
+    found = [
+        {
+            "name": each["name"],
+            "id": f"{vm.id}/extensions/{each['name']}",
+            "type": "Microsoft.Compute/virtualMachines/extensions",
+            "location": scale_set.location,
+            "properties": {**each["properties"], "provisioningState": "Succeeded"},
+        }
+        for each in scale_set.model_extensions
+    ]
+    return {"resources": found} if found else {}
 
 
 def _system(system: dict[str, Any], instance: Instance) -> dict[str, Any]:

@@ -1,27 +1,38 @@
 """Single instances of uniform scale sets: reads and actions on their own path, and their NICs.
 
 Actions on one raise `.../virtualMachineScaleSets/virtualMachines/{action}/action` with the instance's id as subject,
-and a deletion `.../virtualMachines/delete`: inferred from the names of permissions. Every error here is inferred too.
+a PUT `.../virtualMachines/write` and a deletion `.../virtualMachines/delete`: inferred from the names of permissions.
+The event of an action on all instances (`*`) has the path as it was called (inferred). Every error here is inferred.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
-from simulator.arm.collection import Collection, continued
+import msgspec
+
+from simulator.arm.collection import Collection, continued, decode
 from simulator.arm.front_door import ArmError, ArmFrontDoor, Call, Response
+from simulator.arm.merge_patch import merge
 from simulator.arm.operations import Operations, Work
-from simulator.compute.scale_set import Instance, ScaleSet, instance_body, nic_body
+from simulator.compute.scale_set import INSTANCE_SETTINGS, AllInstances, Instance, ScaleSet, instance_body, nic_body
 from simulator.compute.scale_set_machines import Machines
 from simulator.compute.vm import INSTANCE_TYPE
-from simulator.compute.vm_power import ACTIONS, VmPower
+from simulator.compute.vm_power import ACTIONS, REIMAGES, VmPower, refuse_while_deleting
 from simulator.timing.latency import Spread
 
 PAGE_SIZE = 120
 """Assumed: no recorded listing of instances has a second page."""
 
 _DELETE_SECONDS = Spread(1, 20, 50)
+_PUT_SECONDS = Spread(15, 28, 41)
+"""From start to end of the two recorded operations: 15 and 41 s (test_vmss_update_instance_disks.yaml)."""
+
+
+class _Body(msgspec.Struct):
+    properties: dict[str, Any] = {}
 
 
 class Instances:
@@ -44,10 +55,11 @@ class Instances:
         self.routes: dict[tuple[str, int, str], Callable[[Call], Response]] = {
             (kind, 1, "GET"): self._list,
             (kind, 2, "GET"): self._get,
+            (kind, 2, "PUT"): self._put,
             (kind, 2, "DELETE"): self._delete,
             (f"{kind}/instanceview", 2, "GET"): lambda call: Response(200, self._called(call)[1].vm.instance_view()),
             (f"{kind}/simulateeviction", 2, "POST"): self._simulate_eviction,
-            **{(f"{kind}/{action}", 2, "POST"): self._act for action in ACTIONS},
+            **{(f"{kind}/{action}", 2, "POST"): self._act for action in ACTIONS | REIMAGES},
             ("virtualmachinescalesets/networkinterfaces", 1, "GET"): self._list_all_nics,
             (f"{kind}/networkinterfaces", 2, "GET"): self._list_nics,
             (f"{kind}/networkinterfaces", 3, "GET"): self._get_nic,
@@ -73,7 +85,35 @@ class Instances:
         return Response(200, instance_body(*self._called(call), expand=_expanded(call)))
 
     def _act(self, call: Call) -> Response:
-        return self._power.act(call, self._called(call)[1].vm)
+        """Act on one instance, or on all of them: azure-cli's `vmss deallocate --instance-ids "*"` names `*`."""
+        if call.names[1] != "*":
+            return self._power.act(call, self._called(call)[1].vm)
+        scale_set = self._sets.get_or_404(call)
+        name = (ACTIONS | REIMAGES)[call.types[-1].lower()]
+        subject = AllInstances(f"{scale_set.id}/virtualMachines/*", scale_set.location)
+        return self._power.act_on(call, subject, [each.vm for each in scale_set.living], name)
+
+    def _put(self, call: Call) -> Response:
+        """Change one instance: its disks, its protection. Recorded: test_vmss_update_instance_disks.yaml, call 17.
+
+        Tags of single instances are not simulated.
+        """
+        scale_set, instance = self._called(call)
+        vm = instance.vm
+        refuse_while_deleting(vm, "write")
+        written = decode(call, _Body).properties
+        vm.settings = merge(vm.settings, {key: value for key, value in written.items() if key in INSTANCE_SETTINGS})
+        vm.provisioning, vm.changed = "Updating", self._azure.clock()
+
+        def end(provisioning: str) -> None:
+            if vm.provisioning == "Updating":
+                vm.provisioning, vm.changed = provisioning, self._azure.clock()
+
+        work = Work(vm, f"{INSTANCE_TYPE}/write", "Write", partial(end, "Succeeded"), partial(end, "Failed"))
+        seconds = _PUT_SECONDS.draw(self._azure.rng)
+        headers = self._operations.run(call, scale_set.location, seconds, work)
+        del headers["location"], headers["retry-after"]
+        return Response(200, instance_body(scale_set, instance), headers)
 
     def _simulate_eviction(self, call: Call) -> Response:
         return self._power.simulate_eviction(call, self._called(call)[1].vm)

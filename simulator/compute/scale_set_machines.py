@@ -84,7 +84,7 @@ class Machines:
         now = self._azure.clock()
         health: Health | None = "unhealthy" if scale_set.reports_health else None
         vm = Vm(
-            vm_id, scale_set.location, {}, "starting", health, [], self._azure.new_guid(), now, now, now, "Creating"
+            vm_id, scale_set.location, None, "starting", health, [], self._azure.new_guid(), now, now, now, "Creating"
         )
         vm.settings = {key: scale_set.profile[key] for key in _SPOT if key in scale_set.profile}
         return vm
@@ -93,7 +93,7 @@ class Machines:
         group = scale_set.id.split("/providers/", maxsplit=1)[0]
         name = f"{scale_set.name}_{self._azure.rng.getrandbits(32):08x}"
         vm = self._new(scale_set, f"{group}/providers/{VM_TYPE}/{name}")
-        vm.tags = dict(scale_set.tags)  # inferred; in the only recording, neither has any
+        vm.tags = None if scale_set.tags is None else dict(scale_set.tags)  # inferred; in the only recording, no tags
         vm.settings |= {
             key: scale_set.profile[key] for key in ("storageProfile", "osProfile") if key in scale_set.profile
         }

@@ -8,6 +8,7 @@ marks behaviour that no recording or document shows.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -15,12 +16,12 @@ import msgspec
 from simulator.arm.collection import Collection, decode, rejected
 from simulator.arm.front_door import ArmError, ArmFrontDoor, Call, Response
 from simulator.arm.merge_patch import merge
-from simulator.arm.operations import Fault, Operations, Work
-from simulator.compute.scale_set import SCALE_SET_TYPE, Instance, ScaleSet, with_nic_defaults
+from simulator.arm.operations import Operations, Work
+from simulator.compute.scale_set import SCALE_SET_TYPE, Instance, ScaleSet, policies, with_nic_defaults
 from simulator.compute.scale_set_instances import Instances
 from simulator.compute.scale_set_machines import Machines
 from simulator.compute.vm import Vm
-from simulator.compute.vm_power import ACTIONS, POWER, PREEMPTED, VmPower
+from simulator.compute.vm_power import ACTIONS, POWER, REIMAGES, VmPower, finish_all, undo_all
 from simulator.compute.vm_writes import VmWrites
 from simulator.network.provider import Network
 from simulator.timing.latency import Spread
@@ -34,15 +35,18 @@ DURATIONS = {
     "reapply": Spread(5, 7.3, 10),
     "delete": Spread(1, 20, 50),
     "manualupgrade": Spread(5, 30, 60),
+    "reimage": Spread(66, 71, 89),
+    "reimageall": Spread(66, 71, 89),
     "put": Spread(0.1, 30, 321),
 }
 """Seconds from start to end of recorded operations, 2023 to 2026; medians partly assumed, `restart`, `redeploy` and
-`reapply` as for VMs, `manualupgrade` around the one recorded (55 s)."""
+`reapply` as for VMs, `manualupgrade` around the one recorded (55 s). A reimage took 67 to 89 s
+(test_vmss_reimage.yaml)."""
 
 PAGE_SIZE = 100
 """Assumed: no recorded listing of scale sets has a second page."""
 
-_NAMES = {**ACTIONS, "delete": "delete", "manualupgrade": "manualUpgrade"}
+_NAMES = {**ACTIONS, **REIMAGES, "delete": "delete", "manualupgrade": "manualUpgrade"}
 _SERVED = frozenset({"provisioningState", "uniqueId", "timeCreated"})
 
 
@@ -80,6 +84,7 @@ class ScaleSets:
         self._azure = azure
         self._operations = operations
         self._power = power
+        self._writes = writes
         self.instances = Instances(azure, operations, self.sets, self.machines, power)
         kind = "virtualmachinescalesets"
         self.routes: dict[tuple[str, int, str], Callable[[Call], Response]] = {
@@ -118,10 +123,11 @@ class ScaleSets:
         set_id, now = self.sets.id_of(call), self._azure.clock()
         old = self.sets.find(set_id)
         location = body.location.lower().replace(" ", "")
-        scale_set = old or ScaleSet(set_id, location, {}, {}, {}, self._azure.new_guid(), now, now)
+        scale_set = old or ScaleSet(set_id, location, None, {}, {}, self._azure.new_guid(), now, now)
         if old is None:
             scale_set.properties = _defaults(body.properties)
-        return self._write(call, scale_set, body, dict(body.tags or {}), created=old is None)
+        tags = self._writes.tags_after_put(scale_set.tags, body.tags)
+        return self._write(call, scale_set, body, tags, created=old is None)
 
     def _patch(self, call: Call) -> Response:
         body = decode(call, _Patch)
@@ -130,12 +136,12 @@ class ScaleSets:
         return self._write(call, scale_set, body, tags, created=False)
 
     def _write(
-        self, call: Call, scale_set: ScaleSet, body: _Body | _Patch, tags: dict[str, str], *, created: bool
+        self, call: Call, scale_set: ScaleSet, body: _Body | _Patch, tags: dict[str, str] | None, *, created: bool
     ) -> Response:
         _refuse_while_deleting(scale_set)
         before = (scale_set.properties, scale_set.sku, scale_set.tags)
         stated = {key: value for key, value in body.properties.items() if key not in _SERVED}
-        scale_set.properties = merge(scale_set.properties, stated)
+        scale_set.properties = merge(scale_set.properties, stated) | policies(stated)
         scale_set.sku, scale_set.tags = _sku(scale_set.sku, body.sku), tags
         present = self.machines.of(scale_set)
         capacity = scale_set.sku.get("capacity", len(present))
@@ -212,18 +218,8 @@ class ScaleSets:
         # A restart of the set skips machines that do not run; of a single one it is refused (inferred).
         able = [vm for vm in chosen if vm.power == "running" or action not in {"restart", "redeploy"}]
         turns = [self._power.turn(vm, action) for vm in able] if action in POWER else []
-
-        def done() -> Fault | None:
-            finished = [turn.finish() for turn in turns]  # each must finish, whatever the result of the others
-            return None if all(finished) else PREEMPTED
-
-        def undone() -> None:
-            for turn in turns:
-                turn.undo()
-
-        return Response(
-            202, None, self._run(call, scale_set, action, Work(scale_set, operation, "Action", done, undone))
-        )
+        work = Work(scale_set, operation, "Action", partial(finish_all, turns), partial(undo_all, turns))
+        return Response(202, None, self._run(call, scale_set, action, work))
 
     def _delete_some(self, call: Call, scale_set: ScaleSet, chosen: list[Vm], operation: str) -> Response:
         for vm in chosen:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from simulator.arm.operations import stamp
+from simulator.network import changes
 
 VM_TYPE = "Microsoft.Compute/virtualMachines"
 INSTANCE_TYPE = "Microsoft.Compute/virtualMachineScaleSets/virtualMachines"
@@ -54,7 +55,8 @@ class Vm:
 
     id: str
     location: str
-    tags: dict[str, str]
+    tags: dict[str, str] | None
+    """None: never written. An instance of a scale set has those of its set."""
     power: Power
     health: Health | None
     nics: list[NicLink]
@@ -66,10 +68,14 @@ class Vm:
     provisioning: str = "Succeeded"
     settings: dict[str, Any] = field(default_factory=dict)
     """Top-level properties that a client wrote (hardwareProfile, ...); only those of Spot VMs are read."""
+    identity: dict[str, Any] | None = None
+    """The managed identity as served."""
     operation: int = 0
     """Counts the operations: only the latest one sets the power state."""
     extensions: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Name in lower case -> the extension as served."""
+    deleted_extensions: set[str] = field(default_factory=set)
+    """Names in lower case of the extensions that were deleted through ARM."""
     gone: bool = False
     """Whether it has been deleted while operations on it continue."""
     waits: bool = False
@@ -122,7 +128,8 @@ class Vm:
             "id": self.id,
             "type": VM_TYPE,
             "location": self.location,
-            "tags": dict(self.tags),
+            **changes.stated(self.tags),
+            **({"identity": self.identity} if self.identity else {}),
             "properties": properties,
         }
         resources = [] if listed else self._resources()

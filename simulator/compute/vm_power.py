@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 from simulator.arm.collection import rejected
 from simulator.arm.front_door import ArmError, ArmFrontDoor, Call, Response
@@ -26,9 +27,12 @@ DURATIONS = {
     "reapply": Spread(5, 7.3, 10),
     "delete": Spread(0.5, 30, 324),
     "put": Spread(0.6, 23, 102),
+    "reimage": Spread(66, 71, 89),
+    "reimageall": Spread(66, 71, 89),
 }
 """Seconds from start to end of recorded operations: azure-cli and Azure Service Operator recordings 2023-2026. One
-`reapply` was recorded (7.3 s) and two `redeploy`: their distributions are assumed."""
+`reapply` was recorded (7.3 s) and two `redeploy`: their distributions are assumed. Reimages were recorded on scale sets
+only."""
 
 EVICTION_SECONDS = 66.0
 """From a simulated eviction to `deallocated`: azure-cli, test_vm_simulate_eviction.yaml, calls 31 and 32."""
@@ -42,10 +46,24 @@ POWER: dict[str, tuple[Power, Power]] = {
     "deallocate": ("deallocating", "deallocated"),
     "restart": ("starting", "running"),
     "redeploy": ("starting", "running"),
+    "reimage": ("starting", "running"),
+    "reimageall": ("starting", "running"),
 }
-"""Power state during and after an action. The states during a restart and a redeployment are inferred."""
+"""Power state during and after an action. The states during a restart, a redeployment and a reimage are inferred."""
 
-ACTIONS = {action: action for action in (*POWER, "reapply")} | {"poweroff": "powerOff"}
+_REBOOTS = frozenset({"restart", "redeploy", "reimage", "reimageall"})
+
+REIMAGES = {"reimage": "reimage", "reimageall": "reimageAll"}
+"""Actions on the machines of uniform scale sets only, and their spelling in the name of the operation."""
+
+ACTIONS = {
+    "start": "start",
+    "poweroff": "powerOff",
+    "deallocate": "deallocate",
+    "restart": "restart",
+    "redeploy": "redeploy",
+    "reapply": "reapply",
+}
 """The actions that are long-running operations, and their spelling in the name of the operation."""
 
 PREEMPTED = Fault("OperationPreempted", "Operation execution has been preempted by a more recent operation.")
@@ -57,6 +75,8 @@ _WHY = {
     "deallocate": "VirtualMachineDeallocationInitiated",
     "restart": "VirtualMachineRebootInitiatedByControlPlane",
     "redeploy": "VirtualMachineRedeployInitiatedByControlPlane",
+    "reimage": "VirtualMachineRebootInitiatedByControlPlane",
+    "reimageall": "VirtualMachineRebootInitiatedByControlPlane",
 }
 
 
@@ -68,6 +88,17 @@ class PowerTransition:
     undo: Callable[[], object]
 
 
+class Subject(Protocol):
+    """What an operation's event names."""
+
+    id: str
+    location: str
+
+    @property
+    def type(self) -> str:
+        """The resource type."""
+
+
 class VmPower:
     """Starts and stops machines. `evicted`: called for a machine that its eviction deletes."""
 
@@ -77,14 +108,19 @@ class VmPower:
         self._evicted = evicted
 
     def act(self, call: Call, vm: Vm) -> Response:
-        """Answer a POST of one of ACTIONS on a machine."""
+        """Answer a POST of one of ACTIONS or REIMAGES on a machine."""
         action = call.types[-1].lower()
-        name = ACTIONS[action]
-        refuse_while_deleting(vm, name)
-        turn = self.turn(vm, action)
-        work = Work(vm, f"{vm.type}/{name}/action", "Action", lambda: None if turn.finish() else PREEMPTED, turn.undo)
-        seconds = DURATIONS[action].draw(self._azure.rng)
-        return Response(202, None, self._operations.run(call, vm.location, seconds, work))
+        return self.act_on(call, vm, [vm], (ACTIONS | REIMAGES)[action])
+
+    def act_on(self, call: Call, subject: Subject, machines: list[Vm], name: str) -> Response:
+        """Begin one operation on machines; `name` as in the name of the operation. Raises ArmError 409."""
+        for each in machines:
+            refuse_while_deleting(each, name)
+        turns = [self.turn(each, name.lower()) for each in machines]
+        done, undone = partial(finish_all, turns), partial(undo_all, turns)
+        work = Work(subject, f"{subject.type}/{name}/action", "Action", done, undone)
+        seconds = DURATIONS[name.lower()].draw(self._azure.rng)
+        return Response(202, None, self._operations.run(call, subject.location, seconds, work))
 
     def turn(self, vm: Vm, action: str) -> PowerTransition:
         """Begin an action on one machine. Raises ArmError 409 where Azure would refuse."""
@@ -192,11 +228,25 @@ class VmPower:
         self._azure.schedule(seconds, back)
 
 
+def finish_all(turns: list[PowerTransition]) -> Fault | None:
+    """End the transitions of one operation: each, whatever the result of the others."""
+    finished = [turn.finish() for turn in turns]
+    return None if all(finished) else PREEMPTED
+
+
+def undo_all(turns: list[PowerTransition]) -> None:
+    """Undo the transitions of one operation."""
+    for turn in turns:
+        turn.undo()
+
+
 def _power(vm: Vm, action: str) -> tuple[Power, Power]:
     """Power state during and after an action; a machine that is already in the final state stays in it (inferred)."""
     during, after = POWER.get(action, (vm.power, vm.power))
+    if action in REIMAGES and vm.power != "running":
+        return vm.power, vm.power
     there = vm.power == after or (action == "poweroff" and vm.power == "deallocated")
-    return (vm.power, vm.power) if there and action not in {"restart", "redeploy"} else (during, after)
+    return (vm.power, vm.power) if there and action not in _REBOOTS else (during, after)
 
 
 def refuse_while_deleting(vm: Vm, operation: str) -> None:

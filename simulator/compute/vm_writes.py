@@ -13,6 +13,7 @@ import msgspec
 
 from simulator.arm.collection import Collection, decode, rejected
 from simulator.arm.front_door import ArmFrontDoor, Call, Response
+from simulator.arm.managed_identity import identity_of
 from simulator.arm.merge_patch import merge
 from simulator.arm.operations import Operations, Work
 from simulator.compute.health_signals import annotate
@@ -59,12 +60,13 @@ class _VmPatch(msgspec.Struct):
 
 
 class VmWrites:
-    """Creates, changes and removes VMs. `inline_nic_event`: unknown behaviour, see `provider.py`."""
+    """Creates, changes and removes VMs. `inline_nic_event` and `put_keeps_tags`: unknown, see `provider.py`."""
 
     def __init__(
         self, azure: ArmFrontDoor, network: Network, vms: Collection[Vm], operations: Operations, power: VmPower
     ) -> None:
         self.inline_nic_event = False
+        self.put_keeps_tags = True
         self.evicted: set[str] = set()
         """Ids in lower case of VMs that an eviction has deleted: ARM does not know that."""
         self._azure = azure
@@ -90,20 +92,30 @@ class VmWrites:
         if old is not None:
             refuse_while_deleting(old, "write")
         now, location = self._azure.clock(), body.location.lower().replace(" ", "")
-        vm = old or Vm(vm_id, location, {}, "starting", None, [], self._azure.new_guid(), now, now)
-        before = (vm.settings, vm.tags, vm.nics)
+        vm = old or Vm(vm_id, location, None, "starting", None, [], self._azure.new_guid(), now, now)
+        before = (vm.settings, vm.identity, vm.nics)
         links = self._links(vm, body.properties.network_profile, is_new=old is None)
         self._release_nics(vm, keep={link.id.lower() for link in links})
-        vm.nics, vm.tags = links, dict(body.tags or {})
+        vm.nics, vm.tags = links, self.tags_after_put(vm.tags, body.tags)
+        vm.identity = identity_of(call.json(), vm.identity, self._azure.new_guid)
         written = {key: value for key, value in call.json()["properties"].items() if key not in _SERVED}
         vm.settings = merge(vm.settings, written)
         self.load(vm)
-        if old is not None and before == (vm.settings, vm.tags, vm.nics):
-            return self._unchanged(vm)
+        if old is not None and before == (vm.settings, vm.identity, vm.nics):
+            return self._at_once(vm)
         return self._write(call, vm, created=old is None)
 
-    def _unchanged(self, vm: Vm) -> Response:
-        """A PUT that changes nothing answers `Updating` but starts no operation: test_vm_update_size.yaml, call 23."""
+    def tags_after_put(self, old: dict[str, str] | None, written: dict[str, str] | None) -> dict[str, str] | None:
+        """The tags of a VM or a scale set after a PUT, which may leave them out."""
+        if written is None:
+            return old if self.put_keeps_tags else None
+        return dict(written)
+
+    def _at_once(self, vm: Vm) -> Response:
+        """A PUT that changes nothing or only tags answers `Updating` and starts no operation.
+
+        Recorded: test_vm_update_size.yaml, call 23 (nothing), and test_vm_create_no_wait.yaml, call 12 (tags).
+        """
         content = vm.body()
         content["properties"]["provisioningState"] = "Updating"
         self._azure.emit(vm.id, f"{VM_TYPE}/write", "Write")

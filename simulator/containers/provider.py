@@ -1,8 +1,11 @@
 """The container instance provider: `Microsoft.ContainerInstance/containerGroups` and the operations on them.
 
 Statuses, headers and states of PUT, GET, list and DELETE as recorded (`container_group.py` names the recordings); those
-of start, stop, restart and PATCH by the OpenAPI document 2023-05-01. Inferred: errors, and that a group keeps its
-address until the platform moves it, without an event (mbraekman.github.io/2024/03/28/ACI-IP-Monitor).
+of start, stop, restart and PATCH by the OpenAPI document 2023-05-01. A group that ends loses its IP: at once when it is
+stopped, some time after its containers ended (it was still there 12 s later: test_container_exec.yaml, calls 4 and 5).
+Documented (container-instances-stop-start.md): a stop deallocates, and does nothing to a group that has ended.
+Inferred: errors, and that a group has its old address again after a start, until the platform moves it, without an
+event (mbraekman.github.io/2024/03/28/ACI-IP-Monitor).
 """
 
 from __future__ import annotations
@@ -16,7 +19,8 @@ import msgspec
 
 from simulator.arm.collection import Collection, decode, rejected
 from simulator.arm.front_door import ArmError, ArmFrontDoor, Call, Family, Outcome, Response
-from simulator.containers.container_group import CG_TYPE, ContainerGroup, Current, State
+from simulator.arm.managed_identity import identity_of
+from simulator.containers.container_group import CG_TYPE, ENDED, ContainerGroup, Current, State, ended
 from simulator.containers.limits import ContainerLimits
 from simulator.network.addresses import Reference, Wanted, WantedProperties
 from simulator.network.changes import assign, region, release, reserve
@@ -26,6 +30,8 @@ from simulator.timing.latency import Spread
 START_SECONDS = Spread(15.0, 23.0, 105.0)
 """From a PUT to running containers: 15, 23 and, in a VNet, 105 s in azure-cli's recordings. Also used for start and
 restart."""
+RELEASE_SECONDS = 60.0
+"""From the end of a group's containers to the loss of its IP: assumed."""
 OPERATIONS_VERSION = "2018-06-01"
 """The api-version in links to operations, whatever the caller's version: recorded 2023 and 2026."""
 
@@ -78,6 +84,8 @@ class ContainerGroups:
             ("containergroups/start", 1, "POST"): self._start,
             ("containergroups/stop", 1, "POST"): self._stop,
             ("containergroups/restart", 1, "POST"): self._restart,
+            ("containergroups/containers/logs", 2, "GET"): self._logs,
+            ("containergroups/containers/exec", 2, "POST"): self._exec,
             ("locations/operations", 2, "GET"): self._poll,
         }
 
@@ -91,6 +99,7 @@ class ContainerGroups:
     def load(self, group: ContainerGroup) -> None:
         """Add a group to the world as it is, without an event; its address counts as assigned."""
         self.all.add(group)
+        group.started, group.released = group.since, group.state in ENDED
         assign(self._network, group.id, [group.address] if group.address else [])
 
     def relocate(self, group_id: str) -> str:
@@ -116,7 +125,41 @@ class ContainerGroups:
         group = self.all.find(group_id)
         if group is None:
             raise KeyError(group_id)
+        self._enter(group, state)
+
+    def finish(self, group_id: str, container: str, exit_code: int) -> None:
+        """A container's command ends, without an event. KeyError: an unknown container, or its group does not run.
+
+        The group's restart policy decides whether it is restarted; without any left, the group is `Succeeded` or
+        `Failed` (docs, container-instances/container-state.md; restarts as in test_container_create_msi.yaml).
+        """
+        group = self.all.find(group_id)
+        now = group.containers.get(container) if group and group.state == "Running" else None
+        if group is None or now is None:
+            raise KeyError(container)
+        end = ended(exit_code, self._azure.clock())
+        if group.restarts == "Always" or (group.restarts == "OnFailure" and exit_code):
+            detail = "CrashLoopBackOff: Back-off 10s restarting failed"
+            group.others[container] = Current("Waiting", detail, previous=end, restarts=now.restarts + 1)
+            return
+        group.others[container] = end
+        codes = [each.exit_code for each in group.containers.values()]
+        if None not in codes:
+            self._enter(group, "Failed" if any(codes) else "Succeeded")
+
+    def _enter(self, group: ContainerGroup, state: State) -> None:
+        """Enter a state; a group that has ended loses its IP, a stopped one at once, until it runs again."""
+        group.released = state == "Stopped" or (state == "Pending" and group.released)
         group.state, group.since = state, self._azure.clock()
+        if state == "Running":
+            group.started = group.since
+        if state in {"Succeeded", "Failed"}:
+            since = group.since
+
+            def release() -> None:
+                group.released = group.released or (group.since == since and group.state == state)
+
+            self._azure.schedule(RELEASE_SECONDS * self._azure.operation_scale, release)
 
     def set_container(self, group_id: str, container: str, current: Current) -> None:
         """One container of a running group waits, ends or runs, without an event. KeyError: unknown container."""
@@ -135,6 +178,7 @@ class ContainerGroups:
         old = self.all.find(own)
         written = call.json()["properties"]
         group = ContainerGroup(own, region(body.location), body.tags, written, "Pending", self._azure.clock())
+        group.identity = identity_of(call.json(), old.identity if old else None, self._azure.new_guid)
         self._give_address(group, old, body.properties.subnet_ids)
         group.provisioning = "Pending"
         self.all.add(group)
@@ -181,12 +225,14 @@ class ContainerGroups:
         return Response(204, None, self._run_again(call, self.all.get_or_404(call), "restart"))
 
     def _run_again(self, call: Call, group: ContainerGroup, action: str) -> dict[str, str]:
-        group.state, group.since, group.others = "Pending", self._azure.clock(), {}
+        group.others = {}
+        self._enter(group, "Pending")
         return self._begin(call, group, f"{action}/action", "Action")
 
     def _stop(self, call: Call) -> Response:
         group = self.all.get_or_404(call)
-        group.state, group.since = "Stopped", self._azure.clock()
+        if group.state not in ENDED:
+            self._enter(group, "Stopped")
         self._azure.emit(group.id, f"{CG_TYPE}/stop/action", "Action")
         return Response(204)
 
@@ -203,13 +249,34 @@ class ContainerGroups:
             operation.status = _STATUS[ending]
             group.provisioning = _STATUS[ending]
             if group.state == "Pending":
-                group.state, group.since = "Running" if ending == "Success" else "Failed", self._azure.clock()
+                self._enter(group, "Running" if ending == "Success" else "Failed")
             self._azure.emit(group.id, f"{CG_TYPE}/{action}", family, ending)
 
         self._azure.schedule(START_SECONDS.draw(self._azure.rng) * self._azure.operation_scale, complete)
         root = f"{call.request.base}/subscriptions/{call.subscription}/providers/{call.namespace}"
         link = f"{root}/locations/{group.location}/operations/{name}?api-version={OPERATIONS_VERSION}"
         return {"azure-asyncoperation": link}
+
+    def _logs(self, call: Call) -> Response:
+        """What a container printed: nothing, because none runs here."""
+        self._container(call)
+        return Response(200, {"content": ""})
+
+    def _exec(self, call: Call) -> Response:
+        """Where a command's terminal would be, in the recorded form (test_container_exec.yaml, call 6).
+
+        Nothing answers there.
+        """
+        self._container(call)
+        size = call.json().get("terminalSize") or {}
+        query = f"api-version=1.0&rows={size.get('rows', 24)}&cols={size.get('cols', 80)}"
+        uri = f"wss://terminal.simulator.invalid:19390/execstream/sessionId/{self._azure.new_guid()}?{query}"
+        return Response(200, {"webSocketUri": uri, "password": self._azure.new_guid()})
+
+    def _container(self, call: Call) -> None:
+        """Raises ArmError 404 for a missing group or container."""
+        if call.names[1] not in self.all.get_or_404(call).containers:
+            raise ArmError(404, "ResourceNotFound", f"The container '{call.names[1]}' was not found.")  # inferred
 
     def _poll(self, call: Call) -> Response:
         operation = self._operations.get(call.names[1].lower())

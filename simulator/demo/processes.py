@@ -32,9 +32,12 @@ EVENTS = [
     "Microsoft.Compute/virtualMachineScaleSets",
     "Microsoft.Network/networkInterfaces",
     "Microsoft.Network/loadBalancers",
+    "Microsoft.Network/applicationGateways",
     "Microsoft.Network/privateEndpoints",
     "Microsoft.Network/privateDnsZones/A/",
     "Microsoft.ContainerInstance/containerGroups",
+    "Microsoft.ApiManagement/service/",
+    "Microsoft.App/managedEnvironments/",
     "Microsoft.Resources/tags",
 ]
 """Operations to which the app is subscribed; the subscription's own filter, as in a deployment."""

@@ -26,11 +26,11 @@ def host_at(cloud: SimulatedAzure, ip: str, vantage: str) -> Host | None:
     holders = [(vnet.location, holder) for vnet in cloud.network.vnets if (holder := vnet.taken.get(ip)) is not None]
     if not holders:
         return None
-    return _host(cloud, min(holders, key=lambda each: region(each[0]) != vantage)[1])
+    return _host(cloud, min(holders, key=lambda each: region(each[0]) != vantage)[1], ip)
 
 
-def _host(cloud: SimulatedAzure, holder: str) -> Host | None:
-    """The endpoint that holds an address: a NIC's machine or private endpoint, a load balancer, a container group."""
+def _host(cloud: SimulatedAzure, holder: str, ip: str) -> Host | None:
+    """The endpoint that holds an address: a NIC's machine or private endpoint, a load balancer, a group, a gateway."""
     nic = cloud.network.nics.find(holder)
     machine = nic.vm if nic else holder.lower().rpartition("/networkinterfaces/")[0]
     if machine:
@@ -44,7 +44,21 @@ def _host(cloud: SimulatedAzure, holder: str) -> Host | None:
     if balancer is not None:
         return Host(balancer.id, region(balancer.location), runs=True)
     group = cloud.container_groups.all.find(holder)
-    return Host(group.id, region(group.location), group.state == "Running", group.since) if group else None
+    if group is not None:
+        return Host(group.id, region(group.location), group.state == "Running", group.since)
+    return _gateway(cloud, holder, ip)
+
+
+def _gateway(cloud: SimulatedAzure, holder: str, ip: str) -> Host | None:
+    """An Application Gateway, a location of an API Management service, or a Container Apps environment."""
+    gateway = cloud.application_gateways.all.find(holder)
+    if gateway is not None:
+        return Host(gateway.id, region(gateway.location), gateway.answers(ip))
+    environment = cloud.container_environments.all.find(holder)
+    if environment is not None:
+        return Host(environment.id, region(environment.location), environment.serves)
+    found = cloud.api_managements.place(holder)
+    return Host(holder, found[1].region, found[0].up and not found[1].disabled) if found else None
 
 
 def _machine(cloud: SimulatedAzure, machine_id: str) -> Host | None:

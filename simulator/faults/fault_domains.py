@@ -52,6 +52,9 @@ def _collections(cloud: SimulatedAzure) -> Mapping[str, Collection[Any]]:
         "loadbalancers": cloud.load_balancers.all,
         "privateendpoints": cloud.private_endpoints.all,
         "containergroups": cloud.container_groups.all,
+        "applicationgateways": cloud.application_gateways.all,
+        "service": cloud.api_managements.all,
+        "managedenvironments": cloud.container_environments.all,
     }
 
 

@@ -211,8 +211,7 @@ class Control:
     async def _ending(self, wanted: _Ending) -> object:
         """Set how the next operation on an endpoint or a scale set ends."""
         cloud = self._simulation.cloud
-        others = (cloud.load_balancers.all, cloud.private_endpoints.all, cloud.container_groups.all)
-        if not any(each.find(wanted.id) for each in (cloud.compute.scale_sets.sets, *others)):
+        if not any(each.find(wanted.id) for each in (cloud.compute.scale_sets.sets, *cloud.endpoints)):
             self._machine(wanted.id)
         self._simulation.cloud.azure.endings[wanted.id.lower()] = wanted.outcome
         return {}

@@ -88,8 +88,8 @@ def _key(cloud: SimulatedAzure, wanted: _Server) -> str:
         if host is None:
             raise BadRequestError(f"ip: nothing has the address {wanted.ip!r}")
         return host.key
-    others = (cloud.load_balancers.all, cloud.private_endpoints.all, cloud.container_groups.all)
-    if not any(each.find(wanted.endpoint) for each in others):
+    found = any(each.find(wanted.endpoint) for each in cloud.endpoints if each is not cloud.api_managements.all)
+    if not found and cloud.api_managements.place(wanted.endpoint) is None:
         try:
             cloud.compute.machine(wanted.endpoint)
         except KeyError as error:

@@ -31,6 +31,7 @@ class WantedProperties(msgspec.Struct, rename="camel"):
     private_ip_allocation_method: str = msgspec.field(default="Dynamic", name="privateIPAllocationMethod")
     private_ip_address_version: str = msgspec.field(default="IPv4", name="privateIPAddressVersion")
     primary: bool | None = None
+    public_ip_address: Reference | None = msgspec.field(default=None, name="publicIPAddress")
 
     @property
     def allocation(self) -> Allocation:
@@ -99,15 +100,24 @@ def _subnet(vnets: Collection[Vnet], nic_id: str, wanted: Wanted, old: IpConfigu
     vnet = vnets.find(vnet_id)
     subnet = vnet.subnet(name) if vnet else None
     if vnet is None or subnet is None:
-        raise rejected(
-            400,
-            "InvalidResourceReference",
-            f"Resource {subnet_id} referenced by resource {nic_id} was not found. Please make sure that the "
-            "referenced resource exists, and that both resources are in the same region.",
-        )
+        raise dangling(subnet_id, nic_id)
     if subnet.busy:
         raise _not_provisioned(subnet_id, nic_id, subnet.busy)
     return vnet, subnet
+
+
+def dangling(resource: str, user: str) -> ArmError:
+    """A 400 for a reference to a resource that does not exist.
+
+    Code and words: Azure/sap-hana issue 581 and Azure/bicep-types-az issue 1403 (parts of a load balancer),
+    F5Networks/f5-azure-arm-templates issue 152 (a public address).
+    """
+    return rejected(
+        400,
+        "InvalidResourceReference",
+        f"Resource {resource} referenced by resource {user} was not found. Please make sure that the referenced "
+        "resource exists, and that both resources are in the same region.",
+    )
 
 
 def _not_provisioned(subnet_id: str, nic_id: str, operation: str) -> ArmError:

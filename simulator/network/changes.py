@@ -54,13 +54,14 @@ def release(network: Network, holder: str, addresses: Sequence[IpConfiguration])
 class Change:
     """A write or deletion: its event, and what happens at its end.
 
-    `undone` is called instead of `done` if the operation is forced to fail.
+    `undone` is called instead of `done` if the operation is forced to fail. `retry_after`: seconds between polls.
     """
 
     resource_id: str
     operation: str
     done: Callable[[], object]
     undone: Callable[[], object]
+    retry_after: int = RETRY_SECONDS
 
 
 @dataclass(slots=True)
@@ -82,7 +83,7 @@ def begin(network: Network, call: Call, location: str, seconds: float, change: C
     if not deletes:
         headers.pop("location", None)
     headers.pop("retry-after", None)
-    wait = {"retry-after": str(math.ceil(RETRY_SECONDS * network.azure.operation_scale))} if seconds else {}
+    wait = {"retry-after": str(math.ceil(change.retry_after * network.azure.operation_scale))} if seconds else {}
     return {**headers, **wait}
 
 

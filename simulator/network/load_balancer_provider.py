@@ -1,7 +1,8 @@
 """The provider of `Microsoft.Network/loadBalancers`, their frontends and their other parts.
 
-A write is complete with its answer, as recorded (`load_balancer.py` names the recordings). No traffic is balanced.
-Errors, PATCH, and the answer to a GET during a deletion are inferred.
+A write is complete with its answer, or goes on (`LoadBalancer.takes_time`): then the load balancer is `Updating`, with
+its address, and has a new etag at the end, as recorded (`load_balancer.py` names the recordings). No traffic is
+balanced. PATCH, the answer to a GET during a deletion, and errors without a source are inferred.
 """
 
 from __future__ import annotations
@@ -13,12 +14,16 @@ import msgspec
 
 from simulator.arm.collection import Collection, decode, rejected
 from simulator.arm.front_door import ArmError, ArmFrontDoor, Call, Response
-from simulator.network.addresses import Reference, Wanted, WantedProperties
+from simulator.network.addresses import Reference, Wanted, WantedProperties, dangling
 from simulator.network.backend_pools import strangers
 from simulator.network.changes import Change, assign, begin, not_found, region, release, reserve
 from simulator.network.load_balancer import LB_TYPE, Frontend, LoadBalancer
 from simulator.network.nic import Allocation, Version
 from simulator.network.provider import PAGE_SIZE, WRITE_SECONDS, Network
+
+RETRY_AFTER = 3
+"""Seconds between polls of a write: the recorder strips the header, and azure-cli polled all 7 after 3 or 4 s. It waits
+30 s where no header asks for less, as after the writes that are complete with their answer."""
 
 
 class _FrontendProperties(msgspec.Struct, rename="camel"):
@@ -32,6 +37,7 @@ class _FrontendProperties(msgspec.Struct, rename="camel"):
 class _Frontend(msgspec.Struct):
     name: str
     properties: _FrontendProperties
+    zones: list[str] | None = None
 
 
 class _Part(msgspec.Struct):
@@ -87,16 +93,18 @@ class LoadBalancers:
         return answer(call)
 
     def load(self, balancer: LoadBalancer) -> None:
-        """Add a load balancer to the world as it is, without an event; its addresses count as assigned."""
+        """Add a load balancer to the world as it is, without an event; its addresses exist and count as assigned."""
         self.all.add(balancer)
         balancer.backends = self._network.backends
+        public = {f"{balancer.id}/frontendIPConfigurations/{each.name}": each.public_ip for each in balancer.frontends}
+        self._network.public_addresses.load(balancer.location, {user: ip for user, ip in public.items() if ip})
         assign(self._network, balancer.id, balancer.addresses)
 
     def _put(self, call: Call) -> Response:
         body = decode(call, _Body)
         own = self.all.id_of(call)
         old = self.all.find(own)
-        frontends = self._frontends(own, old, body.properties.frontend_ip_configurations)
+        wanted = body.properties.frontend_ip_configurations
         fields = {name: value for name, value in msgspec.to_builtins(body.properties).items() if "frontend" not in name}
         balancer = LoadBalancer(
             id=own,
@@ -104,18 +112,22 @@ class LoadBalancers:
             tags=body.tags,
             etag="",
             guid=old.guid if old else self._network.azure.new_guid(),
-            frontends=frontends,
+            frontends=[Frontend(each.name, zones=each.zones) for each in wanted],
             sections={field: {part["name"]: part["properties"] for part in parts} for field, parts in fields.items()},
             sku=body.sku,
             backends=self._network.backends,
         )
         pools = balancer.sections["backendAddressPools"]
         pools.update({name: strangers(pool, self._network.has_nic) for name, pool in pools.items()})
+        for target, user in balancer.missing():
+            raise dangling(target, user)
+        self._place(balancer, old, wanted)
         self.all.add(balancer)
         return self._written(call, balancer, 200 if old else 201)
 
-    def _frontends(self, own: str, old: LoadBalancer | None, wanted: list[_Frontend]) -> list[Frontend]:
-        private = []
+    def _place(self, balancer: LoadBalancer, old: LoadBalancer | None, wanted: list[_Frontend]) -> None:
+        """Give the frontends their addresses. Raises ArmError 400 where Azure refuses; then nothing has changed."""
+        own, private = balancer.id, []
         for each in wanted:
             stated = each.properties
             if (stated.subnet is None) == (stated.public_ip_address is None):
@@ -132,14 +144,18 @@ class LoadBalancers:
                     stated.private_ip_address_version,
                 )
                 private.append(Wanted(each.name, properties))
+        public = {each.name: ref.id for each in wanted if (ref := each.properties.public_ip_address)}
+        targets = {f"{own}/frontendIPConfigurations/{name}": target for name, target in public.items()}
+        self._network.public_addresses.check(targets)
         held = old.addresses if old else []
         if private:
             chosen = {each.name: each for each in reserve(self._network, own, held, private)}
         else:
             release(self._network, own, held)
             chosen = {}
-        public = {each.name: ref.id for each in wanted if (ref := each.properties.public_ip_address)}
-        return [Frontend(each.name, chosen.get(each.name), public.get(each.name)) for each in wanted]
+        self._network.public_addresses.hold(own, targets)
+        for frontend in balancer.frontends:
+            frontend.address, frontend.public_ip = chosen.get(frontend.name), public.get(frontend.name)
 
     def _patch(self, call: Call) -> Response:
         balancer = self.all.get_or_404(call)
@@ -155,6 +171,7 @@ class LoadBalancers:
         def end() -> None:
             if self.all.find(balancer.id) is balancer:
                 release(self._network, balancer.id, balancer.addresses)
+                self._network.public_addresses.hold(balancer.id, {})
                 self.all.remove(balancer)
 
         change = Change(balancer.id, f"{LB_TYPE}/delete", end, lambda: _failed(balancer))
@@ -200,13 +217,30 @@ class LoadBalancers:
 
     def _written(self, call: Call, balancer: LoadBalancer, status: int) -> Response:
         """The answer to a write of a load balancer or of a part of it, and its event."""
-        balancer.etag = self._network.new_etag()
+        balancer.etag, balancer.provisioning = self._network.new_etag(), "Succeeded"
         part = f"/{call.types[1]}" if len(call.types) > 1 else ""
         written = balancer.id + (f"{part}/{call.names[1]}" if part else "")
-        change = Change(written, f"{LB_TYPE}{part}/write", lambda: None, lambda: _failed(balancer))
-        headers = begin(self._network, call, balancer.location, 0, change)
+        seconds, end = 0.0, _nothing
+        if balancer.takes_time and call.method == "PUT":
+            seconds = WRITE_SECONDS.draw(self._network.azure.rng)
+            balancer.provisioning, end = "Updating", self._end_of(balancer, balancer.etag)
+        change = Change(written, f"{LB_TYPE}{part}/write", end, lambda: _failed(balancer), RETRY_AFTER)
+        headers = begin(self._network, call, balancer.location, seconds, change)
         body = _part_called(call, balancer, call.types[1]) if part else balancer.body()
         return Response(status, body, headers)
+
+    def _end_of(self, balancer: LoadBalancer, etag: str) -> Callable[[], None]:
+        """What happens at the end of the write that gave it this etag: nothing if a later one goes on."""
+
+        def end() -> None:
+            if balancer.etag == etag and balancer.provisioning == "Updating":
+                balancer.provisioning, balancer.etag = "Succeeded", self._network.new_etag()
+
+        return end
+
+
+def _nothing() -> None:
+    pass
 
 
 def _failed(balancer: LoadBalancer) -> None:

@@ -41,12 +41,23 @@ class Peering:
     settings: dict[str, Any] = field(default_factory=dict)
     disconnected: bool = False
     """The remote side existed and was deleted."""
+    space: list[str] | None = None
+    """The remote VNet's address ranges with which this side works; None: the current ones."""
+    provisioning: str = "Succeeded"
 
 
 def peering(remote: str) -> Peering:
     """A peering with a VNet, named after the remote VNet's name and group, which are unique."""
     parts = remote.split("/")
     return Peering(f"peer-{parts[4]}-{parts[-1]}", remote)
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The operation that is changing a VNet or a part of it: Azure's name of it, and the link to its status."""
+
+    name: str
+    link: str
 
 
 @dataclass(slots=True)
@@ -69,6 +80,10 @@ class Vnet:
     bare: bool = False
     """Written without tags: then no tags are served, not even an empty object."""
     changes: int = 0
+    others: dict[str, str] = field(default_factory=dict)
+    """Address configurations of types that the simulator does not have (gateways, ...): id -> subnet, in lower case"""
+    running: Running | None = None
+    """The operation that locks it and its parts"""
 
     def touch(self) -> None:
         """Give it a new etag; its subnets have the same one, as recorded."""
@@ -137,9 +152,14 @@ class Nic:
     """Fields that a client wrote and the simulator ignores (networkSecurityGroup, ...)."""
     bare: bool = False
     """Written without tags: then no tags are served, not even an empty object."""
+    used: bool = False
+    """A VM has or had it."""
 
-    def body(self, version: str = "2024-01-01") -> dict[str, Any]:
-        """The NIC as served to an api-version; MAC address and `primary` only while it is attached, as recorded."""
+    def body(self, version: str = "2024-01-01", *, suffix: bool = True) -> dict[str, Any]:
+        """The NIC as served to an api-version; MAC address and `primary` only while it is attached, as recorded.
+
+        `suffix`: whether it has a domain name.
+        """
         later = version >= "2022"  # recorded for 2022-01-01 and not for 2020-11-01; the first version is unknown
         properties: dict[str, Any] = {
             "provisioningState": "Succeeded",
@@ -153,7 +173,7 @@ class Nic:
             "nicType": "Standard",
             **({"allowPort25Out": True} if later else {}),
             **self.settings,
-            "dnsSettings": self._dns_settings(),
+            "dnsSettings": self._dns_settings(suffix=suffix),
         }
         if self.vm is not None:
             properties |= {"macAddress": self.mac, "primary": self.primary, "virtualMachine": {"id": self.vm}}
@@ -175,15 +195,16 @@ class Nic:
         subnet = {"id": f"{each.vnet}/subnets/{each.subnet}"}
         return {"privateIPAddress": each.address, "subnet": subnet, "primary": each.primary}
 
-    def _dns_settings(self) -> dict[str, Any]:
-        suffix = f"{self.guid.replace('-', '')[:26]}.bx.internal.cloudapp.net"
+    def _dns_settings(self, *, suffix: bool) -> dict[str, Any]:
+        domain = f"{self.guid.replace('-', '')[:26]}.bx.internal.cloudapp.net"
         stated = self.settings.get("dnsSettings", {})
         label = stated.get("internalDnsNameLabel")
+        names = {"internalFqdn": f"{label}.{domain}"} if label else {}
         return {
             "dnsServers": stated.get("dnsServers", []),
             "appliedDnsServers": [],
-            **({"internalDnsNameLabel": label, "internalFqdn": f"{label}.{suffix}"} if label else {}),
-            "internalDomainNameSuffix": suffix,
+            **({"internalDnsNameLabel": label} if label else {}),
+            **({**names, "internalDomainNameSuffix": domain} if suffix else {}),
         }
 
     def _configuration(self, each: IpConfiguration) -> dict[str, Any]:

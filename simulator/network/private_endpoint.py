@@ -1,13 +1,14 @@
 """A private endpoint as data, and its body as the network provider writes it. Calls: `private_endpoint_provider.py`.
 
 Shapes as recorded by azure-cli (test_network_private_endpoints.yaml, test_network_private_endpoint_ip_config.yaml,
-test_network_private_endpoint_private_dns_zone_group.yaml, 2023) and Azure Service Operator
-(Test_Networking_PrivateEndpoint_20240301_CRUD.yaml, 2024).
+test_network_private_endpoint_private_dns_zone_group.yaml, test_network_private_endpoint_asg.yaml,
+test_private_endpoint_connection_search.yaml, test_private_endpoint_connection_sql_server.yaml, 2023) and Azure Service
+Operator (Test_Networking_PrivateEndpoint_20240301_CRUD.yaml, 2024).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -19,6 +20,14 @@ IPV6_FIELD_SINCE = "2024-03-01"
 """The earliest recorded api-version with `isIPv6EnabledPrivateEndpoint`; 2022-01-01 lacks it, in between is unknown."""
 
 Status = Literal["Approved", "Pending", "Rejected", "Disconnected"]
+
+FIRST_WORDS: Mapping[Status, str] = {"Approved": "Auto Approved", "Pending": "Awaiting Approval"}
+"""How a new connection is described until the endpoint's creation ends."""
+_WORDS: Mapping[str, Mapping[Status, str]] = {
+    "microsoft.search/searchservices": {"Pending": ""},
+    "microsoft.sql/servers": {"Approved": "Auto-approved"},
+}
+"""How a service of Azure describes it from then on; unless it is here, as recorded for storage accounts."""
 
 
 @dataclass(slots=True)
@@ -39,10 +48,25 @@ class Connection:
         """Whether the service is Azure's own, and not a customer's private link service."""
         return "/microsoft.network/privatelinkservices/" not in self.service.lower()
 
+    @property
+    def kind(self) -> str:
+        """The service's type, in lower case."""
+        return "/".join(self.service.lower().rpartition("/providers/")[2].split("/")[:2])
+
     def fqdn(self, group: str, member: str) -> str | None:
-        """The public name of a member of the service; known for storage accounts only, as recorded."""
-        _, storage, account = self.service.rpartition("/providers/Microsoft.Storage/storageAccounts/")
-        return f"{account}.{group}.core.windows.net" if storage and group == member else None
+        """The public name of a member of the service, as recorded for storage accounts and SQL; None: not known."""
+        name = self.service.rpartition("/")[2]
+        if self.kind == "microsoft.storage/storageaccounts" and group == member:
+            return f"{name}.{group}.core.windows.net"
+        if self.kind == "microsoft.sql/servers" and group.lower() == "sqlserver":
+            return f"{name}.database.windows.net"
+        return None
+
+    def answer(self) -> None:
+        """Take the service's own words, if it is one of Azure's and has not decided otherwise."""
+        if self.first_party and self.description == FIRST_WORDS.get(self.status):
+            usual: Mapping[Status, str] = {**FIRST_WORDS, "Approved": "Auto-Approved"}
+            self.description = {**usual, **_WORDS.get(self.kind, {})}[self.status]
 
 
 @dataclass(slots=True)
@@ -69,7 +93,8 @@ class ZoneGroup:
 class PrivateEndpoint:
     """A private endpoint with the NIC that holds its addresses.
 
-    `named`: whether the service's names are already known, which is so after the first write.
+    `named`: whether the service's names are already known, which is so after the first write. `security_groups`: ids of
+    application security groups.
     """
 
     id: str
@@ -81,6 +106,7 @@ class PrivateEndpoint:
     etag: str
     guid: str
     custom_nic: str = ""
+    security_groups: list[str] = field(default_factory=list)
     static: list[StaticAddress] = field(default_factory=list)
     groups: dict[str, ZoneGroup] = field(default_factory=dict)
     named: bool = False
@@ -96,6 +122,7 @@ class PrivateEndpoint:
         """The private endpoint as served under an api-version."""
         # Inferred, no recording has both: if a zone group publishes the names, the client has nothing to do.
         names = self.names() if self.named and not self.groups else ()
+        groups = self.security_groups
         return {
             "name": name_of(self),
             "id": self.id,
@@ -112,6 +139,7 @@ class PrivateEndpoint:
                 "subnet": {"id": self.subnet},
                 "ipConfigurations": [self._static(each) for each in self.static],
                 "networkInterfaces": [{"id": self.nic.id}],
+                **({"applicationSecurityGroups": [{"id": each} for each in groups]} if groups else {}),
                 "customDnsConfigs": [{"fqdn": fqdn, "ipAddresses": [address]} for fqdn, address in names],
                 **({"isIPv6EnabledPrivateEndpoint": False} if version >= IPV6_FIELD_SINCE else {}),
             },

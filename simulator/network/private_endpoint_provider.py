@@ -18,7 +18,14 @@ from simulator.arm.front_door import ArmError, ArmFrontDoor, Call, Response
 from simulator.network.addresses import Reference, Wanted, WantedProperties
 from simulator.network.changes import Change, begin, region, reserve
 from simulator.network.nic import NIC_TYPE, IpConfiguration, Nic
-from simulator.network.private_endpoint import PE_TYPE, Connection, PrivateEndpoint, StaticAddress, Status
+from simulator.network.private_endpoint import (
+    FIRST_WORDS,
+    PE_TYPE,
+    Connection,
+    PrivateEndpoint,
+    StaticAddress,
+    Status,
+)
 from simulator.network.provider import PAGE_SIZE, Network
 from simulator.network.zone_groups import ZoneGroups
 from simulator.private_dns.provider import PrivateDns
@@ -26,8 +33,8 @@ from simulator.timing.latency import Spread
 
 PUT_SECONDS = Spread(12.0, 20.0, 32.0)
 DELETE_SECONDS = Spread(1.0, 5.0, 10.0)
-"""Durations in seconds: in azure-cli's recordings all 7 writes were running after 11 s or more and complete at the next
-poll, after 32 s or more; a deletion was running after 0 s and complete after 10 s. The medians are assumed."""
+"""Durations in seconds: in azure-cli's recordings all 13 writes were running after 10 to 20 s and complete at the next
+poll, after 20 to 40 s; deletions were running after 2 s and complete after 10 s. The medians are assumed."""
 
 
 class _ConnectionProperties(msgspec.Struct, rename="camel"):
@@ -58,6 +65,7 @@ class _Properties(msgspec.Struct, rename="camel"):
     manual_private_link_service_connections: list[_Connection] = []
     ip_configurations: list[_Static] = []
     custom_network_interface_name: str = ""
+    application_security_groups: list[Reference] = []
 
 
 class _Body(msgspec.Struct):
@@ -134,6 +142,7 @@ class PrivateEndpoints:
             etag=self._network.new_etag(),
             guid=old.guid if old else self._network.azure.new_guid(),
             custom_nic=name,
+            security_groups=[each.id for each in body.properties.application_security_groups],
             static=static,
             groups=old.groups if old else {},
             named=old is not None and old.named,
@@ -146,8 +155,7 @@ class PrivateEndpoints:
         def end() -> None:
             endpoint.provisioning, endpoint.etag, endpoint.named = "Succeeded", self._network.new_etag(), True
             for each in endpoint.connections:
-                if each.first_party and each.description == "Auto Approved":
-                    each.description = "Auto-Approved"
+                each.answer()
 
         # New tags alone take no time: recorded by Azure Service Operator, 2024.
         seconds = PUT_SECONDS.draw(self._network.azure.rng)
@@ -216,7 +224,7 @@ def _failed(endpoint: PrivateEndpoint) -> None:
 
 def _substance(endpoint: PrivateEndpoint) -> tuple[object, ...]:
     services = [(each.name, each.service, each.groups) for each in endpoint.connections]
-    return endpoint.subnet, endpoint.static, services
+    return endpoint.subnet, endpoint.static, endpoint.security_groups, services
 
 
 def _static(each: _Static) -> StaticAddress:
@@ -238,9 +246,10 @@ def _connections(wanted: _Properties, old: PrivateEndpoint | None) -> list[Conne
             if before and (before.service, before.manual) == (asked.private_link_service_id, manual):
                 chosen.append(before)
                 continue
-            status: tuple[Status, str] = ("Pending", "Awaiting Approval") if manual else ("Approved", "Auto Approved")
+            status: Status = "Pending" if manual else "Approved"
             service, message = asked.private_link_service_id, asked.request_message
-            chosen.append(Connection(each.name, service, asked.group_ids, manual, *status, message=message))
+            words = FIRST_WORDS[status]
+            chosen.append(Connection(each.name, service, asked.group_ids, manual, status, words, message=message))
     return chosen
 
 

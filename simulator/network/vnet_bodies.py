@@ -1,13 +1,16 @@
 """Virtual networks, their subnets and their peerings as the network provider writes them.
 
-Shapes of VNets and subnets as recorded by azure-cli (test_network_vnet_list_available_ips.yaml, 2023) and Azure Service
-Operator (2023 to 2026). Peerings are in no recording: they follow the OpenAPI document virtualNetwork.json 2024-01-01.
+Shapes as recorded by azure-cli (test_network_vnet_list_available_ips.yaml, test_network_service_endpoints.yaml,
+test_network_subnet_delegation.yaml, and those of peerings: `peering_calls.py`; 2023) and Azure Service Operator (2023
+to 2026). How far two sides are synchronised, where they are not, follows the names in the OpenAPI document
+virtualNetwork.json 2024-01-01.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+from uuid import UUID
 
 from simulator.arm.collection import Collection
 from simulator.network.nic import VNET_TYPE, Nic, Peering, Subnet, Vnet
@@ -67,40 +70,77 @@ class VnetBodies:
                 **({"ipConfigurations": used} if used else {}),
                 **policies(subnet),
                 "delegations": [_delegation(subnet_id, vnet.etag, each) for each in policies(subnet)["delegations"]],
+                **_service_endpoints(subnet),
             },
             "type": SUBNET_TYPE,
         }
 
     def configurations(self, vnet: Vnet, subnet: Subnet) -> Iterator[str]:
         """The ids of the address configurations in a subnet."""
+        own = set()
         for holder in dict.fromkeys(vnet.taken.values()):
             nic = self._nic(holder)
             for each in nic.configurations if nic else ():
                 if (each.vnet.lower(), each.subnet.lower()) == (vnet.id.lower(), subnet.name.lower()):
+                    own.add(f"{holder}/ipConfigurations/{each.name}".lower())
                     yield _configuration_id(holder, each.name)
+        yield from (
+            each for each, name in vnet.others.items() if name == subnet.name.lower() and each.lower() not in own
+        )
 
     def peering(self, vnet: Vnet, peering: Peering) -> dict[str, Any]:
         """One side of a peering as served."""
         remote = self._vnets.find(peering.remote)
         connected = self.reverse(vnet, peering) is not None
         state = "Disconnected" if peering.disconnected else "Connected" if connected else "Initiated"
+        current = list(remote.prefixes) if remote else []
+        encryption = remote.settings.get("encryption") if remote else None
+        gateways = _gateways(remote) if remote and peering.settings.get("useRemoteGateways") else []
         return {
             "name": peering.name,
             "id": f"{vnet.id}/virtualNetworkPeerings/{peering.name}",
             "etag": vnet.etag,
             "properties": {
-                "provisioningState": "Succeeded",
+                "provisioningState": peering.provisioning,
+                "resourceGuid": _common_guid(vnet.guid, remote.guid if remote else vnet.guid),
                 "peeringState": state,
+                "peeringSyncLevel": self._sync_level(vnet, peering, current),
                 "remoteVirtualNetwork": {"id": peering.remote},
                 "allowVirtualNetworkAccess": True,
                 "allowForwardedTraffic": False,
                 "allowGatewayTransit": False,
                 "useRemoteGateways": False,
+                "doNotVerifyRemoteGateways": False,
+                "peerCompleteVnets": True,
                 **peering.settings,
-                "remoteAddressSpace": {"addressPrefixes": list(remote.prefixes) if remote else []},
+                **({"remoteGateways": [{"id": each} for each in gateways]} if gateways else {}),
+                "remoteAddressSpace": {"addressPrefixes": current if peering.space is None else list(peering.space)},
+                "remoteVirtualNetworkAddressSpace": {"addressPrefixes": current},
+                **({"remoteVirtualNetworkEncryption": dict(encryption)} if encryption else {}),
+                "routeServiceVips": {},
             },
             "type": PEERING_TYPE,
         }
+
+    def _sync_level(self, vnet: Vnet, peering: Peering, current: list[str]) -> str:
+        """Which side works with other address ranges than the VNet it peers with has; one that is missing does."""
+        other = self.reverse(vnet, peering)
+        local = peering.space in (None, current)
+        remote = other is not None and other.space in (None, vnet.prefixes)
+        if local:
+            return "FullyInSync" if remote else "RemoteNotInSync"
+        return "LocalNotInSync" if remote else "LocalAndRemoteNotInSync"
+
+
+def _common_guid(one: str, other: str) -> str:
+    """The GUID of a peering, on both sides: bit by bit the exclusive or of the VNets' GUIDs, as recorded."""
+    return str(UUID(int=UUID(one).int ^ UUID(other).int))
+
+
+def _gateways(vnet: Vnet) -> list[str]:
+    """The gateways in a VNet."""
+    found = (each.partition("/ipConfigurations/")[0] for each in vnet.others)
+    return [each for each in dict.fromkeys(found) if "/virtualnetworkgateways/" in each.lower()]
 
 
 def _configuration_id(nic: str, name: str) -> str:
@@ -125,16 +165,29 @@ def policies(subnet: Subnet) -> dict[str, Any]:
     return defaults | subnet.settings
 
 
-def _delegation(subnet_id: str, etag: str, stated: Mapping[str, Any]) -> dict[str, Any]:
-    """A delegation as served; the action is the one recorded for Microsoft.ContainerInstance/containerGroups."""
+_NETWORK_POLICIES = ("join", "prepareNetworkPolicies", "unprepareNetworkPolicies")
+_ACTIONS = {"microsoft.sql/managedinstances": [f"{SUBNET_TYPE}/{each}/action" for each in _NETWORK_POLICIES]}
+"""The actions of a delegation by its service; all others have one, as recorded for container groups and App Service."""
+
+
+def _delegation(subnet_id: str, etag: str, written: Mapping[str, Any]) -> dict[str, Any]:
+    """A delegation as served."""
+    service = written.get("properties", {}).get("serviceName")
     return {
-        "name": stated["name"],
-        "id": f"{subnet_id}/delegations/{stated['name']}",
+        "name": written["name"],
+        "id": f"{subnet_id}/delegations/{written['name']}",
         "etag": etag,
         "properties": {
             "provisioningState": "Succeeded",
-            "serviceName": stated.get("properties", {}).get("serviceName"),
-            "actions": ["Microsoft.Network/virtualNetworks/subnets/action"],
+            "serviceName": service,
+            "actions": _ACTIONS.get(str(service).lower(), [f"{SUBNET_TYPE}/action"]),
         },
         "type": f"{SUBNET_TYPE}/delegations",
     }
+
+
+def _service_endpoints(subnet: Subnet) -> dict[str, Any]:
+    """The service endpoints as served; as recorded for Microsoft.Storage, for all locations unless some are written."""
+    written = subnet.settings.get("serviceEndpoints")
+    state = {"provisioningState": "Updating" if subnet.busy else "Succeeded"}
+    return {"serviceEndpoints": [{"locations": ["*"], **each, **state} for each in written]} if written else {}

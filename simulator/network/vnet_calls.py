@@ -1,8 +1,7 @@
-"""The calls on virtual networks, their subnets and their peerings.
+"""The calls on virtual networks and their subnets; those on peerings are in `peering_calls.py`.
 
 As recorded, a write is in progress until its operation ends, but a write of a subnet that changes nothing succeeds at
-once. Peerings are in no recording: their operations are those of subnets. "Inferred" marks what only follows Azure's
-public wording. Bodies: `vnet_bodies.py`.
+once. "Inferred" marks what only follows Azure's public wording. Bodies: `vnet_bodies.py`.
 """
 
 from __future__ import annotations
@@ -14,23 +13,31 @@ from typing import Any
 import msgspec
 
 from simulator.arm.collection import Collection, decode, rejected
-from simulator.arm.front_door import ArmError, Call, Response
-from simulator.network.addresses import Reference
-from simulator.network.nic import VNET_TYPE, Nic, Peering, Subnet, Vnet
-from simulator.network.vnet_bodies import PEERING_TYPE, SUBNET_TYPE, VnetBodies, policies
+from simulator.arm.front_door import ArmError, ArmFrontDoor, Call, Response
+from simulator.arm.operations import Operations
+from simulator.network.nic import VNET_TYPE, Nic, Subnet, Vnet
+from simulator.network.peering_calls import PeeringCalls
+from simulator.network.vnet_bodies import SUBNET_TYPE, VnetBodies, policies
+from simulator.network.vnet_parts import missing, parent, stated
+from simulator.network.vnet_writes import VnetWrite, VnetWrites
+from simulator.timing.latency import Spread
 
 PAGE_SIZE = 250
+WRITE_SECONDS = Spread(0.3, 1.0, 6.0)
+DELETE_SECONDS = Spread(1.0, 5.0, 10.0)
+"""Durations in seconds. Nearly all first polls of a write found it done after 3 s; one was running after 4 s and done
+after 14 s (azure-sdk-for-net, PatchLink_LinkExistsAddTags). A deletion was done after 11 s (azure-cli,
+test_network_subnet_set)."""
+DELETE_RETRY_AFTER = 10
+"""Seconds between polls of a deletion: those of load balancers and private endpoints; azure-cli polled after 11 s."""
 
-Begin = Callable[[Call, str, str, str, Callable[[], None]], dict[str, str]]
-"""Starts a write or delete: the call, the resource's id, its location, the operation's name, the function at its end.
-"""
-
+_PUT_VNET = "PutVirtualNetworkOperation"  # inferred from the operation name of a subnet's write
+_PUT_SUBNET = "PutSubnetOperation"
 _VNET_SETTINGS = {"bgpCommunities", "ddosProtectionPlan", "dhcpOptions", "enableDdosProtection", "encryption"}
 _SUBNET_SETTINGS = {
     "defaultOutboundAccess", "delegations", "natGateway", "networkSecurityGroup", "privateEndpointNetworkPolicies",
     "privateLinkServiceNetworkPolicies", "routeTable", "serviceEndpointPolicies", "serviceEndpoints",
 }  # fmt: skip
-_PEERING_SETTINGS = {"allowForwardedTraffic", "allowGatewayTransit", "allowVirtualNetworkAccess", "useRemoteGateways"}
 
 
 class _SubnetProperties(msgspec.Struct, rename="camel"):
@@ -58,24 +65,17 @@ class _VnetBody(msgspec.Struct):
     tags: dict[str, str] | None = None
 
 
-class _PeeringProperties(msgspec.Struct, rename="camel"):
-    remote_virtual_network: Reference
-
-
-class _PeeringBody(msgspec.Struct):
-    properties: _PeeringProperties
-
-
 class VnetCalls:
     """Answers calls on `virtualNetworks` and below."""
 
     def __init__(
-        self, vnets: Collection[Vnet], nic: Callable[[str], Nic | None], begin: Begin, new_guid: Callable[[], str]
+        self, vnets: Collection[Vnet], nic: Callable[[str], Nic | None], azure: ArmFrontDoor, operations: Operations
     ) -> None:
         self._vnets = vnets
         self._bodies = VnetBodies(vnets, nic)
-        self._begin = begin
-        self._new_guid = new_guid
+        self._writes = VnetWrites(azure, operations)
+        self._peerings = PeeringCalls(vnets, self._bodies, self._writes)
+        self._new_guid = azure.new_guid
         self.routes: Mapping[tuple[str, int, str], Callable[[Call], Response]] = {
             ("virtualnetworks", 0, "GET"): self._list,
             ("virtualnetworks", 1, "GET"): self._get,
@@ -85,10 +85,7 @@ class VnetCalls:
             ("virtualnetworks/subnets", 2, "GET"): self._get_subnet,
             ("virtualnetworks/subnets", 2, "PUT"): self._put_subnet,
             ("virtualnetworks/subnets", 2, "DELETE"): self._delete_subnet,
-            ("virtualnetworks/virtualnetworkpeerings", 1, "GET"): self._list_peerings,
-            ("virtualnetworks/virtualnetworkpeerings", 2, "GET"): self._get_peering,
-            ("virtualnetworks/virtualnetworkpeerings", 2, "PUT"): self._put_peering,
-            ("virtualnetworks/virtualnetworkpeerings", 2, "DELETE"): self._delete_peering,
+            **self._peerings.routes,
         }
 
     def _list(self, call: Call) -> Response:
@@ -104,18 +101,22 @@ class VnetCalls:
         body = decode(call, _VnetBody)
         vnet_id = self._vnets.id_of(call)
         prefixes = _prefixes(body.properties.address_space.address_prefixes)
-        stated = call.json()["properties"]
-        raw = stated.get("subnets", [])
+        written = call.json()["properties"]
+        settings = _settings(vnet_id, written)
+        raw = written.get("subnets", [])
         old = self._vnets.find(vnet_id)
+        self._writes.check(call, old)
+        if old is not None and old.prefixes != prefixes:
+            self._keep_spaces(old)
         vnet = old or Vnet(vnet_id, body.location.lower().replace(" ", ""), [], "", self._new_guid())
-        vnet.prefixes, vnet.settings = prefixes, _stated(stated, _VNET_SETTINGS)
+        vnet.prefixes, vnet.settings = prefixes, settings
         subnets = [_subnet(each.name, each, given) for each, given in zip(body.properties.subnets, raw, strict=True)]
         vnet.subnets = {each.name.lower(): each for each in subnets}
         vnet.tags, vnet.bare, vnet.provisioning = dict(body.tags or {}), body.tags is None, "Updating"
         vnet.touch()
         self._vnets.add(vnet)
         for each in subnets:
-            each.busy = "PutVirtualNetworkOperation"  # inferred from the operation name of a subnet's write
+            each.busy = _PUT_VNET
 
         def end() -> None:
             vnet.provisioning = "Succeeded"
@@ -123,19 +124,33 @@ class VnetCalls:
                 each.busy = None
             vnet.touch()
 
-        headers = self._begin(call, vnet.id, vnet.location, f"{VNET_TYPE}/write", end)
+        write = VnetWrite(vnet.id, f"{VNET_TYPE}/write", _PUT_VNET, WRITE_SECONDS, end)
+        headers = self._writes.start(call, vnet, write)
         return Response(200 if old else 201, self._bodies.vnet(vnet, call.request.query["api-version"]), headers)
 
     def _delete(self, call: Call) -> Response:
         vnet = self._vnets.find(self._vnets.id_of(call))
         if vnet is None:
             return Response(204)
-        if vnet.taken:
-            raise _in_use(f"A subnet of {vnet.id}", next(iter(vnet.taken.values())))
+        users = [*vnet.taken.values(), *vnet.others]
+        if users:
+            raise _in_use(f"A subnet of {vnet.id}", users[0])
+        self._writes.check(call, vnet)
         for peering in vnet.peerings.values():
-            self._disconnect(vnet, peering)
+            self._peerings.disconnect(vnet, peering)
         self._vnets.remove(vnet)
-        return Response(202, None, self._begin(call, vnet.id, vnet.location, f"{VNET_TYPE}/delete", _nothing))
+        return self._deleted(call, vnet, vnet.id, VNET_TYPE, "DeleteVirtualNetworkOperation")
+
+    def _deleted(self, call: Call, vnet: Vnet, resource_id: str, kind: str, name: str) -> Response:
+        write = VnetWrite(resource_id, f"{kind}/delete", name, DELETE_SECONDS, _nothing, DELETE_RETRY_AFTER)
+        return Response(202, None, self._writes.start(call, vnet, write))
+
+    def _keep_spaces(self, vnet: Vnet) -> None:
+        """Let the peerings with a VNet work with its address ranges of now until they are synchronised."""
+        for other in self._vnets:
+            for peering in other.peerings.values():
+                if peering.remote.lower() == vnet.id.lower() and peering.space is None:
+                    peering.space = list(vnet.prefixes)
 
     def _list_subnets(self, call: Call) -> Response:
         vnet = self._vnets.get_or_404(call)
@@ -145,104 +160,73 @@ class VnetCalls:
         vnet = self._vnets.get_or_404(call)
         subnet = vnet.subnet(call.names[1])
         if subnet is None:
-            raise _missing(call)
+            raise missing(call)
         return Response(200, self._bodies.subnet(vnet, subnet), {"etag": vnet.etag})
 
     def _put_subnet(self, call: Call) -> Response:
-        vnet = self._parent(call)
+        vnet = parent(self._vnets, call)
         old = vnet.subnet(call.names[1])
         new = _subnet(old.name if old else call.names[1], decode(call, _SubnetBody), call.json())
+        self._writes.check(call, vnet)
         subnet = vnet.subnets.setdefault(new.name.lower(), new)
         changed = old is None or (old.prefixes, policies(old)) != (new.prefixes, policies(new))
         subnet.prefixes, subnet.settings, subnet.declared = new.prefixes, new.settings, True
         vnet.touch()
         if changed:  # a write that changes nothing has succeeded at once, as recorded
-            subnet.busy = "PutSubnetOperation"
+            subnet.busy = _PUT_SUBNET
 
         def end() -> None:
             if changed:
                 subnet.busy = None
                 vnet.touch()
 
-        headers = self._begin(call, call.id, vnet.location, f"{SUBNET_TYPE}/write", end)
+        write = VnetWrite(call.id, f"{SUBNET_TYPE}/write", _PUT_SUBNET, WRITE_SECONDS, end, locks=changed)
+        headers = self._writes.start(call, vnet, write)
         return Response(200 if old else 201, self._bodies.subnet(vnet, subnet), headers)
 
     def _delete_subnet(self, call: Call) -> Response:
-        vnet = self._parent(call)
+        vnet = parent(self._vnets, call)
         subnet = vnet.subnet(call.names[1])
         if subnet is None:
             return Response(204)
         users = list(self._bodies.configurations(vnet, subnet))
         if users:
             raise _in_use(f"Subnet {subnet.name}", users[0])
+        self._writes.check(call, vnet)
         del vnet.subnets[subnet.name.lower()]
         vnet.touch()
-        return Response(202, None, self._begin(call, call.id, vnet.location, f"{SUBNET_TYPE}/delete", _nothing))
-
-    def _list_peerings(self, call: Call) -> Response:
-        vnet = self._vnets.get_or_404(call)
-        return Response(200, {"value": [self._bodies.peering(vnet, each) for each in vnet.peerings.values()]})
-
-    def _get_peering(self, call: Call) -> Response:
-        vnet = self._vnets.get_or_404(call)
-        peering = vnet.peerings.get(call.names[1].lower())
-        if peering is None:
-            raise _missing(call)
-        return Response(200, self._bodies.peering(vnet, peering), {"etag": vnet.etag})
-
-    def _put_peering(self, call: Call) -> Response:
-        vnet = self._parent(call)
-        remote = decode(call, _PeeringBody).properties.remote_virtual_network.id
-        old = vnet.peerings.get(call.names[1].lower())
-        if self._vnets.find(remote) is None:
-            raise _dangling(remote, call.id)
-        name = old.name if old else call.names[1]
-        peering = Peering(name, remote, _stated(call.json()["properties"], _PEERING_SETTINGS))
-        vnet.peerings[name.lower()] = peering
-        vnet.touch()
-        headers = self._begin(call, call.id, vnet.location, f"{PEERING_TYPE}/write", vnet.touch)
-        return Response(200 if old else 201, self._bodies.peering(vnet, peering), headers)
-
-    def _delete_peering(self, call: Call) -> Response:
-        vnet = self._parent(call)
-        peering = vnet.peerings.pop(call.names[1].lower(), None)
-        if peering is None:
-            return Response(204)
-        self._disconnect(vnet, peering)
-        vnet.touch()
-        return Response(202, None, self._begin(call, call.id, vnet.location, f"{PEERING_TYPE}/delete", _nothing))
-
-    def _disconnect(self, vnet: Vnet, peering: Peering) -> None:
-        other = self._bodies.reverse(vnet, peering)
-        if other is not None:
-            other.disconnected = True
-
-    def _parent(self, call: Call) -> Vnet:
-        vnet = self._vnets.find(self._vnets.id_of(call))
-        if vnet is None:
-            raise ArmError(  # the words recorded for record sets of a missing zone
-                404,
-                "ParentResourceNotFound",
-                f"Can not perform requested operation on nested resource. Parent resource '{call.names[0]}' not found.",
-            )
-        return vnet
+        return self._deleted(call, vnet, call.id, SUBNET_TYPE, "DeleteSubnetOperation")
 
 
 def _nothing() -> None:
     pass
 
 
-def _stated(properties: Mapping[str, Any], names: set[str]) -> dict[str, Any]:
-    found = {name: value for name, value in properties.items() if name in names}
+def _settings(vnet_id: str, properties: Mapping[str, Any]) -> dict[str, Any]:
+    """What a client wrote about a VNet, with Azure's defaults. Raises ArmError 400 for half an encryption.
+
+    azure-cli, test_network_vnet_with_encryption (11 and 15), 2023.
+    """
+    found = stated(properties, _VNET_SETTINGS)
     if "dhcpOptions" in found:
         found["dhcpOptions"] = {"dnsServers": [], **found["dhcpOptions"]}
+    encryption = found.get("encryption") or {}
+    if encryption.get("enabled") and "enforcement" not in encryption:
+        raise rejected(
+            400,
+            "MustSpecifyBothEncryptionIntentAndEnforcementPolicy",
+            f"Cannot encrypt VirtualNetwork {vnet_id} unless both encryption intent (Enabled true or false) and "
+            "enforcement policy (AllowUnencrypted or DropUnencrypted) are specified.",
+        )
+    if encryption:
+        found["encryption"] = {"enforcement": "AllowUnencrypted", **encryption}
     return found
 
 
 def _subnet(name: str, wanted: _SubnetBody, given: Mapping[str, Any]) -> Subnet:
     one = wanted.properties.address_prefix
     prefixes = _prefixes(wanted.properties.address_prefixes or ([one] if one else []))
-    return Subnet(name, prefixes, settings=_stated(given["properties"], _SUBNET_SETTINGS))
+    return Subnet(name, prefixes, settings=stated(given["properties"], _SUBNET_SETTINGS))
 
 
 def _prefixes(wanted: list[str]) -> list[str]:
@@ -254,16 +238,3 @@ def _prefixes(wanted: list[str]) -> list[str]:
 
 def _in_use(what: str, user: str) -> ArmError:
     return rejected(400, "InUseSubnetCannotBeDeleted", f"{what} is in use by {user} and cannot be deleted.")  # inferred
-
-
-def _dangling(resource: str, user: str) -> ArmError:
-    return rejected(
-        400,
-        "InvalidResourceReference",
-        f"Resource {resource} referenced by resource {user} was not found. Please make sure that the referenced "
-        "resource exists, and that both resources are in the same region.",
-    )
-
-
-def _missing(call: Call) -> ArmError:
-    return rejected(404, "NotFound", f"Resource {call.id} not found.")  # inferred

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 Json: TypeAlias = Any
 
-KINDS = ("vms", "load_balancers", "private_endpoints", "container_groups")
+KINDS = ("vms", "load_balancers", "private_endpoints", "container_groups", "application_gateways")
 """The lists of a world whose entries may be endpoints."""
 
 
@@ -29,6 +29,8 @@ def endpoints(world: Json, settings: Json) -> list[Json]:
     return [
         *(_at_service(each) for kind in KINDS for each in world.get(kind, [])),
         *(_instance(one, each) for one in world.get("scale_sets", []) for each in one.get("instances", [])),
+        *({"environment": True, **each} for each in world.get("container_environments", [])),
+        *(_location(one, each) for one in world.get("api_managements", []) for each in _locations(one)),
         *(
             {"claims": [], **each, "id": f"static/{each['name'].lower()}", "location": each["region"]}
             for each in static
@@ -46,6 +48,19 @@ def _instance(scale_set: Json, instance: Json) -> Json:
     nic = {"vnet": scale_set["vnet"], "ip_configurations": [{"address": instance["address"]}]}
     machine = {**scale_set, **instance, "id": f"{scale_set['id']}/virtualMachines/{instance['id']}", "nics": [nic]}
     return machine | {"own": scale_set["id"].rsplit("/", 1)[1]}
+
+
+def _locations(service: Json) -> list[Json]:
+    """The locations of an API Management service, the primary one first."""
+    return [service, *service.get("additional_locations", [])]
+
+
+def _location(service: Json, place: Json) -> Json:
+    """A location as an endpoint: it has the tags and the name of its service, and its own region and address."""
+    kept = {"address": None, "vnet": None, "disabled": False, **place}
+    whole = {"mode": "Internal", "state": "Succeeded", **service, **kept}
+    own = {"id": f"{service['id']}/locations/{region(place['location'])}", "own": service["id"].rsplit("/", 1)[1]}
+    return whole | own | {"tags": service.get("tags", {})}
 
 
 def claims(vm: Json, settings: Json) -> dict[str, bool]:
@@ -128,7 +143,16 @@ def _serving_addresses_if_not_drained(vm: Json) -> dict[str, str]:
     if "claims" in vm:
         return dict.fromkeys(vm["addresses"], "")
     if "frontends" in vm:
-        return {each["address"]: each["vnet"] for each in vm["frontends"] if each.get("address") and _backed(vm, each)}
+        private = [
+            each for each in vm["frontends"] if each.get("address") and each.get("listener", True) and _backed(vm, each)
+        ]
+        return {each["address"]: each["vnet"] for each in private if vm.get("operational", "Running") == "Running"}
+    if "disabled" in vm:
+        serves = vm["mode"] == "Internal" and vm["state"] in ("Succeeded", "Updating") and not vm["disabled"]
+        return {vm["address"]: vm["vnet"]} if serves and vm["address"] else {}
+    if "environment" in vm:
+        serves = vm.get("state", "Succeeded") == "Succeeded" and bool(vm.get("address"))
+        return {vm["address"]: vm["vnet"]} if serves else {}
     if "connection" in vm:
         return dict.fromkeys(vm["addresses"], vm["vnet"]) if vm["connection"] == "Approved" else {}
     if "state" in vm:

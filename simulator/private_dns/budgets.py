@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Literal
 
 from simulator.arm.front_door import ArmError, Call
+from simulator.arm.limits import counted_apart
 from simulator.arm.throttles import Algorithm, FixedWindow, Throttle, throttle
 
 Budget = Literal[
@@ -97,7 +98,7 @@ class ZoneBudgets:
         Body as seen on public DNS (terraform-provider-azurerm#14213): the wait may be longer than the rest of the
         window.
         """
-        if not self.requests_enforced:
+        if not self.requests_enforced or not counted_apart(call):
             return
         window, action = self._window(call)
         wait = math.ceil(window.wait(self._clock()))
@@ -112,10 +113,12 @@ class ZoneBudgets:
             )
 
     def countdown(self, call: Call) -> dict[str, str]:
-        """Count a request that ARM passed on; returns the header with the remaining requests.
+        """Count a request that ARM passed on; returns the header with the remaining requests, if it is counted here.
 
         Recorded: reads from 499 down, writes and deletes each from 11999 down, in place of ARM's ordinary headers.
         """
+        if not counted_apart(call):
+            return {}
         window, _ = self._window(call)
         now = self._clock()
         window.take(now)

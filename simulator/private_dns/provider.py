@@ -18,6 +18,7 @@ from simulator.private_dns.budgets import Budget, ZoneBudgets, budget_of
 from simulator.private_dns.operations import DnsOperations
 from simulator.private_dns.record_set_calls import RecordSetCalls, is_record_type
 from simulator.private_dns.record_sets import FIELDS, Link, Zone, written
+from simulator.private_dns.registration import Registrations
 from simulator.private_dns.rules import AssumedBehaviour
 from simulator.private_dns.zone_calls import ZoneCalls, ZoneStore
 
@@ -41,9 +42,10 @@ class PrivateDns:
         self._azure = azure
         self.locks = Locks()
         self.budgets = ZoneBudgets(azure.clock, unknowns.throttle, enforced=limits)
-        self._sets = RecordSetCalls(azure, unknowns, self.budgets)
-        self._operations = DnsOperations(azure, unknowns, self.budgets)
-        self._store = ZoneStore(azure, {}, vnet_exists, self._sets.unregister_all)
+        self.registrations = Registrations(azure.new_guid)
+        self._sets = RecordSetCalls(azure, unknowns, self.budgets, self.registrations)
+        self._operations = DnsOperations(azure, self.budgets)
+        self._store = ZoneStore(azure, {}, vnet_exists, self.registrations.unregister_all)
         self._zone_calls = ZoneCalls(self._store, self._operations, unknowns, self.budgets)
 
     @property
@@ -75,11 +77,17 @@ class PrivateDns:
 
     def zones(self) -> Iterable[Zone]:
         """All zones, by id. They are live: read them, change nothing."""
-        return [self._store.zones[zone_id] for zone_id in sorted(self._store.zones)]
+        zones = [self._store.zones[zone_id] for zone_id in sorted(self._store.zones)]
+        for zone in zones:
+            self.registrations.refresh(zone)
+        return zones
 
     def zone(self, zone_id: str) -> Zone | None:
         """The zone of this resource id (any case), or None."""
-        return self._store.zones.get(zone_id.rstrip("/").lower())
+        found = self._store.zones.get(zone_id.rstrip("/").lower())
+        if found:
+            self.registrations.refresh(found)
+        return found
 
     def load_zone(
         self,
@@ -97,10 +105,13 @@ class PrivateDns:
         """
         parts = zone_id.strip("/").split("/")
         self._azure.ensure_group(parts[1], parts[3])
+        if (old := self.zone(zone_id)) is not None:
+            self.registrations.unregister_all(old)
         zone = self._store.new_zone("/" + "/".join(parts), tags or None)
         for link in links:
-            zone.links_by_name[link["name"].lower()] = Link(
-                link["name"],
+            name = link["name"].lower()
+            zone.links_by_name[name] = Link(
+                name,
                 link["vnet"],
                 link.get("registration", False),
                 self._store.link_etag(),
@@ -113,7 +124,7 @@ class PrivateDns:
     def _load_record(self, zone: Zone, record: Mapping[str, Any]) -> None:
         name, record_type = record["name"], record.get("type", "A").upper()
         if record.get("auto_registered"):
-            self._sets.register(zone, name, record["addresses"][0])
+            self.registrations.register(zone, name, record["addresses"][0])
             return
         addresses = [{"ipv4Address": address} for address in record.get("addresses", ())]
         properties = {
@@ -124,16 +135,16 @@ class PrivateDns:
         zone.put(replace(written(None, record_type, name, properties), etag=self._azure.new_guid()))
 
     def put_auto_registered(self, zone_id: str, name: str, ip: str) -> bool:
-        """Register a VM's name as Azure does for a registration link, without an event: TTL 10 s, no metadata.
+        """Register a name without a VM, as a world file can, without an event: TTL 10 s, no metadata.
 
         False if a manual record set of that name exists: it stays, and the name is registered once it is deleted.
         Raises KeyError for an unknown zone. Source: private-dns-autoregistration and dns-faq-private.yml.
         """
-        return self._sets.register(self._store.zones[zone_id.lower()], name, ip)
+        return self.registrations.register(self._store.zones[zone_id.lower()], name, ip)
 
     def remove_auto_registered(self, zone_id: str, name: str) -> None:
         """Remove the auto-registered set of a deleted VM; a manual one of that name stays. KeyError: unknown zone."""
-        self._sets.unregister(self._store.zones[zone_id.lower()], name)
+        self.registrations.unregister(self._store.zones[zone_id.lower()], name)
 
     def lock(self, scope: str, level: Level) -> None:
         """Lock a subscription, group, zone or record set."""
@@ -159,6 +170,10 @@ class PrivateDns:
             return self._operations.poll(call)
         self.locks.check(call)
         self._spend(call)
+        zones = [self._zone_calls.zone_of(call)] if call.names else self._store.zones.values()
+        for zone in zones:
+            if zone:
+                self.registrations.refresh(zone)
         if len(call.types) == 1:
             return self._zone_calls.on_zone(call) if call.names else self._zone_calls.list_zones(call)
         if len(call.types) == 2 and call.types[1].lower() == "virtualnetworklinks":

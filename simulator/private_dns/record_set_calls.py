@@ -5,17 +5,15 @@ The zone exists when a call arrives here; `provider.py` handles zones, links and
 
 from __future__ import annotations
 
-import base64
 import itertools
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
-from urllib.parse import urlencode
 
 from simulator.arm.front_door import ArmError, ArmFrontDoor, Call, Response
 from simulator.private_dns.budgets import Budget, ZoneBudgets
+from simulator.private_dns.pages import CONTINUATION, after_record_set, last_record_set, next_link
 from simulator.private_dns.record_sets import (
-    AUTO_REGISTERED_TTL,
     FIELDS,
     SETS_PER_ZONE,
     RecordSet,
@@ -24,6 +22,7 @@ from simulator.private_dns.record_sets import (
     refused,
     written,
 )
+from simulator.private_dns.registration import Registrations
 from simulator.private_dns.rules import AssumedBehaviour, Failure, cname_in_the_way, failed_condition, zone_full
 
 PAGE = 100
@@ -31,13 +30,15 @@ PAGE = 100
 
 
 class RecordSetCalls:
-    """Answers record set calls and stores what auto-registration restores after a DELETE."""
+    """Answers record set calls."""
 
-    def __init__(self, azure: ArmFrontDoor, unknowns: AssumedBehaviour, budgets: ZoneBudgets) -> None:
+    def __init__(
+        self, azure: ArmFrontDoor, unknowns: AssumedBehaviour, budgets: ZoneBudgets, registrations: Registrations
+    ) -> None:
         self._azure = azure
         self._unknowns = unknowns
         self._budgets = budgets
-        self._registered: dict[tuple[str, str], str] = {}
+        self._registrations = registrations
 
     def handle(self, call: Call, zone: Zone) -> Response:
         """Answer a call whose second type is a record type or ALL. Raises ArmError for an error answer."""
@@ -46,12 +47,14 @@ class RecordSetCalls:
             return self._list(call, zone, None if record_type == "ALL" else record_type)
         if len(call.names) != 2 or record_type == "ALL" or call.method not in {"GET", "PUT", "PATCH", "DELETE"}:
             raise ArmError(405, "HttpMethodNotSupported", f"{call.method} is not supported here.", wrapped=False)
-        old = zone.get(record_type, call.names[1])
+        old = zone.get(record_type, _name(call))
         budget: dict[str, Budget] = {"GET": "get", "DELETE": "delete"}
         change: Budget = "update" if old else "create"
         self._budgets.spend(zone.id, budget.get(call.method, change))
         if call.method == "GET":
             return self._answer(call, zone, self._existing(call, old))
+        if call.method == "DELETE" and old and old.type == "SOA":  # recorded without a condition; the order is inferred
+            raise refused(f"Record sets of type 'SOA' with name '{old.name}' cannot be deleted.")
         self._check_conditions(call, old)
         if call.method == "DELETE":
             return self._delete(call, zone, old)
@@ -62,7 +65,7 @@ class RecordSetCalls:
             raise ArmError(
                 404,
                 "NotFound",
-                f"The resource record '{call.names[1]}' does not exist in resource group '{call.group}' of "
+                f"The resource record '{_name(call)}' does not exist in resource group '{call.group}' of "
                 f"subscription '{call.subscription}'.",
                 wrapped=False,
             )
@@ -82,20 +85,19 @@ class RecordSetCalls:
             "exists": "exists already and hence cannot be created again.",
             "modified": "has been modified (etag mismatch).",
         }[failure]
-        raise ArmError(412, "PreconditionFailed", f"The Record set {call.names[1]} {what}", wrapped=False)
+        raise ArmError(412, "PreconditionFailed", f"The Record set {_name(call)} {what}", wrapped=False)
 
     def _write(self, call: Call, zone: Zone, record_type: str, old: RecordSet | None) -> Response:
         properties = call.json().get("properties", {})
         if not isinstance(properties, dict):
             raise refused("The properties of a record set are an object.")
-        name = call.names[1]
         if call.method == "PATCH":
             base: RecordSet | None = self._existing(call, old)
         else:
             base = None
             if old and self._unknowns.put_keeps_metadata and old.metadata is not None:
                 properties = {"metadata": old.metadata, **properties}
-        new = written(base, record_type, old.name if old else name, properties)
+        new = written(base, record_type, _name(call), properties)
         if record_type == "SOA" and old:  # recorded: the serial number stays 1 whatever is sent
             new = replace(new, records={**old.records, **new.records, "serialNumber": old.records["serialNumber"]})
         self._check_neighbours(zone, new, old)
@@ -118,15 +120,12 @@ class RecordSetCalls:
             if self._unknowns.delete_missing == 404:
                 self._existing(call, old)
             return Response(204, None, self._budgets.countdown(call))
-        if old.type == "SOA":
-            raise refused("The SOA record set of a zone cannot be deleted.")
         if old.auto_registered and self._unknowns.refuse_auto_registered_delete:
             raise refused(f"The record set '{old.name}' is auto-registered and cannot be deleted.")
         zone.remove(old)
         self._emit(call, zone, old)
-        address = self._registered.get((zone.id.lower(), old.name.lower())) if old.type == "A" else None
-        if address is not None:  # documented: registered again while the VM exists (private-dns-autoregistration)
-            self.register(zone, old.name, address)
+        if old.type == "A":  # documented: registered again while the VM exists (private-dns-autoregistration)
+            self._registrations.restore(zone, old.name)
         return Response(200, None, self._budgets.countdown(call))
 
     def _emit(self, call: Call, zone: Zone, record_set: RecordSet, *, updates: bool = False) -> None:
@@ -145,43 +144,28 @@ class RecordSetCalls:
 
     def _list(self, call: Call, zone: Zone, record_type: str | None) -> Response:
         query = call.request.query
-        if self._unknowns.list_pages_counted or "$skipToken" not in query:
+        if self._unknowns.list_pages_counted or CONTINUATION not in query:
             self._budgets.spend(zone.id, "list")
         top, suffix = _page_size(query, large=self._unknowns.large_top), query.get("$recordsetnamesuffix", "").lower()
         chosen = (
             found
-            for found in zone.sets_after(_position(query.get("$skipToken")), record_type)
-            if not suffix or found.name.lower().endswith(f".{suffix}")
+            for found in zone.sets_after(last_record_set(call, suffix), record_type)
+            if not suffix or found.name.endswith(f".{suffix}")
         )
         page = list(itertools.islice(chosen, top))
         content: dict[str, Any] = {"value": [record_set_json(zone, found) for found in page]}
-        if len(page) == top and next(chosen, None) is not None:
-            content["nextLink"] = _next_link(call, page[-1])
+        if len(page) == top:  # recorded: even when nothing follows
+            content["nextLink"] = next_link(call, after_record_set(page[-1], suffix))
         left = {"x-ms-ratelimit-remaining-subscription-resource-entities-read": str(60_000 - len(page))}
         return Response(200, content, {**left, **self._budgets.countdown(call)})
 
-    def register(self, zone: Zone, name: str, address: str) -> bool:
-        """Auto-register an A set, TTL 10 s. False if a manual set of that name exists, which stays."""
-        self._registered[zone.id.lower(), name.lower()] = address
-        old = zone.get("A", name)
-        if (old and not old.auto_registered) or "CNAME" in zone.types_at(name):
-            return False
-        records = [{"ipv4Address": address}]
-        zone.put(RecordSet(name, "A", AUTO_REGISTERED_TTL, self._azure.new_guid(), records, None, auto_registered=True))
-        return True
 
-    def unregister(self, zone: Zone, name: str) -> None:
-        """Remove the auto-registered set of a deleted VM or link; a manual one stays."""
-        self._registered.pop((zone.id.lower(), name.lower()), None)
-        old = zone.get("A", name)
-        if old and old.auto_registered:
-            zone.remove(old)
+def _name(call: Call) -> str:
+    """The record set's name as Azure stores and shows it, in errors too: in lower case.
 
-    def unregister_all(self, zone: Zone) -> None:
-        """The zone has no registration link any more, or is itself deleted."""
-        for zone_id, name in list(self._registered):
-            if zone_id == zone.id.lower():
-                self.unregister(zone, name)
+    azure-sdk-for-net, PutRecordSet_IfMatchFailure_ExpectError: `recordName` in the path, `recordname` in all answers.
+    """
+    return call.names[1].lower()
 
 
 def is_record_type(text: str) -> bool:
@@ -194,19 +178,3 @@ def _page_size(query: Mapping[str, str], *, large: bool) -> int:
     if not text.isascii() or not text.isdigit() or int(text) == 0:
         raise refused(f"The value '{text}' of $top is invalid: a positive number is expected.")
     return int(text) if large else min(int(text), PAGE)
-
-
-def _next_link(call: Call, last: RecordSet) -> str:
-    kept = {name: value for name, value in call.request.query.items() if name != "$skipToken"}
-    token = base64.urlsafe_b64encode(f"{last.type}/{last.name}".encode()).decode()
-    return f"{call.request.base}{call.id}?{urlencode({**kept, '$skipToken': token}, safe='$')}"
-
-
-def _position(token: str | None) -> tuple[str, str] | None:
-    if token is None:
-        return None
-    try:
-        record_type, _, name = base64.b64decode(token, b"-_", validate=True).decode().partition("/")
-    except ValueError as error:
-        raise refused("The value of $skipToken is invalid.") from error
-    return record_type, name

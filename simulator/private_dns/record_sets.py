@@ -41,7 +41,10 @@ _LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 
 @dataclass(frozen=True, slots=True)
 class RecordSet:
-    """All records of a name and type. `records` is the JSON of the type's field; `metadata` is None if never set."""
+    """All records of a name and type. `records` is the JSON of the type's field; `metadata` is None if never set.
+
+    `name` is in lower case, whatever the client wrote.
+    """
 
     name: str
     type: str
@@ -73,7 +76,10 @@ class Soa:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A zone's link to one virtual network. `etag` includes its quotes; `tags` is None if never set."""
+    """A zone's link to one virtual network. `etag` includes its quotes; `tags` is None if never set.
+
+    `name` is in lower case, whatever the client wrote.
+    """
 
     name: str
     vnet: str
@@ -195,7 +201,7 @@ def written(old: RecordSet | None, record_type: str, name: str, properties: Mapp
 
     Raises ArmError for what Azure refuses: 409 above 20 records (terraform-provider-azurerm#12406), else 400.
     """
-    base = old or RecordSet(name, record_type, -1, "", None if record_type in SINGLE else [])
+    base = old or RecordSet(name.lower(), record_type, -1, "", None if record_type in SINGLE else [])
     records = properties.get(FIELDS[record_type], base.records)
     new = replace(
         base,

@@ -36,8 +36,6 @@ class AssumedBehaviour:
     """Whether DELETE of an auto-registered set is a 400; otherwise it is a 200, and the set is registered again."""
     overlap_at_once: bool = False
     """Whether a link to a second zone of the same name is a 400 at once; otherwise the operation fails."""
-    operation_seconds: float = 10.0
-    """Duration of a zone or link operation: recorded ones were running after 4 s and finished after 30 s."""
     registration_seconds: float = 30.0
     """How long a link stays InProgress after registration was switched on and its operation has succeeded."""
     throttle: Algorithm = "sliding"
@@ -58,6 +56,8 @@ class AssumedBehaviour:
     """Whether a move to another resource group raises a write of the new id and a delete of the old one."""
     create_tells_request: bool = False
     """Whether the event of a created record set contains its request, as those of updates and deletions do."""
+    put_keeps_tags: bool = True
+    """Whether a PUT of a VM or a scale set without tags keeps the old ones; otherwise it removes them."""
 
     @classmethod
     def draw(cls, rng: Random) -> Self:
@@ -73,7 +73,6 @@ CHOICES: Mapping[str, tuple[Any, ...]] = {
     "put_keeps_metadata": (False, True),
     "refuse_auto_registered_delete": (False, True),
     "overlap_at_once": (False, True),
-    "operation_seconds": (5.0, 10.0, 29.0),
     "registration_seconds": (0.0, 30.0, 120.0),
     "throttle": ("fixed", "sliding", "bucket"),
     "list_pages_counted": (False, True),
@@ -84,6 +83,7 @@ CHOICES: Mapping[str, tuple[Any, ...]] = {
     "flexible_vm_events": (False, True),
     "move_events": (False, True),
     "create_tells_request": (False, True),
+    "put_keeps_tags": (False, True),
 }
 """The possible values of each switch of `AssumedBehaviour`."""
 

@@ -10,18 +10,18 @@ import base64
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import urlencode
 
 from simulator.arm.front_door import ArmError, ArmFrontDoor, Call, Response
 from simulator.private_dns.budgets import ZoneBudgets
 from simulator.private_dns.operations import DnsOperations, OperationFailed, Work
+from simulator.private_dns.pages import after_zone, before_link, first_link, last_zone, next_link
 from simulator.private_dns.record_sets import Link, Zone, link_json, new_soa, refused, valid_name, zone_json
 from simulator.private_dns.rules import AssumedBehaviour, failed_condition
 
 ZONE_TYPE = "Microsoft.Network/privateDnsZones"
 LINK_TYPE = f"{ZONE_TYPE}/virtualNetworkLinks"
 PAGE = 100
-"""Zones or links on a page; `$top` may be smaller. No page of this length is recorded."""
+"""Zones or links on a page; `$top` may be smaller (recorded: 1). No page of this length is recorded."""
 
 
 @dataclass(slots=True)
@@ -88,25 +88,31 @@ class ZoneCalls:
         """The zones of the subscription or group, by id."""
         inside = f"/subscriptions/{call.subscription}/" + (f"resourceGroups/{call.group}/" if call.group else "")
         version = call.request.query["api-version"]
-        ids = sorted(zone_id for zone_id in self._store.zones if zone_id.startswith(inside.lower()))
-        return self._page(call, [zone_json(self._store.zones[zone_id], version) for zone_id in ids])
+        after = last_zone(call)
+        ids = sorted(key for key in self._store.zones if key.startswith(inside.lower()) and key > after)
+        zones = [self._store.zones[zone_id] for zone_id in ids[: self._page_size(call)]]
+        token = after_zone(call, zones[-1].id) if len(zones) < len(ids) else ""
+        return self._page(call, [zone_json(zone, version) for zone in zones], token)
 
     def list_links(self, call: Call) -> Response:
         """The links of a zone, by name."""
         zone = self.parent(call)
-        return self._page(call, [link_json(zone, link, call.request.query["api-version"]) for link in zone.links])
+        first = first_link(call)
+        links = [link for link in zone.links if link.name >= first]
+        size = self._page_size(call)
+        token = before_link(links[size].name, size) if len(links) > size else ""
+        return self._page(
+            call, [link_json(zone, link, call.request.query["api-version"]) for link in links[:size]], token
+        )
 
-    def _page(self, call: Call, items: Sequence[Mapping[str, Any]]) -> Response:
-        query = call.request.query
-        top, after = query.get("$top", str(PAGE)), query.get("$skipToken", "")
+    def _page_size(self, call: Call) -> int:
+        top = call.request.query.get("$top", str(PAGE))
         if call.method != "GET" or not top.isdecimal() or int(top) == 0:
             raise refused("A list is read with GET, and $top is a positive number.")
-        rest = [item for item in items if item["id"].lower() > after]
-        page = rest[: min(int(top), PAGE)]
-        content: dict[str, Any] = {"value": page}
-        if len(rest) > len(page):
-            more = urlencode({**query, "$skipToken": page[-1]["id"].lower()}, safe="$")
-            content["nextLink"] = f"{call.request.base}{call.id}?{more}"
+        return min(int(top), PAGE)
+
+    def _page(self, call: Call, page: Sequence[Mapping[str, Any]], token: str) -> Response:
+        content: dict[str, Any] = {"value": page, **({"nextLink": next_link(call, token)} if token else {})}
         left = {"x-ms-ratelimit-remaining-subscription-resource-entities-read": str(60_000 - len(page))}
         return Response(200, content, {**left, **self._countdown(call)})
 
@@ -180,14 +186,14 @@ class ZoneCalls:
         if call.method == "DELETE" and (zone is None or link is None):
             return Response(204, None, self._countdown(call))  # azure-cli, test_DeleteLink_{Link,Zone}NotExists
         if zone is None or (link is None and call.method != "PUT"):
-            raise _not_found(call)  # azure-cli, test_GetLink_{Link,Zone}NotExists; for PATCH: inferred
+            raise _not_found(call)  # azure-sdk-for-net, {Get,Patch}Link_{Link,Zone}NotExists_ExpectError
         if call.method == "GET" and link is not None:
             return Response(
                 200,
                 link_json(zone, link, call.request.query["api-version"]),
                 {"ETag": link.etag, **self._countdown(call)},
             )
-        resource_id = f"{zone.id}/virtualNetworkLinks/{call.names[1]}"
+        resource_id = f"{zone.id}/virtualNetworkLinks/{_link_name(call)}"
         if call.method == "DELETE":
             work = Work(
                 "DeleteVirtualNetworkLink", resource_id, f"{LINK_TYPE}/delete", lambda: self._delete_link(call, zone)
@@ -206,22 +212,18 @@ class ZoneCalls:
     def _vnet(self, call: Call, zone: Zone, link: Link | None, body: Mapping[str, Any]) -> str:
         stated = body.get("properties", {}).get("virtualNetwork", {}).get("id", link.vnet if link else None)
         if not isinstance(stated, str):
-            raise refused(f"The virtual network of link '{call.names[1]}' is missing.")
-        exists = self._store.vnet_exists
-        if exists is not None and not exists(stated):  # Azure's answer is unknown; ARM answers like this elsewhere
-            group, name = stated.split("/")[4], stated.rsplit("/", 1)[1]
-            raise _missing(f"Microsoft.Network/virtualNetworks/{name}", group)
+            raise refused(f"The virtual network of link '{_link_name(call)}' is missing.")
         policy = body.get("properties", {}).get("resolutionPolicy", "Default")
         if policy not in {"Default", "NxDomainRedirect"}:  # the words are the simulator's
-            raise refused(f"The resolution policy '{policy}' of link '{call.names[1]}' is invalid.")
-        if self._unknowns.overlap_at_once and (text := self._overlap(zone, call.names[1], stated)):
+            raise refused(f"The resolution policy '{policy}' of link '{_link_name(call)}' is invalid.")
+        if self._unknowns.overlap_at_once and (text := self._overlap(zone, _link_name(call), stated)):
             raise refused(text)
         return stated
 
     def _overlap(self, zone: Zone, link_name: str, vnet: str) -> str | None:
         for other in self._store.zones.values():
             for link in other.links if other.name.lower() == zone.name.lower() else ():
-                same = other is zone and link.name.lower() == link_name.lower()
+                same = other is zone and link.name == link_name
                 if not same and link.vnet.lower() == vnet.lower():  # azure-aks-docs#212, foundry-samples#214
                     return (
                         "A virtual network cannot be linked to multiple zones with overlapping namespaces. You tried "
@@ -230,43 +232,47 @@ class ZoneCalls:
         return None
 
     def _check_link(self, call: Call, zone: Zone) -> Link | None:
-        link = zone.links_by_name.get(call.names[1].lower())
+        link = zone.links_by_name.get(_link_name(call))
         failure = failed_condition(call, link.etag if link else None)
         if failure == "exists":
             raise OperationFailed(
                 "PreconditionFailed",
-                f"The Virtual Network link {call.names[1]} for the Private DNS zone {zone.name} exists already and "
+                f"The Virtual Network link {_link_name(call)} for the Private DNS zone {zone.name} exists already and "
                 "hence cannot be created again.",
             )
         if failure == "modified":
             raise OperationFailed(
                 "PreconditionFailed",
-                f"The Virtual Network link '{call.names[1]}' for the Private DNS zone '{zone.name}' has been modified "
-                "(etag mismatch).",
+                f"The Virtual Network link '{_link_name(call)}' for the Private DNS zone '{zone.name}' has been "
+                "modified (etag mismatch).",
             )
         return link
 
     def _put_link(self, call: Call, zone: Zone, vnet: str, body: Mapping[str, Any]) -> None:
         old = self._check_link(call, zone)
-        if text := self._overlap(zone, call.names[1], vnet):
+        exists = self._store.vnet_exists
+        if exists is not None and not exists(vnet):
+            # azure-sdk-for-net, PatchLink_LinkExistsChangeVirtualNetwork_ExpectError; of a PUT: inferred
+            raise OperationFailed("BadRequest", f"Virtual network resource not found for '{vnet}'")
+        if text := self._overlap(zone, _link_name(call), vnet):
             raise OperationFailed("BadRequest", text)
         kept = old if call.method == "PATCH" else None
         properties = body.get("properties", {})
         asked = properties.get("registrationEnabled", kept.registration if kept else False)
         new = Link(
-            old.name if old else call.names[1],
+            _link_name(call),
             vnet,
             registration=bool(asked),
             etag=self._store.link_etag(),
             tags=body.get("tags", kept.tags if kept else None),
             resolution_policy=properties.get("resolutionPolicy", kept.resolution_policy if kept else None),
         )
-        zone.links_by_name[new.name.lower()] = new
+        zone.links_by_name[new.name] = new
         self._registration_changed(zone, new, was_on=bool(old and old.registration))
 
     def _registration_changed(self, zone: Zone, link: Link, *, was_on: bool) -> None:
         if link.registration and not was_on:  # azure-cli, test_PatchLink_EnableRegistration: InProgress after Succeeded
-            zone.links_by_name[link.name.lower()] = replace(link, state="InProgress")
+            zone.links_by_name[link.name] = replace(link, state="InProgress")
             delay = self._unknowns.registration_seconds * self._store.azure.operation_scale
             self._store.azure.schedule(delay, lambda: _settle(zone, link))
         if was_on and not link.registration and not any(other.registration for other in zone.links):
@@ -275,25 +281,27 @@ class ZoneCalls:
     def _delete_link(self, call: Call, zone: Zone) -> None:
         link = self._check_link(call, zone)
         if link is not None:
-            del zone.links_by_name[link.name.lower()]
+            del zone.links_by_name[link.name]
             self._registration_changed(zone, replace(link, registration=False), was_on=link.registration)
 
 
 def _settle(zone: Zone, link: Link) -> None:
-    present = zone.links_by_name.get(link.name.lower())
+    present = zone.links_by_name.get(link.name)
     if present is not None and present.etag == link.etag:
-        zone.links_by_name[link.name.lower()] = link
+        zone.links_by_name[link.name] = link
+
+
+def _link_name(call: Call) -> str:
+    """The link's name as Azure stores and shows it, in its own errors too: in lower case (ARM's errors: as sent)."""
+    return call.names[1].lower()
 
 
 def _not_found(call: Call) -> ArmError:
     pairs = zip(call.types, call.names, strict=True)
-    return _missing("/".join(["Microsoft.Network", *(part for pair in pairs for part in pair)]), call.group)
-
-
-def _missing(resource: str, group: str | None) -> ArmError:
+    resource = "/".join(["Microsoft.Network", *(part for pair in pairs for part in pair)])
     return ArmError(
         404,
         "ResourceNotFound",
-        f"The Resource '{resource}' under resource group '{group}' was not found. For more details please go to "
+        f"The Resource '{resource}' under resource group '{call.group}' was not found. For more details please go to "
         "https://aka.ms/ARMResourceNotFoundFix",
     )

@@ -53,6 +53,7 @@ _GETS = {
     "loadbalancers": LB_GET,
     "privateendpoints": PE_GET,
     "containergroups": CONTAINER_GROUP_GET,
+    "applicationgateways": LB_GET,
 }
 
 

@@ -16,7 +16,18 @@ from simulator.private_dns.record_sets import FIELDS
 from simulator.world.network_check import network_faults
 from simulator.world.places import Json, Place, addresses, listed, named_vnets, placed
 
-KINDS = ("vnets", "zones", "vms", "scale_sets", "load_balancers", "private_endpoints", "container_groups")
+KINDS = (
+    "vnets",
+    "zones",
+    "vms",
+    "scale_sets",
+    "load_balancers",
+    "private_endpoints",
+    "container_groups",
+    "application_gateways",
+    "api_managements",
+    "container_environments",
+)
 LOCATED = (*(kind for kind in KINDS if kind != "zones"), "hosts")
 
 Ranges: TypeAlias = Mapping[str, list[Any]]
@@ -87,13 +98,15 @@ def _halves(world: Json) -> Iterator[str]:
         for place, nic in listed(vm, "nics", where):
             if nic.get("ip_configurations") == []:
                 yield f"{place}.ip_configurations: found none, expected at least one"
-    for where, balancer in listed(world, "load_balancers"):
-        for place, each in listed(balancer, "frontends", where):
-            given = [each.get(key) is not None for key in ("vnet", "address", "public_ip")]
-            if given not in ([True, True, False], [False, False, True]):
-                yield f"{place}: either vnet and address or public_ip is expected"
-    for where, group in listed(world, "container_groups"):
-        if (group.get("vnet") is None) != (group.get("address") is None):
+    for kind in ("load_balancers", "application_gateways"):
+        for where, balancer in listed(world, kind):
+            for place, each in listed(balancer, "frontends", where):
+                given = [each.get(key) is not None for key in ("vnet", "address", "public_ip")]
+                if given not in ([True, True, False], [False, False, True]):
+                    yield f"{place}: either vnet and address or public_ip is expected"
+    for where, _, each in placed(world):
+        either = where.startswith(("container_groups", "api_managements", "container_environments"))
+        if either and (each.get("vnet") is None) != (each.get("address") is None):
             yield f"{where}: vnet and address, or neither, are expected"
 
 
@@ -152,13 +165,15 @@ def _overlaps(networks: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _regions(world: Json, regions: Collection[str]) -> Iterator[str]:
-    for kind in LOCATED if regions else ():
-        for where, each in listed(world, kind):
-            found = each.get("location")
-            if isinstance(found, str) and _region(found) not in regions:
-                near = get_close_matches(_region(found), regions, 1, 0.75)
-                hint = f"; did you mean {near[0]}?" if near else ""
-                yield f"{where}.location: found {found!r}, expected an Azure region{hint}"
+    located = [found for kind in LOCATED for found in listed(world, kind)]
+    for where, service in listed(world, "api_managements"):
+        located += listed(service, "additional_locations", where)
+    for where, each in located if regions else ():
+        found = each.get("location")
+        if isinstance(found, str) and _region(found) not in regions:
+            near = get_close_matches(_region(found), regions, 1, 0.75)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            yield f"{where}.location: found {found!r}, expected an Azure region{hint}"
 
 
 def _references(world: Json) -> Iterator[str]:

@@ -9,7 +9,10 @@ from typing import Any, Protocol
 
 from simulator.arm.front_door import ArmFrontDoor
 from simulator.containers.container_group import ContainerGroup, Current
+from simulator.containers.environment import ContainerEnvironments
 from simulator.containers.provider import ContainerGroups
+from simulator.gateways.api_managements import ApiManagements
+from simulator.gateways.application_gateways import ApplicationGateways
 from simulator.model_servers.entry import ServerEntry
 from simulator.model_servers.server import ModelServers
 from simulator.network.backend_pools import pool_of, reached
@@ -38,6 +41,9 @@ class Parts(Protocol):
     load_balancers: LoadBalancers
     private_endpoints: PrivateEndpoints
     container_groups: ContainerGroups
+    application_gateways: ApplicationGateways
+    api_managements: ApiManagements
+    container_environments: ContainerEnvironments
     servers: ModelServers
 
 
@@ -57,12 +63,14 @@ def load(parts: Parts, world: World) -> None:
         _load_container_group(parts, group)
 
 
-def _group(parts: Parts, resource_id: str) -> None:
+def ensure_group(parts: Parts, resource_id: str) -> None:
+    """Create the resource group of a resource if it does not exist."""
     segments = resource_id.split("/")
     parts.azure.ensure_group(segments[2], segments[4])
 
 
-def _address(parts: Parts, name: str, vnet_id: str, subnet_name: str, address: str) -> IpConfiguration:
+def address_in(parts: Parts, name: str, vnet_id: str, subnet_name: str, address: str) -> IpConfiguration:
+    """An address in a subnet, which is made if the file does not list it."""
     vnet = parts.network.vnets.find(vnet_id)
     if vnet is None:
         raise WorldError(f"vnet {vnet_id!r} is not among the vnets")
@@ -74,10 +82,10 @@ def _address(parts: Parts, name: str, vnet_id: str, subnet_name: str, address: s
 
 
 def _load_balancer(parts: Parts, entry: LoadBalancerEntry) -> None:
-    _group(parts, entry.id)
+    ensure_group(parts, entry.id)
     place_server(parts, entry.id, entry.server)
     frontends = [
-        Frontend(each.name, _address(parts, each.name, each.vnet, each.subnet, each.address))
+        Frontend(each.name, address_in(parts, each.name, each.vnet, each.subnet, each.address))
         if each.vnet and each.address
         else Frontend(each.name, public_ip=each.public_ip)
         for each in entry.frontends
@@ -122,10 +130,10 @@ def _balancing(entry: LoadBalancerEntry) -> dict[str, dict[str, dict[str, Any]]]
 
 
 def _load_private_endpoint(parts: Parts, entry: PrivateEndpointEntry) -> None:
-    _group(parts, entry.id)
+    ensure_group(parts, entry.id)
     place_server(parts, entry.id, entry.server)
     held = [
-        _address(parts, f"privateEndpointIpConfig.{parts.azure.new_guid()}", entry.vnet, entry.subnet, address)
+        address_in(parts, f"privateEndpointIpConfig.{parts.azure.new_guid()}", entry.vnet, entry.subnet, address)
         for address in entry.addresses
     ]
     for each in held:
@@ -153,14 +161,14 @@ def _load_private_endpoint(parts: Parts, entry: PrivateEndpointEntry) -> None:
 
 
 def _load_container_group(parts: Parts, entry: ContainerGroupEntry) -> None:
-    _group(parts, entry.id)
+    ensure_group(parts, entry.id)
     place_server(parts, entry.id, entry.server)
     address = None
     ports = {"ports": [{"protocol": "TCP", "port": 80}]}
     containers = [_container(each) for each in entry.containers]
     written: dict[str, Any] = {"containers": containers, "osType": "Linux", "ipAddress": {**ports, "type": "Public"}}
     if entry.vnet and entry.address:
-        address = _address(parts, "private", entry.vnet, entry.subnet, entry.address)
+        address = address_in(parts, "private", entry.vnet, entry.subnet, entry.address)
         subnets = [{"id": f"{address.vnet}/subnets/{address.subnet}"}]
         written |= {"ipAddress": {**ports, "type": "Private"}, "subnetIds": subnets}
     tags, now = dict(entry.tags), parts.azure.clock()

@@ -13,6 +13,9 @@ import msgspec
 
 from simulator.compute.vm import Health, Power
 from simulator.containers.container_group import ContainerState, State
+from simulator.containers.environment import EnvironmentState
+from simulator.gateways.api_management import Mode, ServiceState
+from simulator.gateways.application_gateway import OperationalState
 from simulator.model_servers.entry import ServerEntry
 from simulator.network.private_endpoint import Status
 from simulator.paths.entry import NetworkEntry, PathEntry  # noqa: F401 - a part of the format, as all structs here
@@ -38,6 +41,12 @@ VmId = Annotated[str, _id_of("Microsoft.Compute/virtualMachines")]
 LoadBalancerId = Annotated[str, _id_of("Microsoft.Network/loadBalancers")]
 PrivateEndpointId = Annotated[str, _id_of("Microsoft.Network/privateEndpoints")]
 ScaleSetId = Annotated[str, _id_of("Microsoft.Compute/virtualMachineScaleSets")]
+ComputerName = Annotated[
+    str, _like("^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$", "a host name of up to 63 letters, digits and hyphens")
+]
+ApplicationGatewayId = Annotated[str, _id_of("Microsoft.Network/applicationGateways")]
+ApiManagementId = Annotated[str, _id_of("Microsoft.ApiManagement/service")]
+ContainerEnvironmentId = Annotated[str, _id_of("Microsoft.App/managedEnvironments")]
 ContainerGroupId = Annotated[str, _id_of("Microsoft.ContainerInstance/containerGroups")]
 
 
@@ -130,6 +139,7 @@ class VmEntry(msgspec.Struct, forbid_unknown_fields=True):
 
     A transitional power state is written, but read as the state to which it leads. `scale_set`: the flexible one that
     the VM belongs to. `spot`: the eviction policy of a Spot VM. `server`: its model server; null: a healthy one.
+    `computer_name`: the guest's host name; null: the VM's name.
     """
 
     id: VmId
@@ -141,6 +151,7 @@ class VmEntry(msgspec.Struct, forbid_unknown_fields=True):
     scale_set: ScaleSetId | None = None
     spot: Literal["Deallocate", "Delete"] | None = None
     server: ServerEntry | None = None
+    computer_name: ComputerName | None = None
 
 
 class InstanceEntry(msgspec.Struct, forbid_unknown_fields=True):
@@ -237,6 +248,69 @@ class ContainerGroupEntry(msgspec.Struct, forbid_unknown_fields=True):
     server: ServerEntry | None = None
 
 
+class GatewayFrontendEntry(msgspec.Struct, forbid_unknown_fields=True):
+    """A frontend of an Application Gateway: as of a load balancer. `listener`: whether a listener uses it."""
+
+    name: str
+    vnet: VnetId | None = None
+    subnet: str = "default"
+    address: str | None = None
+    public_ip: str | None = None
+    listener: bool = True
+
+
+class ApplicationGatewayEntry(msgspec.Struct, forbid_unknown_fields=True):
+    """An Application Gateway. A dump leaves out one that is being deleted."""
+
+    id: ApplicationGatewayId
+    location: str
+    frontends: list[GatewayFrontendEntry]
+    operational: OperationalState = "Running"
+    tags: dict[str, str] = {}
+    server: ServerEntry | None = None
+
+
+class ApiManagementLocationEntry(msgspec.Struct, forbid_unknown_fields=True):
+    """An additional location of an API Management service. `disabled`: its gateway is disabled."""
+
+    location: str
+    vnet: VnetId | None = None
+    subnet: str = "default"
+    address: str | None = None
+    disabled: bool = False
+    server: ServerEntry | None = None
+
+
+class ApiManagementEntry(msgspec.Struct, forbid_unknown_fields=True):
+    """An API Management service, with the fields of its primary location. A dump leaves out one being deleted."""
+
+    id: ApiManagementId
+    location: str
+    mode: Mode = "Internal"
+    tier: str = "Premium"
+    state: ServiceState = "Succeeded"
+    vnet: VnetId | None = None
+    subnet: str = "default"
+    address: str | None = None
+    disabled: bool = False
+    additional_locations: list[ApiManagementLocationEntry] = []
+    tags: dict[str, str] = {}
+    server: ServerEntry | None = None
+
+
+class ContainerEnvironmentEntry(msgspec.Struct, forbid_unknown_fields=True):
+    """A Container Apps environment; without `vnet` and `address` it has a public address."""
+
+    id: ContainerEnvironmentId
+    location: str
+    state: EnvironmentState = "Succeeded"
+    vnet: VnetId | None = None
+    subnet: str = "default"
+    address: str | None = None
+    tags: dict[str, str] = {}
+    server: ServerEntry | None = None
+
+
 class HostEntry(msgspec.Struct, forbid_unknown_fields=True):
     """A host outside Azure that the network reaches, such as one of NEARZONE_STATIC. `location`: its nearest region."""
 
@@ -255,6 +329,9 @@ class World(msgspec.Struct, forbid_unknown_fields=True):
     load_balancers: list[LoadBalancerEntry] = []
     private_endpoints: list[PrivateEndpointEntry] = []
     container_groups: list[ContainerGroupEntry] = []
+    application_gateways: list[ApplicationGatewayEntry] = []
+    api_managements: list[ApiManagementEntry] = []
+    container_environments: list[ContainerEnvironmentEntry] = []
     hosts: list[HostEntry] = []
     network: NetworkEntry = msgspec.field(default_factory=NetworkEntry)
     settings: dict[str, Any] = {}

@@ -43,7 +43,7 @@ def _load(parts: Parts, entry: ScaleSetEntry, vms: int) -> None:
     scale_set = ScaleSet(
         id=entry.id,
         location=entry.location,
-        tags=dict(entry.tags),
+        tags=dict(entry.tags) or None,
         sku={"name": "Standard_NC24ads_A100_v4", "tier": "Standard", "capacity": len(entry.instances) or vms},
         properties=_properties(entry, f"{vnet.id}/subnets/{entry.subnet}"),
         guid=parts.azure.new_guid(),
@@ -86,7 +86,8 @@ def dump(parts: Parts) -> list[ScaleSetEntry]:
         vnet, _, subnet = subnet_id.partition("/subnets/")
         entries = [_entry(parts, each) for each in sorted(scale_set.instances.values(), key=lambda each: each.number)]
         mode: Literal["Flexible", "Uniform"] = "Flexible" if scale_set.flexible else "Uniform"
-        found.append(ScaleSetEntry(scale_set.id, scale_set.location, mode, vnet, subnet, entries, dict(scale_set.tags)))
+        tags = dict(scale_set.tags or {})
+        found.append(ScaleSetEntry(scale_set.id, scale_set.location, mode, vnet, subnet, entries, tags))
     return found
 
 

@@ -14,6 +14,7 @@ import msgspec
 
 from simulator.arm.front_door import ArmError
 from simulator.compute.provider import Compute
+from simulator.compute.registered import computer_name
 from simulator.compute.vm import SETTLED, NicLink, Vm
 from simulator.network.nic import IpConfiguration as Address
 from simulator.network.nic import Nic, Subnet, Vnet, peering
@@ -21,6 +22,7 @@ from simulator.paths.paths import Paths
 from simulator.private_dns.provider import PrivateDns
 from simulator.private_dns.record_sets import RecordSet, Zone
 from simulator.world import endpoints as world_endpoints
+from simulator.world import gateways as world_gateways
 from simulator.world import scale_sets as world_scale_sets
 from simulator.world.check import faults as faults_of
 from simulator.world.endpoints import place_server
@@ -103,6 +105,7 @@ def load(parts: Parts, world: World) -> None:
         _load_vm(parts, vm)
     world_scale_sets.load(parts, world)
     world_endpoints.load(parts, world)
+    world_gateways.load(parts, world)
     parts.paths.load(world.network)
     for host in world.hosts:
         parts.hosts[host.address] = host
@@ -142,7 +145,7 @@ def _load_vm(parts: Parts, entry: VmEntry) -> None:
         Vm(
             id=entry.id,
             location=entry.location,
-            tags=dict(entry.tags),
+            tags=dict(entry.tags) or None,
             power=SETTLED.get(entry.power, entry.power),
             health=entry.health,
             nics=[NicLink(each.id, {"primary": each.primary} if several else None) for each in entry.nics],
@@ -157,8 +160,10 @@ def _load_vm(parts: Parts, entry: VmEntry) -> None:
 
 def _settings(entry: VmEntry) -> dict[str, Any]:
     spot = {"priority": "Spot", "evictionPolicy": entry.spot, "billingProfile": {"maxPrice": -1.0}}
-    return (spot if entry.spot else {}) | (
-        {"virtualMachineScaleSet": {"id": entry.scale_set}} if entry.scale_set else {}
+    return (
+        (spot if entry.spot else {})
+        | ({"virtualMachineScaleSet": {"id": entry.scale_set}} if entry.scale_set else {})
+        | ({"osProfile": {"computerName": entry.computer_name}} if entry.computer_name else {})
     )
 
 
@@ -190,6 +195,9 @@ def dump(parts: Parts) -> dict[str, Any]:
         load_balancers=world_endpoints.load_balancers(parts),
         private_endpoints=world_endpoints.private_endpoints(parts),
         container_groups=world_endpoints.container_groups(parts),
+        application_gateways=world_gateways.application_gateways(parts),
+        api_managements=world_gateways.api_managements(parts),
+        container_environments=world_gateways.container_environments(parts),
         hosts=[HostEntry(each.address, each.location, parts.servers.entry(each.address)) for each in hosts],
         network=parts.paths.entry(),
         settings=dict(parts.settings),
@@ -232,7 +240,19 @@ def _vm_entry(parts: Parts, vm: Vm) -> VmEntry:
     if vm.spot:
         spot = "Delete" if vm.spot == "Delete" else "Deallocate"
     server = parts.servers.entry(vm.id)
-    return VmEntry(vm.id, vm.location, vm.power, nics, dict(vm.tags), vm.health, vm.scale_set, spot, server)
+    host = computer_name(vm)
+    return VmEntry(
+        id=vm.id,
+        location=vm.location,
+        power=vm.power,
+        nics=nics,
+        tags=dict(vm.tags or {}),
+        health=vm.health,
+        scale_set=vm.scale_set,
+        spot=spot,
+        server=server,
+        computer_name=None if host == vm.name else host,
+    )
 
 
 def _nic_entry(nic: Nic, *, primary: bool) -> NicEntry:

@@ -65,10 +65,10 @@ def test_a_small_storm_ends_with_every_answer_right_and_nothing_refused():
     assert (found["throttled"], found["failed_deliveries"]) == (0, 0)
 
 
-def test_a_few_events_about_the_same_endpoint_are_all_acknowledged_within_two_looks():
+def test_a_few_events_about_the_same_endpoint_are_all_acknowledged_with_few_looks():
     found = measured(same)
     assert (found["failed_deliveries"], found["flood_failed"]) == (0, 0)
-    assert found["reads"] <= 4, "two instances of the app, two looks each"
+    assert found["reads"] <= 6, "two instances of the app, three looks each"
     assert found["set_lists"] <= 10
 
 

@@ -45,6 +45,9 @@ def _operations():
     yield f"{REAL[0]}/extensions/health", "Microsoft.Compute/virtualMachines/extensions/write"
     yield f"{COMPUTE}/{SCALE_SET}/virtualMachines/0", "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/delete"
     yield f"{NETWORK}/loadBalancers/front", "Microsoft.Network/loadBalancers/write"
+    yield f"{NETWORK}/applicationGateways/gate", "Microsoft.Network/applicationGateways/stop/action"
+    yield f"{GROUP}/gpu/providers/Microsoft.ApiManagement/service/apim", "Microsoft.ApiManagement/service/write"
+    yield f"{GROUP}/gpu/providers/Microsoft.App/managedEnvironments/env", "Microsoft.App/managedEnvironments/delete"
     yield f"{NETWORK}/privateEndpoints/door", "Microsoft.Network/privateEndpoints/delete"
     yield (
         f"{NETWORK}/privateEndpoints/door/privateDnsZoneGroups/x",

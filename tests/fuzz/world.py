@@ -60,9 +60,12 @@ _SEGMENT = r"(?!\.{1,2}(?:/|$))(?:[\w.()-](?<![\u0130\u03f4\u2126\u212a\u212b]))
 _TYPES = "|".join(
     re.escape(each)
     for each in (
+        "Microsoft.ApiManagement/service",
+        "Microsoft.App/managedEnvironments",
         "Microsoft.Compute/virtualMachines",
         "Microsoft.Compute/virtualMachineScaleSets",
         "Microsoft.ContainerInstance/containerGroups",
+        "Microsoft.Network/applicationGateways",
         "Microsoft.Network/loadBalancers",
         "Microsoft.Network/networkInterfaces",
         "Microsoft.Network/privateEndpoints",

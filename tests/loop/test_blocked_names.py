@@ -1,8 +1,11 @@
 """A name that nearzone may not write is never silent: alarm, status and metric say which, why, and the way out."""
 
+import asyncio
+
 import pytest
 
 from simulator.arm.front_door import Response
+from simulator.private_dns.operations import DURATIONS
 from tests.support.deployment import GROUP, REGIONS, SUB, a_vm, a_world, run_scenario, strip, vm_id, zone_id
 
 EAST, WEST, ASIA = REGIONS
@@ -115,6 +118,32 @@ def test_what_was_never_ours_is_told_as_such(record, why, do):
         assert all(do in each["do"] for each in found)
 
     run_scenario(story, fleet(records=[{"name": "llama", "type": "A", "ttl": 60} | record]))
+
+
+def test_a_zone_with_registration_blocks_the_computer_names_of_its_vms_and_not_their_own_names():
+    """Azure registers `osProfile.computerName`; a VM whose own name is another one can still claim it."""
+    world = a_world(a_vm("e-1", EAST, 4) | {"computer_name": "Poppy"}, a_vm("e-2", EAST, 5), a_vm("w-1", WEST, 4))
+    world["zones"][0]["links"][0]["registration"] = True
+
+    def addresses(stage, name):
+        found = stage.cloud.private_dns.zone(zone_id(EAST)).get("A", name)
+        return found and (found.addresses, found.auto_registered)
+
+    async def story(stage):
+        await swept(stage)
+        assert await blocked(stage) == [(EAST, "e-2", "auto-registered")]
+        assert addresses(stage, "poppy") == (("10.1.0.4",), True)
+        assert addresses(stage, "e-1") == (("10.1.0.4",), False)
+        assert addresses(stage, "e-2") == (("10.1.0.5",), True)
+        stage.arm("DELETE", f"{zone_id(EAST)}/virtualNetworkLinks/{EAST}")
+        await asyncio.sleep(max(DURATIONS))
+        await swept(stage)
+        assert await blocked(stage) == []
+        assert addresses(stage, "poppy") is None
+        assert addresses(stage, "e-2") == (("10.1.0.5",), False)
+        assert stage.wrong_answers() == {}
+
+    run_scenario(story, world)
 
 
 def test_another_name_for_the_deployment_is_told_for_every_name_by_one_alarm_a_zone():

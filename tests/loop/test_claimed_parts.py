@@ -3,7 +3,16 @@
 import pytest
 
 from tests.support.deployment import REGIONS, a_vm, run_scenario, vnet
-from tests.support.endpoint_kinds import FAR, container_group, load_balancer, private_endpoint, swept, tagged, world
+from tests.support.endpoint_kinds import (
+    FAR,
+    container_group,
+    load_balancer,
+    path,
+    private_endpoint,
+    swept,
+    tagged,
+    world,
+)
 
 EAST, _, _ = REGIONS
 FRONTENDS = [
@@ -133,3 +142,20 @@ def test_a_kind_without_parts_publishes_nothing_for_a_claim_with_one_and_says_so
         assert "'chat@front-1': an endpoint of this kind has no parts to choose from" in fault
 
     run_scenario(story, given)
+
+
+def test_a_claim_names_a_frontend_of_an_application_gateway():
+    async def story(stage):
+        await swept(stage)
+        assert records(stage, "chat", "embed", "agw") == {
+            "chat": ["10.1.0.60"],
+            "embed": None,
+            "agw": ["10.1.0.60", "10.1.0.61"],
+        }
+        (fault,) = await faults(stage, "agw")
+        assert "'embed@nope': it has no frontend 'nope'" in fault
+
+    frontends = [{"name": f"In-{n}", "vnet": vnet(EAST), "address": f"10.1.0.6{n}"} for n in (0, 1)]
+    gateway = {"id": path("Microsoft.Network/applicationGateways", "agw"), "location": EAST, "frontends": frontends}
+    tags = {"nearzone": "chat@in-0, embed@nope"}
+    run_scenario(story, world(application_gateways=[gateway | {"tags": tags}]))

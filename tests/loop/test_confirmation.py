@@ -398,6 +398,22 @@ def test_what_stays_of_an_unread_claimant_takes_no_serving_address_with_it_and_b
     assert keep_open(fallback, there, (UNREAD,), Rules(settings, LATENCY, drained)).addresses == ("10.7.7.7",)
 
 
+def test_while_a_claimant_is_read_nothing_is_added_unless_nothing_else_would_be_left():
+    settings = parsed()
+    serving = vm("far", "10.2.0.4", region="westeurope")
+    answer = Answer("llama", ("10.2.0.4",), 30, "nearest")
+
+    def held(*addresses):
+        there = RecordSet("llama", 30, addresses) if addresses else None
+        rules, claimants = Rules(settings, LATENCY), (UNREAD, serving)
+        return keep_open(answer, there, claimants, rules, only_remove=True).addresses
+
+    assert held() == ()
+    assert held("10.1.0.4") == ("10.1.0.4",)
+    assert held("10.1.0.4", "10.9.9.9") == ("10.1.0.4",)
+    assert held("10.9.9.9") == ("10.2.0.4",), "a farther endpoint is better than no answer"
+
+
 # --- claimants that cannot be read
 
 

@@ -14,6 +14,9 @@ from tests.support.endpoint_kinds import (
     EAST,
     FAR,
     LLAMA,
+    api_management,
+    application_gateway,
+    container_environment,
     container_group,
     instance,
     llama,
@@ -30,6 +33,7 @@ POOL = path("Microsoft.Compute/virtualMachineScaleSets", "pool")
 LB = load_balancer()["id"]
 PE = private_endpoint()["id"]
 ACI = container_group(containers=[{"name": "server"}])["id"]
+AGW, APIM, ENV = application_gateway()["id"], api_management()["id"], container_environment()["id"]
 NEAR = vm_id("near")
 
 
@@ -40,6 +44,9 @@ def every_kind(tags=LLAMA):
         load_balancers=[load_balancer("lb", tags)],
         private_endpoints=[private_endpoint("pe", tags)],
         container_groups=[container_group("aci", tags, containers=[{"name": "server"}])],
+        application_gateways=[application_gateway("agw", tags)],
+        api_managements=[api_management("apim", tags)],
+        container_environments=[container_environment("env", tags)],
         scale_sets=[scale_set("pool", tags, instance(0, health="healthy"), instance(1, health="healthy"))],
     )
 
@@ -97,7 +104,7 @@ async def alarms(stage):
 # A stranger's resource: nothing of it matters.
 
 
-@pytest.mark.parametrize("resource", [NEAR, LB, PE, ACI, POOL])
+@pytest.mark.parametrize("resource", [NEAR, LB, PE, ACI, POOL, AGW, APIM, ENV])
 @pytest.mark.parametrize(
     "spoil",
     [
@@ -141,6 +148,10 @@ SPOILT = [
     (LB, put(5, "properties", "frontendIPConfigurations"), "10.1.0.20"),
     (PE, put("x", "properties", "networkInterfaces"), "10.1.0.30"),
     (ACI, put([], "properties", "ipAddress"), "10.1.0.40"),
+    (AGW, put(5, "properties", "httpListeners"), "10.1.0.60"),
+    (APIM, put(5, "properties", "additionalLocations"), "10.1.0.70"),
+    (APIM, put(5, "location"), "10.1.0.70"),
+    (ENV, put([], "properties", "vnetConfiguration"), "10.1.0.80"),
     (POOL, put(5, "properties", "orchestrationMode"), "10.1.0.50"),
     (f"{POOL}/virtualMachines/0", put([], "properties", "networkProfile"), "10.1.0.50"),
 ]
@@ -172,7 +183,7 @@ def test_an_unknown_endpoint_that_cannot_be_read_does_not_keep_the_others_out(re
         spoiled(stage, resource, spoil)
         report = await stage.app.correct_drift()
         assert (report.failures, report.complete) == ([], True)
-        others = {"10.1.0.4", "10.1.0.20", "10.1.0.30", "10.1.0.40", "10.1.0.50", "10.1.0.51"} - {address}
+        others = {f"10.1.0.{number}" for number in (4, 20, 30, 40, 50, 51, 60, 70, 80)} - {address}
         assert (others - {"10.1.0.51"} if resource == POOL else others) <= set(llama(stage))
         assert address not in llama(stage), "what it is cannot be told"
         assert any("does not match its specification" in each for each in await alarms(stage))
@@ -273,6 +284,11 @@ TOO_LITTLE = [
     (LB, put(None, *FRONTEND[:2]), "Azure does not report its address", "10.1.0.20"),
     (PE, put(None, *CONNECTION), "Azure does not report the state of its connection", "10.1.0.30"),
     (PE, put([], "properties", "networkInterfaces"), "Azure does not report its address", "10.1.0.30"),
+    (AGW, put(None, *FRONTEND), "Azure does not report its address", "10.1.0.60"),
+    (AGW, put(None, *FRONTEND[:2]), "Azure does not report its address", "10.1.0.60"),
+    (AGW, put("", "properties", "operationalState"), "Azure does not report whether it runs", "10.1.0.60"),
+    (APIM, put([], "properties", "privateIPAddresses"), "Azure does not report its address", "10.1.0.70"),
+    (ENV, put(None, "properties", "staticIp"), "Azure does not report its address", "10.1.0.80"),
     (ACI, put(None, "properties", "ipAddress"), "Azure does not report its address", "10.1.0.40"),
     (ACI, put(None, "properties", "instanceView"), "Azure does not report whether it runs", "10.1.0.40"),
     (NIC, put(None, "properties", "ipConfigurations"), "its NIC does not report its addresses", "10.1.0.4"),
@@ -338,7 +354,11 @@ def seen_otherwise(resource, where, value):
         return True  # A machine's NIC that is not attached to it, or has no primary address.
     if "vmHealth" in where:
         return True  # It is warming then; whether it was just one answer is decided by a second look.
-    return value == "x" or where[0] == "tags" or (where[-1], value) == ("frontendIPConfigurations", [])
+    if where[-1] in ("additionalLocations", "vnetConfiguration", "internal") and not value:
+        return True  # So a service with one location is shown, and an environment without an address in a VNet.
+    if (where[-1], value) in (("frontendIPConfigurations", []), ("httpListeners", [])):
+        return True
+    return value == "x" or where[0] == "tags"
 
 
 def test_no_null_and_no_wrong_type_anywhere_fails_a_list_or_another_endpoint_or_withdraws_one():
@@ -351,7 +371,7 @@ def test_no_null_and_no_wrong_type_anywhere_fails_a_list_or_another_endpoint_or_
         first = await arm.list_all(stage.app.settings.subscriptions, known)
         listed = [one for each in first for one in each.endpoints]
         nics = [each.id for each in stage.cloud.network.nics if "/virtualMachineScaleSets/" not in each.id]
-        read = (NEAR, LB, PE, ACI, POOL, f"{POOL}/virtualMachines/0", *nics)
+        read = (NEAR, LB, PE, ACI, AGW, APIM, ENV, POOL, f"{POOL}/virtualMachines/0", *nics)
         places = [(each, where) for each in read for where in leaves(stage.cloud.handle(request(each)).content)]
         cases = [(*place, value) for place in places for value in (None, 5, [], {}, "x") if place[1] != ("id",)]
         for case in Random(1).sample(cases, 150):
@@ -387,7 +407,7 @@ def touches(resource, endpoint):
     if "/networkInterfaces/" in resource:
         name = resource.rsplit("/", 1)[-1].split(".nic.")[0].removesuffix("-nic")
         return name == endpoint.key.rsplit("/", 1)[-1]
-    return endpoint.key.startswith(resource.lower())
+    return f"{endpoint.key}/".startswith(f"{resource.lower()}/")
 
 
 # What is read beside endpoints.

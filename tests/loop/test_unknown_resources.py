@@ -137,7 +137,7 @@ def test_where_the_catalog_does_not_know_every_claim_nothing_is_dropped():
 
 def test_a_stranger_that_has_come_to_claim_is_found_by_its_own_event_in_the_midst_of_it():
     async def story(stage):
-        stage.cloud.compute.vms.find(vm_id("s050")).tags["nearzone"] = "llama"
+        stage.cloud.compute.vms.find(vm_id("s050")).tags = {"nearzone": "llama"}
         await told(stage, *storm(event("s050", "write", WRITE)))
         assert "10.1.0.100" in stage.record(EAST, "llama")
         assert stage.wrong_answers() == {}
@@ -150,7 +150,7 @@ def test_a_power_event_that_was_dropped_while_the_first_claim_was_recorded_is_ma
 
     async def story(stage):
         vm = stage.cloud.compute.vms.find(vm_id("s050"))
-        vm.tags["nearzone"] = "llama"
+        vm.tags = {"nearzone": "llama"}
         catalog, held = stage.app.catalog, asyncio.Event()
         put = catalog.put_endpoint
 
@@ -236,7 +236,7 @@ def test_a_flood_of_unknown_resources_is_acknowledged_at_the_cost_of_one_sweep(w
 
 def test_one_that_has_come_to_claim_in_a_flood_is_found_by_the_next_drain():
     async def story(stage):
-        stage.cloud.compute.vms.find(vm_id("s150")).tags["nearzone"] = "llama"
+        stage.cloud.compute.vms.find(vm_id("s150")).tags = {"nearzone": "llama"}
         await told(stage, *flood(event("s150", "write", WRITE)))
         assert stage.wrong_answers() != {}
         await asyncio.sleep(30.0)
@@ -394,7 +394,7 @@ def test_a_machine_that_was_stopped_while_the_sweep_recorded_its_first_claim_is_
     async def story(stage):
         vm, put = stage.cloud.compute.vms.find(vm_id("s150")), stage.app.catalog.put_endpoint
         await told(stage, event("s150", "write", WRITE))  # Its health is known from now on: lists say enough of it.
-        vm.tags["nearzone"] = "llama"
+        vm.tags = {"nearzone": "llama"}
         await told(stage, *flood(event("s150", "write", WRITE)))
 
         async def stops_before(row, etag):

@@ -6,6 +6,7 @@ import msgspec
 
 from simulator.arm.front_door import Request
 from simulator.network.backend_pools import pool_of
+from simulator.world.endpoints import load_balancers
 
 SEEDS = 4
 """The remainder by 7 of seeds with load balancers. Nothing is probed there, and no older regression is among them."""
@@ -36,6 +37,11 @@ def drawn(seed, world, regions):
         }
         for number in range(rng.choice((1, 2)))
     ]
+
+
+def entries(cloud):
+    """Every load balancer as the oracle sees it, by id in lower case."""
+    return {each.id.lower(): msgspec.to_builtins(each) for each in load_balancers(cloud)}
 
 
 class Balancers:

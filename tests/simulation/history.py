@@ -1,8 +1,7 @@
-"""What every VM and load balancer was, when, and whether that explains a record set, by the oracle's answers.
+"""What every VM was, when; and whether a record set is the oracle's answer for what may have been seen of them.
 
 The app reads a VM's power, tags and addresses with several requests, and of several VMs at several times. So what it
 may know is, for each VM, any combination of what each of the three was since some time; for each VM that time differs.
-A load balancer is read with one request.
 """
 
 import bisect
@@ -12,8 +11,8 @@ import msgspec
 
 from simulator.oracle import answers as oracle
 from simulator.oracle.claims import claims, decoded, meant, serving
-from simulator.world.endpoints import _load_balancer_entry
 from simulator.world.world import _vm_entry
+from tests.simulation import balancers, gateways
 
 MOST = 3000
 """Combinations that are tried before the question is given up as undecided."""
@@ -21,7 +20,7 @@ START = float("-inf")
 
 
 class Variant:
-    """A VM or load balancer as it may have been seen. `vm` None: there was none."""
+    """A VM as it may have been seen. `vm` None: there was none."""
 
     def __init__(self, vm, settings):
         self.vm = vm
@@ -50,32 +49,36 @@ class History:
         self._past, self._variants, self._answers, self._options = {}, {}, {}, {}
         self._gone = Variant(None, self.settings)
         cloud.azure.completed.append(self._completed)
-        for each in (*cloud.compute.vms, *cloud.load_balancers.all):
-            self._past[each.id.lower()] = [(START, self._entry(each.id.lower()))]
+        for vm in cloud.compute.vms:
+            self._past[vm.id.lower()] = [(START, self._entry(vm))]
+        self._gateways = gateways.entries(cloud) | balancers.entries(cloud)
+        self._past |= {key: [(START, entry)] for key, entry in self._gateways.items()}
 
     def _completed(self, note):
-        if "/virtualmachines/" in note.resource_id.lower() or "/loadbalancers/" in note.resource_id.lower():
+        if "/virtualmachines/" in note.resource_id.lower():
             self._look_at("/".join(note.resource_id.lower().split("/")[:9]))
+        elif self._gateways:
+            self.look()
 
     def look(self):
         """Something may have been changed."""
+        if self._gateways:
+            self._gateways |= gateways.entries(self.cloud) | balancers.entries(self.cloud)
         for key in {vm.id.lower() for vm in self.cloud.compute.vms} | self._past.keys():
             self._look_at(key)
 
     def _look_at(self, key):
-        now = self._entry(key)
+        vm = self.cloud.compute.vms.find(key)
+        now = self._entry(vm) if vm else self._gateways.get(key)
         past = self._past.setdefault(key, [(START, None)])
         if past[-1][1] != now:
             past.append((self.clock(), now))
 
-    def _entry(self, key):
-        vm, balancer = self.cloud.compute.vms.find(key), self.cloud.load_balancers.all.find(key)
-        if balancer:
-            return msgspec.to_builtins(_load_balancer_entry(self.cloud, balancer))
-        return msgspec.to_builtins(_vm_entry(self.cloud, vm)) if vm else None
+    def _entry(self, vm):
+        return msgspec.to_builtins(_vm_entry(self.cloud, vm))
 
     def vms(self):
-        """The ids of all VMs and load balancers that there ever were, in lower case."""
+        """The ids of all VMs that there ever were, in lower case."""
         return self._past.keys()
 
     def seen(self, key, since):
@@ -85,31 +88,30 @@ class History:
         found = self._variants.get((key, first, len(past)))
         if found is None:
             states = [vm for _, vm in past[first:]]
-            whole = any("frontends" in each for each in states if each)
-            found = self._balancers(states) if whole else self._mix(states, self._hidden(past))
-            self._variants[key, first, len(past)] = found
+            found = self._variants[key, first, len(past)] = self._mix(states, self._hidden(past))
         return found
 
     def _hidden(self, past):
         """Whether a VM has come to report health, and lists do not show it: only a GET does, which is due in a day.
 
+        One request shows all of a gateway.
+
         No list shows it while the VM is started, either: the extension reports again only some time after that.
         """
-        alive = [vm for _, vm in past if vm and "frontends" not in vm]
+        alive = [vm for _, vm in past if vm and "power" in vm]
         come = [n for n, vm in enumerate(alive) if vm["health"] and any(not each["health"] for each in alive[:n])]
         started = come and any(vm["power"] == "starting" for vm in alive[come[0] :])
         return bool(come) and (bool(started) or not self.cloud.compute.status_only_health)
 
     def late(self):
         """Whether a VM may be misjudged until its next GET."""
-        return any(self._hidden(past) and past[-1][1] and past[-1][1]["health"] for past in self._past.values())
-
-    def _balancers(self, states):
-        return [Variant(each, self.settings) for each in _distinct(reversed(states))]
+        return any(self._hidden(past) and past[-1][1] and past[-1][1].get("health") for past in self._past.values())
 
     def _mix(self, states, hidden):
         gone = [self._gone] if None in states else []
         states = [vm for vm in reversed(states) if vm]
+        if states and "power" not in states[0]:
+            return [Variant(each, self.settings) for each in _distinct(states)] + gone
         alive = [(vm["power"], vm["health"]) for vm in states]
         parts = [_distinct([*alive, *((power, None) for power, _ in alive if hidden)])]
         parts += [_distinct(vm[part] for vm in states) for part in ("tags", "nics")]

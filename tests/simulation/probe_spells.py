@@ -40,7 +40,7 @@ class Spells:
     async def dead_name(self):
         """Every server with a name in its tag dies; others live on, so that the vantage is not blind."""
         name, servers = self.rng.choice(NAMES), self.world.cloud.servers
-        named = [vm.id for vm in self.world.cloud.compute.vms if name in vm.tags.get("nearzone", "").lower()]
+        named = [vm.id for vm in self.world.cloud.compute.vms if name in (vm.tags or {}).get("nearzone", "").lower()]
         for each in sorted(named):
             servers.set(each, ServerEntry(behaviour="dead"), self.world.clock())
         await asyncio.sleep(self.rng.uniform(60.0, 240.0))

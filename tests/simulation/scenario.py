@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from simulator.faults.source import Rates
 from simulator.oracle.answers import expected
-from tests.simulation import balancers
+from tests.simulation import balancers, gateways
 from tests.simulation.faults import KINDS, rates
 from tests.simulation.probe_scenario import ProbeScenario, draw_probing
 
@@ -98,6 +98,9 @@ def draw(seed):
     world = a_world(rng, regions)
     probing = draw_probing(seed, world, regions)
     world["load_balancers"] = balancers.drawn(seed, world, regions)
+    if probing is None and (chance := gateways.chance_of(seed)):
+        group = f"/subscriptions/{SUBSCRIPTIONS[0]}/resourceGroups/gpu-0"
+        gateways.add(world, chance, regions, group, vnet_id)
     return Scenario(
         seed=seed,
         world=world,

@@ -16,6 +16,7 @@ from simulator.oracle.claims import claims, decoded, endpoints, permitted
 from simulator.private_dns.rules import AssumedBehaviour
 from simulator.timing.latency import Latency
 from simulator.world.world import read
+from tests.simulation import gateways
 from tests.simulation.catalog_faults import FaultSchedule
 from tests.simulation.catalogs import InMemory, InTable
 from tests.simulation.cluster import Cluster, resync
@@ -29,7 +30,7 @@ from tests.simulation.process import CrashSchedule
 from tests.simulation.scenario import draw
 from tests.simulation.trace import Trace
 from tests.simulation.witness import Witness
-from tests.simulation.workload import Workload, foreign_writer, freezer
+from tests.simulation.workload import Workload, foreign_writer, freezer, resizer
 from tests.support.small_world import in_virtual_time
 
 EVENTS = 40
@@ -71,6 +72,7 @@ class Story:
         self.event_grid = EventGrid(self.cloud.azure, self.cluster.deliver, Random(f"events {seed}"))
         schema = "CloudEventSchemaV1_0" if drawn.cloud_events else "EventGridSchema"
         watched = (*WATCHED, EDITS) if seed % 4 == 3 else WATCHED
+        watched += gateways.WATCHED if "application_gateways" in drawn.world else ()
         self.event_grid.subscriptions = [Subscription("app", schema, watched)]
         self.told = 0
         self.cloud.azure.completed.append(self._count)
@@ -168,6 +170,8 @@ class Story:
         ]
         if drawn.foreign_writes:
             work.append(foreign_writer(self, Random(f"foreign {drawn.seed}"), drawn.foreign_writes))
+        if drawn.seed % 5 == 2:  # the stories of the other seeds stay as they were
+            work.append(resizer(self, Random(f"resizer {drawn.seed}")))
         if drawn.freezes:
             work.append(freezer(self, Random(f"freezer {drawn.seed}")))
         if self.probed:

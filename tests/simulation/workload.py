@@ -7,6 +7,7 @@ import msgspec
 
 from simulator.arm.front_door import Request
 from tests.simulation.balancers import Balancers
+from tests.simulation.gateways import GatewayWorkload, chance_of
 from tests.simulation.scenario import MANY, TAGS, zone_id
 
 VERSIONS = {"virtualmachines": "2024-07-01", "networkinterfaces": "2024-01-01", "privatednszones": "2024-06-01"}
@@ -20,6 +21,9 @@ class Workload:
         self.vms = {vm["id"]: vm for vm in story.drawn.world["vms"]}
         self.alive, self.dead = list(self.vms), []
         self.fresh = itertools.count(100)
+        drawn = "application_gateways" in story.drawn.world
+        self.gateway_chance = chance_of(story.drawn.seed) if drawn else None
+        self.gateways = GatewayWorkload(self.cloud, self.gateway_chance, story.trace) if drawn else None
         self.often = (self.start, self.stop, self.start, self.stop, self.start, self.stop)
         self.others = (
             *(self.tag, self.address, self.edit, self.heal, self.shutdown, self.delete, self.create, self.flip),
@@ -34,6 +38,8 @@ class Workload:
         vm = self.rng.choice(self.alive)
         self.story.trace("people", act.__name__, vm.rsplit("/", 1)[-1])
         act(vm)
+        if self.gateways and self.gateway_chance.random() < 0.4:
+            self.gateways.act()
         self.story.history.look()
 
     def arm(self, method, path, body=None):
@@ -142,6 +148,22 @@ class Workload:
             self.story.cluster.by_hand(drain={**target, "minutes": self.rng.choice((1, 3, 60))})
         else:
             self.story.cluster.by_hand(undrain=target)
+
+
+async def resizer(story, rng):
+    """A tool changes the size of VMs by PUTs without tags, which Azure keeps or removes (`put_keeps_tags`)."""
+    while True:
+        await asyncio.sleep(rng.expovariate(1 / 30.0))
+        vm = rng.choice(story.people.alive)
+        story.trace("people", "resize", vm.rsplit("/", 1)[-1])
+        found = story.people.arm("GET", vm).content
+        if "properties" in found:
+            profile = {
+                "hardwareProfile": {"vmSize": rng.choice(("Standard_NC24ads_A100_v4", "Standard_NC48ads_A100_v4"))}
+            }
+            nics = {"networkProfile": found["properties"]["networkProfile"]}
+            story.people.arm("PUT", vm, {"location": found["location"], "properties": {**nics, **profile}})
+            story.history.look()
 
 
 async def freezer(story, rng):

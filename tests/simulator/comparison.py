@@ -1,7 +1,8 @@
 """Says where an answer of the simulator differs from the recorded one.
 
 What is random in a recording (etags, resource guids, operation ids) goes together with what the simulator made instead:
-one recorded value, one of the simulator's, and the reverse. Everything else has to be equal, but for BEYOND.
+one recorded value, one of the simulator's, and the reverse. Everything else has to be equal, but for BEYOND and for
+what an older Azure did differently (`eras.py`).
 """
 
 import base64
@@ -9,10 +10,12 @@ import fnmatch
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
+from eras import ABSENT, ERAS
 from recordings import POLLS, Interaction
 
 from simulator.arm.front_door import Response
@@ -26,7 +29,12 @@ HEADERS = (
     "x-ms-ratelimit-remaining-subscription-resource-requests",
     "x-ms-ratelimit-remaining-subscription-resource-entities-read",
 )
-"""Headers that must be there exactly when they were recorded; the values of the last two are not compared."""
+"""Headers that must be there exactly when they were recorded; the values of the last two are not compared.
+
+`countdowns.py` compares the steps of countdowns. The other ones must be there when they were recorded: the simulator
+sends those of all years.
+"""
+_COUNTDOWN = "x-ms-ratelimit-remaining-"
 
 _MACHINES = "scale sets/properties/virtualMachineProfile"
 BEYOND = {
@@ -45,6 +53,8 @@ BEYOND = {
         "VMs/identity",
         "VMs/zones",
         "VMs/plan",
+        "VMs/properties/instanceView/maintenanceRedeployStatus",
+        "VMs/properties/instanceView/platformFaultDomain",
         "scale sets/identity",
     ),
     "written or extended by a policy of the recorder's subscription": (
@@ -62,6 +72,13 @@ BEYOND = {
         "container groups/properties/containers/[*]/properties/configMap",
         "container groups/properties/isCreatedFromStandbyPool",
     ),
+    "decided by the api-version of a creation that is not recorded": ("public addresses/properties/ddosSettings",),
+    "what containers print, and where a command's terminal is": (
+        "container groups/content",
+        "container groups/webSocketUri",
+        "container groups/password",
+    ),
+    "the content of certificates": ("Application Gateways/properties/sslCertificates/[*]/properties/publicCertData",),
     "events inside containers": (
         "container groups/properties/containers/[*]/properties/instanceView/events",
         "operation polls/properties/events",
@@ -70,13 +87,27 @@ BEYOND = {
 """Fields that are not compared, in the terms of the table, by the reason; `[*]` is any item of a list."""
 _BEYOND = re.compile("|".join(fnmatch.translate(each) for some in BEYOND.values() for each in some))
 
-TIMES = {"startTime", "endTime", "timeCreated", "time"}
+TIMES = {
+    "startTime",
+    "endTime",
+    "finishTime",
+    "timeCreated",
+    "time",
+    "createdAt",
+    "createdAtUtc",
+    "lastModifiedAt",
+}
+PUBLIC_ADDRESSES = {"ip", "ipAddress", "publicIPAddresses", "outboundPublicIPAddresses"}
 SHAPES = {
     "macAddress": re.compile(r"([0-9A-F]{2}-){5}[0-9A-F]{2}"),
     "internalFqdn": re.compile(r"[a-z]+\.[0-9a-z]{26}\.[a-z]+\.internal\.cloudapp\.net"),
     "internalDomainNameSuffix": re.compile(r"[0-9a-z]{26}\.[a-z]+\.internal\.cloudapp\.net"),
 }
-GUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+RANDOM = re.compile(
+    r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|(?<=_)[0-9a-f]{8}(?![0-9a-z])|\bAAAAAA[\w+/]{5}="
+)
+"""What Azure draws: GUIDs, the end of the name of a flexible scale set's VM (`set_1a2b3c4d`), and the etags of API
+Management (eight bytes in base64)."""
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)")
 
 
@@ -87,8 +118,20 @@ VARY = {
 """Headers that Azure sends at one time and not at another: their presence is not compared there."""
 
 
+@dataclass(frozen=True)
+class Difference:
+    """`place`: where in the answer, e.g. `/properties/ttl`, `header etag`; empty: the body. `text`: what differs."""
+
+    place: str
+    text: str
+    recorded: Any = None
+
+    def __str__(self) -> str:
+        return f"{self.place or 'body'}: {self.text}"
+
+
 class Pairs:
-    """Recorded GUIDs and the simulator's: each has one partner, from its first sight on."""
+    """Recorded random values and the simulator's: each has one partner, from its first sight on."""
 
     def __init__(self) -> None:
         self.ours: dict[str, str] = {}
@@ -101,27 +144,31 @@ class Pairs:
 
     def translate(self, text: str) -> str:
         """A recorded text with the simulator's values."""
-        return GUID.sub(lambda found: self.ours.get(found[0], found[0]), text)
+        return RANDOM.sub(lambda found: self.ours.get(found[0], found[0]), text)
 
-    def join(self, where: str, recorded: str, ours: str) -> Iterator[str]:
-        """Say what is wrong when two texts, GUIDs aside equal, are seen together."""
-        for old, new in zip(GUID.findall(recorded), GUID.findall(ours), strict=True):
+    def join(self, recorded: str, ours: str) -> Iterator[str]:
+        """Say what is wrong when two texts, random values aside equal, are seen together."""
+        for old, new in zip(RANDOM.findall(recorded), RANDOM.findall(ours), strict=True):
             if not old.strip("0-"):
                 continue  # scrubbed by the recorder
             if self.ours.setdefault(old, new) != new:
-                yield f"{where}: recorded {old} unchanged, ours changed to {new}"
+                yield f"recorded {old} unchanged, ours changed to {new}"
             if self.recorded.setdefault(new, old) != old:
-                yield f"{where}: ours {new} unchanged, recorded changed to {old}"
+                yield f"ours {new} unchanged, recorded changed to {old}"
             self.ours[old], self.recorded[new] = new, old
 
 
 class Comparison:
-    """One answer beside the recorded one. `pairs` and `links` (recorded polling URL -> ours) learn from it."""
+    """One answer beside the recorded one. `pairs` and `links` (recorded URL, see `key` -> ours) learn from it.
+
+    `explained`: the type and field of each difference that an era explains.
+    """
 
     def __init__(self, interaction: Interaction, pairs: Pairs) -> None:
         self.interaction = interaction
         self.pairs = pairs
         self.links: dict[str, str] = {}
+        self.explained: set[tuple[str | None, str]] = set()
         self._unordered = "clitest" in interaction.url or "cli_test" in interaction.url
 
     def differences(self, response: Response) -> list[str]:
@@ -129,78 +176,126 @@ class Comparison:
         if response.status != self.interaction.status:
             return [f"status {response.status} instead of {self.interaction.status} ({response.content})"]
         ours = {name.lower(): value for name, value in response.headers.items()}
-        found = list(self._of_headers(ours))
-        return found + list(self._of_bodies("", self.interaction.content, response.content))
+        found = [
+            *self._of_headers(ours),
+            *self._of_countdowns(ours),
+            *self._of_bodies("", self.interaction.content, response.content),
+        ]
+        return [str(each) for each in found if not self._explained(each)]
 
-    def _of_headers(self, ours: dict[str, str]) -> Iterator[str]:
+    def _explained(self, difference: Difference) -> bool:
+        field = difference.place.removeprefix("/value/*")
+        label = self.interaction.label
+        if not any(each.explains(self.interaction.at, label, field, difference.recorded) for each in ERAS):
+            return False
+        self.explained.add((label, field))
+        return True
+
+    def _of_headers(self, ours: dict[str, str]) -> Iterator[Difference]:
         theirs = self.interaction.answer_headers
         for name in HEADERS:
+            place = f"header {name}"
             if name == "retry-after" and name not in theirs:
                 continue  # azure-cli's recorder strips it
             if (name in theirs) != (name in ours):
                 if (self.interaction.label, self.interaction.method, name) in VARY:
                     continue
-                yield f"header {name}: {ours.get(name)} instead of {theirs.get(name)}"
-            elif name == "etag" and name in theirs:
-                yield from self._of_texts(f"header {name}", theirs[name], ours[name])
+                recorded = theirs.get(name, ABSENT)
+                yield Difference(place, f"{ours.get(name)} instead of {theirs.get(name)}", recorded)
+            elif name not in theirs:
+                continue
+            elif name == "etag":
+                yield from self._of_texts(place, theirs[name], ours[name])
             elif name == "retry-after" and theirs[name] != ours[name] and not self._estimate:
-                yield f"header {name}: {ours[name]} instead of {theirs[name]}"
-            elif name in {"azure-asyncoperation", "location"} and name in theirs:
+                yield _unequal(place, theirs[name], ours[name])
+            elif name in {"azure-asyncoperation", "location"}:
                 if _shape(theirs[name]) != _shape(ours[name]):
-                    yield f"header {name}: {ours[name]} instead of {theirs[name]}"
-                self.links[theirs[name].replace(":443/", "/")] = self.links[theirs[name]] = ours[name]
+                    yield _unequal(place, theirs[name], ours[name])
+                self.links[key(theirs[name])] = ours[name]
 
-    def _of_bodies(self, where: str, recorded: Any, ours: Any) -> Iterator[str]:
+    def _of_countdowns(self, ours: dict[str, str]) -> Iterator[Difference]:
+        for name, recorded in self.interaction.answer_headers.items():
+            if name.startswith(_COUNTDOWN) and name not in HEADERS and name not in ours:
+                yield Difference(f"header {name}", f"missing, recorded {recorded}", recorded)
+
+    def _of_bodies(self, place: str, recorded: Any, ours: Any) -> Iterator[Difference]:
         if isinstance(recorded, dict) and isinstance(ours, dict):
-            yield from self._of_objects(where, recorded, ours)
+            yield from self._of_objects(place, recorded, ours)
         elif isinstance(recorded, list) and isinstance(ours, list) and len(recorded) == len(ours):
-            if where == "/value" and self._unordered:  # the recorder replaced the names by which Azure had ordered
+            if place == "/value" and self._unordered:  # the recorder replaced the names by which Azure had ordered
                 recorded, ours = (sorted(items, key=lambda item: item["id"].lower()) for items in (recorded, ours))
             for pair in zip(recorded, ours, strict=True):
-                yield from self._of_bodies(f"{where}/*", *pair)
+                yield from self._of_bodies(f"{place}/*", *pair)
         elif isinstance(recorded, str) and isinstance(ours, str):
-            yield from self._of_texts(where, recorded, ours)
+            yield from self._of_texts(place, recorded, ours)
         elif recorded != ours:
-            yield f"{where or 'body'}: {ours!r} instead of {recorded!r}"
+            yield _unequal(place, recorded, ours)
 
-    def _of_objects(self, where: str, recorded: dict[str, Any], ours: dict[str, Any]) -> Iterator[str]:
+    def _of_objects(self, place: str, recorded: dict[str, Any], ours: dict[str, Any]) -> Iterator[Difference]:
         for name in sorted(recorded.keys() | ours.keys()):
-            step = f"{where}/{name}"
+            step = f"{place}/{name}"
             if self._beyond(step):
                 continue
+            if name not in ours and self._all_beyond(step, recorded[name]):
+                continue
             if name not in ours:
-                yield f"{step}: missing, recorded {json.dumps(recorded[name])}"
+                yield Difference(step, f"missing, recorded {json.dumps(recorded[name])}", recorded[name])
             elif name not in recorded:
-                yield f"{step}: not recorded, ours {json.dumps(ours[name])}"
+                yield Difference(step, f"not recorded, ours {json.dumps(ours[name])}", ABSENT)
             else:
                 yield from self._of_fields(step, name, recorded[name], ours[name])
 
-    def _of_fields(self, step: str, name: str, recorded: Any, ours: Any) -> Iterator[str]:
+    def _of_fields(self, step: str, name: str, recorded: Any, ours: Any) -> Iterator[Difference]:
         shape = SHAPES.get(name) or (_TIME if name in TIMES else None)
-        if name == "internalId":
+        if step == "/nextLink":
+            self.links[key(recorded)] = ours
+            if _page(recorded) != _page(ours):
+                yield _unequal(step, recorded, ours)
+        elif name == "internalId":
             if _internal_shape(recorded) != _internal_shape(ours):
-                yield f"{step}: {ours} is not of the form of {recorded}"
-        elif name == "ip" and _is_public(recorded) and _is_public(ours):
+                yield Difference(step, f"{ours} is not of the form of {recorded}", recorded)
+        elif name in PUBLIC_ADDRESSES and _are_public(recorded) and _are_public(ours):
             return  # given out at random
         elif shape and isinstance(recorded, str) and isinstance(ours, str):
             if recorded != ours and not (shape.fullmatch(recorded) and shape.fullmatch(ours)):
-                yield f"{step}: {ours} is not of the form of {recorded}"
+                yield Difference(step, f"{ours} is not of the form of {recorded}", recorded)
         else:
             yield from self._of_bodies(step, recorded, ours)
 
-    def _of_texts(self, where: str, recorded: str, ours: str) -> Iterator[str]:
-        if GUID.sub("guid", recorded) != GUID.sub("guid", ours):
-            yield f"{where}: {ours!r} instead of {recorded!r}"
+    def _of_texts(self, place: str, recorded: str, ours: str) -> Iterator[Difference]:
+        if RANDOM.sub("random", recorded) != RANDOM.sub("random", ours):
+            yield _unequal(place, recorded, ours)
         else:
-            yield from self.pairs.join(where, recorded, ours)
+            yield from (Difference(place, text, recorded) for text in self.pairs.join(recorded, ours))
 
     @property
     def _estimate(self) -> bool:
         """Whether Retry-After is the compute provider's guess of how long an operation goes on: not compared."""
         return self.interaction.label == POLLS and self.interaction.parts[0].lower() == "microsoft.compute"
 
+    def _all_beyond(self, step: str, recorded: Any) -> bool:
+        """Whether an object holds only fields that are not compared, such as the tags that a policy has written."""
+        return (
+            isinstance(recorded, dict) and bool(recorded) and all(self._beyond(f"{step}/{each}") for each in recorded)
+        )
+
     def _beyond(self, step: str) -> bool:
         return _BEYOND.fullmatch(f"{self.interaction.label}{step.removeprefix('/value/*')}") is not None
+
+
+def _unequal(place: str, recorded: Any, ours: Any) -> Difference:
+    return Difference(place, f"{ours!r} instead of {recorded!r}", recorded)
+
+
+def key(url: str) -> str:
+    """A URL as it is compared with another: without a port, decoded, its parameters in order."""
+    parts = urlsplit(url)
+    return f"{parts.hostname}{unquote(parts.path).lower()}?{sorted(parse_qsl(parts.query, keep_blank_values=True))}"
+
+
+def _page(url: str) -> str:
+    """A nextLink without what is opaque or of no meaning: its token, the case of its path, its parameters' order."""
+    return re.sub(r"\('\$skipToken', '[^']*'\)", "token", key(url))
 
 
 def _shape(url: str) -> str:
@@ -214,5 +309,7 @@ def _internal_shape(internal_id: str) -> str:
     return re.sub(r"[0-9a-f]{4,}", "x", base64.b64decode(internal_id).decode())
 
 
-def _is_public(address: Any) -> bool:
+def _are_public(found: Any) -> bool:
+    """Whether this is a public address, or a list of one."""
+    address = found[0] if isinstance(found, list) and len(found) == 1 else found
     return isinstance(address, str) and not ip_address(address).is_private

@@ -3,7 +3,9 @@
 Each is written by a PUT of the body that the first recorded GET shows, after what it needs; what is needed and shown
 only later, or never, is taken from there, or made up (a network of the shape that azure-cli's templates give). A
 uniform scale set grows by one instance after the other, each with its recorded number: Azure makes more than asked
-for, and deletes some again.
+for, and deletes some again. A flexible one makes its own VMs. Zones of other clients enter with a page of all zones.
+
+What the programs in containers do does not follow from any call: they end when they have ended in the recording.
 """
 
 import copy
@@ -12,11 +14,10 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from recordings import Interaction
+from recordings import Interaction, label_of
 
-from simulator.arm.collection import Collection
 from simulator.arm.front_door import Request, Response
-from simulator.compute.scale_set import ScaleSet
+from simulator.cloud import SimulatedAzure
 
 ENTERING = {
     "VNets",
@@ -24,6 +25,8 @@ ENTERING = {
     "NICs",
     "VMs",
     "load balancers",
+    "public addresses",
+    "Application Gateways",
     "private endpoints",
     "container groups",
     "scale sets",
@@ -43,9 +46,10 @@ READ_ONLY = {
 
 _NEEDED = re.compile(
     r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.Network/"
-    r"(?:virtualNetworks/[^/\"]+/subnets|networkInterfaces)/[^/\"]+",
+    r"(?:virtualNetworks/[^/\"]+/subnets|networkInterfaces|publicIPAddresses|loadBalancers)/[^/\"]+",
     re.IGNORECASE,
 )
+_TAKES_ADDRESSES = re.compile("/(networkInterfaces|loadBalancers)/")
 _ACTIONS = {"PowerState/deallocated": "deallocate", "PowerState/stopped": "powerOff"}
 
 
@@ -57,26 +61,37 @@ class Entrance:
         interactions: list[Interaction],
         send: Callable[[Request], Response],
         settle: Callable[[], None],
-        sets: Collection[ScaleSet],
+        cloud: SimulatedAzure,
     ) -> None:
         self.failed: list[str] = []
         """What the simulator refused to take in."""
         self._interactions = interactions
         self._send = send
         self._settle = settle
-        self._sets = sets
+        self._sets = cloud.compute.scale_sets.sets
+        self._groups = cloud.container_groups
+        self._ensure_group = cloud.azure.ensure_group
+        self._occupy = cloud.network.occupy
         self._made: set[str] = set()
         self._shown_later: set[str] = set()
 
     def strangers(self, interaction: Interaction) -> dict[str, dict[str, Any]]:
         """What an answer shows and the simulator has never had, and what entered only because something needed it."""
-        if interaction.label not in ENTERING:
+        others_zones = interaction.label == "zones" and not interaction.group
+        if interaction.label not in ENTERING and not others_zones:
             return {}
         return {
             id_: body
             for id_, body in interaction.shown.items()
-            if id_.lower() in self._shown_later or (id_.lower() not in self._made and not self._is_there(id_))
+            if id_.lower() in self._shown_later
+            or (id_.lower() not in self._made and not self._is_there(id_) and not self._of_flexible_set(id_, body))
         }
+
+    def _of_flexible_set(self, resource_id: str, body: dict[str, Any]) -> bool:
+        """Whether the simulator has made this VM by itself, under a random name of its own."""
+        owner = body.get("properties", {}).get("virtualMachineScaleSet", {}).get("id", "")
+        name = owner.rpartition("/")[2]
+        return bool(re.fullmatch(rf".*/{re.escape(name)}_[0-9a-f]{{8}}", resource_id)) and self._is_there(owner)
 
     def enter(self, number: int, interaction: Interaction) -> None:
         """Let in what an answer shows; `number`: its place in the recording."""
@@ -119,20 +134,27 @@ class Entrance:
 
     def _make(self, number: int, resource_id: str, body: dict[str, Any]) -> None:
         self._made.add(resource_id.lower())
+        goes_on = "/applicationGateways/" in resource_id and body["properties"]["provisioningState"] == "Updating"
+        if "/privateDnsZones/" in resource_id:
+            self._ensure_group(*resource_id.split("/")[2:5:2])
         body = _writable(body)
-        for needed in dict.fromkeys(_NEEDED.findall(json.dumps(body))):
-            if not needed.lower().startswith(resource_id.lower()) and needed.lower() not in self._made:
-                self._need(number, needed)
+        user = body.get("properties", {}).pop("ipConfiguration", None) if "/publicIPAddresses/" in resource_id else None
+        self._need_all(number, resource_id, body)
         if "/virtualMachineScaleSets/" in resource_id:
             self._grow(number, resource_id, body)
             return
         if "/networkInterfaces/" in resource_id:
             body["properties"].pop("virtualMachine", None)
-            fixed = copy.deepcopy(body)  # keeps the address that was given out dynamically
-            for each in fixed["properties"]["ipConfigurations"]:
-                each["properties"]["privateIPAllocationMethod"] = "Static"
+        if _TAKES_ADDRESSES.search(resource_id) and (fixed := _with_fixed_addresses(body)):
             self._put(resource_id, fixed)
-        self._put(resource_id, body)
+        self._put(resource_id, body, settle=not goes_on)
+        self._need_all(number, resource_id, user)
+
+    def _need_all(self, number: int, resource_id: str, body: Any) -> None:
+        """Make what a body names."""
+        for needed in dict.fromkeys(_NEEDED.findall(json.dumps(body))):
+            if not needed.lower().startswith(resource_id.lower()) and needed.lower() not in self._made:
+                self._need(number, needed)
 
     def _need(self, number: int, needed: str) -> None:
         if self._is_there(needed):
@@ -149,7 +171,8 @@ class Entrance:
                     self._make(number, id_, body)
                     if self._is_there(needed):
                         return
-        self._invent(number, needed)
+        if "/loadBalancers/" not in needed:  # the others do not exist without what they need
+            self._invent(number, needed)
 
     def _invent(self, number: int, needed: str) -> None:
         """Something that the recording names and never shows."""
@@ -158,6 +181,8 @@ class Entrance:
         subnet = {"name": name, "properties": {"addressPrefix": "10.0.0.0/24"}}
         if name and self._is_there(vnet):
             self._put(needed, subnet)
+        elif "/publicIPAddresses/" in needed:
+            self._put(needed, {"location": "westus", "properties": {}})
         elif name:
             space = {"addressSpace": {"addressPrefixes": ["10.0.0.0/16"]}, "subnets": [subnet]}
             self._put(vnet, {"location": "westus", "properties": space})
@@ -169,8 +194,25 @@ class Entrance:
             address = {"name": "ipconfig1", "properties": {"subnet": {"id": network}}}
             self._put(needed, {"location": "westus", "properties": {"ipConfigurations": [address]}})
 
-    def _put(self, resource_id: str, body: dict[str, Any]) -> None:
-        self._ask("PUT", resource_id, json.dumps(body).encode())
+    def _put(self, resource_id: str, body: dict[str, Any], *, settle: bool = True) -> None:
+        self._ask("PUT", resource_id, json.dumps(body).encode(), settle=settle)
+
+    def occupy(self, interaction: Interaction) -> None:
+        """Put into subnets the configurations that an answer shows of what the simulator does not have.
+
+        That is a type, such as a gateway, or a scale set that no answer shows.
+        """
+        for id_, body in interaction.shown.items() if interaction.label in {"VNets", "subnets"} else ():
+            subnets = [body] if "/subnets/" in id_ else body.get("properties", {}).get("subnets", ())
+            for subnet in subnets:
+                shown = [each["id"] for each in subnet["properties"].get("ipConfigurations", ())]
+                if strange := [each for each in shown if self._is_strange(each)]:
+                    self._occupy(subnet["id"], strange)
+
+    def _is_strange(self, configuration: str) -> bool:
+        owner = configuration.rpartition("/ipConfigurations/")[0]
+        scale_set = owner.partition("/virtualMachines/")[0]
+        return label_of(owner) is None or (scale_set != owner and not self._is_there(scale_set))
 
     def power(self, interaction: Interaction) -> None:
         """Bring a VM that has entered into the power state that its instance view shows."""
@@ -179,11 +221,38 @@ class Entrance:
             for code in {each["code"] for each in statuses} & _ACTIONS.keys():
                 self._ask("POST", f"{id_}/{_ACTIONS[code]}", b"")
 
-    def _ask(self, method: str, path: str, body: bytes) -> None:
+    def containers(self, interaction: Interaction) -> None:
+        """Let containers end that have ended in the recording: what they run is not simulated."""
+        for id_, body in interaction.shown.items():
+            there = self._groups.all.find(id_)
+            for each in body.get("properties", {}).get("containers", []) if there else []:
+                view = each["properties"].get("instanceView", {})
+                now = view.get("currentState", {})
+                end = now if now.get("state") == "Terminated" else view.get("previousState", {})
+                runs = there.containers.get(each["name"])
+                if "exitCode" in end and there.state == "Running" and runs is not None and runs.state == "Running":
+                    self._groups.finish(id_, each["name"], end["exitCode"])
+
+    def _ask(self, method: str, path: str, body: bytes, *, settle: bool = True) -> None:
         response = self._send(Request(method, path, {"api-version": "2024-03-01"}, {}, body))
         if response.status >= 300:
             self.failed.append(f"{method} {path}: {response.status} {response.content}")
-        self._settle()
+        if settle:
+            self._settle()
+
+
+def _with_fixed_addresses(body: dict[str, Any]) -> dict[str, Any]:
+    """A NIC or load balancer that keeps, as static ones, the private addresses that were given out dynamically."""
+    fixed = copy.deepcopy(body)
+    found = [
+        each["properties"]
+        for section in ("ipConfigurations", "frontendIPConfigurations")
+        for each in fixed.get("properties", {}).get(section, ())
+        if "privateIPAddress" in each["properties"]
+    ]
+    for each in found:
+        each["privateIPAllocationMethod"] = "Static"
+    return fixed if found else {}
 
 
 def _set_of(instances: list[dict[str, Any]]) -> dict[str, Any]:

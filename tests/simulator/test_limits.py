@@ -187,6 +187,25 @@ def test_an_error_of_a_provider_tells_what_is_left_as_well():
     assert refused.headers["x-ms-ratelimit-remaining-subscription-deletes"] == "199"
 
 
+def test_a_providers_error_that_names_the_service_as_its_cause_tells_what_is_left():
+    """Test_Compute_VM_20201201_CRUD.yaml, call 8: a NIC in a subnet that is still being written."""
+    scene = Scene(a_vm("gpu", "10.1.0.4"))
+    subnet, writes = f"{VNET}/subnets/late", "x-ms-ratelimit-remaining-subscription-writes"
+    bodies = (
+        (subnet, {"properties": {"addressPrefix": "10.1.9.0/24"}}),
+        (nic_id("late"), {"location": "eastus", "properties": {"ipConfigurations": [config(subnet)]}}),
+    )
+    made, refused = (
+        scene.cloud.handle(Request("PUT", path, NETWORK, {}, json.dumps(body).encode())) for path, body in bodies
+    )
+    assert (made.status, refused.status, refused.headers["x-ms-failure-cause"]) == (201, 429, "service")
+    assert (made.headers[writes], refused.headers[writes]) == ("199", "198")
+
+
+def config(subnet):
+    return {"name": "ip", "properties": {"subnet": {"id": subnet}}}
+
+
 def test_arm_refuses_who_reads_faster_than_its_bucket_fills_only_where_that_is_enforced():
     scene = Scene(a_vm("gpu", "10.1.0.4"))
     assert {get(scene).status for _ in range(260)} == {200}

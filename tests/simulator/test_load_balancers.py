@@ -13,6 +13,10 @@ def private(name="inside", **more):
     return {"name": name, "properties": {"subnet": SUBNET, **more}}
 
 
+def public(name="outside"):
+    return {"name": name, "properties": {"publicIPAddress": {"id": PUBLIC}}}
+
+
 def static(address, name="inside"):
     return private(name, privateIPAddress=address, privateIPAllocationMethod="Static")
 
@@ -35,13 +39,129 @@ def balanced(*frontends):
     return scene
 
 
-def test_a_write_is_over_with_its_answer_and_told_once():
+def test_a_basic_ones_write_is_over_with_its_answer_and_told_once():
     scene = Scene()
     answer = scene.ask("PUT", LB, body(private()))
     assert answer.content["properties"]["provisioningState"] == "Succeeded"
     assert "retry-after" not in answer.headers
     assert scene.ask("GET", LB).content == answer.content
     assert scene.operations == [("lb", "Microsoft.Network/loadBalancers/write", "Success")]
+
+
+STANDARD = {"name": "Standard"}
+POOL = {"name": "pool", "properties": {}}
+
+
+def states(content):
+    """The provisioning states of a load balancer, its frontends and its pools."""
+    found = content["properties"]
+    parts = found["frontendIPConfigurations"] + found["backendAddressPools"]
+    return {found["provisioningState"], *(each["properties"]["provisioningState"] for each in parts)}
+
+
+@pytest.mark.parametrize("sku", ["Standard", "Gateway"])
+def test_a_private_ones_write_goes_on_with_its_address_and_ends_with_a_new_etag(sku):
+    """azure-cli, test_network_lb_frontend_ip_zone (6 to 8) and test_network_nic_front_ip (23 to 25), 2023."""
+    scene = Scene()
+    begun = scene.ask("PUT", LB, body(private(), backendAddressPools=[POOL]) | {"sku": {"name": sku}})
+    assert states(begun.content) == {"Updating"}
+    assert begun.headers["retry-after"] == "3"
+    assert addresses(scene) == ["10.1.5.4"]
+    assert scene.ask("GET", LB).content == begun.content
+    assert scene.operations == []
+    scene.wait_for_all()
+    ended = scene.ask("GET", LB)
+    assert states(ended.content) == {"Succeeded"}
+    assert ended.headers["etag"] != begun.content["etag"]
+    assert scene.operations == [("lb", "Microsoft.Network/loadBalancers/write", "Success")]
+
+
+@pytest.mark.parametrize("part", ["", "/inboundNatRules/web"])
+@pytest.mark.parametrize("seed", range(4))
+def test_of_two_writes_the_later_one_ends_the_update(seed, part):
+    scene = Scene(seed=seed)
+    content = body(private()) | {"sku": STANDARD}
+    scene.ask("PUT", LB, content)
+    later = scene.ask("PUT", LB + part, {"properties": {}} if part else content).headers["azure-asyncoperation"]
+    path = later.removeprefix("https://management.azure.com").partition("?")[0]
+    while (due := scene.cloud.azure.next_due()) is not None:
+        scene.wait(due - scene.clock.now)
+        runs = scene.ask("GET", path).content["status"] == "InProgress"
+        assert states(scene.ask("GET", LB).content) == {"Updating" if runs else "Succeeded"}
+
+
+def test_a_write_that_is_made_to_fail_leaves_it_failed_with_its_address():
+    scene = Scene()
+    scene.cloud.azure.endings[LB.lower()] = "Failure"
+    scene.ask("PUT", LB, body(private()) | {"sku": STANDARD})
+    scene.wait_for_all()
+    assert scene.ask("GET", LB).content["properties"]["provisioningState"] == "Failed"
+    assert addresses(scene) == ["10.1.5.4"]
+
+
+def test_a_public_one_of_one_region_is_over_with_its_answer_and_a_global_one_goes_on():
+    """azure-cli, test_network_lb_sku (7) and test_network_cross_region_load_balancer_ip_config (19), 2023."""
+    for tier, state in (("Regional", "Succeeded"), ("Global", "Updating")):
+        scene = Scene()
+        scene.ask("PUT", PUBLIC, {"location": "eastus"})
+        answer = scene.ask("PUT", LB, body(public()) | {"sku": {**STANDARD, "tier": tier}})
+        assert states(answer.content) == {state}
+
+
+def test_frontends_have_the_zones_that_were_written():
+    """azure-cli, test_network_lb_frontend_ip_zone (6), 2023."""
+    scene = balanced(private() | {"zones": ["1", "2", "3"]}, private("anywhere"))
+    zones = [each.get("zones") for each in scene.ask("GET", LB).content["properties"]["frontendIPConfigurations"]]
+    assert zones == [["1", "2", "3"], None]
+
+
+def test_a_missing_public_address_is_refused_and_changes_nothing():
+    """Code and words: F5Networks/f5-azure-arm-templates issue 152."""
+    scene = balanced(private())
+    refused = scene.ask("PUT", LB, body(public()))
+    assert (refused.status, refused.content["error"]["code"]) == (400, "InvalidResourceReference")
+    assert PUBLIC in refused.content["error"]["message"]
+    assert addresses(scene) == ["10.1.5.4"]
+
+
+def test_a_rule_that_names_a_missing_frontend_is_refused_and_changes_nothing():
+    """Code and words: Azure/sap-hana issue 581."""
+    scene = balanced(private())
+    rule = {"name": "web", "properties": {"frontendIPConfiguration": {"id": f"{LB}/frontendIPConfigurations/gone"}}}
+    refused = scene.ask("PUT", LB, body(private("new"), loadBalancingRules=[rule]))
+    assert (refused.status, refused.content["error"]["code"]) == (400, "InvalidResourceReference")
+    assert f"{LB}/loadBalancingRules/web" in refused.content["error"]["message"]
+    assert addresses(scene) == ["10.1.5.4"]
+
+
+def part(scene, path):
+    return scene.ask("GET", f"{LB}/{path}").content["properties"]
+
+
+def test_rules_have_azures_defaults_and_what_they_name_lists_them():
+    """azure-cli, test_network_lb_nat_rules_v3 (7), 2023; rules: the OpenAPI example LoadBalancerCreate.json."""
+    pool, probe = {"id": f"{LB}/backendAddressPools/pool"}, {"id": f"{LB}/probes/alive"}
+    frontend = {"frontendIPConfiguration": {"id": f"{LB}/frontendIPConfigurations/inside"}}
+    nat = {**frontend, "backendAddressPool": pool, "backendPort": 30, "frontendPortRangeStart": 0, "protocol": "Tcp"}
+    rule = {**frontend, "backendAddressPools": [pool], "probe": probe, "frontendPort": 80, "protocol": "Tcp"}
+    content = body(
+        private(),
+        backendAddressPools=[POOL],
+        probes=[{"name": "alive", "properties": {"protocol": "Tcp", "port": 80}}],
+        inboundNatRules=[{"name": "nat", "properties": nat}],
+        loadBalancingRules=[{"name": "web", "properties": rule}],
+    )
+    scene = Scene()
+    assert scene.ask("PUT", LB, content | {"sku": STANDARD}).status == 201
+    assert part(scene, "inboundNatRules/nat")["frontendPort"] == 0
+    assert part(scene, "loadBalancingRules/web").items() >= {"loadDistribution": "Default"}.items()
+    assert part(scene, "probes/alive").items() >= {"intervalInSeconds": 15, "probeThreshold": 1}.items()
+    nats, rules = [{"id": f"{LB}/inboundNatRules/nat"}], [{"id": f"{LB}/loadBalancingRules/web"}]
+    served = part(scene, "backendAddressPools/pool")
+    assert (served["inboundNatRules"], served["loadBalancingRules"]) == (nats, rules)
+    assert served["loadBalancerBackendAddresses"] == []
+    assert part(scene, "frontendIPConfigurations/inside")["loadBalancingRules"] == rules
+    assert part(scene, "probes/alive")["loadBalancingRules"] == rules
 
 
 def test_a_frontend_takes_the_next_free_address_and_keeps_it_over_writes():
@@ -70,7 +190,8 @@ def test_a_static_frontend_that_moves_frees_its_old_address():
 
 def test_a_public_frontend_has_no_private_address_and_replaces_one_that_had():
     scene = balanced(private())
-    scene.ask("PUT", LB, body({"name": "outside", "properties": {"publicIPAddress": {"id": PUBLIC}}}))
+    scene.ask("PUT", PUBLIC, {"location": "eastus"})
+    scene.ask("PUT", LB, body(public()))
     assert addresses(scene) == [None]
     assert scene.cloud.network.vnets.find(VNET).taken == {}
 
@@ -150,6 +271,9 @@ def test_a_world_has_its_frontends_and_their_addresses_are_taken():
     assert (scene.cloud.world()["load_balancers"], scene.told) == ([entry], [])
     assert addresses(scene) == ["10.1.5.4", None]
     assert scene.ask("PUT", LB + "2", body(static("10.1.5.4"))).status == 400
+    assert scene.ask("GET", PUBLIC).content["properties"]["ipConfiguration"] == {
+        "id": f"{LB}/frontendIPConfigurations/out"
+    }
 
 
 def pool(scene, name="p"):

@@ -96,6 +96,51 @@ def test_a_deallocated_vm_keeps_its_nic_and_its_address():
     assert scene.ask("GET", nic_id("gpu-nic")).content["properties"]["virtualMachine"]["id"] == vm_id("gpu")
 
 
+def domain(scene, name):
+    settings = scene.ask("GET", nic_id(name)).content["properties"]["dnsSettings"]
+    return {"internalDomainNameSuffix", "internalFqdn"} & settings.keys()
+
+
+def test_the_nic_of_a_deallocated_vm_has_no_domain_name_until_the_vm_runs_again():
+    """azure-cli, test_vm_show_list_sizes_list_ip_addresses (1), 2023."""
+    scene = Scene(a_vm("gpu", "10.1.0.4"))
+    assert domain(scene, "gpu-nic") == {"internalDomainNameSuffix"}
+    for action, served in (
+        ("powerOff", {"internalDomainNameSuffix"}),
+        ("deallocate", set()),
+        ("start", {"internalDomainNameSuffix"}),
+    ):
+        scene.ask("POST", f"{vm_id('gpu')}/{action}")
+        scene.wait_for_all()
+        assert domain(scene, "gpu-nic") == served, action
+    scene.ask("PUT", nic_id("free"), a_body())
+    assert domain(scene, "free") == {"internalDomainNameSuffix"}
+
+
+def test_a_nic_that_a_vm_had_is_deleted_with_202_and_a_result_of_204():
+    """networkInterface.json, 2024-01-01, has 200, 202 and 204; the only recorded deletion is of an unused NIC."""
+    scene = Scene(a_vm("gpu", "10.1.0.4"))
+    scene.ask("DELETE", vm_id("gpu"))
+    scene.wait_for_all()
+    scene.told.clear()
+    gone = scene.ask("DELETE", nic_id("gpu-nic"))
+    assert gone.status == 202
+    path = gone.headers["location"].removeprefix("https://management.azure.com").partition("?")[0]
+    assert scene.ask("GET", path).status == 202
+    scene.wait_for_all()
+    assert scene.ask("GET", path).status == 204
+    assert scene.operations == [("gpu-nic", "Microsoft.Network/networkInterfaces/delete", "Success")]
+
+
+def test_a_nic_keeps_the_gateway_load_balancer_of_its_addresses():
+    """azure-cli, test_network_nic_front_ip (31), 2023."""
+    gateway = {"id": f"{GROUP}/Microsoft.Network/loadBalancers/lb/frontendIPConfigurations/f"}
+    (served,) = (
+        Scene().ask("PUT", nic_id("n"), a_body(gatewayLoadBalancer=gateway)).content["properties"]["ipConfigurations"]
+    )
+    assert served["properties"]["gatewayLoadBalancer"] == gateway
+
+
 def test_a_nic_that_a_vm_has_cannot_be_deleted():
     scene = Scene(a_vm("gpu", "10.1.0.4"))
     response = scene.ask("DELETE", nic_id("gpu-nic"))

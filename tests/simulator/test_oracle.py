@@ -168,6 +168,10 @@ FRONTENDS = [{"name": "in", "vnet": "n", "address": "10.5.0.4"}, {"name": "out",
 LB = of_kind("loadBalancers", frontends=FRONTENDS)
 PE = of_kind("privateEndpoints", vnet="n", addresses=["10.5.0.4"], connection="Approved", zone_group=False)
 ACI = of_kind("containerGroups", vnet="n", address="10.5.0.4", state="Running")
+AG = of_kind("applicationGateways", frontends=FRONTENDS)
+APIM = of_kind("service", vnet="n", address="10.5.0.4")
+FAR_PLACE = {"location": "East Asia", "vnet": "m", "address": "10.6.0.4"}
+ENV = of_kind("managedEnvironments", vnet="n", address="10.5.0.4")
 CRASHED = {"name": "server", "state": "Waiting"}
 POOL = of_kind("virtualMachineScaleSets", vnet="n", mode="Uniform")
 STATIC = {"name": "X", "region": "East US", "addresses": ["10.5.0.4"], "claims": ["llm"]}
@@ -201,6 +205,23 @@ def instance(**fields):
         ("container_groups", ACI | {"containers": [CRASHED, {"name": "sidecar", "port": None}]}, False),
         ("container_groups", ACI | {"containers": [CRASHED, {"name": "other"}]}, True),
         ("container_groups", ACI | {"containers": [{"name": "main"}, CRASHED | {"port": None}]}, True),
+        ("application_gateways", AG, True),
+        *(("application_gateways", AG | {"operational": each}, False) for each in ("Stopped", "Stopping", "Starting")),
+        ("application_gateways", AG | {"frontends": FRONTENDS[1:]}, False),
+        ("application_gateways", AG | {"frontends": [FRONTENDS[0] | {"listener": False}]}, False),
+        ("application_gateways", AG | DRAINED, False),
+        ("api_managements", APIM, True),
+        ("api_managements", APIM | {"state": "Updating"}, True),
+        ("api_managements", APIM | {"additional_locations": [FAR_PLACE]}, True),
+        *(("api_managements", APIM | {"state": each}, False) for each in ("Activating", "Deleting", "Failed")),
+        *(("api_managements", APIM | {"mode": each}, False) for each in ("External", "None")),
+        ("api_managements", APIM | {"vnet": None, "address": None}, False),
+        ("api_managements", APIM | {"disabled": True}, False),
+        ("api_managements", APIM | DRAINED, False),
+        ("container_environments", ENV, True),
+        ("container_environments", ENV | {"vnet": None, "address": None}, False),
+        ("container_environments", ENV | {"state": "Waiting"}, False),
+        ("container_environments", ENV | DRAINED, False),
         ("scale_sets", instance(), True),
         ("scale_sets", instance(power="stopped"), False),
         ("scale_sets", instance(health="unhealthy"), False),
@@ -212,6 +233,14 @@ def test_an_endpoint_of_another_kind_serves_as_its_kind_does(kind, endpoint, ser
     answers = expected(world(B) | {kind: [endpoint]})
     assert answers[EUS, "llm"] == (30, frozenset({"10.5.0.4" if serves else IPS["b"]}))
     assert answers.get((EUS, "x")) == ((300, frozenset({"10.5.0.4"})) if serves else None)
+
+
+def test_each_location_of_an_api_management_service_is_an_endpoint_of_its_own():
+    service = APIM | {"additional_locations": [FAR_PLACE | {"location": "West Europe"}]}
+    answers = expected(world() | {"api_managements": [service]})
+    assert (answers[EUS, "llm"], answers[WEU, "llm"]) == ((30, {"10.5.0.4"}), (30, {"10.6.0.4"}))
+    drained = {f"{APIM['id']}/locations/westeurope".lower()}
+    assert expected(world() | {"api_managements": [service]}, drained)[WEU, "x"] == (300, {"10.5.0.4"})
 
 
 def test_what_azure_keeps_a_zone_for_does_not_even_stand_in_the_way_of_an_own_name():

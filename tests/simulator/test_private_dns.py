@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from simulator.arm.limits import ArmLimits
 from tests.support.dns_cloud import GROUP, GUID, LINK, MISSING, ZONE, A, Cloud, a_set
 
 
@@ -31,6 +32,7 @@ class Row:
 
 CLI = "azure-cli privatedns recordings of 2021 and 2023, "
 ASO = "azure-service-operator recordings of 2023 and 2024, "
+NET = "azure-sdk-for-net recordings of January 2019, "
 PS = "azure-powershell recordings of 2019-05-13, "
 ROWS = [
     Row("a new set is created", CLI + "test_CrudRecordSet_ARecord", "PUT", f"{A}/new", 201, body=a_set("10.0.0.2")),
@@ -119,6 +121,18 @@ ROWS = [
         CLI + "test_DeleteLink_ZoneNotExists",
         *("DELETE", f"{MISSING}/virtualNetworkLinks/x", 204),
     ),
+    Row(
+        "patching a missing zone is ARM's 404",
+        NET + "PatchZone_ZoneNotExists",
+        *("PATCH", MISSING, 404, "ResourceNotFound", True),
+        body={"tags": {}},
+    ),
+    Row(
+        "patching a missing link is ARM's 404",
+        NET + "PatchLink_LinkNotExists",
+        *("PATCH", LINK, 404, "ResourceNotFound", True),
+        body={"tags": {}},
+    ),
     Row("a missing link is ARM's 404", CLI + "test_GetLink_LinkNotExists", "GET", LINK, 404, "ResourceNotFound", True),
     Row(
         "a link of a missing zone is ARM's 404",
@@ -192,10 +206,31 @@ def test_writing_the_same_again_changes_the_etag(cloud):
     assert first == second
 
 
-def test_names_are_one_in_any_case(cloud):
-    """Unknown for Azure, DNS demands it: one set, spelt as it was made."""
-    assert cloud.put("OLD", "10.0.0.9").content["name"] == "old"
+def test_a_name_is_shown_in_lower_case_whatever_the_client_wrote(cloud):
+    """azure-sdk-for-net PutRecordSet_IfMatchSuccess, PatchRecordSet_ChangeMetadata: `recordName` in their paths."""
+    made = cloud.put("recordName", "10.0.0.2")
+    patched = cloud.send("PATCH", f"{A}/RecordName", {"properties": {"metadata": {"k": "v"}}})
+    for answer in (made, patched, cloud.send("GET", f"{A}/recordName")):
+        assert (answer.content["id"], answer.content["name"]) == (f"{A}/recordname", "recordname")
+        assert answer.content["properties"]["fqdn"] == "recordname.ai.internal."
+    assert [each["name"] for each in cloud.send("GET", A).content["value"]] == ["old", "recordname"]
+    assert cloud.put("OLD", "10.0.0.9").status == 200
     assert cloud.addresses("old") == ("10.0.0.9",)
+
+
+def test_an_error_names_the_record_set_in_lower_case(cloud):
+    """azure-sdk-for-net PutRecordSet_IfMatchFailure; of the 404, inferred."""
+    cloud.put("recordName", "10.0.0.2")
+    stale = cloud.put("recordName", "10.0.0.2", if_match=GUID)
+    assert stale.content["message"] == "The Record set recordname has been modified (etag mismatch)."
+    assert "'nosuchname' does not exist" in cloud.send("GET", f"{A}/noSuchName").content["message"]
+
+
+def test_a_world_with_capital_letters_has_names_in_lower_case(cloud):
+    records = [{"name": "Db", "ttl": 300, "addresses": ["10.9.9.9"]}]
+    zone = cloud.dns.load_zone(ZONE, links=[{"name": "East", "vnet": LINK}], records=records)
+    assert [each.name for each in zone.record_sets] == ["@", "db"]
+    assert [each.name for each in zone.links] == ["east"]
 
 
 def test_every_zone_begins_with_azures_soa(cloud):
@@ -208,7 +243,20 @@ def test_every_zone_begins_with_azures_soa(cloud):
     assert cloud.send("PUT", f"{ZONE}/SOA/@", sent).status == 200
     soa = cloud.dns.zone(ZONE).soa
     assert (soa.minimum_ttl, soa.ttl, soa.serial, soa.refresh) == (5, 60, 1, 3600)
-    assert cloud.send("DELETE", f"{ZONE}/SOA/@").status == 400
+
+
+def test_a_zones_soa_cannot_be_deleted(cloud):
+    """azure-sdk-for-net DeleteRecordSet_SoaRecord_ExpectError: with ARM's ordinary countdown of deletes."""
+    cloud.azure.gate = ArmLimits(cloud.azure.clock)
+    answer = cloud.send("DELETE", f"{ZONE}/SOA/@")
+    assert (answer.status, answer.content) == (
+        400,
+        {"code": "BadRequest", "message": "Record sets of type 'SOA' with name '@' cannot be deleted."},
+    )
+    left = {name for name in answer.headers if name.startswith("x-ms-ratelimit-remaining-subscription-")}
+    assert "x-ms-ratelimit-remaining-subscription-deletes" in left
+    assert "x-ms-ratelimit-remaining-subscription-resource-requests" not in left
+    assert cloud.dns.zone(ZONE).soa.serial == 1
 
 
 def test_a_cname_suffers_no_neighbour_and_is_none(cloud):

@@ -2,6 +2,7 @@
 
 import pytest
 
+from simulator.private_dns.registration import Machine
 from simulator.private_dns.rules import AssumedBehaviour
 from tests.support.dns_cloud import GROUP, GUID, LINK, MISSING, VNET, ZONE, A, Cloud, a_set, link
 
@@ -153,6 +154,71 @@ def test_auto_registered_names_go_with_the_last_registration_link(cloud):
     cloud.finish(cloud.send("DELETE", LINK))
     assert cloud.addresses("vm1") is None
     assert cloud.addresses("old") == ("10.0.0.1",)
+
+
+def machine(address="10.1.0.4", name="Poppy", vnet=VNET):
+    return Machine(vnet.upper(), name, address)
+
+
+def count(cloud):
+    return cloud.send("GET", ZONE).content["properties"]["numberOfRecordSets"]
+
+
+def test_a_link_with_registration_registers_the_computer_names_of_its_vnet(cloud):
+    """dns-faq-private.yml, Azure/azure-init#68: TTL 10; the sets count in the zone, and no event tells of them."""
+    cloud.dns.registrations.machines = lambda: [machine(), machine("10.2.0.4", "far", f"{VNET}-2")]
+    before = count(cloud)
+    cloud.finish(cloud.send("PUT", LINK, link(registration=True)))
+    assert cloud.addresses("poppy") is None  # the link is still InProgress
+    cloud.now = cloud.azure.next_due()
+    content = cloud.send("GET", f"{A}/Poppy").content
+    assert (content["name"], content["properties"]["fqdn"]) == ("poppy", "poppy.ai.internal.")
+    assert content["properties"]["ttl"] == 10
+    assert content["properties"]["isAutoRegistered"] is True
+    assert content["properties"]["aRecords"] == [{"ipv4Address": "10.1.0.4"}]
+    assert count(cloud) == before + 1
+    assert cloud.send("GET", f"{A}/far").status == 404
+    assert {each.operation for each in cloud.events} == {"Microsoft.Network/privateDnsZones/virtualNetworkLinks/write"}
+
+
+def test_registered_names_follow_their_machines(cloud):
+    there = [machine()]
+    cloud.dns.registrations.machines = lambda: there
+    cloud.dns.load_zone(ZONE, links=[{"name": "eastus", "vnet": VNET, "registration": True}])
+    etag = cloud.etag("poppy")
+    assert cloud.etag("poppy") == etag
+    there[:] = [machine("10.1.0.9"), machine(name="not a name")]
+    assert cloud.addresses("poppy") == ("10.1.0.9",)
+    assert cloud.etag("poppy") != etag
+    assert cloud.addresses("not a name") is None
+    there[:] = [machine(name="POPPY"), machine("10.1.0.9", "poppy")]
+    assert cloud.addresses("poppy") == ("10.1.0.9",)
+    there.pop()
+    assert cloud.addresses("poppy") == ("10.1.0.4",)
+    there.clear()
+    assert cloud.addresses("poppy") is None
+    assert count(cloud) == 1
+
+
+def test_a_manual_set_hides_the_name_of_a_machine_until_it_is_deleted(cloud):
+    cloud.dns.registrations.machines = lambda: [machine()]
+    cloud.put("poppy", "10.9.9.9")
+    cloud.finish(cloud.send("PUT", LINK, link(registration=True)))
+    cloud.now = cloud.azure.next_due()
+    assert cloud.addresses("poppy") == ("10.9.9.9",)
+    cloud.send("DELETE", f"{A}/poppy")
+    assert cloud.addresses("poppy") == ("10.1.0.4",)
+    cloud.send("DELETE", f"{A}/poppy")
+    assert cloud.addresses("poppy") == ("10.1.0.4",)
+    cloud.finish(cloud.send("DELETE", LINK))
+    assert cloud.addresses("poppy") is None
+
+
+def test_a_zone_that_is_loaded_again_registers_its_machines_again(cloud):
+    cloud.dns.registrations.machines = lambda: [machine()]
+    for _ in range(2):
+        cloud.dns.load_zone(ZONE, links=[{"name": "eastus", "vnet": VNET, "registration": True}])
+        assert cloud.addresses("poppy") == ("10.1.0.4",)
 
 
 # What nobody knows about Azure: each switch turns one answer round

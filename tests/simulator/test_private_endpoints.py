@@ -89,6 +89,62 @@ def test_a_creation_takes_its_time_and_is_told_at_its_end():
     assert (properties(scene)["provisioningState"], properties(scene)["customDnsConfigs"]) == ("Succeeded", names)
 
 
+def described(content):
+    found = content["properties"]
+    (each,) = found["privateLinkServiceConnections"] + found["manualPrivateLinkServiceConnections"]
+    return each["properties"]["privateLinkServiceConnectionState"]["description"]
+
+
+SQL, SEARCH = (f"{GROUP}/Microsoft.{each}" for each in ("Sql/servers/db", "Search/searchServices/find"))
+
+
+@pytest.mark.parametrize(
+    ("content", "first", "last"),
+    [
+        (body(), "Auto Approved", "Auto-Approved"),  # azure-cli, test_network_private_endpoint_asg, 18 and 22
+        (body(connection(SQL, ["sqlServer"])), "Auto Approved", "Auto-approved"),  # ..._connection_sql_server, 22, 26
+        (body(connection(PLS, [])), "Auto Approved", "Auto Approved"),  # test_network_private_endpoints, 23 to 25
+        (manual(SEARCH), "Awaiting Approval", ""),  # test_private_endpoint_connection_search, 31 and 34
+        (manual(), "Awaiting Approval", "Awaiting Approval"),  # inferred
+    ],
+)
+def test_the_service_describes_a_connection_in_its_own_words_at_the_end(content, first, last):
+    scene = Scene()
+    assert described(scene.ask("PUT", PE, content).content) == first
+    scene.wait_for_all()
+    assert described(scene.ask("GET", PE).content) == last
+
+
+def test_a_decision_keeps_its_words_when_the_creation_ends():
+    scene = Scene()
+    scene.ask("PUT", PE, manual(SEARCH))
+    scene.cloud.private_endpoints.decide(PE, "Approved", "by hand")
+    scene.wait_for_all()
+    assert (state(scene), described(scene.ask("GET", PE).content)) == ("Approved", "by hand")
+
+
+def test_one_of_a_sql_server_shows_the_servers_name_at_the_end():
+    """azure-cli, test_private_endpoint_connection_sql_server (26), 2023."""
+    scene = made(body(connection(SQL, ["sqlServer"])))
+    assert properties(scene)["customDnsConfigs"] == [{"fqdn": "db.database.windows.net", "ipAddresses": ["10.1.5.4"]}]
+
+
+def test_new_security_groups_are_a_new_write_with_the_names_kept():
+    """azure-cli, test_network_private_endpoint_asg (22 to 28), 2023."""
+    group = {"id": f"{GROUP}/Microsoft.Network/applicationSecurityGroups/asg1"}
+    scene = made()
+    before = scene.ask("GET", PE).content
+    assert "applicationSecurityGroups" not in before["properties"]
+    begun = scene.ask("PUT", PE, body(applicationSecurityGroups=[group])).content
+    assert begun["properties"]["applicationSecurityGroups"] == [group]
+    assert (begun["properties"]["provisioningState"], described(begun)) == ("Updating", "Auto Approved")
+    assert begun["properties"]["customDnsConfigs"] == before["properties"]["customDnsConfigs"]
+    scene.wait_for_all()
+    ended = scene.ask("GET", PE).content
+    assert (ended["properties"]["provisioningState"], described(ended)) == ("Succeeded", "Auto-Approved")
+    assert len({before["etag"], begun["etag"], ended["etag"]}) == 3
+
+
 def test_it_has_an_address_for_each_group_or_those_that_it_states():
     scene = made(body(connection(groups=["blob", "file"])))
     addresses = [each["properties"]["privateIPAddress"] for each in nic(scene)["properties"]["ipConfigurations"]]

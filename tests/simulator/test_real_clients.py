@@ -127,3 +127,80 @@ def test_a_vm_is_deleted_and_leaves_its_nic(scene):
     assert ask(scene, "GET", VM, "2024-11-01").status == 404
     assert "virtualMachine" not in ask(scene, "GET", nic_id("gpu-nic"), "2022-01-01").content["properties"]
     assert told(scene) == [f"{TYPE}/delete"]
+
+
+IMAGE = "publishers/Debian/artifacttypes/vmimage/offers/debian-10/skus/10/versions"
+
+
+def test_a_vm_is_created_from_an_image_on_an_existing_nic(scene):
+    """`az vm create --image Debian:debian-10:10:latest --nics gpu-nic`: the calls of azure-cli's recording
+    test_vm_create_existing_nic.yaml (2023)."""
+    assert ended(scene, ask(scene, "DELETE", VM, "2024-11-01")) == "Succeeded"
+    group = "/subscriptions/S/resourcegroups/G"
+    assert ask(scene, "GET", group, "2022-09-01").content["location"] == "eastus"
+    images = f"/subscriptions/S/providers/Microsoft.Compute/locations/eastus/{IMAGE}"
+    [newest] = ask(scene, "GET", images, "2022-11-01", **{"$top": "1", "$orderby": "name desc"}).content
+    assert (newest["name"], newest["location"]) == ("0.20230222.1299", "eastus")
+    image = ask(scene, "GET", f"{images}/{newest['name']}", "2022-11-01").content
+    assert (image["id"], image["properties"]["osDiskImage"]["operatingSystem"]) == (newest["id"], "Linux")
+    links = [{"id": nic_id("gpu-nic"), "properties": {"primary": True}}]
+    machine = {"apiVersion": "2022-11-01", "type": TYPE, "name": "new", "location": "eastus", "tags": {}}
+    machine |= {"dependsOn": [], "properties": {"networkProfile": {"networkInterfaces": links}}}
+    template = {"parameters": {}, "variables": {}, "resources": [machine], "outputs": {}}
+    body = {"properties": {"template": template, "parameters": {}, "mode": "incremental"}}
+    deployment = f"{group}/providers/Microsoft.Resources/deployments/vm_deploy_1"
+    made = ask(scene, "PUT", deployment, "2022-09-01", body)
+    assert made.status == 201
+    assert ended(scene, made) == "Succeeded"
+    assert ask(scene, "GET", deployment, "2022-09-01").content["properties"]["provisioningState"] == "Succeeded"
+    created = ask(scene, "GET", vm_id("new"), "2022-11-01", **{"$expand": "instanceView"}).content
+    assert created["properties"]["networkProfile"]["networkInterfaces"] == links
+    assert scene.power("new") == "PowerState/running"
+    nic = ask(scene, "GET", nic_id("gpu-nic"), "2022-01-01").content["properties"]
+    assert nic["virtualMachine"]["id"] == vm_id("new")
+
+
+@pytest.mark.parametrize(
+    ("sku", "generation", "publisher", "system"),
+    [("22_04-lts-gen2", "V2", "Canonical", "Linux"), ("2022-datacenter", "V1", "MicrosoftWindowsServer", "Windows")],
+)
+def test_any_image_exists_in_one_version(scene, sku, generation, publisher, system):
+    """Assumed, for what the recordings do not show: nothing runs the image."""
+    path = f"/subscriptions/S/providers/Microsoft.Compute/locations/eastus/publishers/{publisher}/artifacttypes/vmimage"
+    path += f"/offers/o/skus/{sku}/versions"
+    [version] = ask(scene, "GET", path, "2022-11-01").content
+    image = ask(scene, "GET", f"{path}/{version['name']}", "2022-11-01").content["properties"]
+    assert (image["hyperVGeneration"], image["osDiskImage"]["operatingSystem"]) == (generation, system)
+    assert ask(scene, "GET", f"{path}/0.0.1", "2022-11-01").status == 404
+
+
+def test_sizes_are_listed_for_a_region(scene):
+    """`az vm list-skus --location eastus` and `az vm list-sizes`."""
+    path = "/subscriptions/S/providers/Microsoft.Compute"
+    wanted = {"$filter": "location eq 'East US'"}
+    found = ask(scene, "GET", f"{path}/skus", "2021-07-01", **wanted).content["value"]
+    assert {place for each in found for place in each["locations"]} == {"eastus"}
+    assert {each["resourceType"] for each in found} == {"virtualMachines"}
+    sizes = ask(scene, "GET", f"{path}/locations/eastus/vmSizes", "2022-11-01").content["value"]
+    assert [each["name"] for each in sizes] == [each["name"] for each in found]
+    assert ask(scene, "GET", f"{path}/skus", "2021-07-01").content["value"] == found, "the only region with a VNet"
+    assert ask(scene, "GET", f"{path}/skus", "2021-07-01", **{"$filter": "name eq 'x'"}).status == 400
+
+
+def test_locations_are_listed_with_their_names(scene):
+    """`az account list-locations --output table` shows these three names."""
+    found = ask(scene, "GET", "/subscriptions/S/locations", "2022-12-01").content["value"]
+    [eastus] = [each for each in found if each["name"] == "eastus"]
+    assert (eastus["displayName"], eastus["regionalDisplayName"]) == ("East US", "(US) East US")
+    assert eastus["metadata"]["pairedRegion"] == [{"name": "westus", "id": "/subscriptions/S/locations/westus"}]
+    assert all({"id", "name", "displayName", "regionalDisplayName", "metadata"} <= each.keys() for each in found)
+    assert ask(scene, "GET", "/subscriptions/T/locations", "2022-12-01").status == 404
+
+
+def test_a_record_set_has_every_field_of_the_clis_table(scene):
+    """`az network private-dns record-set a show --output table`. Azure leaves out the metadata of a set without any."""
+    body = {"properties": {"ttl": 30, "aRecords": [], "metadata": {"nearzone-owner": "nearzone"}}}
+    ask(scene, "PUT", BY_HAND, DNS, body)
+    found = ask(scene, "GET", BY_HAND, DNS).content
+    assert {"id", "name", "type", "etag"} <= found.keys()
+    assert {"ttl", "isAutoRegistered", "metadata", "fqdn", "aRecords"} <= found["properties"].keys()

@@ -27,9 +27,12 @@ SUB = "11111111-1111-4111-8111-111111111111"
 REGIONS = {"eastus": 1, "westeurope": 2, "southeastasia": 3}
 GROUP = f"/subscriptions/{SUB}/resourceGroups"
 HEARD = (
+    "Microsoft.ApiManagement/service/",
+    "Microsoft.App/managedEnvironments/",
     "Microsoft.Compute/",
     "Microsoft.ContainerInstance/",
     "Microsoft.Network/networkInterfaces/",
+    "Microsoft.Network/applicationGateways/",
     "Microsoft.Network/loadBalancers/",
     "Microsoft.Network/privateEndpoints/",
     "Microsoft.Resources/",

@@ -19,9 +19,9 @@ GUID = "00000000-0000-4000-8000-000000000000"
 class Cloud:
     """A simulated Azure with one zone, a virtual clock and a short way to send requests."""
 
-    def __init__(self, **options):
+    def __init__(self, *, seed=7, operation_scale=1.0, **options):
         self.now = 1_700_000_000.0
-        self.azure = ArmFrontDoor(lambda: self.now, Random(7))
+        self.azure = ArmFrontDoor(lambda: self.now, Random(seed), operation_scale=operation_scale)
         self.dns = register(self.azure, **options)
         self.dns.load_zone(ZONE, records=[{"name": "old", "type": "A", "ttl": 300, "addresses": ["10.0.0.1"]}])
         self.events = []
@@ -48,8 +48,9 @@ class Cloud:
     def finish(self, response):
         """Wait for the end of an operation; its status body."""
         assert response.status == 202
-        self.now = self.azure.next_due()
-        return self.send("GET", response.headers["azure-asyncoperation"]).content
+        while (status := self.send("GET", response.headers["azure-asyncoperation"])).status == 202:
+            self.now = self.azure.next_due()
+        return status.content
 
 
 def a_set(*addresses, ttl=30, **more):

@@ -32,6 +32,24 @@ def container_group(name="aci", tags=LLAMA, **more):
     return base | {"vnet": vnet(EAST), "address": "10.1.0.40", "state": "Running"} | more
 
 
+def application_gateway(name="agw", tags=LLAMA, *frontends, **more):
+    frontends = frontends or ({"name": "inside", "vnet": vnet(EAST), "address": "10.1.0.60"},)
+    base = {"id": path("Microsoft.Network/applicationGateways", name), "location": EAST, "tags": tags}
+    return base | {"frontends": list(frontends)} | more
+
+
+def api_management(name="apim", tags=LLAMA, **more):
+    """A service in East US and in West Europe."""
+    base = {"id": path("Microsoft.ApiManagement/service", name), "location": EAST, "tags": tags}
+    far = {"location": WEST, "vnet": vnet(WEST), "address": "10.2.0.70"}
+    return base | {"vnet": vnet(EAST), "address": "10.1.0.70", "additional_locations": [far]} | more
+
+
+def container_environment(name="env", tags=LLAMA, **more):
+    base = {"id": path("Microsoft.App/managedEnvironments", name), "location": EAST, "tags": tags}
+    return base | {"vnet": vnet(EAST), "address": "10.1.0.80"} | more
+
+
 def scale_set(name="pool", tags=LLAMA, *instances, mode="Uniform"):
     base = {"id": path("Microsoft.Compute/virtualMachineScaleSets", name), "location": EAST, "mode": mode, "tags": tags}
     return base | {"vnet": vnet(EAST), "instances": list(instances)}

@@ -18,10 +18,19 @@ SET = f"/subscriptions/{SUB}/resourceGroups/gpu/providers/Microsoft.Compute/virt
 INSTANCE = f"{SET}/virtualMachines/3"
 
 
+GATEWAY = f"/subscriptions/{SUB}/resourceGroups/net/providers/Microsoft.Network/applicationGateways/agw"
+
+
+SERVICE = f"/subscriptions/{SUB}/resourceGroups/api/providers/Microsoft.ApiManagement/service/apim"
+
+
 TYPES = {
+    "microsoft.apimanagement/service",
+    "microsoft.apimanagement/service/locations",
     "microsoft.compute/virtualmachines",
     "microsoft.compute/virtualmachinescalesets",
     "microsoft.compute/virtualmachinescalesets/virtualmachines",
+    "microsoft.network/applicationgateways",
     "microsoft.network/networkinterfaces",
 }
 
@@ -36,6 +45,12 @@ INSTANCE_HINT = Hint(INSTANCE, "microsoft.compute/virtualmachinescalesets/virtua
 
 
 NIC_HINT = Hint(NIC, "microsoft.network/networkinterfaces")
+
+
+GATEWAY_HINT = Hint(GATEWAY, "microsoft.network/applicationgateways")
+
+
+SERVICE_HINT = Hint(SERVICE, "microsoft.apimanagement/service")
 
 
 TAGS = "/providers/Microsoft.Resources/tags/default"
@@ -84,4 +99,9 @@ LEADS = [
     (INSTANCE + "/start", "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/start/action", INSTANCE_HINT),
     (INSTANCE + "/networkInterfaces/nic", "x", INSTANCE_HINT),
     (INSTANCE + "/runCommands/a/b/c", "x", INSTANCE_HINT),
+    (GATEWAY, "Microsoft.Network/applicationGateways/stop/action", GATEWAY_HINT),
+    (GATEWAY + "/start", "Microsoft.Network/applicationGateways/start/action", GATEWAY_HINT),
+    (SERVICE, "Microsoft.ApiManagement/service/write", SERVICE_HINT),
+    (SERVICE + TAGS, "Microsoft.Resources/tags/write", SERVICE_HINT),
+    (SERVICE + "/apis/chat", "x", SERVICE_HINT),
 ]
