@@ -103,6 +103,21 @@ def test_a_gateway_keeps_its_answer_while_it_is_updated_and_a_new_one_answers_wh
     run_scenario(story, world(FAR, application_gateways=[entry]))
 
 
+def test_a_gateway_that_was_seen_during_its_first_write_is_read_again_by_the_drain_timer():
+    async def story(stage):
+        stage.event_grid.subscriptions.clear()
+        gateway = stage.cloud.application_gateways.all.find(entry["id"])
+        gateway.provisioning = "Updating"
+        await swept(stage)
+        assert llama(stage) == ELSEWHERE
+        gateway.provisioning, gateway.operational = "Succeeded", "Running"
+        await stage.app.drain()
+        assert llama(stage) == ["10.1.0.60"]
+
+    entry = application_gateway(operational="Stopped")
+    run_scenario(story, world(FAR, application_gateways=[entry]))
+
+
 def test_a_gateway_without_a_private_frontend_has_a_fault_that_says_so():
     async def story(stage):
         await swept(stage)

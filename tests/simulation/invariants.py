@@ -194,7 +194,10 @@ class Invariants:
     def after_remove_dirty(self, _none, _began, zone, name, _etag):
         self.dirty.discard((zone, name))
         marked, since = self.marks.get((zone, name), (START, None))
-        if self.complete and self.complete <= marked and not self._awaited(name, unread_only=True):
+        read = self.claims_read(name)
+        # A claimant that was unknown when the claims were read may be known by now: its row has the name to mark.
+        awaited = self._awaited(name, unread_only=not (read and read.open))
+        if self.complete and self.complete <= marked and not awaited:
             self.settled(zone, name, since, marked, f"{ERRAND.get()} cleared it")
 
     def after_acquire(self, lease, _began, zone, holder, _now, _seconds):
