@@ -20,6 +20,8 @@ def with_members(
     A member is named once in Basic, and twice in all others. An empty pool has an empty list of addresses, in Basic
     nothing.
     """
+    there = {each["id"].lower() for each in written.get("backendIPConfigurations", ())}
+    joined = [each for each in joined if each.lower() not in there]  # A client may write a NIC before it exists.
     members = [*written.get("backendIPConfigurations", ()), *({"id": each} for each in joined)]
     found = {**written, **({"backendIPConfigurations": members} if members else {})}
     if basic:
