@@ -18,6 +18,13 @@ READ_ENDPOINTS = (
     "Microsoft.Network/privateEndpoints/read",
     "Microsoft.Network/privateEndpoints/privateDnsZoneGroups/read",
     "Microsoft.ContainerInstance/containerGroups/read",
+    # Where the service behind a private endpoint is: its place in the list of its resource group. It is not documented
+    # whether the list leaves out resources that the caller may not read, so these are the usual services.
+    "Microsoft.Resources/subscriptions/resourceGroups/resources/read",
+    "Microsoft.CognitiveServices/accounts/read",
+    "Microsoft.MachineLearningServices/workspaces/read",
+    "Microsoft.Search/searchServices/read",
+    "Microsoft.Network/privateLinkServices/read",
     "Microsoft.ApiManagement/service/read",
     "Microsoft.App/managedEnvironments/read",
     # Power states come with `$expand=instanceView` of the reads above. It is not documented whether Azure requires

@@ -101,7 +101,7 @@ def build(  # noqa: PLR0913 - each of them is a part of the outside world
     }
     adapters = _Adapters(
         catalog=catalog or _catalog(environment, wanted, credential),
-        inventory=ArmInventory(arm, wanted.static, wanted.zones),
+        inventory=ArmInventory(arm, wanted.static, wanted.zones, published.with_pairs(wanted.latency).regions),
         record_sets=PrivateDnsRecordSets(arm, writers, _request_ids(wanted)),
         zone_environments=ArmZoneEnvironmentReader(arm),
         prober=_prober(wanted, dialer) if wanted.probes else None,

@@ -84,7 +84,7 @@ class SimulatedAzure:
         groups = ResourceGroups(self.azure, self._inventory, self.private_dns.locks, self.permissions)
         self.moves = moves.register(self.azure, self.compute, self.network, groups.results)
         self.moves.events = unknowns.move_events
-        self.azure.beyond = ResourceManager(self.azure, self._inventory, groups.handle).handle
+        self.azure.beyond = ResourceManager(self.azure, self._listed, groups.handle, self.permissions).handle
         self.servers = ModelServers(seed)
         self.compute.moved = self.servers.rename
         self.paths = Paths(clock, seed, MATRIX)
@@ -115,6 +115,11 @@ class SimulatedAzure:
             for link in zone.links:
                 yield Entry(f"{zone.id}/virtualNetworkLinks/{link.name}", tags=link.tags or {})
             yield Entry(zone.id, tags=zone.tags)
+
+    def _listed(self) -> Iterator[Entry]:
+        """The resources in lists of all types: also services, of which nothing else is simulated."""
+        services = {key.lower(): Entry(key, location) for key, location in self.private_endpoints.services()}
+        return chain(self._inventory(), services.values())
 
     def handle(self, request: Request) -> Response:
         """Answer an ARM request."""

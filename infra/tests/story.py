@@ -1,6 +1,7 @@
 """The real app lives through all that it does, under the rights, settings and filters that the program gives it."""
 
 import json
+import re
 from fnmatch import fnmatchcase
 
 from infra.tests.stage import EAST, WEST, deployed
@@ -58,6 +59,8 @@ def grants(made, app):
 
 def action_of(method, url_path):
     """What Azure asks a caller's roles for: the type path behind the last provider, and what is done."""
+    if re.fullmatch("/subscriptions/[^/]+/resourceGroups/[^/]+/resources", url_path, re.IGNORECASE):
+        url_path = f"/providers/Microsoft.Resources/subscriptions/x/resourceGroups/x/resources/{method}"
     provider = url_path.rsplit("/providers/", 1)[1].split("/")
     verb = {"GET": "read", "PUT": "write", "PATCH": "write", "DELETE": "delete", "POST": "action"}[method]
     return "/".join([provider[0], *provider[1::2], verb])

@@ -16,7 +16,8 @@ import msgspec
 from shared.azure.answers import Page
 from shared.azure.endpoint_kind import ListableKind
 from shared.azure.machine import IpProperties, Link
-from shared.azure.tags import claims, drained, names
+from shared.azure.parts import Part, select
+from shared.azure.tags import claims, drained, names_and_parts
 from shared.config.settings import region_name
 from shared.domain.endpoints import Endpoint, State
 
@@ -67,10 +68,11 @@ class ApplicationGateways(ListableKind[_ApplicationGateway]):
     async def to_endpoint(self, found: _ApplicationGateway, *, from_list: bool) -> Endpoint:
         """Return the gateway as an endpoint with the addresses of its private frontends that have a listener."""
         del from_list
-        tagged, own, faults = names(found.tags, found.name)
+        (tagged, own, faults), _ = claimed = names_and_parts(found.tags, found.name)
         private = [each for each in found.properties.frontends or () if each.properties.private]
-        reachable = [each for each in private if not _is_deaf(found, each)]
-        addresses = tuple(sorted(address for each in reachable if (address := each.properties.private)))
+        parts = [_part(found, each) for each in found.properties.frontends or ()]
+        addresses, selected, unclear = select(*claimed, parts, "frontend")
+        faults += unclear
         state, doubt = _state(found, served=bool(addresses))
         if claims(found.tags):
             faults += _frontend_faults(found, private)
@@ -85,7 +87,14 @@ class ApplicationGateways(ListableKind[_ApplicationGateway]):
             health=False,
             doubt=doubt if claims(found.tags) else "",
             faults=faults,
+            selected=selected,
         )
+
+
+def _part(found: _ApplicationGateway, frontend: _Frontend) -> Part:
+    """Return a frontend with its private address, if a listener uses it."""
+    address = None if _is_deaf(found, frontend) else frontend.properties.private
+    return Part(frontend.name, (address,) if address else ())
 
 
 def _is_deaf(found: _ApplicationGateway, frontend: _Frontend) -> bool:

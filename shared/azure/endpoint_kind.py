@@ -15,8 +15,8 @@ import msgspec
 
 from shared.azure.answers import Page, Unreadable
 from shared.azure.client import Arm, ProviderNotRegistered
-from shared.azure.tags import Tags, claims, names
-from shared.domain.endpoints import Endpoint, Listing, State
+from shared.azure.tags import Tags, claims, names_and_parts
+from shared.domain.endpoints import Address, Endpoint, Listing, State
 from shared.domain.errors import Forbidden, NearzoneError, Terminal
 from shared.domain.resource_ids import resource_id
 
@@ -102,7 +102,7 @@ class Items(dict[str, R]):
 
 def from_tags(endpoint_id: str, kind: str, tags: Tags) -> Endpoint:
     """Return an endpoint with the names that its tags claim, and no state."""
-    tagged, own, faults = names(tags, endpoint_id.rsplit("/", 1)[-1])
+    tagged, own, faults = names_and_parts(tags, endpoint_id.rsplit("/", 1)[-1])[0]
     return Endpoint(endpoint_id, kind, tagged=tagged, own=own, faults=faults)
 
 
@@ -137,7 +137,7 @@ def _unreadable_endpoint(endpoint_id: str, kind: str, previous: Endpoint | None,
     if error.tags is None:
         raise error
     top = resource_id(endpoint_id)  # An instance claims its scale set's name.
-    tagged, own, faults = names(error.tags, (top.id if top else endpoint_id).rsplit("/", 1)[-1])
+    tagged, own, faults = names_and_parts(error.tags, (top.id if top else endpoint_id).rsplit("/", 1)[-1])[0]
     return replace(alive, tagged=tagged, own=own, faults=faults, doubt=doubt)
 
 
@@ -161,9 +161,24 @@ def merge_previous(found: Endpoint, previous: Endpoint | None) -> Endpoint:
         return found
     if not found.doubt:
         lost = found.state != State.SERVING and not found.addresses
-        return replace(found, addresses=previous.addresses) if lost else found
-    state = previous.state if found.state == State.WARMING else found.state
-    return replace(previous, state=state, addresses=found.addresses or previous.addresses, doubt=found.doubt)
+        return replace(found, addresses=previous.addresses, selected=previous.selected) if lost else found
+    if found.state == State.WARMING:
+        found = replace(found, state=previous.state, not_serving=previous.not_serving)
+    merged = replace(previous, state=found.state, not_serving=found.not_serving, doubt=found.doubt)
+    if not found.addresses:
+        return merged
+    return replace(merged, addresses=found.addresses, selected=_merged_selection(found, previous))
+
+
+def _merged_selection(found: Endpoint, previous: Endpoint) -> tuple[tuple[str, tuple[Address, ...]], ...]:
+    """Return what is selected for the previous names: as found, unless a read without doubt has to say it first.
+
+    That is so for a name that the observation does not claim any more, and for parts that it does not show.
+    """
+    new, old = dict(found.selected), dict(previous.selected)
+    lacking = {name for name in previous.names if name not in found.names or (name in new and not new[name])}
+    chosen = {name: (old if name in lacking else new).get(name) for name in sorted(previous.names)}
+    return tuple((name, addresses) for name, addresses in chosen.items() if addresses is not None)
 
 
 async def as_listing(subscription: str, kind: str, reading: Awaitable[ListResult]) -> Listing:

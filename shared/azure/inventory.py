@@ -40,11 +40,16 @@ PARENTS = (ScaleSets, ApiManagementServices)
 
 
 class ArmInventory:
-    """Implements `ports.Inventory` with all kinds. `static`, `zones`: the endpoints and the zones of the settings."""
+    """Implements `ports.Inventory` with all kinds.
 
-    def __init__(self, arm: Arm, static: Sequence[Endpoint] = (), zones: Sequence[Zone] = ()) -> None:
+    `static`, `zones`: the endpoints and the zones of the settings. `regions`: all known regions; empty: any.
+    """
+
+    def __init__(
+        self, arm: Arm, static: Sequence[Endpoint] = (), zones: Sequence[Zone] = (), regions: Collection[str] = ()
+    ) -> None:
         own = [zone.key for zone in zones]
-        self._kinds: list[Kind] = [make(arm, own) if make is PrivateEndpoints else make(arm) for make in KINDS]
+        self._kinds: list[Kind] = [make(arm, own, regions) if make is PrivateEndpoints else make(arm) for make in KINDS]
         self._static = StaticEndpoints(static)
         self._by_type: dict[str, Kind] = {kind.kind: kind for kind in (*self._kinds, self._static)}
         self._dependencies: dict[str, Dependency] = {make.type: make(arm) for make in DEPENDENCIES}

@@ -1,18 +1,22 @@
-"""Internal load balancers as endpoints: the private addresses of their frontends, while they exist.
+"""Internal load balancers as endpoints: the private addresses of their frontends, while backends are there.
 
-Whether a backend answers is left to the load balancer: its probes know more than ARM.
+A frontend is not published if its rules lead only to pools that Azure Resource Manager shows to be empty: see
+`backend_pools.py`. Whether a backend answers is left to the load balancer's probes, or to probes of this app.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from shared.azure.answers import Page
+from shared.azure.backend_pools import Balancing, unserved_frontends
 from shared.azure.endpoint_kind import ListableKind
 from shared.azure.machine import IpProperties
-from shared.azure.tags import claims, drained, names
+from shared.azure.parts import Part, select
+from shared.azure.tags import claims, drained, names_and_parts
 from shared.config.settings import region_name
 from shared.domain.endpoints import Endpoint, State
 
@@ -27,7 +31,7 @@ class _Frontend(msgspec.Struct):
     properties: _FrontendProperties = msgspec.field(default_factory=_FrontendProperties)
 
 
-class _Properties(msgspec.Struct, rename="camel"):
+class _Properties(Balancing, rename="camel"):
     provisioning_state: str = ""
     frontends: list[_Frontend] | None = msgspec.field(name="frontendIPConfigurations", default=None)
 
@@ -51,9 +55,12 @@ class LoadBalancers(ListableKind[_LoadBalancer]):
     async def to_endpoint(self, found: _LoadBalancer, *, from_list: bool) -> Endpoint:
         """Return the load balancer as an endpoint with the addresses of its private frontends."""
         del from_list
-        tagged, own, faults = names(found.tags, found.name)
+        (tagged, own, faults), _ = claimed = names_and_parts(found.tags, found.name)
         frontends = found.properties.frontends or []
-        addresses = tuple(sorted(address for each in frontends if (address := each.properties.private)))
+        unserved = unserved_frontends(found.properties, [each.name for each in frontends])
+        parts = [_part(each, withheld=each.name in unserved) for each in frontends]
+        addresses, selected, unclear = select(*claimed, parts, "frontend")
+        faults += unclear
         if claims(found.tags):
             public = [each.name for each in frontends if each.properties.public or each.properties.prefix]
             faults += tuple(f"frontend {name!r} has no private address and is not published" for name in public)
@@ -64,21 +71,43 @@ class LoadBalancers(ListableKind[_LoadBalancer]):
             tagged=tagged,
             own=own,
             addresses=addresses,
-            state=_state(found, served=bool(addresses)),
+            state=_state(found, parts),
             health=False,
             doubt=_missing_address(found) if claims(found.tags) else "",
             faults=faults,
+            selected=selected,
+            not_serving=_words(unserved, parts),
         )
 
 
-def _state(found: _LoadBalancer, *, served: bool) -> State:
+def _part(frontend: _Frontend, *, withheld: bool) -> Part:
+    address = frontend.properties.private
+    return Part(frontend.name, (address,) if address else (), withheld and address is not None)
+
+
+def _words(unserved: Mapping[str, str], parts: Sequence[Part]) -> str:
+    """Return why frontends with an address do not serve, with the evidence, or ""."""
+    held = [part.name for part in parts if part.withheld]
+    if not held:
+        return ""
+    why = ", ".join(sorted({unserved[name] for name in held}))
+    some = f": frontend {', '.join(held)} is not published" if any(_serves(part) for part in parts) else ""
+    return f"{why} (Azure Resource Manager){some}"
+
+
+def _serves(part: Part) -> bool:
+    return bool(part.addresses) and not part.withheld
+
+
+def _state(found: _LoadBalancer, parts: Sequence[Part]) -> State:
     if found.properties.provisioning_state.lower() == "deleting":
         return State.STOPPED
     if drained(found.tags):
         return State.DRAINING
-    if served:
+    if any(_serves(part) for part in parts):
         return State.SERVING
-    return State.WARMING if _missing_address(found) else State.STOPPED
+    # The drain timer reads a warming endpoint again: what joins an empty pool may raise no event of the load balancer.
+    return State.WARMING if _missing_address(found) or any(part.withheld for part in parts) else State.STOPPED
 
 
 def _missing_address(found: _LoadBalancer) -> str:

@@ -1,4 +1,7 @@
-"""Network interfaces: the endpoint that each belongs to. Their addresses are part of the endpoints."""
+"""Network interfaces: the endpoints that each belongs to, and the load balancers whose pools it is in.
+
+Their addresses are part of the endpoints. A NIC that leaves a pool does not name it any more, so the sweep finds that.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,18 @@ from shared.azure.machine import NIC_API, Link
 from shared.domain.resource_ids import resource_id
 
 
+class _IpProperties(msgspec.Struct):
+    pools: list[Link] | None = msgspec.field(name="loadBalancerBackendAddressPools", default=None)
+
+
+class _IpConfiguration(msgspec.Struct):
+    properties: _IpProperties = msgspec.field(default_factory=_IpProperties)
+
+
 class _Properties(msgspec.Struct, rename="camel"):
     virtual_machine: Link | None = None
     private_endpoint: Link | None = None
+    ip_configurations: list[_IpConfiguration] | None = None
 
 
 class _Nic(msgspec.Struct):
@@ -25,7 +37,7 @@ _nic = msgspec.json.Decoder(_Nic)
 
 
 class NetworkInterfaces:
-    """Network interfaces, which VMs and private endpoints depend on."""
+    """Network interfaces, which VMs, private endpoints and load balancers depend on."""
 
     type = "microsoft.network/networkinterfaces"
 
@@ -33,11 +45,19 @@ class NetworkInterfaces:
         self._arm = arm
 
     async def endpoints(self, nic_id: str) -> Sequence[str]:
-        """Return the id of its VM or private endpoint; none if the NIC names none. Raises Transient, Terminal."""
+        """Return the ids of its VM or private endpoint, and of the load balancers of its pools.
+
+        None if the NIC names none. Raises Transient, Terminal.
+        """
         try:
             nic = await self._arm.get(nic_id, _nic, **{"api-version": NIC_API})
         except Unreadable:
             return []
-        links = (nic.properties.virtual_machine, nic.properties.private_endpoint) if nic else ()
-        found = [resource_id(link.id) for link in links if link]
-        return [each.id for each in found if each and each.whole]  # NICs of scale set instances have another type.
+        if nic is None:
+            return []
+        links = [link for link in (nic.properties.virtual_machine, nic.properties.private_endpoint) if link]
+        found = [resource_id(link.id) for link in links]
+        owners = [each.id for each in found if each and each.whole]  # NICs of scale set instances have another type.
+        pools = [pool for each in nic.properties.ip_configurations or () for pool in each.properties.pools or ()]
+        balancers = [resource_id(pool.id.partition("/backendAddressPools/")[0]) for pool in pools]
+        return [*owners, *dict.fromkeys(each.id for each in balancers if each and each.whole)]

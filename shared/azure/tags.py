@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 from shared.config.settings import LABEL
 
 TAG = "nearzone"
+ALL_PARTS = "*"
+"""`chat@*`: all parts of an endpoint."""
 DRAIN_TAG = "nearzone-drain"
 DRAINED = ("true", "yes", "on", "1")
 NOT_DRAINED = ("false", "no", "off", "0", "")
@@ -18,6 +20,10 @@ NOT_DRAINED = ("false", "no", "off", "0", "")
 Tags = Mapping[str, Any] | None
 """Tag names to values: text by ARM's specification, but a malformed response may have any value."""
 
+_PART = re.compile(r"[^\s@]+")
+_WHOLE = frozenset(("", ALL_PARTS))
+"""What follows the `@` of a claim that names no part."""
+
 
 class Names(NamedTuple):
     """Names claimed by tag, the resource's own name if it opted in, and the unusable parts of its tags, as text."""
@@ -25,6 +31,10 @@ class Names(NamedTuple):
     tagged: tuple[str, ...] = ()
     own: str | None = None
     faults: tuple[str, ...] = ()
+
+
+Wanted = tuple[tuple[str, tuple[str, ...]], ...]
+"""Names that the tag claims with a part, and the parts in lower case: "" for the name without a part."""
 
 
 def tag(tags: Tags, name: str) -> str | None:
@@ -52,16 +62,35 @@ def drained(tags: Tags) -> bool:
 
 
 def names(tags: Tags, own: str) -> Names:
-    """Return the names that a resource with this name claims."""
+    """Return the names that a resource of a kind without parts claims; `own`: its own name.
+
+    A claim that names a part is refused: the tag restricts what is published, and this endpoint cannot comply.
+    """
+    found, wanted = names_and_parts(tags, own)
+    faults = [
+        f"tag {TAG}: {f'{name}@{part}'[:80]!r}: an endpoint of this kind has no parts to choose from: write {name!r}"
+        for name, parts in wanted
+        for part in parts
+        if part not in _WHOLE
+    ]
+    if not faults:
+        return found
+    refused = {name for name, parts in wanted if _WHOLE.isdisjoint(parts)}
+    tagged = tuple(name for name in found.tagged if name not in refused)
+    return found._replace(tagged=tagged, faults=(*found.faults, *faults))
+
+
+def names_and_parts(tags: Tags, own: str) -> tuple[Names, Wanted]:
+    """Return the names that a resource claims, and those with a part (`parts.py` finds the addresses)."""
     text = tag(tags, TAG)
     if text is None:
-        return Names()
-    found, drain = _parse_names(text, own.lower()), _drain_value(tags)
+        return Names(), ()
+    (found, wanted), drain = _parse_names(text, own.lower()), _drain_value(tags)
     if drain in DRAINED or drain in NOT_DRAINED:
-        return found
+        return found, wanted
     words = ", ".join(DRAINED), ", ".join(filter(None, NOT_DRAINED))
     fault = f"tag {DRAIN_TAG}: {drain[:80]!r} says neither yes ({words[0]}) nor no ({words[1]}), so it is not drained"
-    return found._replace(faults=(*found.faults, fault))
+    return found._replace(faults=(*found.faults, fault)), wanted
 
 
 def _drain_value(tags: Tags) -> str:
@@ -69,15 +98,28 @@ def _drain_value(tags: Tags) -> str:
 
 
 @lru_cache(50_000)
-def _parse_names(text: str, own: str) -> Names:
-    wanted = [item.strip().lower() for item in text.split(",") if item.strip()]
-    labels = {item for item in wanted if LABEL.fullmatch(item)}
-    faults = [
-        f"tag {TAG}: {item[:80]!r} is not a DNS label{_suggestion(item)}" for item in wanted if item not in labels
-    ]
-    if LABEL.fullmatch(own):
-        return Names(tuple(sorted(labels)), own, tuple(faults))
-    return Names(tuple(sorted(labels)), None, (*faults, f"its own name {own!r} is not a DNS label and is not claimed"))
+def _parse_names(text: str, own: str) -> tuple[Names, Wanted]:
+    parts: dict[str, set[str]] = {}
+    faults = []
+    for item in [item.strip().lower() for item in text.split(",") if item.strip()]:
+        name, at, part = item.partition("@")
+        if LABEL.fullmatch(name) and (_PART.fullmatch(part) if at else True):
+            parts.setdefault(name, set()).add(part)
+        else:
+            faults.append(f"tag {TAG}: {item[:80]!r} {_problem(item)}")
+    wanted = tuple((name, tuple(sorted(chosen))) for name, chosen in sorted(parts.items()) if chosen != {""})
+    if not LABEL.fullmatch(own):
+        faults.append(f"its own name {own!r} is not a DNS label and is not claimed")
+        return Names(tuple(sorted(parts)), None, tuple(faults)), wanted
+    return Names(tuple(sorted(parts)), own, tuple(faults)), wanted
+
+
+def _problem(item: str) -> str:
+    """Return why an item is no claim."""
+    name, at, _ = item.partition("@")
+    if at and LABEL.fullmatch(name) and not re.search(r"\s", item):
+        return f"does not say which part: write {name}, {name}@PART or {name}@*"
+    return f"is not a DNS label{_suggestion(item)}"
 
 
 def _suggestion(item: str) -> str:

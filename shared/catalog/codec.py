@@ -134,8 +134,12 @@ def read_endpoint(row: TableEntity) -> Versioned[EndpointRow]:
     """Decode an endpoint's row and check its addresses. Raises UnreadableRow."""
     stored = read(row, ENDPOINT)
     try:
-        for address in stored.value.endpoint.addresses:
+        endpoint = stored.value.endpoint
+        for address in endpoint.addresses:
             _ = address.number
+        for _, addresses in endpoint.selected:
+            for address in addresses:
+                _ = address.number
     except ValueError as error:
         raise UnreadableRow(row, error) from error
     return stored

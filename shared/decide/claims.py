@@ -11,6 +11,11 @@ from shared.domain.overrides import Override
 NEEDS_ENTRY = "NEARZONE_NEVER_BY_WILDCARD has this name, so only an exact entry of NEARZONE_CLAIMS permits the claim"
 
 
+def claimants_of(name: str, endpoints: Iterable[Endpoint]) -> list[Endpoint]:
+    """Return the endpoints that claim a name, each with the addresses that it publishes for it."""
+    return [each.narrowed(name) if each.selected else each for each in endpoints if name in each.names]
+
+
 def eligible_claims(
     name: str, claimants: Iterable[Endpoint], settings: Settings, excluded: dict[str, str]
 ) -> tuple[list[Endpoint], bool, list[Endpoint]]:
@@ -73,5 +78,6 @@ def availability_problem(endpoint: Endpoint, overrides: Sequence[Override]) -> s
     if overrides and any(override.applies_to(endpoint) for override in overrides):
         return "drained by an override"
     if endpoint.state != State.SERVING:
-        return endpoint.state.value + (f" ({endpoint.doubt})" if endpoint.doubt else "")
+        why = endpoint.doubt or endpoint.not_serving
+        return endpoint.state.value + (f" ({why})" if why else "")
     return None

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from shared.decide.claims import is_claimed
+from shared.decide.claims import claimants_of, is_claimed
 from shared.decide.plan import Change, Skip, classify_removal, diff
 from shared.decide.routing import keep_open, route
 from shared.decide.rules import Rules
@@ -95,7 +95,7 @@ def _failing(zone: Zone, inputs: NameInputs, rules: Rules) -> frozenset[str]:
         return frozenset()
     return frozenset(
         address.ip
-        for endpoint in inputs.claimants
+        for endpoint in claimants_of(inputs.name, inputs.claimants)
         for address in endpoint.addresses
         if (found := rules.measured.verdict(zone.region, endpoint.key, address.ip, probe.digest))
         and found.kind == VerdictKind.DOWN

@@ -192,12 +192,14 @@ def classify_removal(
         drained = any(override.applies_to(endpoint) for override in overrides)
         claims = change.name in endpoint.names and not drained
         addresses = {address.ip for address in endpoint.addresses}
+        published = {address.ip for address in endpoint.narrowed(change.name).addresses}
         if endpoint.kind == STATIC and not drained and not (claims and endpoint.state == State.SERVING):
             continue  # It left the settings: that is no observation of Azure, so it explains nothing.
         if not claims or endpoint.state not in (State.SERVING, State.UNKNOWN):
             explained |= addresses
         elif endpoint.state == State.SERVING:
-            served |= addresses
+            served |= published
+            explained |= addresses - published  # Its tag names other parts, or this part does not serve.
     served -= set(failing)
     before, after = set(change.old), set(change.new)
     seen = not change.empties or before <= explained

@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
-from shared.decide.claims import availability_problem, claim_problem, eligible_claims, exclude
+from shared.decide.claims import availability_problem, claim_problem, claimants_of, eligible_claims, exclude
 from shared.decide.distance import Distance, distances_in_force, place_of, rank
 from shared.decide.rules import Rules
 from shared.domain import addresses
@@ -50,7 +50,7 @@ def keep_open(
     unless nothing would be left of what the zone holds: a farther endpoint is better than no answer.
     """
     overrides, settings = rules.overrides, rules.settings
-    claimants = [each for each in endpoints if answer.name in each.names]
+    claimants = claimants_of(answer.name, endpoints)
     drained = {each.key for each in claimants if any(override.applies_to(each) for override in overrides)}
     unsure = [e for e in claimants if e.open and e.key not in drained and not claim_problem(e, answer.name, settings)]
     if not unsure or answer.addresses is None:
@@ -74,7 +74,7 @@ def explain_claims(zone: Zone, name: str, endpoints: Collection[Endpoint], rules
     answer, chosen = _evaluate(zone, name, endpoints, rules, excluded)
     distances = distances_in_force(zone, name, rules)
     found = []
-    for endpoint in sorted((e for e in endpoints if name in e.names), key=lambda e: e.key):
+    for endpoint in sorted(claimants_of(name, endpoints), key=lambda e: e.key):
         held = {address.ip for address in endpoint.addresses}
         published = held.intersection(answer.addresses or ())
         reason = excluded.get(endpoint.key)
@@ -103,7 +103,7 @@ def _evaluate(
     """
     settings, overrides = rules.settings, rules.overrides
     policy = settings.policy(name)
-    claimants = [e for e in endpoints if name in e.names]
+    claimants = claimants_of(name, endpoints)
     permitted, tagged, eligible = eligible_claims(name, claimants, settings, excluded)
     serving = [e for e in eligible if not exclude(excluded, e, availability_problem(e, overrides))]
     usable = _candidates(zone, serving, policy, excluded)
@@ -134,7 +134,7 @@ def _candidates(zone: Zone, serving: list[Endpoint], policy: Policy, excluded: d
         clear = [address for address in endpoint.addresses if address.ip not in ambiguous]
         reachable = [address.ip for address in clear if reaches(zone, address)]
         if not endpoint.addresses:
-            excluded[endpoint.key] = "has no private IPv4 address"
+            excluded[endpoint.key] = _without_address(endpoint)
         elif not clear:
             excluded[endpoint.key] = "ambiguous: the same address is claimed from another VNet"
         elif policy.regions and endpoint.region not in policy.regions:
@@ -144,6 +144,14 @@ def _candidates(zone: Zone, serving: list[Endpoint], policy: Policy, excluded: d
         else:
             candidates.append(_Candidate(endpoint, reachable))
     return candidates
+
+
+def _without_address(endpoint: Endpoint) -> str:
+    if endpoint.not_serving:
+        return endpoint.not_serving
+    return (
+        "no part that its tag names has a private IPv4 address" if endpoint.selected else "has no private IPv4 address"
+    )
 
 
 def _unreachable(zone: Zone, found: Iterable[Address]) -> str:
@@ -209,7 +217,7 @@ def _healthy(
     for each in usable:
         against = [found.get((each.endpoint.key, ip)) for ip in each.addresses]
         if all(against):
-            exclude(excluded, each.endpoint, next(filter(None, against)).words)
+            exclude(excluded, each.endpoint, f"{next(filter(None, against)).words} (probes of this app)")
     return healthy, False
 
 

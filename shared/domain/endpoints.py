@@ -43,7 +43,10 @@ class Endpoint:
     application health for it, None until a GET has read it. `doubt`: why the last read failed, or ""; after a failure
     all other fields have their previous values. `faults`: the refused parts of its claims, as text. `parent`: the id of
     its scale set in lower case, or "". `unreported`: the endpoint runs, has the Application Health extension, and the
-    extension has not reported yet; its state is `WARMING` then.
+    extension has not reported yet; its state is `WARMING` then. `selected`: names for which only these addresses are
+    published; every other name has all of `addresses`. `not_serving`: why the endpoint or a part of it does not serve,
+    with the evidence, where its state does not say it, or "". `service`: the id in lower case of the service behind a
+    private endpoint, if `region` is this service's; otherwise "".
     """
 
     id: str
@@ -58,6 +61,9 @@ class Endpoint:
     faults: tuple[str, ...] = ()
     parent: str = ""
     unreported: bool = False
+    selected: tuple[tuple[str, tuple[Address, ...]], ...] = ()
+    not_serving: str = ""
+    service: str = ""
 
     @cached_property
     def key(self) -> str:
@@ -67,6 +73,13 @@ class Endpoint:
     def equals_ignoring_id_case(self, other: Endpoint) -> bool:
         """Return whether both observations are equal; lists and GETs may spell an id differently."""
         return self == other or self == replace(other, id=self.id)
+
+    def narrowed(self, name: str) -> Endpoint:
+        """Return the endpoint with the addresses that it publishes for a name; itself if that are all of them."""
+        for selected, addresses in self.selected:
+            if selected == name:
+                return replace(self, addresses=addresses)
+        return self
 
     @property
     def unread(self) -> bool:

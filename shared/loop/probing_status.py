@@ -138,7 +138,7 @@ def addresses_by_claim(view: VantageView, inputs: NameInputs, rules: Rules) -> d
     return {
         each.id: [
             address_json(view, (each.key, ip, probe.digest), rules) | {"not_probed": reasons.get((each.key, ip))}
-            for ip in sorted({address.ip for address in each.addresses})
+            for ip in sorted({address.ip for address in each.narrowed(inputs.name).addresses})
         ]
         for each in inputs.claimants
     }

@@ -196,4 +196,4 @@ def urgency(old: Endpoint | None, new: Endpoint, name: str, *, again: bool = Fal
 
 def _served(endpoint: Endpoint | None, name: str) -> set[object]:
     serves = endpoint and endpoint.state == State.SERVING and name in endpoint.names
-    return set(endpoint.addresses) if endpoint and serves else set()
+    return set(endpoint.narrowed(name).addresses) if endpoint and serves else set()

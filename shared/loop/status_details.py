@@ -119,6 +119,8 @@ def _endpoint(endpoint: Endpoint, settings: Settings) -> dict[str, Any]:
         "state": endpoint.state.value,
         "addresses": sorted({address.ip for address in endpoint.addresses}),
         "names": sorted(endpoint.names),
+        "selected": {name: [address.ip for address in found] for name, found in endpoint.selected},
+        "not_serving": endpoint.not_serving,
         "doubt": endpoint.doubt,
         "faults": list(unpublished.faults(endpoint, settings)),
     }

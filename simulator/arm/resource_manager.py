@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from simulator.arm.front_door import TENANT, ArmError, ArmFrontDoor, Request, Response
+from simulator.arm.permissions import Permissions
 from simulator.arm.regions import locations
 
 METADATA = "/metadata/endpoints"
@@ -57,9 +58,14 @@ class ResourceManager:
     """Answers requests that name no resource. `inventory` returns all resources; `groups` handles groups."""
 
     def __init__(
-        self, azure: ArmFrontDoor, inventory: Callable[[], Iterable[Entry]], groups: Callable[[Request], Response]
+        self,
+        azure: ArmFrontDoor,
+        inventory: Callable[[], Iterable[Entry]],
+        groups: Callable[[Request], Response],
+        permissions: Permissions,
     ) -> None:
         self._azure = azure
+        self._permissions = permissions
         self._inventory = inventory
         self._seen: set[str] = set()
         self._routes: list[tuple[re.Pattern[str], Callable[..., Response]]] = [
@@ -152,13 +158,18 @@ class ResourceManager:
         }
 
     def _resources(self, request: Request, subscription: str, group: str | None = None) -> Response:
+        """A list of resources. Assumed: it has only those that the caller may read."""
+        where = "subscriptions" if group is None else "subscriptions/resourceGroups"
+        self._permissions.demand(f"Microsoft.Resources/{where}/resources/read", request.path.rpartition("/")[0])
         wanted = _filter(request.query.get("$filter", ""))
         if group is not None:
             wanted["resourcegroup"] = group.lower()
         found = [
             each.body()
             for each in self._inventory()
-            if each.subscription.lower() == subscription.lower() and _is_wanted(each, wanted)
+            if each.subscription.lower() == subscription.lower()
+            and _is_wanted(each, wanted)
+            and self._permissions.allow(f"{each.type}/read", each.id)
         ]
         return Response(200, {"value": found})
 

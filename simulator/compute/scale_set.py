@@ -285,6 +285,16 @@ def nic_body(scale_set: ScaleSet, instance: Instance, nic: Nic) -> dict[str, Any
     }
 
 
+def balance(scale_set: ScaleSet, nic: Nic) -> None:
+    """Put an instance's NIC into the load balancers' pools that the set's model names."""
+    field = "loadBalancerBackendAddressPools"
+    for model in scale_set.nic_configurations:
+        for stated in model["properties"]["ipConfigurations"]:
+            for each in nic.configurations:
+                if each.name.lower() == stated["name"].lower() and stated["properties"].get(field):
+                    each.settings = {**each.settings, field: stated["properties"][field]}
+
+
 def _ip_body(nic: Nic, each: IpConfiguration, stated: dict[str, Any], number: int) -> dict[str, Any]:
     balanced = {key: value for key, value in stated.items() if key == "loadBalancerBackendAddressPools"}
     rules = [

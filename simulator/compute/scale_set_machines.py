@@ -12,7 +12,7 @@ from simulator.arm.collection import Collection, rejected
 from simulator.arm.front_door import ArmError, ArmFrontDoor
 from simulator.compute.health_signals import annotate
 from simulator.compute.inline_nics import InlineNic, addresses_of, create
-from simulator.compute.scale_set import Instance, ScaleSet
+from simulator.compute.scale_set import Instance, ScaleSet, balance
 from simulator.compute.vm import VM_TYPE, Health, Vm
 from simulator.compute.vm_writes import VmWrites
 from simulator.network.nic import Nic
@@ -74,6 +74,7 @@ class Machines:
     def load(self, scale_set: ScaleSet, instance: Instance) -> None:
         """Add an instance to its scale set as it is, its NICs attached and their addresses assigned."""
         for nic in instance.nics:
+            balance(scale_set, nic)
             self._network.lodge(nic)
             self._network.attach(nic, instance.vm.id, primary=nic.primary)
         scale_set.instances[instance.number] = instance

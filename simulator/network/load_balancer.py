@@ -11,9 +11,10 @@ LoadBalancerCreateWithOutboundRules.json, 2024-01-01, those of probes are the va
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from simulator.network.backend_pools import with_members
 from simulator.network.changes import name_of, stated
 from simulator.network.nic import IpConfiguration
 
@@ -68,6 +69,8 @@ class LoadBalancer:
     sections: dict[str, dict[str, dict[str, Any]]]
     sku: dict[str, str]
     provisioning: str = "Succeeded"
+    backends: Mapping[str, Mapping[str, None]] = field(default_factory=dict)
+    """`Network.backends`: what has joined the pools, beside the members that were written with them."""
 
     @property
     def takes_time(self) -> bool:
@@ -118,12 +121,11 @@ class LoadBalancer:
                 zones = {"zones": list(each.zones)} if each.zones else {}
                 yield self._part(section, each.name, self._frontend(each)) | zones
         defaults = self._defaults(section)
-        for name, written in self.sections.get(section, {}).items():
+        for name, part in self.sections.get(section, {}).items():
+            written = self._pool(name, part) if section == "backendAddressPools" else part
             yield self._part(section, name, {**defaults, **written, **self._pointing(section, name)})
 
     def _defaults(self, section: str) -> Mapping[str, Any]:
-        if section == "backendAddressPools":  # test_network_lb, 5: a Basic pool; test_network_lb_sku, 5: a Standard one
-            return {} if self.basic else {"loadBalancerBackendAddresses": []}
         return _DEFAULTS.get(section, {})
 
     def missing(self) -> Iterator[tuple[str, str]]:
@@ -135,6 +137,11 @@ class LoadBalancer:
                 for target in _targets(written):
                     if target.lower().startswith(f"{self.id}/".lower()) and target.lower() not in own:
                         yield target, f"{self.id}/{section}/{name}"
+
+    def _pool(self, name: str, written: Mapping[str, Any]) -> dict[str, Any]:
+        pool = f"{self.id}/backendAddressPools/{name}"
+        joined = self.backends.get(pool.lower(), {})
+        return with_members(pool, self.etag, written, joined, basic=self.basic)
 
     def _part(self, section: str, name: str, properties: Mapping[str, Any]) -> dict[str, Any]:
         state = self.provisioning if self.provisioning == "Updating" else "Succeeded"

@@ -15,6 +15,7 @@ import msgspec
 from simulator.arm.collection import Collection, decode, rejected
 from simulator.arm.front_door import ArmError, ArmFrontDoor, Call, Response
 from simulator.network.addresses import Reference, Wanted, WantedProperties, dangling
+from simulator.network.backend_pools import strangers
 from simulator.network.changes import Change, assign, begin, not_found, region, release, reserve
 from simulator.network.load_balancer import LB_TYPE, Frontend, LoadBalancer
 from simulator.network.nic import Allocation, Version
@@ -94,6 +95,7 @@ class LoadBalancers:
     def load(self, balancer: LoadBalancer) -> None:
         """Add a load balancer to the world as it is, without an event; its addresses exist and count as assigned."""
         self.all.add(balancer)
+        balancer.backends = self._network.backends
         public = {f"{balancer.id}/frontendIPConfigurations/{each.name}": each.public_ip for each in balancer.frontends}
         self._network.public_addresses.load(balancer.location, {user: ip for user, ip in public.items() if ip})
         assign(self._network, balancer.id, balancer.addresses)
@@ -113,7 +115,10 @@ class LoadBalancers:
             frontends=[Frontend(each.name, zones=each.zones) for each in wanted],
             sections={field: {part["name"]: part["properties"] for part in parts} for field, parts in fields.items()},
             sku=body.sku,
+            backends=self._network.backends,
         )
+        pools = balancer.sections["backendAddressPools"]
+        pools.update({name: strangers(pool, self._network.has_nic) for name, pool in pools.items()})
         for target, user in balancer.missing():
             raise dangling(target, user)
         self._place(balancer, old, wanted)

@@ -7,6 +7,7 @@ endpoint's NIC and its zone's records raise no event.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from copy import deepcopy
 from typing import Any
 
@@ -79,6 +80,8 @@ class PrivateEndpoints:
     def __init__(self, network: Network, dns: PrivateDns) -> None:
         self._network = network
         self.all: Collection[PrivateEndpoint] = Collection(PE_TYPE)
+        self.service_locations: dict[str, str] = {}
+        """Where services are, by id in lower case; a service that is not here is where its private endpoint is."""
         self._zone_groups = ZoneGroups(network, dns, self.all)
 
     def handle(self, call: Call) -> Response:
@@ -103,6 +106,13 @@ class PrivateEndpoints:
         endpoint.nic.configurations = addresses
         self._network.load_nic(endpoint.nic)
         self.all.add(endpoint)
+
+    def services(self) -> Iterator[tuple[str, str]]:
+        """The services that private endpoints lead to, by id, with their locations. No client can write them."""
+        for endpoint in self.all:
+            for each in endpoint.connections:
+                if each.service.startswith("/subscriptions/"):  # Otherwise an alias.
+                    yield each.service, self.service_locations.get(each.service.lower(), endpoint.location)
 
     def decide(self, endpoint_id: str, status: Status, description: str = "", actions: str = "None") -> None:
         """The service decides on an endpoint's connections, without an event. KeyError: no such endpoint."""

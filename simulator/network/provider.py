@@ -57,6 +57,8 @@ class Network:
         self.nics: Collection[Nic] = Collection(NIC_TYPE)
         self.vnets: Collection[Vnet] = Collection(VNET_TYPE)
         self._instance_nics: dict[str, Nic] = {}
+        self.backends: dict[str, dict[str, None]] = {}
+        """By the id of a load balancer's pool, in lower case: the ids of the NICs' configurations that are in it."""
         self.deallocated: Callable[[str], bool] = lambda _: False
         """Whether a VM, by its id, is deallocated; the compute provider knows."""
         self.limits = NetworkLimits(azure.clock)
@@ -140,6 +142,12 @@ class Network:
             if vnet.taken.get(address) != nic.id:
                 vnet.taken[address] = nic.id
                 vnet.touch()
+        for pool, member in _memberships(nic):
+            self.backends.setdefault(pool, {})[member] = None
+
+    def has_nic(self, nic_id: str) -> bool:
+        """Whether there is such a NIC, that of a scale set's instance included."""
+        return self._nic(nic_id) is not None
 
     def _nic(self, nic_id: str) -> Nic | None:
         return self.nics.find(nic_id) or self._instance_nics.get(nic_id.lower())
@@ -152,7 +160,9 @@ class Network:
         self._instance_nics.pop(nic.id.lower(), None)
 
     def _release(self, nic: Nic, kept: Sequence[IpConfiguration]) -> None:
-        """Release the addresses that a NIC does not keep."""
+        """Release the addresses that a NIC does not keep, and take it out of all pools."""
+        for pool, member in _memberships(nic):
+            self.backends.get(pool, {}).pop(member, None)
         staying = {(each.vnet.lower(), each.address) for each in kept}
         for vnet, address in self._held(nic):
             own = vnet.taken.get(address, "").lower() == nic.id.lower()
@@ -221,6 +231,13 @@ class Network:
         if call.method == "PUT":  # as recorded: only deletions have both
             headers.pop("location", None)
         return headers
+
+
+def _memberships(nic: Nic) -> Iterator[tuple[str, str]]:
+    """The pools that a NIC's configurations name, in lower case, each with the configuration's id."""
+    for each in nic.configurations:
+        for pool in each.settings.get("loadBalancerBackendAddressPools", ()):
+            yield pool["id"].lower(), f"{nic.id}/ipConfigurations/{each.name}"
 
 
 @dataclass(slots=True)

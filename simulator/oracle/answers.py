@@ -14,7 +14,7 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
-from simulator.oracle.claims import Json, claims, decoded, endpoints, most_specific, permitted, region, serving
+from simulator.oracle.claims import Json, claims, decoded, endpoints, meant, most_specific, permitted, region, serving
 
 Answers: TypeAlias = dict[tuple[str, str], "tuple[int, frozenset[str]] | None"]
 """(zone id in lower case, name) -> (TTL in seconds, addresses), or None: no A record set."""
@@ -92,7 +92,7 @@ def _route(
     asking = [(vm, names[name]) for vm, names in claiming if name in names and permitted(vm, name, settings)]
     hosts = bool(asking) and not any(by_tag for _, by_tag in asking)
     ttl = settings.get("NEARZONE_HOST_TTL", 300) if hosts else settings.get("NEARZONE_TTL", 30)
-    served = [(vm, *at) for vm, by_tag in asking if by_tag or hosts for at in serving(vm, drains).items()]
+    served = [(vm, *at) for vm, by_tag in asking if by_tag or hosts for at in _served(vm, name, drains)]
     nets = [ip for ip, _ in {(ip, net) for _, ip, net in served if net}]
     only = {region(each) for each in policy.get("regions", [])}
     fit = [(vm["id"].lower(), region(vm["location"]), ip) for vm, ip, _ in served if nets.count(ip) <= 1]
@@ -110,6 +110,12 @@ def _route(
     ips = ips or [ip for ip in policy.get("fallback", []) if _reaches(zone, ip)]
     empty = old if policy.get("when_empty") == "keep" else None
     return (policy.get("ttl", ttl), frozenset(ips)) if ips else empty
+
+
+def _served(vm: Json, name: str, drains: AbstractSet[str]) -> list[tuple[str, str]]:
+    """The addresses at which an endpoint serves, of those that its claim of a name means, each with its VNet."""
+    chosen = meant(vm, name)
+    return [at for at in serving(vm, drains).items() if chosen is None or at[0] in chosen]
 
 
 def _answering(fit: Json, probed: Findings) -> Json:

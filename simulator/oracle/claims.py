@@ -27,7 +27,7 @@ def endpoints(world: Json, settings: Json) -> list[Json]:
     """Everything that may claim a name; `settings` decoded."""
     static = settings.get("NEARZONE_STATIC", [])
     return [
-        *(each for kind in KINDS for each in world.get(kind, [])),
+        *(_at_service(each) for kind in KINDS for each in world.get(kind, [])),
         *(_instance(one, each) for one in world.get("scale_sets", []) for each in one.get("instances", [])),
         *({"environment": True, **each} for each in world.get("container_environments", [])),
         *(_location(one, each) for one in world.get("api_managements", []) for each in _locations(one)),
@@ -36,6 +36,11 @@ def endpoints(world: Json, settings: Json) -> list[Json]:
             for each in static
         ),
     ]
+
+
+def _at_service(endpoint: Json) -> Json:
+    """A private endpoint is where its service is."""
+    return {**endpoint, "location": endpoint["service_location"]} if endpoint.get("service_location") else endpoint
 
 
 def _instance(scale_set: Json, instance: Json) -> Json:
@@ -74,8 +79,40 @@ def claims(vm: Json, settings: Json) -> dict[str, bool]:
 
 def _names(vm: Json, settings: Json, stated: list[str]) -> dict[str, bool]:
     own = [vm.get("own", vm["id"].rsplit("/", 1)[1]).lower()] if settings.get("NEARZONE_HOST_NAMES", True) else []
-    tagged = [name.strip().lower() for name in stated]
+    asked = _asked(stated)
+    tagged = [name for name, parts in asked.items() if _parts(vm) is not None or parts & {"", "*"}]
     return {n: n in tagged for n in own + tagged if re.fullmatch("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", n)}
+
+
+def _asked(stated: list[str]) -> dict[str, set[str]]:
+    """The names of a tag, each with the parts that it asks for: `""` for the name alone."""
+    asked: dict[str, set[str]] = {}
+    for item in stated:
+        name, at, part = item.strip().lower().partition("@")
+        if not at or re.fullmatch(r"[^@\s]+", part):
+            asked.setdefault(name, set()).add(part)
+    return asked
+
+
+def _parts(vm: Json) -> list[tuple[str, str]] | None:
+    """The parts that a claim may ask for, each a name and an address; None: a kind without parts."""
+    if "frontends" in vm:
+        return [(each["name"].lower(), each["address"]) for each in vm["frontends"] if each.get("address")]
+    if "connection" in vm:
+        return [(vm.get("members", {}).get(ip, "").lower(), ip) for ip in vm["addresses"]]
+    return None
+
+
+def meant(vm: Json, name: str) -> set[str] | None:
+    """The addresses of the parts that an endpoint's claim of a name asks for; None: all of them."""
+    parts = _parts(vm)
+    if parts is None:
+        return None
+    stated = [value for key, value in vm.get("tags", {}).items() if key.lower() == "nearzone"]
+    asked = _asked(stated[0].split(",") if stated else []).get(name, {""})
+    usual = {ip for part, ip in parts if part == "inference" and "connection" in vm} or {ip for _, ip in parts}
+    found = {ip for part, ip in parts if "*" in asked or asked & {part, ip} - {""}}
+    return found | (usual if "" in asked else set())
 
 
 def permitted(vm: Json, name: str, settings: Json) -> bool:
@@ -106,7 +143,9 @@ def _serving_addresses_if_not_drained(vm: Json) -> dict[str, str]:
     if "claims" in vm:
         return dict.fromkeys(vm["addresses"], "")
     if "frontends" in vm:
-        private = [each for each in vm["frontends"] if each.get("address") and each.get("listener", True)]
+        private = [
+            each for each in vm["frontends"] if each.get("address") and each.get("listener", True) and _backed(vm, each)
+        ]
         return {each["address"]: each["vnet"] for each in private if vm.get("operational", "Running") == "Running"}
     if "disabled" in vm:
         serves = vm["mode"] == "Internal" and vm["state"] in ("Succeeded", "Updating") and not vm["disabled"]
@@ -126,6 +165,12 @@ def _serving_addresses_if_not_drained(vm: Json) -> dict[str, str]:
     nics = [nic for nic in vm["nics"] if len(vm["nics"]) == 1 or nic.get("primary", True)]
     ips = [(each, nic["vnet"]) for nic in nics[:1] for each in nic["ip_configurations"]]
     return {ip["address"]: net for ip, net in ips if ip.get("primary", True) and ip.get("version", "IPv4") == "IPv4"}
+
+
+def _backed(balancer: Json, frontend: Json) -> bool:
+    """Whether something is in the pool to which a frontend leads."""
+    own = frontend.get("backends")
+    return bool(balancer.get("backends", 1) if own is None else own)
 
 
 def most_specific(name: str, patterns: Json, default: Json) -> Json:

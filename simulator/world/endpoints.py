@@ -1,7 +1,6 @@
 """The load balancers, private endpoints and container groups of a world file. Gateways: `gateways.py`.
 
-`world.py` loads and writes them. Properties that a file lacks (for which member of a service an address is, what a load
-balancer balances) do not exist.
+`world.py` loads and writes them. Properties that a file lacks do not exist.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from simulator.gateways.api_managements import ApiManagements
 from simulator.gateways.application_gateways import ApplicationGateways
 from simulator.model_servers.entry import ServerEntry
 from simulator.model_servers.server import ModelServers
+from simulator.network.backend_pools import pool_of, reached
 from simulator.network.load_balancer import Frontend, LoadBalancer
 from simulator.network.load_balancer_provider import LoadBalancers
 from simulator.network.nic import IpConfiguration, Subnet
@@ -90,7 +90,7 @@ def _load_balancer(parts: Parts, entry: LoadBalancerEntry) -> None:
         else Frontend(each.name, public_ip=each.public_ip)
         for each in entry.frontends
     ]
-    sections = ("backendAddressPools", "loadBalancingRules", "probes", "inboundNatRules", "outboundRules")
+    empty = ("probes", "inboundNatRules", "outboundRules", "inboundNatPools")
     parts.load_balancers.load(
         LoadBalancer(
             id=entry.id,
@@ -99,10 +99,34 @@ def _load_balancer(parts: Parts, entry: LoadBalancerEntry) -> None:
             etag=parts.network.new_etag(),
             guid=parts.azure.new_guid(),
             frontends=frontends,
-            sections={each: {} for each in (*sections, "inboundNatPools")},
+            sections={**_balancing(entry), **{each: {} for each in empty}},
             sku={"name": "Standard"},
         )
     )
+
+
+POOL = "backends"
+"""The pool of a load balancer of a world file to which all frontends lead that have no pool of their own."""
+
+
+def _balancing(entry: LoadBalancerEntry) -> dict[str, dict[str, dict[str, Any]]]:
+    """The pools of a load balancer, with members of NICs that are not simulated, and a rule for each frontend."""
+    sizes = {
+        POOL: entry.backends,
+        **{each.name: each.backends for each in entry.frontends if each.backends is not None},
+    }
+    rules = {
+        each.name: {
+            "protocol": "All",
+            "frontendIPConfiguration": {"id": f"{entry.id}/frontendIPConfigurations/{each.name}"},
+            "backendAddressPool": {
+                "id": f"{entry.id}/backendAddressPools/{POOL if each.backends is None else each.name}"
+            },
+        }
+        for each in entry.frontends
+    }
+    pools = {name: pool_of(entry.id, name, size) for name, size in sizes.items()}
+    return {"backendAddressPools": pools, "loadBalancingRules": rules}
 
 
 def _load_private_endpoint(parts: Parts, entry: PrivateEndpointEntry) -> None:
@@ -112,6 +136,11 @@ def _load_private_endpoint(parts: Parts, entry: PrivateEndpointEntry) -> None:
         address_in(parts, f"privateEndpointIpConfig.{parts.azure.new_guid()}", entry.vnet, entry.subnet, address)
         for address in entry.addresses
     ]
+    for each in held:
+        if member := entry.members.get(each.address):
+            each.private_link = {"groupId": member, "requiredMemberName": member, "fqdns": []}
+    if entry.service_location is not None:
+        parts.private_endpoints.service_locations[entry.service.lower()] = entry.service_location
     connection = Connection("default", entry.service, [], manual=False, status=entry.connection, description="")
     endpoint = PrivateEndpoint(
         id=entry.id,
@@ -160,14 +189,31 @@ def load_balancers(parts: Parts) -> list[LoadBalancerEntry]:
 
 
 def _load_balancer_entry(parts: Parts, each: LoadBalancer) -> LoadBalancerEntry:
-    frontends, server = [_frontend(one) for one in each.frontends], parts.servers.entry(each.id)
-    return LoadBalancerEntry(each.id, each.location, frontends, dict(each.tags or {}), server)
+    """Every frontend has what its rules lead to, as the number of the one pool if that is the same for all."""
+    served = {section: list(each.parts(section)) for section in each.sections}
+    basic = each.sku.get("name", "Basic") == "Basic"
+    sizes = [reached(f"{each.id}/frontendIPConfigurations/{one.name}", served, basic=basic) for one in each.frontends]
+    usual = next(
+        (
+            len(pool["properties"].get("loadBalancerBackendAddresses", ()))
+            for pool in served["backendAddressPools"]
+            if pool["name"] == POOL
+        ),
+        sizes[0] if sizes else 1,
+    )
+    frontends = [
+        _frontend(one, None if size == usual else size) for one, size in zip(each.frontends, sizes, strict=True)
+    ]
+    return LoadBalancerEntry(
+        each.id, each.location, frontends, dict(each.tags or {}), parts.servers.entry(each.id), usual
+    )
 
 
-def _frontend(each: Frontend) -> FrontendEntry:
+def _frontend(each: Frontend, backends: int | None) -> FrontendEntry:
     if each.address is None:
-        return FrontendEntry(each.name, public_ip=each.public_ip)
-    return FrontendEntry(each.name, each.address.vnet, each.address.subnet, each.address.address)
+        return FrontendEntry(each.name, public_ip=each.public_ip, backends=backends)
+    address = each.address
+    return FrontendEntry(each.name, address.vnet, address.subnet, address.address, backends=backends)
 
 
 def private_endpoints(parts: Parts) -> list[PrivateEndpointEntry]:
@@ -190,6 +236,12 @@ def _private_endpoint(parts: Parts, endpoint: PrivateEndpoint) -> PrivateEndpoin
         or bool(endpoint.groups),
         tags=dict(endpoint.tags or {}),
         server=parts.servers.entry(endpoint.id),
+        members={
+            each.address: each.private_link["requiredMemberName"]
+            for each in endpoint.nic.configurations
+            if each.private_link
+        },
+        service_location=parts.private_endpoints.service_locations.get(first.service.lower()),
     )
 
 

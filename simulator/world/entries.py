@@ -177,27 +177,35 @@ class ScaleSetEntry(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class FrontendEntry(msgspec.Struct, forbid_unknown_fields=True):
-    """A frontend of a load balancer: a private address (`vnet`, `subnet`, `address`) or a public one (`public_ip`)."""
+    """A frontend of a load balancer: a private address (`vnet`, `subnet`, `address`) or a public one (`public_ip`).
+
+    `backends`: the number of members of a pool of its own; null: its rules lead to the load balancer's pool.
+    """
 
     name: str
     vnet: VnetId | None = None
     subnet: str = "default"
     address: str | None = None
     public_ip: str | None = None
+    backends: int | None = None
 
 
 class LoadBalancerEntry(msgspec.Struct, forbid_unknown_fields=True):
-    """A load balancer. A dump leaves out one that is being deleted."""
+    """A load balancer. `backends`: the number of members of its pool. A dump leaves out one that is being deleted."""
 
     id: LoadBalancerId
     location: str
     frontends: list[FrontendEntry]
     tags: dict[str, str] = {}
     server: ServerEntry | None = None
+    backends: int = 1
 
 
 class PrivateEndpointEntry(msgspec.Struct, forbid_unknown_fields=True):
     """A private endpoint; its NIC is created with it. `service`: the id of its target.
+
+    `members`: the member of the service that an address leads to, by address; without an entry none is named.
+    `service_location`: null: the service is where the private endpoint is.
 
     `zone_group`: the zones in which Azure itself keeps its records; true: a zone group without zones. A dump leaves out
     an endpoint that is being deleted.
@@ -213,6 +221,8 @@ class PrivateEndpointEntry(msgspec.Struct, forbid_unknown_fields=True):
     zone_group: bool | list[ZoneId] = False
     tags: dict[str, str] = {}
     server: ServerEntry | None = None
+    members: dict[str, str] = {}
+    service_location: str | None = None
 
 
 class ContainerEntry(msgspec.Struct, forbid_unknown_fields=True):
@@ -238,9 +248,14 @@ class ContainerGroupEntry(msgspec.Struct, forbid_unknown_fields=True):
     server: ServerEntry | None = None
 
 
-class GatewayFrontendEntry(FrontendEntry, forbid_unknown_fields=True):
+class GatewayFrontendEntry(msgspec.Struct, forbid_unknown_fields=True):
     """A frontend of an Application Gateway: as of a load balancer. `listener`: whether a listener uses it."""
 
+    name: str
+    vnet: VnetId | None = None
+    subnet: str = "default"
+    address: str | None = None
+    public_ip: str | None = None
     listener: bool = True
 
 

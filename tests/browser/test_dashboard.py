@@ -250,6 +250,16 @@ async def test_what_needs_somebody_is_told_with_what_to_do(chromium, status):
         await expect(stamp).to_have_attribute("title", "2026-11-26T11:59:00.000+00:00")
 
 
+async def test_an_endpoint_shows_which_addresses_a_name_has_and_why_a_part_does_not_serve(chromium, status):
+    parted = an_endpoint("lb", names=["chat", "embed", "gpt"], addresses=["10.1.0.4", "10.1.0.5"])
+    parted |= {"selected": {"chat": ["10.1.0.5"], "gpt": []}, "not_serving": "backend pool p is empty"}
+    status.status = a_status(known=[parted])
+    async with opened(chromium, status.url, "") as page:
+        shown = page.locator("#endpoints tbody tr")
+        await expect(shown).to_contain_text("chat (10.1.0.5), embed, gpt (no address)")
+        await expect(shown).to_contain_text("backend pool p is empty")
+
+
 async def test_names_that_may_not_be_written_are_shown_with_why_and_what_stands_there(chromium, status):
     status.status = a_status(regions=("eastus", "westus"))
     async with opened(chromium, status.url, "k") as page:

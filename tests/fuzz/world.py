@@ -75,6 +75,7 @@ _ONE = re.compile(
     rf"(?ai:/subscriptions/{SUB}/resourceGroups)/{_SEGMENT}(?ai:/providers"
     rf"/(?:{_TYPES}))/{_SEGMENT}(?:(?ai:/virtualMachines)/{_SEGMENT})?"
 )
+_GROUP = re.compile(rf"(?ai:/subscriptions)/[\w-]+/(?ai:resourceGroups)/{_SEGMENT}/resources")
 _ALL = re.compile(rf"/subscriptions/{SUB}/providers/({_TYPES})")
 _ZONES = "|".join(re.escape(zone_id(region)) for region in REGIONS)
 _AROUND = re.compile(
@@ -105,7 +106,7 @@ class Broken(AssertionError):
 
 def shapeless(path):
     """Why a path, decoded, is none that the loop has a use for, or None."""
-    known = any(shape.fullmatch(path) for shape in (_ONE, _ALL, _AROUND, _RECORDS))
+    known = any(shape.fullmatch(path) for shape in (_ONE, _ALL, _GROUP, _AROUND, _RECORDS))
     return None if known else f"path of no known shape: {path!r}"
 
 

@@ -68,7 +68,9 @@ def test_a_new_load_balancer_and_its_drain_tag_are_followed_by_their_events():
         )
         body = {"location": EAST, "tags": LLAMA, "sku": {"name": "Standard"}}
         new = path("Microsoft.Network/loadBalancers", "new")
-        stage.arm("PUT", new, body | {"properties": {"frontendIPConfigurations": [frontend]}})
+        pool = {"name": "p", "properties": {"loadBalancerBackendAddresses": [{"name": "a", "properties": {}}]}}
+        properties = {"frontendIPConfigurations": [frontend], "backendAddressPools": [pool]}
+        stage.arm("PUT", new, body | {"properties": properties})
         await told(stage)
         assert llama(stage) == ["10.1.0.20", "10.1.0.21"]
         tagged(stage, new, **LLAMA, **{"nearzone-drain": "true"})

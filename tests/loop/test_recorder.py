@@ -7,7 +7,7 @@ import pytest
 
 from shared.catalog.memory import MemoryCatalog
 from shared.domain.dirty import Urgency
-from shared.domain.endpoints import State
+from shared.domain.endpoints import Address, State
 from shared.loop.recorder import Recorder, urgency
 from tests.support.values import vm
 
@@ -42,6 +42,17 @@ def test_host_names_come_after_service_names():
 def test_a_name_that_an_endpoint_no_longer_claims_is_withdrawn():
     assert urgency(SERVING, vm("a", "10.0.0.1", tagged=("mistral",)), "llama") == Urgency.WITHDRAW
     assert urgency(SERVING, vm("a", "10.0.0.1", tagged=("mistral",)), "mistral") == Urgency.FIRST_ADDRESS
+
+
+def test_an_address_that_a_name_loses_or_gets_by_its_part_counts_for_this_name_alone():
+    first, second = (
+        vm("a", "10.0.0.1", "10.0.0.2", tagged=("llama", "chat"), selected=(("llama", (Address(ip, "vnet"),)),))
+        for ip in ("10.0.0.1", "10.0.0.2")
+    )
+    assert urgency(first, second, "llama") == Urgency.WITHDRAW
+    assert urgency(first, second, "chat") == Urgency.OTHER
+    whole = vm("a", "10.0.0.1", "10.0.0.2", tagged=("llama", "chat"))
+    assert urgency(first, whole, "llama") == Urgency.FIRST_ADDRESS
 
 
 def test_a_name_that_an_unread_endpoint_no_longer_claims_is_marked_when_the_endpoint_is_read():

@@ -14,7 +14,10 @@ from tests.simulation.catalog_faults import FrailTransport
 from tests.simulation.process import SimulatedProcess
 from tests.support.deployment import Token, environment
 
-VM = re.compile(r"/subscriptions/[^/]+/resourcegroups/[^/]+/providers/microsoft.compute/virtualmachines/[^/]+")
+ENDPOINT = re.compile(
+    r"/subscriptions/[^/]+/resourcegroups/[^/]+/providers/microsoft"
+    r"\.(compute/virtualmachines|network/loadbalancers)/[^/]+"
+)
 
 POWER = tuple(f"virtualmachines/{what}/action" for what in ("start", "poweroff", "deallocate", "restart"))
 """Endings of operations that change no claim: about what claims nothing they may be acknowledged unseen."""
@@ -107,10 +110,10 @@ class Cluster:
             raise OSError("the connection broke")
         if task.exception():
             return 500, b""
-        vm = VM.match(event["subject"].lower())
-        if vm:
+        endpoint = ENDPOINT.match(event["subject"].lower())
+        if endpoint:
             power = str(event["data"].get("operationName", "")).lower().endswith(POWER)
-            self.story.ledger.acknowledged(vm[0], life, began, power=power)
+            self.story.ledger.acknowledged(endpoint[0], life, began, power=power)
         return 202, b""
 
 

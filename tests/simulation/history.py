@@ -10,9 +10,9 @@ import itertools
 import msgspec
 
 from simulator.oracle import answers as oracle
-from simulator.oracle.claims import claims, decoded, serving
+from simulator.oracle.claims import claims, decoded, meant, serving
 from simulator.world.world import _vm_entry
-from tests.simulation import gateways
+from tests.simulation import balancers, gateways
 
 MOST = 3000
 """Combinations that are tried before the question is given up as undecided."""
@@ -30,7 +30,12 @@ class Variant:
 
     def stance(self, name):
         """What counts of it for a name; None: nothing."""
-        return (self.claims[name], self.serving) if name in self.claims else None
+        return (self.claims[name], self.served(name)) if name in self.claims else None
+
+    def served(self, name):
+        """The addresses, each with its VNet, at which it serves for a name."""
+        chosen = meant(self.vm, name)
+        return self.serving if chosen is None else tuple(at for at in self.serving if at[0] in chosen)
 
 
 class History:
@@ -46,7 +51,7 @@ class History:
         cloud.azure.completed.append(self._completed)
         for vm in cloud.compute.vms:
             self._past[vm.id.lower()] = [(START, self._entry(vm))]
-        self._gateways = gateways.entries(cloud)
+        self._gateways = gateways.entries(cloud) | balancers.entries(cloud)
         self._past |= {key: [(START, entry)] for key, entry in self._gateways.items()}
 
     def _completed(self, note):
@@ -58,7 +63,7 @@ class History:
     def look(self):
         """Something may have been changed."""
         if self._gateways:
-            self._gateways |= gateways.entries(self.cloud)
+            self._gateways |= gateways.entries(self.cloud) | balancers.entries(self.cloud)
         for key in {vm.id.lower() for vm in self.cloud.compute.vms} | self._past.keys():
             self._look_at(key)
 

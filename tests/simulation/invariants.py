@@ -251,11 +251,16 @@ class Invariants:
         gone = any(each.vm is None for each in seen)
         if endpoint.state == State.GONE:
             return gone
-        serves = tuple(sorted((each.ip, each.network) for each in endpoint.addresses))
+        serves = {
+            name: tuple(sorted((each.ip, each.network) for each in endpoint.narrowed(name).addresses))
+            for name in endpoint.names
+        }
         for each in seen:
             if each.vm is None or each.names != endpoint.names:
                 continue
-            if each.serving == serves if endpoint.state == State.SERVING else not each.serving:
+            if endpoint.state != State.SERVING and not each.serving:
+                return True
+            if endpoint.state == State.SERVING and all(each.served(name) == ips for name, ips in serves.items()):
                 return True
             if gone and endpoint.state != State.SERVING:
                 return True  # Its NIC was gone already when that was read.

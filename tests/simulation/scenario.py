@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from simulator.faults.source import Rates
 from simulator.oracle.answers import expected
-from tests.simulation import gateways
+from tests.simulation import balancers, gateways
 from tests.simulation.faults import KINDS, rates
 from tests.simulation.probe_scenario import ProbeScenario, draw_probing
 
@@ -97,6 +97,7 @@ def draw(seed):
     calm, stormy, storms = sometimes(0.75, arm()) or (Rates(), Rates(), ())
     world = a_world(rng, regions)
     probing = draw_probing(seed, world, regions)
+    world["load_balancers"] = balancers.drawn(seed, world, regions)
     if probing is None and (chance := gateways.chance_of(seed)):
         group = f"/subscriptions/{SUBSCRIPTIONS[0]}/resourceGroups/gpu-0"
         gateways.add(world, chance, regions, group, vnet_id)

@@ -6,6 +6,7 @@ import itertools
 import msgspec
 
 from simulator.arm.front_door import Request
+from tests.simulation.balancers import Balancers
 from tests.simulation.gateways import GatewayWorkload, chance_of
 from tests.simulation.scenario import MANY, TAGS, zone_id
 
@@ -28,6 +29,9 @@ class Workload:
             *(self.tag, self.address, self.edit, self.heal, self.shutdown, self.delete, self.create, self.flip),
             *(self.outage, self.order, self.foreign),
         )
+        self.balancers = Balancers(self.cloud, rng)
+        if story.drawn.world.get("load_balancers"):
+            self.others += (self.balance,) * 3
 
     def act(self):
         act = self.rng.choice((*self.often, *self.others))
@@ -101,6 +105,9 @@ class Workload:
         ip = nic["properties"]["ipConfigurations"][0]["properties"]
         ip["privateIPAddress"] = f"10.{ip['privateIPAddress'].split('.')[1]}.1.{next(self.fresh)}"
         self.arm("PUT", path, {key: nic[key] for key in ("location", "properties")})
+
+    def balance(self, _):
+        self.balancers.act()
 
     def heal(self, vm):
         if self.cloud.compute.vms.find(vm):

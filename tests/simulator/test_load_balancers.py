@@ -262,10 +262,10 @@ def test_lists_are_of_a_subscription_or_a_group():
 
 
 def test_a_world_has_its_frontends_and_their_addresses_are_taken():
-    entry = {"id": LB, "location": "eastus", "tags": {"nearzone": "llm"}, "server": A_SERVER}
+    entry = {"id": LB, "location": "eastus", "tags": {"nearzone": "llm"}, "server": A_SERVER, "backends": 2}
     entry["frontends"] = [
-        {"name": "in", "vnet": VNET, "subnet": "small", "address": "10.1.5.4", "public_ip": None},
-        {"name": "out", "vnet": None, "subnet": "default", "address": None, "public_ip": PUBLIC},
+        {"name": "in", "vnet": VNET, "subnet": "small", "address": "10.1.5.4", "public_ip": None, "backends": 0},
+        {"name": "out", "vnet": None, "subnet": "default", "address": None, "public_ip": PUBLIC, "backends": None},
     ]
     scene = Scene(a_vm("gpu", "10.1.0.4"), load_balancers=[entry])
     assert (scene.cloud.world()["load_balancers"], scene.told) == ([entry], [])
@@ -274,3 +274,77 @@ def test_a_world_has_its_frontends_and_their_addresses_are_taken():
     assert scene.ask("GET", PUBLIC).content["properties"]["ipConfiguration"] == {
         "id": f"{LB}/frontendIPConfigurations/out"
     }
+
+
+def pool(scene, name="p"):
+    """The properties of a pool as served."""
+    return scene.ask("GET", f"{LB}/backendAddressPools/{name}").content["properties"]
+
+
+def members(scene):
+    """The configurations in the pool, as each of its two lists names them."""
+    found = pool(scene)
+    by_address = [
+        each["properties"]["networkInterfaceIPConfiguration"] for each in found["loadBalancerBackendAddresses"]
+    ]
+    return [each["id"] for each in found.get("backendIPConfigurations", [])], [each["id"] for each in by_address]
+
+
+def nic(*pools):
+    named = {"loadBalancerBackendAddressPools": [{"id": f"{LB}/backendAddressPools/{each}"} for each in pools]}
+    ip = {"name": "i", "properties": {"subnet": SUBNET, **(named if pools else {})}}
+    return {"location": "eastus", "properties": {"ipConfigurations": [ip]}}
+
+
+@pytest.mark.parametrize(("sku", "empty"), [("Basic", {}), ("Standard", {"loadBalancerBackendAddresses": []})])
+def test_an_empty_pool_has_an_empty_list_of_addresses_but_for_basic(sku, empty):
+    scene = Scene()
+    scene.ask("PUT", LB, body(private(), backendAddressPools=[{"name": "p"}]) | {"sku": {"name": sku}})
+    scene.wait_for_all()
+    assert {name: value for name, value in pool(scene).items() if name != "provisioningState"} == empty
+
+
+def test_a_nic_joins_a_pool_by_naming_it_and_leaves_it_with_a_write_without_it_or_its_deletion():
+    scene = Scene()
+    wanted = body(private(), backendAddressPools=[{"name": "p"}]) | {"sku": {"name": "Standard"}}
+    scene.ask("PUT", LB, wanted)
+    scene.ask("PUT", nic_id("n"), nic("P"))
+    joined = f"{nic_id('n')}/ipConfigurations/i"
+    assert members(scene) == ([joined], [joined])
+    scene.ask("PUT", LB, scene.ask("GET", LB).content)
+    assert members(scene) == ([joined], [joined]), "a client that writes back what it has read doubles nothing"
+    scene.ask("PUT", nic_id("n"), nic())
+    assert members(scene) == ([], [])
+    scene.ask("PUT", nic_id("n"), nic("p"))
+    scene.ask("DELETE", nic_id("n"))
+    assert members(scene) == ([], [])
+
+
+def test_the_instances_of_a_scale_set_are_in_the_pool_that_its_model_names():
+    scene = Scene()
+    scene.ask("PUT", LB, body(private(), backendAddressPools=[{"name": "p"}]) | {"sku": {"name": "Standard"}})
+    configuration = nic("p")["properties"] | {"primary": True}
+    profile = {"networkProfile": {"networkInterfaceConfigurations": [{"name": "n", "properties": configuration}]}}
+    model = {"orchestrationMode": "Uniform", "virtualMachineProfile": profile}
+    scale_set = f"{GROUP}/Microsoft.Compute/virtualMachineScaleSets/pool"
+    for capacity in (2, 0):
+        size = {"sku": {"name": "Standard_D2s_v3", "capacity": capacity}}
+        scene.ask("PUT", scale_set, {"location": "eastus", "properties": model} | size)
+        scene.wait_for_all()
+        assert [len(each) for each in members(scene)] == [capacity, capacity]
+
+
+def test_a_world_tells_what_the_rules_of_each_frontend_lead_to():
+    scene = Scene()
+    rule = {"frontendIPConfiguration": {"id": f"{LB}/frontendIPConfigurations/a"}}
+    rule["backendAddressPool"] = {"id": f"{LB}/backendAddressPools/full"}
+    full = {"name": "full", "properties": {"loadBalancerBackendAddresses": [{"name": "x", "properties": {}}]}}
+    rules = [{"name": "r", "properties": rule}]
+    given = body(private("a"), private("b"), backendAddressPools=[full, {"name": "empty"}], loadBalancingRules=rules)
+    scene.ask("PUT", LB, given | {"sku": {"name": "Standard"}})
+    (entry,) = scene.cloud.world()["load_balancers"]
+    assert (entry["backends"], [each["backends"] for each in entry["frontends"]]) == (1, [None, None])
+    rule["backendAddressPool"]["id"] = f"{LB}/backendAddressPools/empty"
+    scene.ask("PUT", LB, given | {"sku": {"name": "Standard"}})
+    (entry,) = scene.cloud.world()["load_balancers"]
+    assert (entry["backends"], [each["backends"] for each in entry["frontends"]]) == (0, [None, 1])

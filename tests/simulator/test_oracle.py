@@ -278,3 +278,54 @@ def test_each_instance_of_a_scale_set_is_an_endpoint_of_its_own():
     )
     drained = {f"{POOL['id']}/virtualMachines/4".lower()}
     assert expected(world() | {"scale_sets": [pool]}, drained)[EUS, "x"] == (300, frozenset({"10.5.0.5"}))
+
+
+TWO_FRONTENDS = [{"name": f"Front-{n}", "vnet": "n", "address": f"10.5.0.{n}"} for n in (4, 5)]
+MEMBERS = {"10.5.0.4": "default", "10.5.0.5": "inference"}
+
+
+@pytest.mark.parametrize(
+    ("tag", "balancer", "private_endpoint"),
+    [
+        ("llm", "45", "5"),
+        ("llm@*", "45", "45"),
+        ("LLM@front-5", "5", ""),
+        ("llm@default", "", "4"),
+        ("llm@10.5.0.4", "4", "4"),
+        ("llm@front-4, llm@front-5, llm@default", "45", "4"),
+        ("llm@nope", "", ""),
+        ("llm@, llm@a@b", "", ""),
+    ],
+)
+def test_a_claim_gets_the_part_that_it_names(tag, balancer, private_endpoint):
+    for kind, entry, serves in (
+        ("load_balancers", LB | {"frontends": TWO_FRONTENDS}, balancer),
+        ("private_endpoints", PE | {"addresses": list(MEMBERS), "members": MEMBERS}, private_endpoint),
+    ):
+        answers = expected(world() | {kind: [entry | {"tags": {"nearzone": tag}}]})
+        ips = frozenset(f"10.5.0.{number}" for number in serves)
+        assert answers.get((EUS, "llm")) == ((30, ips) if ips else None)
+
+
+def test_a_kind_without_parts_claims_no_name_with_one():
+    given = world(vm("x", "eastus", "10.1.0.9", "llm@front, gpt@*"))
+    assert (EUS, "llm") not in expected(given)
+    assert expected(given)[EUS, "gpt"] == (30, frozenset({"10.1.0.9"}))
+
+
+@pytest.mark.parametrize(
+    ("backends", "own", "serves"), [(0, None, ""), (0, 1, "5"), (1, 0, "4"), (2, None, "45"), (0, 0, "")]
+)
+def test_a_frontend_serves_while_something_is_in_its_pool(backends, own, serves):
+    frontends = [TWO_FRONTENDS[0], TWO_FRONTENDS[1] | {"backends": own}]
+    answers = expected(world() | {"load_balancers": [LB | {"frontends": frontends, "backends": backends}]})
+    ips = frozenset(f"10.5.0.{number}" for number in serves)
+    assert answers.get((EUS, "llm")) == ((30, ips) if ips else None)
+
+
+def test_a_private_endpoint_is_where_its_service_is():
+    given = world(A, B) | {"private_endpoints": [PE | {"service_location": "westeurope"}]}
+    answers = expected(given)
+    assert answers[EUS, "llm"] == (30, frozenset({IPS["a"]}))
+    assert answers[WEU, "llm"] == (30, frozenset({IPS["b"], "10.5.0.4"}))
+    assert expected(given, {"westeurope"})[WEU, "llm"] == (30, frozenset({IPS["a"]}))

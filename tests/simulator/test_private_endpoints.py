@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from simulator.arm.permissions import Role
 from simulator.cloud import SimulatedAzure
 from simulator.world.world import WorldError, read
 from tests.support.small_world import A_SERVER, GROUP, VNET, Scene, small
@@ -256,12 +257,20 @@ def entry(**more):
     return (
         found
         | {"subnet": "small", "connection": "Approved", "zone_group": False, "tags": {"nearzone": "x"}}
+        | {"members": {}, "service_location": None}
         | ({"server": A_SERVER} | more)
     )
 
 
 @pytest.mark.parametrize(
-    "more", [{}, {"connection": "Disconnected"}, {"zone_group": True}, {"zone_group": [f"{ZONES}/{BLOB}"]}]
+    "more",
+    [
+        {},
+        {"connection": "Disconnected"},
+        {"zone_group": True},
+        {"zone_group": [f"{ZONES}/{BLOB}"]},
+        {"members": {"10.1.5.5": "inference"}, "service_location": "westeurope"},
+    ],
 )
 def test_a_world_is_written_as_it_was_read(more):
     scene = Scene(private_endpoints=[entry(**more)])
@@ -305,3 +314,29 @@ def test_a_faulty_endpoint_in_a_world_is_refused_with_the_name_of_the_field(kind
     with pytest.raises(WorldError) as caught:
         SimulatedAzure(read(json.dumps(small() | {kind: [wrong]})))
     assert named in str(caught.value)
+
+
+def listed(scene, name="models"):
+    """The resources of this name in the list of the group, each with its place."""
+    path = f"{GROUP.partition('/providers')[0]}/resources"
+    answer = scene.ask("GET", path, **{"$filter": f"name eq '{name}'"})
+    return answer.status, [(each["id"], each["location"]) for each in (answer.content.get("value") or ())]
+
+
+def test_the_service_is_in_the_list_of_its_group_and_where_the_world_or_else_the_endpoint_is():
+    assert listed(Scene(private_endpoints=[entry()])) == (200, [(STORAGE, "eastus")])
+    assert listed(Scene(private_endpoints=[entry(service_location="westeurope")])) == (200, [(STORAGE, "westeurope")])
+    assert listed(made()) == (200, [(STORAGE, "eastus")])
+
+
+@pytest.mark.parametrize(
+    ("refused", "status"),
+    [
+        ("Microsoft.Storage/storageAccounts/read", 200),
+        ("Microsoft.Resources/subscriptions/resourceGroups/resources/read", 403),
+    ],
+)
+def test_who_may_not_read_the_service_does_not_see_it_in_the_list(refused, status):
+    scene = Scene(private_endpoints=[entry()])
+    scene.cloud.permissions.roles = (Role("", ["*"], [refused]),)
+    assert listed(scene) == (status, [])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from shared.decide.guard import guard
 from shared.decide.plan import Change, Skip, classify_removal, diff, obstacle
 from shared.domain.dirty import Urgency
-from shared.domain.endpoints import State
+from shared.domain.endpoints import Address, State
 from shared.domain.overrides import Override
 from shared.domain.zone_findings import BlockedName, Obstacle
 from shared.domain.zones import Answer, RecordSet
@@ -223,6 +223,8 @@ SEEN = [
     ("warming", [vm("a", A, state=State.WARMING)], [], True),
     ("drained by an override", [vm("a", A)], [Override(vm("a").key, 9.0)], True),
     ("left the name", [vm("a", A, tagged=("gpt",))], [], True),
+    ("its tag names another part now", [vm("a", A, B, selected=(("llama", (Address(B, "vnet"),)),))], [], True),
+    ("its tag names this part", [vm("a", A, B, selected=(("llama", (Address(A, "vnet"),)),))], [], False),
     ("nobody had it", [], [], False),
     ("still serves, so the settings changed", [vm("a", A)], [], False),
     ("cannot be read", [vm("a", A, state=State.UNKNOWN)], [], False),

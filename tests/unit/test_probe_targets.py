@@ -37,6 +37,11 @@ TRUTH = [
     ("one that may not claim the name", vm("a", "10.0.0.1", subscription=OTHER_SUB), []),
     ("an address out of every zone's reach", vm("a", "8.8.8.8", "10.0.0.1"), ["10.0.0.1"]),
     ("no address", vm("a"), []),
+    (
+        "an address that no claim selects",
+        vm("a", "10.0.0.1", "10.0.0.2", selected=(("llama", (Address("10.0.0.2", "vnet"),)),)),
+        ["10.0.0.2"],
+    ),
     ("a public address", vm("a", "8.8.8.8"), []),
 ]
 

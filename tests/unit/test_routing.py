@@ -2,11 +2,11 @@
 
 import pytest
 
-from shared.decide.routing import explain_claims, route
+from shared.decide.routing import explain_claims, keep_open, route
 from shared.decide.rules import Rules
-from shared.domain.endpoints import State
+from shared.domain.endpoints import Address, State
 from shared.domain.overrides import Override
-from tests.support.values import EAST, LATENCY, NORTH, OTHER_SUB, SUB, WEST, parsed, vm, zone
+from tests.support.values import EAST, LATENCY, NORTH, OTHER_SUB, SUB, WEST, ours, parsed, vm, zone
 
 
 def answer(endpoints, where=None, drains=(), name="llama", **changed):
@@ -320,3 +320,43 @@ def test_of_more_than_20_addresses_20_are_published_and_the_others_are_shown_as_
 def test_two_zones_cut_differently_so_that_no_endpoint_is_left_out_everywhere():
     many = [vm(f"v{i}", f"10.0.0.{i}") for i in range(1, 41)]
     assert set(answer(many).addresses) != set(answer(many, zone(WEST, group="other")).addresses)
+
+
+A, B = Address("10.0.0.1", "vnet"), Address("10.0.0.2", "vnet")
+
+
+def parted(*chosen, **more):
+    """An endpoint with two addresses, of which `llama` has the chosen ones."""
+    return vm("a", "10.0.0.1", "10.0.0.2", tagged=("chat", "llama"), selected=(("llama", chosen),), **more)
+
+
+def test_a_name_gets_the_addresses_that_its_claim_selects():
+    assert answer([parted(B)]).addresses == ("10.0.0.2",)
+    assert answer([parted(B)], name="chat").addresses == ("10.0.0.1", "10.0.0.2")
+    (claim,) = decided([parted(B)]).values()
+    assert (claim.addresses, claim.included) == (("10.0.0.2",), True)
+
+
+def test_a_claim_that_selects_no_address_is_out_and_says_why():
+    near, far = parted(), vm("b", "10.0.0.3", region=EAST)
+    assert answer([near, far]).addresses == ("10.0.0.3",)
+    claim = decided([near, far])[near.id]
+    assert (claim.included, claim.reason) == (False, "no part that its tag names has a private IPv4 address")
+    empty = parted(not_serving="backend pool p is empty")
+    assert decided([empty, far])[empty.id].reason == "backend pool p is empty"
+    stopped = parted(state=State.STOPPED, not_serving="backend pool p is empty")
+    assert decided([stopped, far])[stopped.id].reason == "stopped (backend pool p is empty)"
+
+
+def test_an_address_that_is_not_selected_is_ambiguous_with_none():
+    other = vm("b", ("10.0.0.1", "other vnet"))
+    assert answer([parted(B), other]).addresses == ("10.0.0.1", "10.0.0.2")
+    assert answer([parted(A), other]).addresses == ()
+
+
+def test_of_a_claimant_that_was_never_read_only_the_selected_addresses_stay():
+    unread = parted(B, state=State.UNKNOWN)
+    rules = Rules(parsed(), LATENCY)
+    routed = route(zone(), "llama", [unread], rules)
+    there = ours("llama", "10.0.0.1", "10.0.0.2")
+    assert keep_open(routed, there, [unread], rules).addresses == ("10.0.0.2",)

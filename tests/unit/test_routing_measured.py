@@ -90,6 +90,12 @@ def test_a_verdict_about_another_probe_says_nothing():
     assert answer([A, B], [other]).addresses == ("10.0.0.1", "10.0.0.2")
 
 
+def test_an_address_that_is_out_for_its_probes_names_them_as_the_evidence():
+    rules = Rules(probed(), LATENCY, (), Measured(WEST, [verdict(DOWN, A)], None))
+    found = {each.endpoint: each.reason for each in explain_claims(zone(), "llama", [A, B], rules)}
+    assert found[A.id] == "down: why (probes of this app)"
+
+
 CLAIMS = st.lists(
     st.builds(
         lambda i, nets, region, state: vm(f"v{i}", *[f"{n}.{i}" for n in nets], region=region, state=state),

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from shared.config.settings import Settings
-from shared.decide.claims import serving_claims
+from shared.decide.claims import claimants_of, serving_claims
 from shared.decide.routing import ambiguous_addresses, reaches
 from shared.domain.addresses import reason_never_published
 from shared.domain.endpoints import STATIC, Address, Endpoint
@@ -79,7 +79,7 @@ def _addresses(name: str, claimants: Iterable[Endpoint], settings: Settings) -> 
 
     Which of two VNets a connection to an ambiguous address reaches is not known, so it would tell nothing.
     """
-    serving = serving_claims(name, claimants, settings)
+    serving = serving_claims(name, claimants_of(name, claimants), settings)
     regions, ambiguous = settings.policy(name).regions, ambiguous_addresses(serving)
     for endpoint in serving:
         elsewhere = OTHER_REGION if regions and endpoint.region not in regions else ""

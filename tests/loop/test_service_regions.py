@@ -1,0 +1,166 @@
+"""Where the service behind a private endpoint is: distances count from there."""
+
+import pytest
+
+from simulator.arm.permissions import EVERYTHING, Role
+from tests.support.deployment import REGIONS, a_vm, run_scenario, vnet
+from tests.support.endpoint_kinds import FAR, LLAMA, SERVICE, llama, private_endpoint, swept, tagged, world
+
+EAST, WEST, ASIA = REGIONS
+PE = private_endpoint()["id"]
+LISTS = "Microsoft.Resources/subscriptions/resourceGroups/resources/read"
+READS = "Microsoft.CognitiveServices/accounts/read"
+NEAR, AWAY = ["10.1.0.30"], ["10.3.0.4"]
+ALIAS = f"models.2fce16ed-fbc5-4609-9c26-b8d5c3aefb9c.{ASIA}.azure.privatelinkservice"
+
+
+def lists_of(stage):
+    """The reads of a resource group's list, from now on."""
+    asked = []
+
+    def note(request):
+        if request.path.lower().endswith("/resources"):
+            asked.append((request.path, request.query["$filter"]))
+
+    stage.faults = note
+    return asked
+
+
+def refuse(stage, *actions):
+    stage.cloud.permissions.roles = (Role("", ["*"], list(actions)),)
+
+
+async def known(stage):
+    """What the status says of the private endpoint."""
+    (found,) = [each for each in (await stage.app.status(full=True))["known"] if each["id"] == PE]
+    return found
+
+
+def test_a_private_endpoint_to_a_service_far_away_is_far():
+    async def story(stage):
+        await swept(stage)
+        assert (llama(stage), llama(stage, ASIA)) == (["10.1.0.4"], [*NEAR, *AWAY])
+        assert ((await known(stage))["region"], (await known(stage))["faults"]) == (ASIA, [])
+
+    there = private_endpoint(service_location=ASIA)
+    run_scenario(story, world(FAR, a_vm("near", EAST, 4), private_endpoints=[there]))
+
+
+def test_the_region_is_read_once_and_kept_by_the_catalog():
+    async def story(stage):
+        asked = lists_of(stage)
+        await swept(stage)
+        assert asked == [(f"{SERVICE.partition('/providers/')[0]}/resources", "name eq 'openai'")]
+        stage.restart(stage.app.catalog)
+        again = lists_of(stage)
+        await swept(stage)
+        stage.restart(stage.app.catalog)
+        stage.faults = None
+        more = lists_of(stage)
+        tagged(stage, PE, **LLAMA, team="ml")
+        await stage.deliver_pending_events()
+        assert (again, more) == ([], [])
+        assert (await known(stage))["region"] == ASIA
+
+    run_scenario(story, world(FAR, private_endpoints=[private_endpoint(service_location=ASIA)]))
+
+
+@pytest.mark.parametrize("refused", [LISTS, READS], ids=["no lists", "not this service"])
+def test_a_service_that_cannot_be_read_is_a_fault_that_says_what_counts_until_it_can_be(refused):
+    async def story(stage):
+        refuse(stage, refused)
+        await stage.app.correct_drift()
+        assert llama(stage) == NEAR, "its own region counts"
+        (fault,) = (await known(stage))["faults"]
+        assert "the region of its service openai cannot be read" in fault
+        assert f"counts from the private endpoint's own region, {EAST}" in fault
+        assert "add the tag nearzone-region" in fault
+        stage.cloud.permissions.roles = (EVERYTHING,)
+        await swept(stage)
+        assert ((await known(stage))["region"], (await known(stage))["faults"]) == (ASIA, [])
+
+    run_scenario(story, world(FAR, private_endpoints=[private_endpoint(service_location=ASIA)]))
+
+
+@pytest.mark.parametrize(
+    ("tag", "region", "fault"),
+    [
+        ("South East Asia", ASIA, None),
+        (
+            "southeastasi",
+            EAST,
+            "tag nearzone-region: 'southeastasi' is not a known region; did you mean southeastasia?",
+        ),
+        ("", EAST, None),
+    ],
+)
+def test_a_tag_says_the_region_where_it_cannot_be_read(tag, region, fault):
+    async def story(stage):
+        refuse(stage, LISTS)
+        await stage.app.correct_drift()
+        found = await known(stage)
+        assert (found["region"], [each for each in found["faults"] if "tag" in each.split(":")[0]]) == (
+            region,
+            [fault] if fault else [],
+        )
+        assert bool(found["faults"]) is (region == EAST)
+
+    tags = LLAMA | {"nearzone-region": tag}
+    run_scenario(story, world(FAR, private_endpoints=[private_endpoint(tags=tags, service_location=ASIA)]))
+
+
+def test_what_is_read_counts_more_than_the_tag():
+    async def story(stage):
+        await swept(stage)
+        assert (await known(stage))["region"] == ASIA
+
+    tags = LLAMA | {"nearzone-region": WEST}
+    run_scenario(story, world(FAR, private_endpoints=[private_endpoint(tags=tags, service_location=ASIA)]))
+
+
+def test_the_alias_of_a_private_link_service_says_its_region_without_a_read():
+    async def story(stage):
+        asked = lists_of(stage)
+        await swept(stage)
+        assert ((await known(stage))["region"], asked) == (ASIA, [])
+
+    run_scenario(story, world(FAR, private_endpoints=[private_endpoint(service=ALIAS, service_location=ASIA)]))
+
+
+@pytest.mark.parametrize("location", ["global", ""])
+def test_a_service_without_a_region_counts_as_not_readable(location):
+    async def story(stage):
+        stage.cloud.private_endpoints.service_locations[SERVICE.lower()] = location
+        await stage.app.correct_drift()
+        assert ((await known(stage))["region"], len((await known(stage))["faults"])) == (EAST, 1)
+
+    run_scenario(story, world(FAR, private_endpoints=[private_endpoint()]))
+
+
+def test_a_private_endpoint_that_was_deleted_and_made_again_is_where_its_service_is_now():
+    async def story(stage):
+        await swept(stage)
+        stage.arm("DELETE", PE)
+        await stage.deliver_pending_events()
+        stage.cloud.private_endpoints.service_locations[SERVICE.lower()] = WEST
+        connection = {"name": "c", "properties": {"privateLinkServiceId": SERVICE, "groupIds": ["account"]}}
+        properties = {"subnet": {"id": f"{vnet(EAST)}/subnets/default"}, "privateLinkServiceConnections": [connection]}
+        stage.arm("PUT", PE, {"location": EAST, "tags": LLAMA, "properties": properties})
+        await stage.deliver_pending_events()
+        await swept(stage)
+        assert (await known(stage))["region"] == WEST
+
+    run_scenario(story, world(FAR, private_endpoints=[private_endpoint(service_location=ASIA)]))
+
+
+def test_a_service_that_was_replaced_in_another_region_is_read_again_when_it_lets_the_endpoint_in():
+    async def story(stage):
+        await swept(stage)
+        stage.cloud.private_endpoints.decide(PE, "Disconnected")
+        await swept(stage)
+        stage.cloud.private_endpoints.service_locations[SERVICE.lower()] = WEST
+        stage.cloud.private_endpoints.decide(PE, "Approved")
+        await swept(stage)
+        assert (await known(stage))["region"] == WEST
+
+    run_scenario(story, world(FAR, private_endpoints=[private_endpoint(service_location=ASIA)]))
