@@ -56,12 +56,17 @@ def names(tags: Tags, own: str) -> Names:
     text = tag(tags, TAG)
     if text is None:
         return Names()
-    found, drain = _parse_names(text, own.lower()), _drain_value(tags)
+    found, faults = _parse_names(text, own.lower()), drain_faults(tags)
+    return found._replace(faults=(*found.faults, *faults)) if faults else found
+
+
+def drain_faults(tags: Tags) -> tuple[str, ...]:
+    """Return what is wrong with the value of the drain tag, as text; at most one fault."""
+    drain = _drain_value(tags)
     if drain in DRAINED or drain in NOT_DRAINED:
-        return found
+        return ()
     words = ", ".join(DRAINED), ", ".join(filter(None, NOT_DRAINED))
-    fault = f"tag {DRAIN_TAG}: {drain[:80]!r} says neither yes ({words[0]}) nor no ({words[1]}), so it is not drained"
-    return found._replace(faults=(*found.faults, fault))
+    return (f"tag {DRAIN_TAG}: {drain[:80]!r} says neither yes ({words[0]}) nor no ({words[1]}), so it is not drained",)
 
 
 def _drain_value(tags: Tags) -> str:

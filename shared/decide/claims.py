@@ -71,7 +71,8 @@ def availability_problem(endpoint: Endpoint, overrides: Sequence[Override]) -> s
     """Return why an endpoint does not answer now; None: it serves."""
     # Mostly there are no overrides, and a generator costs more than the check for that.
     if overrides and any(override.applies_to(endpoint) for override in overrides):
-        return "drained by an override"
+        by_set = any(override.about_parent_of(endpoint) for override in overrides)
+        return "drained by an override of its scale set" if by_set else "drained by an override"
     if endpoint.state != State.SERVING:
         return endpoint.state.value + (f" ({endpoint.doubt})" if endpoint.doubt else "")
     return None

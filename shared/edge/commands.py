@@ -102,7 +102,10 @@ class Sweep:
 
 @dataclass(frozen=True, slots=True)
 class Drain:
-    """Withdraw the target, an endpoint id in lower case or a region, from all answers for so many minutes."""
+    """Withdraw the target from all answers for so many minutes: an endpoint or a scale set by its id, or a region.
+
+    `target`: the id in lower case, or the region.
+    """
 
     target: str
     minutes: int
@@ -159,10 +162,17 @@ OverrideCommand = Drain | Undrain | Freeze | Unfreeze
 Command = Sweep | OverrideCommand | Preflight | ProbeName
 
 
-def parse(body: bytes, settings: Settings, types: frozenset[str], by: str = FUNCTION_KEY) -> Command:
+def parse(
+    body: bytes,
+    settings: Settings,
+    types: frozenset[str],
+    by: str = FUNCTION_KEY,
+    parents: frozenset[str] = frozenset(),
+) -> Command:
     """Read the request body; an empty body is a sweep of everything. Raises BadRequest, which names the field.
 
-    `types`: the ARM types of endpoints that are known, in lower case. `by`: the caller, as `caller` says.
+    `types`: the ARM types of endpoints that are known, in lower case. `by`: the caller, as `caller` says. `parents`:
+    the ARM types of what contains endpoints, and is drained as a whole.
     """
     if len(body) > MAX_BYTES:
         raise BadRequest(f"body: {len(body)} bytes, at most {MAX_BYTES} are read")
@@ -172,7 +182,7 @@ def parse(body: bytes, settings: Settings, types: frozenset[str], by: str = FUNC
         return Preflight()
     if wanted.probe:
         return _probe(wanted.probe, settings)
-    return _override(wanted, settings, types, by) or _sweep(wanted, settings, types, by)
+    return _override(wanted, settings, types | parents, by) or _sweep(wanted, settings, types, by)
 
 
 def _check_together(wanted: _Body) -> None:

@@ -26,8 +26,9 @@ def decoded(settings: Json) -> Json:
 def endpoints(world: Json, settings: Json) -> list[Json]:
     """Everything that may claim a name; `settings` decoded."""
     static = settings.get("NEARZONE_STATIC", [])
+    sets = {each["id"].lower(): each for each in world.get("scale_sets", [])}
     return [
-        *(each for kind in KINDS for each in world.get(kind, [])),
+        *(_in_set(each, sets) for kind in KINDS for each in world.get(kind, [])),
         *(_instance(one, each) for one in world.get("scale_sets", []) for each in one.get("instances", [])),
         *(
             {"claims": [], **each, "id": f"static/{each['name'].lower()}", "location": each["region"]}
@@ -36,11 +37,17 @@ def endpoints(world: Json, settings: Json) -> list[Json]:
     ]
 
 
+def _in_set(machine: Json, sets: dict[str, Json]) -> Json:
+    """The same endpoint; a VM of a flexible scale set also with the tags of its set as `set_tags`."""
+    scale_set = sets.get((machine.get("scale_set") or "").lower())
+    return {**machine, "set_tags": scale_set.get("tags", {})} if scale_set else machine
+
+
 def _instance(scale_set: Json, instance: Json) -> Json:
     """An instance as an endpoint: it has the tags, the location and the name of its scale set."""
     nic = {"vnet": scale_set["vnet"], "ip_configurations": [{"address": instance["address"]}]}
     machine = {**scale_set, **instance, "id": f"{scale_set['id']}/virtualMachines/{instance['id']}", "nics": [nic]}
-    return machine | {"own": scale_set["id"].rsplit("/", 1)[1]}
+    return machine | {"own": scale_set["id"].rsplit("/", 1)[1], "scale_set": scale_set["id"]}
 
 
 def claims(vm: Json, settings: Json) -> dict[str, bool]:
@@ -75,10 +82,15 @@ def permitted(vm: Json, name: str, settings: Json) -> bool:
 
 
 def serving(vm: Json, drains: AbstractSet[str] = frozenset()) -> dict[str, str]:
-    """The addresses at which an endpoint serves, each with its VNet's id; empty if it does not serve."""
-    said = {value.strip().lower() for key, value in vm.get("tags", {}).items() if key.lower() == "nearzone-drain"}
+    """The addresses at which an endpoint serves, each with its VNet's id; empty if it does not serve.
+
+    `drains`: ids of drained endpoints and scale sets, and drained regions.
+    """
+    tags = [*vm.get("tags", {}).items(), *vm.get("set_tags", {}).items()]
+    said = {value.strip().lower() for key, value in tags if key.lower() == "nearzone-drain"}
     drained = {"true", "yes", "on", "1"} & said
-    drained |= {vm["id"].lower(), region(vm["location"])} & {region(each) for each in drains}
+    covers = {vm["id"].lower(), (vm.get("scale_set") or "").lower(), region(vm["location"])}
+    drained |= covers & {region(each) for each in drains}
     return (
         {}
         if drained

@@ -46,6 +46,15 @@ def test_an_endpoint_is_drained_by_its_id_or_its_name(tool, apps, target):
     assert {key.lower() for app in apps.values() for key in app.drains} == {VM.lower()}
 
 
+def test_a_scale_set_is_drained_by_its_id_without_a_look_for_endpoints(tool, apps):
+    pool = f"{GROUP}/providers/Microsoft.Compute/virtualMachineScaleSets/pool"
+    tool("drain", pool, "--for", "1h", "--yes")
+    tool("undrain", pool)
+    for app in apps.values():
+        assert app.orders == [{"drain": {"endpoint": pool, "minutes": 60}}, {"undrain": {"endpoint": pool}}]
+        assert app.queries == []
+
+
 def test_a_region_may_be_written_with_blanks_and_capitals(tool, apps):
     assert tool("drain", "East US", "--for", "1h", "--yes").code == 0
     assert drains(apps) == everywhere({"eastus": HOUR})

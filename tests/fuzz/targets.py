@@ -96,7 +96,8 @@ async def event(stage, kept, text):
 async def body(stage, text, *, run):
     """A body is refused in few words, or asks for what it says; in a world that is right nothing comes of that."""
     try:
-        command = commands.parse(text, stage.app.settings, stage.app.inventory.kinds)
+        known = stage.app.inventory
+        command = commands.parse(text, stage.app.settings, known.kinds, parents=known.parent_types)
     except BadRequest as error:
         return f"refused: {_short(error)}"
     _sane(command, stage.app.settings)

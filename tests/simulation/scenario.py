@@ -94,7 +94,7 @@ def draw(seed):
         return replace(rates, not_found={"virtualmachines": lag}) if lag else rates
 
     calm, stormy, storms = sometimes(0.75, arm()) or (Rates(), Rates(), ())
-    world = a_world(rng, regions)
+    world = a_world(rng, regions, Random(f"sets {seed}"))
     probing = draw_probing(seed, world, regions)
     return Scenario(
         seed=seed,
@@ -126,8 +126,8 @@ def draw(seed):
     )
 
 
-def a_world(rng, regions):
-    """A world file: zones, VMs and settings."""
+def a_world(rng, regions, sets):
+    """A world file: zones, VMs and settings. `sets`: the chance of the scale set."""
     subscriptions = SUBSCRIPTIONS[: rng.choice((1, 1, 2))]
     crowded = rng.random() < 0.08
     vms = [
@@ -144,9 +144,22 @@ def a_world(rng, regions):
         "vms": vms,
         "settings": settings(rng, regions, subscriptions),
     }
+    if sets.random() < 0.4:
+        world["scale_sets"] = [a_flexible_set(sets, vms)]
     if rng.random() < 0.5:
         fill(world)
     return world
+
+
+def a_flexible_set(rng, vms):
+    """A flexible scale set, of which some of these VMs become members: all of one subscription, whatever the region."""
+    scope = rng.choice(vms)["id"].split("/providers/")[0]
+    members = [vm for vm in vms if vm["id"].split("/")[2] == scope.split("/")[2]]
+    found = {"id": f"{scope}/providers/Microsoft.Compute/virtualMachineScaleSets/flex", "mode": "Flexible", "tags": {}}
+    for vm in rng.sample(members, min(len(members), rng.choice((2, 3, 4)))):
+        vm["scale_set"] = found["id"]
+        found |= {"location": vm["location"], "vnet": vnet_id(vm["location"])}
+    return found
 
 
 def fill(world):

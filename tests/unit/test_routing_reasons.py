@@ -1,11 +1,14 @@
 """Routing tells a person why: for every claim, in or out, and for the answer."""
 
+from dataclasses import replace
+
 import pytest
 
 from shared.decide.routing import explain_claims, route
 from shared.decide.rules import Rules
 from shared.domain.endpoints import State
-from shared.domain.overrides import Override
+from shared.domain.overrides import HASHED, Override
+from shared.domain.resource_ids import digest
 from tests.support.values import EAST, LATENCY, NORTH, OTHER_SUB, SUB, WEST, parsed, vm, zone
 
 
@@ -42,6 +45,12 @@ REASONS = [
     (HOST, {"HOST_NAMES": "false"}, (), "claims it only by its own name, and NEARZONE_HOST_NAMES is false"),
     (vm("x", "10.0.0.9"), {}, (Override(vm("x").key, 9.0),), "drained by an override"),
     (vm("x", "10.0.0.9", region=EAST), {}, (Override(EAST, 9.0),), "drained by an override"),
+    (
+        replace(vm("x", "10.0.0.9"), parent="/sets/pool"),
+        {},
+        (Override(HASHED + digest("/sets/pool"), 9.0),),
+        "drained by an override of its scale set",
+    ),
     (vm("x", ("10.0.0.9", "v"), ("10.0.0.9", "w")), {}, (), AMBIGUOUS),
     (vm("x", "10.0.0.9", region=EAST), policy(regions=[WEST]), (), NOT_THE_POLICYS),
     # Of two reasons the one that a person would have to mend first.
