@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from shared.config.settings import LABEL
+from shared.domain.endpoints import own_name_fault
 
 TAG = "nearzone"
 DRAIN_TAG = "nearzone-drain"
@@ -82,7 +83,7 @@ def _parse_names(text: str, own: str) -> Names:
     ]
     if LABEL.fullmatch(own):
         return Names(tuple(sorted(labels)), own, tuple(faults))
-    return Names(tuple(sorted(labels)), None, (*faults, f"its own name {own!r} is not a DNS label and is not claimed"))
+    return Names(tuple(sorted(labels)), None, (*faults, own_name_fault(own)))
 
 
 def _suggestion(item: str) -> str:

@@ -116,7 +116,8 @@ def _alarms(current: _Current, settings: Settings, unreadable: Iterable[Alarm]) 
         yield from (*current.stored.value.alarms, *current.stored.value.findings)
     yield from overdue_alarms(current.stored, settings, current.now)
     yield from (alarm for each in current.found.values() for alarm in each.alarms)
-    yield from grouped((*_endpoint_troubles(current.rows, settings), *_failing_names(zones, dirty)))
+    own_names = unpublished.generated_names(current.rows)
+    yield from grouped((*_endpoint_troubles(current.rows, settings), *own_names, *_failing_names(zones, dirty)))
     yield from unreadable
     if not current.complete:
         yield INCOMPLETE
