@@ -37,7 +37,7 @@ class ZoneEnvironment:
 
     `negative_ttl`: seconds for which resolvers cache "no such name". `record_sets`, `max_record_sets`: of all types.
     `peers`: by linked VNet (id in lower case), the VNets that it is peered with. `locations`: the regions of these
-    VNets.
+    VNets. `wildcards`: what the record sets named `*` hold, by their types; only types that lead to an address.
     """
 
     exists: bool = True
@@ -49,6 +49,7 @@ class ZoneEnvironment:
     locations: Mapping[str, str] = field(default_factory=dict)
     locks: tuple[Lock, ...] | None = None
     permissions: tuple[Permission, ...] | None = None
+    wildcards: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     unread: tuple[str, ...] = ()
 
     @property
