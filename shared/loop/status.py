@@ -210,7 +210,8 @@ def _frozen(zone: Zone, freeze: Override) -> Alarm:
     return Alarm(
         f"zone {zone.fqdn} ({zone.region}) is frozen {until}",
         "nothing is written to it: its answers grow old, and dead addresses stay",
-        f'resync with {{"unfreeze": {{"zone": "{zone.region}"}}}} once the reason is gone',
+        f'resync with {{"unfreeze": {{"zone": "{zone.region}"}}}} (`nearzone unfreeze {zone.region}`) '
+        "once the reason is gone",
     )
 
 

@@ -191,7 +191,8 @@ def test_the_guard_refuses_to_remove_many_records_that_nobody_accounts_for_and_f
         report = await stage.app.correct_drift()
         assert len(report.refusals) == 3
         assert "9 of 13 owned" in report.refusals[0], "four were written before the plan was made"
-        assert f'"force": "{report.refused[0].digest}".' in report.refusals[0]
+        digest = report.refused[0].digest
+        assert f'"force": "{digest}" (`nearzone sync --force {digest}`).' in report.refusals[0]
         assert stage.record(EAST, "old-3") == ["10.1.9.3"]
         assert answers(stage)[1] == ["10.2.0.4"], "the rest goes on"
         assert (await stage.app.status())["refusals"] == report.refusals
