@@ -7,8 +7,9 @@ import json
 import logging
 import re
 from contextlib import contextmanager
-from dataclasses import replace
 from urllib.parse import unquote, urlsplit
+
+from msgspec.structs import replace
 
 from shared.bootstrap import build
 from shared.config.parser import parse as parse_settings
