@@ -38,7 +38,7 @@ class Override:
         return self.about(endpoint.key) or self.about(endpoint.region) or self.about_parent_of(endpoint)
 
     def about_parent_of(self, endpoint: Endpoint) -> bool:
-        """Return whether this override drains the endpoint's scale set."""
+        """Return whether this override drains what contains the endpoint, such as its scale set."""
         return bool(endpoint.parent) and self.about(endpoint.parent)
 
     def about(self, target: str) -> bool:
@@ -56,6 +56,11 @@ class Override:
     def has_no_end(self) -> bool:
         """Whether it stays in force until the operator ends it."""
         return self.until >= FOREVER
+
+
+def parent_word(parent: str) -> str:
+    """Return in a word what contains endpoints: a scale set, or a service with several locations."""
+    return "scale set" if "/virtualmachinescalesets/" in parent.lower() else "service"
 
 
 def active_freeze(zone: Zone, overrides: Iterable[Override]) -> Override | None:

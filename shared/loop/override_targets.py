@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from shared.config.region_names import suggestion
 from shared.domain.endpoints import Endpoint, State
 from shared.domain.errors import BadRequest, NearzoneError
-from shared.domain.overrides import Override
+from shared.domain.overrides import Override, parent_word
 from shared.domain.resource_ids import resource_id
 from shared.edge.commands import Drain, Freeze, OverrideCommand, Undrain, Unfreeze
 from shared.edge.report import Report
@@ -66,20 +66,20 @@ class OverrideTargets:
         raise BadRequest(f"{field}: {target[:200]!r} is not a region of {known}{_listed(seen)}{meant}")
 
     async def find_in_azure(self, field: str, target: str, report: Report) -> Sequence[Endpoint]:
-        """Ask Azure about an endpoint or a scale set that the catalog does not know; gives the endpoints.
+        """Ask Azure about an endpoint, or what contains some, that the catalog does not know; gives the endpoints.
 
         Raises BadRequest where Azure has none either. Where Azure does not answer, the report says so: that is no
         reason to refuse a command.
         """
         named = resource_id(target, self.inventory.types)
-        is_set = named is not None and named.type in self.inventory.parent_types
+        is_parent = named is not None and named.type in self.inventory.parent_types
         try:
-            found = await (self._members(target) if is_set else self._endpoint(target))
+            found = await (self._members(target) if is_parent else self._endpoint(target))
         except NearzoneError as error:
             report.notes.append(f"{field}: the catalog does not know it, and Azure could not be asked: {error}"[:500])
             return ()
         if found is None:
-            what = "scale set" if is_set else "endpoint"
+            what = parent_word(target) if is_parent else "endpoint"
             raise BadRequest(f"{field}: no such {what} known: neither the catalog nor Azure has {target[:300]!r}")
         return found
 
@@ -87,9 +87,9 @@ class OverrideTargets:
         found = await self.inventory.observe(endpoint_id, None)
         return None if found.state == State.GONE else (found,)
 
-    async def _members(self, set_id: str) -> Sequence[Endpoint] | None:
-        """The endpoints of a scale set whose names its lists show: the VMs of a flexible one have their own tags."""
-        listed = await self.inventory.members(set_id, ())
+    async def _members(self, parent_id: str) -> Sequence[Endpoint] | None:
+        """The endpoints of a parent whose names its lists show: the VMs of a flexible set have their own tags."""
+        listed = await self.inventory.members(parent_id, ())
         return None if listed is None else [each for part in listed for each in part if each.names]
 
 

@@ -30,6 +30,7 @@ HOST = vm("llama", "10.0.0.9", tagged=(), own="llama")
 ROGUE = vm("x", "10.0.0.9", group="rogue")
 NOT_THE_POLICYS = "its region is not in the policy's regions"
 AMBIGUOUS = "ambiguous: the same address is claimed from another VNet"
+POOL = "/x/microsoft.compute/virtualmachinescalesets/pool"
 REASONS = [
     # a claim beside one of 10.0.0.1 that serves in the own region, settings, drain overrides, why it is out
     (vm("x", "10.0.0.9", region=EAST), {}, (), "farther: eastus 85 ms"),
@@ -46,10 +47,16 @@ REASONS = [
     (vm("x", "10.0.0.9"), {}, (Override(vm("x").key, 9.0),), "drained by an override"),
     (vm("x", "10.0.0.9", region=EAST), {}, (Override(EAST, 9.0),), "drained by an override"),
     (
-        replace(vm("x", "10.0.0.9"), parent="/sets/pool"),
+        replace(vm("x", "10.0.0.9"), parent=POOL),
         {},
-        (Override(HASHED + digest("/sets/pool"), 9.0),),
+        (Override(HASHED + digest(POOL), 9.0),),
         "drained by an override of its scale set",
+    ),
+    (
+        replace(vm("x", "10.0.0.9"), parent="/x/microsoft.apimanagement/service/apim"),
+        {},
+        (Override("/x/microsoft.apimanagement/service/apim", 9.0),),
+        "drained by an override of its service",
     ),
     (vm("x", ("10.0.0.9", "v"), ("10.0.0.9", "w")), {}, (), AMBIGUOUS),
     (vm("x", "10.0.0.9", region=EAST), policy(regions=[WEST]), (), NOT_THE_POLICYS),
