@@ -40,7 +40,7 @@ def endpoints(world: Json, settings: Json) -> list[Json]:
 def _in_set(machine: Json, sets: dict[str, Json]) -> Json:
     """The same endpoint; a VM of a flexible scale set also with the tags of its set as `set_tags`."""
     scale_set = sets.get((machine.get("scale_set") or "").lower())
-    return {**machine, "set_tags": scale_set.get("tags", {})} if scale_set else machine
+    return {**machine, "set_tags": scale_set.get("tags") or {}} if scale_set else machine
 
 
 def _instance(scale_set: Json, instance: Json) -> Json:

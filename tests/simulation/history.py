@@ -67,7 +67,7 @@ class History:
     def _entry(self, vm):
         """The VM as a world has it; `set_tags`: those of its flexible scale set."""
         found = self.cloud.compute.scale_sets.sets.find(vm.scale_set) if vm.scale_set else None
-        return msgspec.to_builtins(_vm_entry(self.cloud, vm)) | {"set_tags": dict(found.tags) if found else {}}
+        return msgspec.to_builtins(_vm_entry(self.cloud, vm)) | {"set_tags": dict(found.tags or {}) if found else {}}
 
     def vms(self):
         """The ids of all VMs that there ever were, in lower case."""
