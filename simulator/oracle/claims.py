@@ -47,7 +47,7 @@ def _instance(scale_set: Json, instance: Json) -> Json:
     """An instance as an endpoint: it has the tags, the location and the name of its scale set."""
     nic = {"vnet": scale_set["vnet"], "ip_configurations": [{"address": instance["address"]}]}
     machine = {**scale_set, **instance, "id": f"{scale_set['id']}/virtualMachines/{instance['id']}", "nics": [nic]}
-    return machine | {"own": scale_set["id"].rsplit("/", 1)[1], "scale_set": scale_set["id"]}
+    return machine | {"own": scale_set["id"].rsplit("/", 1)[1]}
 
 
 def claims(vm: Json, settings: Json) -> dict[str, bool]:
@@ -84,13 +84,13 @@ def permitted(vm: Json, name: str, settings: Json) -> bool:
 def serving(vm: Json, drains: AbstractSet[str] = frozenset()) -> dict[str, str]:
     """The addresses at which an endpoint serves, each with its VNet's id; empty if it does not serve.
 
-    `drains`: ids of drained endpoints and scale sets, and drained regions.
+    `drains`: ids of drained endpoints and of what contains them, and drained regions.
     """
     tags = [*vm.get("tags", {}).items(), *vm.get("set_tags", {}).items()]
     said = {value.strip().lower() for key, value in tags if key.lower() == "nearzone-drain"}
     drained = {"true", "yes", "on", "1"} & said
-    covers = {vm["id"].lower(), (vm.get("scale_set") or "").lower(), region(vm["location"])}
-    drained |= covers & {region(each) for each in drains}
+    above = {vm["id"].lower().rsplit("/", 2)[0], (vm.get("scale_set") or "").lower()}  # What contains it.
+    drained |= {vm["id"].lower(), region(vm["location"]), *above} & {region(each) for each in drains}
     return (
         {}
         if drained
