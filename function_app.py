@@ -94,8 +94,10 @@ async def resync(req: func.HttpRequest, context: func.Context) -> func.HttpRespo
     async def report() -> dict[str, Any]:
         query.none_expected(query.given(req.url, req.params), "send the request as JSON in the body")
         reconciler = loop()
-        known, by = reconciler.inventory.kinds, caller(req.headers, os.environ)
-        command = commands.parse(req.get_body(), reconciler.settings, known, by)
+        inventory, by = reconciler.inventory, caller(req.headers, os.environ)
+        command = commands.parse(
+            req.get_body(), reconciler.settings, inventory.kinds, by, parents=inventory.parent_types
+        )
         return (await reconciler.resync(command)).as_json()
 
     with insights().span(context):

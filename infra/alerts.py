@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pulumi_azure_native import monitor, resources
 
@@ -15,22 +15,23 @@ from infra.events import Topic
 from infra.settings import probes, three_sweeps
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """An alert on a query of the app's workspace: `aggregate` of `column` above `above`, in each window.
 
     `window`, `every`: ISO 8601 durations. `severity`: 0 is the highest, 4 the lowest. `by`: a column that splits it.
-    `looks_back`: the age of the records that the query reads, if it is longer than the window.
+    `above`: the settings decide some (`_thresholds`). `looks_back`: the age of the records that the query reads, if
+    it is longer than the window.
     """
 
     query: str
     column: str
     aggregate: str
-    above: float
     window: str
     every: str
     severity: int
     means: str
+    above: float = 0
     by: str = ""
     looks_back: str | None = None
 
@@ -49,12 +50,86 @@ ROUND_SECONDS = 300
 """Without a round for this long, probes no longer protect answers: the drain timer has ended the verdicts. It is longer
 than a deployment of the app takes, and five times `stale_after`."""
 
+_RULES = (
+    Rule(
+        query="sweep_age",
+        column="Seconds",
+        aggregate="Maximum",
+        window="PT30M",
+        every="PT5M",
+        severity=1,
+        means="No complete sweep for three intervals, or the app is silent: changes without an event stay.",
+        looks_back=LONGEST_LOOK_BACK,
+    ),
+    Rule(
+        query="refused_plans",
+        column="Refused",
+        aggregate="Total",
+        window="PT15M",
+        every="PT5M",
+        severity=2,
+        means="The guard has refused a plan: look at `status`, then correct the cause or force the plan.",
+        by="Zone",
+    ),
+    Rule(
+        query="blocked",
+        column="Names",
+        aggregate="Maximum",
+        window="PT15M",
+        every="PT5M",
+        severity=2,
+        means="Claimed names cannot be written: look at `status`.",
+        by="Zone",
+    ),
+    Rule(
+        query="dirty_oldest",
+        column="Seconds",
+        aggregate="Minimum",
+        window="PT15M",
+        every="PT5M",
+        severity=1,
+        means="A name has waited too long for its write: its old answer is served. `status` says why.",
+        by="Zone",
+    ),
+    Rule(
+        query="failing",
+        column="Spans",
+        aggregate="Maximum",
+        above=FAILING_SPANS,
+        window="PT30M",
+        every="PT5M",
+        severity=1,
+        means="Writes keep failing (a lock, a lost role, a full zone): old answers are served. Look at `status`.",
+        by="Zone",
+    ),
+    Rule(
+        query="frozen_for",
+        column="Hours",
+        aggregate="Maximum",
+        window="PT30M",
+        every="PT5M",
+        severity=2,
+        means="A zone has been frozen for hours: its answers grow old. Was the freeze forgotten?",
+        by="Zone",
+        looks_back=LONGEST_LOOK_BACK,
+    ),
+    Rule(
+        query="delivery_latency",
+        column="Seconds",
+        aggregate="Average",
+        window="PT15M",
+        every="PT5M",
+        severity=3,
+        means="The mean time from delivery of an event to DNS is too long.",
+        by="Zone",
+    ),
+)
+
 _PROBE_RULES = (
     Rule(
         query="probes_all_down",
         column="Names",
         aggregate="Maximum",
-        above=0,
         window="PT15M",
         every="PT5M",
         severity=1,
@@ -65,7 +140,6 @@ _PROBE_RULES = (
         query="probes_blind",
         column="Blind",
         aggregate="Minimum",
-        above=0,
         window="PT15M",
         every="PT5M",
         severity=2,
@@ -88,90 +162,19 @@ _PROBE_RULES = (
 
 def rules(deployment: Deployment) -> tuple[Rule, ...]:
     """Return the rules of one app. Those about probes exist only where something is probed."""
-    return (*_rules(deployment), *(_PROBE_RULES if probes(deployment) else ()))
+    wanted, thresholds = (*_RULES, *(_PROBE_RULES if probes(deployment) else ())), _thresholds(deployment)
+    return tuple(replace(rule, above=thresholds.get(rule.query, rule.above)) for rule in wanted)
 
 
-def _rules(deployment: Deployment) -> tuple[Rule, ...]:
-    return (
-        Rule(
-            query="sweep_age",
-            column="Seconds",
-            aggregate="Maximum",
-            above=three_sweeps(deployment),
-            window="PT30M",
-            every="PT5M",
-            severity=1,
-            means="No complete sweep for three intervals, or the app is silent: changes without an event stay.",
-            looks_back=LONGEST_LOOK_BACK,
-        ),
-        Rule(
-            query="refused_plans",
-            column="Refused",
-            aggregate="Total",
-            above=0,
-            window="PT15M",
-            every="PT5M",
-            severity=2,
-            means="The guard has refused a plan: look at `status`, then correct the cause or force the plan.",
-            by="Zone",
-        ),
-        Rule(
-            query="blocked",
-            column="Names",
-            aggregate="Maximum",
-            above=0,
-            window="PT15M",
-            every="PT5M",
-            severity=2,
-            means="Claimed names cannot be written: look at `status`.",
-            by="Zone",
-        ),
-        Rule(
-            query="dirty_oldest",
-            column="Seconds",
-            aggregate="Minimum",
-            above=60 * deployment.alerts.dirty_minutes,
-            window="PT15M",
-            every="PT5M",
-            severity=1,
-            means="A name has waited too long for its write: its old answer is served. `status` says why.",
-            by="Zone",
-        ),
-        Rule(
-            query="failing",
-            column="Spans",
-            aggregate="Maximum",
-            above=FAILING_SPANS,
-            window="PT30M",
-            every="PT5M",
-            severity=1,
-            means="Writes keep failing (a lock, a lost role, a full zone): old answers are served. Look at `status`.",
-            by="Zone",
-        ),
-        Rule(
-            query="frozen_for",
-            column="Hours",
-            aggregate="Maximum",
-            above=deployment.alerts.frozen_hours,
-            window="PT30M",
-            every="PT5M",
-            severity=2,
-            means="A zone has been frozen for hours: its answers grow old. Was the freeze forgotten?",
-            by="Zone",
-            looks_back=LONGEST_LOOK_BACK,
-        ),
-        Rule(
-            query="delivery_latency",
-            column="Seconds",
-            aggregate="Average",
-            above=deployment.alerts.latency_seconds,
-            window="PT15M",
-            every="PT5M",
-            severity=3,
-            means="The mean time from delivery of an event to DNS is too long.",
-            by="Zone",
-        ),
-    )
+def _thresholds(deployment: Deployment) -> dict[str, float]:
+    """Return the thresholds that the settings decide, by query."""
+    alerts = deployment.alerts
+    return {
+        "sweep_age": three_sweeps(deployment),
+        "dirty_oldest": 60 * alerts.dirty_minutes,
+        "frozen_for": alerts.frozen_hours,
+        "delivery_latency": alerts.latency_seconds,
+    }
 
 
 def watch_app(deployment: Deployment, app: App, clouds: Clouds) -> None:

@@ -44,6 +44,8 @@ WRITE_RECORDS = (
 READ_SURROUNDINGS = (
     "Microsoft.Network/privateDnsZones/read",
     "Microsoft.Network/privateDnsZones/SOA/read",
+    "Microsoft.Network/privateDnsZones/AAAA/read",  # Only the record set `*`, as with CNAME.
+    "Microsoft.Network/privateDnsZones/CNAME/read",
     "Microsoft.Network/privateDnsZones/virtualNetworkLinks/read",
     "Microsoft.Network/virtualNetworks/read",  # Includes its peerings.
     "Microsoft.Authorization/permissions/read",

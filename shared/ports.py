@@ -257,10 +257,12 @@ class Inventory(Protocol):
         `listed`: what a list has shown that was begun after `known` was read: its addresses need not be read again.
         """
 
-    async def members(self, parent_id: str, known: Sequence[Endpoint]) -> tuple[Sequence[Endpoint], Sequence[Endpoint]]:
+    async def members(
+        self, parent_id: str, known: Sequence[Endpoint]
+    ) -> tuple[Sequence[Endpoint], Sequence[Endpoint]] | None:
         """List the endpoints of a parent: those of which lists say enough, and those that they leave open.
 
-        Raises Transient, Terminal.
+        None: there is no such parent. Raises Transient, Terminal.
         """
 
     async def observe_many(self, wanted: Mapping[str, Endpoint | None]) -> Mapping[str, Endpoint]:

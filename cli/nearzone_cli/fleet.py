@@ -10,7 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from nearzone_cli.client import AppClient, unexpected
 from nearzone_cli.contexts import App
-from nearzone_cli.errors import FAILED, INTERRUPTED, OK, UNREACHED, AppError, Interrupted
+from nearzone_cli.errors import FAILED, INTERRUPTED, OK, UNREACHED, AppError, Interrupted, Unreached
 
 T = TypeVar("T")
 PAUSE_SECONDS = 5.0
@@ -42,6 +42,9 @@ class Watcher(Protocol):
     def retrying(self, missing: Sequence[Result[Any]], seconds_left: float) -> None:
         """Some apps have not got the order, and are asked again."""
 
+    def arrived(self, regions: Sequence[str]) -> None:
+        """These apps have got the order, while others are asked again."""
+
     def done(self) -> None:
         """Nothing is waited for any more."""
 
@@ -61,15 +64,40 @@ class Fleet:
         self.gather(work, found)
         return self._ordered(found)
 
-    def gather(self, work: Callable[[AppClient], T], found: dict[str, Result[T]]) -> None:
-        """Put into `found` what each app says, as soon as it does: Ctrl-C does not lose what has arrived."""
+    def ask_until(
+        self, work: Callable[[AppClient], T], is_enough: Callable[[Sequence[T]], bool], grace: float
+    ) -> list[Result[T]]:
+        """As `ask`, but waits at most `grace` seconds for further apps once the answers that are there are enough.
+
+        An app that was not waited for has the error Unreached.
+        """
+        found: dict[str, Result[T]] = {}
+        enough_at: float | None = None
+
+        def over() -> bool:
+            nonlocal enough_at
+            if enough_at is None and is_enough([each.value for each in found.values() if each.value is not None]):
+                enough_at = self.clock()
+            return enough_at is not None and self.clock() >= enough_at + grace
+
+        self.gather(work, found, over)
+        late = [client.app for client in self.clients if client.app.region not in found]
+        return self._ordered(found | {app.region: Result(app, error=Unreached("no answer yet")) for app in late})
+
+    def gather(
+        self, work: Callable[[AppClient], T], found: dict[str, Result[T]], over: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Put into `found` what each app says, as soon as it does: Ctrl-C does not lose what has arrived.
+
+        `over`: whether to wait for no further app.
+        """
         begun, total = self.clock(), len(self.clients)
         answers: queue.SimpleQueue[Result[T] | BaseException] = queue.SimpleQueue()
         for client in self.clients:
             # Daemons, so that Ctrl-C does not wait for an app that does not answer.
             threading.Thread(target=_call, args=(client, work, answers), daemon=True).start()
         try:
-            while len(found) < total:
+            while len(found) < total and not over():
                 try:
                     each = answers.get(timeout=TICK_SECONDS)
                 except queue.Empty:
@@ -98,10 +126,12 @@ class Fleet:
             silent = [client.app for client in self.clients if client.app.region not in found]
             found |= {app.region: Result(app, error=Interrupted()) for app in silent}
             end = self.clock()
+        told: set[str] = set()
         while missing := [each for each in concerned(self._ordered(found)) if each.error and each.error.retry]:
             left = end - self.clock()
             if left <= 0:
                 break
+            self._tell(found, told)
             again: dict[str, Result[T]] = {}
             ended = False
             try:
@@ -116,6 +146,13 @@ class Fleet:
                 break
         self.watcher.done()
         return concerned(self._ordered(found))
+
+    def _tell(self, found: Mapping[str, Result[T]], told: set[str]) -> None:
+        """Say which apps have got the order since the last time."""
+        new = [each.app.region for each in self._ordered(found) if each.error is None and each.app.region not in told]
+        told.update(new)
+        if new:
+            self.watcher.arrived(new)
 
     def _ordered(self, found: Mapping[str, Result[T]]) -> list[Result[T]]:
         return [found[client.app.region] for client in self.clients]

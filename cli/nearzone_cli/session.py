@@ -12,7 +12,7 @@ from rich.console import RenderableType
 from nearzone_cli import contexts
 from nearzone_cli.client import AppClient, Timeouts, unexpected
 from nearzone_cli.credentials import Secrets
-from nearzone_cli.errors import FAILED, INTERRUPTED, UsageError
+from nearzone_cli.errors import FAILED, INTERRUPTED, OK, UsageError
 from nearzone_cli.fleet import Fleet, Result, exit_code
 from nearzone_cli.screens.said import problems
 from nearzone_cli.terminal import Terminal, console
@@ -91,6 +91,14 @@ class Session:
             here.secrets.know(app)
         clients = [AppClient(app, here.secrets, here.timeouts) for app in chosen]
         return Fleet(clients, self.terminal, here.monotonic, here.sleep)
+
+    def unknown(self, name: str, results: Sequence[Result[Any]]) -> int:
+        """Say that no app knows a name; return the exit code: FAILED, unless an app that did not answer may know it."""
+        if exit_code(results):
+            return OK
+        count = len(results)
+        self.terminal.problem(f"{name}: unknown at {'all ' if count > 1 else ''}{count} app{'s' if count > 1 else ''}")
+        return FAILED
 
     def finish(
         self,

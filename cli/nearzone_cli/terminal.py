@@ -88,6 +88,10 @@ class Terminal:
             self._missing, self._left = len(missing), seconds_left
             self._progress(text, None)
 
+    def arrived(self, regions: Sequence[str]) -> None:
+        """Show which apps have got the order, while others are asked again."""
+        self.note(f"{', '.join(regions)}: {'have' if len(regions) > 1 else 'has'} the order", "green")
+
     def done(self) -> None:
         """Remove the progress display."""
         if self._status:

@@ -109,8 +109,8 @@ class ApiManagementServices:
     def __init__(self, arm: Arm) -> None:
         self._arm = arm
 
-    async def members(self, service_id: str, previous: Sequence[Endpoint]) -> ListResult:
-        """Return its locations; one request shows them all. Raises Transient, Terminal.
+    async def members(self, service_id: str, previous: Sequence[Endpoint]) -> ListResult | None:
+        """Return its locations; one request shows them all; None if it does not exist. Raises Transient, Terminal.
 
         Nothing if it claims no name and none of its locations did before.
         """
@@ -118,7 +118,9 @@ class ApiManagementServices:
             found = await self._arm.get(service_id, _service, **{"api-version": API})
         except Unreadable as error:
             return [], _locations_of_unreadable(error, service_id, previous)
-        if found is None or not (claims(found.tags) or any(each.names for each in previous)):
+        if found is None:
+            return None
+        if not (claims(found.tags) or any(each.names for each in previous)):
             return [], []
         return list(_endpoints(found, {each.key: each for each in previous})), []
 

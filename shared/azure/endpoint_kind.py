@@ -56,8 +56,11 @@ class Parent(Protocol):
 
     type: str
 
-    async def members(self, parent_id: str, previous: Sequence[Endpoint]) -> ListResult:
-        """Return its endpoints as lists show them. `previous`: those in the catalog. Raises Transient, Terminal."""
+    async def members(self, parent_id: str, previous: Sequence[Endpoint]) -> ListResult | None:
+        """Return its endpoints as lists show them; None if it does not exist. Raises Transient, Terminal.
+
+        `previous`: those in the catalog.
+        """
 
 
 class Resource(Protocol):

@@ -77,10 +77,10 @@ class ArmInventory:
             return await self._dependencies[found.type].endpoints(found.id)
         return [found.id] if found else []
 
-    async def members(self, parent_id: str, previous: Sequence[Endpoint]) -> ListResult:
-        """Return the endpoints of a parent, by lists."""
+    async def members(self, parent_id: str, previous: Sequence[Endpoint]) -> ListResult | None:
+        """Return the endpoints of a parent, by lists; None if it does not exist."""
         found = resource_id(parent_id, self._parents)
-        return await self._parents[found.type].members(found.id, previous) if found else ([], [])
+        return await self._parents[found.type].members(found.id, previous) if found else None
 
     async def observe(self, endpoint_id: str, previous: Endpoint | None, listed: Endpoint | None = None) -> Endpoint:
         """Read one endpoint of any kind."""

@@ -164,7 +164,7 @@ class MachineState(NamedTuple):
 class MachineView(NamedTuple):
     """What was read of a machine: itself, its primary NIC, whether the Application Health extension is installed.
 
-    `doubt`: why a part of it could not be read, or "".
+    `doubt`: why a part of it could not be read, or "". `set_tags`: the tags of its flexible scale set.
     """
 
     id: str
@@ -173,6 +173,12 @@ class MachineView(NamedTuple):
     tags: Tags
     has_health_extension: bool = False
     doubt: str = ""
+    set_tags: Tags = None
+
+    @property
+    def drained(self) -> bool:
+        """Whether its own drain tag, or that of its scale set, drains it."""
+        return drained(self.tags) or drained(self.set_tags)
 
 
 def to_state(machine: MachineView, previous: Endpoint | None) -> MachineState:
@@ -189,7 +195,7 @@ def to_state(machine: MachineView, previous: Endpoint | None) -> MachineState:
         else:
             addresses = addresses_of(machine.nic, machine.id)
     if running in ("", "unknown") and previous and previous.state not in (State.GONE, State.UNKNOWN):
-        state = State.DRAINING if drained(machine.tags) else previous.state
+        state = State.DRAINING if machine.drained else previous.state
         doubt = doubt or "Azure does not report its power state"
     elif state == State.SERVING and doubt and not (previous and previous.state == State.SERVING):
         state = State.WARMING  # Its previous address may have changed.
@@ -213,7 +219,7 @@ def _state(machine: MachineView) -> State:
         return State.WARMING
     if running != "running":  # A machine that is stopping counts as stopped.
         return State.STOPPED
-    if drained(machine.tags):
+    if machine.drained:
         return State.DRAINING
     return State.SERVING if health_state(machine.view) in (None, "healthy") else State.WARMING
 

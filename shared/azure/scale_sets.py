@@ -2,7 +2,8 @@
 
 An instance claims the names of its set, and the set's own name. Scaling sends one event, about the set: then all its
 instances are read, those in the catalog and those that exist. The VMs of a flexible set are ordinary VMs with their own
-tags. The NICs of an instance are below the scale set: Microsoft.Network does not list them.
+tags; only its drain tag counts for them (`flexible_sets.py`). The NICs of an instance are below the scale set:
+Microsoft.Network does not list them.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from shared.azure import machine as machines
 from shared.azure.answers import Page, Unreadable
 from shared.azure.client import Arm
 from shared.azure.endpoint_kind import Items, ListResult, as_listing, as_observation, from_tags, list_all, read_part
+from shared.azure.flexible_sets import SET_API
 from shared.azure.machine import Extension, InstanceView, NetworkProfile, Nic, has_health_extension, primary_nic
 from shared.azure.tags import Tags, claims, names
 from shared.azure.virtual_machines import KIND as VM_KIND
@@ -29,7 +31,6 @@ from shared.domain.resource_ids import resource_id
 
 SET = "microsoft.compute/virtualmachinescalesets"
 KIND = f"{SET}/virtualmachines"
-SET_API = "2024-07-01"
 NIC_API = "2018-10-01"
 """For the NICs below a scale set. Source: vmssNetworkInterface.json of 2024-01-01, which has this version."""
 
@@ -99,17 +100,17 @@ class ScaleSets:
     def __init__(self, arm: Arm) -> None:
         self._arm = arm
 
-    async def members(self, set_id: str, previous: Sequence[Endpoint]) -> ListResult:
-        """Return its instances as lists show them, or the ids of its VMs. Raises Transient, Terminal.
+    async def members(self, set_id: str, previous: Sequence[Endpoint]) -> ListResult | None:
+        """Return its instances as lists show them, or the ids of its VMs; None if it does not exist.
 
-        Nothing if it claims no name and none of its instances did before.
+        Nothing if it claims no name and none of its instances did before. Raises Transient, Terminal.
         """
         try:
             found = await self._arm.get(set_id, _set, **{"api-version": SET_API})
         except Unreadable as error:
             return await _members_of_unreadable(self._arm, set_id, error.tags)
         if found is None:
-            return [], []
+            return None
         if not found.uniform:
             vms = f"/subscriptions/{set_id.split('/')[2]}/providers/Microsoft.Compute/virtualMachines"
             wanted = {"api-version": VM_API, "$filter": f"'virtualMachineScaleSet/id' eq '{found.id}'"}

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from shared.config.settings import LABEL
+from shared.domain.endpoints import own_name_fault
 
 TAG = "nearzone"
 ALL_PARTS = "*"
@@ -85,12 +86,17 @@ def names_and_parts(tags: Tags, own: str) -> tuple[Names, Wanted]:
     text = tag(tags, TAG)
     if text is None:
         return Names(), ()
-    (found, wanted), drain = _parse_names(text, own.lower()), _drain_value(tags)
+    (found, wanted), faults = _parse_names(text, own.lower()), drain_faults(tags)
+    return (found._replace(faults=(*found.faults, *faults)) if faults else found), wanted
+
+
+def drain_faults(tags: Tags) -> tuple[str, ...]:
+    """Return what is wrong with the value of the drain tag, as text; at most one fault."""
+    drain = _drain_value(tags)
     if drain in DRAINED or drain in NOT_DRAINED:
-        return found, wanted
+        return ()
     words = ", ".join(DRAINED), ", ".join(filter(None, NOT_DRAINED))
-    fault = f"tag {DRAIN_TAG}: {drain[:80]!r} says neither yes ({words[0]}) nor no ({words[1]}), so it is not drained"
-    return found._replace(faults=(*found.faults, fault)), wanted
+    return (f"tag {DRAIN_TAG}: {drain[:80]!r} says neither yes ({words[0]}) nor no ({words[1]}), so it is not drained",)
 
 
 def _drain_value(tags: Tags) -> str:
@@ -109,7 +115,7 @@ def _parse_names(text: str, own: str) -> tuple[Names, Wanted]:
             faults.append(f"tag {TAG}: {item[:80]!r} {_problem(item)}")
     wanted = tuple((name, tuple(sorted(chosen))) for name, chosen in sorted(parts.items()) if chosen != {""})
     if not LABEL.fullmatch(own):
-        faults.append(f"its own name {own!r} is not a DNS label and is not claimed")
+        faults.append(own_name_fault(own))
         return Names(tuple(sorted(parts)), None, tuple(faults)), wanted
     return Names(tuple(sorted(parts)), own, tuple(faults)), wanted
 

@@ -1,13 +1,14 @@
 """Virtual machines as endpoints: power state and health from the instance view, addresses from the primary NIC.
 
-The VMs of a flexible scale set are ordinary VMs. The NIC of a stopped VM is not read: its last addresses stay in the
-catalog, where they explain the removal of these addresses from DNS.
+The VMs of a flexible scale set are ordinary VMs; the drain tag of the set counts for each of them, so it is read beside
+the NIC. The NIC of a stopped VM is not read: its last addresses stay in the catalog, where they explain the removal of
+these addresses from DNS.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +18,7 @@ from shared.azure import machine as machines
 from shared.azure.answers import Page
 from shared.azure.client import Arm
 from shared.azure.endpoint_kind import Items, ListResult, as_listing, as_observation, list_all, read_part
+from shared.azure.flexible_sets import list_set_tags, read_set_tags
 from shared.azure.machine import (
     NIC_API,
     Extension,
@@ -27,7 +29,7 @@ from shared.azure.machine import (
     has_health_extension,
     primary_nic,
 )
-from shared.azure.tags import claims, names
+from shared.azure.tags import Tags, claims, drain_faults, drained, names
 from shared.config.settings import region_name
 from shared.domain.endpoints import Endpoint, Listing, State
 
@@ -72,16 +74,28 @@ class VirtualMachines:
         vm = await self._arm.get(endpoint_id, _vm, **{"api-version": VM_API, "$expand": "instanceView"})
         if vm is None:
             return None
-        nic_id = primary_nic(vm.properties.network_profile)
-        nic, doubt = None, ""
-        if listed and listed.addresses:
+        is_listed = listed is not None and bool(listed.addresses)
+        if listed and is_listed:
             previous = replace(previous or listed, addresses=listed.addresses)
-        elif nic_id and claims(vm.tags) and machines.power_state(vm.properties.instance_view) == "running":
-            nic, doubt = await read_part(self._nic(nic_id))
-        return _to_endpoint(vm, nic, previous, has_health_extension(vm.resources), doubt)
+        (nic, doubt), (set_tags, why) = await asyncio.gather(self._nic(vm, is_listed), self._set_tags(vm))
+        return _to_endpoint(vm, nic, previous, has_health_extension(vm.resources), doubt or why, set_tags)
 
-    async def _nic(self, nic_id: str) -> Nic | None:
-        return await self._arm.get(nic_id, _nic, **{"api-version": NIC_API})
+    async def _nic(self, vm: _Vm, is_listed: bool) -> tuple[Nic | None, str]:
+        """Return the primary NIC of a running VM, and why it cannot be read, or "".
+
+        `is_listed`: a list has shown its addresses.
+        """
+        nic_id = primary_nic(vm.properties.network_profile)
+        running = machines.power_state(vm.properties.instance_view) == "running"
+        if is_listed or not nic_id or not claims(vm.tags) or not running:
+            return None, ""
+        reading = self._arm.get(nic_id, _nic, **{"api-version": NIC_API})
+        return await read_part(reading)
+
+    async def _set_tags(self, vm: _Vm) -> tuple[Tags, str]:
+        """Return the tags of a VM's scale set if they decide whether it serves, and why they are not known, or ""."""
+        parent = _parent(vm) if _depends_on_set(vm, vm.properties.instance_view) else ""
+        return await read_set_tags(self._arm, parent) if parent else (None, "")
 
     async def list_in(self, subscription: str, previous: Sequence[Endpoint]) -> Listing:
         """List all VMs of a subscription, as far as lists are sufficient."""
@@ -89,9 +103,10 @@ class VirtualMachines:
 
     async def _list(self, subscription: str, before: Mapping[str, Endpoint]) -> ListResult:
         vms, views, nics = await self._lists(subscription)
+        sets = await self._sets(subscription, vms.values())
         unreadable = {each.id.lower() for each in vms.unreadable}
         seen = {key: view for key, view in views.items() if key not in unreadable}
-        endpoints, needs_get = _join(vms, seen, nics, before)
+        endpoints, needs_get = _join(vms, seen, nics, sets, before)
         return endpoints, [*needs_get, *vms.needs_get(KIND, {key for key, each in before.items() if each.names})]
 
     async def observe_many(self, subscription: str, wanted: Mapping[str, Endpoint | None]) -> Sequence[Endpoint]:
@@ -99,7 +114,8 @@ class VirtualMachines:
         there, views, nics = await self._lists(subscription)
         vms = {key: vm for key, vm in there.items() if key in wanted}
         seen = {key: vm for key, vm in views.items() if key in vms}
-        endpoints, _ = _join(vms, seen, nics, {key: previous for key, previous in wanted.items() if previous})
+        sets = await self._sets(subscription, vms.values())
+        endpoints, _ = _join(vms, seen, nics, sets, {key: previous for key, previous in wanted.items() if previous})
         strangers = [_to_endpoint(vm, None, None, None) for key, vm in vms.items() if _is_irrelevant(vm, wanted[key])]
         return [*endpoints, *strangers]
 
@@ -113,9 +129,30 @@ class VirtualMachines:
             list_all(self._arm, nics, _nics, {"api-version": NIC_API}),
         )
 
+    async def _sets(self, subscription: str, vms: Iterable[_Vm]) -> Mapping[str, Tags]:
+        """Return the tags of the scale sets, by id in lower case, if one of these VMs depends on its set."""
+        needed = any(_parent(vm) and claims(vm.tags) for vm in vms)
+        return await list_set_tags(self._arm, subscription) if needed else {}
+
+
+def _parent(vm: _Vm) -> str:
+    """Return the id of the flexible scale set that a VM belongs to, or ""."""
+    link = vm.properties.virtual_machine_scale_set
+    return link.id if link else ""
+
+
+def _depends_on_set(vm: _Vm, view: InstanceView | None) -> bool:
+    """Return whether the drain tag of its scale set decides whether a VM serves."""
+    may_run = machines.power_state(view) in ("running", "", "unknown")
+    return may_run and bool(_parent(vm)) and claims(vm.tags) and not drained(vm.tags)
+
 
 def _join(
-    vms: Mapping[str, _Vm], views: Mapping[str, _Vm], nics: Mapping[str, Nic], previous: Mapping[str, Endpoint]
+    vms: Mapping[str, _Vm],
+    views: Mapping[str, _Vm],
+    nics: Mapping[str, Nic],
+    sets: Mapping[str, Tags],
+    previous: Mapping[str, Endpoint],
 ) -> ListResult:
     """Return the endpoints for which the lists are sufficient, and the others."""
     endpoints: list[Endpoint] = []
@@ -127,9 +164,11 @@ def _join(
         nic_id = primary_nic(vm.properties.network_profile) if vm else None
         nic = nics.get(nic_id.lower()) if nic_id else None
         seen = view.properties.instance_view if view else None
-        if vm and seen and list_is_sufficient(seen, before) and (nic or not nic_id):
+        parent = _parent(vm).lower() if vm and _depends_on_set(vm, seen) else ""
+        if vm and seen and list_is_sufficient(seen, before) and (nic or not nic_id) and (parent in sets or not parent):
             vm.properties.instance_view = seen
-            endpoints.append(_to_endpoint(vm, nic, before, before.health if before else None))
+            health = before.health if before else None
+            endpoints.append(_to_endpoint(vm, nic, before, health, set_tags=sets.get(parent)))
         else:
             needs_get.append(_from_list(vm, nic) if vm else Endpoint(view.id, KIND))  # type: ignore[union-attr] # one is there
     return endpoints, needs_get
@@ -160,15 +199,23 @@ def list_is_sufficient(view: InstanceView, previous: Endpoint | None) -> bool:
     return previous is not None and previous.health is False
 
 
-def _to_endpoint(vm: _Vm, nic: Nic | None, previous: Endpoint | None, health: bool | None, doubt: str = "") -> Endpoint:
+def _to_endpoint(
+    vm: _Vm,
+    nic: Nic | None,
+    previous: Endpoint | None,
+    health: bool | None,
+    doubt: str = "",
+    set_tags: Tags = None,
+) -> Endpoint:
     """Return a VM and its primary NIC as an endpoint.
 
     `health`: whether it has the Application Health extension, None until a GET has shown it; a GET has all extensions
-    (recorded).
+    (recorded). `set_tags`: the tags of its flexible scale set.
     """
-    view, link = vm.properties.instance_view, vm.properties.virtual_machine_scale_set
+    view = vm.properties.instance_view
     tagged, own, faults = names(vm.tags, vm.name)
-    machine = machines.to_state(machines.MachineView(vm.id, view, nic, vm.tags, bool(health), doubt), previous)
+    seen = machines.MachineView(vm.id, view, nic, vm.tags, bool(health), doubt, set_tags)
+    machine = machines.to_state(seen, previous)
     return Endpoint(
         id=vm.id,
         kind=KIND,
@@ -180,6 +227,6 @@ def _to_endpoint(vm: _Vm, nic: Nic | None, previous: Endpoint | None, health: bo
         health=True if machines.health_state(view) is not None else health,
         doubt=machine.doubt,
         unreported=machine.unreported,
-        faults=faults,
-        parent=link.id.lower() if link else "",
+        faults=(*faults, *(f"its scale set's {fault}" for fault in drain_faults(set_tags))),
+        parent=_parent(vm).lower(),
     )

@@ -26,6 +26,9 @@ VNET_API = "2024-01-01"
 LOCK_API = "2020-05-01"
 PERMISSION_API = "2022-04-01"
 _AUTHORIZATION = "providers/Microsoft.Authorization"
+WILDCARD_TYPES = ("A", "AAAA", "CNAME")
+"""Types of record sets that can send a client to an address. A wildcard of another type only says that a name is there.
+A wildcard below a label (`*.x`) covers no name of nearzone: each of these is one label."""
 
 
 class _ZoneProperties(msgspec.Struct, rename="camel"):
@@ -59,6 +62,35 @@ class _SoaProperties(msgspec.Struct, rename="camel"):
 
 class _SoaSet(msgspec.Struct):
     properties: _SoaProperties = msgspec.field(default_factory=_SoaProperties)
+
+
+class _Ipv4(msgspec.Struct):
+    address: str = msgspec.field(name="ipv4Address", default="")
+
+
+class _Ipv6(msgspec.Struct):
+    address: str = msgspec.field(name="ipv6Address", default="")
+
+
+class _Cname(msgspec.Struct):
+    cname: str = ""
+
+
+class _WildcardProperties(msgspec.Struct, rename="camel"):
+    a_records: list[_Ipv4] | None = None
+    aaaa_records: list[_Ipv6] | None = None
+    cname_record: _Cname | None = None
+
+
+class _Wildcard(msgspec.Struct):
+    properties: _WildcardProperties = msgspec.field(default_factory=_WildcardProperties)
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """The addresses, or the name, that it answers with."""
+        found, cname = self.properties, self.properties.cname_record
+        addresses = [each.address for each in (*(found.a_records or ()), *(found.aaaa_records or ()))]
+        return tuple(sorted([*addresses, *([cname.cname] if cname else [])]))
 
 
 class _PeeringProperties(msgspec.Struct, rename="camel"):
@@ -95,6 +127,7 @@ class _Permission(msgspec.Struct, rename="camel"):
 
 _zone = msgspec.json.Decoder(_Zone)
 _soa = msgspec.json.Decoder(_SoaSet)
+_wildcard = msgspec.json.Decoder(_Wildcard)
 _vnet = msgspec.json.Decoder(_Vnet)
 _links = msgspec.json.Decoder(Page[_VnetLink])
 _locks = msgspec.json.Decoder(Page[_Lock])
@@ -125,11 +158,13 @@ class ArmZoneEnvironmentReader:
             found = _Zone()
         if found is None:
             return ZoneEnvironment(exists=False)
-        soa, links, locks, permissions = await asyncio.gather(
+        by_type = (read(f"its record set * ({each})", self._wildcard(zone, each)) for each in WILDCARD_TYPES)
+        soa, links, locks, permissions, wildcards = await asyncio.gather(
             read("its SOA record set", self._negative_ttl(zone)),
             read("its links", self._links(zone, unread)),
             read("locks", self._locks(zone, unread)),
             read("the identity's permissions", self._permissions(zone.id)),
+            asyncio.gather(*by_type),
         )
         vnets = {vnet: await read(f"VNet {vnet}", self._vnet(vnet)) for vnet in sorted({e.vnet for e in links or ()})}
         return ZoneEnvironment(
@@ -141,6 +176,7 @@ class ArmZoneEnvironmentReader:
             locations={vnet: region_name(each.location) for vnet, each in vnets.items() if each is not None},
             locks=locks,
             permissions=permissions,
+            wildcards={each: found for each, found in zip(WILDCARD_TYPES, wildcards, strict=True) if found},
             unread=tuple(unread),
         )
 
@@ -171,6 +207,11 @@ class ArmZoneEnvironmentReader:
         soa = found.properties if found else _SoaProperties()
         previous = [each for each in (soa.ttl, soa.soa_record.minimum if soa.soa_record else None) if each is not None]
         return min(previous, default=None)
+
+    async def _wildcard(self, zone: Zone, record_type: str) -> tuple[str, ...]:
+        """Return what the zone's wildcard record set of a type holds; nothing if there is none."""
+        found = await self._arm.get(f"{zone.id}/{record_type}/*", _wildcard, **{"api-version": ZONE_API})
+        return found.values if found else ()
 
     async def _links(self, zone: Zone, unread: list[str]) -> tuple[VnetLink, ...]:
         found = await list_all(self._arm, f"{zone.id}/virtualNetworkLinks", _links, {"api-version": ZONE_API})

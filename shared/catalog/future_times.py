@@ -26,10 +26,13 @@ same in Azurite; Microsoft calls the etag opaque). If an etag has no such time, 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar, cast
 from urllib.parse import unquote
+
+from msgspec import Struct, structs
 
 from shared.domain.catalog_rows import NameIndexEntry, Versioned
 from shared.domain.catalog_state import CatalogState, ReadingProgress, SweepSummary
@@ -81,7 +84,7 @@ def _bound_times(value: Any, now: float, etag: str) -> Any:  # noqa: ANN401 - an
     ahead = _AHEAD.get(type(value))
     if ahead and getattr(value, ahead) > latest + LONGEST_WAIT:
         said.append(ahead)
-    return replace(value, **dict.fromkeys(said, min(written_at(etag) or now, now))) if said else value
+    return _replace(value, dict.fromkeys(said, min(written_at(etag) or now, now))) if said else value
 
 
 def _bound_history(value: tuple[RecordChange, ...], now: float, etag: str) -> tuple[RecordChange, ...]:
@@ -120,8 +123,13 @@ def _with(value: T, **fields: object) -> T:
     return (
         value
         if all(getattr(value, name) == new for name, new in fields.items())
-        else replace(cast("Any", value), **fields)
+        else _replace(cast("Any", value), fields)
     )
+
+
+def _replace(value: Any, fields: Mapping[str, object]) -> Any:  # noqa: ANN401 - a dataclass or a msgspec struct
+    change: Any = structs.replace if isinstance(value, Struct) else replace
+    return change(value, **fields)
 
 
 def _state(state: CatalogState, now: float, etag: str) -> CatalogState:

@@ -103,11 +103,13 @@ def zone_label(zone: Zone) -> str:
 _STAYS = "nearzone may not write it: the answer in this zone grows old, and dead addresses stay"
 _LEFT = "no endpoint claims it any more, and nearzone may not remove it: clients still get its addresses"
 _TAKE_BACK = (
-    'check a resync with {"adopt": "lost", "dry_run": true}, then resync with {"adopt": "lost"}, or '
-    "remove the record set; and make the tool that wrote it keep `nearzone-owner` in the metadata"
+    'check a resync with {"adopt": "lost", "dry_run": true}, then resync with {"adopt": "lost"} '
+    "(`nearzone adopt --lost` does both), or remove the record set; and make the tool that wrote it keep "
+    "`nearzone-owner` in the metadata"
 )
 _TAKE_OVER = (
-    'resync with {"adopt": ["NAME"]} to take it over, or remove the record set, or let the endpoint claim another name'
+    'resync with {"adopt": ["NAME"]} (`nearzone adopt NAME`) to take it over, or remove the record set, '
+    "or let the endpoint claim another name"
 )
 _UNLINK = (
     "turn auto-registration off in the zone's link to that VNet, or let the endpoint claim another name; "

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from shared.config.settings import Settings
 from shared.domain.endpoints import STATIC, Endpoint, State
-from shared.domain.overrides import Override
+from shared.domain.overrides import Override, parent_word
 
 NEEDS_ENTRY = "NEARZONE_NEVER_BY_WILDCARD has this name, so only an exact entry of NEARZONE_CLAIMS permits the claim"
 
@@ -76,7 +76,8 @@ def availability_problem(endpoint: Endpoint, overrides: Sequence[Override]) -> s
     """Return why an endpoint does not answer now; None: it serves."""
     # Mostly there are no overrides, and a generator costs more than the check for that.
     if overrides and any(override.applies_to(endpoint) for override in overrides):
-        return "drained by an override"
+        by_parent = any(override.about_parent_of(endpoint) for override in overrides)
+        return f"drained by an override{f' of its {parent_word(endpoint.parent)}' if by_parent else ''}"
     if endpoint.state != State.SERVING:
         why = endpoint.doubt or endpoint.not_serving
         return endpoint.state.value + (f" ({why})" if why else "")

@@ -46,11 +46,12 @@ def guard(
         return None
     plan = RefusedPlan(zone.id, digest(removals), len(removals), owned, is_beyond(len(removals), owned))
     second = ', "force_beyond": true' if plan.beyond else ""
+    command = f"nearzone sync --force {plan.digest}{' --force-beyond' if plan.beyond else ''}"
     why = f" (more than {HARD_REMOVALS}, or more than half of the zone, needs force_beyond)" if plan.beyond else ""
     text = (
         f"zone {zone.fqdn} ({zone.region}): refused to remove or empty {plan.removals} of {owned} owned record sets "
         f"that no endpoint accounts for; at most {limit} are allowed. To remove exactly these, run a resync with "
-        f'"force": "{plan.digest}"{second}{why}.'
+        f'"force": "{plan.digest}"{second} (`{command}`){why}.'
     )
     return UnsafePlan(plan, text, forced=plan.digest in force and (beyond or not plan.beyond))
 

@@ -180,6 +180,12 @@ def _zone_troubles(zone: Zone, environment: ZoneEnvironment) -> Iterator[Trouble
             "remove names that no client uses; NEARZONE_HOST_NAMES=false leaves the resources' own names out",
             f"{shown} {held}",
         )
+    for record_type, values in environment.wildcards.items():
+        yield trouble(
+            f"the record set * ({record_type}) answers every name that the zone lacks: {', '.join(values)}",
+            "clients of a name that nearzone has removed, or has not published yet, are sent there",
+            "replace it by record sets with the names that are meant; nearzone leaves it alone",
+        )
     for lock in environment.locks or ():
         what = "no record set can be written" if lock.level == "readonly" else "no name can be removed"
         yield trouble(f"{lock.id} is a lock ({lock.level})", what, "remove the lock, or lock another resource")

@@ -47,7 +47,7 @@ def refusals(zones: Sequence[Zone], found: Mapping[str, str]) -> dict[str, str]:
         zone.key: (
             f"{zone_label(zone)}: every VNet that is linked to it lies in {found[zone.key]}, and those of the zone of "
             f"{found[zone.key]} do not: are regions swapped in NEARZONE_ZONES? Nothing is written before they are "
-            f'corrected. If this is right, run a resync with "force": "{word}".'
+            f'corrected. If this is right, run a resync with "force": "{word}" (`nearzone sync --force {word}`).'
         )
         for zone in zones
         if zone.key in found

@@ -107,6 +107,11 @@ class Endpoint:
         return frozenset((*self.tagged, self.own) if self.own else self.tagged)
 
 
+def own_name_fault(own: str) -> str:
+    """The fault of an endpoint whose own name is no DNS label. `own`: in lower case."""
+    return f"its own name {own!r} is not a DNS label and is not claimed"
+
+
 @dataclass(frozen=True, slots=True)
 class EndpointRow:
     """The catalog's row of an endpoint. `todo`: names to mark dirty. Times in seconds since the epoch.

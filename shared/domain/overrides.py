@@ -1,4 +1,4 @@
-"""Overrides by the operator: an endpoint or a region is drained, a zone is frozen."""
+"""Overrides by the operator: an endpoint, a scale set or a region is drained, a zone is frozen."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ HASHED = "sha256:"
 class Override:
     """An operator's drain or freeze of a `target` until `until` (seconds since the epoch).
 
-    The target says what is meant: an endpoint (its id in lower case) or a region is drained, that is withdrawn from all
-    answers; a zone (its key) is frozen, that is not written. These are not two types, because an override may stay in
-    force of which nothing but the hash of the target is known, since its row cannot be read: `sha256:` and the digest.
-    Whether that is a drain or a freeze shows only when it is compared with a target. `by`, `reason_given`: as in
-    `Cause`.
+    The target says what is meant: an endpoint or a scale set (its id in lower case) or a region is drained, that is
+    withdrawn from all answers; a zone (its key) is frozen, that is not written. These are not two types, because an
+    override may stay in force of which nothing but the hash of the target is known, since its row cannot be read:
+    `sha256:` and the digest. Whether that is a drain or a freeze shows only when it is compared with a target. `by`,
+    `reason_given`: as in `Cause`.
     """
 
     target: str
@@ -35,7 +35,11 @@ class Override:
 
     def applies_to(self, endpoint: Endpoint) -> bool:
         """Return whether this override drains that endpoint."""
-        return self.about(endpoint.key) or self.about(endpoint.region)
+        return self.about(endpoint.key) or self.about(endpoint.region) or self.about_parent_of(endpoint)
+
+    def about_parent_of(self, endpoint: Endpoint) -> bool:
+        """Return whether this override drains what contains the endpoint, such as its scale set."""
+        return bool(endpoint.parent) and self.about(endpoint.parent)
 
     def about(self, target: str) -> bool:
         """Return whether this is the target of the override."""
@@ -52,6 +56,11 @@ class Override:
     def has_no_end(self) -> bool:
         """Whether it stays in force until the operator ends it."""
         return self.until >= FOREVER
+
+
+def parent_word(parent: str) -> str:
+    """Return in a word what contains endpoints: a scale set, or a service with several locations."""
+    return "scale set" if "/virtualmachinescalesets/" in parent.lower() else "service"
 
 
 def active_freeze(zone: Zone, overrides: Iterable[Override]) -> Override | None:

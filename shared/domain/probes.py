@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
+
+import msgspec
+from msgspec.structs import replace
 
 from shared.domain.alarms import Alarm
 
@@ -42,8 +44,7 @@ class ProbeWord(StrEnum):
     """The vantage's own fault, such as no free file descriptor. It is no evidence against the address."""
 
 
-@dataclass(frozen=True)
-class Probe:
+class Probe(msgspec.Struct, frozen=True, dict=True):
     """How an address is asked whether its server works. Everything comes from the settings, nothing from a tag.
 
     TCP always; TLS where `tls`; an HTTP GET where `path` is not empty. `expect`: the accepted status codes, as ranges
@@ -71,8 +72,7 @@ class Probe:
         return any(first <= status <= last for first, last in self.expect)
 
 
-@dataclass(frozen=True, slots=True)
-class ProbeResult:
+class ProbeResult(msgspec.Struct, frozen=True):
     """What one probe has found. `status`: of the HTTP answer, 0 for none. `seconds`: how long all of it took.
 
     `rtt_ms`: round-trip time of the connection in milliseconds as the kernel measured it; None where it is not known.
@@ -93,8 +93,7 @@ TargetKey = tuple[str, str, str]
 """The endpoint's key, the address, and the probe's digest."""
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(msgspec.Struct, frozen=True):
     """An address of an endpoint that is to be probed in one way.
 
     `region`: the endpoint's. `place`: what its round-trip time is a distance to: the region, or the key of a static
@@ -115,8 +114,7 @@ class Target:
         return self.endpoint, self.ip, self.probe.digest
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(msgspec.Struct, frozen=True):
     """What a vantage has seen of a target.
 
     `armed`: it has answered at least once. `since`: when it was first probed, or first after it did not serve.
@@ -165,8 +163,7 @@ class VerdictKind(StrEnum):
     """It works again; zones of other regions get it later than its own."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """What a vantage says against an address. `why`: for people, made of fixed words and numbers.
 
     `everywhere`: it holds for all zones; otherwise for the zones of the vantage's region alone, because the path from
@@ -199,8 +196,7 @@ class Verdict:
         return self.everywhere or zone_region == vantage
 
 
-@dataclass(frozen=True, slots=True)
-class Better:
+class Better(msgspec.Struct, frozen=True):
     """A place that has been better than one before it in the order, by more than the band, since then."""
 
     nearer: str
@@ -208,8 +204,7 @@ class Better:
     since: float
 
 
-@dataclass(frozen=True, slots=True)
-class Distances:
+class Distances(msgspec.Struct, frozen=True):
     """Measured distances from a vantage, and the order that is in force.
 
     `ms`: round-trip times in milliseconds by place, where enough fresh samples exist. `order`: places, nearest first;
@@ -219,7 +214,7 @@ class Distances:
     """
 
     until: float = 0.0
-    ms: Mapping[str, float] = field(default_factory=dict)
+    ms: Mapping[str, float] = {}
     order: tuple[str, ...] = ()
     previous: tuple[str, ...] = ()
     pending: frozenset[str] = frozenset()
@@ -233,8 +228,7 @@ class Distances:
         return self.previous if name in self.pending else self.order
 
 
-@dataclass(frozen=True, slots=True)
-class VantageRow:
+class VantageRow(msgspec.Struct, frozen=True):
     """The last round of a vantage, and what follows from its evidence.
 
     `until`: when the drain timer ends `verdicts` unless the vantage renews them; `distances` have an end of their own.
@@ -253,7 +247,7 @@ class VantageRow:
     seconds: float = 0.0
     until: float = 0.0
     verdicts: tuple[Verdict, ...] = ()
-    distances: Distances = field(default_factory=Distances)
+    distances: Distances = Distances()
     todo: frozenset[str] = frozenset()
     reordered: bool = False
     addresses: int = 0
@@ -264,8 +258,7 @@ class VantageRow:
     suspected_since: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class EvidencePage:
+class EvidencePage(msgspec.Struct, frozen=True):
     """The evidence of a part of a vantage's targets, as of a round."""
 
     vantage: str

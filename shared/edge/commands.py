@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import msgspec
+from msgspec.structs import replace
 
 from shared.config import json_text
 from shared.config.region_names import is_name, suggestion
@@ -75,8 +75,7 @@ MAX_REASON = 200
 """Characters of a reason."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sweep:
+class Sweep(msgspec.Struct, frozen=True):
     """Compare these zones with the truth now. `name`, `endpoint`: only that name, or the names of that endpoint.
 
     `force`: digests of refused plans to carry out; `force_beyond`: also above the guard's hard bound. `adopt`: names to
@@ -100,9 +99,11 @@ class Sweep:
         return self if self.force or self.adopt or self.adopt_lost else replace(self, by=FUNCTION_KEY, reason="")
 
 
-@dataclass(frozen=True, slots=True)
-class Drain:
-    """Withdraw the target, an endpoint id in lower case or a region, from all answers for so many minutes."""
+class Drain(msgspec.Struct, frozen=True):
+    """Withdraw the target from all answers for so many minutes: an endpoint or a scale set by its id, or a region.
+
+    `target`: the id in lower case, or the region.
+    """
 
     target: str
     minutes: int
@@ -111,8 +112,7 @@ class Drain:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Undrain:
+class Undrain(msgspec.Struct, frozen=True):
     """Take a drain override back. `target`: as in `Drain`."""
 
     target: str
@@ -121,8 +121,7 @@ class Undrain:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Freeze:
+class Freeze(msgspec.Struct, frozen=True):
     """Write nothing to a zone for so many minutes; 0: until it is unfrozen."""
 
     zone: Zone
@@ -132,8 +131,7 @@ class Freeze:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Unfreeze:
+class Unfreeze(msgspec.Struct, frozen=True):
     """Take a freeze override back, and sweep the zone."""
 
     zone: Zone
@@ -142,13 +140,11 @@ class Unfreeze:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Preflight:
+class Preflight(msgspec.Struct, frozen=True):
     """Look at what could stand in the way of right answers, and do nothing else."""
 
 
-@dataclass(frozen=True, slots=True)
-class ProbeName:
+class ProbeName(msgspec.Struct, frozen=True):
     """Probe now all addresses with which these zones may answer a name, and do nothing else."""
 
     name: str
@@ -159,10 +155,17 @@ OverrideCommand = Drain | Undrain | Freeze | Unfreeze
 Command = Sweep | OverrideCommand | Preflight | ProbeName
 
 
-def parse(body: bytes, settings: Settings, types: frozenset[str], by: str = FUNCTION_KEY) -> Command:
+def parse(
+    body: bytes,
+    settings: Settings,
+    types: frozenset[str],
+    by: str = FUNCTION_KEY,
+    parents: frozenset[str] = frozenset(),
+) -> Command:
     """Read the request body; an empty body is a sweep of everything. Raises BadRequest, which names the field.
 
-    `types`: the ARM types of endpoints that are known, in lower case. `by`: the caller, as `caller` says.
+    `types`: the ARM types of endpoints that are known, in lower case. `by`: the caller, as `caller` says. `parents`:
+    the ARM types of what contains endpoints, and is drained as a whole.
     """
     if len(body) > MAX_BYTES:
         raise BadRequest(f"body: {len(body)} bytes, at most {MAX_BYTES} are read")
@@ -172,7 +175,7 @@ def parse(body: bytes, settings: Settings, types: frozenset[str], by: str = FUNC
         return Preflight()
     if wanted.probe:
         return _probe(wanted.probe, settings)
-    return _override(wanted, settings, types, by) or _sweep(wanted, settings, types, by)
+    return _override(wanted, settings, types | parents, by) or _sweep(wanted, settings, types, by)
 
 
 def _check_together(wanted: _Body) -> None:

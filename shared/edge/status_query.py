@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from shared.config.settings import Settings
 from shared.domain.errors import BadRequest
@@ -18,15 +19,13 @@ MAX_CURSOR = 2048
 """Characters of the parameter `after`."""
 
 
-@dataclass(frozen=True, slots=True)
-class SummaryQuery:
+class SummaryQuery(msgspec.Struct, frozen=True):
     """Everything in short; `full`: with names and endpoints."""
 
     full: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class PageQuery:
+class PageQuery(msgspec.Struct, frozen=True):
     """One page of a list. `list`: one of `pages.KEYS`; `after`: `next` of the page before, or ""."""
 
     list: str
@@ -34,16 +33,14 @@ class PageQuery:
     limit: int = LIMIT
 
 
-@dataclass(frozen=True, slots=True)
-class NameQuery:
+class NameQuery(msgspec.Struct, frozen=True):
     """Why a zone answers a name as it does."""
 
     zone: Zone
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class LogQuery:
+class LogQuery(msgspec.Struct, frozen=True):
     """The log of all zones from `since` on and before `until`, in ISO 8601; "": until now."""
 
     since: str

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from shared.config.region_names import suggestion
 from shared.domain.endpoints import Endpoint, State
 from shared.domain.errors import BadRequest, NearzoneError
-from shared.domain.overrides import Override
+from shared.domain.overrides import Override, parent_word
+from shared.domain.resource_ids import resource_id
 from shared.edge.commands import Drain, Freeze, OverrideCommand, Undrain, Unfreeze
 from shared.edge.report import Report
 from shared.ports import Catalog, Inventory
@@ -64,25 +65,36 @@ class OverrideTargets:
         known = "the table of round-trip times, of NEARZONE_LATENCY or of an endpoint that is known"
         raise BadRequest(f"{field}: {target[:200]!r} is not a region of {known}{_listed(seen)}{meant}")
 
-    async def find_in_azure(self, field: str, endpoint_id: str, report: Report) -> Sequence[Endpoint]:
-        """Ask Azure about an endpoint that the catalog does not know. Raises BadRequest where Azure has none either.
+    async def find_in_azure(self, field: str, target: str, report: Report) -> Sequence[Endpoint]:
+        """Ask Azure about an endpoint, or what contains some, that the catalog does not know; gives the endpoints.
 
-        Where Azure does not answer, the report says so: that is no reason to refuse a command.
+        Raises BadRequest where Azure has none either. Where Azure does not answer, the report says so: that is no
+        reason to refuse a command.
         """
+        named = resource_id(target, self.inventory.types)
+        is_parent = named is not None and named.type in self.inventory.parent_types
         try:
-            found = await self.inventory.observe(endpoint_id, None)
+            found = await (self._members(target) if is_parent else self._endpoint(target))
         except NearzoneError as error:
             report.notes.append(f"{field}: the catalog does not know it, and Azure could not be asked: {error}"[:500])
             return ()
-        if found.state == State.GONE:
-            raise BadRequest(
-                f"{field}: no such endpoint known: neither the catalog nor Azure has {endpoint_id[:300]!r}"
-            )
-        return (found,)
+        if found is None:
+            what = parent_word(target) if is_parent else "endpoint"
+            raise BadRequest(f"{field}: no such {what} known: neither the catalog nor Azure has {target[:300]!r}")
+        return found
+
+    async def _endpoint(self, endpoint_id: str) -> Sequence[Endpoint] | None:
+        found = await self.inventory.observe(endpoint_id, None)
+        return None if found.state == State.GONE else (found,)
+
+    async def _members(self, parent_id: str) -> Sequence[Endpoint] | None:
+        """The endpoints of a parent whose names its lists show: the VMs of a flexible set have their own tags."""
+        listed = await self.inventory.members(parent_id, ())
+        return None if listed is None else [each for part in listed for each in part if each.names]
 
 
 def _is_endpoint(target: str) -> bool:
-    """No region has a slash, every endpoint's id does."""
+    """Whether a target is an endpoint or a scale set: no region has a slash, every id does."""
     return "/" in target
 
 

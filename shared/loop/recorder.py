@@ -75,7 +75,7 @@ class Recorder:
         every = await self.catalog.endpoints()
         rows = {row.value.endpoint.key: row for row in every if row.value.endpoint.parent == parent_id.lower()}
         known = [row.value.endpoint for row in rows.values()]
-        clear, unclear = await self.inventory.members(parent_id, known)
+        clear, unclear = await self.inventory.members(parent_id, known) or ((), ())
         ask = DELETE_EVENT if DELETE_EVENT in asks else EVENT
         work = [self._interpret(rows.get(each.key), each, cause) for each in clear]
         there = {each.key for each in clear}

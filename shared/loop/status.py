@@ -116,7 +116,8 @@ def _alarms(current: _Current, settings: Settings, unreadable: Iterable[Alarm]) 
         yield from (*current.stored.value.alarms, *current.stored.value.findings)
     yield from overdue_alarms(current.stored, settings, current.now)
     yield from (alarm for each in current.found.values() for alarm in each.alarms)
-    yield from grouped((*_endpoint_troubles(current.rows, settings), *_failing_names(zones, dirty)))
+    own_names = unpublished.generated_names(current.rows)
+    yield from grouped((*_endpoint_troubles(current.rows, settings), *own_names, *_failing_names(zones, dirty)))
     yield from unreadable
     if not current.complete:
         yield INCOMPLETE
@@ -209,7 +210,8 @@ def _frozen(zone: Zone, freeze: Override) -> Alarm:
     return Alarm(
         f"zone {zone.fqdn} ({zone.region}) is frozen {until}",
         "nothing is written to it: its answers grow old, and dead addresses stay",
-        f'resync with {{"unfreeze": {{"zone": "{zone.region}"}}}} once the reason is gone',
+        f'resync with {{"unfreeze": {{"zone": "{zone.region}"}}}} (`nearzone unfreeze {zone.region}`) '
+        "once the reason is gone",
     )
 
 

@@ -50,8 +50,8 @@ def expected(
 ) -> Answers:
     """The right answer of each zone for each name that is claimed, that has a record set, or that `before` contains.
 
-    `drains`: ids of drained endpoints and regions. `before`: the answers until now, which the policy `"when_empty":
-    "keep"` keeps. `probed`: what probes say in a zone (its entry in the settings) for a name.
+    `drains`: ids of drained endpoints and scale sets, and regions. `before`: the answers until now, which the policy
+    `"when_empty": "keep"` keeps. `probed`: what probes say in a zone (its entry in the settings) for a name.
     """
     settings, known, answers = decoded(world["settings"]), before or {}, Answers()
     claiming = [(vm, claims(vm, settings)) for vm in endpoints(world, settings)]

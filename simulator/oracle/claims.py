@@ -26,8 +26,9 @@ def decoded(settings: Json) -> Json:
 def endpoints(world: Json, settings: Json) -> list[Json]:
     """Everything that may claim a name; `settings` decoded."""
     static = settings.get("NEARZONE_STATIC", [])
+    sets = {each["id"].lower(): each for each in world.get("scale_sets", [])}
     return [
-        *(_at_service(each) for kind in KINDS for each in world.get(kind, [])),
+        *(_in_set(_at_service(each), sets) for kind in KINDS for each in world.get(kind, [])),
         *(_instance(one, each) for one in world.get("scale_sets", []) for each in one.get("instances", [])),
         *({"environment": True, **each} for each in world.get("container_environments", [])),
         *(_location(one, each) for one in world.get("api_managements", []) for each in _locations(one)),
@@ -41,6 +42,12 @@ def endpoints(world: Json, settings: Json) -> list[Json]:
 def _at_service(endpoint: Json) -> Json:
     """A private endpoint is where its service is."""
     return {**endpoint, "location": endpoint["service_location"]} if endpoint.get("service_location") else endpoint
+
+
+def _in_set(machine: Json, sets: dict[str, Json]) -> Json:
+    """The same endpoint; a VM of a flexible scale set also with the tags of its set as `set_tags`."""
+    scale_set = sets.get((machine.get("scale_set") or "").lower())
+    return {**machine, "set_tags": scale_set.get("tags") or {}} if scale_set else machine
 
 
 def _instance(scale_set: Json, instance: Json) -> Json:
@@ -127,10 +134,15 @@ def permitted(vm: Json, name: str, settings: Json) -> bool:
 
 
 def serving(vm: Json, drains: AbstractSet[str] = frozenset()) -> dict[str, str]:
-    """The addresses at which an endpoint serves, each with its VNet's id; empty if it does not serve."""
-    said = {value.strip().lower() for key, value in vm.get("tags", {}).items() if key.lower() == "nearzone-drain"}
+    """The addresses at which an endpoint serves, each with its VNet's id; empty if it does not serve.
+
+    `drains`: ids of drained endpoints and of what contains them, and drained regions.
+    """
+    tags = [*vm.get("tags", {}).items(), *vm.get("set_tags", {}).items()]
+    said = {value.strip().lower() for key, value in tags if key.lower() == "nearzone-drain"}
     drained = {"true", "yes", "on", "1"} & said
-    drained |= {vm["id"].lower(), region(vm["location"])} & {region(each) for each in drains}
+    above = {vm["id"].lower().rsplit("/", 2)[0], (vm.get("scale_set") or "").lower()}  # What contains it.
+    drained |= {vm["id"].lower(), region(vm["location"]), *above} & {region(each) for each in drains}
     return (
         {}
         if drained

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from shared.catalog.future_times import without_future_times, written_at
 from shared.decide.rate_limit import LIMITS, WINDOW_SECONDS, RateLimit
@@ -46,7 +47,7 @@ def with_distances(**times):
 
 
 def with_evidence(**times):
-    return EvidencePage("eastus", 0, (replace(Evidence("a", "10.0.0.1", "p", "eastus", "eastus", 0.0), **times),))
+    return EvidencePage("eastus", 0, (Evidence("a", "10.0.0.1", "p", "eastus", "eastus", **{"since": 0.0} | times),))
 
 
 TIMES = [
@@ -98,7 +99,7 @@ def test_what_a_vantage_has_found_ends_earlier_by_as_much_as_its_clock_was_ahead
     stored = VantageRow("eastus", at=9e9, until=9e9 + 60.0, distances=Distances(until=9e9 + 600.0))
     right = without_future_times(Versioned(stored, ETAG), NOW).value
     assert (right.until, right.distances.until) == (written_at(ETAG) + 60.0, written_at(ETAG) + 600.0)
-    fine = Versioned(replace(stored, at=NOW + TOLERANCE, until=NOW + TOLERANCE + 60.0), ETAG)
+    fine = Versioned(structs.replace(stored, at=NOW + TOLERANCE, until=NOW + TOLERANCE + 60.0), ETAG)
     assert without_future_times(fine, NOW).value.until == NOW + TOLERANCE + 60.0
 
 

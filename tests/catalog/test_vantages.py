@@ -1,9 +1,9 @@
 """What a vantage keeps in the catalog: its row and its evidence, however large, and only while it is of use."""
 
 import json
-from dataclasses import fields, replace
 
 import pytest
+from msgspec.structs import fields, replace
 
 from shared.catalog.vantage_rows import BODIES, MAX_COLUMNS, encode_vantage, evidence_partition
 from shared.domain.alarms import Alarm

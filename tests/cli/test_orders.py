@@ -6,6 +6,7 @@ import shlex
 
 import pytest
 
+from nearzone_cli.client import Timeouts
 from tests.cli.fake_app import REGIONS
 from tests.cli.tool import BEGIN
 
@@ -44,6 +45,15 @@ def test_a_drain_is_set_at_every_app_with_its_end_and_reason(tool, apps):
 def test_an_endpoint_is_drained_by_its_id_or_its_name(tool, apps, target):
     assert tool("drain", target, "--for", "1h", "--yes").code == 0
     assert {key.lower() for app in apps.values() for key in app.drains} == {VM.lower()}
+
+
+def test_a_scale_set_is_drained_by_its_id_without_a_look_for_endpoints(tool, apps):
+    pool = f"{GROUP}/providers/Microsoft.Compute/virtualMachineScaleSets/pool"
+    tool("drain", pool, "--for", "1h", "--yes")
+    tool("undrain", pool)
+    for app in apps.values():
+        assert app.orders == [{"drain": {"endpoint": pool, "minutes": 60}}, {"undrain": {"endpoint": pool}}]
+        assert app.queries == []
 
 
 def test_a_region_may_be_written_with_blanks_and_capitals(tool, apps):
@@ -183,6 +193,24 @@ def test_until_all_waits_for_an_app_that_comes_back_and_keeps_the_common_end(too
     assert found["westeurope"] == found["eastus"] == {"eastus": HOUR}
     assert HOUR <= found["southeastasia"]["eastus"] < HOUR + 60
     assert "not yet at all apps, 15m left: southeastasia: no connection" in said.err
+    assert said.err.count("westeurope, eastus: have the order\n") == 1, "they are shown while the rest is waited for"
+
+
+def test_until_all_shows_each_app_as_soon_as_it_has_the_order(tool, apps):
+    for region in ("eastus", "southeastasia"):
+        apps[region].stop()
+    tool.at_sleep = lambda count: {5: apps["eastus"].start, 9: apps["southeastasia"].start}.get(count, int)()
+    said = tool("drain", "eastus", "--for", "60m", "--yes", "--until-all")
+    assert said.code == 0
+    shown = [line for line in said.err.splitlines() if line.endswith("has the order")]
+    assert shown == ["westeurope: has the order", "eastus: has the order"], "with the last one the result comes"
+
+
+def test_a_hung_app_does_not_delay_the_lookup_of_a_name_that_another_one_knows(tool, apps):
+    apps["eastus"].silent.set()
+    tool.look_seconds, tool.timeouts = 1.0, Timeouts(1.0, status=3600.0, resync=1.0)
+    assert tool("drain", "llama-eus-1", "--for", "60m", "--yes").code == 3, "the order itself is given up after 1 s"
+    assert {region for region, app in apps.items() if app.drains} == {"westeurope", "southeastasia"}
 
 
 def test_until_all_gives_up_after_its_time_with_the_command_for_the_rest(tool, apps):

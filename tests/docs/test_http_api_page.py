@@ -99,7 +99,7 @@ def test_a_second_word_without_its_digest_is_refused_as_the_page_says():
 
 def test_the_page_has_every_parameter_of_the_status_and_its_examples_are_taken():
     examples = {words(cells[0])[0]: cells[1].strip("`") for cells in rows("## Status")}
-    assert set(examples) == {name for kind in get_args(StatusQuery) for name in kind.__dataclass_fields__}
+    assert set(examples) == {name for kind in get_args(StatusQuery) for name in kind.__struct_fields__}
     groups = [("zone", "name"), ("full",), ("list", "after", "limit"), ("since", "until")]
     assert sorted(sum(groups, ())) == sorted(examples)
     for number, group in enumerate(groups):

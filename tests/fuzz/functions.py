@@ -75,15 +75,19 @@ class App:
 
     def _wanted(self, body):
         """What a body asks for. Raises BadRequest, also for an override of a region that is not known."""
-        command = commands.parse(body, self.loop.settings, self.loop.inventory.kinds)
+        command = self._parsed(body)
         regions = self.loop.applier.latency.regions
         if isinstance(command, Drain | Undrain) and "/" not in command.target and command.target not in regions:
             raise BadRequest(command.target)
 
+    def _parsed(self, body):
+        known = self.loop.inventory
+        return commands.parse(body, self.loop.settings, known.kinds, parents=known.parent_types)
+
     def _unsure(self, body):
         """Whether only Azure shows that a body asks for what is not there."""
         with suppress(BadRequest):
-            command = commands.parse(body, self.loop.settings, self.loop.inventory.kinds)
+            command = self._parsed(body)
             endpoint = command.endpoint if isinstance(command, Sweep) else None
             return endpoint is not None and endpoint.lower() not in self.known
         return False

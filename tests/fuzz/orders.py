@@ -27,7 +27,7 @@ class Ordered:
         """Give an order and look at every zone: only what the order covers may have changed, and only by it."""
         app = self.stage.app
         try:
-            command = parse(body, app.settings, app.inventory.kinds)
+            command = parse(body, app.settings, app.inventory.kinds, parents=app.inventory.parent_types)
         except BadRequest as error:
             return f"refused: {plain(str(error))}"
         if not isinstance(command, OverrideCommand):

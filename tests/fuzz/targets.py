@@ -7,8 +7,9 @@ import json
 import logging
 import re
 from contextlib import contextmanager
-from dataclasses import replace
 from urllib.parse import unquote, urlsplit
+
+from msgspec.structs import replace
 
 from shared.bootstrap import build
 from shared.config.parser import parse as parse_settings
@@ -96,7 +97,8 @@ async def event(stage, kept, text):
 async def body(stage, text, *, run):
     """A body is refused in few words, or asks for what it says; in a world that is right nothing comes of that."""
     try:
-        command = commands.parse(text, stage.app.settings, stage.app.inventory.kinds)
+        known = stage.app.inventory
+        command = commands.parse(text, stage.app.settings, known.kinds, parents=known.parent_types)
     except BadRequest as error:
         return f"refused: {_short(error)}"
     _sane(command, stage.app.settings)

@@ -79,7 +79,7 @@ _GROUP = re.compile(rf"(?ai:/subscriptions)/[\w-]+/(?ai:resourceGroups)/{_SEGMEN
 _ALL = re.compile(rf"/subscriptions/{SUB}/providers/({_TYPES})")
 _ZONES = "|".join(re.escape(zone_id(region)) for region in REGIONS)
 _AROUND = re.compile(
-    rf"({_ZONES})(/SOA/@|/virtualNetworkLinks)?|(?i:{GROUP}/net/providers/Microsoft\.Network/virtualNetworks/vnet-[a-z]+)"
+    rf"({_ZONES})(/SOA/@|/(A|AAAA|CNAME)/(\*|%2A)|/virtualNetworkLinks)?|(?i:{GROUP}/net/providers/Microsoft\.Network/virtualNetworks/vnet-[a-z]+)"
     rf"|(({_ZONES})|{GROUP}/dns-[a-z]+|/subscriptions/{SUB})/providers/Microsoft\.Authorization/(locks|permissions)"
 )
 """What the preflight looks at."""

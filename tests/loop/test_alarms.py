@@ -146,6 +146,58 @@ def test_machines_whose_own_names_are_no_labels_are_one_alarm():
     run_scenario(story, a_world(*vms))
 
 
+POOL = f"{GROUP}/ai/providers/Microsoft.Compute/virtualMachineScaleSets/pool"
+
+
+def members(count, **more):
+    """VMs of the flexible set, with the names that Azure gives them."""
+    return [a_vm(f"Pool_{i:08x}", EAST, 10 + i, **more) | {"scale_set": POOL} for i in range(count)]
+
+
+def flexible(*vms):
+    entry = {"id": POOL, "location": EAST, "mode": "Flexible", "vnet": vnet(EAST)}
+    return a_world(a_vm("w-1", WEST, 4), *vms) | {"scale_sets": [entry]}
+
+
+def test_the_names_that_azure_gives_the_vms_of_a_flexible_set_are_one_note_about_the_set():
+    async def story(stage):
+        await stage.app.correct_drift()
+        (note,) = [each for each in await alarms(stage) if "DNS label" in each["what"]]
+        named = "Azure has named 5 of its VMs, such as pool_00000000, which is no DNS label"
+        assert note["what"] == f"{POOL.lower()}: {named}"
+        assert note["means"] == "they are reachable by the names of their tags; their own names are not published"
+        assert (note["count"], note["examples"]) == (1, [POOL.lower()])
+        known = (await stage.app.page("endpoints"))["items"]
+        assert [each["faults"] for each in known] == [[]] * 6, "and nothing beside each VM"
+        for vm in members(5):
+            stage.arm("DELETE", vm["id"])
+        await stage.deliver_pending_events()
+        await stage.app.correct_drift()
+        assert not [each for each in await alarms(stage) if "DNS label" in each["what"]]
+
+    run_scenario(story, flexible(*members(5)))
+
+
+def test_a_vm_of_a_flexible_set_that_claims_no_name_by_tag_is_told_to_be_unpublished():
+    async def story(stage):
+        await stage.app.correct_drift()
+        (note,) = [each for each in await alarms(stage) if "DNS label" in each["what"]]
+        assert note["means"].endswith("and 2 of them claim no other name, so they are not published at all")
+
+    run_scenario(story, flexible(*members(2, tag="")))
+
+
+@pytest.mark.parametrize("name", ["pool_1", "other_00000001", "pool_0000000g"])
+def test_another_bad_own_name_stays_a_fault_of_its_vm(name):
+    async def story(stage):
+        await stage.app.correct_drift()
+        (alarm,) = [each for each in await alarms(stage) if "own name" in each["what"]]
+        assert alarm["what"] == f"{vm['id']}: its own name '{name}' is not a DNS label and is not claimed"
+
+    vm = a_vm(name, EAST, 10) | {"scale_set": POOL}
+    run_scenario(story, flexible(vm))
+
+
 def test_machines_that_may_not_be_read_are_one_alarm():
     def forbidden(request):
         if request.method == "GET" and "/virtualmachines" in request.path.lower():

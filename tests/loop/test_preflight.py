@@ -90,6 +90,35 @@ def test_negative_answers_that_are_cached_for_long():
     run_scenario(story, fleet())
 
 
+WILDCARDS = [
+    ("A", {"aRecords": [{"ipv4Address": "10.9.9.9"}, {"ipv4Address": "10.9.9.8"}]}, "10.9.9.8, 10.9.9.9"),
+    ("AAAA", {"aaaaRecords": [{"ipv6Address": "fd00::9"}]}, "fd00::9"),
+    ("CNAME", {"cnameRecord": {"cname": "proxy.example.org"}}, "proxy.example.org"),
+]
+
+
+@pytest.mark.parametrize(("kind", "properties", "shown"), WILDCARDS, ids=[row[0] for row in WILDCARDS])
+def test_a_wildcard_that_answers_for_what_nearzone_removes(kind, properties, shown):
+    async def story(stage):
+        stage.arm("PUT", f"{zone_id(EAST)}/{kind}/*", {"properties": {"ttl": 60, **properties}})
+        stage.arm("PUT", f"{zone_id(WEST)}/{kind}/*.x", {"properties": {"ttl": 60, **properties}})
+        words = f"the record set * ({kind}) answers every name that the zone lacks: {shown}"
+        await finds("eastus", words)(stage)
+        report = await stage.app.correct_drift()
+        assert (report.failures, report.refusals) == ([], [])
+        assert any(words in what for what in await found(stage)), "a sweep leaves it alone"
+
+    run_scenario(story, fleet())
+
+
+def test_a_wildcard_of_another_type_sends_nobody_anywhere():
+    async def story(stage):
+        stage.arm("PUT", f"{zone_id(EAST)}/TXT/*", {"properties": {"ttl": 60, "txtRecords": [{"value": ["x"]}]}})
+        assert await found(stage) == []
+
+    run_scenario(story, fleet())
+
+
 @pytest.mark.parametrize("scope", [zone_id(EAST), f"{GROUP}/dns-eastus"])
 @pytest.mark.parametrize(
     ("level", "means"), [("ReadOnly", "can be written"), ("CanNotDelete", "no name can be removed")]

@@ -4,9 +4,9 @@ import asyncio
 import json
 from collections import Counter
 from contextlib import suppress
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from shared.catalog.memory import MemoryCatalog
 from shared.decide.region_latency import Latency

@@ -193,7 +193,8 @@ def test_the_guard_refuses_to_remove_many_records_that_nobody_accounts_for_and_f
         assert any(f"9 of {owned} owned" in report.refusals[0] for owned in range(9, 14)), (
             "of the four new ones, those count that were written before the plan was made"
         )
-        assert f'"force": "{report.refused[0].digest}".' in report.refusals[0]
+        digest = report.refused[0].digest
+        assert f'"force": "{digest}" (`nearzone sync --force {digest}`).' in report.refusals[0]
         assert stage.record(EAST, "old-3") == ["10.1.9.3"]
         assert answers(stage)[1] == ["10.2.0.4"], "the rest goes on"
         assert (await stage.app.status())["refusals"] == report.refusals

@@ -18,6 +18,9 @@ ENDPOINT = re.compile(
     r"/subscriptions/[^/]+/resourcegroups/[^/]+/providers/microsoft"
     r"\.(compute/virtualmachines|network/loadbalancers)/[^/]+"
 )
+SET = re.compile(
+    r"/subscriptions/[^/]+/resourcegroups/[^/]+/providers/microsoft\.compute/virtualmachinescalesets/[^/]+"
+)
 
 POWER = tuple(f"virtualmachines/{what}/action" for what in ("start", "poweroff", "deallocate", "restart"))
 """Endings of operations that change no claim: about what claims nothing they may be acknowledged unseen."""
@@ -114,9 +117,17 @@ class Cluster:
         if endpoint:
             power = str(event["data"].get("operationName", "")).lower().endswith(POWER)
             self.story.ledger.acknowledged(endpoint[0], life, began, power=power)
+        if scale_set := SET.match(event["subject"].lower()):
+            for key in self._members(scale_set[0]):
+                self.story.ledger.acknowledged(key, life, began, power=False)
         return 202, b""
+
+    def _members(self, set_id):
+        """The VMs of a flexible scale set, by what Azure has now."""
+        return [vm.id.lower() for vm in self.story.cloud.compute.vms if (vm.scale_set or "").lower() == set_id]
 
 
 def resync(app, body):
     """Call resync with a request's body."""
-    return app.resync(parse(json.dumps(body).encode(), app.settings, app.inventory.kinds))
+    known = app.inventory
+    return app.resync(parse(json.dumps(body).encode(), app.settings, known.kinds, parents=known.parent_types))

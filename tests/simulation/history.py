@@ -55,7 +55,9 @@ class History:
         self._past |= {key: [(START, entry)] for key, entry in self._gateways.items()}
 
     def _completed(self, note):
-        if "/virtualmachines/" in note.resource_id.lower():
+        if "/virtualmachinescalesets/" in note.resource_id.lower():
+            self.look()
+        elif "/virtualmachines/" in note.resource_id.lower():
             self._look_at("/".join(note.resource_id.lower().split("/")[:9]))
         elif self._gateways:
             self.look()
@@ -75,7 +77,9 @@ class History:
             past.append((self.clock(), now))
 
     def _entry(self, vm):
-        return msgspec.to_builtins(_vm_entry(self.cloud, vm))
+        """The VM as a world has it; `set_tags`: those of its flexible scale set."""
+        found = self.cloud.compute.scale_sets.sets.find(vm.scale_set) if vm.scale_set else None
+        return msgspec.to_builtins(_vm_entry(self.cloud, vm)) | {"set_tags": dict(found.tags or {}) if found else {}}
 
     def vms(self):
         """The ids of all VMs that there ever were, in lower case."""
@@ -114,10 +118,12 @@ class History:
             return [Variant(each, self.settings) for each in _distinct(states)] + gone
         alive = [(vm["power"], vm["health"]) for vm in states]
         parts = [_distinct([*alive, *((power, None) for power, _ in alive if hidden)])]
-        parts += [_distinct(vm[part] for vm in states) for part in ("tags", "nics")]
+        parts += [_distinct(vm[part] for vm in states) for part in _PARTS]
         mixed = [
-            Variant({**states[0], "power": power, "health": health, "tags": tags, "nics": nics}, self.settings)
-            for (power, health), tags, nics in itertools.product(*parts)
+            Variant(
+                {**states[0], "power": power, "health": health, **dict(zip(_PARTS, rest, strict=True))}, self.settings
+            )
+            for (power, health), *rest in itertools.product(*parts)
         ]
         return gone + mixed if states and states[0] is None else mixed + gone
 
@@ -163,6 +169,8 @@ class History:
 
 
 _KEPT = object()
+_PARTS = ("tags", "nics", "set_tags")
+"""What of a VM the app reads with requests of their own, or as one part of an answer."""
 
 
 def _distinct(values):

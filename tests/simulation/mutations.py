@@ -76,6 +76,22 @@ VARIANTS = (
 """,
     ),
     Variant(
+        "scale set: the drain tag of a flexible set does not count for its VMs",
+        "shared/azure/machine.py",
+        """        return drained(self.tags) or drained(self.set_tags)
+""",
+        """        return drained(self.tags)
+""",
+    ),
+    Variant(
+        "scale set: an order for a set does not cover its VMs",
+        "shared/domain/overrides.py",
+        """ or self.about_parent_of(endpoint)
+""",
+        """
+""",
+    ),
+    Variant(
         "event: acknowledged although nothing was recorded",
         "shared/loop/event_handler.py",
         """        except Terminal as error:  # Another delivery""",

@@ -1,6 +1,7 @@
 """What a seed draws before anything happens: the world, the instances, and how often what goes wrong."""
 
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 
 from msgspec.structs import replace
@@ -71,31 +72,13 @@ class Scenario:
 def draw(seed):
     """Everything about a seed's story that is fixed beforehand."""
     rng = Random(f"story {seed}")
-
-    def sometimes(chance, value):
-        return value if rng.random() < chance else type(value)()
-
+    sometimes = partial(_sometimes, rng)
     regions = tuple(rng.sample(REGIONS, rng.choice((3, 3, 3, 4))))
     operations = rng.randrange(40, 56)
     tempo = rng.choice((2.0, 6.0, 12.0))
     length = operations * tempo / 2
-
-    def weather():
-        storms = tuple(sorted((a, a + rng.uniform(5, 60)) for a in (rng.uniform(0, length) for _ in range(2))))
-        return rng.choice((0.0, 0.003, 0.02)), rng.choice((0.1, 0.4)), sometimes(0.5, storms)
-
-    def arm():
-        calm, stormy, storms = weather()
-        kinds = rng.sample(KINDS, rng.choice((2, len(KINDS))))
-        return rates(kinds, calm), rates(kinds, stormy), storms
-
-    lag = Random(f"lag {seed}").choice((0.0, 0.01, 0.05))
-
-    def lagging(rates):
-        return replace(rates, not_found={"virtualmachines": lag}) if lag else rates
-
-    calm, stormy, storms = sometimes(0.75, arm()) or (Rates(), Rates(), ())
-    world = a_world(rng, regions)
+    arm = _with_lag(seed, *(sometimes(0.75, _arm(rng, length)) or (Rates(), Rates(), ())))
+    world = a_world(rng, regions, Random(f"sets {seed}"))
     probing = draw_probing(seed, world, regions)
     world["load_balancers"] = balancers.drawn(seed, world, regions)
     if probing is None and (chance := gateways.chance_of(seed)):
@@ -114,8 +97,8 @@ def draw(seed):
         loss=sometimes(0.7, 0.15),
         duplication=sometimes(0.6, 0.2),
         reordering=sometimes(0.6, 0.3),
-        arm=(lagging(calm), lagging(stormy), storms),
-        catalog=sometimes(0.5, weather()) or (0.0, 0.0, ()),
+        arm=arm,
+        catalog=sometimes(0.5, _weather(rng, length)) or (0.0, 0.0, ()),
         table=seed % TABLES == TABLES - 1,
         crash_every=sometimes(0.7, rng.choice((1500.0, 4000.0))),
         pause_every=sometimes(0.5, 4000.0),
@@ -131,8 +114,33 @@ def draw(seed):
     )
 
 
-def a_world(rng, regions):
-    """A world file: zones, VMs and settings."""
+def _sometimes(rng, chance, value):
+    """The value with this chance, otherwise an empty one of its type."""
+    return value if rng.random() < chance else type(value)()
+
+
+def _weather(rng, length):
+    """How often calls fail while it is calm, how often in a storm, and when there are storms. `length`: seconds."""
+    storms = tuple(sorted((a, a + rng.uniform(5, 60)) for a in (rng.uniform(0, length) for _ in range(2))))
+    return rng.choice((0.0, 0.003, 0.02)), rng.choice((0.1, 0.4)), _sometimes(rng, 0.5, storms)
+
+
+def _arm(rng, length):
+    """The weather of Azure Resource Manager, as rates of the faults that the story has."""
+    calm, stormy, storms = _weather(rng, length)
+    kinds = rng.sample(KINDS, rng.choice((2, len(KINDS))))
+    return rates(kinds, calm), rates(kinds, stormy), storms
+
+
+def _with_lag(seed, calm, stormy, storms):
+    """The same weather with stale answers, which say of a VM that it is not there."""
+    lag = Random(f"lag {seed}").choice((0.0, 0.01, 0.05))
+    stale = {"not_found": {"virtualmachines": lag}} if lag else {}
+    return replace(calm, **stale), replace(stormy, **stale), storms
+
+
+def a_world(rng, regions, sets):
+    """A world file: zones, VMs and settings. `sets`: the chance of the scale set."""
     subscriptions = SUBSCRIPTIONS[: rng.choice((1, 1, 2))]
     crowded = rng.random() < 0.08
     vms = [
@@ -149,9 +157,22 @@ def a_world(rng, regions):
         "vms": vms,
         "settings": settings(rng, regions, subscriptions),
     }
+    if sets.random() < 0.4:
+        world["scale_sets"] = [a_flexible_set(sets, vms)]
     if rng.random() < 0.5:
         fill(world)
     return world
+
+
+def a_flexible_set(rng, vms):
+    """A flexible scale set, of which some of these VMs become members: all of one subscription, whatever the region."""
+    scope = rng.choice(vms)["id"].split("/providers/")[0]
+    members = [vm for vm in vms if vm["id"].split("/")[2] == scope.split("/")[2]]
+    found = {"id": f"{scope}/providers/Microsoft.Compute/virtualMachineScaleSets/flex", "mode": "Flexible", "tags": {}}
+    for vm in rng.sample(members, min(len(members), rng.choice((2, 3, 4)))):
+        vm["scale_set"] = found["id"]
+        found |= {"location": vm["location"], "vnet": vnet_id(vm["location"])}
+    return found
 
 
 def fill(world):

@@ -10,7 +10,12 @@ from tests.simulation.balancers import Balancers
 from tests.simulation.gateways import GatewayWorkload, chance_of
 from tests.simulation.scenario import MANY, TAGS, zone_id
 
-VERSIONS = {"virtualmachines": "2024-07-01", "networkinterfaces": "2024-01-01", "privatednszones": "2024-06-01"}
+VERSIONS = {
+    "virtualmachines": "2024-07-01",
+    "virtualmachinescalesets": "2024-07-01",
+    "networkinterfaces": "2024-01-01",
+    "privatednszones": "2024-06-01",
+}
 
 
 class Workload:
@@ -32,6 +37,9 @@ class Workload:
         self.balancers = Balancers(self.cloud, rng)
         if story.drawn.world.get("load_balancers"):
             self.others += (self.balance,) * 3
+        self.sets = [each["id"] for each in story.drawn.world.get("scale_sets", ())]
+        if self.sets:
+            self.others += (self.tag_set, self.order_for_set)
 
     def act(self):
         act = self.rng.choice((*self.often, *self.others))
@@ -79,6 +87,8 @@ class Workload:
         nic = self.vms[vm]["nics"][0]["id"]
         tags = {"nearzone": self.rng.choice(TAGS)}
         profile = {"networkProfile": {"networkInterfaces": [{"id": nic}]}}
+        if named := self.vms[vm].get("scale_set"):
+            profile["virtualMachineScaleSet"] = {"id": named}
         self.arm("PUT", vm, {"location": self.vms[vm]["location"], "tags": tags, "properties": profile})
         self.dead.remove(vm)
         self.alive.append(vm)
@@ -98,6 +108,14 @@ class Workload:
         """Through the tags resource, whose event has another subject."""
         path, query = f"{vm}/providers/Microsoft.Resources/tags/default", {"api-version": "2021-04-01"}
         self.cloud.handle(Request("PATCH", path, query, {}, msgspec.json.encode(change)))
+
+    def tag_set(self, _):
+        """The drain tag of a flexible scale set, through the set or through its tags resource."""
+        found, tags = self.rng.choice(self.sets), {"nearzone-drain": self.rng.choice(("true", "true", "false"))}
+        if self.rng.random() < 0.5:
+            self.arm("PATCH", found, {"tags": tags if self.rng.random() < 0.8 else {}})
+        else:
+            self.tags(found, {"operation": "Merge", "properties": {"tags": tags}})
 
     def address(self, vm):
         path = self.vms[vm]["nics"][0]["id"]
@@ -143,7 +161,13 @@ class Workload:
 
     def order(self, vm):
         """An order to withdraw an endpoint or a region, or the end of one."""
-        target = {"endpoint": vm} if self.rng.random() < 0.6 else {"region": self.vms[vm]["location"]}
+        self.drain({"endpoint": vm} if self.rng.random() < 0.6 else {"region": self.vms[vm]["location"]})
+
+    def order_for_set(self, _):
+        """The same for a scale set."""
+        self.drain({"endpoint": self.rng.choice(self.sets)})
+
+    def drain(self, target):
         if self.rng.random() < 0.6:
             self.story.cluster.by_hand(drain={**target, "minutes": self.rng.choice((1, 3, 60))})
         else:

@@ -179,7 +179,9 @@ class SimulatedDeployment:
 
     async def resync(self, **body):
         content = json.dumps(body).encode()
-        return await self.app.resync(parse_resync(content, self.app.settings, self.app.inventory.kinds))
+        known = self.app.inventory
+        command = parse_resync(content, self.app.settings, known.kinds, parents=known.parent_types)
+        return await self.app.resync(command)
 
     def arm(self, method, path, body=None, **query):
         """What somebody else does to Azure, without latency."""

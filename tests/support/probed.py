@@ -1,6 +1,6 @@
 """An app whose vantage has probed: its settings, and what the catalog holds of a round."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from shared.domain.probes import Distances, Evidence, EvidencePage, ProbeWord, VantageRow, Verdict, VerdictKind
 from tests.support.deployment import REGIONS, vm_id

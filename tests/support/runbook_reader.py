@@ -69,7 +69,9 @@ class RunbookReader:
                 assert parts.path == "/api/status"
                 return await app.handle_status(parse_status_query(dict(parse_qsl(parts.query)), app.settings))
             assert parts.path == "/api/resync"
-            return (await app.resync(parse(body.encode(), app.settings, app.inventory.kinds))).as_json()
+            known = app.inventory
+            command = parse(body.encode(), app.settings, known.kinds, parents=known.parent_types)
+            return (await app.resync(command)).as_json()
         except (BadRequest, Transient) as error:
             return {"error": str(error)}
 

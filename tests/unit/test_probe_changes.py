@@ -1,10 +1,9 @@
 """Which names become dirty after a round, how urgent they are and where; and what is left of an ended row."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from shared.decide.probes.changes import changed_names, ended, names_to_mark
 from shared.decide.routing import route

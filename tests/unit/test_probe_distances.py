@@ -1,10 +1,9 @@
 """Measured distances: medians, when they count, and when the order of places changes."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from shared.config.settings import Probing
 from shared.decide.probes.reorder import release

@@ -1,10 +1,9 @@
 """Which verdicts follow from rounds of probes: armed, down, up, everywhere, slow start, waiting."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from shared.config.settings import Probing
 from shared.decide.probes.verdicts import waiting

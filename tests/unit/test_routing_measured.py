@@ -2,12 +2,12 @@
 
 import hashlib
 import random
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from shared.decide.distance import exchanged
 from shared.decide.routing import explain_claims, route

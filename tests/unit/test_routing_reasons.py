@@ -1,11 +1,14 @@
 """Routing tells a person why: for every claim, in or out, and for the answer."""
 
+from dataclasses import replace
+
 import pytest
 
 from shared.decide.routing import explain_claims, route
 from shared.decide.rules import Rules
 from shared.domain.endpoints import State
-from shared.domain.overrides import Override
+from shared.domain.overrides import HASHED, Override
+from shared.domain.resource_ids import digest
 from tests.support.values import EAST, LATENCY, NORTH, OTHER_SUB, SUB, WEST, parsed, vm, zone
 
 
@@ -27,6 +30,7 @@ HOST = vm("llama", "10.0.0.9", tagged=(), own="llama")
 ROGUE = vm("x", "10.0.0.9", group="rogue")
 NOT_THE_POLICYS = "its region is not in the policy's regions"
 AMBIGUOUS = "ambiguous: the same address is claimed from another VNet"
+POOL = "/x/microsoft.compute/virtualmachinescalesets/pool"
 REASONS = [
     # a claim beside one of 10.0.0.1 that serves in the own region, settings, drain overrides, why it is out
     (vm("x", "10.0.0.9", region=EAST), {}, (), "farther: eastus 85 ms"),
@@ -42,6 +46,18 @@ REASONS = [
     (HOST, {"HOST_NAMES": "false"}, (), "claims it only by its own name, and NEARZONE_HOST_NAMES is false"),
     (vm("x", "10.0.0.9"), {}, (Override(vm("x").key, 9.0),), "drained by an override"),
     (vm("x", "10.0.0.9", region=EAST), {}, (Override(EAST, 9.0),), "drained by an override"),
+    (
+        replace(vm("x", "10.0.0.9"), parent=POOL),
+        {},
+        (Override(HASHED + digest(POOL), 9.0),),
+        "drained by an override of its scale set",
+    ),
+    (
+        replace(vm("x", "10.0.0.9"), parent="/x/microsoft.apimanagement/service/apim"),
+        {},
+        (Override("/x/microsoft.apimanagement/service/apim", 9.0),),
+        "drained by an override of its service",
+    ),
     (vm("x", ("10.0.0.9", "v"), ("10.0.0.9", "w")), {}, (), AMBIGUOUS),
     (vm("x", "10.0.0.9", region=EAST), policy(regions=[WEST]), (), NOT_THE_POLICYS),
     # Of two reasons the one that a person would have to mend first.

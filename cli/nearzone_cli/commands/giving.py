@@ -39,6 +39,13 @@ def ending(post: Callable[[], Json]) -> Json:
         raise
 
 
+def is_unknown(name: str, reports: Iterable[Json]) -> bool:
+    """Whether every report says that nothing has a name, in the words of the app's notes."""
+    said = f"name {name.lower()}: no endpoint claims it"
+    notes = [report["notes"] for report in reports]
+    return bool(notes) and all(any(note.startswith(said) for note in each) for each in notes)
+
+
 def with_reason(body: Json, order: Order) -> Json:
     """The request with the reason. Raises UsageError, because every app would refuse it."""
     if len(order.reason) > MAX_REASON or not order.reason.isprintable():
@@ -50,11 +57,21 @@ def with_reason(body: Json, order: Order) -> Json:
     }
 
 
-def agreed(session: Session, order: Order, question: str, dry_run: Work) -> int | None:
-    """Ask for confirmation, after a dry run at all apps. None: go on; otherwise the exit code."""
+def everybody(results: Sequence[Result[Json]]) -> list[Result[Json]]:
+    """All apps are concerned."""
+    return list(results)
+
+
+def agreed(
+    session: Session, order: Order, question: str, dry_run: Work, concerned: Concerned = everybody
+) -> int | None:
+    """Ask for confirmation, after a dry run at all apps. None: go on; otherwise the exit code.
+
+    `concerned`: as in `give`.
+    """
     if order.yes or order.dry_run:
         return None
-    results = session.fleet.ask(dry_run)
+    results = concerned(session.fleet.ask(dry_run))
     session.terminal.err.print(*impact(results))
     refused = [each for each in results if each.error and not each.error.retry]
     if refused:
@@ -68,11 +85,6 @@ def agreed(session: Session, order: Order, question: str, dry_run: Work) -> int 
     return FAILED
 
 
-def everybody(results: Sequence[Result[Json]]) -> list[Result[Json]]:
-    """All apps are concerned."""
-    return list(results)
-
-
 def give(
     session: Session,
     order: Order,
@@ -80,17 +92,21 @@ def give(
     work: Work,
     again: Iterable[str] = (),
     concerned: Concerned = everybody,
+    name: str | None = None,
 ) -> int:
     """Send an order, show what each app said, and return the exit code.
 
     `again`: the command's own arguments, for the apps that have not got it. `concerned`: drops apps that are not.
+    `name`: the one that the order is about; it fails if no app knows it.
     """
     patience = seconds("--until-all", order.patience) if order.patience and not order.dry_run else 0
     results = _settled(
         session.fleet.ask_until_all(work, patience, concerned),
         rest=bool(session.regions) and order.patience is not None,
     )
-    failed = any(report["failures"] or report["refusals"] for each in results for report in reports(each.value))
+    told = [report for each in results for report in reports(each.value)]
+    failed = any(report["failures"] or report["refusals"] for report in told)
+    failed |= name is not None and is_unknown(name, told) and session.unknown(name, results) == FAILED
     missing = [each.app.region for each in results if each.error and each.error.status != BAD_REQUEST]
     line = _again(session, order, command, again, missing) if missing and not order.dry_run else None
     code = session.finish(

@@ -33,6 +33,9 @@ class Quiet:
     def retrying(self, missing: Sequence[Result[Any]], seconds_left: float) -> None:
         """Nothing."""
 
+    def arrived(self, regions: Sequence[str]) -> None:
+        """Nothing."""
+
     def done(self) -> None:
         """Nothing."""
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from nearzone_cli.client import AppClient, Json
-from nearzone_cli.commands.giving import Concerned, NothingToEnd, agreed, ending, give, with_reason
+from nearzone_cli.commands.giving import Concerned, NothingToEnd, Work, agreed, ending, give, with_reason
 from nearzone_cli.commands.targets import drain_target, zones_of
 from nearzone_cli.completion import names as known_names
 from nearzone_cli.completion import region_names
@@ -24,9 +24,9 @@ app = typer.Typer()
 TARGET = Annotated[
     str,
     typer.Argument(
-        metavar="REGION|ENDPOINT",
+        metavar="REGION|ENDPOINT|SCALE_SET",
         autocompletion=region_names,
-        help="A region, an endpoint's id, or its name if only one has it.",
+        help="A region, an endpoint's id, or its name if only one has it; or a scale set's id.",
     ),
 ]
 FOR = Annotated[str | None, typer.Option("--for", metavar="DURATION", help="60m, 2h, 1h30m; at most 7d.")]
@@ -42,6 +42,14 @@ ZONES = Annotated[
 ]
 
 
+ONLY_ZONES = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--zone", metavar="REGION", autocompletion=region_names, help="Only this zone, by region or id; repeatable."
+    ),
+]
+
+
 @command(
     app,
     "drain",
@@ -52,7 +60,7 @@ ZONES = Annotated[
 """,
 )
 def drain(session: Session, order: Order, target: TARGET, duration: FOR = None, until: UNTIL = None) -> int:
-    """Withdraw a region or an endpoint from all answers, at every app, for some time.
+    """Withdraw a region, an endpoint or a whole scale set from all answers, at every app, for some time.
 
     All apps get the same end. Whole minutes are sent, rounded up.
     """
@@ -184,6 +192,7 @@ def adopt(
     lost: Annotated[
         bool, typer.Option("--lost", help="All record sets that were ours and have lost the owner tag.")
     ] = False,
+    zone: ONLY_ZONES = None,
 ) -> int:
     """Take over record sets that do not carry the owner tag. What they hold is replaced.
 
@@ -193,11 +202,12 @@ def adopt(
         raise UsageError("NAME: either names or --lost is expected")
     wanted: Json = {"adopt": "lost" if lost else names}
     question = f"Adopt {'all that have lost the owner tag' if lost else ', '.join(names or ())} at {_apps(session)}?"
-    code = agreed(session, order, question, lambda client: client.resync({**wanted, "dry_run": True}))
+    concerned = _with_zones(zone or ())
+    code = agreed(session, order, question, _sweep({**wanted, "dry_run": True}, zone), concerned)
     if code is not None:
         return code
-    own = ("--lost",) if lost else tuple(names or ())
-    return give(session, order, "adopt", lambda client: client.resync(with_reason(wanted, order)), own)
+    own = [*(("--lost",) if lost else names or ()), *_zone_words(zone)]
+    return give(session, order, "adopt", _sweep(with_reason(wanted, order), zone), own, concerned)
 
 
 @command(
@@ -220,10 +230,12 @@ def sync(
         list[str] | None, typer.Option("--force", metavar="DIGEST", help="Let this refused plan through; repeatable.")
     ] = None,
     force_beyond: Annotated[bool, typer.Option("--force-beyond", help="Also above the guard's hard bound.")] = False,
+    zone: ONLY_ZONES = None,
 ) -> int:
     """Sweep now: compare every zone with Azure, and correct it. With --force it asks first."""
     body: Json = {"name": name} if name else {}
-    own = ["--name", name] if name else []
+    own = [*(["--name", name] if name else []), *_zone_words(zone)]
+    concerned = _with_zones(zone or ())
     if endpoint:
         found = drain_target(session, endpoint)
         if found.kind != "endpoint":
@@ -238,10 +250,21 @@ def sync(
         own += ["--force-beyond"]
     if force:
         question = f"Let the plan {', '.join(force)} through at {_apps(session)}?"
-        code = agreed(session, order, question, lambda client: client.resync({**body, "dry_run": True}))
+        code = agreed(session, order, question, _sweep({**body, "dry_run": True}, zone), concerned)
         if code is not None:
             return code
-    return give(session, order, "sync", lambda client: client.resync(with_reason(body, order)), own)
+    return give(session, order, "sync", _sweep(with_reason(body, order), zone), own, concerned, name)
+
+
+def _sweep(body: Json, zones: Sequence[str] | None) -> Work:
+    """Send the request once, or once for each of these zones that an app has."""
+    if not zones:
+        return lambda client: client.resync(body)
+    return lambda client: _each_zone(client, zones, lambda zone: client.resync({**body, "zone": zone}))
+
+
+def _zone_words(zones: Sequence[str] | None) -> list[str]:
+    return [word for zone in zones or () for word in ("--zone", zone)]
 
 
 def _each_zone(client: AppClient, wanted: Sequence[str], post: Callable[[str], Json]) -> Json:

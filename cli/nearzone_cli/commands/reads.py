@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from nearzone_cli.client import AppClient, Json
+from nearzone_cli.commands.giving import is_unknown
 from nearzone_cli.commands.live import live
 from nearzone_cli.completion import keep_names, region_names
 from nearzone_cli.completion import names as known_names
@@ -92,14 +93,15 @@ def names(
         typer.Argument(metavar="[NAME]", autocompletion=known_names, help="Only this name; * stands for anything."),
     ] = None,
 ) -> int:
-    """What each zone answers for each name."""
+    """What each zone answers for each name. Exit code 1 if no app knows NAME."""
     wanted = (name or "*").lower()
     results = session.fleet.ask(
         lambda client: [each for each in client.items("names") if fnmatchcase(each["name"], wanted)]
     )
     if name is None:
         keep_names(session.surroundings.environ, (item["name"] for each in results for item in each.value or ()))
-    return session.finish("names", results, names_screen if name is None else one_name_screen)
+    code = session.unknown(wanted, results) if name and not any(each.value for each in results) else OK
+    return session.finish("names", results, names_screen if name is None else one_name_screen, code)
 
 
 @command(
@@ -111,9 +113,11 @@ def names(
 """,
 )
 def explain(session: Session, name: NAME, origin: FROM = None) -> int:
-    """Every claim of a name, in or out, and why; probes and distances beside."""
+    """Every claim of a name, in or out, and why; probes and distances beside. Exit code 1 if no app knows NAME."""
     results = _of_zones(session, origin, lambda client, zone: client.explanation(zone, name))
-    return session.finish("explain", results, explain_screen)
+    told = [each for result in results if result.value for each in result.value["zones"].values()]
+    known = any(each["claims"] or each["record"] or each["history"] for each in told)
+    return session.finish("explain", results, explain_screen, OK if known else session.unknown(name, results))
 
 
 @command(
@@ -134,6 +138,8 @@ def plan(
     answers = [each.value for each in results if each.value is not None]
     wrong = any(answer["refusals"] or answer["failures"] for answer in answers)
     code = FAILED if wrong else CHANGES if any(answer["changes"] for answer in answers) else OK
+    if name and is_unknown(name, answers):
+        code = session.unknown(name, results)
     return session.finish("plan", results, plan_screen, code)
 
 

@@ -12,6 +12,8 @@ from nearzone_cli.errors import UsageError
 from nearzone_cli.fleet import Result
 from nearzone_cli.session import Session
 
+GRACE_SECONDS = 3.0
+"""Once an app knows a name, for how long the others are waited for: they may know another endpoint of that name."""
 _REGION = re.compile("[a-z][a-z0-9]+")
 
 
@@ -38,7 +40,7 @@ def drain_target(session: Session, text: str) -> Target:
     region = text.lower().replace(" ", "")
     if region in {app.region.lower() for app in session.context.apps}:
         return Target("region", region)
-    results = session.fleet.ask(_endpoints)
+    results = session.fleet.ask_until(_endpoints, lambda lists: _is_known(text, lists), GRACE_SECONDS)
     known = [each for result in results for each in result.value or ()]
     ids = _ending(text, (each["id"] for each in known))
     in_region = region in {str(each["region"]).lower() for each in known}
@@ -51,6 +53,13 @@ def drain_target(session: Session, text: str) -> Target:
     if in_region or _REGION.fullmatch(region):
         return Target("region", region)  # A region without endpoints may be drained in advance; the app knows regions.
     raise UsageError(f"{text!r} is neither a region nor the name of an endpoint{_heard(results)}")
+
+
+def _is_known(text: str, lists: Iterable[Iterable[Json]]) -> bool:
+    """Whether an app knows an endpoint of this name, or a region."""
+    known = [each for items in lists for each in items]
+    region = text.lower().replace(" ", "")
+    return bool(_ending(text, (each["id"] for each in known))) or region in {str(e["region"]).lower() for e in known}
 
 
 def _endpoints(client: AppClient) -> list[Json]:

@@ -64,7 +64,9 @@ def impact(results: Sequence[Result[Json]]) -> list[RenderableType]:
         if each.value is None:
             found.add_row(each.app.region, *[""] * 4, cell(f"{each.outcome}: {each.error}", STYLES[each.outcome]))
             continue
-        covers, changes = each.value["covers"] or {}, each.value["changes"]
+        reports = list(_reports(each.value))
+        covers: Json = next((report["covers"] for report in reports if report["covers"]), {})
+        changes = [change for report in reports for change in report["changes"]]
         gone = sum(len(set(change["before"]) - set(change["after"])) for change in changes)
         empty = sum(1 for change in changes if change["before"] and not change["after"])
         found.add_row(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from shared.config.settings import Settings
 from shared.decide.distance import FAR, exchanged
@@ -15,8 +17,7 @@ _UNFINISHED = "an earlier round ended before it marked the name"
 _SEVERITY = {None: 0, VerdictKind.RETURNING: 1, VerdictKind.WAITING: 2, VerdictKind.DOWN: 3}
 
 
-@dataclass(frozen=True, slots=True)
-class NameChange:
+class NameChange(msgspec.Struct, frozen=True):
     """Why a name must be marked dirty. `everywhere`: in all zones; otherwise in those of the vantage's region.
 
     `cause`: text for the operator, made of fixed words, names and numbers.

@@ -17,8 +17,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from statistics import median
+
+from msgspec.structs import replace
 
 from shared.config.settings import Probing
 from shared.domain.probes import Better, Distances, Evidence

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from math import isfinite
+
+from msgspec.structs import replace
 
 from shared.config.settings import Probing
 from shared.domain.probes import SAMPLES, STRIP, Evidence, ProbeResult, ProbeWord, Target, TargetKey

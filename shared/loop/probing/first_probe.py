@@ -5,7 +5,9 @@ The recorder asks for it before it records the endpoint, so that no decision see
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from shared.decide.probes.verdicts import waiting
 from shared.domain.endpoints import Endpoint, State

@@ -5,7 +5,7 @@ Errors of Azure and of the catalog (`Conflict`, `Transient`, `Terminal`) stay ex
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from shared.decide.decision import HoldBack
 from shared.decide.plan import Change
@@ -13,20 +13,17 @@ from shared.domain.errors import Conflict, Terminal, Transient
 from shared.edge.report import NOT_TRIED
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(msgspec.Struct, frozen=True):
     """The write succeeded; for a whole attempt: the dirty row is removed as well, unless it was marked again."""
 
 
-@dataclass(frozen=True, slots=True)
-class WaitForBudget:
+class WaitForBudget(msgspec.Struct, frozen=True):
     """The zone's budget lets this change go later."""
 
     change: Change
 
 
-@dataclass(frozen=True, slots=True)
-class NotTried:
+class NotTried(msgspec.Struct, frozen=True):
     """The zone has refused writes of this kind for a cause of the zone. `answer`: the error of the last one."""
 
     answer: Terminal
@@ -36,23 +33,19 @@ class NotTried:
         return f"{NOT_TRIED}{self.answer}"
 
 
-@dataclass(frozen=True, slots=True)
-class PastDeadline:
+class PastDeadline(msgspec.Struct, frozen=True):
     """The budget lets the read go only after the deadline."""
 
 
-@dataclass(frozen=True, slots=True)
-class LeaseChanged:
+class LeaseChanged(msgspec.Struct, frozen=True):
     """The lease has lapsed since the claims were read: another instance may have settled the name meanwhile."""
 
 
-@dataclass(frozen=True, slots=True)
-class LeaseTaken:
+class LeaseTaken(msgspec.Struct, frozen=True):
     """Another instance has, or had meanwhile, the lease: this run writes nothing any more."""
 
 
-@dataclass(frozen=True, slots=True)
-class ZoneFrozen:
+class ZoneFrozen(msgspec.Struct, frozen=True):
     """An operator has frozen the zone: nothing is written to it, and its names stay dirty."""
 
 
