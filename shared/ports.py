@@ -13,6 +13,7 @@ from shared.domain.dirty import DirtyName, RecordChange
 from shared.domain.endpoints import Endpoint, EndpointRow, Listing
 from shared.domain.overrides import Override
 from shared.domain.probes import EvidencePage, Probe, ProbeResult, VantageRow
+from shared.domain.resource_graph import GraphFindings
 from shared.domain.zone_environment import Permission, ZoneEnvironment
 from shared.domain.zone_findings import ZoneFindings
 from shared.domain.zones import RecordSet, Zone
@@ -268,6 +269,18 @@ class Inventory(Protocol):
 
     async def list_all(self, subscriptions: Collection[str], known: Sequence[Endpoint]) -> Sequence[Listing]:
         """List every kind in every subscription; an incomplete list says so instead of raising."""
+
+    async def list_some(self, places: Collection[tuple[str, str]], known: Sequence[Endpoint]) -> Sequence[Listing]:
+        """List these kinds in these subscriptions (pairs of both), and the static endpoints; as `list_all`."""
+
+    async def find_opted_in(self, subscriptions: Collection[str]) -> GraphFindings:
+        """Ask Azure Resource Graph what has opted in: hints, which may be minutes old.
+
+        Raises Transient, Forbidden, Terminal, also if the answer is incomplete.
+        """
+
+    async def list_addresses(self, vms: Sequence[Endpoint]) -> Sequence[Endpoint]:
+        """Give VMs the addresses that lists of NICs show, where that costs fewer calls than GETs. Raises nothing."""
 
 
 class RecordSets(Protocol):

@@ -15,6 +15,7 @@ from typing import Any
 from simulator.arm import locks, permissions, tags
 from simulator.arm.front_door import ArmFrontDoor, Request, Response
 from simulator.arm.limits import ArmLimits
+from simulator.arm.resource_graph import ResourceGraph
 from simulator.arm.resource_groups import ResourceGroups
 from simulator.arm.resource_manager import Entry, ResourceManager
 from simulator.compute import moves
@@ -71,7 +72,9 @@ class SimulatedAzure:
         groups = ResourceGroups(self.azure, self._inventory, self.private_dns.locks, self.permissions)
         self.moves = moves.register(self.azure, self.compute, self.network, groups.results)
         self.moves.events = unknowns.move_events
-        self.azure.beyond = ResourceManager(self.azure, self._inventory, groups.handle).handle
+        self.graph = ResourceGraph(self.azure, self.permissions, self._graph_rows)
+        self.azure.completed.append(self.graph.note)
+        self.azure.beyond = ResourceManager(self.azure, self._inventory, groups.handle, self.graph.handle).handle
         self.servers = ModelServers(seed)
         self.compute.moved = self.servers.rename
         self.paths = Paths(clock, seed, MATRIX)
@@ -91,6 +94,14 @@ class SimulatedAzure:
                 yield Entry(f"{zone.id}/virtualNetworkLinks/{link.name}", tags=link.tags or {})
             yield Entry(zone.id, tags=zone.tags)
 
+    def _graph_rows(self) -> Iterator[dict[str, Any]]:
+        """Every resource as Resource Graph shows it, as far as its queries read it."""
+        for each in self._inventory():
+            vm, scale_set = self.compute.vms.find(each.id), self.compute.scale_sets.sets.find(each.id)
+            power = f"PowerState/{vm.power}" if vm else ""
+            mode = "Flexible" if scale_set and scale_set.flexible else ""
+            yield {"id": each.id, "type": each.type, "tags": dict(each.tags), "power": power, "mode": mode}
+
     def handle(self, request: Request) -> Response:
         """Answer an ARM request."""
         return self.azure.handle(request)
@@ -98,7 +109,7 @@ class SimulatedAzure:
     def enforce_limits(self, *, enforced: bool = True) -> None:
         """Refuse calls beyond the published limits of ARM and of each provider, or stop refusing them."""
         self.arm_limits.enforce = self.compute.limits.enforce = self.network.limits.enforce = enforced
-        self.container_groups.limits.enforce = enforced
+        self.container_groups.limits.enforce = self.graph.enforce = enforced
         self.private_dns.limits = self.private_dns.budgets.requests_enforced = enforced
 
     @property
@@ -110,6 +121,7 @@ class SimulatedAzure:
             "network": self.network.limits.throttled,
             "dns": self.private_dns.throttled,
             "containers": self.container_groups.limits.throttled,
+            "graph": self.graph.throttled,
         }
         return Counter({(whose, *key): n for whose, count in counts.items() for key, n in count.items()})
 

@@ -12,11 +12,13 @@ from shared.azure.endpoint_kind import Dependency, Kind, ListResult, Parent
 from shared.azure.load_balancers import LoadBalancers
 from shared.azure.network_interfaces import NetworkInterfaces
 from shared.azure.private_endpoints import PrivateEndpoints
+from shared.azure.resource_graph import ResourceGraph
 from shared.azure.scale_sets import ScaleSetInstances, ScaleSets
 from shared.azure.static_endpoints import StaticEndpoints
 from shared.azure.virtual_machines import VirtualMachines
 from shared.domain.endpoints import STATIC, Endpoint, Listing
 from shared.domain.errors import Terminal
+from shared.domain.resource_graph import GraphFindings
 from shared.domain.resource_ids import resource_id
 from shared.domain.zones import Zone
 
@@ -37,6 +39,8 @@ class ArmInventory:
         self._by_type: dict[str, Kind] = {kind.kind: kind for kind in (*self._kinds, self._static)}
         self._dependencies: dict[str, Dependency] = {make.type: make(arm) for make in DEPENDENCIES}
         self._parents: dict[str, Parent] = {make.type: make(arm) for make in PARENTS}
+        self._vms = next(kind for kind in self._kinds if isinstance(kind, VirtualMachines))
+        self._graph = ResourceGraph(arm, {_top_level(kind): kind for kind in self.kinds})
 
     @property
     def kinds(self) -> frozenset[str]:
@@ -85,14 +89,32 @@ class ArmInventory:
 
     async def list_all(self, subscriptions: Collection[str], previous: Sequence[Endpoint]) -> Sequence[Listing]:
         """List every kind of every subscription, and the static endpoints."""
+        lists = [(each, kind.kind) for each in sorted(subscriptions) for kind in self._kinds]
+        return await self.list_some(lists, previous)
+
+    async def list_some(self, places: Collection[tuple[str, str]], previous: Sequence[Endpoint]) -> Sequence[Listing]:
+        """List these kinds of these subscriptions, and the static endpoints."""
         by_kind: defaultdict[tuple[str, str], list[Endpoint]] = defaultdict(list)
         for endpoint in previous:
             by_kind[endpoint.subscription, endpoint.kind].append(endpoint)
-        lists = [(each, kind) for each in sorted(subscriptions) for kind in self._kinds] + [(STATIC, self._static)]
+        lists = [(each, self._by_type[kind]) for each, kind in places] + [(STATIC, self._static)]
         return await asyncio.gather(*(kind.list_in(each, by_kind[each, kind.kind]) for each, kind in lists))
+
+    async def find_opted_in(self, subscriptions: Collection[str]) -> GraphFindings:
+        """Ask Azure Resource Graph what has opted in."""
+        return await self._graph.find(subscriptions)
+
+    async def list_addresses(self, vms: Sequence[Endpoint]) -> Sequence[Endpoint]:
+        """Return VMs with their addresses, where lists of NICs show these with fewer calls than GETs."""
+        return await self._vms.list_addresses(vms)
 
     def _kind(self, endpoint_id: str) -> Kind | None:
         if endpoint_id.lower().startswith(f"{STATIC}/"):
             return self._static
         found = resource_id(endpoint_id, self.kinds)
         return self._by_type.get(found.type) if found and found.whole else None
+
+
+def _top_level(kind: str) -> str:
+    """Return the ARM type of the resource that has the tags of an endpoint."""
+    return "/".join(kind.split("/")[:2])

@@ -66,6 +66,7 @@ def parse(values: Mapping[str, str], table: Collection[str]) -> Settings:
         probes=probed,
         probing=probing(read, probed, schedule, zones, values.get(APP_REGION, "")),
         probe_schedule=schedule,
+        resource_graph=read.choice("NEARZONE_RESOURCE_GRAPH", "auto", ("auto", "always", "never")),
     )
     read.check_claimed_names("NEARZONE_POLICIES", settings.policies, settings)
     read.check_claimed_names("NEARZONE_PROBES", settings.probes, settings)

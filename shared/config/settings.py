@@ -115,7 +115,8 @@ class Probing:
 class Settings:
     """The settings of the operator. Use `may_claim` and `policy` to look up `claims` and `policies`.
 
-    `exact_only`: names that only an exact entry of `claims` permits, not a glob.
+    `exact_only`: names that only an exact entry of `claims` permits, not a glob. `resource_graph`: `auto`, `always` or
+    `never`: whether sweeps find endpoints by Azure Resource Graph.
     """
 
     zones: tuple[Zone, ...]
@@ -137,6 +138,12 @@ class Settings:
     probes: Mapping[str, Probe] = field(default_factory=dict)
     probing: Probing = field(default_factory=Probing)
     probe_schedule: str = PROBE_SCHEDULE
+    resource_graph: str = "auto"
+
+    @cached_property
+    def subscriptions_digest(self) -> str:
+        """Changes with the watched subscriptions only."""
+        return hashlib.sha256(repr(sorted(self.subscriptions)).encode()).hexdigest()[:16]
 
     @cached_property
     def digest(self) -> str:

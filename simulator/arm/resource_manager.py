@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from simulator.arm import resource_graph
 from simulator.arm.front_door import TENANT, ArmError, ArmFrontDoor, Request, Response
 
 METADATA = "/metadata/endpoints"
@@ -53,10 +54,17 @@ class Entry:
 
 
 class ResourceManager:
-    """Answers requests that name no resource. `inventory` returns all resources; `groups` handles groups."""
+    """Answers requests that name no resource.
+
+    `inventory` returns all resources; `groups` handles groups, `graph` queries of Resource Graph.
+    """
 
     def __init__(
-        self, azure: ArmFrontDoor, inventory: Callable[[], Iterable[Entry]], groups: Callable[[Request], Response]
+        self,
+        azure: ArmFrontDoor,
+        inventory: Callable[[], Iterable[Entry]],
+        groups: Callable[[Request], Response],
+        graph: Callable[[Request], Response],
     ) -> None:
         self._azure = azure
         self._inventory = inventory
@@ -73,6 +81,7 @@ class ResourceManager:
                 ("/subscriptions/([^/]+)/resources", self._resources),
                 ("/subscriptions/([^/]+)/resourcegroups/([^/]+)/resources", self._resources),
                 ("/subscriptions/[^/]+/resourcegroups(?:/[^/]+)?", groups),
+                (resource_graph.PATH, graph),
             )
         ]
 
@@ -94,8 +103,8 @@ class ResourceManager:
                 "MissingApiVersionParameter",
                 "The api-version query parameter (?api-version=) is required for all requests.",
             )
-        subscription = request.path.split("/")[2:3]
-        if subscription and request.path != METADATA and subscription[0].lower() not in self._known():
+        root, subscription = request.path.split("/")[1:2], request.path.split("/")[2:3]
+        if root == ["subscriptions"] and subscription and subscription[0].lower() not in self._known():
             raise ArmError(404, "SubscriptionNotFound", f"The subscription '{subscription[0]}' could not be found.")
         return answer(request, *parts)
 
