@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from shared.domain.catalog_rows import WHOLE_ZONE, Lease, LeaseHolder, LogPage, NameIndexEntry, Versioned
 from shared.domain.catalog_state import BadRow, CatalogState, WriteStamp
@@ -13,10 +13,12 @@ from shared.domain.dirty import DirtyName, RecordChange
 from shared.domain.endpoints import Endpoint, EndpointRow, Listing
 from shared.domain.overrides import Override
 from shared.domain.probes import EvidencePage, Probe, ProbeResult, VantageRow
-from shared.domain.resource_graph import GraphFindings
 from shared.domain.zone_environment import Permission, ZoneEnvironment
 from shared.domain.zone_findings import ZoneFindings
 from shared.domain.zones import RecordSet, Zone
+
+if TYPE_CHECKING:
+    from shared.domain.resource_graph import GraphFindings
 
 
 class Metrics(Protocol):

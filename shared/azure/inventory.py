@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from shared.azure.client import Arm
 from shared.azure.container_groups import ContainerGroups
@@ -12,15 +13,16 @@ from shared.azure.endpoint_kind import Dependency, Kind, ListResult, Parent
 from shared.azure.load_balancers import LoadBalancers
 from shared.azure.network_interfaces import NetworkInterfaces
 from shared.azure.private_endpoints import PrivateEndpoints
-from shared.azure.resource_graph import ResourceGraph
 from shared.azure.scale_sets import ScaleSetInstances, ScaleSets
 from shared.azure.static_endpoints import StaticEndpoints
 from shared.azure.virtual_machines import VirtualMachines
 from shared.domain.endpoints import STATIC, Endpoint, Listing
 from shared.domain.errors import Terminal
-from shared.domain.resource_graph import GraphFindings
 from shared.domain.resource_ids import resource_id
 from shared.domain.zones import Zone
+
+if TYPE_CHECKING:
+    from shared.domain.resource_graph import GraphFindings
 
 KINDS = (VirtualMachines, LoadBalancers, ScaleSetInstances, PrivateEndpoints, ContainerGroups)
 DEPENDENCIES = (NetworkInterfaces,)
@@ -40,7 +42,7 @@ class ArmInventory:
         self._dependencies: dict[str, Dependency] = {make.type: make(arm) for make in DEPENDENCIES}
         self._parents: dict[str, Parent] = {make.type: make(arm) for make in PARENTS}
         self._vms = next(kind for kind in self._kinds if isinstance(kind, VirtualMachines))
-        self._graph = ResourceGraph(arm, {_top_level(kind): kind for kind in self.kinds})
+        self._arm = arm
 
     @property
     def kinds(self) -> frozenset[str]:
@@ -101,8 +103,10 @@ class ArmInventory:
         return await asyncio.gather(*(kind.list_in(each, by_kind[each, kind.kind]) for each, kind in lists))
 
     async def find_opted_in(self, subscriptions: Collection[str]) -> GraphFindings:
-        """Ask Azure Resource Graph what has opted in."""
-        return await self._graph.find(subscriptions)
+        """Ask Azure Resource Graph what has opted in. Imported here: a process that handles events does not need it."""
+        from shared.azure.resource_graph import ResourceGraph  # noqa: PLC0415
+
+        return await ResourceGraph(self._arm, {_top_level(kind): kind for kind in self.kinds}).find(subscriptions)
 
     async def list_addresses(self, vms: Sequence[Endpoint]) -> Sequence[Endpoint]:
         """Return VMs with their addresses, where lists of NICs show these with fewer calls than GETs."""

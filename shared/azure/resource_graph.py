@@ -6,10 +6,10 @@ named):
 - Eventually consistent: new or changed resources may be missing for up to 60 seconds (virtual-machine-scale-sets-
   orchestration-modes). A full scan finds what no notification reported (overview).
 - A result has only what the identity may read; 403 only if it may read none of the subscriptions (overview).
-- 1,000 rows a page; `$skipToken` leads to the next page with the same query; no token, and `resultTruncated` "true", if
-  every column is dynamic or null, or the query has `limit` (paging-results; OpenAPI 2022-10-01).
+- 1,000 rows a page; `$skipToken` leads to the next page with the same query. No token, and a result that is truncated,
+  if every column is dynamic or null, or the query has `limit` (paging-results; OpenAPI 2022-10-01).
 - About 15 queries in 5 seconds for an identity; the answer's `x-ms-user-quota-remaining` and
-  `x-ms-user-quota-resets-after` (hh:mm:ss) say what is left. Beyond it: 429 `RateLimiting`
+  `x-ms-user-quota-resets-after` (hh:mm:ss) say what is left. Beyond it: 429 with the code RateLimiting
   (guidance-for-throttled-requests; Azure/azure-cli-extensions#3325). These queries do not count against Resource
   Manager's reads.
 - Groups of fewer than 300 subscriptions a query are recommended (the same page).

@@ -115,8 +115,8 @@ class Probing:
 class Settings:
     """The settings of the operator. Use `may_claim` and `policy` to look up `claims` and `policies`.
 
-    `exact_only`: names that only an exact entry of `claims` permits, not a glob. `resource_graph`: `auto`, `always` or
-    `never`: whether sweeps find endpoints by Azure Resource Graph.
+    `exact_only`: names that only an exact entry of `claims` permits, not a glob. `resource_graph`: whether sweeps
+    find endpoints by Azure Resource Graph: auto, always or never.
     """
 
     zones: tuple[Zone, ...]

@@ -28,13 +28,16 @@ class InventoryLists:
     """What a sweep has listed. `way`: how; `alarms`: why not by Resource Graph.
 
     `settled`: it shows every claim that the catalog does not get by an event. Resource Graph does so only if events
-    have been recorded for as long as it may be late.
+    have been recorded for as long as it may be late (`late`, in seconds). `scope`: the digest of the subscriptions that
+    it was asked about, or "".
     """
 
     listings: Sequence[Listing]
     way: str
     settled: bool = True
     alarms: tuple[Alarm, ...] = ()
+    late: float = 0.0
+    scope: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,8 +59,9 @@ class GraphInventory:
             return InventoryLists(listings, f"{LISTS}, Resource Graph cannot be read: {error}"[:300], alarms=alarms)
         if found is None:
             return InventoryLists(await self.inventory.list_all(self.settings.subscriptions, previous), LISTS)
-        settled = begun is None or _is_settled(begun, self.settings, asked)
-        return InventoryLists(await self._read_hints(rows, found, previous), GRAPH, settled)
+        scope, listings = self.settings.subscriptions_digest, await self._read_hints(rows, found, previous)
+        settled = begun is None or _is_settled(begun, scope, asked)
+        return InventoryLists(listings, GRAPH, settled, late=SETTLED_SECONDS, scope=scope)
 
     async def _find(self) -> GraphFindings | None:
         """Ask Resource Graph; None where lists are preferred. Raises Transient, Terminal."""
@@ -77,17 +81,12 @@ class GraphInventory:
         return [*listings, *hinted]
 
 
-def graph_scope(settings: Settings) -> str:
-    """Which subscriptions Resource Graph was asked about, for the state row."""
-    return settings.subscriptions_digest
-
-
-def _is_settled(state: CatalogState, settings: Settings, asked: float) -> bool:
+def _is_settled(state: CatalogState, scope: str, asked: float) -> bool:
     """Whether what Resource Graph did not show yet at `asked` has been recorded by events.
 
     Events of these subscriptions are recorded since the first sweep of this catalog that asked about them.
     """
-    return state.graph_scope == graph_scope(settings) and asked - state.graph_at >= SETTLED_SECONDS
+    return state.graph_scope == scope and asked - state.graph_at >= SETTLED_SECONDS
 
 
 def _alarm(error: NearzoneError, subscriptions: int) -> Alarm:

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from shared.decide.inventory_diff import diff_inventory
-from shared.decide.sweep_reads import SETTLED_SECONDS
 from shared.decide.zone_plan import dirty_names
 from shared.domain.catalog_state import CatalogState
 from shared.domain.concurrency import gather_bounded
@@ -22,7 +21,6 @@ from shared.domain.sweep_scope import SweepScope
 from shared.edge.report import Report
 from shared.loop.catch_up import ObservationCatchUp
 from shared.loop.dry_run import dry_run
-from shared.loop.graph_inventory import GRAPH, graph_scope
 from shared.loop.housekeeping import Housekeeping
 from shared.loop.operator_log import OperatorLog
 from shared.loop.recorder import Recorder
@@ -85,8 +83,8 @@ class Sweeper:
         await self._mark(scope, plan, zones.read_at)
         await self._log_forced(scope, plan, report)
         alarms = [replace(alarm, at=zones.read_at) for alarm in (*own_alarms, *plan.ambiguous)]
-        late = SETTLED_SECONDS if report.inventory == GRAPH else 0.0
-        finishing = self._state.finish(begun, alarms, is_complete=fleet.is_complete, late=late)
+        late, is_complete = inventory.lists.late, fleet.is_complete
+        finishing = self._state.finish(begun, alarms, is_complete=is_complete, late=late)
         noted, _ = await asyncio.gather(finishing, self._keep_findings(scope, plan, zones))
         if not noted:
             report.failures.append(("sweep", "the catalog was lost meanwhile: the next sweep fills it"))
@@ -104,8 +102,8 @@ class Sweeper:
         if inventory.epoch != begun.epoch:
             begun = await self._state.start()
             inventory = await self._reader.read_inventory(begun, report)
-        if inventory.lists.way == GRAPH:
-            await self._state.ask_graph(begun, graph_scope(self.applier.settings))
+        if inventory.lists.scope:
+            await self._state.ask_graph(begun, inventory.lists.scope)
         return begun, inventory
 
     async def _catch_up(

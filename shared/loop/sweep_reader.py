@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 from zlib import crc32
 
 from shared.decide.inventory_diff import Rows
@@ -19,9 +20,11 @@ from shared.domain.endpoints import Endpoint, EndpointRow, Listing, State
 from shared.domain.errors import NearzoneError
 from shared.domain.zones import RecordSet, Zone
 from shared.edge.report import Report
-from shared.loop.graph_inventory import GraphInventory, InventoryLists
 from shared.loop.recorder import Recorder
 from shared.loop.zone.apply import ZoneApplier
+
+if TYPE_CHECKING:
+    from shared.loop.graph_inventory import InventoryLists
 
 HEALTH_RECHECK_SECONDS = 86_400.0
 """Seconds after which a VM that has reported no health is read by GET again: whether lists show that it began to report
@@ -118,6 +121,9 @@ class SweepReader:
     async def _list(
         self, rows: Rows, previous: Sequence[Endpoint], begun: CatalogState | None, report: Report
     ) -> InventoryLists:
+        """Imported here: a process that only handles events does not need it."""
+        from shared.loop.graph_inventory import GraphInventory  # noqa: PLC0415
+
         inventory = GraphInventory(self.recorder.observer.inventory, self.applier.settings, self.recorder.clock)
         lists = await inventory.read(rows, previous, begun)
         report.failures += [

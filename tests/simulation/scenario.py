@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from simulator.faults.source import Rates
 from simulator.oracle.answers import expected
 from tests.simulation.faults import KINDS, rates
+from tests.simulation.graph_scenario import GraphScenario, draw_graph
 from tests.simulation.probe_scenario import ProbeScenario, draw_probing
 
 SUBSCRIPTIONS = ("11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222")
@@ -60,6 +61,7 @@ class Scenario:
     short_lists: float
     cloud_events: bool
     probing: ProbeScenario | None
+    graph: GraphScenario | None
 
     @property
     def zone_regions(self):
@@ -96,6 +98,7 @@ def draw(seed):
     calm, stormy, storms = sometimes(0.75, arm()) or (Rates(), Rates(), ())
     world = a_world(rng, regions)
     probing = draw_probing(seed, world, regions)
+    graph = draw_graph(seed, world)
     return Scenario(
         seed=seed,
         world=world,
@@ -123,6 +126,7 @@ def draw(seed):
         short_lists=sometimes(0.5, 0.5),
         cloud_events=rng.random() < 0.3,
         probing=probing,
+        graph=graph,
     )
 
 
