@@ -14,19 +14,37 @@ LONGEST_LAG = 240.0
 
 @dataclass(frozen=True)
 class GraphScenario:
-    """How late Resource Graph shows changes, in seconds at the most, and the chance that it cannot be read."""
+    """How late Resource Graph shows changes, in seconds at the most, and the chance that it cannot be read.
+
+    `sweep_every`: replaces the scenario's, so that sweeps meet rows that are late.
+    """
 
     lag: float
     refused: float
+    sweep_every: float
 
 
-def draw_graph(seed, world):
-    """How a seed uses Resource Graph, None: not at all. The settings of `world` gain what that needs."""
+def draw_graph(seed, world, subscriptions):
+    """How a seed uses Resource Graph, None: not at all. The settings of `world` gain what that needs.
+
+    Its VMs are spread over the subscriptions: where most VMs of one have opted in, a sweep would list it. Many of them
+    opt in later, which Resource Graph then shows late.
+    """
     if seed % CYCLE != WITH_GRAPH:
         return None
     rng = Random(f"graph {seed}")
-    world["settings"]["NEARZONE_RESOURCE_GRAPH"] = "always"
-    return GraphScenario(rng.choice((0.0, 60.0, LONGEST_LAG, LONGEST_LAG)), rng.choice((0.0, 0.0, 0.1, 0.5)))
+    world["settings"] |= {
+        "NEARZONE_RESOURCE_GRAPH": "always",
+        "NEARZONE_SUBSCRIPTIONS": list(subscriptions),
+        "NEARZONE_CLAIMS": {"*": list(subscriptions)},
+    }
+    for number, vm in enumerate(world["vms"]):
+        vm["tags"] = vm["tags"] if rng.random() < 0.5 else {}
+        for each in (vm, *vm["nics"]):
+            parts = each["id"].split("/")
+            each["id"] = "/".join([*parts[:2], subscriptions[number % len(subscriptions)], *parts[3:]])
+    lag, refused = rng.choice((0.0, 60.0, LONGEST_LAG, LONGEST_LAG)), rng.choice((0.0, 0.0, 0.1, 0.5))
+    return GraphScenario(lag, refused, rng.uniform(40.0, 150.0))
 
 
 class GraphFaults:

@@ -97,8 +97,8 @@ def draw(seed):
 
     calm, stormy, storms = sometimes(0.75, arm()) or (Rates(), Rates(), ())
     world = a_world(rng, regions)
+    graph = draw_graph(seed, world, SUBSCRIPTIONS)
     probing = draw_probing(seed, world, regions)
-    graph = draw_graph(seed, world)
     return Scenario(
         seed=seed,
         world=world,
@@ -108,7 +108,7 @@ def draw(seed):
         tempo=probing.tempo if probing else tempo,
         arm_latency=rng.choice((0.1, 0.5, 1.0)),
         catalog_seconds=rng.choice((0.0, 0.005, 0.03)),
-        sweep_every=rng.uniform(120.0, 600.0),
+        sweep_every=_seconds_between_sweeps(rng, graph),
         loss=sometimes(0.7, 0.15),
         duplication=sometimes(0.6, 0.2),
         reordering=sometimes(0.6, 0.3),
@@ -128,6 +128,12 @@ def draw(seed):
         probing=probing,
         graph=graph,
     )
+
+
+def _seconds_between_sweeps(rng, graph):
+    """Drawn in any case, so that what is drawn after it stays the same."""
+    seconds = rng.uniform(120.0, 600.0)
+    return graph.sweep_every if graph else seconds
 
 
 def a_world(rng, regions):
