@@ -281,6 +281,9 @@ class Inventory(Protocol):
         Raises Transient, Forbidden, Terminal, also if the answer is incomplete.
         """
 
+    async def group_subscriptions(self, group: str) -> Collection[str]:
+        """The ids of the subscriptions below a management group, in lower case. Raises Transient, Terminal."""
+
     async def list_addresses(self, vms: Sequence[Endpoint]) -> Sequence[Endpoint]:
         """Give VMs the addresses that lists of NICs show, where that costs fewer calls than GETs. Raises nothing."""
 

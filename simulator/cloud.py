@@ -15,6 +15,7 @@ from typing import Any
 from simulator.arm import locks, permissions, tags
 from simulator.arm.front_door import ArmFrontDoor, Request, Response
 from simulator.arm.limits import ArmLimits
+from simulator.arm.management_groups import ManagementGroups
 from simulator.arm.resource_graph import ResourceGraph
 from simulator.arm.resource_groups import ResourceGroups
 from simulator.arm.resource_manager import Entry, ResourceManager
@@ -74,7 +75,9 @@ class SimulatedAzure:
         self.moves.events = unknowns.move_events
         self.graph = ResourceGraph(self.azure, self.permissions, self._graph_rows)
         self.azure.completed.append(self.graph.note)
-        self.azure.beyond = ResourceManager(self.azure, self._inventory, groups.handle, self.graph.handle).handle
+        self.management_groups = ManagementGroups(self.permissions)
+        rest = (groups.handle, self.graph.handle, self.management_groups.handle)
+        self.azure.beyond = ResourceManager(self.azure, self._inventory, *rest).handle
         self.servers = ModelServers(seed)
         self.compute.moved = self.servers.rename
         self.paths = Paths(clock, seed, MATRIX)

@@ -108,6 +108,12 @@ class ArmInventory:
 
         return await ResourceGraph(self._arm, {_top_level(kind): kind for kind in self.kinds}).find(subscriptions)
 
+    async def group_subscriptions(self, group: str) -> Collection[str]:
+        """Read the subscriptions below a management group. Imported here: few apps have one."""
+        from shared.azure.management_groups import subscriptions_of  # noqa: PLC0415
+
+        return await subscriptions_of(self._arm, group)
+
     async def list_addresses(self, vms: Sequence[Endpoint]) -> Sequence[Endpoint]:
         """Return VMs with their addresses, where lists of NICs show these with fewer calls than GETs."""
         return await self._vms.list_addresses(vms)

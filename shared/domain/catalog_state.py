@@ -59,6 +59,15 @@ class ReadingProgress:
 
 
 @dataclass(frozen=True, slots=True)
+class WatchedGroup:
+    """A management group that the settings name, and its subscriptions as last read. `error`: why not read since."""
+
+    name: str
+    subscriptions: tuple[str, ...]
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class CatalogState:
     """States that the catalog has every claim as of `completed_at`, under the settings with this `digest`.
 
@@ -70,7 +79,7 @@ class CatalogState:
     sweep that had to read many endpoints one by one. `deferred_at`: when an event was last left to a sweep (see
     `unknown_resources.py`). `covered_at`: sweeps have handled all events that were deferred up to this time.
     `graph_at`: when the first sweep of this catalog began that asked Resource Graph about the watched subscriptions,
-    whose digest is `graph_scope`.
+    whose digest is `graph_scope`. `groups`: the management groups of the settings.
     """
 
     digest: str = ""
@@ -88,6 +97,7 @@ class CatalogState:
     covered_at: float = 0.0
     graph_scope: str = ""
     graph_at: float = 0.0
+    groups: tuple[WatchedGroup, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from typing import Any
 
 from simulator.arm import resource_graph
 from simulator.arm.front_door import TENANT, ArmError, ArmFrontDoor, Request, Response
+from simulator.arm.management_groups import PATH as MANAGEMENT_GROUPS
 
 METADATA = "/metadata/endpoints"
 AUDIENCE = "https://management.azure.com"
@@ -56,7 +57,8 @@ class Entry:
 class ResourceManager:
     """Answers requests that name no resource.
 
-    `inventory` returns all resources; `groups` handles groups, `graph` queries of Resource Graph.
+    `inventory` returns all resources; `groups` handles groups, `graph` queries of Resource Graph,
+    `management_groups` lists of what is below one.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class ResourceManager:
         inventory: Callable[[], Iterable[Entry]],
         groups: Callable[[Request], Response],
         graph: Callable[[Request], Response],
+        management_groups: Callable[[Request, str], Response],
     ) -> None:
         self._azure = azure
         self._inventory = inventory
@@ -82,6 +85,7 @@ class ResourceManager:
                 ("/subscriptions/([^/]+)/resourcegroups/([^/]+)/resources", self._resources),
                 ("/subscriptions/[^/]+/resourcegroups(?:/[^/]+)?", groups),
                 (resource_graph.PATH, graph),
+                (MANAGEMENT_GROUPS, management_groups),
             )
         ]
 
