@@ -229,7 +229,7 @@ class Invariants:
             self._check_swept(key, begun, shown)
         for known in self.rows.values():
             if known.put < begun and not known.row.todo and not _open(known.row):
-                known.begun = known.since = max(known.begun, begun if known.row.endpoint.names else shown)
+                known.begun = known.since = max(known.begun, begun if known.claims else shown)
 
     def _check_swept(self, key, begun, shown):
         """A complete sweep has seen every endpoint, so that no row is older than it, unless somebody was slow.
@@ -241,7 +241,7 @@ class Invariants:
             if all(each.names for each in self.history.seen(key, shown)):
                 self.trace.violation("a complete catalog knows every claim", f"{errand}: no row of {key}")
             return
-        if not known.row.endpoint.names:
+        if not known.claims:
             begun = shown
         since = begun if known.put < begun else min(begun, known.begun)
         if not _open(known.row) and not self._fits(known.row.endpoint, since):
