@@ -131,7 +131,7 @@ def _place_differs(known: _Known | None, shown: Mapping[str, GraphResource]) -> 
     met = set()
     for row in known.rows if known else ():
         hint = shown.get(row.endpoint.parent) or shown.get(row.endpoint.key)
-        if hint is None or _is_doubtful(row) or _names_differ(hint, row.endpoint):
+        if hint is None or _is_doubtful(row) or _tags_differ(hint, row.endpoint):
             return True
         met.add(hint.key)
     return met != shown.keys()
@@ -142,14 +142,15 @@ def _is_doubtful(row: EndpointRow) -> bool:
     return bool(row.endpoint.doubt) or row.endpoint.state == State.UNKNOWN
 
 
-def _names_differ(hint: GraphResource, endpoint: Endpoint) -> bool:
-    return (hint.tagged, hint.own) != (endpoint.tagged, endpoint.own)
+def _tags_differ(hint: GraphResource, endpoint: Endpoint) -> bool:
+    """Whether a hint has other names, or another drain tag than the endpoint's state shows."""
+    drains = hint.drained != (endpoint.state == State.DRAINING) and endpoint.state != State.STOPPED
+    return drains or (hint.tagged, hint.own) != (endpoint.tagged, endpoint.own)
 
 
 def _differs(hint: GraphResource, vm: Endpoint) -> bool:
-    runs, serves = hint.power in _RUNNING, vm.state != State.STOPPED
-    drains = hint.drained != (vm.state == State.DRAINING) and runs and serves
-    return _names_differ(hint, vm) or (bool(hint.power) and runs != serves) or drains
+    runs = hint.power in _RUNNING
+    return _tags_differ(hint, vm) or (bool(hint.power) and runs != (vm.state != State.STOPPED))
 
 
 def _longest_unread(known: Iterable[_Known]) -> tuple[list[_Known], list[_Known]]:

@@ -87,6 +87,8 @@ def test_a_kind_other_than_vms_is_listed_where_something_of_it_differs():
     assert read(rows(), [hint(balancer)]) == ([], place)
     assert read(rows(balancer), []) == ([], place)
     assert read(rows(balancer), [hint(balancer, tagged=())]) == ([], place)
+    assert read(rows(balancer), [hint(balancer, drained=True)]) == ([], place)
+    assert read(rows(replace(balancer, state=State.DRAINING)), [hint(balancer)]) == ([], place)
     assert read(rows(replace(balancer, doubt="HTTP 403")), [hint(balancer)]) == ([], place)
 
 
