@@ -10,12 +10,12 @@ import json
 import logging
 import os
 from collections.abc import Awaitable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import azure.functions as func
 
 from shared import telemetry
-from shared.bootstrap import build
+from shared.bootstrap import build_app
 from shared.config.settings import DRAIN_SCHEDULE, PROBE_SCHEDULE, SWEEP_SCHEDULE
 from shared.domain.errors import BadRequest, NearzoneError, Transient
 from shared.edge import commands, query
@@ -25,6 +25,9 @@ from shared.edge.prometheus import CONTENT_TYPE, prometheus_text
 from shared.edge.report import Report
 from shared.edge.status_query import parse_status_query
 from shared.loop.reconciler import Reconciler
+
+if TYPE_CHECKING:
+    from shared.loop.group_reconciler import GroupReconciler
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
 
@@ -40,9 +43,9 @@ def insights() -> telemetry.Telemetry:
 
 
 @functools.cache
-def loop() -> Reconciler:
+def loop() -> Reconciler | GroupReconciler:
     """The one reconciler of this process. Raises BadSettings with every fault."""
-    return build(os.environ, measure=insights().measure)
+    return build_app(os.environ, measure=insights().measure)
 
 
 def schedule(setting: str, default: str) -> str:
@@ -55,7 +58,7 @@ def schedule(setting: str, default: str) -> str:
 async def on_resource_event(event: str, context: func.Context) -> None:
     """Event Grid, both schemas. Fails, to be delivered again, only where the observation could not be kept."""
     with insights().span(context):
-        _log_report(await loop().on_event(event))
+        _log_report(await (await loop().current()).on_event(event))
 
 
 @app.function_name("drain")
@@ -63,7 +66,7 @@ async def on_resource_event(event: str, context: func.Context) -> None:
 async def drain(timer: func.TimerRequest, context: func.Context) -> None:  # noqa: ARG001 - the binding's name
     """Applies what was left dirty. Fails where a write failed, so that an alert rule sees it."""
     with insights().span(context) as call:
-        report = await loop().drain()
+        report = await (await loop().current()).drain()
         call.idle = report.idle
         _must_succeed(report)
 
@@ -73,7 +76,7 @@ async def drain(timer: func.TimerRequest, context: func.Context) -> None:  # noq
 async def correct_drift(timer: func.TimerRequest, context: func.Context) -> None:  # noqa: ARG001 - as above
     """The full sweep."""
     with insights().span(context):
-        _must_succeed(await loop().correct_drift())
+        _must_succeed(await (await loop().current(sweeps=True)).correct_drift())
 
 
 @app.function_name("probe")
@@ -81,7 +84,7 @@ async def correct_drift(timer: func.TimerRequest, context: func.Context) -> None
 async def probe(timer: func.TimerRequest, context: func.Context) -> None:  # noqa: ARG001 - as above
     """A round of probes; without NEARZONE_PROBES nothing."""
     with insights().span(context) as call:
-        report = await loop().probe()
+        report = await (await loop().current()).probe()
         call.idle = report.idle
         _must_succeed(report)
 
@@ -93,7 +96,7 @@ async def resync(req: func.HttpRequest, context: func.Context) -> func.HttpRespo
 
     async def report() -> dict[str, Any]:
         query.none_expected(query.given(req.url, req.params), "send the request as JSON in the body")
-        reconciler = loop()
+        reconciler = await loop().current()
         inventory, by = reconciler.inventory, caller(req.headers, os.environ)
         command = commands.parse(
             req.get_body(), reconciler.settings, inventory.kinds, by, parents=inventory.parent_types
@@ -113,7 +116,7 @@ async def status(req: func.HttpRequest, context: func.Context) -> func.HttpRespo
     """
 
     async def body() -> dict[str, Any] | str:
-        reconciler = loop()
+        reconciler = await loop().current()
         params = query.given(req.url, req.params)
         return await reconciler.handle_status(parse_status_query(params, reconciler.settings))
 
@@ -129,7 +132,7 @@ async def metrics(req: func.HttpRequest, context: func.Context) -> func.HttpResp
         call.idle = True  # It comes every minute, and the host logs each request anyway.
         try:
             query.none_expected(query.given(req.url, req.params))
-            scraped = prometheus_text(*await loop().metrics_page())
+            scraped = prometheus_text(*await (await loop().current()).metrics_page())
         except BadRequest as error:
             return _json({"error": str(error)}, 400)
         except NearzoneError as error:

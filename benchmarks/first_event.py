@@ -20,7 +20,7 @@ async def main() -> None:
     event, *sdks = sys.argv[1:]
     if not function_app.app.get_functions():
         raise RuntimeError("the app has no functions")
-    report = await function_app.loop().on_event(event)
+    report = await (await function_app.loop().current()).on_event(event)
     if report.observed != 1 or report.failures or report.names_remaining or not report.changes:
         raise RuntimeError(f"the event was not handled: {report.as_json()}")
     found = {"rest_mb": memory_mb("VmRSS"), "sdks": [each for each in sdks if each in sys.modules]}

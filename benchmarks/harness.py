@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 NAMES = (
-    *("event", "same", "strangers", "storm", "stop", "bootstrap", "sweep", "drift", "growth", "cold"),
+    *("event", "same", "strangers", "storm", "stop", "bootstrap", "inventory", "sweep", "drift", "growth", "cold"),
     *("probe_round", "probes", "distances"),
 )
 """All scenarios, in the order in which they run and are shown: module names of this package."""

@@ -77,7 +77,7 @@ class Sent:
 class TimedCloud:
     """A cloud that counts its own CPU seconds."""
 
-    def __init__(self, cloud: SimulatedAzure) -> None:
+    def __init__(self, cloud: Answering) -> None:
         self._cloud = cloud
         self.cpu = 0.0
 
@@ -143,6 +143,7 @@ class Stage:
     """A simulated deployment, created inside a running loop, virtual or real; all parts share the loop's clock.
 
     `latency` multiplies the recorded latencies (0: none). `limits`: whether Azure enforces its published limits.
+    `front`: what answers requests in front of the cloud.
     """
 
     def __init__(
@@ -153,11 +154,12 @@ class Stage:
         latency: float = 1.0,
         limits: bool = True,
         catalog_seconds: float = CATALOG_SECONDS,
+        front: Callable[[SimulatedAzure], Answering] = lambda cloud: cloud,
     ) -> None:
         self.clock = asyncio.get_running_loop().time
         self.cloud = SimulatedAzure(read(json.dumps(world)), clock=self.clock, seed=seed)
         self.cloud.enforce_limits(enforced=limits)
-        self.timed = TimedCloud(self.cloud)
+        self.timed = TimedCloud(front(self.cloud))
         self.wire = RecordingTransport(self.timed, Latency(Random(seed), latency))
         self.remote = DelayedCatalog(MemoryCatalog(), catalog_seconds)
         self.catalog = cast("Catalog", self.remote)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from shared.decide.sweep_reads import SUBSCRIPTIONS_LISTED
+
 LONGEST_PREFIX = 27
 """Of the smallest subnet that Microsoft documents for Flex Consumption: an app uses up to 27 addresses of it. Two apps
 need a /26 (Microsoft Learn, functions-networking-options, subnets)."""
@@ -80,7 +82,10 @@ class Entra:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """The whole deployment. `subscription`: of nearzone's own resources. `one_app`: one app writes all zones."""
+    """The whole deployment. `subscription`: of nearzone's own resources. `one_app`: one app writes all zones.
+
+    `management_groups`: names of groups whose subscriptions are watched as well.
+    """
 
     subscription: str
     zone: str
@@ -96,6 +101,14 @@ class Deployment:
     settings: Mapping[str, object]
     alerts: Alerts
     entra: Entra | None = None
+    management_groups: tuple[str, ...] = ()
+
+    @property
+    def finds_by_resource_graph(self) -> bool:
+        """Whether sweeps may find endpoints by Azure Resource Graph."""
+        chosen = str(self.settings.get("NEARZONE_RESOURCE_GRAPH", "auto")).lower()
+        many = len(self.subscriptions) > SUBSCRIPTIONS_LISTED or bool(self.management_groups)
+        return chosen == "always" or (chosen == "auto" and many)
 
     @property
     def apps(self) -> tuple[tuple[Region, ...], ...]:

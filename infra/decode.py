@@ -28,6 +28,7 @@ KEY = "nearzone:deployment"
 
 _GUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _NAME = r"[a-z][a-z0-9-]{1,18}[a-z0-9]"
+_GROUP = r"[-\w.()]{1,90}(?<!\.)"
 _ZONE = r"(?=.{3,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.){1,33}[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _FIELDS = {
     "": {*Deployment.__dataclass_fields__},
@@ -69,6 +70,7 @@ def decode(values: object) -> Deployment:
         settings=read.settings(top.get("settings", {})),
         alerts=read.alerts(top.get("alerts", {})),
         entra=read.entra(top["entra"]) if "entra" in top else None,
+        management_groups=read.groups(top.get("management_groups", [])),
     )
     read.cross_check(deployment)
     read.check_app_settings(deployment)
@@ -221,6 +223,19 @@ class _Reader:
             self.fault(where, value, "a list of GUIDs")
             return ()
         return tuple(self._guid(f"{where}[{i}]", item) for i, item in enumerate(value))
+
+    def groups(self, value: object) -> tuple[str, ...]:
+        """Return the names of management groups."""
+        expected = "the name of a management group"
+        if not isinstance(value, list):
+            self.fault("management_groups", value, f"a list, each {expected}")
+            return ()
+
+        def name(i: int, item: object) -> str:
+            where = f"management_groups[{i}]"
+            return self._text(where, item, lambda text: bool(re.fullmatch(_GROUP, text)), expected)
+
+        return tuple(name(i, item) for i, item in enumerate(value))
 
     def cross_check(self, deployment: Deployment) -> None:
         """Add faults of several values together."""

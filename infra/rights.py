@@ -34,6 +34,13 @@ READ_ENDPOINTS = (
 )
 """At every watched subscription: endpoints and their dependencies."""
 
+READ_SUBSCRIPTION = ("Microsoft.Resources/subscriptions/read",)
+"""At every watched subscription if sweeps find endpoints by Azure Resource Graph: it shows a subscription only to an
+identity that may read it. Without this, the sweep lists the subscription."""
+
+READER = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
+"""The built-in role, at a management group: a custom role can be assigned at one group only."""
+
 WRITE_RECORDS = (
     "Microsoft.Network/privateDnsZones/A/read",
     "Microsoft.Network/privateDnsZones/A/write",

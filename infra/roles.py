@@ -37,6 +37,7 @@ def define(deployment: Deployment, clouds: Clouds) -> Roles:
     zones = {names.subscription_of(names.zone_id(deployment, region)) for region in deployment.regions}
     vnets = {names.subscription_of(vnet) for region in deployment.regions for vnet in region.vnets}
     watched = {each.id for each in deployment.subscriptions}
+    shown = rights.READ_SUBSCRIPTION if deployment.finds_by_resource_graph else ()
 
     def role(name: str, does: str, actions: Sequence[str], where: set[str]) -> pulumi.Output[str]:
         scopes = [f"/subscriptions/{each}" for each in sorted(where)]
@@ -53,7 +54,9 @@ def define(deployment: Deployment, clouds: Clouds) -> Roles:
         ).id
 
     return Roles(
-        endpoints=role("endpoints", "Read endpoints and what they depend on", rights.READ_ENDPOINTS, watched),
+        endpoints=role(
+            "endpoints", "Read endpoints and what they depend on", (*rights.READ_ENDPOINTS, *shown), watched
+        ),
         records=role("records", "Read and write A record sets of private zones", rights.WRITE_RECORDS, zones),
         surroundings=role("surroundings", "Read what a preflight looks at", rights.READ_SURROUNDINGS, zones | vnets),
         locks=role("locks", "Read management locks", rights.READ_LOCKS, zones),
@@ -100,6 +103,10 @@ def grant_app(
         given.append((roles.locks, f"/subscriptions/{subscription}", f"locks-{subscription}", []))
     for role, scope, label, after in given:
         grant(identity, at(role, scope), scope, label, clouds.at(deployment.subscription, after=after))
+    for group in deployment.management_groups:
+        scope = f"/providers/Microsoft.Management/managementGroups/{group}"
+        reader = f"/providers/Microsoft.Authorization/roleDefinitions/{rights.READER}"
+        grant(identity, reader, scope, f"group-{group}", clouds.at(deployment.subscription))
 
 
 def _zone_subscriptions(deployment: Deployment, regions: Sequence[Region]) -> list[str]:

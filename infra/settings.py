@@ -28,7 +28,10 @@ def own_settings(deployment: Deployment, regions: Sequence[Region], subnet: Sequ
     """
     written = {
         "NEARZONE_ZONES": [_zone(deployment, region) for region in regions],
-        "NEARZONE_SUBSCRIPTIONS": [each.id for each in deployment.subscriptions],
+        "NEARZONE_SUBSCRIPTIONS": [
+            *(each.id for each in deployment.subscriptions),
+            *(f"managementGroups/{each}" for each in deployment.management_groups),
+        ],
         "NEARZONE_CLAIMS": dict(deployment.claims),
     }
     values = {**deployment.settings, **_probing(deployment, regions, subnet), **written}

@@ -1,6 +1,6 @@
 """Wiring: environment, clock, credential and transport become a ready reconciler. Nothing is decided here.
 
-`build` makes the adapters, `_compose` the loop. Clients are made once, when the first function runs, and live as long
+`_wire` makes the adapters, `_compose` the loop. Clients are made once, when the first function runs, and live as long
 as the process. Building sends no request.
 """
 
@@ -10,7 +10,7 @@ import asyncio
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -34,6 +34,7 @@ from shared.config import parser as settings_parser
 from shared.config.settings import CLOUDS, Cloud, Settings
 from shared.decide import own_writes, region_latency
 from shared.decide.region_latency import Latency
+from shared.domain.alarms import Alarm
 from shared.domain.clock import Clock
 from shared.domain.counters import Counters
 from shared.domain.errors import BadSettings
@@ -63,11 +64,14 @@ from shared.loop.zone.services import LoopServices
 from shared.ports import Catalog, Dialer, Inventory, Metrics, Prober, RecordSets, ZoneEnvironmentReader, no_metrics
 
 if TYPE_CHECKING:
+    from shared.loop.group_reconciler import GroupReconciler
     from shared.loop.status_queries import StatusQueries
 
 IN_AZURE = ("WEBSITE_INSTANCE_ID", "WEBSITE_SKU", "WEBSITE_POD_NAME")
 """One of these is set on every hosting plan, Flex Consumption included. Source: how azure-functions-host tells its plan
 (`IsAppService`, `IsFlexConsumptionSku`, `IsLinuxConsumptionOnLegion`), read 2026-11-23."""
+NO_SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
+"""For the SDK client whose pipeline the app uses: it wants one, and the app's requests have their own."""
 LATENCY = Path(__file__).parent / "data" / "region_latency.csv"
 
 
@@ -85,32 +89,64 @@ def build(  # noqa: PLR0913 - each of them is a part of the outside world
     """A reconciler ready to run. What is not given is the real thing. Raises BadSettings with every fault.
 
     `clock`: this process's own, in seconds since the epoch; the catalog's answers correct what the loop sees of it.
+    Management groups in the settings have no effect: see `build_app`.
     """
+    outside = _Outside(credential, transport, catalog, dialer, clock, holder, measure)
+    return _wire(environment, outside).compose()
+
+
+def build_app(environment: Mapping[str, str], **outside: Any) -> Reconciler | GroupReconciler:  # noqa: ANN401 - as `build`
+    """An app ready to run, also if its settings name management groups. `outside`: as for `build`."""
+    wired = _wire(environment, _Outside(**outside))
+    if not wired.settings.groups:
+        return wired.compose()
+    from shared.loop.group_reconciler import GroupReconciler  # noqa: PLC0415 - few apps have one
+
+    catalog, clock = wired.adapters.catalog, wired.clock
+    return GroupReconciler(wired.settings, catalog, wired.adapters.inventory, Startup(catalog, clock), wired.compose)
+
+
+@dataclass(frozen=True)
+class _Outside:
+    """The parts of the outside world that replace the real ones; see `build`."""
+
+    credential: AsyncTokenCredential | None = None
+    transport: Any = None
+    catalog: Catalog | None = None
+    dialer: Dialer | None = None
+    clock: Callable[[], float] = time.time
+    holder: str | None = None
+    measure: Metrics = no_metrics
+
+
+def _wire(environment: Mapping[str, str], outside: _Outside) -> _Wired:
+    """Make the adapters. Raises BadSettings with every fault."""
     published = region_latency.parse(LATENCY.read_text(encoding="utf-8"))
     wanted = _settings(environment, published.regions)
-    credential = credential or _credential(wanted.cloud)
+    credential = outside.credential or _credential(wanted.cloud)
     figures = Counters(_of(COUNTER), _of(HISTOGRAM))
-    measure = _both(figures.record, measure)
+    measure = _both(figures.record, outside.measure)
     throttle = Throttle(_passed, measure)
-    options = client_options(wanted.cloud, throttle, transport, proxied=account.proxied(environment))
-    reader = ComputeManagementClient(credential, min(wanted.subscriptions), **options)
+    options = client_options(wanted.cloud, throttle, outside.transport, proxied=account.proxied(environment))
+    reader = ComputeManagementClient(credential, min(wanted.subscriptions, default=NO_SUBSCRIPTION), **options)
     arm = Arm(wanted.cloud, reader.send_request)
     subscriptions = {zone.key.split("/")[2] for zone in wanted.zones}
     writers: dict[str, Any] = {
         each: PrivateDnsManagementClient(credential, each, **options).record_sets for each in subscriptions
     }
     adapters = _Adapters(
-        catalog=catalog or _catalog(environment, wanted, credential),
+        catalog=outside.catalog or _catalog(environment, wanted, credential),
         inventory=ArmInventory(arm, wanted.static, wanted.zones, published.with_pairs(wanted.latency).regions),
         record_sets=PrivateDnsRecordSets(arm, writers, _request_ids(wanted)),
         zone_environments=ArmZoneEnvironmentReader(arm),
-        prober=_prober(wanted, dialer) if wanted.probes else None,
+        prober=_prober(wanted, outside.dialer) if wanted.probes else None,
         metrics=measure,
     )
-    notes = () if catalog else tuple(account.overridden(environment))
-    private_ip = environment.get("WEBSITE_PRIVATE_IP", "")
-    instance = Instance(holder or uuid.uuid4().hex, Clock(clock), notes, private_ip)
-    return _compose(wanted, published.with_pairs(wanted.latency), adapters, instance, figures)
+    notes = () if outside.catalog else tuple(account.overridden(environment))
+    instance = Instance(
+        outside.holder or uuid.uuid4().hex, Clock(outside.clock), notes, environment.get("WEBSITE_PRIVATE_IP", "")
+    )
+    return _Wired(wanted, published.with_pairs(wanted.latency), adapters, instance, figures)
 
 
 @dataclass(frozen=True)
@@ -123,6 +159,33 @@ class _Adapters:
     zone_environments: ZoneEnvironmentReader
     prober: Prober | None
     metrics: Metrics
+
+
+@dataclass
+class _Wired:
+    """What one process or several reconcilers in it share."""
+
+    settings: Settings
+    latency: Latency
+    adapters: _Adapters
+    instance: Instance
+    figures: Counters
+    _composed: int = 0
+
+    @property
+    def clock(self) -> Clock:
+        """The clock of this process, as the catalog corrects it."""
+        return self.instance.clock
+
+    def compose(self, settings: Settings | None = None, alarms: Sequence[Alarm] = ()) -> Reconciler:
+        """A reconciler, for other settings than the given ones if there are any, with alarms of its own.
+
+        Each but the first has another name in leases: the one that it replaces may still be at work.
+        """
+        own, self._composed = self.instance, self._composed + 1
+        holder = own.holder if self._composed == 1 else f"{own.holder}-{self._composed}"
+        instance = Instance(holder, own.clock, (*own.notes, *alarms), own.private_ip)
+        return _compose(settings or self.settings, self.latency, self.adapters, instance, self.figures)
 
 
 def _compose(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from shared.domain.catalog_rows import WHOLE_ZONE, Lease, LeaseHolder, LogPage, NameIndexEntry, Versioned
 from shared.domain.catalog_state import BadRow, CatalogState, WriteStamp
@@ -16,6 +16,9 @@ from shared.domain.probes import EvidencePage, Probe, ProbeResult, VantageRow
 from shared.domain.zone_environment import Permission, ZoneEnvironment
 from shared.domain.zone_findings import ZoneFindings
 from shared.domain.zones import RecordSet, Zone
+
+if TYPE_CHECKING:
+    from shared.domain.resource_graph import GraphFindings
 
 
 class Metrics(Protocol):
@@ -270,6 +273,21 @@ class Inventory(Protocol):
 
     async def list_all(self, subscriptions: Collection[str], known: Sequence[Endpoint]) -> Sequence[Listing]:
         """List every kind in every subscription; an incomplete list says so instead of raising."""
+
+    async def list_some(self, places: Collection[tuple[str, str]], known: Sequence[Endpoint]) -> Sequence[Listing]:
+        """List these kinds in these subscriptions (pairs of both), and the static endpoints; as `list_all`."""
+
+    async def find_opted_in(self, subscriptions: Collection[str]) -> GraphFindings:
+        """Ask Azure Resource Graph what has opted in: hints, which may be minutes old.
+
+        Raises Transient, Forbidden, Terminal, also if the answer is incomplete.
+        """
+
+    async def group_subscriptions(self, group: str) -> Collection[str]:
+        """The ids of the subscriptions below a management group, in lower case. Raises Transient, Terminal."""
+
+    async def list_addresses(self, vms: Sequence[Endpoint]) -> Sequence[Endpoint]:
+        """Give VMs the addresses that lists of NICs show, where that costs fewer calls than GETs. Raises nothing."""
 
 
 class RecordSets(Protocol):

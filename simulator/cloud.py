@@ -16,6 +16,8 @@ from simulator.arm import deployments, locks, permissions, tags
 from simulator.arm.collection import Collection
 from simulator.arm.front_door import ArmFrontDoor, Request, Response
 from simulator.arm.limits import ArmLimits
+from simulator.arm.management_groups import ManagementGroups
+from simulator.arm.resource_graph import ResourceGraph
 from simulator.arm.resource_groups import ResourceGroups
 from simulator.arm.resource_manager import Entry, ResourceManager
 from simulator.compute import moves
@@ -84,7 +86,11 @@ class SimulatedAzure:
         groups = ResourceGroups(self.azure, self._inventory, self.private_dns.locks, self.permissions)
         self.moves = moves.register(self.azure, self.compute, self.network, groups.results)
         self.moves.events = unknowns.move_events
-        self.azure.beyond = ResourceManager(self.azure, self._listed, groups.handle, self.permissions).handle
+        self.graph = ResourceGraph(self.azure, self.permissions, self._graph_rows)
+        self.azure.completed.append(self.graph.note)
+        self.management_groups = ManagementGroups(self.permissions)
+        rest = (self.graph.handle, self.management_groups.handle)
+        self.azure.beyond = ResourceManager(self.azure, self._listed, groups.handle, self.permissions, *rest).handle
         self.servers = ModelServers(seed)
         self.compute.moved = self.servers.rename
         self.paths = Paths(clock, seed, MATRIX)
@@ -121,6 +127,14 @@ class SimulatedAzure:
         services = {key.lower(): Entry(key, location) for key, location in self.private_endpoints.services()}
         return chain(self._inventory(), services.values())
 
+    def _graph_rows(self) -> Iterator[dict[str, Any]]:
+        """Every resource as Resource Graph shows it, as far as its queries read it."""
+        for each in self._inventory():
+            vm, scale_set = self.compute.vms.find(each.id), self.compute.scale_sets.sets.find(each.id)
+            power = f"PowerState/{vm.power}" if vm else ""
+            mode = "Flexible" if scale_set and scale_set.flexible else ""
+            yield {"id": each.id, "type": each.type, "tags": dict(each.tags), "power": power, "mode": mode}
+
     def handle(self, request: Request) -> Response:
         """Answer an ARM request."""
         return self.azure.handle(request)
@@ -128,7 +142,7 @@ class SimulatedAzure:
     def enforce_limits(self, *, enforced: bool = True) -> None:
         """Refuse calls beyond the published limits of ARM and of each provider, or stop refusing them."""
         self.arm_limits.enforce = self.compute.limits.enforce = self.network.limits.enforce = enforced
-        self.container_groups.limits.enforce = enforced
+        self.container_groups.limits.enforce = self.graph.enforce = enforced
         self.private_dns.limits = self.private_dns.budgets.requests_enforced = enforced
 
     @property
@@ -140,6 +154,7 @@ class SimulatedAzure:
             "network": self.network.limits.throttled,
             "dns": self.private_dns.throttled,
             "containers": self.container_groups.limits.throttled,
+            "graph": self.graph.throttled,
         }
         return Counter({(whose, *key): n for whose, count in counts.items() for key, n in count.items()})
 

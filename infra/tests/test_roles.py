@@ -1,9 +1,11 @@
 """The rights that the program gives are the ones that the real app uses: no fewer, and no more."""
 
+import json
+
 import pytest
 
 from infra import filters, names, rights
-from infra.decode import decode
+from infra.decode import BadConfig, decode
 from infra.tests.stage import EAST, HOME, HUB, LAB, WEST, configured, deployed, vnet
 from infra.tests.story import action_of, allowed, grants, lived, program, settings_of
 from tests.support.deployment import zone_id
@@ -140,3 +142,34 @@ def test_data_roles_are_given_at_the_apps_own_account_and_telemetry_alone(region
 def test_every_assignment_is_to_a_service_principal(regional):
     """Azure would look for a person otherwise, and a new identity is not found everywhere at once."""
     assert {each.inputs["principalType"] for each in regional.all("RoleAssignment").values()} == {"ServicePrincipal"}
+
+
+PLATFORM = "/providers/Microsoft.Management/managementGroups/ai-platform"
+
+
+def test_a_watched_management_group_is_read_with_reader_at_the_group_and_named_in_the_settings():
+    found = deployed(management_groups=["ai-platform"])
+    given = [each.inputs for each in found.all("RoleAssignment").values() if each.inputs["scope"] == PLATFORM]
+    reader = f"/providers/Microsoft.Authorization/roleDefinitions/{rights.READER}"
+    assert [each["roleDefinitionId"] for each in given] == [reader] * len(decode(configured()).apps)
+    watched = settings_of(found, "nearzone-eastus")["NEARZONE_SUBSCRIPTIONS"]
+    assert json.loads(watched) == [HOME, LAB, "managementGroups/ai-platform"]
+
+
+@pytest.mark.parametrize(("changed", "shown"), [
+    ({}, False),
+    ({"settings": {"NEARZONE_RESOURCE_GRAPH": "always"}}, True),
+    ({"management_groups": ["ai-platform"]}, True),
+    ({"management_groups": ["ai-platform"], "settings": {"NEARZONE_RESOURCE_GRAPH": "never"}}, False),
+])  # fmt: skip
+def test_subscriptions_may_be_read_themselves_only_where_sweeps_use_resource_graph(changed, shown):
+    (role,) = [each.inputs for each in deployed(**changed).all("RoleDefinition").values() if "endpoints" in each.name]
+    assert set(rights.READ_SUBSCRIPTION) <= {*role["permissions"][0]["actions"]} or not shown
+    assert shown or not {*rights.READ_SUBSCRIPTION} & {*role["permissions"][0]["actions"]}
+
+
+def test_a_name_that_no_management_group_can_have_is_a_fault():
+    with pytest.raises(
+        BadConfig, match=r"management_groups\[0\]: found .a/b., expected the name of a management group"
+    ):
+        decode(configured(management_groups=["a/b"]))

@@ -130,10 +130,21 @@ class Arm:
             url, arguments = page.next_link, {}
         raise Terminal(f"the list of {path} does not end within {MAX_PAGES} pages")
 
-    async def _read(self, url: str, query: dict[str, str]) -> bytes | None:
+    async def post(self, path: str, body: object, decoder: msgspec.json.Decoder[T], **query: str) -> T:
+        """Ask a question whose answer takes a request body. Raises Transient, Forbidden, Unreadable, Terminal."""
+        content = await self._read(self._cloud.arm + quote(path), query, msgspec.json.encode(body))
+        if content is None:
+            raise Terminal(f"there is no {path}")
+        return answers.resource(content, decoder)
+
+    async def _read(self, url: str, query: dict[str, str], body: bytes | None = None) -> bytes | None:
+        request = HttpRequest("GET", url, params=query or None)
+        if body is not None:
+            json = {"Content-Type": "application/json"}
+            request = HttpRequest("POST", url, params=query or None, headers=json, content=body)
         async with translate_errors():
             # As a stream: otherwise the SDK's pipeline decodes every body as JSON a second time.
-            response = await self._send(HttpRequest("GET", url, params=query or None), stream=True)
+            response = await self._send(request, stream=True)
             content: bytes = await response.read()
             if response.status_code == 404:
                 return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from shared.azure.api_management import ApiManagementLocations, ApiManagementServices
 from shared.azure.application_gateways import ApplicationGateways
@@ -22,6 +23,9 @@ from shared.domain.endpoints import STATIC, Endpoint, Listing
 from shared.domain.errors import Terminal
 from shared.domain.resource_ids import resource_id
 from shared.domain.zones import Zone
+
+if TYPE_CHECKING:
+    from shared.domain.resource_graph import GraphFindings
 
 KINDS = (
     VirtualMachines,
@@ -54,6 +58,8 @@ class ArmInventory:
         self._by_type: dict[str, Kind] = {kind.kind: kind for kind in (*self._kinds, self._static)}
         self._dependencies: dict[str, Dependency] = {make.type: make(arm) for make in DEPENDENCIES}
         self._parents: dict[str, Parent] = {make.type: make(arm) for make in PARENTS}
+        self._vms = next(kind for kind in self._kinds if isinstance(kind, VirtualMachines))
+        self._arm = arm
 
     @property
     def kinds(self) -> frozenset[str]:
@@ -102,14 +108,40 @@ class ArmInventory:
 
     async def list_all(self, subscriptions: Collection[str], previous: Sequence[Endpoint]) -> Sequence[Listing]:
         """List every kind of every subscription, and the static endpoints."""
+        lists = [(each, kind.kind) for each in sorted(subscriptions) for kind in self._kinds]
+        return await self.list_some(lists, previous)
+
+    async def list_some(self, places: Collection[tuple[str, str]], previous: Sequence[Endpoint]) -> Sequence[Listing]:
+        """List these kinds of these subscriptions, and the static endpoints."""
         by_kind: defaultdict[tuple[str, str], list[Endpoint]] = defaultdict(list)
         for endpoint in previous:
             by_kind[endpoint.subscription, endpoint.kind].append(endpoint)
-        lists = [(each, kind) for each in sorted(subscriptions) for kind in self._kinds] + [(STATIC, self._static)]
+        lists = [(each, self._by_type[kind]) for each, kind in places] + [(STATIC, self._static)]
         return await asyncio.gather(*(kind.list_in(each, by_kind[each, kind.kind]) for each, kind in lists))
+
+    async def find_opted_in(self, subscriptions: Collection[str]) -> GraphFindings:
+        """Ask Azure Resource Graph what has opted in. Imported here: a process that handles events does not need it."""
+        from shared.azure.resource_graph import ResourceGraph  # noqa: PLC0415
+
+        return await ResourceGraph(self._arm, {_top_level(kind): kind for kind in self.kinds}).find(subscriptions)
+
+    async def group_subscriptions(self, group: str) -> Collection[str]:
+        """Read the subscriptions below a management group. Imported here: few apps have one."""
+        from shared.azure.management_groups import subscriptions_of  # noqa: PLC0415
+
+        return await subscriptions_of(self._arm, group)
+
+    async def list_addresses(self, vms: Sequence[Endpoint]) -> Sequence[Endpoint]:
+        """Return VMs with their addresses, where lists of NICs show these with fewer calls than GETs."""
+        return await self._vms.list_addresses(vms)
 
     def _kind(self, endpoint_id: str) -> Kind | None:
         if endpoint_id.lower().startswith(f"{STATIC}/"):
             return self._static
         found = resource_id(endpoint_id, self.kinds)
         return self._by_type.get(found.type) if found and found.whole else None
+
+
+def _top_level(kind: str) -> str:
+    """Return the ARM type of the resource that has the tags of an endpoint."""
+    return "/".join(kind.split("/")[:2])

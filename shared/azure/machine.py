@@ -92,6 +92,8 @@ class _NicProperties(msgspec.Struct, rename="camel", gc=False):
     ip_configurations: list[IpConfiguration] | None = None
     virtual_machine: Link | None = None
     private_endpoint: Link | None = None
+    primary: bool | None = None
+    """Whether it is the primary NIC of its machine; absent while it is attached to none (recorded)."""
 
 
 class Nic(msgspec.Struct, gc=False):

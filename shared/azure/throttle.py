@@ -23,6 +23,10 @@ RESERVED_TOKENS = 10.0
 MAX_TOKEN_WAIT_SECONDS = 3.0
 """Seconds for which a request waits for a token; if it would have to wait longer, it fails instead."""
 
+QUOTA_RESET = "x-ms-user-quota-resets-after"
+"""When Resource Graph restores the quota of an identity, as hh:mm:ss; see `azure/resource_graph.py`. Its queries have a
+bucket of their own, for their path has no subscription."""
+
 
 class Throttle(AsyncHTTPPolicy[Any, Any]):
     """Keeps the requests of the process within ARM's limits. `clock`: seconds.
@@ -59,7 +63,7 @@ class Throttle(AsyncHTTPPolicy[Any, Any]):
         self._record_remaining(bucket, headers.get(f"x-ms-ratelimit-remaining-subscription-{bucket[1]}"))
         if response.http_response.status_code == 429:
             self._measure("throttled", 1, type=_resource_type(url))
-            asked = retry_seconds(headers.get("Retry-After"))
+            asked = retry_seconds(headers.get("Retry-After")) or quota_seconds(headers.get(QUOTA_RESET))
             await response.http_response.read()  # Only then is the connection free.
             if asked:
                 scope = _throttled_scope(method, url, response.http_response)
@@ -94,6 +98,12 @@ class Throttle(AsyncHTTPPolicy[Any, Any]):
                 self._buckets[bucket] = (float(remaining) - self._in_flight[bucket], self._clock())
             else:
                 self._buckets.pop(bucket, None)
+
+
+def quota_seconds(text: str | None) -> float | None:
+    """Return the seconds of a time as hh:mm:ss, None if it is not one."""
+    found = re.fullmatch(r"(\d+):(\d\d):(\d\d)(\.\d+)?", text or "")
+    return int(found[1]) * 3600.0 + int(found[2]) * 60 + int(found[3]) + float(found[4] or 0) if found else None
 
 
 def _bucket(method: str, url: str) -> tuple[str, str]:

@@ -8,7 +8,9 @@ these addresses from DNS.
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -31,7 +33,9 @@ from shared.azure.machine import (
 )
 from shared.azure.tags import Tags, claims, drain_faults, drained, names
 from shared.config.settings import region_name
+from shared.domain.concurrency import gather_bounded
 from shared.domain.endpoints import Endpoint, Listing, State
+from shared.domain.errors import NearzoneError
 
 KIND = "microsoft.compute/virtualmachines"
 VM_API = "2024-07-01"
@@ -118,6 +122,34 @@ class VirtualMachines:
         endpoints, _ = _join(vms, seen, nics, sets, {key: previous for key, previous in wanted.items() if previous})
         strangers = [_to_endpoint(vm, None, None, None) for key, vm in vms.items() if _is_irrelevant(vm, wanted[key])]
         return [*endpoints, *strangers]
+
+    async def list_addresses(self, vms: Sequence[Endpoint]) -> list[Endpoint]:
+        """Return VMs with their addresses, where lists of NICs show these with fewer calls than GETs.
+
+        Each resource group with several of the VMs is listed, up to as many pages as it has VMs of them.
+        """
+        groups: defaultdict[str, list[Endpoint]] = defaultdict(list)
+        for vm in vms:
+            groups[vm.id.lower().partition("/providers/")[0]].append(vm)
+        found = await gather_bounded(self._with_addresses(*each) for each in groups.items())
+        return [vm for group in found for vm in group]
+
+    async def _with_addresses(self, group: str, vms: Sequence[Endpoint]) -> Sequence[Endpoint]:
+        found = {vm.key: vm for vm in vms}
+        if len(vms) == 1:
+            return vms
+        nics, pages = f"{group}/providers/Microsoft.Network/networkInterfaces", len(vms)
+        with suppress(NearzoneError):  # Then the NICs are read by GET.
+            async for page in self._arm.pages(nics, _nics, {"api-version": NIC_API}, unreadable=[]):
+                for nic in page:
+                    link = nic.properties.virtual_machine
+                    vm = found.get(link.id.lower()) if link and nic.properties.primary else None
+                    if vm:
+                        found[vm.key] = replace(vm, addresses=machines.addresses_of(nic, vm.id))
+                pages -= 1
+                if not pages:
+                    break
+        return tuple(found.values())
 
     async def _lists(self, subscription: str) -> tuple[Items[_Vm], Items[_Vm], Items[Nic]]:
         """Return VMs with tags and NICs, VMs with power states, and NICs; each by id in lower case."""

@@ -47,7 +47,7 @@ _PAST: dict[type, tuple[str, ...]] = {
     EndpointRow: ("seen_at", "missing_at", "since"),
     NameIndexEntry: ("at",),
     DirtyName: ("since",),
-    CatalogState: ("completed_at", "attempted_at", "checked_at", "event_at", "deferred_at", "covered_at"),
+    CatalogState: ("completed_at", "attempted_at", "checked_at", "event_at", "deferred_at", "covered_at", "graph_at"),
     SweepSummary: ("at",),
     ReadingProgress: ("begun", "at"),
     RecordChange: ("at",),

@@ -15,7 +15,7 @@ from shared.config.fault_collector import RefusedValueError
 from shared.config.name_reader import ANY_REGION, NEW_REGION, NameReader
 from shared.config.probe_settings import probe_schedule, probes, probing
 from shared.config.region_names import added_regions, suggestion
-from shared.config.settings import CLOUDS, DRAIN_SCHEDULE, EXACT_ONLY, SWEEP_SCHEDULE, Cloud, Settings
+from shared.config.settings import CLOUDS, DRAIN_SCHEDULE, EXACT_ONLY, GROUP_SCOPE, SWEEP_SCHEDULE, Cloud, Settings
 from shared.domain import addresses
 from shared.domain.endpoints import STATIC, Address, Endpoint, State
 from shared.domain.resource_ids import resource_id
@@ -30,7 +30,7 @@ https://learn.microsoft.com/azure/app-service/reference-app-settings, App enviro
 https://github.com/AzureAD/microsoft-authentication-library-for-dotnet/issues/2803."""
 _POLICY_NUMBERS = (("min_endpoints", 1, MAX_ADDRESSES), ("ttl", 1, MAX_TTL), ("wait_minutes", 0, MAX_PROBE_WAIT))
 _ZONE = "microsoft.network/privatednszones"
-_SCOPE = "a subscription id or /subscriptions/ID/resourceGroups/NAME, without wildcards"
+_SCOPE = "a subscription id, /subscriptions/ID/resourceGroups/NAME or managementGroups/NAME, without wildcards"
 _MIN_SIMILARITY = 0.85
 """Similarity of two ids, 0 to 1, at which one is suggested for the other: a few of their digits differ."""
 _PUBLIC = '"public": true in'
@@ -49,6 +49,7 @@ def parse(values: Mapping[str, str], table: Collection[str]) -> Settings:
     settings = Settings(
         zones=zones,
         subscriptions=read.subscriptions(),
+        groups=read.groups,
         claims=read.claims(),
         owner=read.owner(),
         apply=read.choice("NEARZONE_MODE", "apply", ("apply", "shadow")) == "apply",
@@ -66,6 +67,7 @@ def parse(values: Mapping[str, str], table: Collection[str]) -> Settings:
         probes=probed,
         probing=probing(read, probed, schedule, zones, values.get(APP_REGION, "")),
         probe_schedule=schedule,
+        resource_graph=read.choice("NEARZONE_RESOURCE_GRAPH", "auto", ("auto", "always", "never")),
     )
     read.check_claimed_names("NEARZONE_POLICIES", settings.policies, settings)
     read.check_claimed_names("NEARZONE_PROBES", settings.probes, settings)
@@ -80,6 +82,8 @@ class _SettingsReader(NameReader):
         super().__init__(environment, regions)
         self.watched: frozenset[str] = frozenset()
         """The subscriptions; empty if they have faults: then no further faults are derived from them."""
+        self.groups: frozenset[str] = frozenset()
+        """The names of the management groups."""
         self.any_public = False
         """Whether public addresses may be published in one of the zones."""
 
@@ -138,8 +142,13 @@ class _SettingsReader(NameReader):
 
     def subscriptions(self) -> frozenset[str]:
         before = len(self.faults)
-        items = self.json("NEARZONE_SUBSCRIPTIONS", list, "a JSON list of subscription ids", required=True)
-        found = frozenset(self.convert_items("NEARZONE_SUBSCRIPTIONS", items, "a subscription id (GUID)", convert.guid))
+        name, expected = "NEARZONE_SUBSCRIPTIONS", "a JSON list of subscription ids and management groups"
+        items = self.json(name, list, expected, required=True)
+        all_watched = self.convert_items(
+            name, items, "a subscription id (GUID) or managementGroups/NAME", convert.watched
+        )
+        self.groups = frozenset(each.removeprefix(GROUP_SCOPE) for each in all_watched if GROUP_SCOPE in each)
+        found = frozenset(each for each in all_watched if GROUP_SCOPE not in each)
         self.watched = found if len(self.faults) == before else frozenset()
         return found
 
@@ -173,8 +182,12 @@ class _SettingsReader(NameReader):
         except ValueError:
             self.fault(where, value, _SCOPE)
             return ""
+        if scope.startswith(GROUP_SCOPE):
+            if scope.removeprefix(GROUP_SCOPE) not in self.groups:
+                self.fault(where, value, "a management group of NEARZONE_SUBSCRIPTIONS")
+            return scope
         subscription = scope.split("/")[2]
-        meant = suggestion(subscription, self.watched, _MIN_SIMILARITY)
+        meant = "" if self.groups else suggestion(subscription, self.watched, _MIN_SIMILARITY)
         if meant and subscription not in self.watched:
             self.fault(where, value, f"a subscription of NEARZONE_SUBSCRIPTIONS, or a resource group in one{meant}")
         return scope

@@ -24,6 +24,9 @@ EXACT_ONLY = frozenset({"wpad", "isatap"})
 They are the default of Windows DNS Server's global query block list. Source:
 https://learn.microsoft.com/powershell/module/dnsserver/set-dnsserverglobalqueryblocklist."""
 
+GROUP_SCOPE = "managementgroups/"
+"""What stands before the name of a management group, in lower case."""
+
 T = TypeVar("T")
 
 LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -115,7 +118,9 @@ class Probing:
 class Settings:
     """The settings of the operator. Use `may_claim` and `policy` to look up `claims` and `policies`.
 
-    `exact_only`: names that only an exact entry of `claims` permits, not a glob.
+    `exact_only`: names that only an exact entry of `claims` permits, not a glob. `resource_graph`: whether sweeps
+    find endpoints by Azure Resource Graph: auto, always or never. `groups`: names of management groups, in lower case,
+    whose subscriptions are watched; see `with_members`.
     """
 
     zones: tuple[Zone, ...]
@@ -137,6 +142,13 @@ class Settings:
     probes: Mapping[str, Probe] = field(default_factory=dict)
     probing: Probing = field(default_factory=Probing)
     probe_schedule: str = PROBE_SCHEDULE
+    resource_graph: str = "auto"
+    groups: frozenset[str] = frozenset()
+
+    @cached_property
+    def subscriptions_digest(self) -> str:
+        """Changes with the watched subscriptions only."""
+        return hashlib.sha256(repr(sorted(self.subscriptions)).encode()).hexdigest()[:16]
 
     @cached_property
     def digest(self) -> str:
@@ -157,6 +169,15 @@ class Settings:
             probed = repr((probes, self.probing.enforce, self.probing.vantage, measured))
             return hashlib.sha256((repr(parts) + probed).encode()).hexdigest()[:16]
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+    def with_members(self, members: Mapping[str, frozenset[str]]) -> Settings:
+        """Return these settings with the subscriptions of each group in its place, also in `claims`."""
+        below = {GROUP_SCOPE + group: [f"/subscriptions/{each}" for each in found] for group, found in members.items()}
+        claims = {
+            name: tuple(sorted(each for scope in scopes for each in below.get(scope, [scope])))
+            for name, scopes in self.claims.items()
+        }
+        return replace(self, subscriptions=self.subscriptions.union(*members.values()), claims=claims)
 
     def may_claim(self, name: str, endpoint_id: str) -> bool:
         """Return whether an endpoint's subscription or resource group may claim a name."""

@@ -7,7 +7,7 @@ from ipaddress import AddressValueError, IPv4Address, IPv4Network
 from urllib.parse import urlsplit
 
 from shared.config.region_names import is_name
-from shared.config.settings import LABEL, region_name
+from shared.config.settings import GROUP_SCOPE, LABEL, region_name
 
 GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 PATTERN = re.compile(r"(?!-)[a-z0-9*?-]{1,63}(?<!-)")
@@ -15,6 +15,10 @@ PATTERN = re.compile(r"(?!-)[a-z0-9*?-]{1,63}(?<!-)")
 _SCOPE = re.compile(r"/subscriptions/(?P<subscription>[^/]+)(/resourceGroups/[-\w.()]{1,90}(?<!\.))?", re.IGNORECASE)
 """A resource group's name has letters, digits, `-_.()`, and no period at its end, and so no wildcard. Source:
 https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules, Microsoft.Resources."""
+_GROUP = re.compile(
+    r"(/providers/Microsoft\.Management/)?managementGroups/(?P<name>[-\w.()]{1,90}(?<!\.))", re.IGNORECASE
+)
+"""The name of a management group. Source: the same page, Microsoft.Management."""
 MAX_DNS_NAME = 253
 """Characters of a DNS name as text. Source: RFC 1035, 2.3.4, less the root's length and the final dot."""
 _PATH = re.compile(r"/[!-~]{0,511}")
@@ -56,6 +60,12 @@ def guid(value: object) -> str:
     return _text(value).lower()
 
 
+def watched(value: object) -> str:
+    """Convert a subscription id, or a management group with `GROUP_SCOPE` before its name, to lower case."""
+    match = _GROUP.fullmatch(_text(value).rstrip("/"))
+    return GROUP_SCOPE + match["name"].lower() if match else guid(value)
+
+
 def region(value: object) -> str:
     """Convert the name of a region, known or not, to the form that ARM writes in ids."""
     name = region_name(_text(value))
@@ -65,8 +75,10 @@ def region(value: object) -> str:
 
 
 def scope(value: object) -> str:
-    """Convert a subscription or a resource group to lower case, without a slash at the end."""
+    """Convert a subscription, resource group or management group to lower case, without a slash at the end."""
     text = _text(value).rstrip("/")
+    if _GROUP.fullmatch(text):
+        return watched(text)
     if GUID.fullmatch(text):
         return f"/subscriptions/{text}".lower()
     match = _SCOPE.fullmatch(text)

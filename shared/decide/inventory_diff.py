@@ -33,18 +33,21 @@ def diff_inventory(rows: Rows, listings: Sequence[Listing], *, rewrites: bool = 
     """Compare rows with lists. `rewrites`: record also what the rows say already."""
     listed = {endpoint.key: endpoint for listing in listings for endpoint in listing.endpoints}
     unclear = {endpoint.key: endpoint for listing in listings for endpoint in listing.needs_get}
-    complete = {(listing.subscription, listing.kind) for listing in listings if not listing.error}
+    hinted = {endpoint.key for listing in listings if listing.hinted for endpoint in listing.needs_get}
+    complete = {(listing.subscription, listing.kind) for listing in listings if not (listing.error or listing.hinted)}
     open_pairs = [(endpoint, rows.get(key)) for key, endpoint in unclear.items()]
+    unknown = [pair for pair in open_pairs if _is_unknown(*pair, hinted=pair[0].key in hinted)]
+    entered = {endpoint.key for endpoint, _ in unknown}
     return InventoryDiff(
-        len(listed) + len(unclear),
+        len(listed) + len(unclear) + sum(listing.known for listing in listings),
         tuple(_differing(rows, listed.values(), rewrites=rewrites)),
         tuple(
             stored.value.endpoint
             for key, stored in rows.items()
             if key not in listed and key not in unclear and _is_missing(stored.value, complete)
         ),
-        tuple(pair for pair in open_pairs if not _is_unknown(*pair)),
-        tuple(sorted((pair for pair in open_pairs if _is_unknown(*pair)), key=_services_first)),
+        tuple(pair for pair in open_pairs if pair[0].key not in entered),
+        tuple(sorted(unknown, key=_services_first)),
     )
 
 
@@ -70,8 +73,12 @@ def _is_missing(row: EndpointRow, complete: Iterable[tuple[str, str]]) -> bool:
     return (row.endpoint.subscription, row.endpoint.kind) in complete
 
 
-def _is_unknown(listed: Endpoint, stored: Row) -> bool:
-    known = stored and stored.value.endpoint.state != State.GONE and not stored.value.endpoint.unread
+def _is_unknown(listed: Endpoint, stored: Row, *, hinted: bool) -> bool:
+    """Whether the catalog gets the names of an endpoint before it is read.
+
+    Not if a hint shows one that was read as gone: the row would claim its names again until the next GET.
+    """
+    known = stored and (hinted or stored.value.endpoint.state != State.GONE) and not stored.value.endpoint.unread
     return bool(listed.names) and not known
 
 

@@ -34,7 +34,11 @@ def _matches_any(patterns: Sequence[str], action: str) -> bool:
 def empty_subscriptions(listings: Sequence[Listing]) -> list[str]:
     """Return subscriptions in which every list was readable and empty."""
     found = _by_subscription(listings)
-    return [each for each, lists in found.items() if not any(x.error or x.endpoints or x.needs_get for x in lists)]
+    return [
+        each
+        for each, lists in found.items()
+        if not any(x.error or x.endpoints or x.needs_get or x.hinted for x in lists)
+    ]
 
 
 def alarms(listings: Sequence[Listing], rights: Mapping[str, Sequence[Permission] | None]) -> list[Alarm]:

@@ -14,6 +14,7 @@ class SweepSummary:
     `drift`: record sets that differed from their answers. `complete`: the sweep could read everything. `failures`:
     includes names that failed before and were not due for a retry. `failing`: how many names stay dirty because their
     writes fail; `examples`: the first of them. `error`: why the sweep was aborted, or the first failure, or "".
+    `inventory`: how it found endpoints (see `loop/graph_inventory.py`), or "" if it did not come so far.
     """
 
     at: float
@@ -30,6 +31,7 @@ class SweepSummary:
     error: str = ""
     by: str = ""
     reason_given: str = ""
+    inventory: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,15 @@ class ReadingProgress:
 
 
 @dataclass(frozen=True, slots=True)
+class WatchedGroup:
+    """A management group that the settings name, and its subscriptions as last read. `error`: why not read since."""
+
+    name: str
+    subscriptions: tuple[str, ...]
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class CatalogState:
     """States that the catalog has every claim as of `completed_at`, under the settings with this `digest`.
 
@@ -67,6 +78,8 @@ class CatalogState:
     in between. `began_at`: when the epoch was created, 0 if an earlier release created it. `progress`: of the last
     sweep that had to read many endpoints one by one. `deferred_at`: when an event was last left to a sweep (see
     `unknown_resources.py`). `covered_at`: sweeps have handled all events that were deferred up to this time.
+    `graph_at`: when the first sweep of this catalog began that asked Resource Graph about the watched subscriptions,
+    whose digest is `graph_scope`. `groups`: the management groups of the settings.
     """
 
     digest: str = ""
@@ -82,6 +95,9 @@ class CatalogState:
     began_at: float = 0.0
     deferred_at: float = 0.0
     covered_at: float = 0.0
+    graph_scope: str = ""
+    graph_at: float = 0.0
+    groups: tuple[WatchedGroup, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,6 +135,9 @@ class Listing:
 
     `needs_get`: endpoints for which the list is not sufficient, with their names and addresses as far as known, and
     without a state. `error`: why the list is incomplete, or "".
+
+    `hinted`: it comes from Resource Graph and shows only what is to be read: an endpoint that it lacks may exist, and
+    one that it has may not. `known`: how many other endpoints Resource Graph shows as the catalog knows them.
     """
 
     subscription: str
@@ -142,3 +145,5 @@ class Listing:
     endpoints: tuple[Endpoint, ...] = ()
     needs_get: tuple[Endpoint, ...] = ()
     error: str = ""
+    hinted: bool = False
+    known: int = 0

@@ -29,7 +29,8 @@ class Report:
     `names_remaining`; `failing`: those whose writes fail. `refused`: the plans behind `refusals`. `notes`: remarks on
     the request itself, such as that it matches nothing. `covered_counts`: how many endpoints and names an override
     covers. `probed`: what each address said to a probe by hand, None without one. `met`: the names that a sweep has
-    planned. `tried`: the names that were processed, by zone key and name.
+    planned. `tried`: the names that were processed, by zone key and name. `inventory`: how a
+    sweep has found endpoints: lists or Resource Graph, and why.
     """
 
     trigger: str
@@ -52,6 +53,7 @@ class Report:
     waiting: list[DirtyName] = field(default_factory=list)
     failing: list[str] = field(default_factory=list)
     tried: set[tuple[str, str]] = field(default_factory=set)
+    inventory: str = ""
     _last_outcomes: dict[tuple[str, str], tuple[str, str] | Skip] = field(default_factory=dict, repr=False)
     """The last failure or skip of each name that is not settled, by zone key and name."""
 
@@ -132,6 +134,7 @@ class Report:
             "alarms": [alarm_json(alarm) for alarm in self.alarms],
             "left": self.names_remaining,
             "left_unread": self.endpoints_unread,
+            "inventory": self.inventory,
         }
 
     def failure_lines(self) -> list[str]:

@@ -92,6 +92,11 @@ class Reconciler:
         """The events of this process by what became of them."""
         return self.event_handler.counts
 
+    async def current(self, *, sweeps: bool = False) -> Reconciler:
+        """Return this reconciler; see `GroupReconciler.current`."""
+        del sweeps
+        return self
+
     async def on_event(self, text: str | bytes) -> Report:
         """Follow an event. Raises Transient only where its observation could not be made durable."""
         with self.metrics_writer.write_after():

@@ -72,6 +72,7 @@ def sweep_json(sweep: SweepSummary) -> dict[str, Any]:
         "failing": sweep.failing,
         "examples": list(sweep.examples),
         "error": sweep.error,
+        "inventory": sweep.inventory,
         **caller_json(sweep),
     }
 

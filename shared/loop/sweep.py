@@ -72,16 +72,19 @@ class Sweeper:
         if scope.dry_run:
             fleet, _ = await dry_run(self._reader, scope, deadline, report)
             return SweepObservations(fleet.listings, fleet.endpoints.values())
-        own_alarms = tuple(report.alarms)
+        own_alarms = list(report.alarms)
         begun, owned = await asyncio.gather(self._state.start(), self._reader.read_owned(scope.zones))
         zones = await self._reader.read_zones(scope.zones, owned, report)
         begun, inventory = await self._read_inventory(begun, report)
+        own_alarms += inventory.lists.alarms
+        report.alarms += inventory.lists.alarms
         fleet = await self._catch_up(scope, begun, inventory, deadline, report)
         plan = await plan_sweep(self.applier, scope, zones, fleet, report)
         await self._mark(scope, plan, zones.read_at)
         await self._log_forced(scope, plan, report)
         alarms = [replace(alarm, at=zones.read_at) for alarm in (*own_alarms, *plan.ambiguous)]
-        finishing = self._state.finish(begun, alarms, is_complete=fleet.is_complete)
+        late, is_complete = inventory.lists.late, fleet.is_complete
+        finishing = self._state.finish(begun, alarms, is_complete=is_complete, late=late)
         noted, _ = await asyncio.gather(finishing, self._keep_findings(scope, plan, zones))
         if not noted:
             report.failures.append(("sweep", "the catalog was lost meanwhile: the next sweep fills it"))
@@ -99,6 +102,8 @@ class Sweeper:
         if inventory.epoch != begun.epoch:
             begun = await self._state.start()
             inventory = await self._reader.read_inventory(begun, report)
+        if inventory.lists.scope:
+            await self._state.ask_graph(begun, inventory.lists.scope)
         return begun, inventory
 
     async def _catch_up(

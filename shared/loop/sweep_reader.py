@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 from zlib import crc32
 
 from shared.decide.inventory_diff import Rows
@@ -21,6 +22,9 @@ from shared.domain.zones import RecordSet, Zone
 from shared.edge.report import Report
 from shared.loop.recorder import Recorder
 from shared.loop.zone.apply import ZoneApplier
+
+if TYPE_CHECKING:
+    from shared.loop.graph_inventory import InventoryLists
 
 HEALTH_RECHECK_SECONDS = 86_400.0
 """Seconds after which a VM that has reported no health is read by GET again: whether lists show that it began to report
@@ -45,13 +49,18 @@ class InventoryReadings:
     """Rows of endpoints, then the lists of Azure. `epoch`: the catalog's, read beside the lists; None: it has none."""
 
     rows: Rows
-    listings: Sequence[Listing]
+    lists: InventoryLists
     epoch: str | None
 
     @property
+    def listings(self) -> Sequence[Listing]:
+        """The lists of Azure."""
+        return self.lists.listings
+
+    @property
     def is_complete(self) -> bool:
-        """Whether every list is complete."""
-        return not any(listing.error for listing in self.listings)
+        """Whether every list is complete, and they show everything that events do not."""
+        return self.lists.settled and not any(listing.error for listing in self.listings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,20 +110,29 @@ class SweepReader:
         """Rows and lists. `begun`: the state row when the sweep began; None: a dry run. Raises Transient."""
         rows = await self.read_rows()
         previous = _previous_endpoints((stored.value.endpoint for stored in rows.values()), begun)
-        listings, state = await asyncio.gather(self._list(previous, report), self.recorder.catalog.state())
-        return InventoryReadings(rows, listings, state.value.epoch if state else None)
+        reading = self._list(rows, previous, begun, report)
+        lists, state = await asyncio.gather(reading, self.recorder.catalog.state())
+        return InventoryReadings(rows, lists, state.value.epoch if state else None)
 
     async def read_rows(self) -> dict[str, Versioned[EndpointRow]]:
         """The catalog's rows of endpoints. Raises Transient."""
         return {stored.value.endpoint.key: stored for stored in await self.recorder.catalog.endpoints()}
 
-    async def _list(self, previous: Sequence[Endpoint], report: Report) -> Sequence[Listing]:
-        subscriptions = self.applier.settings.subscriptions
-        listings = await self.recorder.observer.inventory.list_all(subscriptions, previous)
+    async def _list(
+        self, rows: Rows, previous: Sequence[Endpoint], begun: CatalogState | None, report: Report
+    ) -> InventoryLists:
+        """Imported here: a process that only handles events does not need it."""
+        from shared.loop.graph_inventory import GraphInventory  # noqa: PLC0415
+
+        inventory = GraphInventory(self.recorder.observer.inventory, self.applier.settings, self.recorder.clock)
+        lists = await inventory.read(rows, previous, begun)
         report.failures += [
-            (f"list of {each.kind} in subscription {each.subscription}", each.error) for each in listings if each.error
+            (f"list of {each.kind} in subscription {each.subscription}", each.error)
+            for each in lists.listings
+            if each.error
         ]
-        return listings
+        report.inventory = lists.way
+        return lists
 
 
 def _previous_endpoints(known: Iterable[Endpoint], begun: CatalogState | None) -> list[Endpoint]:

@@ -125,4 +125,5 @@ def _summary(cause: Cause, seconds: float, report: Report, error: str) -> SweepS
         error=first[:MAX_ERROR_CHARACTERS],
         by=cause.by,
         reason_given=cause.reason_given,
+        inventory=report.inventory,
     )

@@ -33,7 +33,7 @@ class SweepState:
         def start(state: CatalogState | None) -> CatalogState:
             begun = state or new
             if not begun.epoch:
-                begun = replace(begun, epoch=new.epoch, completed_at=0.0, began_at=now)
+                begun = replace(begun, epoch=new.epoch, completed_at=0.0, began_at=now, graph_scope="")
             return replace(begun, attempted_at=now)
 
         return await update_state(self.catalog, start)
@@ -46,11 +46,21 @@ class SweepState:
         """Note that the catalog knows every claim."""
         await self._note(begun, self._completed())
 
-    async def finish(self, begun: CatalogState, alarms: Sequence[Alarm], *, is_complete: bool) -> bool:
-        """Note the sweep's alarms, and whether it could read everything; False if its catalog was lost meanwhile."""
+    async def ask_graph(self, begun: CatalogState, scope: str) -> None:
+        """Note that a sweep asks Resource Graph about these subscriptions, if it is the first one of the catalog."""
+        if begun.graph_scope != scope:
+            await self._note(begun, {"graph_scope": scope, "graph_at": begun.attempted_at})
+
+    async def finish(
+        self, begun: CatalogState, alarms: Sequence[Alarm], *, is_complete: bool, late: float = 0.0
+    ) -> bool:
+        """Note the sweep's alarms, and whether it could read everything; False if its catalog was lost meanwhile.
+
+        `late`: by how many seconds what the sweep has read may be behind.
+        """
         said: dict[str, Any] = {"alarms": tuple(alarms)}
         if is_complete:
-            said |= self._completed() | {"covered_at": begun.attempted_at - CONFIRM_SECONDS}
+            said |= self._completed() | {"covered_at": begun.attempted_at - CONFIRM_SECONDS - late}
         return await self._note(begun, said)
 
     def _completed(self) -> dict[str, Any]:

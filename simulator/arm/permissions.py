@@ -64,7 +64,7 @@ class Permissions:
 
     def allow(self, action: str, scope: str) -> bool:
         """Whether a role allows the action at the scope."""
-        return any(role.holds_at(scope) and role.allows(action) for role in self.roles)
+        return EVERYTHING in self.roles or any(role.holds_at(scope) and role.allows(action) for role in self.roles)
 
     def handle(self, call: Call) -> Response:
         """Answer a GET with the roles that apply at a scope."""

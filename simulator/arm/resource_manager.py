@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from simulator.arm import resource_graph
 from simulator.arm.front_door import TENANT, ArmError, ArmFrontDoor, Request, Response
+from simulator.arm.management_groups import PATH as MANAGEMENT_GROUPS
 from simulator.arm.permissions import Permissions
 from simulator.arm.regions import locations
 
@@ -55,7 +57,11 @@ class Entry:
 
 
 class ResourceManager:
-    """Answers requests that name no resource. `inventory` returns all resources; `groups` handles groups."""
+    """Answers requests that name no resource.
+
+    `inventory` returns all resources; `groups` handles groups, `graph` queries of Resource Graph,
+    `management_groups` lists of what is below one.
+    """
 
     def __init__(
         self,
@@ -63,6 +69,8 @@ class ResourceManager:
         inventory: Callable[[], Iterable[Entry]],
         groups: Callable[[Request], Response],
         permissions: Permissions,
+        graph: Callable[[Request], Response],
+        management_groups: Callable[[Request, str], Response],
     ) -> None:
         self._azure = azure
         self._permissions = permissions
@@ -81,6 +89,8 @@ class ResourceManager:
                 ("/subscriptions/([^/]+)/resources", self._resources),
                 ("/subscriptions/([^/]+)/resourcegroups/([^/]+)/resources", self._resources),
                 ("/subscriptions/[^/]+/resourcegroups(?:/[^/]+)?", groups),
+                (resource_graph.PATH, graph),
+                (MANAGEMENT_GROUPS, management_groups),
             )
         ]
 
@@ -102,8 +112,8 @@ class ResourceManager:
                 "MissingApiVersionParameter",
                 "The api-version query parameter (?api-version=) is required for all requests.",
             )
-        subscription = request.path.split("/")[2:3]
-        if subscription and request.path != METADATA and subscription[0].lower() not in self._known():
+        root, subscription = request.path.split("/")[1:2], request.path.split("/")[2:3]
+        if root == ["subscriptions"] and subscription and subscription[0].lower() not in self._known():
             raise ArmError(404, "SubscriptionNotFound", f"The subscription '{subscription[0]}' could not be found.")
         return answer(request, *parts)
 

@@ -5,11 +5,13 @@ import json
 from pathlib import Path
 
 import pytest
+from azure.core.rest import HttpRequest
 
-from benchmarks import cold, converged, drift, growth, plot, probe_round, results, sweep, table_rows, worlds
+from benchmarks import cold, converged, drift, growth, inventory, plot, probe_round, results, sweep, table_rows, worlds
 from benchmarks.harness import Figure, Scenario, judge
 from benchmarks.stage import Sent, Stage
 from shared.domain.endpoints import State
+from simulator.front_ends.transport import understand
 from simulator.oracle.answers import expected, held
 from simulator.timing.virtual_time import START, in_virtual_time
 
@@ -245,3 +247,27 @@ def test_the_plot_shows_every_size_with_its_seconds():
     figures = judge(growth.SCENARIO, {**dict.fromkeys(growth.FIGURES, 1.0), "cpu_1k_s": 0.04, "cpu_25k_s": 1.23})
     drawn = plot.growth(figures)
     assert all(f">{text}<" in drawn for text in ("1,000", "5,000", "25,000", "0.04 s", "1 s", "1.23 s"))
+
+
+def test_inventory_finds_every_vm_in_both_ways_and_gives_exactly_its_figures():
+    found = inventory.measure(11, 60, 2, quiet)
+    assert found.keys() == inventory.FIGURES.keys()
+    assert (found["unread"], found["throttled"], found["drift"]) == (0, 0, 0)
+    assert found["graph_queries"] == 2
+    assert found["arm_calls"] < found["listed_calls"]
+
+
+def test_a_list_has_the_whole_crowd_once_whatever_the_pages():
+    async def listed():
+        stage = Stage(inventory.a_world(1, 3), limits=False, front=lambda cloud: inventory.Crowd(cloud, 700))
+        scope = f"/subscriptions/{inventory.a_subscription(0)}"
+        for kind in ("Microsoft.Compute/virtualMachines", "Microsoft.Network/networkInterfaces"):
+            url, found = f"https://management.azure.com{scope}/providers/{kind}?api-version=2024-01-01", []
+            while url:
+                answer = stage.timed.handle(understand(HttpRequest("GET", url)))
+                found += [each["id"] for each in answer.content["value"]]
+                url = answer.content.get("nextLink")
+            assert len(found) == len(set(found)) == 703
+            assert sum("/vm-" in each for each in found) == 3
+
+    in_virtual_time(listed)

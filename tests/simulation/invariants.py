@@ -54,12 +54,12 @@ class Invariants:
 
     `parents`: which task has begun which. `complete`: since when the catalog has known every claim, None: it does not.
     `swept`: when the last complete sweep began. `off`: seconds by which the clocks of two instances may differ.
-    `probes`: the invariants of probing.
+    `probes`: the invariants of probing. `lag`: seconds by which Resource Graph may be late.
     """
 
-    def __init__(self, history, trace, clock, settled, parents, *, off=0.0):
+    def __init__(self, history, trace, clock, settled, parents, *, off=0.0, lag=0.0):
         self.history, self.trace, self.clock, self.settled = history, trace, clock, settled
-        self.parents, self.off = parents, off
+        self.parents, self.off, self.lag = parents, off, lag
         self.rows, self.dirty, self.marks, self.leases, self.acked = {}, set(), {}, {}, {}
         self.orders, self.frozen = [(START, {})], 0
         self.wiped, self.swept, self.completed_at, self.complete = START, START, 0.0, None
@@ -224,21 +224,28 @@ class Invariants:
             return
         begun = min(at for at, of in ERRAND.get().reads if of is None)  # What was listed was listed after this.
         self.completed_at = marker.completed_at
-        self.swept, self.complete = max(begun, self.swept), self.complete or self.clock()
+        shown = begun - (self.lag if ERRAND.get().hinted else 0.0)  # What claims nothing may do so only in a hint.
+        if shown < self.wiped:
+            self.trace.violation("a complete catalog knows what was claimed before it was lost", f"{ERRAND.get()}")
+        self.swept, self.complete = max(shown, self.swept), self.complete or self.clock()
         for key in self.history.vms():
-            self._check_swept(key, begun)
+            self._check_swept(key, begun, shown)
         for known in self.rows.values():
             if known.put < begun and not known.row.todo and not _open(known.row):
-                known.begun = known.since = max(known.begun, begun)
+                known.begun = known.since = max(known.begun, begun if known.claims else shown)
 
-    def _check_swept(self, key, begun):
-        """A complete sweep has seen every endpoint, so that no row is older than it, unless somebody was slow."""
+    def _check_swept(self, key, begun, shown):
+        """A complete sweep has seen every endpoint, so that no row is older than it, unless somebody was slow.
+
+        `shown`: when what it has not read was as it was shown.
+        """
         known, errand = self.rows.get(key), ERRAND.get()
-        seen = self.history.seen(key, begun)
         if known is None:
-            if all(each.names for each in seen):
+            if all(each.names for each in self.history.seen(key, shown)):
                 self.trace.violation("a complete catalog knows every claim", f"{errand}: no row of {key}")
             return
+        if not known.claims:
+            begun = shown
         since = begun if known.put < begun else min(begun, known.begun)
         if not _open(known.row) and not self._fits(known.row.endpoint, since):
             self.trace.violation("after a complete sweep no row is old", f"{errand}: {known.row}")

@@ -11,6 +11,7 @@ LEASE, ATTEMPT, WRITER, ROWS = (
     "shared/loop/zone/dirty_rows.py",
 )
 DOUBT, CATCH_UP = "shared/decide/confirmation.py", "shared/loop/catch_up.py"
+READS = "shared/decide/sweep_reads.py"
 MEMORY, DNS = "shared/catalog/memory.py", "shared/azure/private_dns.py"
 
 VARIANTS = (
@@ -307,6 +308,49 @@ VARIANTS = (
         "shared/domain/clock.py",
         """        if least > most or""",
         """        if True or""",
+    ),
+    Variant(
+        "resource graph: what it lacks counts as gone",
+        READS,
+        """    wanted = [_to_read(row.endpoint) for key, row in by_key.items() if key not in shown]
+""",
+        """    gone = [row.endpoint for key, row in by_key.items() if key not in shown]
+    wanted = [Endpoint(each.id, VM, each.region, each.tagged, each.own, state=State.GONE) for each in gone]
+""",
+        also=(
+            CATCH_UP,
+            """            seen, began = await read_throttled(observer, clock, listed, previous, self.deadline)
+            self.written = True
+            recorded = await self.recorder.record(stored, seen, self.cause, began, self._asks(stored))
+""",
+            """            seen, began, asks = listed, clock(), ("delete event",)
+            if listed.state != "gone":
+                seen, began = await read_throttled(observer, clock, listed, previous, self.deadline)
+                asks = self._asks(stored)
+            self.written = True
+            recorded = await self.recorder.record(stored, seen, self.cause, began, asks)
+""",
+        ),
+    ),
+    Variant(
+        "resource graph: the tags that it shows are believed",
+        CATCH_UP,
+        """            seen, began = await read_throttled(observer, clock, listed, previous, self.deadline)
+            self.written = True
+""",
+        """            seen, began = await read_throttled(observer, clock, listed, previous, self.deadline)
+            if seen.names:
+                seen = replace(seen, tagged=listed.tagged, own=listed.own)
+            self.written = True
+""",
+    ),
+    Variant(
+        "resource graph: the catalog counts as complete before late rows are there",
+        "shared/loop/graph_inventory.py",
+        """        settled = begun is None or _is_settled(begun, scope, asked)
+""",
+        """        settled = True
+""",
     ),
     *PROBE_VARIANTS,
 )

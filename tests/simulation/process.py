@@ -19,6 +19,7 @@ class Invocation:
     """One run of a function: an event's delivery, a timer or a call by hand.
 
     `reads`: when which row was read, None: all of them. `unlisted`: what lists leave out while it runs.
+    `hinted`: it has found endpoints by Resource Graph.
     """
 
     kind: str
@@ -27,6 +28,7 @@ class Invocation:
     began: float
     reads: list = field(default_factory=list)
     unlisted: set | None = None
+    hinted: bool = False
 
     def __str__(self):
         return f"{self.life.name} {self.kind} {self.number}"

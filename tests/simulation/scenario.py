@@ -10,6 +10,7 @@ from simulator.faults.source import Rates
 from simulator.oracle.answers import expected
 from tests.simulation import balancers, gateways
 from tests.simulation.faults import KINDS, rates
+from tests.simulation.graph_scenario import GraphScenario, draw_graph
 from tests.simulation.probe_scenario import ProbeScenario, draw_probing
 
 SUBSCRIPTIONS = ("11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222")
@@ -62,6 +63,7 @@ class Scenario:
     short_lists: float
     cloud_events: bool
     probing: ProbeScenario | None
+    graph: GraphScenario | None
 
     @property
     def zone_regions(self):
@@ -79,6 +81,7 @@ def draw(seed):
     length = operations * tempo / 2
     arm = _with_lag(seed, *(sometimes(0.75, _arm(rng, length)) or (Rates(), Rates(), ())))
     world = a_world(rng, regions, Random(f"sets {seed}"))
+    graph = draw_graph(seed, world, SUBSCRIPTIONS)
     probing = draw_probing(seed, world, regions)
     world["load_balancers"] = balancers.drawn(seed, world, regions)
     if probing is None and (chance := gateways.chance_of(seed)):
@@ -93,7 +96,7 @@ def draw(seed):
         tempo=probing.tempo if probing else tempo,
         arm_latency=rng.choice((0.1, 0.5, 1.0)),
         catalog_seconds=rng.choice((0.0, 0.005, 0.03)),
-        sweep_every=rng.uniform(120.0, 600.0),
+        sweep_every=_seconds_between_sweeps(rng, graph),
         loss=sometimes(0.7, 0.15),
         duplication=sometimes(0.6, 0.2),
         reordering=sometimes(0.6, 0.3),
@@ -111,7 +114,14 @@ def draw(seed):
         short_lists=sometimes(0.5, 0.5),
         cloud_events=rng.random() < 0.3,
         probing=probing,
+        graph=graph,
     )
+
+
+def _seconds_between_sweeps(rng, graph):
+    """Drawn in any case, so that what is drawn after it stays the same."""
+    seconds = rng.uniform(120.0, 600.0)
+    return graph.sweep_every if graph else seconds
 
 
 def _sometimes(rng, chance, value):

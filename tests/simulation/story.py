@@ -5,6 +5,7 @@ import json
 from random import Random
 from weakref import WeakKeyDictionary
 
+from shared.decide.sweep_reads import SETTLED_SECONDS
 from shared.domain.clock import TOLERANCE
 from shared.loop.sweep_reader import HEALTH_RECHECK_SECONDS
 from simulator.cloud import SimulatedAzure
@@ -21,6 +22,7 @@ from tests.simulation.catalog_faults import FaultSchedule
 from tests.simulation.catalogs import InMemory, InTable
 from tests.simulation.cluster import Cluster, resync
 from tests.simulation.faults import ShortLists, storms
+from tests.simulation.graph_scenario import GraphFaults
 from tests.simulation.history import History
 from tests.simulation.invariants import Invariants
 from tests.simulation.probe_ending import ProbeEnding, prober_timer
@@ -58,7 +60,8 @@ class Story:
         self.history = History(self.cloud, clock)
         self.witness = Witness(self.cloud, self.history, self.trace, clock)
         off = TOLERANCE if drawn.skew else 0.0
-        self.ledger = Invariants(self.history, self.trace, clock, self.witness.settled, parents, off=off)
+        lag = drawn.graph.lag if drawn.graph else 0.0
+        self.ledger = Invariants(self.history, self.trace, clock, self.witness.settled, parents, off=off, lag=lag)
         self.witness.ledger = self.ledger
         self.short_lists = self.witness.short_lists = ShortLists(self.rng, drawn.short_lists, self.ledger, self.trace)
         self.weather = self._weather(*drawn.catalog)
@@ -98,6 +101,7 @@ class Story:
         self.cloud.private_dns.limits = self.drawn.limits != "none"
         self.cloud.compute.page_sizes = (5, 9)
         self.faults = Faults(self.cloud, Random(f"faults {seed}"))
+        self.graph = GraphFaults(self.cloud, self.drawn.graph, Random(f"late {seed}")) if self.drawn.graph else None
         self.latency = Latency(Random(seed), self.drawn.arm_latency)
 
     def fault(self, request):
@@ -203,6 +207,8 @@ class Story:
         for each in (self.fates, self.weather, self.faults):
             each.stop()
         self.short_lists.chance = 0.0
+        if self.graph:
+            self.graph.stop()
         if self.probed:
             self.probed.settle()
         for life in self.cluster.lives:
@@ -257,6 +263,9 @@ class Story:
             self.trace.violation("foreign and auto-registered record sets never change", "at the end")
 
     async def _sweep(self):
+        if self.graph:  # Where the catalog was lost lately, it is complete only when late rows are there.
+            await self.cluster.finish("sweep", lambda app: app.correct_drift())
+            await asyncio.sleep(SETTLED_SECONDS)
         report = await self.cluster.finish("sweep", lambda app: app.correct_drift())
         if report and report.refusals:
             force = {"force": [plan.digest for plan in report.refused], "force_beyond": True}

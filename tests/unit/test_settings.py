@@ -388,3 +388,20 @@ def test_how_long_a_machine_without_a_health_report_is_held_back_is_a_number_of_
         with pytest.raises(BadSettings) as error:
             parsed(HEALTH_WAIT_MINUTES=wrong)
         assert error.value.faults == (f'NEARZONE_HEALTH_WAIT_MINUTES: found "{wrong}", expected minutes, 1 to 1440',)
+
+
+def test_a_management_group_may_stand_for_its_subscriptions_in_every_spelling():
+    spelt = ("managementGroups/AI-Platform", "/providers/Microsoft.Management/managementGroups/ai-platform/")
+    for each in spelt:
+        found = parsed(SUBSCRIPTIONS=[each], CLAIMS={"llama": [each], "*": [SUB]})
+        assert (found.groups, found.subscriptions) == ({"ai-platform"}, frozenset())
+        other = found.with_members({"ai-platform": frozenset({OTHER_SUB, SUB})})
+        assert other.subscriptions == {SUB, OTHER_SUB}
+        assert other.may_claim("llama", vm_id("a", subscription=OTHER_SUB))
+        assert not other.may_claim("phi", vm_id("a", subscription=OTHER_SUB))
+        assert other.digest != found.with_members({"ai-platform": frozenset({SUB})}).digest
+
+
+def test_a_claim_by_a_management_group_that_is_not_watched_is_a_fault():
+    (found,) = faults(CLAIMS={"*": ["managementGroups/other"]})
+    assert found.startswith('NEARZONE_CLAIMS["*"][0]: found "managementGroups/other", expected a management group of ')
