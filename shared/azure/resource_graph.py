@@ -25,7 +25,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from shared.azure.client import Arm
-from shared.azure.tags import claims, drained
+from shared.azure.tags import claims, drained, names, names_and_parts
 from shared.domain.errors import Terminal, Transient
 from shared.domain.resource_graph import VM, GraphFindings, GraphResource
 
