@@ -27,7 +27,7 @@ class GraphScenario:
 def draw_graph(seed, world, subscriptions):
     """How a seed uses Resource Graph, None: not at all. The settings of `world` gain what that needs.
 
-    Its VMs are spread over the subscriptions: where most VMs of one have opted in, a sweep would list it. Many of them
+    Its VMs are spread over the subscriptions, but for those of a scale set, which are in its own: where most VMs of one have opted in, a sweep would list it. Many of them
     opt in later, which Resource Graph then shows late.
     """
     if seed % CYCLE not in WITH_GRAPH:
@@ -40,9 +40,10 @@ def draw_graph(seed, world, subscriptions):
     }
     for number, vm in enumerate(world["vms"]):
         vm["tags"] = vm["tags"] if rng.random() < 0.5 else {}
+        scale_set, spread = vm.get("scale_set"), subscriptions[number % len(subscriptions)]
         for each in (vm, *vm["nics"]):
             parts = each["id"].split("/")
-            each["id"] = "/".join([*parts[:2], subscriptions[number % len(subscriptions)], *parts[3:]])
+            each["id"] = "/".join([*parts[:2], scale_set.split("/")[2] if scale_set else spread, *parts[3:]])
     lag, refused = rng.choice((0.0, 60.0, LONGEST_LAG, LONGEST_LAG)), rng.choice((0.0, 0.0, 0.1, 0.5))
     return GraphScenario(lag, refused, rng.uniform(40.0, 150.0))
 
