@@ -27,8 +27,8 @@ class GraphScenario:
 def draw_graph(seed, world, subscriptions):
     """How a seed uses Resource Graph, None: not at all. The settings of `world` gain what that needs.
 
-    Its VMs are spread over the subscriptions, but for those of a scale set, which are in its own: where most VMs of one have opted in, a sweep would list it. Many of them
-    opt in later, which Resource Graph then shows late.
+    Its VMs are spread over the subscriptions, but for those of a scale set, which are in its own: where most VMs of a
+    subscription have opted in, a sweep would list it. Many VMs opt in later, which Resource Graph then shows late.
     """
     if seed % CYCLE not in WITH_GRAPH:
         return None
