@@ -147,6 +147,22 @@ def test_a_nic_is_in_a_pool_of_a_gateway_that_it_names_and_leaves_it_with_a_writ
     assert pool(scene) == empty
 
 
+def test_the_instances_of_a_scale_set_are_in_the_pool_of_a_gateway_that_its_model_names_and_their_nics_say_so():
+    scene = made(AGW, gateway(backendAddressPools=[{"name": "p", "properties": {"backendAddresses": []}}]))
+    configuration = joined("p")["properties"] | {"primary": True}
+    profile = {"networkProfile": {"networkInterfaceConfigurations": [{"name": "n", "properties": configuration}]}}
+    model = {"orchestrationMode": "Uniform", "virtualMachineProfile": profile}
+    scale_set = f"{GROUP}/Microsoft.Compute/virtualMachineScaleSets/pool"
+    size = {"sku": {"name": "Standard_D2s_v3", "capacity": 2}}
+    scene.ask("PUT", scale_set, {"location": "eastus", "properties": model} | size)
+    scene.wait_for_all()
+    nics = scene.ask("GET", f"{scale_set}/networkInterfaces").content["value"]
+    ips = [ip for nic in nics for ip in nic["properties"]["ipConfigurations"]]
+    named = [{"id": f"{AGW}/backendAddressPools/p"}]
+    assert [ip["properties"]["applicationGatewayBackendAddressPools"] for ip in ips] == [named, named]
+    assert pool(scene)[0]["backendIPConfigurations"] == [{"id": ip["id"]} for ip in ips]
+
+
 @pytest.mark.parametrize(
     ("more", "backends"),
     [
