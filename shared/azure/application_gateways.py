@@ -1,9 +1,10 @@
-"""Application Gateways as endpoints: the private addresses of their frontends, while they run.
+"""Application Gateways as endpoints: the private addresses of their frontends, while they run and backends are there.
 
 The operational state is one of Running, Starting, Stopping and Stopped (specification applicationGateway.json of
 2024-01-01). A write does not interrupt a gateway: it stays Running while its provisioning state is Updating. A new one
 is Stopped and Updating until its first write ends (both recorded by azure-cli,
-test_network_app_gateway_with_private_ip, 2023). Whether a backend answers is left to the gateway.
+test_network_app_gateway_with_private_ip, 2023). A gateway is not published while Azure Resource Manager shows that all
+its pools are empty: see `backend_pools.py`. Whether a backend answers is left to the gateway, or to probes of this app.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 import msgspec
 
 from shared.azure.answers import Page
+from shared.azure.backend_pools import GatewayPools, evidence, unserved_gateway
 from shared.azure.endpoint_kind import ListableKind
 from shared.azure.machine import IpProperties, Link
 from shared.azure.parts import Part, select
@@ -40,7 +42,7 @@ class _Listener(msgspec.Struct):
     properties: _ListenerProperties = msgspec.field(default_factory=_ListenerProperties)
 
 
-class _Properties(msgspec.Struct, rename="camel"):
+class _Properties(GatewayPools, rename="camel"):
     provisioning_state: str = ""
     operational_state: str = ""
     frontends: list[_Frontend] | None = msgspec.field(name="frontendIPConfigurations", default=None)
@@ -69,11 +71,13 @@ class ApplicationGateways(ListableKind[_ApplicationGateway]):
         """Return the gateway as an endpoint with the addresses of its private frontends that have a listener."""
         del from_list
         (tagged, own, faults), _ = claimed = names_and_parts(found.tags, found.name)
-        private = [each for each in found.properties.frontends or () if each.properties.private]
-        parts = [_part(found, each) for each in found.properties.frontends or ()]
+        frontends = found.properties.frontends or []
+        private = [each for each in frontends if each.properties.private]
+        unserved = unserved_gateway(found.properties, [each.name for each in frontends])
+        parts = [_part(found, each, withheld=each.name in unserved) for each in frontends]
         addresses, selected, unclear = select(*claimed, parts, "frontend")
         faults += unclear
-        state, doubt = _state(found, served=bool(addresses))
+        state, doubt = _state(found, parts)
         if claims(found.tags):
             faults += _frontend_faults(found, private)
         return Endpoint(
@@ -88,13 +92,14 @@ class ApplicationGateways(ListableKind[_ApplicationGateway]):
             doubt=doubt if claims(found.tags) else "",
             faults=faults,
             selected=selected,
+            not_serving=evidence(unserved, parts),
         )
 
 
-def _part(found: _ApplicationGateway, frontend: _Frontend) -> Part:
+def _part(found: _ApplicationGateway, frontend: _Frontend, *, withheld: bool) -> Part:
     """Return a frontend with its private address, if a listener uses it."""
     address = None if _is_deaf(found, frontend) else frontend.properties.private
-    return Part(frontend.name, (address,) if address else ())
+    return Part(frontend.name, (address,) if address else (), withheld and address is not None)
 
 
 def _is_deaf(found: _ApplicationGateway, frontend: _Frontend) -> bool:
@@ -118,7 +123,7 @@ def _frontend_faults(found: _ApplicationGateway, private: Sequence[_Frontend]) -
     return tuple(faults)
 
 
-def _state(found: _ApplicationGateway, *, served: bool) -> tuple[State, str]:
+def _state(found: _ApplicationGateway, parts: Sequence[Part]) -> tuple[State, str]:
     """Return the state of a gateway, and why it is in doubt, or ""."""
     operational = found.properties.operational_state.lower()
     provisioning = found.properties.provisioning_state.lower()
@@ -130,9 +135,11 @@ def _state(found: _ApplicationGateway, *, served: bool) -> tuple[State, str]:
         doubt = "Azure does not report whether it runs"
     if drained(found.tags):
         return State.DRAINING, doubt
-    if not served and not doubt:
+    if not doubt and not any(part.addresses for part in parts):
         return State.STOPPED, ""
-    return State.SERVING if served and operational == "running" else State.WARMING, doubt
+    # The drain timer reads a warming endpoint again: what joins an empty pool may raise no event of the gateway.
+    served = operational == "running" and any(part.serves for part in parts)
+    return State.SERVING if served else State.WARMING, doubt
 
 
 def _missing_address(found: _ApplicationGateway) -> str:

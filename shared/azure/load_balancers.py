@@ -6,13 +6,13 @@ A frontend is not published if its rules lead only to pools that Azure Resource 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from shared.azure.answers import Page
-from shared.azure.backend_pools import Balancing, unserved_frontends
+from shared.azure.backend_pools import Balancing, evidence, unserved_frontends
 from shared.azure.endpoint_kind import ListableKind
 from shared.azure.machine import IpProperties
 from shared.azure.parts import Part, select
@@ -76,7 +76,7 @@ class LoadBalancers(ListableKind[_LoadBalancer]):
             doubt=_missing_address(found) if claims(found.tags) else "",
             faults=faults,
             selected=selected,
-            not_serving=_words(unserved, parts),
+            not_serving=evidence(unserved, parts),
         )
 
 
@@ -85,26 +85,12 @@ def _part(frontend: _Frontend, *, withheld: bool) -> Part:
     return Part(frontend.name, (address,) if address else (), withheld and address is not None)
 
 
-def _words(unserved: Mapping[str, str], parts: Sequence[Part]) -> str:
-    """Return why frontends with an address do not serve, with the evidence, or ""."""
-    held = [part.name for part in parts if part.withheld]
-    if not held:
-        return ""
-    why = ", ".join(sorted({unserved[name] for name in held}))
-    some = f": frontend {', '.join(held)} is not published" if any(_serves(part) for part in parts) else ""
-    return f"{why} (Azure Resource Manager){some}"
-
-
-def _serves(part: Part) -> bool:
-    return bool(part.addresses) and not part.withheld
-
-
 def _state(found: _LoadBalancer, parts: Sequence[Part]) -> State:
     if found.properties.provisioning_state.lower() == "deleting":
         return State.STOPPED
     if drained(found.tags):
         return State.DRAINING
-    if any(_serves(part) for part in parts):
+    if any(part.serves for part in parts):
         return State.SERVING
     # The drain timer reads a warming endpoint again: what joins an empty pool may raise no event of the load balancer.
     return State.WARMING if _missing_address(found) or any(part.withheld for part in parts) else State.STOPPED

@@ -1,4 +1,4 @@
-"""Network interfaces: the endpoints that each belongs to, and the load balancers whose pools it is in.
+"""Network interfaces: the endpoints that each belongs to, and those whose backend pools it is in.
 
 Their addresses are part of the endpoints. A NIC that leaves a pool does not name it any more, so the sweep finds that.
 """
@@ -16,7 +16,13 @@ from shared.domain.resource_ids import resource_id
 
 
 class _IpProperties(msgspec.Struct):
-    pools: list[Link] | None = msgspec.field(name="loadBalancerBackendAddressPools", default=None)
+    of_balancers: list[Link] | None = msgspec.field(name="loadBalancerBackendAddressPools", default=None)
+    of_gateways: list[Link] | None = msgspec.field(name="applicationGatewayBackendAddressPools", default=None)
+
+    @property
+    def pools(self) -> list[Link]:
+        """The pools of load balancers and Application Gateways."""
+        return [*(self.of_balancers or ()), *(self.of_gateways or ())]
 
 
 class _IpConfiguration(msgspec.Struct):
@@ -37,7 +43,7 @@ _nic = msgspec.json.Decoder(_Nic)
 
 
 class NetworkInterfaces:
-    """Network interfaces, which VMs, private endpoints and load balancers depend on."""
+    """Network interfaces, which VMs, private endpoints, load balancers and gateways depend on."""
 
     type = "microsoft.network/networkinterfaces"
 
@@ -45,7 +51,7 @@ class NetworkInterfaces:
         self._arm = arm
 
     async def endpoints(self, nic_id: str) -> Sequence[str]:
-        """Return the ids of its VM or private endpoint, and of the load balancers of its pools.
+        """Return the ids of its VM or private endpoint, and of the load balancers and gateways of its pools.
 
         None if the NIC names none. Raises Transient, Terminal.
         """
@@ -58,6 +64,6 @@ class NetworkInterfaces:
         links = [link for link in (nic.properties.virtual_machine, nic.properties.private_endpoint) if link]
         found = [resource_id(link.id) for link in links]
         owners = [each.id for each in found if each and each.whole]  # NICs of scale set instances have another type.
-        pools = [pool for each in nic.properties.ip_configurations or () for pool in each.properties.pools or ()]
-        balancers = [resource_id(pool.id.partition("/backendAddressPools/")[0]) for pool in pools]
-        return [*owners, *dict.fromkeys(each.id for each in balancers if each and each.whole)]
+        pools = [pool for each in nic.properties.ip_configurations or () for pool in each.properties.pools]
+        leading = [resource_id(pool.id.partition("/backendAddressPools/")[0]) for pool in pools]
+        return [*owners, *dict.fromkeys(each.id for each in leading if each and each.whole)]

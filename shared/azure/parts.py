@@ -12,7 +12,7 @@ from shared.azure.tags import ALL_PARTS, TAG, Names, Wanted
 from shared.domain.endpoints import Address
 
 SHOWN = 8
-"""Parts that a fault lists."""
+"""Parts, or backend pools, that a text lists."""
 
 
 class Part(NamedTuple):
@@ -24,6 +24,11 @@ class Part(NamedTuple):
     name: str
     addresses: tuple[Address, ...]
     withheld: bool = False
+
+    @property
+    def serves(self) -> bool:
+        """Whether names get its addresses."""
+        return bool(self.addresses) and not self.withheld
 
 
 class Selection(NamedTuple):

@@ -15,7 +15,7 @@ from typing import Any
 from simulator.arm.operations import stamp
 from simulator.compute.vm import INSTANCE_TYPE, Vm
 from simulator.network import changes
-from simulator.network.nic import IpConfiguration, Nic
+from simulator.network.nic import POOL_FIELDS, IpConfiguration, Nic
 
 SCALE_SET_TYPE = "Microsoft.Compute/virtualMachineScaleSets"
 
@@ -286,17 +286,17 @@ def nic_body(scale_set: ScaleSet, instance: Instance, nic: Nic) -> dict[str, Any
 
 
 def balance(scale_set: ScaleSet, nic: Nic) -> None:
-    """Put an instance's NIC into the load balancers' pools that the set's model names."""
-    field = "loadBalancerBackendAddressPools"
+    """Put an instance's NIC into the pools of load balancers and gateways that the set's model names."""
     for model in scale_set.nic_configurations:
         for stated in model["properties"]["ipConfigurations"]:
             for each in nic.configurations:
-                if each.name.lower() == stated["name"].lower() and stated["properties"].get(field):
-                    each.settings = {**each.settings, field: stated["properties"][field]}
+                if each.name.lower() == stated["name"].lower():
+                    named = {field: stated["properties"].get(field) for field in POOL_FIELDS}
+                    each.settings = {**each.settings, **{field: pools for field, pools in named.items() if pools}}
 
 
 def _ip_body(nic: Nic, each: IpConfiguration, stated: dict[str, Any], number: int) -> dict[str, Any]:
-    balanced = {key: value for key, value in stated.items() if key == "loadBalancerBackendAddressPools"}
+    balanced = {key: value for key, value in stated.items() if key in POOL_FIELDS and value}
     rules = [
         {"id": f"{pool['id'].replace('/inboundNatPools/', '/inboundNatRules/')}.{number}"}
         for pool in stated.get("loadBalancerInboundNatPools", [])

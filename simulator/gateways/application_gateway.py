@@ -46,6 +46,7 @@ _V2 = (
 SECTIONS = (*_COMMON, *_FIRST_GENERATION, *_V2)
 """The lists of named parts of a gateway."""
 FRONTENDS = "frontendIPConfigurations"
+POOLS = "backendAddressPools"
 _POINTING = ("httpListeners", "requestRoutingRules")
 """The sections whose parts are named in turn by the parts that they refer to."""
 _SECRETS = {"data", "password"}
@@ -76,6 +77,8 @@ class ApplicationGateway:
     settings: dict[str, Any] = field(default_factory=dict)
     operational: OperationalState = "Running"
     provisioning: str = "Succeeded"
+    joined: Mapping[str, Mapping[str, None]] = field(default_factory=dict)
+    """`Network.backends`: the NICs' configurations that are in its pools."""
 
     @property
     def addresses(self) -> list[IpConfiguration]:
@@ -91,6 +94,20 @@ class ApplicationGateway:
     def listens(self, frontend: str) -> bool:
         """Whether a listener uses a frontend."""
         return frontend.lower() in {_referred(each, "frontendIPConfiguration") for each in self._listeners()}
+
+    @property
+    def backends(self) -> int:
+        """How many members its pools have, as far as Azure Resource Manager shows it.
+
+        A pool that does not show its members counts as one member, and so do a redirect and a gateway without pools.
+        """
+        sizes = [self._size(each) for each in self.sections[POOLS]]
+        return sum(sizes) + len(self.sections["redirectConfigurations"]) if sizes else 1
+
+    def _size(self, pool: Part) -> int:
+        joined = len(self.joined.get(f"{self.id}/{POOLS}/{pool['name']}".lower(), ()))
+        written = pool.get("properties", {}).get("backendAddresses")
+        return joined + len(written) if written is not None else joined or 1
 
     def _listeners(self) -> list[Part]:
         return [*self.sections.get("httpListeners", []), *self.sections.get("listeners", [])]
@@ -127,7 +144,13 @@ class ApplicationGateway:
     def _part(self, section: str, part: Part) -> dict[str, Any]:
         part_id = f"{self.id}/{section}/{part['name']}"
         written = {key: value for key, value in part.get("properties", {}).items() if key not in _SECRETS}
+        written |= self._members(part_id) if section == POOLS else {}
         return self._named(part_id, f"{AG_TYPE}/{section}", part["name"], {**written, **self._pointing(part_id)})
+
+    def _members(self, pool_id: str) -> dict[str, list[dict[str, str]]]:
+        """The NICs' configurations in a pool, beside the addresses that were written into it."""
+        found = [{"id": each} for each in self.joined.get(pool_id.lower(), ())]
+        return {"backendIPConfigurations": found} if found else {}
 
     def _named(self, part_id: str, kind: str, name: str, properties: Mapping[str, Any]) -> dict[str, Any]:
         below = {

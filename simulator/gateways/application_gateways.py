@@ -18,6 +18,7 @@ from simulator.arm.operations import Work
 from simulator.gateways.application_gateway import (
     AG_TYPE,
     FRONTENDS,
+    POOLS,
     SECTIONS,
     ApplicationGateway,
     Frontend,
@@ -94,6 +95,7 @@ class ApplicationGateways:
     def load(self, gateway: ApplicationGateway) -> None:
         """Add a gateway to the world as it is, without an event; its addresses count as assigned."""
         self.all.add(gateway)
+        gateway.joined = self._network.backends
         assign(self._network, gateway.id, gateway.addresses)
 
     def _get(self, call: Call) -> Response:
@@ -115,7 +117,9 @@ class ApplicationGateways:
             sections={name: written.get(name, []) for name in SECTIONS if name != FRONTENDS},
             settings={key: each for key, each in written.items() if key not in {*SECTIONS, *_READ_ONLY}},
             operational=old.operational if old else "Stopped",
+            joined=self._network.backends,
         )
+        gateway.sections[POOLS] = [_as_written(each) for each in gateway.sections[POOLS]]
         first = old is None or (old.operational == "Stopped" and old.provisioning == "Updating")
         self.all.add(gateway)
         return self._written(call, gateway, first=first, status=200 if old else 201)
@@ -209,10 +213,22 @@ class ApplicationGateways:
         return Response(202, None, self._begin(call, gateway, what, end))
 
 
-def parts_of(frontends: list[Frontend], own: str) -> dict[str, list[Part]]:
-    """The sections of a gateway that has an HTTP listener on port 80 for each of these frontends."""
+def _as_written(pool: Part) -> Part:
+    """A pool without its NICs, which say themselves in which pools they are; clients write back what they have read."""
+    kept = {key: value for key, value in pool.get("properties", {}).items() if key != "backendIPConfigurations"}
+    return {**pool, "properties": kept}
+
+
+def parts_of(frontends: list[Frontend], own: str, backends: int) -> dict[str, list[Part]]:
+    """The sections of a gateway with an HTTP listener on port 80 for each of these frontends.
+
+    All listeners lead to one pool, which has so many members that are not simulated.
+    """
     sections: dict[str, list[Part]] = {name: [] for name in SECTIONS if name != FRONTENDS}
     sections["frontendPorts"] = [{"name": "http", "properties": {"port": 80}}]
+    members = [{"fqdn": f"backend-{number}.example.com"} for number in range(backends)]
+    sections[POOLS] = [{"name": "backends", "properties": {"backendAddresses": members}}]
+    sections["backendHttpSettingsCollection"] = [{"name": "http", "properties": {"port": 80, "protocol": "Http"}}]
     sections["httpListeners"] = [
         {
             "name": f"http-{each.name}",
@@ -225,6 +241,19 @@ def parts_of(frontends: list[Frontend], own: str) -> dict[str, list[Part]]:
             },
         }
         for each in frontends
+    ]
+    sections["requestRoutingRules"] = [
+        {
+            "name": f"http-{each.name}",
+            "properties": {
+                "ruleType": "Basic",
+                "priority": number,
+                "httpListener": {"id": f"{own}/httpListeners/http-{each.name}"},
+                "backendAddressPool": {"id": f"{own}/{POOLS}/backends"},
+                "backendHttpSettings": {"id": f"{own}/backendHttpSettingsCollection/http"},
+            },
+        }
+        for number, each in enumerate(frontends, 1)
     ]
     return sections
 

@@ -14,6 +14,8 @@ from uuid import UUID, uuid5
 
 NIC_TYPE = "Microsoft.Network/networkInterfaces"
 VNET_TYPE = "Microsoft.Network/virtualNetworks"
+POOL_FIELDS = ("loadBalancerBackendAddressPools", "applicationGatewayBackendAddressPools")
+"""The fields in which a configuration names the pools that it is in."""
 
 Version = Literal["IPv4", "IPv6"]
 Allocation = Literal["Dynamic", "Static"]

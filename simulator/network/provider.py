@@ -17,7 +17,7 @@ from simulator.arm.front_door import ArmError, ArmFrontDoor, Call, Family, Respo
 from simulator.arm.operations import Operations, Work
 from simulator.network.addresses import Wanted, configure
 from simulator.network.limits import NetworkLimits
-from simulator.network.nic import NIC_TYPE, VNET_TYPE, IpConfiguration, Nic, Vnet
+from simulator.network.nic import NIC_TYPE, POOL_FIELDS, VNET_TYPE, IpConfiguration, Nic, Vnet
 from simulator.network.public_addresses import PublicAddresses
 from simulator.network.vnet_calls import VnetCalls
 from simulator.timing.latency import Spread
@@ -58,7 +58,7 @@ class Network:
         self.vnets: Collection[Vnet] = Collection(VNET_TYPE)
         self._instance_nics: dict[str, Nic] = {}
         self.backends: dict[str, dict[str, None]] = {}
-        """By the id of a load balancer's pool, in lower case: the ids of the NICs' configurations that are in it."""
+        """By the id of a pool of a load balancer or gateway, in lower case: the ids of its NICs' configurations."""
         self.deallocated: Callable[[str], bool] = lambda _: False
         """Whether a VM, by its id, is deallocated; the compute provider knows."""
         self.limits = NetworkLimits(azure.clock)
@@ -236,7 +236,7 @@ class Network:
 def _memberships(nic: Nic) -> Iterator[tuple[str, str]]:
     """The pools that a NIC's configurations name, in lower case, each with the configuration's id."""
     for each in nic.configurations:
-        for pool in each.settings.get("loadBalancerBackendAddressPools", ()):
+        for pool in (pool for field in POOL_FIELDS for pool in each.settings.get(field, ())):
             yield pool["id"].lower(), f"{nic.id}/ipConfigurations/{each.name}"
 
 

@@ -260,7 +260,7 @@ class GatewayFrontendEntry(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ApplicationGatewayEntry(msgspec.Struct, forbid_unknown_fields=True):
-    """An Application Gateway. A dump leaves out one that is being deleted."""
+    """An Application Gateway. `backends`: the number of members of its pools. A dump leaves out one being deleted."""
 
     id: ApplicationGatewayId
     location: str
@@ -268,6 +268,7 @@ class ApplicationGatewayEntry(msgspec.Struct, forbid_unknown_fields=True):
     operational: OperationalState = "Running"
     tags: dict[str, str] = {}
     server: ServerEntry | None = None
+    backends: int = 1
 
 
 class ApiManagementLocationEntry(msgspec.Struct, forbid_unknown_fields=True):

@@ -1,6 +1,7 @@
 """The Application Gateways, API Management services and Container Apps environments of a world file.
 
-`world.py` loads and writes them. A gateway has an HTTP listener for each frontend of which the file says so.
+`world.py` loads and writes them. A gateway has an HTTP listener for each frontend of which the file says so, and one
+pool to which all listeners lead.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def _load_application_gateway(parts: Parts, entry: ApplicationGatewayEntry) -> N
             etag=parts.network.new_etag(),
             guid=parts.azure.new_guid(),
             frontends=frontends,
-            sections=parts_of([each for each in frontends if each.name in heard], entry.id),
+            sections=parts_of([each for each in frontends if each.name in heard], entry.id, entry.backends),
             settings={"sku": {"name": "Standard_v2", "tier": "Standard_v2", "capacity": 2}},
             operational=entry.operational,
         )
@@ -137,6 +138,7 @@ def application_gateways(parts: Parts) -> list[ApplicationGatewayEntry]:
             operational=each.operational,
             tags=dict(each.tags or {}),
             server=parts.servers.entry(each.id),
+            backends=each.backends,
         )
         for each in parts.application_gateways.all
         if each.provisioning != "Deleting"

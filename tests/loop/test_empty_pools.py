@@ -1,15 +1,24 @@
-"""Load balancers without a backend: what Azure Resource Manager shows of their pools, up to the zones."""
+"""Load balancers and gateways without a backend: what Azure Resource Manager shows of their pools, up to the zones."""
 
 import asyncio
 
 import pytest
 
 from tests.support.deployment import REGIONS, SUB, a_vm, nic_id, run_scenario, vnet
-from tests.support.endpoint_kinds import FAR, LLAMA, llama, load_balancer, path, swept, world
+from tests.support.endpoint_kinds import FAR, LLAMA, application_gateway, llama, load_balancer, path, swept, world
 
 EAST, _, _ = REGIONS
 LB = load_balancer()["id"]
-POOL = f"{LB}/backendAddressPools/backends"
+AGW = application_gateway()["id"]
+EMPTY = {
+    "load_balancers": (load_balancer() | {"backends": 0}, "10.1.0.20", "loadBalancerBackendAddressPools"),
+    "application_gateways": (
+        application_gateway(backends=0),
+        "10.1.0.60",
+        "applicationGatewayBackendAddressPools",
+    ),
+}
+"""By kind: an endpoint whose pool is empty, its address, and the field in which NICs name its pools."""
 FRONTENDS = [
     {"name": "one", "vnet": vnet(EAST), "address": "10.1.0.20"},
     {"name": "two", "vnet": vnet(EAST), "address": "10.1.0.21"},
@@ -22,51 +31,57 @@ async def told(stage):
     assert stage.wrong_answers() == {}
 
 
-async def reason(stage, name="llama"):
-    """Why the load balancer is in the answer of its own region, or is not."""
+async def reason(stage, name="llama", endpoint=LB):
+    """Why an endpoint is in the answer of its own region, or is not."""
     found = await stage.app.explain(stage.app.settings.zones[0], name)
-    (claim,) = [each for each in found["claims"] if each["endpoint"] == LB]
+    (claim,) = [each for each in found["claims"] if each["endpoint"] == endpoint]
     return claim["reason"]
 
 
-def join(stage, vm, *pools):
+def join(stage, vm, field, *pools):
     """Write the NIC of a VM with these pools."""
     nic = stage.cloud.network.nics.find(nic_id(vm)).body("2024-01-01")
     properties = nic["properties"]["ipConfigurations"][0]["properties"]
-    properties["loadBalancerBackendAddressPools"] = [{"id": each} for each in pools]
+    properties[field] = [{"id": each} for each in pools]
     stage.arm("PUT", nic_id(vm), nic)
 
 
-def test_a_load_balancer_with_an_empty_pool_does_not_serve_and_says_which_pool_and_where_that_was_read():
+@pytest.mark.parametrize("kind", EMPTY)
+def test_an_endpoint_with_an_empty_pool_does_not_serve_and_says_which_pool_and_where_that_was_read(kind):
     async def story(stage):
         await swept(stage)
-        assert (llama(stage), stage.record(EAST, "lb")) == (["10.3.0.4"], None)
-        assert await reason(stage) == "warming (backend pool backends is empty (Azure Resource Manager))"
-        assert [alarm["what"] for alarm in (await stage.app.status())["alarms"] if LB in alarm["what"]] == []
+        assert (llama(stage), stage.record(EAST, entry["id"].rsplit("/", 1)[1])) == (["10.3.0.4"], None)
+        empty = "warming (backend pool backends is empty (Azure Resource Manager))"
+        assert await reason(stage, endpoint=entry["id"]) == empty
+        assert [alarm["what"] for alarm in (await stage.app.status())["alarms"] if entry["id"] in alarm["what"]] == []
 
-    run_scenario(story, world(FAR, load_balancers=[load_balancer() | {"backends": 0}]))
+    entry, _, _ = EMPTY[kind]
+    run_scenario(story, world(FAR, **{kind: [entry]}))
 
 
-def test_a_vm_that_joins_the_pool_brings_the_load_balancer_in_by_the_event_of_its_nic():
+@pytest.mark.parametrize("kind", EMPTY)
+def test_a_vm_that_joins_the_pool_brings_the_endpoint_in_by_the_event_of_its_nic(kind):
     async def story(stage):
         await swept(stage)
-        join(stage, "backend", POOL)
-        assert await stage.app.inventory.resolve(nic_id("backend")) == [backend["id"], LB]
+        join(stage, "backend", field, f"{entry['id']}/backendAddressPools/backends")
+        assert await stage.app.inventory.resolve(nic_id("backend")) == [backend["id"], entry["id"]]
         await told(stage)
-        assert llama(stage) == ["10.1.0.20"]
-        join(stage, "backend")
+        assert llama(stage) == [address]
+        join(stage, "backend", field)
         await swept(stage)
         assert llama(stage) == ["10.3.0.4"], "the sweep finds that it has left: nothing leads from its NIC to the pool"
 
+    entry, address, field = EMPTY[kind]
     backend = a_vm("backend", EAST, 9, None)
-    run_scenario(story, world(FAR, backend, load_balancers=[load_balancer() | {"backends": 0}]))
+    run_scenario(story, world(FAR, backend, **{kind: [entry]}))
 
 
-def test_a_scale_set_that_joins_the_pool_is_found_by_the_drain_timer():
+@pytest.mark.parametrize("kind", EMPTY)
+def test_a_scale_set_that_joins_the_pool_is_found_by_the_drain_timer(kind):
     async def story(stage):
         await swept(stage)
         ip = {"name": "i", "properties": {"subnet": {"id": f"{vnet(EAST)}/subnets/default"}}}
-        ip["properties"]["loadBalancerBackendAddressPools"] = [{"id": POOL}]
+        ip["properties"][field] = [{"id": f"{entry['id']}/backendAddressPools/backends"}]
         nic = {"name": "n", "properties": {"primary": True, "ipConfigurations": [ip]}}
         profile = {"networkProfile": {"networkInterfaceConfigurations": [nic]}}
         properties = {"orchestrationMode": "Uniform", "virtualMachineProfile": profile}
@@ -75,9 +90,10 @@ def test_a_scale_set_that_joins_the_pool_is_found_by_the_drain_timer():
         await stage.deliver_pending_events()
         await asyncio.sleep(30)
         await stage.app.drain()
-        assert (llama(stage), stage.wrong_answers()) == (["10.1.0.20"], {})
+        assert (llama(stage), stage.wrong_answers()) == ([address], {})
 
-    run_scenario(story, world(FAR, load_balancers=[load_balancer() | {"backends": 0}]))
+    entry, address, field = EMPTY[kind]
+    run_scenario(story, world(FAR, **{kind: [entry]}))
 
 
 def test_a_frontend_with_an_empty_pool_is_left_out_while_another_one_serves():
@@ -128,3 +144,41 @@ def test_a_load_balancer_that_a_client_has_written_serves_unless_its_pools_are_k
         assert llama(stage) == (["10.1.0.4"] if served else ["10.3.0.4"])
 
     run_scenario(story, world(FAR, a_vm("beside", EAST, 9, None)))
+
+
+NOTHING, SOMETHING = {"backendAddresses": []}, {"backendAddresses": [{"ipAddress": "10.1.0.9"}]}
+REDIRECT = [{"name": "r", "properties": {"redirectType": "Permanent", "targetUrl": "https://elsewhere.example"}}]
+
+
+@pytest.mark.parametrize(
+    ("pools", "redirects", "served"),
+    [
+        ([NOTHING], [], False),
+        ([NOTHING, NOTHING], [], False),
+        ([NOTHING, SOMETHING], [], True),
+        ([{}], [], True),
+        ([NOTHING], REDIRECT, True),
+        ([], [], True),
+    ],
+    ids=[
+        "an empty pool",
+        "two empty ones",
+        "one with a member",
+        "a pool of which nothing is told",
+        "a redirect",
+        "none",
+    ],
+)
+def test_a_gateway_that_a_client_has_written_serves_unless_all_its_pools_are_known_to_be_empty(
+    pools, redirects, served
+):
+    async def story(stage):
+        await swept(stage)
+        body = stage.arm("GET", AGW).content
+        named = [{"name": f"p{number}", "properties": each} for number, each in enumerate(pools)]
+        body["properties"] |= {"backendAddressPools": named, "redirectConfigurations": redirects}
+        stage.arm("PUT", AGW, body)
+        await told(stage)
+        assert llama(stage) == (["10.1.0.60"] if served else ["10.3.0.4"])
+
+    run_scenario(story, world(FAR, application_gateways=[application_gateway(backends=0 if served else 1)]))

@@ -123,8 +123,11 @@ def test_a_gateway_without_a_private_frontend_has_a_fault_that_says_so():
         await swept(stage)
         assert llama(stage) == ELSEWHERE
         assert await alarmed(stage, "it has no private frontend, so it has no address to publish")
+        (known,) = [each for each in (await stage.app.status(full=True))["known"] if each["id"] == entry["id"]]
+        assert known["not_serving"] == "", "its empty pool is not what keeps it out"
 
-    run_scenario(story, world(FAR, application_gateways=[application_gateway("agw", LLAMA, OUTSIDE)]))
+    entry = application_gateway("agw", LLAMA, OUTSIDE, backends=0)
+    run_scenario(story, world(FAR, application_gateways=[entry]))
 
 
 def test_a_private_frontend_that_no_listener_uses_answers_nothing_and_is_named():

@@ -14,7 +14,7 @@ from tests.support.values import EAST, OTHER_SUB, REGIONS, SUB, WEST, parsed, va
 BOX = {"name": "box", "region": WEST, "addresses": ["10.9.0.1"]}
 NEW = "(a region that is not in the table of round-trip times needs a distance in NEARZONE_LATENCY)"
 SIMILAR = "(a new region of so similar a name needs a distance to itself: "
-SCOPE = "a subscription id or /subscriptions/ID/resourceGroups/NAME, without wildcards"
+SCOPE = "a subscription id, /subscriptions/ID/resourceGroups/NAME or managementGroups/NAME, without wildcards"
 WATCHED = "a subscription of NEARZONE_SUBSCRIPTIONS, or a resource group in one"
 PATTERN = "a DNS label or a glob of one ('*', '?')"
 GROUPS = f"/subscriptions/{SUB}/resourceGroups"

@@ -44,6 +44,7 @@ def add(world, rng, regions, group, vnet_id):
     world["container_environments"] = [
         base[2] | at(other, 80) | {"id": _id("Microsoft.App/managedEnvironments", "env")}
     ]
+    world["application_gateways"][0]["backends"] = rng.choice((0, 1, 1))
 
 
 def entries(cloud):
@@ -57,7 +58,7 @@ class GatewayWorkload:
 
     def __init__(self, cloud, rng, trace):
         self.cloud, self.rng, self.trace = cloud, rng, trace
-        self.actions = (self.power, self.power, self.location, self.update, self.tag, self.tag)
+        self.actions = (self.power, self.power, self.pool, self.location, self.update, self.tag, self.tag)
 
     def act(self):
         act = self.rng.choice(self.actions)
@@ -70,6 +71,13 @@ class GatewayWorkload:
         gateway.operational = "Stopped" if gateway.operational == "Running" else "Running"
         action = "start" if gateway.operational == "Running" else "stop"
         self.cloud.azure.emit(gateway.id, f"Microsoft.Network/applicationGateways/{action}/action", "Action")
+
+    def pool(self):
+        """The pool of an Application Gateway is emptied or filled by a write."""
+        (gateway,) = self.cloud.application_gateways.all
+        members = [] if gateway.backends else [{"ipAddress": "10.1.2.61"}]
+        gateway.sections["backendAddressPools"] = [{"name": "backends", "properties": {"backendAddresses": members}}]
+        self.cloud.azure.emit(gateway.id, "Microsoft.Network/applicationGateways/write", "Write")
 
     def location(self):
         """The gateway of a location is disabled or enabled."""

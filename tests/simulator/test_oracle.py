@@ -209,6 +209,7 @@ def instance(**fields):
         *(("application_gateways", AG | {"operational": each}, False) for each in ("Stopped", "Stopping", "Starting")),
         ("application_gateways", AG | {"frontends": FRONTENDS[1:]}, False),
         ("application_gateways", AG | {"frontends": [FRONTENDS[0] | {"listener": False}]}, False),
+        ("application_gateways", AG | {"backends": 0}, False),
         ("application_gateways", AG | DRAINED, False),
         ("api_managements", APIM, True),
         ("api_managements", APIM | {"state": "Updating"}, True),

@@ -29,7 +29,9 @@ def an_endpoint(name, region="eastus", **changed):
         "state": "serving",
         "addresses": ["10.1.0.4"],
         "names": [name],
+        "selected": {},
         "doubt": "",
+        "not_serving": "",
         "faults": [],
     } | changed
 

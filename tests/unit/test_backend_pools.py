@@ -1,9 +1,9 @@
-"""Which frontends of a load balancer are known to lead to no backend."""
+"""Which frontends of a load balancer or an Application Gateway are known to lead to no backend."""
 
 import msgspec
 import pytest
 
-from shared.azure.backend_pools import Balancing, unserved_frontends
+from shared.azure.backend_pools import Balancing, GatewayPools, unserved_frontends, unserved_gateway
 
 LB = "/subscriptions/S/resourceGroups/G/providers/Microsoft.Network/loadBalancers/lb"
 NONE = "it has no backend pool"
@@ -71,3 +71,40 @@ def unserved(pools, rules=(), nats=(), frontends=("a", "b")):
 )
 def test_a_frontend_whose_rules_lead_only_to_empty_pools_leads_to_no_backend(pools, rules, nats, expected):
     assert unserved(pools, rules, nats) == expected
+
+
+EMPTY_LIST = {"backendAddresses": []}
+BY_NAME = {"backendAddresses": [{"fqdn": "backend.example.com"}]}
+BY_NIC = {"backendAddresses": [], "backendIPConfigurations": [NIC]}
+
+
+@pytest.mark.parametrize(
+    ("pools", "redirects", "expected"),
+    [
+        ({"P": EMPTY_LIST}, [], P),
+        ({"P": {"backendIPConfigurations": []}}, [], P),
+        ({"Q": EMPTY_LIST, "P": EMPTY_LIST}, [], BOTH),
+        ({"P": BY_NAME}, [], None),
+        ({"P": BY_NIC}, [], None),
+        ({"P": {"backendIPConfigurations": [NIC]}}, [], None),
+        ({"P": {}}, [], None),
+        ({"P": EMPTY_LIST, "Q": BY_NAME}, [], None),
+        ({"P": EMPTY_LIST, "Q": {}}, [], None),
+        ({"P": EMPTY_LIST}, [{"name": "to-https"}], None),
+        ({"P": EMPTY_LIST}, None, None),
+        ({}, [], None),
+        (None, [], None),
+    ],
+)
+def test_a_gateway_without_redirects_whose_pools_are_all_empty_leads_to_no_backend(pools, redirects, expected):
+    named = None if pools is None else [{"name": name, "properties": each} for name, each in pools.items()]
+    found = msgspec.convert({"backendAddressPools": named, "redirectConfigurations": redirects}, GatewayPools)
+    assert unserved_gateway(found, ["a", "b"]) == ({} if expected is None else {"a": expected, "b": expected})
+
+
+def test_a_reason_lists_a_few_of_many_empty_pools():
+    pools = {f"p{number:02}": EMPTY_LIST for number in range(100)}
+    named = [{"name": name, "properties": each} for name, each in pools.items()]
+    found = msgspec.convert({"backendAddressPools": named, "redirectConfigurations": []}, GatewayPools)
+    (reason,) = unserved_gateway(found, ["a"]).values()
+    assert reason == f"backend pools {', '.join(list(pools)[:8])} and 92 more are empty"

@@ -6,7 +6,7 @@ Recorded shapes: `fidelity.py`.
 import pytest
 
 from simulator.gateways.regions import display_name
-from tests.support.small_world import GROUP, VNET, Scene
+from tests.support.small_world import GROUP, VNET, Scene, nic_id
 
 AGW = f"{GROUP}/Microsoft.Network/applicationGateways/agw"
 APIM = f"{GROUP}/Microsoft.ApiManagement/service/apim"
@@ -117,6 +117,82 @@ def test_a_frontend_has_either_a_subnet_or_a_public_address():
     assert Scene().ask("PUT", AGW, gateway(frontendIPConfigurations=both)).status == 400
 
 
+def joined(*pools):
+    """A NIC that is in these pools of the gateway."""
+    named = {"applicationGatewayBackendAddressPools": [{"id": f"{AGW}/backendAddressPools/{each}"} for each in pools]}
+    ip = {"name": "i", "properties": {"subnet": SUBNET, **named}}
+    return {"location": "eastus", "properties": {"ipConfigurations": [ip]}}
+
+
+def pool(scene):
+    """The first pool of the gateway as served, without its state, and how many backends the world has then."""
+    found = properties(scene, AGW)["backendAddressPools"][0]["properties"]
+    (entry,) = scene.cloud.world()["application_gateways"]
+    return {key: value for key, value in found.items() if key != "provisioningState"}, entry["backends"]
+
+
+def test_a_nic_is_in_a_pool_of_a_gateway_that_it_names_and_leaves_it_with_a_write_without_it_or_its_deletion():
+    scene = made(AGW, gateway(backendAddressPools=[{"name": "p", "properties": {"backendAddresses": []}}]))
+    empty = {"backendAddresses": []}, 0
+    full = {"backendAddresses": [], "backendIPConfigurations": [{"id": f"{nic_id('n')}/ipConfigurations/i"}]}, 1
+    assert pool(scene) == empty
+    scene.ask("PUT", nic_id("n"), joined("P"))
+    assert pool(scene) == full
+    scene.ask("PUT", AGW, scene.ask("GET", AGW).content)
+    assert pool(scene) == full, "a client that writes back what it has read changes nothing"
+    scene.ask("PUT", nic_id("n"), joined())
+    assert pool(scene) == empty, "nor does the gateway keep what it only showed"
+    scene.ask("PUT", nic_id("n"), joined("p"))
+    scene.ask("DELETE", nic_id("n"))
+    assert pool(scene) == empty
+
+
+def test_the_instances_of_a_scale_set_are_in_the_pool_of_a_gateway_that_its_model_names_and_their_nics_say_so():
+    scene = made(AGW, gateway(backendAddressPools=[{"name": "p", "properties": {"backendAddresses": []}}]))
+    configuration = joined("p")["properties"] | {"primary": True}
+    profile = {"networkProfile": {"networkInterfaceConfigurations": [{"name": "n", "properties": configuration}]}}
+    model = {"orchestrationMode": "Uniform", "virtualMachineProfile": profile}
+    scale_set = f"{GROUP}/Microsoft.Compute/virtualMachineScaleSets/pool"
+    size = {"sku": {"name": "Standard_D2s_v3", "capacity": 2}}
+    scene.ask("PUT", scale_set, {"location": "eastus", "properties": model} | size)
+    scene.wait_for_all()
+    nics = scene.ask("GET", f"{scale_set}/networkInterfaces").content["value"]
+    ips = [ip for nic in nics for ip in nic["properties"]["ipConfigurations"]]
+    named = [{"id": f"{AGW}/backendAddressPools/p"}]
+    assert [ip["properties"]["applicationGatewayBackendAddressPools"] for ip in ips] == [named, named]
+    assert pool(scene)[0]["backendIPConfigurations"] == [{"id": ip["id"]} for ip in ips]
+
+
+@pytest.mark.parametrize(
+    ("more", "backends"),
+    [
+        ({}, 1),
+        ({"backendAddressPools": [{"name": "p"}]}, 1),
+        ({"backendAddressPools": [{"name": "p", "properties": {"backendAddresses": []}}]}, 0),
+        ({"backendAddressPools": [{"name": "p", "properties": {"backendAddresses": [{"fqdn": "b.example"}] * 3}}]}, 3),
+        (
+            {"backendAddressPools": [{"name": "p", "properties": {"backendAddresses": []}}]}
+            | {"redirectConfigurations": [{"name": "r", "properties": {"targetUrl": "https://b.example"}}]},
+            1,
+        ),
+    ],
+    ids=["no pool", "a pool that tells nothing", "an empty pool", "a pool", "a redirect"],
+)
+def test_a_world_tells_how_many_backends_a_written_gateway_shows(more, backends):
+    (entry,) = made(AGW, gateway(**more)).cloud.world()["application_gateways"]
+    assert entry["backends"] == backends
+
+
+def test_the_gateway_of_a_world_has_as_many_backends_as_its_file_says_in_the_pool_of_its_rules():
+    frontend = {"name": "in", "vnet": VNET, "subnet": "small", "address": "10.1.5.4"}
+    entry = {"id": AGW, "location": "eastus", "frontends": [frontend], "backends": 2}
+    found = properties(Scene(application_gateways=[entry]), AGW)
+    (only,), (rule,) = found["backendAddressPools"], found["requestRoutingRules"]
+    assert len(only["properties"]["backendAddresses"]) == 2
+    assert rule["properties"]["backendAddressPool"] == {"id": only["id"]}
+    assert rule["properties"]["httpListener"] == {"id": found["httpListeners"][0]["id"]}
+
+
 def test_a_service_has_no_address_until_it_is_there_and_then_one_for_each_location():
     scene = Scene()
     begun = scene.ask("PUT", APIM, service("Internal", "westeurope"))
@@ -213,6 +289,7 @@ def test_what_the_world_file_says_of_gateways_comes_back_in_the_dump():
                 "operational": "Stopped",
                 "tags": {"a": "b"},
                 "server": None,
+                "backends": 2,
                 "frontends": [
                     {"name": "in", "vnet": VNET, "subnet": "small", "address": "10.1.5.4", "listener": False}
                     | {"public_ip": None},
