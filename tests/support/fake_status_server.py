@@ -96,7 +96,15 @@ def a_sweep(**changed):
     counts = {"endpoints": 1, "drift": 0, "changes": 0, "failures": 0, "refused": 0, "failing": 0}
     asked = {"by": None, "reason_given": None}
     return (
-        {"at": EARLIER, "seconds": 1.5, "cause": "timer", "complete": True, "examples": [], "error": ""}
+        {
+            "at": EARLIER,
+            "seconds": 1.5,
+            "cause": "timer",
+            "complete": True,
+            "examples": [],
+            "error": "",
+            "inventory": "lists",
+        }
         | asked
         | counts
         | changed
