@@ -19,7 +19,7 @@ class Invocation:
     """One run of a function: an event's delivery, a timer or a call by hand.
 
     `reads`: when which row was read, None: all of them. `unlisted`: what lists leave out while it runs.
-    `hinted`: it has found endpoints by Resource Graph.
+    `graph`: its requests to Resource Graph, each with the last status; a retry of one is the same request.
     """
 
     kind: str
@@ -28,7 +28,12 @@ class Invocation:
     began: float
     reads: list = field(default_factory=list)
     unlisted: set | None = None
-    hinted: bool = False
+    graph: dict = field(default_factory=dict)
+
+    @property
+    def hinted(self):
+        """Whether it has found endpoints by Resource Graph: where that refuses one request, everything is listed."""
+        return bool(self.graph) and all(status == 200 for status in self.graph.values())
 
     def __str__(self):
         return f"{self.life.name} {self.kind} {self.number}"

@@ -23,6 +23,8 @@ REGRESSIONS = (24, 36, 56, 78, 121, 157, 196, 205, 262, 290, 513, 640)
 """Seeds that have failed once, on the app or on one of its broken variants."""
 WITH_BALANCERS = (11, 18)
 """Whose claims name parts, and whose pools run empty."""
+WITH_RESOURCE_GRAPH = (26, 89)
+"""The second one has failed once."""
 WITH_PROBES = (6, 33, 90, 104, 159)
 """The second one has troubles that last for minutes; the last three have failed once."""
 
@@ -36,8 +38,16 @@ def simulated(*arguments):
 
 @pytest.mark.parametrize(
     "seeds",
-    [FIRST, WITH_A_TABLE, WITH_BALANCERS, REGRESSIONS[:6], REGRESSIONS[6:], WITH_PROBES],
-    ids=["first", "with a table", "with load balancers", "regressions", "more regressions", "with probes"],
+    [FIRST, WITH_A_TABLE, WITH_BALANCERS, REGRESSIONS[:6], REGRESSIONS[6:], WITH_PROBES, WITH_RESOURCE_GRAPH],
+    ids=[
+        "first",
+        "with a table",
+        "with load balancers",
+        "regressions",
+        "more regressions",
+        "with probes",
+        "with Resource Graph",
+    ],
 )
 def test_no_promise_is_broken(seeds):
     done = simulated("--only", *seeds)
