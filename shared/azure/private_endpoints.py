@@ -3,7 +3,7 @@
 A private endpoint serves while the service has approved the connection, with the addresses of its NIC. If it has a DNS
 zone group for a zone of the settings, it claims no name: Azure writes its records there. A zone group for any other
 zone, such as one that an Azure Policy adds to every private endpoint, does not matter. Its region is the service's: a
-private endpoint to an account far away is far.
+private endpoint to an account far away is far. Its own region is kept beside it, as its location.
 """
 
 from __future__ import annotations
@@ -38,10 +38,11 @@ REGION_TAG = "nearzone-region"
 
 
 class _Place(NamedTuple):
-    """The region that distances count from, the service that it was read of, or "", and faults."""
+    """The region that distances count from, its service or "", whether its region could not be read, and faults."""
 
     region: str
     service: str = ""
+    assumed: bool = False
     faults: tuple[str, ...] = ()
 
 
@@ -122,7 +123,8 @@ class PrivateEndpoints(ListableKind[_PrivateEndpoint]):
             tagged, own, selected = (), None, ()
             zone_group = "it has a DNS zone group for a zone of NEARZONE_ZONES"
             faults = (f"{zone_group}: Azure writes its records, so nearzone ignores its claims",)
-        place = await self._place(found) if tagged or own else _Place(region_name(found.location))
+        location = region_name(found.location)
+        place = await self._place(found) if tagged or own else _Place(location)
         return Endpoint(
             id=found.id,
             kind=self.kind,
@@ -136,6 +138,8 @@ class PrivateEndpoints(ListableKind[_PrivateEndpoint]):
             faults=faults + place.faults,
             selected=selected,
             service=place.service,
+            region_assumed=place.assumed,
+            location=location if location != place.region else "",
         )
 
     async def _place(self, found: _PrivateEndpoint) -> _Place:
@@ -148,20 +152,21 @@ class PrivateEndpoints(ListableKind[_PrivateEndpoint]):
             return _Place(region_name(found.location))
         async with self._gate:
             region = await self._regions.region(service)
-        return _Place(region, service.lower()) if region else self._stated_place(found, service.rsplit("/", 1)[-1])
+        return _Place(region, service.lower()) if region else self._stated_place(found, service)
 
     def _stated_place(self, found: _PrivateEndpoint, service: str) -> _Place:
         """Return the region of its tag, or its own with a fault."""
+        assumed = _Place("", service.lower(), assumed=True)
         stated = region_name(tag(found.tags, REGION_TAG) or "")
         if stated in self._known_regions or (is_name(stated) and not self._known_regions):
-            return _Place(stated)
+            return assumed._replace(region=stated)
         wrong = f"tag {REGION_TAG}: {stated[:80]!r} is not a known region{suggestion(stated, self._known_regions)}"
-        own = region_name(found.location)
+        own, short = region_name(found.location), service.rsplit("/", 1)[-1]
         unknown = (
-            f"the region of its service {service} cannot be read, so its distance is not known and counts from the "
+            f"the region of its service {short} cannot be read, so its distance is not known and counts from the "
             f"private endpoint's own region, {own}: let the app read the service, or add the tag {REGION_TAG}"
         )
-        return _Place(own, faults=(wrong, unknown) if stated else (unknown,))
+        return assumed._replace(region=own, faults=(wrong, unknown) if stated else (unknown,))
 
     async def _read(self, endpoint_id: str, previous: Endpoint | None) -> Endpoint | None:
         self._regions.keep(previous)

@@ -50,7 +50,7 @@ class ServiceRegions:
         """Take over what the catalog knows. After a deletion nothing is known: the service may have been replaced."""
         if previous and previous.state == State.GONE:
             self.forget(previous.service)
-        elif previous and previous.service:
+        elif previous and previous.service and not previous.region_assumed:
             self._regions[previous.service] = previous.region
 
     def forget(self, service: str) -> None:

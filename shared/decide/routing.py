@@ -1,6 +1,7 @@
 """Which addresses a zone answers for a name, and why each claim is in the answer or not.
 
 `route` is the way in. `_evaluate` leaves out the claims that may not or cannot answer, and those whose probes fail;
+`_through_nearest` leaves out private endpoints of a service of which another one is nearer to the clients;
 `_select_regions` then decides which regions answer: the nearest one, and more where the policy asks for more.
 `keep_open` adds what the zone already holds of claimants that could not be read. Equal inputs give equal answers, in
 whatever order the claims come. What probes have measured only takes away or reorders, and never empties an answer.
@@ -15,7 +16,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from shared.decide.claims import availability_problem, claim_problem, claimants_of, eligible_claims, exclude
-from shared.decide.distance import Distance, distances_in_force, place_of, rank
+from shared.decide.distance import Distance, distances_in_force, place_of, published, rank
 from shared.decide.rules import Rules
 from shared.domain import addresses
 from shared.domain.endpoints import Address, Endpoint
@@ -108,6 +109,8 @@ def _evaluate(
     serving = [e for e in eligible if not exclude(excluded, e, availability_problem(e, overrides))]
     usable = _candidates(zone, serving, policy, excluded)
     candidates, fail_open = _healthy(zone, name, usable, rules, excluded) if rules.measured else (usable, False)
+    if len(candidates) > 1 and any([each.endpoint.location for each in candidates]):  # noqa: C419 - faster than a generator
+        candidates = _through_nearest(zone, candidates, rules, excluded)
     distances = distances_in_force(zone, name, rules)
     chosen, nearest = _select_regions(zone, name, candidates, rules, distances)
     addresses: tuple[str, ...] | None = _limit_addresses(zone, chosen)
@@ -228,6 +231,27 @@ def _without(usable: list[_Candidate], found: Mapping[tuple[str, str], Verdict])
         for each in usable
     )
     return [each for each in left if each.addresses]
+
+
+def _through_nearest(
+    zone: Zone, candidates: list[_Candidate], rules: Rules, excluded: dict[str, str]
+) -> list[_Candidate]:
+    """The candidates without the private endpoints of a service of which another one is nearer to the clients.
+
+    The distance of a private endpoint itself counts here: all of them lead to the same service, in the same region.
+    """
+    nearest: dict[tuple[str, str], float] = {}
+    found = []
+    for each in candidates:
+        endpoint = each.endpoint
+        ms = published(zone, endpoint.key, endpoint.network_region, rules).ms
+        group = endpoint.service or endpoint.key, endpoint.region  # Two regions, if one is assumed, are two places.
+        nearest[group] = min(ms, nearest.get(group, ms))
+        found.append((each, group, ms))
+    for each, group, ms in found:
+        if ms > nearest[group]:
+            excluded[each.endpoint.key] = "farther: another private endpoint of its service is nearer"
+    return [each for each, group, ms in found if ms <= nearest[group]]
 
 
 def _select_regions(

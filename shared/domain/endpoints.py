@@ -45,8 +45,10 @@ class Endpoint:
     its scale set in lower case, or "". `unreported`: the endpoint runs, has the Application Health extension, and the
     extension has not reported yet; its state is `WARMING` then. `selected`: names for which only these addresses are
     published; every other name has all of `addresses`. `not_serving`: why the endpoint or a part of it does not serve,
-    with the evidence, where its state does not say it, or "". `service`: the id in lower case of the service behind a
-    private endpoint, if `region` is this service's; otherwise "".
+    with the evidence, where its state does not say it, or "". `service`: the id or alias in lower case of the service
+    that an approved private endpoint leads to, or ""; `region` is this service's. `region_assumed`: its region could
+    not be read, so a tag states it, or it is the private endpoint's own. `location`: the region of the private endpoint
+    itself, its NIC and its VNet, if that differs from `region`, or "".
     """
 
     id: str
@@ -64,6 +66,8 @@ class Endpoint:
     selected: tuple[tuple[str, tuple[Address, ...]], ...] = ()
     not_serving: str = ""
     service: str = ""
+    region_assumed: bool = False
+    location: str = ""
 
     @cached_property
     def key(self) -> str:
@@ -73,6 +77,11 @@ class Endpoint:
     def equals_ignoring_id_case(self, other: Endpoint) -> bool:
         """Return whether both observations are equal; lists and GETs may spell an id differently."""
         return self == other or self == replace(other, id=self.id)
+
+    @property
+    def network_region(self) -> str:
+        """The region in which its addresses are: for a private endpoint its own, not its service's."""
+        return self.location or self.region
 
     def narrowed(self, name: str) -> Endpoint:
         """Return the endpoint with the addresses that it publishes for a name; itself if that are all of them."""

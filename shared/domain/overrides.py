@@ -34,8 +34,16 @@ class Override:
     reason_given: str = ""
 
     def applies_to(self, endpoint: Endpoint) -> bool:
-        """Return whether this override drains that endpoint."""
-        return self.about(endpoint.key) or self.about(endpoint.region) or self.about_parent_of(endpoint)
+        """Return whether this override drains that endpoint.
+
+        A private endpoint needs its service's region and its own.
+        """
+        return (
+            self.about(endpoint.key)
+            or self.about(endpoint.region)
+            or self.about(endpoint.network_region)
+            or self.about_parent_of(endpoint)
+        )
 
     def about_parent_of(self, endpoint: Endpoint) -> bool:
         """Return whether this override drains what contains the endpoint, such as its scale set."""

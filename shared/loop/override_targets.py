@@ -45,7 +45,7 @@ class OverrideTargets:
         known = [stored.value.endpoint for stored in await self.catalog.endpoints()]
         known = [each for each in known if each.state != State.GONE]
         field = "drain" if isinstance(command, Drain) else "undrain"
-        self._check_region(f"{field}.region", target, targets | {each.region for each in known})
+        self._check_region(f"{field}.region", target, targets | _regions(known))
         if isinstance(command, Undrain) and not any(override.about(target) for override in overrides):
             raise BadRequest(_not_drained(command, overrides))
         covered = [each for each in known if Override(target, 0.0).applies_to(each)]
@@ -98,6 +98,11 @@ def _is_endpoint(target: str) -> bool:
     return "/" in target
 
 
+def _regions(endpoints: Iterable[Endpoint]) -> set[str]:
+    """The regions that a drain can name: of endpoints, and where private endpoints themselves are."""
+    return {region for each in endpoints for region in (each.region, each.network_region) if region}
+
+
 def _listed(regions: Iterable[str]) -> str:
     return f" (endpoints are known in: {', '.join(sorted(regions)) or 'none'})"
 
@@ -106,7 +111,7 @@ def _coverage(target: str, endpoints: int, names: int, known: Iterable[Endpoint]
     """How many endpoints and names a command is about; where none, which regions there are."""
     if endpoints:
         return f"the override covers {endpoints} endpoint(s) and {names} name(s)"
-    seen = "" if _is_endpoint(target) else _listed({each.region for each in known if each.region and each.names})
+    seen = "" if _is_endpoint(target) else _listed(_regions(each for each in known if each.names))
     return f"the override of {target} covers no endpoint that is known{seen}: it applies to those that appear later"
 
 

@@ -116,6 +116,7 @@ def _endpoint(endpoint: Endpoint, settings: Settings) -> dict[str, Any]:
         "id": endpoint.id,
         "kind": endpoint.kind,
         "region": endpoint.region,
+        "location": endpoint.location,
         "state": endpoint.state.value,
         "addresses": sorted({address.ip for address in endpoint.addresses}),
         "names": sorted(endpoint.names),

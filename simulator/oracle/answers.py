@@ -97,8 +97,9 @@ def _route(
     only = {region(each) for each in policy.get("regions", [])}
     fit = [(vm["id"].lower(), region(vm["location"]), ip) for vm, ip, _ in served if nets.count(ip) <= 1]
     fit = [(vm, at, ip) for vm, at, ip in fit if _reaches(zone, ip) and (not only or at in only)]
-    fit = _answering(fit, probed)
-    rtt = {at: _rtt(region(zone["region"]), at, settings.get("NEARZONE_LATENCY", {})) for _, at, _ in fit}
+    latency = settings.get("NEARZONE_LATENCY", {})
+    fit = _through_nearest(_answering(fit, probed), [vm for vm, _ in asking], region(zone["region"]), latency)
+    rtt = {at: _rtt(region(zone["region"]), at, latency) for _, at, _ in fit}
     used: dict[str, int] = {}
     ranked = _ranked(rtt, probed)
     for at in ranked:
@@ -126,6 +127,20 @@ def _answering(fit: Json, probed: Findings) -> Json:
         or [each for each, key in said if key not in probed.down]
         or fit
     )
+
+
+def _through_nearest(fit: Json, endpoints: list[Json], client: str, latency: Json) -> Json:
+    """Of the private endpoints of one service, those that are themselves nearest to the clients; all others stay."""
+    own = {
+        vm["id"].lower(): (vm["service"].lower(), _rtt(client, region(vm.get("own_location", vm["location"])), latency))
+        for vm in endpoints
+        if "connection" in vm and vm.get("service")
+    }
+    ways = [(own[vm], at) for vm, at, _ in fit if vm in own]
+    best = {
+        group: min(ms for (to, ms), at in ways if (to, at) == group) for group in {(to, at) for (to, _), at in ways}
+    }
+    return [(vm, at, ip) for vm, at, ip in fit if vm not in own or own[vm][1] == best[own[vm][0], at]]
 
 
 def _ranked(rtt: dict[str, float], probed: Findings) -> list[str]:

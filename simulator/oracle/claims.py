@@ -40,8 +40,10 @@ def endpoints(world: Json, settings: Json) -> list[Json]:
 
 
 def _at_service(endpoint: Json) -> Json:
-    """A private endpoint is where its service is."""
-    return {**endpoint, "location": endpoint["service_location"]} if endpoint.get("service_location") else endpoint
+    """A private endpoint is where its service is, and `own_location` says where it is itself."""
+    if not endpoint.get("service_location"):
+        return endpoint
+    return {**endpoint, "location": endpoint["service_location"], "own_location": endpoint["location"]}
 
 
 def _in_set(machine: Json, sets: dict[str, Json]) -> Json:
@@ -142,7 +144,8 @@ def serving(vm: Json, drains: AbstractSet[str] = frozenset()) -> dict[str, str]:
     said = {value.strip().lower() for key, value in tags if key.lower() == "nearzone-drain"}
     drained = {"true", "yes", "on", "1"} & said
     above = {vm["id"].lower().rsplit("/", 2)[0], (vm.get("scale_set") or "").lower()}  # What contains it.
-    drained |= {vm["id"].lower(), region(vm["location"]), *above} & {region(each) for each in drains}
+    regions = {region(vm["location"]), region(vm.get("own_location", vm["location"]))}
+    drained |= {vm["id"].lower(), *regions, *above} & {region(each) for each in drains}
     return (
         {}
         if drained

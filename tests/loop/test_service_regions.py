@@ -10,6 +10,7 @@ EAST, WEST, ASIA = REGIONS
 PE = private_endpoint()["id"]
 LISTS = "Microsoft.Resources/subscriptions/resourceGroups/resources/read"
 READS = "Microsoft.CognitiveServices/accounts/read"
+WEST_PE = private_endpoint("pe-2")["id"]
 NEAR, AWAY = ["10.1.0.30"], ["10.3.0.4"]
 ALIAS = f"models.2fce16ed-fbc5-4609-9c26-b8d5c3aefb9c.{ASIA}.azure.privatelinkservice"
 
@@ -30,10 +31,15 @@ def refuse(stage, *actions):
     stage.cloud.permissions.roles = (Role("", ["*"], list(actions)),)
 
 
-async def known(stage):
+async def known(stage, endpoint=PE):
     """What the status says of the private endpoint."""
-    (found,) = [each for each in (await stage.app.status(full=True))["known"] if each["id"] == PE]
+    (found,) = [each for each in (await stage.app.status(full=True))["known"] if each["id"] == endpoint]
     return found
+
+
+def in_west(**more):
+    """Another private endpoint of the service, in a VNet in West Europe."""
+    return private_endpoint("pe-2", location=WEST, vnet=vnet(WEST), addresses=["10.2.0.30"], **more)
 
 
 def test_a_private_endpoint_to_a_service_far_away_is_far():
@@ -164,3 +170,73 @@ def test_a_service_that_was_replaced_in_another_region_is_read_again_when_it_let
         assert (await known(stage))["region"] == WEST
 
     run_scenario(story, world(FAR, private_endpoints=[private_endpoint(service_location=ASIA)]))
+
+
+def test_each_zone_gets_the_private_endpoint_of_a_service_that_is_nearest_to_its_clients_and_else_another_one():
+    async def story(stage):
+        await swept(stage)
+        assert (llama(stage), llama(stage, WEST)) == (["10.1.0.30"], ["10.2.0.30"])
+        assert ((await known(stage))["location"], (await known(stage, WEST_PE))["location"]) == (EAST, "")
+        stage.cloud.private_endpoints.decide(PE, "Rejected")
+        await swept(stage)
+        assert (llama(stage), llama(stage, WEST)) == (["10.2.0.30"], ["10.2.0.30"])
+
+    there = {"service_location": WEST}
+    run_scenario(story, world(private_endpoints=[private_endpoint(**there), in_west(**there)]))
+
+
+def test_a_region_that_only_a_tag_states_does_not_hide_that_the_service_is_the_same():
+    async def story(stage):
+        refuse(stage, LISTS)
+        await stage.app.correct_drift()
+        assert (llama(stage), llama(stage, WEST)) == (["10.1.0.30"], ["10.2.0.30"])
+        stage.cloud.permissions.roles = (EVERYTHING,)
+        asked = lists_of(stage)
+        await swept(stage)
+        assert len(asked) > 0, "a region that a tag states is not taken for one that was read"
+        assert ((await known(stage))["region"], (await known(stage))["location"]) == (ASIA, EAST)
+
+    more = {"tags": LLAMA | {"nearzone-region": WEST}, "service_location": ASIA}
+    run_scenario(story, world(private_endpoints=[private_endpoint(**more), in_west(**more)]))
+
+
+def test_a_read_in_doubt_keeps_where_a_private_endpoint_itself_is():
+    async def story(stage):
+        await swept(stage)
+        refuse(stage, "Microsoft.Network/networkInterfaces/read")
+        await stage.app.correct_drift()
+        found = await known(stage)
+        assert "cannot be read" in found["doubt"]
+        assert (found["region"], found["location"]) == (ASIA, EAST)
+
+    run_scenario(story, world(private_endpoints=[private_endpoint(service_location=ASIA)]))
+
+
+def test_a_drain_of_a_region_covers_the_private_endpoints_in_it_and_those_whose_service_is_in_it():
+    async def story(stage):
+        await swept(stage)
+        report = await stage.resync(drain={"region": EAST, "minutes": 9})
+        assert (report.covered_counts, llama(stage)) == ((1, 2), ["10.2.0.30"])
+        assert stage.wrong_answers({EAST}) == {}
+        await stage.resync(undrain={"region": EAST})
+        assert llama(stage) == ["10.1.0.30"]
+        report = await stage.resync(drain={"region": WEST, "minutes": 9})
+        assert (report.covered_counts, llama(stage)) == ((2, 3), None)
+        assert stage.wrong_answers({WEST}) == {}
+
+    there = {"service_location": WEST}
+    run_scenario(story, world(private_endpoints=[private_endpoint(**there), in_west(**there)]))
+
+
+def test_a_region_in_which_only_a_private_endpoint_is_can_be_drained_though_no_table_has_it():
+    async def story(stage):
+        await swept(stage)
+        report = await stage.resync(drain={"region": "atlantis", "minutes": 9})
+        assert report.covered_counts == (1, 2)
+        report = await stage.resync(drain={"region": "eastus2", "minutes": 9})
+        assert f"(endpoints are known in: atlantis, {ASIA})" in report.notes[0]
+
+    where = {"location": "atlantis", "vnet": vnet("atlantis"), "addresses": ["10.9.0.30"]}
+    given = world(private_endpoints=[private_endpoint(service_location=ASIA, **where)])
+    given["vnets"].append({"id": vnet("atlantis"), "location": "atlantis", "prefixes": ["10.9.0.0/16"]})
+    run_scenario(story, given)

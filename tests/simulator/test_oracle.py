@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from simulator.oracle.answers import expected
+from simulator.oracle.answers import Findings, expected
 
 S = "5e7a1c00-0000-4000-8000-000000000001"
 GROUP = f"/subscriptions/{S}/resourceGroups"
@@ -330,3 +330,29 @@ def test_a_private_endpoint_is_where_its_service_is():
     assert answers[EUS, "llm"] == (30, frozenset({IPS["a"]}))
     assert answers[WEU, "llm"] == (30, frozenset({IPS["b"], "10.5.0.4"}))
     assert expected(given, {"westeurope"})[WEU, "llm"] == (30, frozenset({IPS["a"]}))
+    assert expected(given, {"eastus"})[WEU, "llm"] == (30, frozenset({IPS["b"]})), "it is itself in eastus"
+
+
+@pytest.mark.parametrize(
+    ("more", "eus", "weu"),
+    [
+        ({}, "4", "6"),
+        ({"service": "other"}, "46", "46"),
+        ({"location": "eastus"}, "46", "46"),
+        ({"connection": "Rejected"}, "4", "4"),
+    ],
+)
+def test_of_the_private_endpoints_of_one_service_those_nearest_to_the_clients_are_right(more, eus, weu):
+    one = PE | {"service": "account", "service_location": "westeurope"}
+    other = one | {"id": f"{PE['id']}-2", "location": "westeurope", "addresses": ["10.5.0.6"]} | more
+    answers = expected(world(**policy(min_endpoints=2)) | {"private_endpoints": [one, other]})
+    for where, right in ((EUS, eus), (WEU, weu)):
+        assert answers[where, "llm"] == (30, frozenset(f"10.5.0.{each}" for each in right))
+
+
+def test_where_the_nearest_private_endpoint_does_not_answer_another_one_of_the_service_is_right():
+    one = PE | {"service": "account", "service_location": "westeurope"}
+    other = one | {"id": f"{PE['id']}-2", "location": "westeurope", "addresses": ["10.5.0.6"]}
+    down = Findings(down=frozenset({(PE["id"].lower(), "10.5.0.4")}))
+    answers = expected(world() | {"private_endpoints": [one, other]}, probed=lambda _zone, _name: down)
+    assert answers[EUS, "llm"] == (30, frozenset({"10.5.0.6"}))

@@ -26,6 +26,7 @@ def an_endpoint(name, region="eastus", **changed):
         "id": vm_id(name),
         "kind": "microsoft.compute/virtualmachines",
         "region": region,
+        "location": "",
         "state": "serving",
         "addresses": ["10.1.0.4"],
         "names": [name],

@@ -1,11 +1,14 @@
 """Routing: which addresses a zone's clients get for a name, and why."""
 
+from dataclasses import replace
+
 import pytest
 
 from shared.decide.routing import explain_claims, keep_open, route
 from shared.decide.rules import Rules
 from shared.domain.endpoints import Address, State
-from shared.domain.overrides import Override
+from shared.domain.overrides import HASHED, Override
+from shared.domain.resource_ids import digest
 from tests.support.values import EAST, LATENCY, NORTH, OTHER_SUB, SUB, WEST, ours, parsed, vm, zone
 
 
@@ -360,3 +363,57 @@ def test_of_a_claimant_that_was_never_read_only_the_selected_addresses_stay():
     routed = route(zone(), "llama", [unread], rules)
     there = ours("llama", "10.0.0.1", "10.0.0.2")
     assert keep_open(routed, there, [unread], rules).addresses == ("10.0.0.2",)
+
+
+SERVICE = "/subscriptions/s/resourcegroups/ai/providers/microsoft.cognitiveservices/accounts/openai"
+
+
+def leads_to(name, address, location, service=SERVICE, region=WEST):
+    """A private endpoint in `location` to a service in `region`."""
+    return vm(name, address, region=region, service=service, location=location if location != region else "")
+
+
+IN_EAST, IN_WEST = leads_to("e", "10.0.0.1", EAST), leads_to("w", "10.0.0.2", WEST)
+BOTH_WAYS = [IN_EAST, IN_WEST]
+
+
+@pytest.mark.parametrize(
+    ("endpoints", "where", "changed", "addresses"),
+    [
+        (BOTH_WAYS, EAST, {}, ("10.0.0.1",)),
+        (BOTH_WAYS, WEST, {}, ("10.0.0.2",)),
+        (BOTH_WAYS, NORTH, {}, ("10.0.0.2",)),
+        # Equally near, or both at an unknown distance.
+        ([IN_EAST, leads_to("e2", "10.0.0.3", EAST), IN_WEST], EAST, {}, ("10.0.0.1", "10.0.0.3")),
+        (BOTH_WAYS, "mars", {}, ("10.0.0.1", "10.0.0.2")),
+        # Not the same service, or not in the same region: each counts by its service's distance alone.
+        ([IN_EAST, leads_to("w", "10.0.0.2", WEST, service="other")], EAST, {}, ("10.0.0.1", "10.0.0.2")),
+        ([IN_EAST, vm("a", "10.0.0.3", region=WEST)], EAST, {}, ("10.0.0.1", "10.0.0.3")),
+        ([vm("a", "10.0.0.3", region=WEST), leads_to("n", "10.0.0.4", NORTH)], EAST, {}, ("10.0.0.3", "10.0.0.4")),
+        # The region of one is assumed, and differs: then both are compared by region.
+        ([leads_to("n", "10.0.0.1", NORTH, region=NORTH), leads_to("w", "10.0.0.2", EAST)], WEST, {}, ("10.0.0.2",)),
+        # A policy does not bring the farther one back.
+        (BOTH_WAYS, EAST, policy(min_endpoints=2), ("10.0.0.1",)),
+        (BOTH_WAYS, EAST, policy(tolerance_ms=900), ("10.0.0.1",)),
+        # The nearer one is out.
+        ([replace(IN_EAST, state=State.STOPPED), IN_WEST], EAST, {}, ("10.0.0.2",)),
+        ([vm("e", location=EAST, service=SERVICE), IN_WEST], EAST, {}, ("10.0.0.2",)),
+    ],
+)
+def test_of_the_private_endpoints_of_one_service_those_nearest_to_the_clients_answer(
+    endpoints, where, changed, addresses
+):
+    assert answer(endpoints, zone(where), **changed).addresses == addresses
+
+
+def test_a_private_endpoint_is_as_far_as_its_service_however_near_it_is_itself():
+    near, far = vm("n", "10.0.0.9", region=NORTH), leads_to("here", "10.0.0.1", WEST, region=EAST)
+    assert answer([near, far]).addresses == ("10.0.0.9",)
+
+
+@pytest.mark.parametrize("out", [EAST, WEST])
+def test_a_drained_region_takes_away_private_endpoints_in_it_and_those_whose_service_is_in_it(out):
+    drained = Override(out, 9.0)
+    assert answer(BOTH_WAYS, zone(EAST), [drained]).addresses == (("10.0.0.2",) if out == EAST else ())
+    assert answer([IN_EAST], zone(EAST), [Override(HASHED + digest(out), 9.0)]).addresses == ()
+    assert answer([IN_EAST], zone(EAST), [Override(NORTH, 9.0)]).addresses == ("10.0.0.1",)

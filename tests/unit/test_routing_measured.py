@@ -20,6 +20,9 @@ from tests.support.values import EAST, LATENCY, NORTH, WEST, parsed, vm, zone
 DOWN, WAITING, RETURNING = VerdictKind
 A, B = vm("a", "10.0.0.1"), vm("b", "10.0.0.2")
 FAR = vm("far", "10.0.0.3", region=EAST)
+SERVICE_FAR = {"region": EAST, "service": "account"}
+NEAR_WAY, FAR_WAY = vm("w", "10.0.0.4", location=WEST, **SERVICE_FAR), vm("e", "10.0.0.5", **SERVICE_FAR)
+WAYS = [NEAR_WAY, FAR_WAY]
 
 
 def verdict(kind, endpoint, *, everywhere=True, ip=None):
@@ -38,6 +41,24 @@ TRUTH = [
     ("the next region where the nearest is down", [A, FAR], [verdict(DOWN, A)], {}, WEST, ["10.0.0.3"], False),
     ("all down are kept", [A, B], [verdict(DOWN, A), verdict(DOWN, B)], {}, WEST, ["10.0.0.1", "10.0.0.2"], True),
     ("all down: the nearest is kept", [A, FAR], [verdict(DOWN, A), verdict(DOWN, FAR)], {}, WEST, ["10.0.0.1"], True),
+    (
+        "another private endpoint where the nearest is down",
+        WAYS,
+        [verdict(DOWN, NEAR_WAY)],
+        {},
+        WEST,
+        ["10.0.0.5"],
+        False,
+    ),
+    (
+        "the nearest private endpoint where all are down",
+        WAYS,
+        [verdict(DOWN, e) for e in WAYS],
+        {},
+        WEST,
+        ["10.0.0.4"],
+        True,
+    ),
     ("a new one waits", [A, B], [verdict(WAITING, A)], {"wait_minutes": 5}, WEST, ["10.0.0.2"], False),
     ("a name that does not wait ignores it", [A, B], [verdict(WAITING, A)], {}, WEST, ["10.0.0.1", "10.0.0.2"], False),
     ("a new one alone does not wait", [A], [verdict(WAITING, A)], {"wait_minutes": 5}, WEST, ["10.0.0.1"], False),

@@ -201,3 +201,11 @@ ANSWERS = [
 )
 def test_the_answer_says_where_it_comes_from(endpoints, changed, drains, reason):
     assert route(zone(), "llama", endpoints, Rules(parsed(**changed), LATENCY, drains)).reason == reason
+
+
+def test_a_private_endpoint_says_that_another_one_of_its_service_is_nearer():
+    there = vm("there", "10.0.0.2", region=EAST, service="s")
+    found = decided([vm("here", "10.0.0.1", region=EAST, service="s", location=WEST), there])
+    assert found[there.id].reason == "farther: another private endpoint of its service is nearer"
+    assert (found[there.id].addresses, found[there.id].included) == (("10.0.0.2",), False)
+    assert found[vm("here").id].reason == "nearest: eastus 85 ms"
