@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.deployment import REGIONS, a_vm, run_scenario, vnet
+from tests.support.deployment import REGIONS, a_vm, run_scenario, vm_id, vnet
 from tests.support.endpoint_kinds import (
     FAR,
     container_group,
@@ -142,6 +142,20 @@ def test_a_kind_without_parts_publishes_nothing_for_a_claim_with_one_and_says_so
         assert "'chat@front-1': an endpoint of this kind has no parts to choose from" in fault
 
     run_scenario(story, given)
+
+
+@pytest.mark.parametrize("tag", ["solo@front-1, chat", "solo@, chat", "Solo @front-1, chat"])
+def test_a_claim_of_the_own_name_that_cannot_be_followed_does_not_publish_the_own_name(tag):
+    async def story(stage):
+        await swept(stage)
+        assert records(stage, "solo", "chat") == {"solo": None, "chat": ["10.1.0.4"]}
+        assert len(await faults(stage, "solo")) == 1
+        assert stage.wrong_answers() == {}
+        tagged(stage, vm_id("solo"), nearzone="chat")
+        await told(stage)
+        assert records(stage, "solo", "chat") == {"solo": ["10.1.0.4"], "chat": ["10.1.0.4"]}
+
+    run_scenario(story, world(a_vm("solo", EAST, 4, tag)))
 
 
 def test_a_claim_names_a_frontend_of_an_application_gateway():

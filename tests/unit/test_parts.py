@@ -72,17 +72,33 @@ def test_the_only_part_is_taken_as_it_is_and_nothing_is_selected(text):
     assert found == ((A,), (), ())
 
 
-@pytest.mark.parametrize("text", ["chat@", "@x", "a@b@c", "chat@@", "@"])
-def test_what_is_no_name_with_a_part_is_a_fault_and_claims_nothing(text):
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("chat@", "does not say which part: write 'chat', 'chat@PART' or 'chat@*'"),
+        ("chat@@", "does not say which part: write 'chat', 'chat@PART' or 'chat@*'"),
+        ("chat @", "does not say which part: write 'chat', 'chat@PART' or 'chat@*'"),
+        ("a@b@c", "names more than one part: write 'a@b, a@c'"),
+        ("q@*@*", "has a space or an @ too many: write 'q@*'"),
+        ("@x", "has no name before the @: write 'NAME@x'"),
+        ("@", "has no name before the @: write 'NAME@PART'"),
+        ("chat @front-1", "has a space or an @ too many: write 'chat@front-1'"),
+        ("chat@ front-1", "has a space or an @ too many: write 'chat@front-1'"),
+        ("chat@@front-1", "has a space or an @ too many: write 'chat@front-1'"),
+        ("a_b@x", "is not a DNS label"),
+    ],
+)
+def test_what_is_no_name_with_a_part_is_a_fault_that_says_what_to_write_and_claims_nothing(text, problem):
     published, faults = chosen(f"{text}, embed@*", TWO)
     assert published == {"embed": (A, B), "lb": (A, B)}
-    (fault,) = faults
-    assert fault.startswith(f"tag nearzone: {text!r} ")
-    assert fault.endswith(
-        "is not a DNS label"
-        if text[0] == "@"
-        else f"write {text[: text.index('@')]}, {text[: text.index('@')]}@PART or {text[: text.index('@')]}@*"
-    )
+    assert faults == (f"tag nearzone: {text!r} {problem}",)
+
+
+@pytest.mark.parametrize("claim", ["lb@", "LB @front-1", "lb@a@b", "lb@front-1 embed", "lb@front\u212a"])
+def test_a_faulty_claim_of_the_own_name_does_not_publish_the_whole_endpoint_for_it(claim):
+    found, wanted = names_and_parts({"nearzone": f"{claim}, chat"}, "LB")
+    assert (found.tagged, found.own, len(found.faults), wanted) == (("chat",), None, 1, ())
+    assert names_and_parts({"nearzone": f"{claim}, lb"}, "LB")[0].own == "lb", "claimed without a part as well"
 
 
 def test_a_forgotten_comma_after_a_part_is_named():
@@ -128,6 +144,8 @@ def test_a_kind_without_parts_does_not_claim_a_name_with_one():
         "vm",
         (f"tag nearzone: 'chat@front-1': {fault}",),
     )
+    assert names({"nearzone": "VM@front-1, chat"}, "VM")[:2] == (("chat",), None), "its own name is restricted as well"
+    assert names({"nearzone": "vm@front-1, vm"}, "vm")[:2] == (("vm",), "vm")
     assert names({"nearzone": "chat@x, chat"}, "vm") == (("chat",), "vm", (f"tag nearzone: 'chat@x': {fault}",))
 
 
