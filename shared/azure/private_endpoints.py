@@ -148,7 +148,7 @@ class PrivateEndpoints(ListableKind[_PrivateEndpoint]):
             return _Place(region_name(found.location))
         async with self._gate:
             region = await self._regions.region(service)
-        return _Place(region, service.lower()) if region else self._stated_place(found, service.rsplit("/", 1)[-1])
+        return _Place(region, service.lower()) if region else self._stated_place(found, service)
 
     def _stated_place(self, found: _PrivateEndpoint, service: str) -> _Place:
         """Return the region of its tag, or its own with a fault."""
@@ -157,9 +157,11 @@ class PrivateEndpoints(ListableKind[_PrivateEndpoint]):
             return _Place(stated)
         wrong = f"tag {REGION_TAG}: {stated[:80]!r} is not a known region{suggestion(stated, self._known_regions)}"
         own = region_name(found.location)
+        why = self._regions.failure(service)
         unknown = (
-            f"the region of its service {service} cannot be read, so its distance is not known and counts from the "
-            f"private endpoint's own region, {own}: let the app read the service, or add the tag {REGION_TAG}"
+            f"the region of its service '{service}' cannot be read ({why}), so its distance is not known and counts "
+            f"from the private endpoint's own region, '{own}': let the app read the service, or add the tag "
+            f"{REGION_TAG}"
         )
         return _Place(own, faults=(wrong, unknown) if stated else (unknown,))
 
