@@ -47,8 +47,9 @@ def select(found: Names, wanted: Wanted, parts: Sequence[Part], what: str, prefe
 
     A claim names a part by its name, in any case, or by one of its addresses, and gets the addresses of all parts that
     it names. A part that does not exist is a fault; a name that has no other one gets no address. A claim without a
-    part that gets the addresses of several parts is a fault that says how to choose. The own name is a claim without a
-    part unless the tag has it as well. Without any part, nothing is known of them, and no claim is faulty.
+    part that gets the addresses of several parts that serve is a fault that says how to choose. The own name is a claim
+    without a part unless the tag has it as well. Without any part, nothing is known of them, and no claim is faulty.
+    Names and lists in the faults are quoted, so that `decide/alarms.py` sees one cause for all endpoints.
     """
     usual = [part for part in parts if part.name == preferred] or parts
     words = dict(wanted)
@@ -88,7 +89,7 @@ def _missing(wanted: Wanted, parts: Sequence[Part], what: str) -> list[str]:
     """Return the faults of claims that name a part that does not exist."""
     known = {part.name.lower() for part in parts} | {address.ip for part in parts for address in part.addresses}
     return [
-        f"tag {TAG}: {f'{name}@{word}'[:80]!r}: it has no {what} {word[:80]!r}; it has {_list(parts)}"
+        f"tag {TAG}: {f'{name}@{word}'[:80]!r}: it has no {what} {word[:80]!r}; it has {_quoted_list(parts)}"
         for name, words in (wanted if parts else ())
         for word in words
         if word not in ("", ALL_PARTS) and word not in known
@@ -96,26 +97,26 @@ def _missing(wanted: Wanted, parts: Sequence[Part], what: str) -> list[str]:
 
 
 def _choice(found: Names, words: dict[str, tuple[str, ...]], usual: Sequence[Part], what: str) -> list[str]:
-    """Return the fault of claims without a part, if they get the addresses of several parts.
+    """Return the fault of claims without a part, if they get the addresses of several parts that serve.
 
     The own name counts if the tag has no name: with tagged names, it is only there to find the machine.
     """
-    several = [part for part in usual if part.addresses]
+    several = [part for part in usual if part.serves]
     claimed = found.tagged or ((found.own,) if found.own else ())
     names = [each for each in claimed if "" in words.get(each, ("",)) and ALL_PARTS not in words.get(each, ())]
     if not names or len({address for part in several for address in part.addresses}) < 2 or len(several) < 2:
         return []
-    shown, one = ", ".join(repr(name) for name in names), next((part.name for part in several if part.name), "")
+    one = next((part.name for part in several if part.name), "")
     example = f"{names[0]}@{one.lower() or several[0].addresses[0].ip}"
     fault = (
-        f"tag {TAG}: all of its {what}s are published for {shown}: write {example} for one of them, "
-        f"or {names[0]}@{ALL_PARTS} for all; it has {_list(several)}"
+        f"tag {TAG}: all of its {what}s that serve are published for '{', '.join(names)}': write '{example}' for "
+        f"one of them, or '{names[0]}@{ALL_PARTS}' for all; they are {_quoted_list(several)}"
     )
     return [fault]
 
 
-def _list(parts: Collection[Part]) -> str:
-    """Format parts with their addresses, at most `SHOWN` of them."""
+def _quoted_list(parts: Collection[Part]) -> str:
+    """Format parts with their addresses, at most `SHOWN` of them, in one pair of quotes."""
     shown = [" ".join([part.name, *(address.ip for address in part.addresses)]).strip() for part in parts]
     more = f" and {len(shown) - SHOWN} more" if len(shown) > SHOWN else ""
-    return ", ".join(shown[:SHOWN]) + more
+    return f"'{', '.join(shown[:SHOWN])}{more}'"

@@ -161,10 +161,12 @@ class PrivateEndpoints(ListableKind[_PrivateEndpoint]):
         if stated in self._known_regions or (is_name(stated) and not self._known_regions):
             return assumed._replace(region=stated)
         wrong = f"tag {REGION_TAG}: {stated[:80]!r} is not a known region{suggestion(stated, self._known_regions)}"
-        own, short = region_name(found.location), service.rsplit("/", 1)[-1]
+        own = region_name(found.location)
+        why = self._regions.failure(service)
         unknown = (
-            f"the region of its service {short} cannot be read, so its distance is not known and counts from the "
-            f"private endpoint's own region, {own}: let the app read the service, or add the tag {REGION_TAG}"
+            f"the region of its service '{service}' cannot be read ({why}), so its distance is not known and counts "
+            f"from the private endpoint's own region, '{own}': let the app read the service, or add the tag "
+            f"{REGION_TAG}"
         )
         return assumed._replace(region=own, faults=(wrong, unknown) if stated else (unknown,))
 

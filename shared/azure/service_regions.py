@@ -45,6 +45,7 @@ class ServiceRegions:
     def __init__(self, arm: Arm) -> None:
         self._arm = arm
         self._regions: dict[str, str] = {}
+        self._failures: dict[str, str] = {}
 
     def keep(self, previous: Endpoint | None) -> None:
         """Take over what the catalog knows. After a deletion nothing is known: the service may have been replaced."""
@@ -58,23 +59,39 @@ class ServiceRegions:
         self._regions.pop(service.lower(), None)
 
     async def region(self, service: str) -> str:
-        """Return the region of a service, given by its id or alias; "" if it cannot be read. Raises Transient."""
+        """Return the region of a service, given by its id or alias; "" if it cannot be read, see `failure`.
+
+        Raises Transient.
+        """
         if alias := _ALIAS.fullmatch(service):
             return region_name(alias[1])
         if known := self._regions.get(service.lower()):
             return known
         try:
-            return await self._read(service)
-        except Terminal:  # Forbidden, or an answer that is not as specified.
-            return ""
+            region, failure = await self._read(service)
+        except Terminal as error:  # Forbidden, or an answer that is not as specified.
+            region, failure = "", str(error)
+        self._failures[service.lower()] = failure
+        return region
 
-    async def _read(self, service: str) -> str:
+    def failure(self, service: str) -> str:
+        """Return why the last read of a service's region found none, as text."""
+        return self._failures.get(service.lower(), "")
+
+    async def _read(self, service: str) -> tuple[str, str]:
+        """Return the region of a service, or "" and why there is none."""
         top = resource_id(service)
         if top is None:
-            return ""
+            return "", "it is not a resource id, and not the alias of a private link service"
         group, name = "/".join(top.id.split("/")[:5]), top.id.rsplit("/", 1)[1]
         query = {"api-version": API, "$filter": f"name eq '{name}'"}
         listed = await self._arm.get(f"{group}/resources", _resources, **query)
-        same = [each for each in (listed.value if listed else ()) if each.id.lower() == top.id.lower()]
-        region = region_name(same[0].location or "") if same else ""
-        return region if is_name(region) and region != NO_REGION else ""
+        if listed is None:
+            return "", "Azure does not find its subscription or resource group (HTTP 404)"
+        same = [each for each in listed.value if each.id.lower() == top.id.lower()]
+        if not same:
+            return "", "the list of its resource group does not show it: it is deleted, or the app may not read it"
+        region = region_name(same[0].location or "")
+        if not is_name(region) or region == NO_REGION:
+            return "", f"Azure reports the location {same[0].location or ''!r}, which is no region"
+        return region, ""

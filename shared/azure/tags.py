@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from shared.config.settings import LABEL
+from shared.config.settings import LABEL, lower_ascii
 from shared.domain.endpoints import own_name_fault
 
 TAG = "nearzone"
@@ -65,7 +65,8 @@ def drained(tags: Tags) -> bool:
 def names(tags: Tags, own: str) -> Names:
     """Return the names that a resource of a kind without parts claims; `own`: its own name.
 
-    A claim that names a part is refused: the tag restricts what is published, and this endpoint cannot comply.
+    A claim that names a part is refused: the tag restricts what is published, and this endpoint cannot comply. This
+    also holds for its own name.
     """
     found, wanted = names_and_parts(tags, own)
     faults = [
@@ -78,7 +79,8 @@ def names(tags: Tags, own: str) -> Names:
         return found
     refused = {name for name, parts in wanted if _WHOLE.isdisjoint(parts)}
     tagged = tuple(name for name in found.tagged if name not in refused)
-    return found._replace(tagged=tagged, faults=(*found.faults, *faults))
+    own_name = None if found.own in refused else found.own
+    return found._replace(tagged=tagged, own=own_name, faults=(*found.faults, *faults))
 
 
 def names_and_parts(tags: Tags, own: str) -> tuple[Names, Wanted]:
@@ -86,7 +88,7 @@ def names_and_parts(tags: Tags, own: str) -> tuple[Names, Wanted]:
     text = tag(tags, TAG)
     if text is None:
         return Names(), ()
-    (found, wanted), faults = _parse_names(text, own.lower()), drain_faults(tags)
+    (found, wanted), faults = _parse_names(text, lower_ascii(own)), drain_faults(tags)
     return (found._replace(faults=(*found.faults, *faults)) if faults else found), wanted
 
 
@@ -106,26 +108,46 @@ def _drain_value(tags: Tags) -> str:
 @lru_cache(50_000)
 def _parse_names(text: str, own: str) -> tuple[Names, Wanted]:
     parts: dict[str, set[str]] = {}
-    faults = []
-    for item in [item.strip().lower() for item in text.split(",") if item.strip()]:
-        name, at, part = item.partition("@")
-        if LABEL.fullmatch(name) and (_PART.fullmatch(part) if at else True):
+    faults, refused = [], set()
+    for item in filter(None, map(str.strip, text.split(","))):
+        shown = lower_ascii(item)
+        name, at, part = shown.partition("@")
+        if item.isascii() and LABEL.fullmatch(name) and (_PART.fullmatch(part) if at else True):
             parts.setdefault(name, set()).add(part)
         else:
-            faults.append(f"tag {TAG}: {item[:80]!r} {_problem(item)}")
+            faults.append(f"tag {TAG}: {shown[:80]!r} {_problem(shown)}")
+            refused.add(name.strip() if at else "")
     wanted = tuple((name, tuple(sorted(chosen))) for name, chosen in sorted(parts.items()) if chosen != {""})
     if not LABEL.fullmatch(own):
         faults.append(own_name_fault(own))
-        return Names(tuple(sorted(parts)), None, tuple(faults)), wanted
-    return Names(tuple(sorted(parts)), own, tuple(faults)), wanted
+    # A faulty claim restricts the own name in a way that is not known, so without another claim it is not published.
+    is_claimed = LABEL.fullmatch(own) and (own in parts or own not in refused)
+    return Names(tuple(sorted(parts)), own if is_claimed else None, tuple(faults)), wanted
 
 
 def _problem(item: str) -> str:
-    """Return why an item is no claim."""
-    name, at, _ = item.partition("@")
-    if at and LABEL.fullmatch(name) and not re.search(r"\s", item):
-        return f"does not say which part: write {name}, {name}@PART or {name}@*"
+    """Return why an item is no claim, and how to correct it. `item`: in lower case if it is ASCII."""
+    if strange := next((each for each in item if not each.isascii()), ""):
+        return f"is not a DNS label: its character 'U+{ord(strange):04X}' is not ASCII"
+    name, at, after = item.partition("@")
+    if at and (problem := _problem_of_part(name, after)):
+        return problem
     return f"is not a DNS label{_suggestion(item)}"
+
+
+def _problem_of_part(name: str, after: str) -> str:
+    """Return what is wrong with the part that an item names, "" if it is something else. `after`: what follows `@`."""
+    bare = name.strip()
+    chosen = list(dict.fromkeys(each for each in map(str.strip, after.split("@")) if each))
+    if not bare:
+        return f"has no name before the @: write 'NAME@{chosen[0] if chosen else 'PART'}'"
+    if not LABEL.fullmatch(bare) or any(re.search(r"\s", each) for each in chosen):
+        return ""
+    if not chosen:
+        return f"does not say which part: write '{bare}', '{bare}@PART' or '{bare}@*'"
+    if len(chosen) > 1:
+        return f"names more than one part: write '{bare}@{chosen[0]}, {bare}@{chosen[1]}'"
+    return f"has a space or an @ too many: write '{bare}@{chosen[0]}'"
 
 
 def _suggestion(item: str) -> str:

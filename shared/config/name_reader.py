@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from shared.config import values as convert
 from shared.config.fault_collector import FaultCollector
 from shared.config.region_names import suggestion
-from shared.config.settings import GlobMap, Settings
+from shared.config.settings import GlobMap, Settings, lower_ascii
 
 ANY_REGION = "an Azure region"
 NEW_REGION = "a region that is not in the table of round-trip times needs a distance in NEARZONE_LATENCY"
@@ -25,7 +25,7 @@ class NameReader(FaultCollector):
         """Check a name or glob, which must not be one of the others."""
         if pattern.lower() in others:
             self.fault(where, pattern, "each pattern once, whatever its case")
-        if not convert.PATTERN.fullmatch(pattern.lower()):
+        if not convert.PATTERN.fullmatch(lower_ascii(pattern)):
             self.fault(where, pattern, "a DNS label or a glob of one ('*', '?')")
 
     def region(self, where: str, value: object) -> str:

@@ -218,4 +218,12 @@ def _policy_digest(policy: Policy) -> str:
 
 def region_name(text: str) -> str:
     """Return the name of a region as ARM writes it in ids: "East US" and "eastus" are the same region."""
-    return text.replace(" ", "").lower()
+    return lower_ascii(text.replace(" ", ""))
+
+
+def lower_ascii(text: str) -> str:
+    """Return ASCII text in lower case, and other text unchanged, so that no pattern of ASCII names matches it.
+
+    `str.lower` turns the Kelvin sign (U+212A), which looks like a K, into the ASCII letter k.
+    """
+    return text.lower() if text.isascii() else text

@@ -7,7 +7,7 @@ from ipaddress import AddressValueError, IPv4Address, IPv4Network
 from urllib.parse import urlsplit
 
 from shared.config.region_names import is_name
-from shared.config.settings import GROUP_SCOPE, LABEL, region_name
+from shared.config.settings import GROUP_SCOPE, LABEL, lower_ascii, region_name
 
 GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 PATTERN = re.compile(r"(?!-)[a-z0-9*?-]{1,63}(?<!-)")
@@ -48,9 +48,10 @@ def address(value: object) -> str:
 
 def label(value: object) -> str:
     """Convert a DNS label to lower case."""
-    if not LABEL.fullmatch(_text(value).lower()):
+    name = lower_ascii(_text(value))
+    if not LABEL.fullmatch(name):
         raise ValueError(value)
-    return _text(value).lower()
+    return name
 
 
 def guid(value: object) -> str:
@@ -63,7 +64,7 @@ def guid(value: object) -> str:
 def watched(value: object) -> str:
     """Convert a subscription id, or a management group with `GROUP_SCOPE` before its name, to lower case."""
     match = _GROUP.fullmatch(_text(value).rstrip("/"))
-    return GROUP_SCOPE + match["name"].lower() if match else guid(value)
+    return GROUP_SCOPE + _lower(match["name"]) if match else guid(value)
 
 
 def region(value: object) -> str:
@@ -84,7 +85,17 @@ def scope(value: object) -> str:
     match = _SCOPE.fullmatch(text)
     if not match or not GUID.fullmatch(match["subscription"]):
         raise ValueError(value)
-    return text.lower()
+    return _lower(text)
+
+
+def _lower(name: str) -> str:
+    """Return the name of a group in lower case. Raises ValueError if that turns another character into ASCII.
+
+    Letters of all alphabets are allowed, but the Kelvin sign (U+212A) would become a k, and so name another group.
+    """
+    if any(each.lower().isascii() and not each.isascii() for each in name):
+        raise ValueError(name)
+    return name.lower()
 
 
 def http_path(value: object) -> str:
@@ -96,7 +107,7 @@ def http_path(value: object) -> str:
 
 def dns_name(value: object) -> str:
     """Convert a DNS name to lower case. An IPv4 address is none: no top-level domain is a number (RFC 3696, 2)."""
-    name = _text(value).lower()
+    name = lower_ascii(_text(value))
     labels = name.split(".")
     if len(name) > MAX_DNS_NAME or not all(map(LABEL.fullmatch, labels)) or labels[-1].isdigit():
         raise ValueError(value)

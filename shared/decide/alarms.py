@@ -6,7 +6,7 @@ A scale set of 60 instances with one wrong tag needs one correction, and so gets
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from shared.domain.alarms import Alarm
@@ -16,7 +16,10 @@ from shared.domain.zones import Zone
 EXAMPLES = 3
 """How many subjects of one cause are named."""
 FEW, SHORT = 3, 40
-"""The text of an alarm shows up to `FEW` different names or numbers of up to `SHORT` characters."""
+"""The text of an alarm about several subjects shows up to `FEW` different names or numbers of up to `SHORT` characters.
+
+About one subject it always shows the first `FEW`, because no list of subjects tells where the fault is.
+"""
 
 _VARIABLE_PARTS = re.compile(
     r"""https?://[^\s'",;)]+ | /subscriptions/[^\s'",;)]+ | [0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}
@@ -52,18 +55,16 @@ def grouped(troubles: Iterable[Trouble]) -> list[Alarm]:
     for each in troubles:
         key = (_VARIABLE_PARTS.sub("...", each.text), each.means, each.do, each.noun)
         shapes.setdefault(key, {}).setdefault(each.text, []).append(each)
-    return [
-        _alarm(_merge_texts(shape, list(texts)), [each for same in texts.values() for each in same])
-        for (shape, *_), texts in shapes.items()
-    ]
+    return [_alarm(shape, texts) for (shape, *_), texts in shapes.items()]
 
 
-def _merge_texts(shape: str, texts: Sequence[str]) -> str:
+def _merge_texts(shape: str, texts: Sequence[str], *, is_one_subject: bool) -> str:
     """Return one text for texts with the same fixed parts; their variable parts are listed if they are short."""
     fixed, found = _VARIABLE_PARTS.split(texts[0]), [_VARIABLE_PARTS.findall(text) for text in texts]
     if len({len(each) for each in found}) > 1:
         return shape
-    told = [_merge_values(list(dict.fromkeys(column))) for column in zip(*found, strict=True)]
+    merge = _first_values if is_one_subject else _merge_values
+    told = [merge(list(dict.fromkeys(column))) for column in zip(*found, strict=True)]
     return "".join(part for pair in zip(fixed, [*told, ""], strict=True) for part in pair)
 
 
@@ -75,9 +76,17 @@ def _merge_values(values: Sequence[str]) -> str:
     return ", ".join(ends) if len(ends) <= FEW and max(map(len, ends)) <= SHORT else "..."
 
 
-def _alarm(text: str, same: Sequence[Trouble]) -> Alarm:
+def _first_values(values: Sequence[str]) -> str:
+    """Return the first values of one variable part as they are, and whether there are more."""
+    return ", ".join((*values[:FEW], *(["..."] if len(values) > FEW else [])))
+
+
+def _alarm(shape: str, texts: Mapping[str, Sequence[Trouble]]) -> Alarm:
+    """Return the alarm of one cause: its shape, and the troubles by text."""
+    same = [each for troubles in texts.values() for each in troubles]
     first, at = same[0], max(each.at for each in same)
     subjects = list(dict.fromkeys(each.subject for each in same))
+    text = _merge_texts(shape, list(texts), is_one_subject=len(subjects) == 1)
     if len(subjects) == 1:
         what = first.alone if first.alone and text == first.text else f"{first.subject}: {text}"
         return Alarm(what, first.means, first.do, 1, (first.subject,), at)

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from shared.config import json_text
 from shared.config.region_names import is_name, suggestion
-from shared.config.settings import LABEL, Settings, region_name
+from shared.config.settings import LABEL, Settings, lower_ascii, region_name
 from shared.domain.errors import BadRequest
 from shared.domain.resource_ids import resource_id
 from shared.domain.zones import Zone
@@ -302,7 +302,7 @@ def find_zone(text: str, settings: Settings, field: str = "zone") -> Zone:
 
 def label(field: str, text: str, settings: Settings) -> str:
     """A name in lower case. Raises BadRequest where it is no DNS label, such as a name with its zone."""
-    name = text.lower()
+    name = lower_ascii(text)
     if LABEL.fullmatch(name):
         return name
     bare = (name.removesuffix(".").removesuffix(f".{zone.fqdn}") for zone in settings.zones)

@@ -24,7 +24,9 @@ class OverrideTargets:
     regions: frozenset[str]
 
     async def check(self, command: OverrideCommand, report: Report) -> Sequence[Endpoint]:
-        """The endpoints that a command is about; the report says how many, also where there is none.
+        """Return the endpoints that a command is about; the report says how many, also if there is none.
+
+        Endpoints without a name do not count, except one that is itself the target: a drain changes nothing for them.
 
         A region or endpoint that is known, and has nothing to drain today, may be drained in advance.
         Raises BadRequest where the target is not known, or the override to end is not in force; Transient.
@@ -48,12 +50,14 @@ class OverrideTargets:
         self._check_region(f"{field}.region", target, targets | _regions(known))
         if isinstance(command, Undrain) and not any(override.about(target) for override in overrides):
             raise BadRequest(_not_drained(command, overrides))
-        covered = [each for each in known if Override(target, 0.0).applies_to(each)]
+        covered = [
+            each for each in known if Override(target, 0.0).applies_to(each) and (each.names or each.key == target)
+        ]
         if isinstance(command, Drain) and _is_endpoint(target) and not covered:
             covered += await self.find_in_azure("drain.endpoint", target, report)
         names = {name for each in covered for name in each.names}
         report.covered_counts = (len(covered), len(names))
-        report.notes.append(_coverage(target, len(covered), len(names), known))
+        report.notes.append(_coverage(command, len(covered), len(names), known))
         return covered
 
     def _check_region(self, field: str, target: str, also: Collection[str]) -> None:
@@ -107,12 +111,16 @@ def _listed(regions: Iterable[str]) -> str:
     return f" (endpoints are known in: {', '.join(sorted(regions)) or 'none'})"
 
 
-def _coverage(target: str, endpoints: int, names: int, known: Iterable[Endpoint]) -> str:
-    """How many endpoints and names a command is about; where none, which regions there are."""
+def _coverage(command: Drain | Undrain, endpoints: int, names: int, known: Iterable[Endpoint]) -> str:
+    """Return how many endpoints and names a command is about; if none, which regions there are."""
+    target = command.target
     if endpoints:
         return f"the override covers {endpoints} endpoint(s) and {names} name(s)"
     seen = "" if _is_endpoint(target) else _listed(_regions(each for each in known if each.names))
-    return f"the override of {target} covers no endpoint that is known{seen}: it applies to those that appear later"
+    nothing = f"the override of {target} covers no endpoint that is known{seen}"
+    if isinstance(command, Drain):
+        return f"{nothing}: it applies to those that appear later"
+    return f"{nothing}: ending it changes no answer"
 
 
 def _not_frozen(command: Unfreeze) -> str:

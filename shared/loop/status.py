@@ -36,6 +36,11 @@ from shared.loop.zone.lease import LEASE_SECONDS
 
 CHANGES = 50
 """So many of the last changes of all zones are in the status."""
+_FAULT_MEANS = "in this respect the endpoint may not be published as intended; nothing else about it is affected"
+_FAULT_DO = (
+    "correct what the text names, such as a tag, the resource, a setting or a role; if it is as intended, ignore it"
+)
+"""True of every fault of an endpoint: a refused claim, an unknown region, a word that does not drain."""
 
 
 class _Current(NamedTuple):
@@ -165,8 +170,7 @@ def _endpoint_troubles(rows: Iterable[EndpointRow], settings: Settings) -> Itera
             do = "if access is denied, assign Reader, or the role of infra/, at its subscription"
             yield Trouble(each.id, each.doubt, "what the zones hold of it stays as it is", do, "endpoints", at=at)
         for fault in unpublished.faults(each, settings):
-            do = "correct it, or ignore it"
-            yield Trouble(each.id, fault, "this part of it is not published", do, "endpoints", at=at)
+            yield Trouble(each.id, fault, _FAULT_MEANS, _FAULT_DO, "endpoints", at=at)
         if each.unreported and each.state == State.SERVING:
             yield Trouble(
                 each.id,

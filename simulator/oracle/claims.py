@@ -90,6 +90,8 @@ def _names(vm: Json, settings: Json, stated: list[str]) -> dict[str, bool]:
     own = [vm.get("own", vm["id"].rsplit("/", 1)[1]).lower()] if settings.get("NEARZONE_HOST_NAMES", True) else []
     asked = _asked(stated)
     tagged = [name for name, parts in asked.items() if _parts(vm) is not None or parts & {"", "*"}]
+    restricted = {item.lower().partition("@")[0].strip() for item in stated if "@" in item}
+    own = [name for name in own if name in tagged or name not in restricted]
     return {n: n in tagged for n in own + tagged if re.fullmatch("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", n)}
 
 

@@ -104,7 +104,16 @@ def test_an_endpoint_is_named_shortly_among_many_and_its_id_is_an_example():
 
 def test_many_faults_of_one_endpoint_are_one_alarm_of_one_endpoint():
     (alarm,) = grouped(trouble("vm-1", f"tag nearzone: 'a_{i}' is not a DNS label") for i in range(9))
-    assert (alarm.what, alarm.count) == ("vm-1: tag nearzone: ... is not a DNS label", 1)
+    assert (alarm.what, alarm.count) == (
+        "vm-1: tag nearzone: 'a_0', 'a_1', 'a_2', ... is not a DNS label",
+        1,
+    )
+
+
+def test_long_claims_of_one_endpoint_are_told_in_full():
+    long = [f"'{letter * 60}_'" for letter in "ab"]
+    (what,) = texts(*(trouble("vm-1", f"tag nearzone: {each} is not a DNS label") for each in long))
+    assert what == f"vm-1: tag nearzone: {long[0]}, {long[1]} is not a DNS label"
 
 
 # In the status, in the check, in a report and in the log.

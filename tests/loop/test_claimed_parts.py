@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.deployment import REGIONS, a_vm, run_scenario, vnet
+from tests.support.deployment import REGIONS, a_vm, run_scenario, vm_id, vnet
 from tests.support.endpoint_kinds import (
     FAR,
     container_group,
@@ -64,7 +64,7 @@ def test_a_part_that_does_not_exist_takes_its_name_out_at_once_and_says_what_the
         await told(stage)
         assert records(stage, "chat", "embed") == {"chat": None, "embed": ["10.1.0.21"]}
         (fault,) = await faults(stage, "lb")
-        assert fault.endswith("it has no frontend 'front-3'; it has Front-1 10.1.0.20, Front-2 10.1.0.21")
+        assert fault.endswith("it has no frontend 'front-3'; it has 'Front-1 10.1.0.20, Front-2 10.1.0.21'")
         explained = await stage.app.explain(stage.app.settings.zones[0], "chat")
         assert explained["claims"][0]["reason"] == "no part that its tag names has a private IPv4 address"
 
@@ -76,9 +76,24 @@ def test_several_frontends_without_a_choice_are_all_published_with_one_fault_tha
         await swept(stage)
         assert stage.record(EAST, "chat") == ["10.1.0.20", "10.1.0.21"]
         (fault,) = await faults(stage, "lb")
-        assert "write chat@front-1 for one of them, or chat@* for all" in fault
+        assert "write 'chat@front-1' for one of them, or 'chat@*' for all" in fault
 
     run_scenario(story, world(load_balancers=[balancer("chat")]))
+
+
+@pytest.mark.parametrize("tags", [{"nearzone": "chat"}, {"nearzone": "chat@*, a_b"}, {"nearzone": "chat@nope"}])
+def test_the_alarm_of_a_fault_does_not_say_that_something_is_unpublished(tags):
+    """Of these faults, only some concern what is not published: what each means is in its text."""
+
+    async def story(stage):
+        await swept(stage)
+        (alarm,) = [each for each in (await stage.app.status())["alarms"] if "tag nearzone" in each["what"]]
+        assert alarm["means"] == (
+            "in this respect the endpoint may not be published as intended; nothing else about it is affected"
+        )
+        assert alarm["do"].startswith("correct what the text names, such as a tag, the resource, a setting or a role")
+
+    run_scenario(story, world(FAR, load_balancers=[balancer("") | {"tags": tags}]))
 
 
 def test_an_address_is_shown_only_for_the_name_that_it_is_published_for():
@@ -118,7 +133,7 @@ def test_members_of_which_none_is_meant_are_all_published_with_one_fault():
         await swept(stage)
         assert stage.record(EAST, "chat") == ["10.1.0.30", "10.1.0.31"]
         (fault,) = await faults(stage, "pe")
-        assert "all of its members are published for 'chat': write chat@blob" in fault
+        assert "all of its members that serve are published for 'chat': write 'chat@blob'" in fault
 
     members = {"10.1.0.30": "blob", "10.1.0.31": "dfs"}
     entry = private_endpoint(tags={"nearzone": "chat"}, addresses=list(members), members=members)
@@ -142,6 +157,20 @@ def test_a_kind_without_parts_publishes_nothing_for_a_claim_with_one_and_says_so
         assert "'chat@front-1': an endpoint of this kind has no parts to choose from" in fault
 
     run_scenario(story, given)
+
+
+@pytest.mark.parametrize("tag", ["solo@front-1, chat", "solo@, chat", "Solo @front-1, chat"])
+def test_a_claim_of_the_own_name_that_cannot_be_followed_does_not_publish_the_own_name(tag):
+    async def story(stage):
+        await swept(stage)
+        assert records(stage, "solo", "chat") == {"solo": None, "chat": ["10.1.0.4"]}
+        assert len(await faults(stage, "solo")) == 1
+        assert stage.wrong_answers() == {}
+        tagged(stage, vm_id("solo"), nearzone="chat")
+        await told(stage)
+        assert records(stage, "solo", "chat") == {"solo": ["10.1.0.4"], "chat": ["10.1.0.4"]}
+
+    run_scenario(story, world(a_vm("solo", EAST, 4, tag)))
 
 
 def test_a_claim_names_a_frontend_of_an_application_gateway():

@@ -93,6 +93,18 @@ def test_a_region_that_is_known_can_be_drained_in_advance_and_the_answer_says_th
     run_scenario(story, fleet())
 
 
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_the_end_of_a_drain_that_covers_nothing_is_not_said_to_apply_later(dry_run):
+    async def story(stage):
+        await stage.app.correct_drift()
+        report = await stage.resync(drain={"region": "eastus2", "minutes": 9})
+        assert report.notes[0].endswith(": it applies to those that appear later")
+        report = await stage.resync(undrain={"region": "eastus2"}, dry_run=dry_run)
+        assert report.notes[0].endswith(": ending it changes no answer")
+
+    run_scenario(story, fleet())
+
+
 def test_an_endpoint_that_only_azure_knows_can_be_drained_and_one_that_azure_cannot_be_asked_about_as_well():
     async def story(stage):
         report = await stage.resync(drain={"endpoint": vm_id("e-1"), "minutes": 9})

@@ -64,6 +64,18 @@ def test_an_order_drains_all_instances_of_a_set_until_it_is_taken_back(mode):
     run_scenario(story, fleet(mode))
 
 
+def test_only_the_vms_of_a_flexible_set_that_claim_a_name_are_counted():
+    async def story(stage):
+        await swept(stage)
+        for dry_run in (True, False):
+            report = await stage.resync(drain={"endpoint": SET, "minutes": 9}, dry_run=dry_run)
+            assert report.as_json()["covers"] == {"endpoints": 1, "names": 2}
+        assert len((await stage.app.status())["drains"]) == 1
+
+    silent = a_vm("pool_0000000a", EAST, 60, "") | {"scale_set": SET}  # Its own name is no DNS label.
+    run_scenario(story, fleet("flexible", *members(1), silent))
+
+
 @BOTH
 def test_a_dry_run_of_a_sets_drain_shows_what_the_order_then_does(mode):
     async def story(stage):

@@ -2,6 +2,7 @@
 
 import pytest
 
+from simulator.arm.front_door import Response
 from simulator.arm.permissions import EVERYTHING, Role
 from tests.support.deployment import REGIONS, a_vm, run_scenario, vnet
 from tests.support.endpoint_kinds import FAR, LLAMA, SERVICE, llama, private_endpoint, swept, tagged, world
@@ -11,6 +12,8 @@ PE = private_endpoint()["id"]
 LISTS = "Microsoft.Resources/subscriptions/resourceGroups/resources/read"
 READS = "Microsoft.CognitiveServices/accounts/read"
 WEST_PE = private_endpoint("pe-2")["id"]
+NOT_SHOWN = "the list of its resource group does not show it: it is deleted, or the app may not read it)"
+WHY = {LISTS: "HTTP 403 AuthorizationFailed", READS: NOT_SHOWN}
 NEAR, AWAY = ["10.1.0.30"], ["10.3.0.4"]
 ALIAS = f"models.2fce16ed-fbc5-4609-9c26-b8d5c3aefb9c.{ASIA}.azure.privatelinkservice"
 
@@ -78,8 +81,8 @@ def test_a_service_that_cannot_be_read_is_a_fault_that_says_what_counts_until_it
         await stage.app.correct_drift()
         assert llama(stage) == NEAR, "its own region counts"
         (fault,) = (await known(stage))["faults"]
-        assert "the region of its service openai cannot be read" in fault
-        assert f"counts from the private endpoint's own region, {EAST}" in fault
+        assert f"the region of its service '{SERVICE}' cannot be read ({WHY[refused]}" in fault
+        assert f"counts from the private endpoint's own region, '{EAST}'" in fault
         assert "add the tag nearzone-region" in fault
         stage.cloud.permissions.roles = (EVERYTHING,)
         await swept(stage)
@@ -138,7 +141,9 @@ def test_a_service_without_a_region_counts_as_not_readable(location):
     async def story(stage):
         stage.cloud.private_endpoints.service_locations[SERVICE.lower()] = location
         await stage.app.correct_drift()
-        assert ((await known(stage))["region"], len((await known(stage))["faults"])) == (EAST, 1)
+        assert (await known(stage))["region"] == EAST
+        (fault,) = (await known(stage))["faults"]
+        assert f"cannot be read (Azure reports the location '{location}', which is no region)" in fault
 
     run_scenario(story, world(FAR, private_endpoints=[private_endpoint()]))
 
@@ -157,6 +162,32 @@ def test_a_private_endpoint_that_was_deleted_and_made_again_is_where_its_service
         assert (await known(stage))["region"] == WEST
 
     run_scenario(story, world(FAR, private_endpoints=[private_endpoint(service_location=ASIA)]))
+
+
+def test_a_service_in_an_unknown_subscription_is_told_apart_from_one_that_may_not_be_read():
+    async def story(stage):
+        stage.faults = lambda request: (
+            Response(404, {"error": {"code": "SubscriptionNotFound"}}) if request.path.endswith("/resources") else None
+        )
+        await stage.app.correct_drift()
+        (fault,) = (await known(stage))["faults"]
+        assert "cannot be read (Azure does not find its subscription or resource group (HTTP 404))" in fault
+
+    run_scenario(story, world(FAR, private_endpoints=[private_endpoint()]))
+
+
+def test_services_that_cannot_be_read_for_one_reason_are_one_alarm():
+    async def story(stage):
+        refuse(stage, LISTS)
+        await stage.app.correct_drift()
+        (alarm,) = [each for each in (await stage.app.status())["alarms"] if "region of its service" in each["what"]]
+        assert (alarm["count"], "HTTP 403" in alarm["what"]) == (5, True)
+
+    entries = [
+        private_endpoint(name=f"pe-{number}", addresses=[f"10.1.0.{30 + number}"], service=f"{SERVICE}-{number}")
+        for number in range(5)
+    ]
+    run_scenario(story, world(FAR, private_endpoints=entries))
 
 
 def test_a_service_that_was_replaced_in_another_region_is_read_again_when_it_lets_the_endpoint_in():
