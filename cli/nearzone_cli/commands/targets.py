@@ -67,9 +67,13 @@ def _endpoints(client: AppClient) -> list[Json]:
 
 
 def _ending(text: str, ids: Iterable[str]) -> list[str]:
-    """The ids whose last parts are this text, each once."""
+    """The ids whose last parts are this text, each once.
+
+    The last part of an API Management location's id is its region, so it names the region and not the endpoint.
+    """
     end = f"/{text.lower()}"
-    return list({each.lower(): each for each in sorted(ids) if each.lower().endswith(end)}.values())
+    found = {each.lower(): each for each in sorted(ids) if each.lower().endswith(end)}
+    return [each for key, each in found.items() if not key.endswith(f"/locations{end}")]
 
 
 def _heard(results: Sequence[Result[Any]]) -> str:
