@@ -56,6 +56,16 @@ def test_a_scale_set_is_drained_by_its_id_without_a_look_for_endpoints(tool, app
         assert app.queries == []
 
 
+def test_a_uniform_scale_set_and_an_api_management_service_are_drained_by_their_names(tool, apps):
+    pool = f"{GROUP}/providers/Microsoft.Compute/virtualMachineScaleSets/phi-weu"
+    assert tool("drain", "phi-weu", "--for", "1h", "--yes").code in (0, 1)
+    assert apps["eastus"].orders[-1] == {"drain": {"endpoint": pool, "minutes": 60}}
+    page = json.dumps({"items": [{"id": LOCATION, "region": "westeurope"}], "count": 1, "next": None})
+    apps["southeastasia"].trouble = (200, "application/json", page)
+    tool("drain", "apim", "--for", "1h", "--yes")
+    assert apps["eastus"].orders[-1]["drain"]["endpoint"] == LOCATION.removesuffix("/locations/westeurope")
+
+
 def test_a_region_may_be_written_with_blanks_and_capitals(tool, apps):
     assert tool("drain", "East US", "--for", "1h", "--yes").code == 0
     assert drains(apps) == everywhere({"eastus": HOUR})
