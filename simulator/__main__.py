@@ -37,7 +37,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--dns", type=_port, default=0, help="port of the DNS servers, 0: any free one")
     parser.add_argument("--probes", type=_port, default=0, help="port of the probe gateway, 0: any free one")
     parser.add_argument("--latency", type=float, default=1.0, help="multiplies the recorded latencies, 0: none")
-    parser.add_argument("--operations", type=float, default=1.0, help="multiplies the durations of VM operations")
+    parser.add_argument("--operations", type=float, default=1.0, help="multiplies the durations of operations")
     parser.add_argument("--seed", type=int, default=0, help="equal seeds give equal random choices")
     return parser.parse_args(argv)
 

@@ -183,8 +183,11 @@ class _SettingsReader(NameReader):
             self.fault(where, value, _SCOPE)
             return ""
         if scope.startswith(GROUP_SCOPE):
-            if scope.removeprefix(GROUP_SCOPE) not in self.groups:
-                self.fault(where, value, "a management group of NEARZONE_SUBSCRIPTIONS")
+            group = scope.removeprefix(GROUP_SCOPE)
+            if group not in self.groups:
+                self.fault(
+                    where, value, f"a management group of NEARZONE_SUBSCRIPTIONS{suggestion(group, self.groups)}"
+                )
             return scope
         subscription = scope.split("/")[2]
         meant = "" if self.groups else suggestion(subscription, self.watched, _MIN_SIMILARITY)

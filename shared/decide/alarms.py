@@ -96,12 +96,12 @@ def _alarm(shape: str, texts: Mapping[str, Sequence[Trouble]]) -> Alarm:
 
 
 def _short(subject: str) -> str:
-    """Return a resource's own name; "set/0" for an instance of a uniform scale set."""
+    """Return a resource's own name; "set/0" for an instance of a uniform scale set, "apim/eastus" for a location."""
     parts = subject.split("/")
     if not subject.startswith(("/", "static/")):
         return subject
-    uniform = len(parts) > 3 and parts[-4].lower() == "virtualmachinescalesets"
-    return f"{parts[-3]}/{parts[-1]}" if uniform else parts[-1]
+    has_parent = len(parts) > 3 and (parts[-4].lower() == "virtualmachinescalesets" or parts[-2].lower() == "locations")
+    return f"{parts[-3]}/{parts[-1]}" if has_parent else parts[-1]
 
 
 def zone_label(zone: Zone) -> str:

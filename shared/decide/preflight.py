@@ -184,7 +184,8 @@ def _zone_troubles(zone: Zone, environment: ZoneEnvironment) -> Iterator[Trouble
         yield trouble(
             f"the record set * ({record_type}) answers every name that the zone lacks: {', '.join(values)}",
             "clients of a name that nearzone has removed, or has not published yet, are sent there",
-            "replace it by record sets with the names that are meant; nearzone leaves it alone",
+            "replace it by record sets with the names that are meant; nearzone leaves it alone unless it has our owner "
+            "tag: the next sweep removes such a record set",
         )
     for lock in environment.locks or ():
         what = "no record set can be written" if lock.level == "readonly" else "no name can be removed"

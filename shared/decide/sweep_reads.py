@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from shared.config.settings import Settings
 from shared.decide.inventory_diff import Rows
 from shared.domain.endpoints import Endpoint, EndpointRow, State
 from shared.domain.resource_graph import VM, GraphFindings, GraphResource
@@ -32,6 +33,12 @@ _LISTS = 6
 """Calls of the lists of a small subscription."""
 _RUNNING = ("running", "starting", "", "unknown")
 """Power states of a hint that do not show that a VM has stopped."""
+
+
+def prefers_graph(settings: Settings) -> bool:
+    """Whether sweeps ask Resource Graph, and list everything only if it cannot be read."""
+    many = len(settings.subscriptions) > SUBSCRIPTIONS_LISTED
+    return settings.resource_graph == "always" or (settings.resource_graph == "auto" and many)
 
 
 @dataclass(frozen=True, slots=True)

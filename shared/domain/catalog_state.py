@@ -13,7 +13,8 @@ class SweepSummary:
 
     `drift`: record sets that differed from their answers. `complete`: the sweep could read everything. `failures`:
     includes names that failed before and were not due for a retry. `failing`: how many names stay dirty because their
-    writes fail; `examples`: the first of them. `error`: why the sweep was aborted, or the first failure, or "".
+    writes fail; `examples`: the first of them. `error`: why the sweep was aborted, or the first failure, or
+    why it is not complete, or "".
     `inventory`: how it found endpoints (see `loop/graph_inventory.py`), or "" if it did not come so far.
     """
 

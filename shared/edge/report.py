@@ -30,7 +30,8 @@ class Report:
     the request itself, such as that it matches nothing. `covered_counts`: how many endpoints and names an override
     covers. `probed`: what each address said to a probe by hand, None without one. `met`: the names that a sweep has
     planned. `tried`: the names that were processed, by zone key and name. `inventory`: how a
-    sweep has found endpoints: lists or Resource Graph, and why.
+    sweep has found endpoints: lists or Resource Graph, and why. `not_settled`: why a sweep that could read everything
+    is not complete, or "".
     """
 
     trigger: str
@@ -54,6 +55,7 @@ class Report:
     failing: list[str] = field(default_factory=list)
     tried: set[tuple[str, str]] = field(default_factory=set)
     inventory: str = ""
+    not_settled: str = ""
     _last_outcomes: dict[tuple[str, str], tuple[str, str] | Skip] = field(default_factory=dict, repr=False)
     """The last failure or skip of each name that is not settled, by zone key and name."""
 

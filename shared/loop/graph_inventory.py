@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from shared.config.settings import Settings
 from shared.decide.inventory_diff import Rows
-from shared.decide.sweep_reads import SETTLED_SECONDS, SUBSCRIPTIONS_LISTED, choose_reads
+from shared.decide.sweep_reads import SETTLED_SECONDS, choose_reads, prefers_graph
 from shared.domain.alarms import Alarm
 from shared.domain.catalog_state import CatalogState
 from shared.domain.endpoints import Endpoint, Listing
@@ -21,6 +21,10 @@ from shared.ports import Inventory
 
 LISTS, GRAPH = "lists", "resource graph"
 """The ways in which a sweep has found endpoints."""
+NOT_SETTLED = (
+    f"Resource Graph may be late: events of these subscriptions are recorded for less than {SETTLED_SECONDS:.0f} s"
+)
+"""Why a sweep is not complete although it could read everything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +69,9 @@ class GraphInventory:
 
     async def _find(self) -> GraphFindings | None:
         """Ask Resource Graph; None where lists are preferred. Raises Transient, Terminal."""
-        settings, count = self.settings, len(self.settings.subscriptions)
-        if settings.resource_graph == "never" or (settings.resource_graph == "auto" and count <= SUBSCRIPTIONS_LISTED):
+        if not prefers_graph(self.settings):
             return None
-        return await self.inventory.find_opted_in(settings.subscriptions)
+        return await self.inventory.find_opted_in(self.settings.subscriptions)
 
     async def _read_hints(self, rows: Rows, found: GraphFindings, previous: Sequence[Endpoint]) -> Sequence[Listing]:
         reads = choose_reads(rows, found, self.settings.subscriptions, self.inventory.kinds)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from shared.config.settings import Settings
 from shared.domain.alarms import Alarm
 from shared.domain.catalog_state import CatalogState, WatchedGroup
-from shared.domain.errors import NearzoneError, Terminal
+from shared.domain.errors import Forbidden, NearzoneError, Terminal, Transient
 from shared.loop.catalog_state import update_state
 from shared.loop.reconciler import Reconciler
 from shared.loop.startup import Startup
@@ -22,6 +22,7 @@ from shared.ports import Catalog, Inventory
 
 REREAD_SECONDS = 30.0
 """Seconds for which a process uses the subscriptions that it has read from the catalog."""
+_EMPTY = "it has no subscription"
 
 
 @dataclass
@@ -66,11 +67,11 @@ class GroupReconciler:
             try:
                 members = await self.inventory.group_subscriptions(name)
                 if not members:
-                    raise Terminal("it has no subscription")
+                    raise Terminal(_EMPTY)
                 found[name] = WatchedGroup(name, tuple(sorted(members)))
             except NearzoneError as error:
                 if name not in known:
-                    raise
+                    raise _never_read(name, error) from error
                 found[name] = replace(known[name], error=str(error)[:300])
 
         def keep(state: CatalogState | None) -> CatalogState | None:
@@ -80,12 +81,26 @@ class GroupReconciler:
         return found
 
 
+def _never_read(group: str, error: NearzoneError) -> NearzoneError:
+    """The error about a group of which no subscription is known, of the kind of its cause."""
+    text = f"NEARZONE_SUBSCRIPTIONS: management group {group} was never read: {error}; {_advice(str(error))}"
+    if isinstance(error, Transient):
+        return Transient(text, error.retry_after)
+    return Forbidden(text) if isinstance(error, Forbidden) else Terminal(text)
+
+
+def _advice(error: str) -> str:
+    if error == _EMPTY:
+        return "move a subscription into the management group, or correct NEARZONE_SUBSCRIPTIONS"
+    return "assign Reader to the app's identity at the management group, or correct NEARZONE_SUBSCRIPTIONS"
+
+
 def _alarms(groups: Sequence[WatchedGroup]) -> list[Alarm]:
     return [
         Alarm(
             f"management group {each.name} of NEARZONE_SUBSCRIPTIONS cannot be read: {each.error}",
             f"its {len(each.subscriptions)} subscriptions as last read are watched; a new one is not",
-            "assign Reader to the app's identity at the management group, or correct NEARZONE_SUBSCRIPTIONS",
+            _advice(each.error),
         )
         for each in groups
         if each.error

@@ -15,6 +15,7 @@ from shared.edge.override_errors import NOT_STORED, NOT_TAKEN_BACK, override_not
 from shared.edge.report import Report
 from shared.loop.apply_recorded import apply_recorded
 from shared.loop.deadlines import RESYNC_SECONDS
+from shared.loop.incomplete import note_held_back
 from shared.loop.override_targets import OverrideTargets
 from shared.loop.overrides import Overrides
 from shared.loop.resync import Resyncs
@@ -48,6 +49,7 @@ class OverrideCommands:
             now, zones = self.applier.clock(), self.applier.settings.zones
             cause = cause_now("resync", now, command.by, command.reason)
             await self.sweeps.run(_supposed(command, covered, cause, zones), RESYNC_SECONDS, report)
+            await note_held_back(self.startup.catalog, self.applier.settings, self.applier.clock, report)
             return report
         match command:
             case Freeze():
@@ -61,6 +63,7 @@ class OverrideCommands:
             case Undrain():
                 await self.overrides.undrain(command, report)
         await apply_recorded(self.applier, deadline, report, wait=True)
+        await note_held_back(self.startup.catalog, self.applier.settings, self.applier.clock, report)
         return report
 
 

@@ -84,8 +84,18 @@ class OverrideTargets:
             return ()
         if found is None:
             what = parent_word(target) if is_parent else "endpoint"
-            raise BadRequest(f"{field}: no such {what} known: neither the catalog nor Azure has {target[:300]!r}")
+            raise BadRequest(
+                f"{field}: no such {what} known: neither the catalog nor Azure has {target[:300]!r}"
+                f"{await self._locations_beside(target)}"
+            )
         return found
+
+    async def _locations_beside(self, target: str) -> str:
+        """The known locations of the API Management service that a target names a location of, as text; "" if none."""
+        places, _, _ = target.lower().rpartition("/")
+        known = [stored.value.endpoint for stored in await self.catalog.endpoints()]
+        found = sorted(each.region for each in known if each.key.rpartition("/")[0] == places)
+        return f"; the service has locations in: {', '.join(found)}" if found and places.endswith("/locations") else ""
 
     async def _endpoint(self, endpoint_id: str) -> Sequence[Endpoint] | None:
         found = await self.inventory.observe(endpoint_id, None)

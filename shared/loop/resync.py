@@ -16,6 +16,7 @@ from shared.domain.sweep_scope import SweepScope
 from shared.edge.commands import Preflight, Sweep
 from shared.edge.report import Report
 from shared.loop.deadlines import SHUTDOWN_GRACE_SECONDS, time_limit
+from shared.loop.incomplete import note_held_back
 from shared.loop.override_targets import OverrideTargets
 from shared.loop.overrides import Overrides
 from shared.loop.preflight_check import PreflightCheck
@@ -77,6 +78,7 @@ class Resyncs:
                 async with time_limit(max(SHUTDOWN_GRACE_SECONDS, deadline - self.recorder.clock())):
                     await self.preflight.run_if_due(seen, 0.0, inf)
         report.notes += _unmatched(command, names, report)
+        await note_held_back(self.catalog, self.sweeps.settings, self.recorder.clock, report)
         return report
 
     async def _names(self, command: Sweep, cause: Cause, report: Report) -> frozenset[str] | None:

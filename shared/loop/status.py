@@ -26,12 +26,12 @@ from shared.domain.zone_findings import BlockedName, ZoneFindings
 from shared.domain.zones import Zone
 from shared.edge.report import alarm_json, refused_plan_json
 from shared.loop import probing_status
+from shared.loop.incomplete import incomplete_alarm
 from shared.loop.overdue import overdue_alarms
 from shared.loop.status_json import caller_json, change_json, dirty_json, progress_json, sweep_json, until_json
 from shared.loop.status_sources import StatusSources
 from shared.loop.times import format_time
 from shared.loop.unknown_resources import is_sweep_noted
-from shared.loop.zone.apply import INCOMPLETE
 from shared.loop.zone.lease import LEASE_SECONDS
 
 CHANGES = 50
@@ -66,7 +66,8 @@ async def status(sources: StatusSources, own: Sequence[Alarm] = ()) -> dict[str,
     state = current.stored.value if current.stored else CatalogState()
     unreadable = bad_rows.alarms(await sources.catalog.bad_rows())
     view = await probing_status.vantage_view(sources)
-    alarms = [*own, *_alarms(current, settings, unreadable)]
+    incomplete = () if current.complete else (incomplete_alarm(state, settings, current.now),)
+    alarms = [*incomplete, *own, *_alarms(current, settings, unreadable)]
     if view:
         known = [row.endpoint for row in current.rows]
         alarms += probing_status.alarms(view, settings, known, swept=state.completed_at > 0)
@@ -124,8 +125,6 @@ def _alarms(current: _Current, settings: Settings, unreadable: Iterable[Alarm]) 
     own_names = unpublished.generated_names(current.rows)
     yield from grouped((*_endpoint_troubles(current.rows, settings), *own_names, *_failing_names(zones, dirty)))
     yield from unreadable
-    if not current.complete:
-        yield INCOMPLETE
     yield from grouped(each for zone in zones for each in current.holds[zone.key].late_names(dirty[zone.key]))
     yield from (_frozen(zone, freeze) for zone in zones if (freeze := current.frozen[zone.key]))
 

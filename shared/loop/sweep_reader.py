@@ -122,7 +122,7 @@ class SweepReader:
         self, rows: Rows, previous: Sequence[Endpoint], begun: CatalogState | None, report: Report
     ) -> InventoryLists:
         """Imported here: a process that only handles events does not need it."""
-        from shared.loop.graph_inventory import GraphInventory  # noqa: PLC0415
+        from shared.loop.graph_inventory import NOT_SETTLED, GraphInventory  # noqa: PLC0415
 
         inventory = GraphInventory(self.recorder.observer.inventory, self.applier.settings, self.recorder.clock)
         lists = await inventory.read(rows, previous, begun)
@@ -132,6 +132,7 @@ class SweepReader:
             if each.error
         ]
         report.inventory = lists.way
+        report.not_settled = "" if lists.settled else NOT_SETTLED
         return lists
 
 

@@ -109,7 +109,7 @@ class SweepRunner:
 
 def _summary(cause: Cause, seconds: float, report: Report, error: str) -> SweepSummary:
     """What is remembered of a sweep that is over. `error`: what broke it off, which is one failure more, or ""."""
-    first = error or next((f"{what}: {why}" for what, why in report.failures), "")
+    first = error or next((f"{what}: {why}" for what, why in report.failures), "") or _why_incomplete(report)
     return SweepSummary(
         at=cause.at,
         seconds=seconds,
@@ -127,3 +127,12 @@ def _summary(cause: Cause, seconds: float, report: Report, error: str) -> SweepS
         reason_given=cause.reason_given,
         inventory=report.inventory,
     )
+
+
+def _why_incomplete(report: Report) -> str:
+    """Why a sweep without failures is not complete, or ""."""
+    if report.complete or report.refusals:
+        return ""
+    if report.endpoints_unread:
+        return f"deadline: {report.endpoints_unread} endpoints are not read yet"
+    return report.not_settled

@@ -253,7 +253,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m simulator.demo", description="nearzone at work, checked by DNS.")
     parser.add_argument("--world", type=Path, default=DEMO, help="world file (default: the demo's)")
     parser.add_argument(
-        "--operations", type=float, default=Scale().operations, help="factor of the durations of VM operations"
+        "--operations", type=float, default=Scale().operations, help="factor of the durations of operations"
     )
     parser.add_argument("--latency", type=float, default=Scale().latency, help="multiplies ARM's recorded latencies")
     return parser.parse_args(argv)

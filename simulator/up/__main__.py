@@ -38,7 +38,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     apps = {"one": "one app for all zones", "regional": "one app for each region"}
     described = "; ".join(f"{name}: {text}" for name, text in apps.items())
     parser.add_argument("--apps", choices=apps, default="one", help=f"{described} (default: one)")
-    parser.add_argument("--operations", type=float, default=OPERATIONS, help="factor of the durations of VM operations")
+    parser.add_argument("--operations", type=float, default=OPERATIONS, help="factor of the durations of operations")
     parser.add_argument("--latency", type=float, default=1.0, help="factor of the recorded latencies of ARM, 0: none")
     for name, what in (
         ("arm", "ARM"),
@@ -90,7 +90,7 @@ def _introduce(pair: Processes, replica: WorldModel, looking: asyncio.Task[dict[
     else:
         print(f"{vms}. It knows all of them and writes to each zone as fast as Azure allows.")
         print("The commands below already work; a name that is not yet written has no address.")
-    print(f"VM operations take {scale.operations:g} times as long as recorded, answers of ARM {scale.latency:g} times.")
+    print(f"Operations take {scale.operations:g} times as long as recorded, answers of ARM {scale.latency:g} times.")
     print(f"The app observes warming VMs every {DRAIN_SECONDS} s.")
     if paced := pace(replica.settings):
         print(paced)

@@ -56,9 +56,45 @@ def test_a_scale_set_is_drained_by_its_id_without_a_look_for_endpoints(tool, app
         assert app.queries == []
 
 
+def test_a_uniform_scale_set_and_an_api_management_service_are_drained_by_their_names(tool, apps):
+    pool = f"{GROUP}/providers/Microsoft.Compute/virtualMachineScaleSets/phi-weu"
+    assert tool("drain", "phi-weu", "--for", "1h", "--yes").code in (0, 1)
+    assert apps["eastus"].orders[-1] == {"drain": {"endpoint": pool, "minutes": 60}}
+    page = json.dumps({"items": [{"id": LOCATION, "region": "westeurope"}], "count": 1, "next": None})
+    apps["southeastasia"].trouble = (200, "application/json", page)
+    tool("drain", "apim", "--for", "1h", "--yes")
+    assert apps["eastus"].orders[-1]["drain"]["endpoint"] == LOCATION.removesuffix("/locations/westeurope")
+
+
 def test_a_region_may_be_written_with_blanks_and_capitals(tool, apps):
     assert tool("drain", "East US", "--for", "1h", "--yes").code == 0
     assert drains(apps) == everywhere({"eastus": HOUR})
+
+
+LOCATION = f"{GROUP}/providers/Microsoft.ApiManagement/service/apim/locations/westeurope"
+
+
+@pytest.mark.parametrize(
+    ("target", "order"),
+    [
+        ("westeurope", {"region": "westeurope"}),
+        ("West Europe", {"region": "westeurope"}),
+        (LOCATION, {"endpoint": LOCATION}),
+        ("apim/locations/westeurope", {"endpoint": LOCATION}),
+    ],
+)
+def test_a_region_is_drained_by_its_name_although_an_api_management_location_has_it_too(tool, apps, target, order):
+    """No app of the context is in the region, so the tool learns of the region and of the location together."""
+    eastus, southeastasia = (apps[region] for region in ("eastus", "southeastasia"))
+    tables = [
+        f'[contexts.test.apps.{app.region}]\nurl = "{app.url}"\nkey_env = "KEY_{app.region.upper()}"\n'
+        for app in (eastus, southeastasia)
+    ]
+    tool.config.write_text("\n".join(['current = "test"\n', *tables]))
+    page = json.dumps({"items": [{"id": LOCATION, "region": "westeurope"}], "count": 1, "next": None})
+    eastus.trouble = (200, "application/json", page)
+    tool("drain", target, "--for", "1h", "--yes")
+    assert southeastasia.orders == [{"drain": order | {"minutes": 60}}]
 
 
 def test_a_name_that_several_endpoints_have_is_refused_with_their_ids(tool, apps):

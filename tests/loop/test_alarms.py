@@ -102,6 +102,13 @@ def test_an_endpoint_is_named_shortly_among_many_and_its_id_is_an_example():
     assert alarm.examples == (*ids, vm_id("vm-1"))
 
 
+def test_the_locations_of_api_management_services_are_told_apart():
+    """The last part of a location's id is its region, which the services share."""
+    service = f"{GROUP}/gpu/providers/Microsoft.ApiManagement/service"
+    (alarm,) = grouped(trouble(f"{service}/{name}/locations/eastus", "is odd") for name in ("apim", "other"))
+    assert alarm.what == "is odd (2 endpoints: apim/eastus, other/eastus)"
+
+
 def test_many_faults_of_one_endpoint_are_one_alarm_of_one_endpoint():
     (alarm,) = grouped(trouble("vm-1", f"tag nearzone: 'a_{i}' is not a DNS label") for i in range(9))
     assert (alarm.what, alarm.count) == (

@@ -2,6 +2,7 @@
 
 import pytest
 
+from shared.domain.errors import BadRequest
 from tests.support.deployment import REGIONS, SUB, a_vm, run_scenario, vnet
 from tests.support.endpoint_kinds import (
     FAR,
@@ -148,6 +149,16 @@ def test_each_location_of_an_api_management_service_answers_its_own_region():
         stage.arm("DELETE", entry["id"])
         await told(stage)
         assert llama(stage) == llama(stage, WEST) == ELSEWHERE
+
+    entry = api_management()
+    run_scenario(story, world(FAR, api_managements=[entry]))
+
+
+def test_a_drain_of_a_location_that_the_service_lacks_is_refused_with_the_locations_that_it_has():
+    async def story(stage):
+        await swept(stage)
+        with pytest.raises(BadRequest, match="the service has locations in: eastus, westeurope"):
+            await stage.resync(drain={"endpoint": f"{entry['id']}/locations/northeurope", "minutes": 60})
 
     entry = api_management()
     run_scenario(story, world(FAR, api_managements=[entry]))

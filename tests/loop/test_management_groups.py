@@ -8,7 +8,7 @@ import pytest
 from benchmarks.recorded import Token
 from shared.bootstrap import build_app
 from shared.catalog.memory import MemoryCatalog
-from shared.domain.errors import Forbidden
+from shared.domain.errors import Forbidden, Terminal
 from shared.loop.group_reconciler import REREAD_SECONDS
 from simulator.arm.permissions import EVERYTHING, Role
 from tests.support.deployment import REGIONS, SUB, a_vm, a_world, run_scenario
@@ -120,6 +120,43 @@ def test_a_group_that_was_never_read_stops_the_app_and_leaves_the_zones():
         with pytest.raises(Forbidden):
             await fresh.event("{}")
         assert stage.record(EAST, "llama") == ["10.1.0.4", "10.1.0.5"]
+
+    play(story)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "cause", "do"),
+    [
+        ("refused", "http 403", "assign Reader to the app's identity at the management group"),
+        ("missing", "there is no", "correct NEARZONE_SUBSCRIPTIONS"),
+        ("empty", "it has no subscription", "move a subscription into the management group"),
+    ],
+)
+def test_the_error_about_a_group_that_was_never_read_names_the_setting_the_group_and_what_to_do(trouble, cause, do):
+    async def story(stage, app):
+        members = stage.cloud.management_groups.members
+        if trouble == "refused":
+            stage.cloud.permissions.roles = WITHOUT_GROUP
+        elif trouble == "missing":
+            del members["platform"]
+        else:
+            members["platform"] = []
+        with pytest.raises(Terminal) as error:
+            await app.sweep()
+        text = str(error.value)
+        assert text.startswith("NEARZONE_SUBSCRIPTIONS: management group platform was never read: ")
+        assert cause in text.lower()
+        assert do in text
+
+    play(story)
+
+
+def test_the_alarm_about_a_group_that_became_empty_does_not_advise_a_role():
+    async def story(stage, app):
+        await app.sweep()
+        stage.cloud.management_groups.members["platform"] = []
+        (alarm,) = (each for each in (await app.sweep()).alarms if "management group platform" in each.what)
+        assert alarm.do.startswith("move a subscription into the management group")
 
     play(story)
 

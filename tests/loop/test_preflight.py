@@ -111,6 +111,20 @@ def test_a_wildcard_that_answers_for_what_nearzone_removes(kind, properties, sho
     run_scenario(story, fleet())
 
 
+def test_the_advice_about_a_wildcard_says_what_becomes_of_one_with_our_owner_tag():
+    """A sweep removes it, as any name of ours that no endpoint claims."""
+
+    async def story(stage):
+        ours = {"ttl": 60, "aRecords": [{"ipv4Address": "10.9.9.9"}], "metadata": {"nearzone-owner": "nearzone"}}
+        stage.arm("PUT", f"{zone_id(EAST)}/A/*", {"properties": ours})
+        (alarm,) = (each for each in (await stage.resync(check=True)).alarms if "record set *" in each.what)
+        assert "unless it has our owner tag" in alarm.do
+        await stage.app.correct_drift()
+        assert not [what for what in await found(stage) if "record set *" in what]
+
+    run_scenario(story, fleet())
+
+
 def test_a_wildcard_of_another_type_sends_nobody_anywhere():
     async def story(stage):
         stage.arm("PUT", f"{zone_id(EAST)}/TXT/*", {"properties": {"ttl": 60, "txtRecords": [{"value": ["x"]}]}})

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import re
+from datetime import datetime
 
 import pytest
 
@@ -49,6 +51,88 @@ def lagging(stage, seconds):
 async def row(stage, name):
     stored = await stage.app.catalog.endpoint(vm_id(name).lower())
     return stored.value.endpoint
+
+
+def said_time(text):
+    """A time of a text, in seconds since the epoch."""
+    (found,) = re.findall(r"\d{4}-\d\d-\d\dT[\d:.+]+\d", text)
+    return datetime.fromisoformat(found).timestamp()
+
+
+@pytest.mark.parametrize("order", [{"drain": {"region": "eastus", "minutes": 60}}, {}])
+def test_a_report_says_from_when_on_a_catalog_that_is_not_complete_lets_addresses_go(order):
+    """Resource Graph may be late, so for 5 minutes nothing is withdrawn, by an operator either."""
+
+    async def story(stage):
+        first = await stage.app.correct_drift()
+        assert not first.complete
+        begun = (await stage.app.catalog.state()).value.graph_at
+        await stage.resync(drain={"region": "eastus", "minutes": 60})
+        report = await stage.resync(**order)
+        assert (report.names_remaining > 0, stage.record(EAST, "llama")) == (True, ["10.1.0.4"])
+        (note,) = (each for each in report.notes if "no address is removed before the first sweep" in each)
+        assert said_time(note) == pytest.approx(begun + SETTLED_SECONDS, abs=0.001)
+        await asyncio.sleep(said_time(note) + 1 - stage.clock())
+        assert (await stage.app.correct_drift()).complete
+        assert stage.record(EAST, "llama") == ["10.2.0.4"]
+        assert not [each for each in (await stage.resync(**order)).notes if "no address is removed" in each]
+
+    run_scenario(story, fleet())
+
+
+def test_a_dry_run_says_that_its_removals_would_be_held_back():
+    async def story(stage):
+        await stage.app.correct_drift()
+        report = await stage.resync(drain={"region": "eastus", "minutes": 60}, dry_run=True)
+        assert report.changes
+        assert [each for each in report.notes if "no address is removed before" in each]
+
+    run_scenario(story, fleet())
+
+
+def test_with_lists_a_drain_before_the_first_sweep_waits_for_the_next_sweep():
+    async def story(stage):
+        await stage.resync(drain={"endpoint": vm_id("e-1"), "minutes": 60})
+        await stage.app.correct_drift()
+        assert stage.record(EAST, "llama") == ["10.2.0.4"]
+        (alarm,) = (await stage.app.status())["alarms"][:1]
+        assert "no complete sweep" not in alarm["what"]
+
+    run_scenario(story, fleet(RESOURCE_GRAPH="never"))
+
+
+def test_the_first_alarm_is_about_the_catalog_and_its_advice_helps():
+    async def story(stage):
+        await stage.app.correct_drift()
+        state = (await stage.app.catalog.state()).value
+        first = (await stage.app.status())["alarms"][0]
+        assert first["what"] == "no complete sweep yet under these settings: Resource Graph may be 5 minutes late"
+        assert said_time(first["do"]) == pytest.approx(state.graph_at + SETTLED_SECONDS, abs=0.001)
+        assert "a resync before it does not help" in first["do"]
+        await asyncio.sleep(SETTLED_SECONDS)
+        assert "or resync" in (await stage.app.status())["alarms"][0]["do"]
+        assert (await stage.resync()).complete
+        assert not [each for each in (await stage.app.status())["alarms"] if "no complete sweep" in each["what"]]
+
+    run_scenario(story, fleet(vm_tagged_wrongly()))
+
+
+def test_the_summary_of_a_sweep_says_why_it_is_not_complete():
+    async def story(stage):
+        await stage.app.correct_drift()
+        (sweep,) = (await stage.app.status())["sweeps"]
+        assert (sweep["complete"], sweep["failures"]) == (False, 0)
+        assert sweep["error"].startswith("Resource Graph may be late")
+        await asyncio.sleep(SETTLED_SECONDS)
+        await stage.app.correct_drift()
+        last = (await stage.app.status())["sweeps"][0]
+        assert (last["complete"], last["error"]) == (True, "")
+
+    run_scenario(story, fleet())
+
+
+def vm_tagged_wrongly():
+    return a_vm("wrong", EAST, 9, "a_b")
 
 
 def test_a_sweep_reads_what_resource_graph_shows_and_lists_no_virtual_machine():

@@ -403,5 +403,8 @@ def test_a_management_group_may_stand_for_its_subscriptions_in_every_spelling():
 
 
 def test_a_claim_by_a_management_group_that_is_not_watched_is_a_fault():
+    near = ["managementGroups/ai-platform"]
+    (found,) = faults(SUBSCRIPTIONS=near, CLAIMS={"*": ["managementGroups/ai-platfrom"]})
+    assert found.endswith("a management group of NEARZONE_SUBSCRIPTIONS; did you mean ai-platform?")
     (found,) = faults(CLAIMS={"*": ["managementGroups/other"]})
     assert found.startswith('NEARZONE_CLAIMS["*"][0]: found "managementGroups/other", expected a management group of ')

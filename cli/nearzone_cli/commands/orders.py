@@ -24,9 +24,9 @@ app = typer.Typer()
 TARGET = Annotated[
     str,
     typer.Argument(
-        metavar="REGION|ENDPOINT|SCALE_SET",
+        metavar="REGION|ENDPOINT|PARENT",
         autocompletion=region_names,
-        help="A region, an endpoint's id, or its name if only one has it; or a scale set's id.",
+        help="A region, an endpoint's id, or its name if only one has it; the id of a scale set or API Management.",
     ),
 ]
 FOR = Annotated[str | None, typer.Option("--for", metavar="DURATION", help="60m, 2h, 1h30m; at most 7d.")]
@@ -60,7 +60,7 @@ ONLY_ZONES = Annotated[
 """,
 )
 def drain(session: Session, order: Order, target: TARGET, duration: FOR = None, until: UNTIL = None) -> int:
-    """Withdraw a region, an endpoint or a whole scale set from all answers, at every app, for some time.
+    """Withdraw a region, an endpoint, a scale set or an API Management service from all answers of all apps for a time.
 
     All apps get the same end. Whole minutes are sent, rounded up.
     """

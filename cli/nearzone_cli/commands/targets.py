@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,9 @@ from nearzone_cli.session import Session
 GRACE_SECONDS = 3.0
 """Once an app knows a name, for how long the others are waited for: they may know another endpoint of that name."""
 _REGION = re.compile("[a-z][a-z0-9]+")
+_PARENT = re.compile(
+    "/.*(/virtualMachineScaleSets/[^/]+(?=/virtualMachines/)|/service/[^/]+(?=/locations/))", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Target:
 
 
 def drain_target(session: Session, text: str) -> Target:
-    """A region or an endpoint id as it is; else the endpoint whose id ends so, which the apps are asked for.
+    """A region or an endpoint id as it is; else the apps are asked for the endpoint, or its parent, whose id ends so.
 
     Raises UsageError for a name of no endpoint or of several.
     """
@@ -42,7 +45,7 @@ def drain_target(session: Session, text: str) -> Target:
         return Target("region", region)
     results = session.fleet.ask_until(_endpoints, lambda lists: _is_known(text, lists), GRACE_SECONDS)
     known = [each for result in results for each in result.value or ()]
-    ids = _ending(text, (each["id"] for each in known))
+    ids = _ending(text, _targets(known))
     in_region = region in {str(each["region"]).lower() for each in known}
     if in_region and ids:
         raise UsageError(f"{text!r} is a region and an endpoint; name the endpoint by its id: {ids[0]}")
@@ -59,17 +62,29 @@ def _is_known(text: str, lists: Iterable[Iterable[Json]]) -> bool:
     """Whether an app knows an endpoint of this name, or a region."""
     known = [each for items in lists for each in items]
     region = text.lower().replace(" ", "")
-    return bool(_ending(text, (each["id"] for each in known))) or region in {str(e["region"]).lower() for e in known}
+    return bool(_ending(text, _targets(known))) or region in {str(e["region"]).lower() for e in known}
 
 
 def _endpoints(client: AppClient) -> list[Json]:
     return list(client.items("endpoints"))
 
 
+def _targets(known: Iterable[Json]) -> Iterator[str]:
+    """The ids of endpoints, and of the uniform scale sets and API Management services that have them."""
+    for each in known:
+        yield each["id"]
+        if found := _PARENT.match(each["id"]):
+            yield found[0]
+
+
 def _ending(text: str, ids: Iterable[str]) -> list[str]:
-    """The ids whose last parts are this text, each once."""
+    """The ids whose last parts are this text, each once.
+
+    The last part of an API Management location's id is its region, so it names the region and not the endpoint.
+    """
     end = f"/{text.lower()}"
-    return list({each.lower(): each for each in sorted(ids) if each.lower().endswith(end)}.values())
+    found = {each.lower(): each for each in sorted(ids) if each.lower().endswith(end)}
+    return [each for key, each in found.items() if not key.endswith(f"/locations{end}")]
 
 
 def _heard(results: Sequence[Result[Any]]) -> str:

@@ -50,10 +50,10 @@ def addresses(found: Iterable[str] | None) -> str:
 
 
 def short(endpoint: str) -> str:
-    """The last part of an endpoint's id; of an instance of a scale set also the set's name."""
+    """The last part of an endpoint's id; `set/0` for an instance of a scale set, `apim/eastus` for a location."""
     parts = endpoint.strip("/").split("/")
-    in_set = len(parts) > 3 and parts[-4].lower() == "virtualmachinescalesets"
-    return f"{parts[-3]}/{parts[-1]}" if in_set else parts[-1]
+    has_parent = len(parts) > 3 and (parts[-4].lower() == "virtualmachinescalesets" or parts[-2].lower() == "locations")
+    return f"{parts[-3]}/{parts[-1]}" if has_parent else parts[-1]
 
 
 def brief(text: str) -> str:

@@ -7,21 +7,16 @@ from collections.abc import Callable, Iterable, Sequence
 
 from shared.config.settings import Settings
 from shared.decide.region_latency import Latency
-from shared.domain.alarms import Alarm
+from shared.domain.catalog_state import CatalogState
 from shared.domain.overrides import Override
 from shared.domain.zones import Zone
 from shared.edge.report import Report
+from shared.loop.incomplete import incomplete_alarm
 from shared.loop.zone.record_caches import RecordCaches
 from shared.loop.zone.services import ApplyRequest, LoopServices
 from shared.loop.zone.worker import ZoneWorker
 from shared.loop.zone_findings import Findings
 from shared.ports import Catalog, Metrics, RecordSets
-
-INCOMPLETE = Alarm(
-    "no complete sweep yet under these settings",
-    "the catalog may not know every claim: no event changes a name, no address is removed",
-    "wait for the next sweep, or resync; if sweeps fail, their failures say why",
-)
 
 
 class ZoneApplier:
@@ -55,7 +50,9 @@ class ZoneApplier:
         """
         epoch = await self.complete_epoch()
         if not additions_only and not epoch:
-            report.alarms.append(INCOMPLETE)
+            stored = await self.catalog.state()
+            state = stored.value if stored else CatalogState()
+            report.alarms.append(incomplete_alarm(state, self.settings, self.clock()))
         else:
             request = ApplyRequest(deadline, report, None if additions_only else epoch, keep_waiting)
             work = (self.worker(zone).apply(request) for zone in zones)
