@@ -42,11 +42,12 @@ ATTEMPTS = 3
 
 OPTED_IN = (
     "resources | where type in~ ({types}) | where tostring(tags) contains 'nearzone'"
-    " | where properties.orchestrationMode !~ 'Flexible'"
+    " | where tostring(properties.orchestrationMode) !~ 'Flexible'"
     " | project id, type, tags, power = tostring(properties.extended.instanceView.powerState.code) | order by id asc"
 )
 """Tag names are not case-sensitive in Azure, and keys of `tags` are in a query: the app reads the tags of each row. The
-VMs of flexible scale sets have their own tags."""
+VMs of flexible scale sets have their own tags. `tostring` makes an absent orchestration mode an empty text: a
+comparison with null would drop the row."""
 READABLE = (
     "resourcecontainers | where type =~ 'microsoft.resources/subscriptions'"
     " | join kind=leftouter (resources | where type =~ 'microsoft.compute/virtualmachines'"

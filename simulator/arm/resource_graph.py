@@ -33,7 +33,7 @@ ROWS = 1000
 _OPTED_IN = re.compile(
     r"resources \| where type in~ \((?P<types>'[\w./]+'(?:, '[\w./]+')*)\)"
     r" \| where tostring\(tags\) contains 'nearzone'"
-    r" \| where properties\.orchestrationMode !~ 'Flexible'"
+    r" \| where tostring\(properties\.orchestrationMode\) !~ 'Flexible'"
     r" \| project id, type, tags, power = tostring\(properties\.extended\.instanceView\.powerState\.code\)"
     r" \| order by id asc"
 )
