@@ -222,7 +222,8 @@ class Invariants:
     def after_put_state(self, _etag, _began, marker, _old=None):
         if marker.completed_at <= self.completed_at:
             return
-        begun = min(at for at, of in ERRAND.get().reads if of is None)  # What was listed was listed after this.
+        listed = [at for at, of in ERRAND.get().reads if of is None]  # What was listed was listed after this.
+        begun = min([at for at in listed if at >= self.wiped] or listed)  # A sweep starts anew where it was lost.
         self.completed_at = marker.completed_at
         shown = begun - (self.lag if ERRAND.get().hinted else 0.0)  # What claims nothing may do so only in a hint.
         if shown < self.wiped:

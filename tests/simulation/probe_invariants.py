@@ -289,16 +289,31 @@ class ProbeInvariants:
             self.trace.violation("no withdrawal of an address that has never answered", what)
 
     def _check_scope(self, verdict, chains, errand):
-        """Elsewhere an address is down only while another one of its region answers."""
+        """Elsewhere an address is down only while another one of its region answers.
+
+        One that has begun to fail counts until it has failed `down_after` times; the count begins anew where rounds are
+        missing, because the evidence of a round that did not end does not count.
+        """
         if verdict.kind != "down" or not verdict.everywhere:
             return
         others = [
-            chain[-self.probing.down_after :]
+            self._unbroken(chain)
             for (ip, _), chain in chains.items()
             if chain and ip != verdict.ip and chain[-1].region == verdict.region
         ]
-        if all(contact.result is False for chain in others for contact in chain):
+        failing = [all(contact.result is False for contact in chain) for chain in others]
+        restarted = [0 < len(chain) < self.probing.down_after for chain in others]
+        if all(fails and not anew for fails, anew in zip(failing, restarted, strict=True)):
             self.trace.violation("a dead path withdraws in its own region's zone alone", f"{errand}: {verdict.ip}")
+
+    def _unbroken(self, chain):
+        """The last `down_after` contacts, as far back as no round is missing between two of them."""
+        found = chain[-1:]
+        for contact in reversed(chain[-self.probing.down_after : -1]):
+            if found[0].at - contact.at > 2 * ROUND:
+                break
+            found = (contact, *found)
+        return found
 
     def _check_end(self, verdict, chain, errand):
         """An address that has answered for as long as the longest hold is up."""

@@ -5,13 +5,14 @@ The recorder asks for it before it records the endpoint, so that no decision see
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
 from shared.decide.probes.verdicts import waiting
 from shared.domain.endpoints import Endpoint, State
-from shared.domain.probes import TargetKey, VantageRow, Verdict
+from shared.domain.probes import Target, TargetKey, VantageRow, Verdict
 from shared.loop.probing.vantage import Vantage
 
 
@@ -37,7 +38,8 @@ class FirstProbe:
         known = {target.key for target in self.vantage.targets([before])} if before else set()
         begins = [target for target in self.vantage.targets([after]) if target.key not in known]
         verdicts = waiting(begins, settings, self.vantage.clock())
-        if not verdicts:
+        # After a pause, another handler may have recorded long ago that it serves: its names have it already.
+        if not verdicts or await self._serves_already(begins, after.key):
             return
         self._pending.update((verdict.key, verdict) for verdict in verdicts)
         try:
@@ -45,6 +47,12 @@ class FirstProbe:
         finally:
             for verdict in verdicts:
                 self._pending.pop(verdict.key, None)
+
+    async def _serves_already(self, begins: Sequence[Target], key: str) -> bool:
+        """Return whether the catalog's row of the endpoint has one of these targets by now. Raises Transient."""
+        stored = await self.vantage.catalog.endpoint(key)
+        now = {target.key for target in self.vantage.targets([stored.value.endpoint])} if stored else set()
+        return any(target.key in now for target in begins)
 
     def _with_pending(self, row: VantageRow) -> VantageRow | None:
         """Return the row with the verdicts that calls wait for; None where it has them all, or has ended.
