@@ -1,6 +1,7 @@
 """Rounds of probes: what does not answer is withdrawn, and nothing that a prober does or suffers can empty a name."""
 
 import asyncio
+import dataclasses
 import json
 from collections import Counter
 from contextlib import suppress
@@ -11,6 +12,7 @@ from msgspec.structs import replace
 from shared.catalog.memory import MemoryCatalog
 from shared.decide.region_latency import Latency
 from shared.domain.dirty import Cause
+from shared.domain.endpoints import State
 from shared.domain.errors import BadRequest, Transient
 from shared.domain.probes import Evidence, EvidencePage, ProbeResult, ProbeWord, VantageRow, Verdict, VerdictKind
 from shared.edge.commands import parse
@@ -498,6 +500,20 @@ def test_nothing_can_see_that_an_endpoint_serves_before_it_is_held_back():
         assert [each.kind for each in (await row(stage)).verdicts] == [VerdictKind.WAITING]
 
     run_scenario(story, fleet(a_vm("e-3", EAST, 6, power="deallocated"), POLICIES=WAITING))
+
+
+def test_a_slow_handler_holds_nothing_back_that_another_one_has_recorded_as_serving_since():
+    """Its verdict would be there without a mark of the names that the endpoint answers already."""
+
+    async def story(stage):
+        await ready(stage)
+        stored = await stage.app.recorder.catalog.endpoint(vm_id("e-1").lower())
+        serving = stored.value.endpoint
+        stopped = dataclasses.replace(serving, state=State.STOPPED)
+        await stage.app.recorder.probing.wait_for_first(stopped, serving)
+        assert (await row(stage)).verdicts == ()
+
+    run_scenario(story, fleet(POLICIES=WAITING))
 
 
 @pytest.mark.parametrize(
