@@ -61,10 +61,7 @@ class SimulatedAzure:
         self.azure.gate = self.arm_limits = ArmLimits(clock)
         self.network = network.register(self.azure)
         self.compute = compute.register(self.azure, self.network)
-        self.compute.status_only_health = unknowns.status_only_health
-        self.compute.writes.inline_nic_event = unknowns.inline_nic_event
-        self.compute.writes.put_keeps_tags = unknowns.put_keeps_tags
-        self.compute.scale_sets.machines.vm_events = unknowns.flexible_vm_events
+        self._assume(unknowns)
         self.network.deallocated = lambda vm_id: (
             (vm := self.compute.vms.find(vm_id)) is not None and (vm.power == "deallocated")
         )
@@ -97,6 +94,13 @@ class SimulatedAzure:
         self.hosts: dict[str, HostEntry] = {}
         self.settings: dict[str, Any] = {}
         world.load(self, initial or world.World())
+
+    def _assume(self, unknowns: AssumedBehaviour) -> None:
+        """Set the switches of compute for what is not known about Azure."""
+        self.compute.status_only_health = unknowns.status_only_health
+        self.compute.writes.inline_nic_event = unknowns.inline_nic_event
+        self.compute.writes.put_keeps_tags = unknowns.put_keeps_tags
+        self.compute.scale_sets.machines.vm_events = unknowns.flexible_vm_events
 
     @property
     def endpoints(self) -> tuple[Collection[Any], ...]:

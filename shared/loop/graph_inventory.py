@@ -31,9 +31,9 @@ NOT_SETTLED = (
 class InventoryLists:
     """What a sweep has listed. `way`: how; `alarms`: why not by Resource Graph.
 
-    `settled`: it shows every claim that the catalog does not get by an event. Resource Graph does so only if events
-    have been recorded for as long as it may be late (`late`, in seconds). `scope`: the digest of the subscriptions that
-    it was asked about, or "".
+    `settled`: it shows every claim that the catalog does not get by an event. `late`: by how many seconds Resource
+    Graph may be late; it is settled only if events have been recorded for that time. `scope`: the digest of the
+    subscriptions that it was asked about, or "".
     """
 
     listings: Sequence[Listing]

@@ -236,7 +236,7 @@ class Invariants:
                 known.begun = known.since = max(known.begun, begun if known.claims else shown)
 
     def _check_swept(self, key, begun, shown):
-        """A complete sweep has seen every endpoint, so that no row is older than it, unless somebody was slow.
+        """A complete sweep has seen every endpoint, so no row is older than it, unless a slow handler wrote it.
 
         `shown`: when what it has not read was as it was shown.
         """
